@@ -1,0 +1,170 @@
+"""What every job shares: a parser made from a config class, a progress bar, exit codes.
+
+Exit codes: 0 done, 2 the user's mistake (one line), 1 a fault, 130 interrupted.
+"""
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from streetclip.config import JobConfig
+from streetclip.errors import StreetClipError
+
+EXIT_DONE = 0
+EXIT_FAULT = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+Config = TypeVar("Config", bound=JobConfig)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one clear line, and whose flags are never abbreviated."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and exit with 2."""
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def build_config_parser(config_class: type[JobConfig], description: str) -> OneLineParser:
+    """Make a parser with one flag for each field of a config class."""
+    parser = OneLineParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    hints = typing.get_type_hints(config_class)
+    fields = dataclasses.fields(config_class)
+    for field in sorted(fields, key=lambda f: f.default is not dataclasses.MISSING):
+        _add_flag(parser, field, hints[field.name])
+    return parser
+
+
+def run_job(
+    parser: OneLineParser,
+    config_class: type[Config],
+    argv: Sequence[str] | None,
+    work: Callable[[Config], None],
+) -> int:
+    """Parse, check, work, and turn the outcome into an exit code.
+
+    Args:
+        parser: Made by `build_config_parser`.
+        config_class: What the flags become.
+        argv: The flags; None takes those of the process.
+        work: The job itself.
+    """
+    namespace = parser.parse_args(argv)
+    try:
+        config = config_class(**vars(namespace))
+        _set_up_logging(config.log_level)
+        work(config)
+    except StreetClipError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted; what was finished is kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout went away (as in `| head`); keep the interpreter from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAULT
+    return EXIT_DONE
+
+
+class ProgressBar:
+    """A tqdm bar on stderr that is a `streetclip.progress.Progress`."""
+
+    def __init__(self, description: str, unit: str) -> None:
+        """Name the work and what one unit of it is."""
+        self._description = description
+        self._unit = unit
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int, **numbers: float) -> None:
+        """Move the bar to `done` of `total`, with the numbers beside it."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=self._description,
+                unit=self._unit,
+                mininterval=0.2,
+                dynamic_ncols=True,
+                file=sys.stderr,
+            )
+            self._set_numbers(numbers)
+            return
+        self._bar.total = total
+        self._set_numbers(numbers)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Draw the bar a last time."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __enter__(self) -> "ProgressBar":
+        """Use the bar as a context, so that it closes."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the bar."""
+        self.close()
+
+    def _set_numbers(self, numbers: dict[str, float]) -> None:
+        if numbers:
+            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
+            self._bar.set_postfix(shown, refresh=False)
+
+
+def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
+    # argparse expands %-signs in help texts.
+    arguments: dict[str, Any] = {"help": field.metadata["help"].replace("%", "%%")}
+    required = field.default is dataclasses.MISSING
+    if required:
+        arguments["required"] = True
+        arguments["default"] = argparse.SUPPRESS
+    else:
+        arguments["default"] = field.default
+    if field.metadata["choices"]:
+        arguments["choices"] = field.metadata["choices"]
+    kind = _kind(hint)
+    if kind is bool:
+        arguments["action"] = argparse.BooleanOptionalAction
+        arguments.pop("choices", None)
+    else:
+        arguments["type"] = kind
+        arguments["metavar"] = None if "choices" in arguments else _METAVARS[kind]
+        if typing.get_origin(hint) is tuple:
+            arguments["nargs"] = "+"
+    parser.add_argument(f"--{field.name}", **arguments)
+
+
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
+
+
+def _kind(hint: Any) -> Any:
+    """The scalar type behind `T`, `T | None` and `tuple[T, ...]`."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0]
+    return hint
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr, force=True
+    )
+    logging.captureWarnings(capture=True)

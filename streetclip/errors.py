@@ -1,0 +1,86 @@
+"""One family of errors.
+
+Every message says where, what was found, what was expected and what to do.
+
+StreetClipError              a fault of the machine or of this program    exit 1
+├── ResourceError            disk, memory or network gave out             exit 1
+└── UserError                something that the user can mend             exit 2
+    ├── ConfigError          a flag or setting out of its range
+    ├── ManifestError        a manifest CSV that cannot be used
+    ├── UnknownPlaceError    a country or city that the gazetteer lacks
+    ├── TemplateError        a caption or prompt template
+    ├── CandidatesError      a candidates JSON that cannot be used
+    ├── ImageError           an image that cannot be decoded
+    ├── ModelError           a model or checkpoint that cannot be loaded
+    ├── OutputError          an output that stands already, or a folder that cannot be written
+    └── StoreError           a store that is missing, newer, or no store
+"""
+
+_SHOWN_CHARACTERS = 80
+
+
+class StreetClipError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what a job returns for it."""
+
+    exit_code = 1
+
+
+class ResourceError(StreetClipError):
+    """Disk, memory or network gave out; what was finished before is kept."""
+
+
+class UserError(StreetClipError):
+    """Something that the user can mend; the message says how."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A flag or setting is out of its range."""
+
+
+class ManifestError(UserError):
+    """A manifest CSV cannot be used."""
+
+
+class UnknownPlaceError(UserError):
+    """A country or city is not in the gazetteer; the message names the nearest known ones."""
+
+
+class TemplateError(UserError):
+    """A caption or prompt template is malformed."""
+
+
+class CandidatesError(UserError):
+    """A candidates JSON cannot be used."""
+
+
+class ImageError(UserError):
+    """An image cannot be decoded."""
+
+
+class ModelError(UserError):
+    """A model or checkpoint cannot be loaded."""
+
+
+class OutputError(UserError):
+    """An output stands already, or its folder cannot be written."""
+
+
+class StoreError(UserError):
+    """A store is missing, of a newer schema, or not a store at all."""
+
+
+def shown(value: object) -> str:
+    """Quote an untrusted value for a message: escapes made visible, cut at 80 characters.
+
+    Examples:
+        >>> shown("a\\x1b[31mb")
+        "'a\\\\x1b[31mb'"
+        >>> shown("x" * 200)[-3:]
+        "x…'"
+    """
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in repr(text))
