@@ -38,9 +38,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def build_config_parser(config_class: type[JobConfig], description: str) -> OneLineParser:
     """Make a parser with one flag for each field of a config class."""
-    parser = OneLineParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = OneLineParser(description=description)
     hints = typing.get_type_hints(config_class)
     fields = dataclasses.fields(config_class)
     for field in sorted(fields, key=lambda f: f.default is not dataclasses.MISSING):
@@ -64,7 +62,7 @@ def run_job(
     """
     namespace = parser.parse_args(argv)
     try:
-        config = config_class(**vars(namespace))
+        config = config_class(**{name: _frozen(value) for name, value in vars(namespace).items()})
         _set_up_logging(config.log_level)
         work(config)
     except StreetClipError as error:
@@ -129,8 +127,7 @@ class ProgressBar:
 
 
 def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
-    # argparse expands %-signs in help texts.
-    arguments: dict[str, Any] = {"help": field.metadata["help"].replace("%", "%%")}
+    arguments: dict[str, Any] = {"help": _help_text(field)}
     required = field.default is dataclasses.MISSING
     if required:
         arguments["required"] = True
@@ -141,8 +138,7 @@ def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any)
         arguments["choices"] = field.metadata["choices"]
     kind = _kind(hint)
     if kind is bool:
-        arguments["action"] = argparse.BooleanOptionalAction
-        arguments.pop("choices", None)
+        arguments["action"] = "store_true"
     else:
         arguments["type"] = kind
         arguments["metavar"] = None if "choices" in arguments else _METAVARS[kind]
@@ -152,6 +148,18 @@ def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any)
 
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
+
+
+def _help_text(field: "dataclasses.Field[Any]") -> str:
+    text: str = field.metadata["help"]
+    default = field.default
+    if default not in (dataclasses.MISSING, None, False, ()):
+        text += f" (default: {' '.join(default) if isinstance(default, tuple) else default})"
+    return text.replace("%", "%%")  # argparse expands %-signs
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _kind(hint: Any) -> Any:

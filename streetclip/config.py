@@ -209,6 +209,7 @@ class DemoConfig(JobConfig):
     num_test: int = option(1200, minimum=1, help="test images")
     seed: int = option(42, minimum=0, help="seed of every random choice")
     num_workers: int = option(-1, minimum=-1, maximum=256, help="processes; -1: one a core")
+    resume: bool = option(False, help="keep a finished world of the same settings")
 
 
 @dataclass(frozen=True, kw_only=True)

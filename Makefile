@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh clone: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := data/demo
+OUT := outputs/demo
+
+.PHONY: demo demo-run test check clean-demo
+
+demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the dashboard
+	$(BIN)/streamlit run dashboard/Home.py
+
+demo-run: $(VENV)/.installed  ## the same without the dashboard
+	$(BIN)/python jobs/make_demo.py --output_dir $(DEMO) --resume
+	$(BIN)/python main.py --mode generate_captions --train_csv $(DEMO)/train.csv --val_csv $(DEMO)/val.csv --test_csv $(DEMO)/test.csv --output_dir $(OUT)/captions --overwrite
+	$(BIN)/python main.py --mode train --train_csv $(OUT)/captions/train_captions.csv --val_csv $(OUT)/captions/val_captions.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --output_dir $(OUT)/training --resume
+	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --checkpoint_path $(OUT)/training/best_model.pt --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation --run_name trained --resume
+	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation_untrained --run_name untrained --resume
+
+test: $(VENV)/.installed-test  ## every test, on both cores
+	$(BIN)/python -m pytest -q -n 2
+
+check: $(VENV)/.installed-test  ## format, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
