@@ -1,0 +1,1 @@
+"""Evaluation: features once, hierarchical prediction, and a run written to the store."""

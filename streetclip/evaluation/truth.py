@@ -1,0 +1,109 @@
+"""Where each image truly is, seen through the candidates.
+
+Shapes: N images, M candidate cities.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streetclip import gazetteer
+from streetclip.datasets.candidates import Candidates
+from streetclip.errors import CandidatesError
+from streetclip.geo import haversine_km
+
+FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Aligned with the rows of the manifest.
+
+    Attributes:
+        country_N: Index of the true country among the candidates, −1 where it is none.
+        city_N: Index of the true city among the candidates, −1 where it is none.
+        latitude_deg_N, longitude_deg_N: Of the image, else of its true city; NaN where unknown.
+        coordinate_source_N: "image", "city" or "none".
+        nearest_candidate_km_N: From the true place to the nearest candidate city of the true
+            country: what a perfect answer would still be off; NaN where there is none.
+    """
+
+    country_N: NDArray[np.int64]
+    city_N: NDArray[np.int64]
+    latitude_deg_N: NDArray[np.float64]
+    longitude_deg_N: NDArray[np.float64]
+    coordinate_source_N: NDArray[np.object_]
+    nearest_candidate_km_N: NDArray[np.float64]
+
+
+def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
+    """Match a manifest's places with the candidates.
+
+    Args:
+        frame: Of `streetclip.datasets.manifest.Manifest`.
+        candidates: The places to choose from.
+
+    Raises:
+        CandidatesError: No image is in any of the candidate countries.
+    """
+    country_N, city_N = candidates.truth_indices(frame["country_code"], frame["city"])
+    if not (country_N >= 0).any():
+        found = ", ".join(sorted(set(frame["country_code"]))[:5])
+        msg = (
+            f"{candidates.path}: none of the true countries ({found}, …) is a candidate. "
+            "Name the candidates file that belongs to this test file with --candidates_file."
+        )
+        raise CandidatesError(msg)
+    latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, city_N)
+    nearest_km_N = _nearest_candidate_km(latitude_deg_N, longitude_deg_N, country_N, candidates)
+    return Truth(country_N, city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N)
+
+
+def _coordinates(
+    frame: pd.DataFrame, candidates: Candidates, city_N: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_]]:
+    latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64, copy=True)
+    longitude_deg_N = frame["longitude_deg"].to_numpy(np.float64, copy=True)
+    source_N = np.where(np.isnan(latitude_deg_N), FROM_NOWHERE, FROM_IMAGE).astype(object)
+    from_candidates_N = np.isnan(latitude_deg_N) & (city_N >= 0)
+    latitude_deg_N[from_candidates_N] = candidates.city_latitude_deg_M[city_N[from_candidates_N]]
+    longitude_deg_N[from_candidates_N] = candidates.city_longitude_deg_M[city_N[from_candidates_N]]
+    source_N[from_candidates_N] = FROM_CITY
+    for (code, name), rows in _unplaced(frame, latitude_deg_N):
+        city = gazetteer.find_city(code, name)
+        if city is not None:
+            latitude_deg_N[rows] = city.latitude_deg
+            longitude_deg_N[rows] = city.longitude_deg
+            source_N[rows] = FROM_CITY
+    return latitude_deg_N, longitude_deg_N, source_N
+
+
+def _unplaced(
+    frame: pd.DataFrame, latitude_deg_N: NDArray[np.float64]
+) -> list[tuple[tuple[str, str], NDArray[np.int64]]]:
+    """Cities named by the rows that have no coordinates yet, each with the rows' positions."""
+    rows_N = np.flatnonzero(np.isnan(latitude_deg_N) & (frame["city"] != "").to_numpy())
+    places = frame.iloc[rows_N].groupby(["country_code", "city"], sort=False).indices
+    return [((str(code), str(city)), rows_N[rows]) for (code, city), rows in places.items()]
+
+
+def _nearest_candidate_km(
+    latitude_deg_N: NDArray[np.float64],
+    longitude_deg_N: NDArray[np.float64],
+    country_N: NDArray[np.int64],
+    candidates: Candidates,
+) -> NDArray[np.float64]:
+    nearest_km_N = np.full(len(country_N), np.nan)
+    placed_N = ~np.isnan(latitude_deg_N)
+    for country in np.unique(country_N[placed_N & (country_N >= 0)]):
+        rows = np.flatnonzero(placed_N & (country_N == country))
+        cities = slice(candidates.city_offsets[country], candidates.city_offsets[country + 1])
+        nearest_km_N[rows] = haversine_km(
+            latitude_deg_N[rows, None],
+            longitude_deg_N[rows, None],
+            candidates.city_latitude_deg_M[None, cities],
+            candidates.city_longitude_deg_M[None, cities],
+        ).min(axis=1)
+    return nearest_km_N
