@@ -1,0 +1,1 @@
+"""Training of a dual encoder on images and their captions: loss, loop, checkpoints."""
