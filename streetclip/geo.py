@@ -1,0 +1,138 @@
+"""Distances on the sphere and what is read off them: thresholds and GeoScore.
+
+Pure functions of arrays. Latitudes and longitudes are in degrees, distances in kilometres. NaN
+stands for "no distance": an image that could not be read, or a prediction that names no place.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+EARTH_RADIUS_KM: Final = 6371.0088
+"""Mean radius R1 of the WGS 84 ellipsoid, (2a + b) / 3 (IUGG; Moritz 2000, J. Geodesy 74)."""
+
+THRESHOLDS_KM: Final[Mapping[str, int]] = {
+    "street": 1,
+    "city": 25,
+    "region": 200,
+    "country": 750,
+    "continent": 2500,
+}
+"""The radii of the field (Hays & Efros 2008, IM2GPS; Vo et al. 2017), smallest first."""
+
+GEOSCORE_SCALE_KM: Final = 1492.7
+"""Decay length of GeoGuessr's score on its world map (PIGEON, Haas et al. 2023)."""
+
+GEOSCORE_MAXIMUM: Final = 5000.0
+"""Score of a prediction that is exactly right."""
+
+
+def haversine_km(
+    latitude_a_deg: ArrayLike,
+    longitude_a_deg: ArrayLike,
+    latitude_b_deg: ArrayLike,
+    longitude_b_deg: ArrayLike,
+) -> NDArray[np.float64]:
+    """Great-circle distance on a sphere of radius `EARTH_RADIUS_KM`.
+
+    Computed in float64 by the haversine formula (Sinnott 1984, Sky and Telescope 68), which keeps
+    its precision for near points; near the antipode it is good to about 0.2 m.
+
+    Args:
+        latitude_a_deg: Latitudes of the first points, −90 to 90; NaN where unknown.
+        longitude_a_deg: Their longitudes, any finite angle; NaN where unknown.
+        latitude_b_deg: Latitudes of the second points.
+        longitude_b_deg: Their longitudes.
+
+    Returns:
+        Distances from 0 to π·R (about 20,015 km), of the shape that the four arguments broadcast
+        to; NaN wherever one of the four is NaN.
+
+    Raises:
+        ValueError: A latitude beyond ±90 or an infinite longitude, or shapes that do not broadcast.
+
+    Examples:
+        >>> round(float(haversine_km(48.8566, 2.3522, 51.5074, -0.1278)), 1)  # Paris to London
+        343.6
+        >>> haversine_km([0, 0], [0, 0], [0, 90], 0).round(1).tolist()
+        [0.0, 10007.6]
+    """
+    latitude_a, longitude_a = _radians(latitude_a_deg, longitude_a_deg)
+    latitude_b, longitude_b = _radians(latitude_b_deg, longitude_b_deg)
+    across = np.cos(latitude_a) * np.cos(latitude_b)
+    haversine = (
+        np.sin((latitude_b - latitude_a) / 2) ** 2
+        + across * np.sin((longitude_b - longitude_a) / 2) ** 2
+    )
+    haversine = np.clip(haversine, 0.0, 1.0)
+    angle = 2 * np.arctan2(np.sqrt(haversine), np.sqrt(1.0 - haversine))
+    return np.asarray(EARTH_RADIUS_KM * angle, dtype=np.float64)
+
+
+def _radians(
+    latitude_deg: ArrayLike, longitude_deg: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Check one pair of coordinate arrays and turn it into radians."""
+    latitude = np.asarray(latitude_deg, dtype=np.float64)
+    longitude = np.asarray(longitude_deg, dtype=np.float64)
+    beyond = np.abs(latitude) > 90.0  # noqa: PLR2004 -- the poles; False for NaN
+    if np.any(beyond):
+        found = float(latitude[beyond].flat[0])
+        msg = f"latitude is {found}; expected −90 to 90. Are latitude and longitude swapped?"
+        raise ValueError(msg)
+    if np.any(np.isinf(longitude)):
+        msg = "longitude is infinite; expected a finite angle in degrees, or NaN"
+        raise ValueError(msg)
+    return np.radians(latitude), np.radians(longitude)
+
+
+def share_within_km(distance_km: ArrayLike, threshold_km: float) -> float:
+    """Share of all distances that are at most `threshold_km`.
+
+    The denominator is the number of entries, NaN included: an entry without a distance is not
+    within any threshold.
+
+    Args:
+        distance_km: Distances, any shape; NaN where there is none.
+        threshold_km: Radius; a distance equal to it is within.
+
+    Returns:
+        A number from 0 to 1, or NaN if there are no entries.
+
+    Examples:
+        >>> share_within_km([0.5, 25.0, 25.1, float("nan")], 25)
+        0.5
+    """
+    distance = np.asarray(distance_km, dtype=np.float64)
+    if distance.size == 0:
+        return float("nan")
+    return float(np.count_nonzero(distance <= threshold_km) / distance.size)
+
+
+def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
+    """GeoScore of each image: 5000 · exp(−d / 1492.7 km), not rounded.
+
+    Source: PIGEON (Haas et al. 2023, arXiv 2307.05845), after the score of the game GeoGuessr; as
+    in OSV-5M (Astruc et al. 2024), averaged over images by the caller.
+
+    Args:
+        distance_km: Distances ≥ 0, any shape; NaN or +inf where there is none.
+
+    Returns:
+        Scores from 0 to 5000 of the same shape; 0 where there is no distance.
+
+    Raises:
+        ValueError: A distance is negative.
+
+    Examples:
+        >>> geoscore([0.0, 1492.7, float("nan")]).round(1).tolist()
+        [5000.0, 1839.4, 0.0]
+    """
+    distance = np.asarray(distance_km, dtype=np.float64)
+    if np.any(distance < 0):
+        msg = f"distance is {float(np.nanmin(distance))} km; expected 0 or more"
+        raise ValueError(msg)
+    score = GEOSCORE_MAXIMUM * np.exp(-distance / GEOSCORE_SCALE_KM)
+    return np.where(np.isnan(score), 0.0, score)
