@@ -30,8 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if known.help:
             parser.print_help()
             return 0
-        print(f"main.py: error: --mode is missing; expected one of {', '.join(MODES)}. "
-              "See main.py --help", file=sys.stderr)
+        print(
+            f"main.py: error: --mode is missing; expected one of {', '.join(MODES)}. "
+            "See main.py --help",
+            file=sys.stderr,
+        )
         return EXIT_USER_ERROR
     job = importlib.import_module(f"jobs.{known.mode}")
     return int(job.main([*rest, "--help"] if known.help else rest))

@@ -112,7 +112,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def __enter__(self) -> "ProgressBar":
+    def __enter__(self) -> typing.Self:
         """Use the bar as a context, so that it closes."""
         return self
 

@@ -180,7 +180,7 @@ class EvaluateConfig(_ComputeOptions, _ManifestOptions):
     )
     prompts: str = option(
         "auto",
-        help="auto (those the checkpoint was trained with, else paper), paper, full, or a JSON file",
+        help="auto (the checkpoint's own, else paper), paper, full, or a JSON file",
     )
     batch_size: int = option(32, minimum=1, help="images a forward pass")
     top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")

@@ -72,11 +72,11 @@ class StoreError(UserError):
 
 
 def shown(value: object) -> str:
-    """Quote an untrusted value for a message: escapes made visible, cut at 80 characters.
+    r"""Quote an untrusted value for a message: escapes made visible, cut at 80 characters.
 
     Examples:
-        >>> shown("a\\x1b[31mb")
-        "'a\\\\x1b[31mb'"
+        >>> print(shown("a\x1b[31mb"))
+        'a\x1b[31mb'
         >>> shown("x" * 200)[-3:]
         "x…'"
     """

@@ -130,9 +130,7 @@ def predict(
     )
 
 
-def score(
-    image_features_ND: torch.Tensor, classifier: PlaceClassifier, strategy: str
-) -> Scores:
+def score(image_features_ND: torch.Tensor, classifier: PlaceClassifier, strategy: str) -> Scores:
     """Score every candidate for every image."""
     scaled_ND = image_features_ND.float() * classifier.logit_scale
     city_logits_NM = scaled_ND @ classifier.city_features_MD.T

@@ -99,11 +99,15 @@ def _nearest_candidate_km(
     placed_N = ~np.isnan(latitude_deg_N)
     for country in np.unique(country_N[placed_N & (country_N >= 0)]):
         rows = np.flatnonzero(placed_N & (country_N == country))
-        cities = slice(candidates.city_offsets[country], candidates.city_offsets[country + 1])
-        nearest_km_N[rows] = haversine_km(
-            latitude_deg_N[rows, None],
-            longitude_deg_N[rows, None],
-            candidates.city_latitude_deg_M[None, cities],
-            candidates.city_longitude_deg_M[None, cities],
-        ).min(axis=1)
+        nearest_km = np.full(len(rows), np.inf)
+        # City by city, so that memory grows with the images alone.
+        for city in range(*candidates.city_offsets[country : country + 2]):
+            distance_km = haversine_km(
+                latitude_deg_N[rows],
+                longitude_deg_N[rows],
+                candidates.city_latitude_deg_M[city],
+                candidates.city_longitude_deg_M[city],
+            )
+            np.minimum(nearest_km, distance_km, out=nearest_km)
+        nearest_km_N[rows] = nearest_km
     return nearest_km_N

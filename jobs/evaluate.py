@@ -1,0 +1,51 @@
+"""Evaluate a model on a test file: predictions into the store, metrics on stdout."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.report import metrics_table
+from streetclip.config import EvaluateConfig
+
+if TYPE_CHECKING:
+    from streetclip.evaluation.run import EvaluatedRun
+
+logger = logging.getLogger(__name__)
+
+
+def build_parser() -> OneLineParser:
+    """Make the parser; its flags are the fields of `EvaluateConfig`."""
+    return build_config_parser(EvaluateConfig, __doc__ or "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job and return its exit code."""
+    return run_job(build_parser(), EvaluateConfig, argv, _evaluate)
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    # Torch takes seconds to import; --help and wrong flags should not wait for it.
+    from streetclip.demo import is_drawn
+    from streetclip.evaluation.inputs import load_inputs
+    from streetclip.evaluation.run import evaluate
+
+    inputs = load_inputs(config, drawn=is_drawn(config.test_csv))
+    encoder = inputs.encoder
+    logger.info("model %s, %s", config.model_source, encoder.precision.reason)
+    logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
+    with ProgressBar("evaluate", "image") as progress:
+        runs = evaluate(inputs, progress)
+    for run in runs:
+        _print_run(config, run)
+
+
+def _print_run(config: EvaluateConfig, run: "EvaluatedRun") -> None:
+    state = "stood already" if run.stood_already else "done"
+    print(f"run {run.run_id} · {run.strategy} · {run.metrics['num_images']:,} images · {state}\n")
+    print(metrics_table(run.metrics))
+    print(f"\nfiles  {run.output_dir}\nstore  {config.db}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,87 @@
+"""How results read on stdout."""
+
+from typing import Any
+
+_ACCURACIES = {
+    "country_accuracy": "country accuracy",
+    "city_accuracy": "city accuracy",
+    "hierarchical_accuracy": "city given country",
+}
+_MISSING = "–"
+
+
+def metrics_table(metrics: dict[str, Any]) -> str:
+    """Lay out the body of `metrics.json` as a table of text.
+
+    Args:
+        metrics: Of `streetclip.metrics.summary.summarise`.
+    """
+    head = ("", "share %", "95 % interval", "n", "ceiling %", "macro %")
+    rows = [head] + [
+        (
+            label,
+            percent(each["value"]),
+            interval(each),
+            f"{each['n']:,}",
+            percent(each["ceiling"]),
+            percent(each["macro"]),
+        )
+        for key, label in _ACCURACIES.items()
+        for each in [metrics[key]]
+    ]
+    rows += [
+        (
+            f"within {each['threshold_km']:,} km",
+            percent(each["value"]),
+            interval(each),
+            f"{each['n']:,}",
+            percent(each["ceiling"]),
+            "",
+        )
+        for each in metrics["distance"]["share_within_km"]
+    ]
+    return aligned(rows) + "\n" + _distances(metrics["distance"]) + _unreadable(metrics)
+
+
+def aligned(rows: list[tuple[str, ...]]) -> str:
+    """Pad the cells of a table: the first column to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def percent(share: float | None) -> str:
+    """A share as percent with one decimal."""
+    return _MISSING if share is None else f"{100 * share:.1f}"
+
+
+def interval(proportion: dict[str, Any]) -> str:
+    """The bounds of a proportion as percent."""
+    return f"{percent(proportion['low'])}–{percent(proportion['high'])}"
+
+
+def _distances(distance: dict[str, Any]) -> str:
+    median = distance["median_km"]
+    words = [
+        f"median {_kilometres(median['value'])} km",
+        f"({_kilometres(median['low'])}–{_kilometres(median['high'])})",
+        f"· mean {_kilometres(distance['mean_km'])} km of {distance['mean_km_n']:,}",
+        f"· GeoScore {distance['geoscore']:,.0f}" if distance["geoscore"] is not None else "",
+    ]
+    return " ".join(words).rstrip()
+
+
+def _unreadable(metrics: dict[str, Any]) -> str:
+    if not metrics["num_unreadable"]:
+        return ""
+    return f"\n{metrics['num_unreadable']:,} images could not be read; they count as wrong"
+
+
+def _kilometres(value: float | None) -> str:
+    if value is None:
+        return _MISSING
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004 -- km above 10: whole

@@ -1,0 +1,305 @@
+"""One evaluation: a test file, a model, candidates; predictions written to the store as they come.
+
+Features are encoded once for all strategies. Each strategy is a run of its own in the store, so
+that runs compare with each other whatever made them differ.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from streetclip import captions, provenance, store
+from streetclip.datasets.batches import ImageBatch, iterate_batches
+from streetclip.datasets.candidates import Candidates
+from streetclip.datasets.images import resolve_image_path
+from streetclip.errors import StreetClipError
+from streetclip.evaluation import outputs
+from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
+from streetclip.evaluation.inputs import Inputs
+from streetclip.evaluation.measure import measure
+from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
+from streetclip.models import DualEncoder, class_features
+from streetclip.progress import Progress, no_progress
+
+# A crash loses at most this much; the dashboard sees news at this pace.
+_SECONDS_BETWEEN_WRITES = 2.0
+_ROWS_BETWEEN_WRITES = 5000
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """A finished run.
+
+    Attributes:
+        run_id: In the store.
+        strategy: How places were chosen.
+        metrics: The body of `metrics.json`.
+        output_dir: Where its files are.
+        stood_already: Whether it was finished before, and nothing had to be done.
+    """
+
+    run_id: int
+    strategy: str
+    metrics: dict[str, Any]
+    output_dir: Path
+    stood_already: bool
+
+
+def evaluate(inputs: Inputs, progress: Progress = no_progress) -> list[EvaluatedRun]:
+    """Predict every image of the test file, store it, and measure.
+
+    Args:
+        inputs: Of `streetclip.evaluation.inputs.load_inputs`.
+        progress: Told of images done.
+
+    Returns:
+        One run for each strategy, in the order of `config.strategy`.
+
+    Raises:
+        OutputError: The output folder holds another evaluation, or this one without `resume`.
+        KeyboardInterrupt: As it came; what was predicted is stored, and `resume` goes on there.
+    """
+    config = inputs.config
+    outputs.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
+    with store.open_store(config.db) as database:
+        image_ids, run_ids = _register(inputs, database)
+        settings = {
+            "config": config.to_dict(),
+            "decisive": inputs.decisive(),
+            "run_ids": run_ids,
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+        }
+        outputs.write_config(config.output_dir, settings)
+        pending = {
+            s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
+        }
+        if pending:
+            _Evaluation(inputs, database, pending, image_ids).run(progress)
+        return [
+            _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
+            for strategy, run_id in run_ids.items()
+        ]
+
+
+def build_classifier(
+    encoder: DualEncoder, candidates: Candidates, prompts: captions.PromptSet
+) -> PlaceClassifier:
+    """Encode the class weights of all candidates.
+
+    Args:
+        encoder: The model.
+        candidates: C countries and M cities.
+        prompts: Patterns; the features of several are averaged.
+    """
+    names = candidates.country_names
+    country_texts = [captions.country_prompts(prompts, name) for name in names]
+    cities = zip(
+        candidates.city_names,
+        candidates.city_regions,
+        candidates.city_country_M.tolist(),
+        strict=True,
+    )
+    city_texts = [
+        captions.city_prompts(prompts, city, region, names[country])
+        for city, region, country in cities
+    ]
+    return PlaceClassifier(
+        country_features_CD=class_features(encoder, country_texts),
+        city_features_MD=class_features(encoder, city_texts),
+        city_country_M=torch.from_numpy(candidates.city_country_M).to(encoder.device),
+        logit_scale=encoder.logit_scale,
+    )
+
+
+class _Evaluation:
+    """The pass over the images that the runs still lack."""
+
+    def __init__(
+        self, inputs: Inputs, database: store.Store, run_ids: dict[str, int], image_ids: Int64
+    ) -> None:
+        self.inputs = inputs
+        self.database = database
+        self.run_ids = run_ids
+        self.image_ids = image_ids
+        # The runs of one pass are written in step; a row counts as pending if any lacks it.
+        lacking = [store.pending_image_ids(database, run_id) for run_id in run_ids.values()]
+        self.rows = np.flatnonzero(np.isin(image_ids, np.concatenate(lacking))).astype(np.int64)
+
+    def run(self, progress: Progress) -> None:
+        """Predict and store; leave the runs marked for what happened."""
+        self._mark("running")
+        try:
+            self._predict_pending(progress)
+        except KeyboardInterrupt:
+            self._mark("interrupted")
+            raise
+        except Exception as error:
+            known = isinstance(error, StreetClipError)
+            self._mark("failed", str(error) if known else repr(error))
+            raise
+
+    def _mark(self, state: str, error: str | None = None) -> None:
+        for run_id in self.run_ids.values():
+            store.set_run_state(self.database, run_id, state, error=error)
+
+    def _predict_pending(self, progress: Progress) -> None:
+        total = len(self.image_ids)
+        done = total - len(self.rows)
+        progress(done, total)
+        inputs = self.inputs
+        classifier = build_classifier(inputs.encoder, inputs.candidates, inputs.prompts)
+        buffer = _Buffer(self.database)
+        try:
+            for batch in self._batches():
+                buffer.add(self._predict_batch(classifier, batch))
+                done += len(batch.indices_B) + len(batch.errors)
+                progress(done, total)
+        finally:
+            buffer.write()
+
+    def _batches(self) -> Iterator[ImageBatch]:
+        config = self.inputs.config
+        names = self.inputs.manifest.frame["image_filename"].to_numpy()[self.rows]
+        return iterate_batches(
+            [resolve_image_path(config.image_dir, name) for name in names],
+            self.inputs.encoder.preprocess,
+            batch_size=config.batch_size,
+            num_workers=config.num_workers,
+        )
+
+    def _predict_batch(
+        self, classifier: PlaceClassifier, batch: ImageBatch
+    ) -> dict[int, pd.DataFrame]:
+        """Rows to store, by run."""
+        parts = []
+        if len(batch.indices_B):
+            parts.append(self._predict_readable(classifier, batch))
+        if batch.errors:
+            unread = self.rows[np.fromiter(batch.errors, dtype=np.int64)]
+            frame = unreadable_frame(self._known(unread), list(batch.errors.values()))
+            parts.append(dict.fromkeys(self.run_ids.values(), frame))
+        return {
+            run_id: pd.concat([part[run_id] for part in parts], ignore_index=True)
+            for run_id in self.run_ids.values()
+        }
+
+    def _predict_readable(
+        self, classifier: PlaceClassifier, batch: ImageBatch
+    ) -> dict[int, pd.DataFrame]:
+        inputs = self.inputs
+        rows = self.rows[batch.indices_B]
+        known = self._known(rows)
+        features_BD = inputs.encoder.encode_images(batch.pixels_BCHW)
+        frames = {}
+        for strategy, run_id in self.run_ids.items():
+            predictions = predict(
+                features_BD,
+                classifier,
+                strategy,
+                true_country_N=inputs.truth.country_N[rows],
+                true_city_N=inputs.truth.city_N[rows],
+                top_k=inputs.config.top_k,
+            )
+            frames[run_id] = prediction_frame(
+                known, predictions, inputs.truth, rows, inputs.candidates
+            )
+        return frames
+
+    def _known(self, rows: Int64) -> pd.DataFrame:
+        return truth_frame(self.inputs.manifest.frame, self.inputs.truth, rows, self.image_ids)
+
+
+class _Buffer:
+    """Predictions that wait for the next transaction, by run."""
+
+    def __init__(self, database: store.Store) -> None:
+        self._database = database
+        self._frames: dict[int, list[pd.DataFrame]] = {}
+        self._num_rows = 0
+        self._since = time.monotonic()
+
+    def add(self, frames: dict[int, pd.DataFrame]) -> None:
+        """Take a batch, and write all that waits when it is time."""
+        for run_id, frame in frames.items():
+            self._frames.setdefault(run_id, []).append(frame)
+        self._num_rows += max(len(frame) for frame in frames.values())
+        waited = time.monotonic() - self._since
+        if self._num_rows >= _ROWS_BETWEEN_WRITES or waited >= _SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    def write(self) -> None:
+        """Store what waits, for all runs in one transaction."""
+        if self._frames:
+            whole = {i: pd.concat(parts, ignore_index=True) for i, parts in self._frames.items()}
+            store.write_predictions(self._database, whole)
+        self._frames, self._num_rows, self._since = {}, 0, time.monotonic()
+
+
+def _register(inputs: Inputs, database: store.Store) -> tuple[Int64, dict[str, int]]:
+    """The store's ids of the images, aligned with the manifest, and of the runs, by strategy."""
+    config, manifest = inputs.config, inputs.manifest
+    dataset = store.register_dataset(
+        database,
+        store.DatasetSpec(
+            name=config.test_csv.stem,
+            csv_path=str(config.test_csv),
+            csv_sha256=manifest.sha256,
+            image_dir=config.image_dir,
+            frame=manifest.frame,
+            attribute_columns=manifest.attribute_columns,
+            num_skipped=manifest.num_skipped,
+            drawn=inputs.drawn,
+        ),
+    )
+    run_ids = {}
+    for strategy in config.strategy:
+        found = store.find_run(database, inputs.fingerprint(strategy)) if config.resume else None
+        run_ids[strategy] = found or store.start_run(
+            database, _run_spec(inputs, strategy, dataset.id)
+        )
+    return dataset.image_ids, run_ids
+
+
+def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
+    config = inputs.config
+    name = config.run_name or f"{Path(config.model_source).stem} on {config.test_csv.stem}"
+    return store.RunSpec(
+        name=name if len(config.strategy) == 1 else f"{name} ({strategy})",
+        fingerprint=inputs.fingerprint(strategy),
+        dataset_id=dataset_id,
+        model_source=config.model_source,
+        model_sha256=inputs.encoder.sha256,
+        candidates_path=str(config.candidates_file),
+        candidates_sha256=inputs.candidates.sha256,
+        prompts=inputs.prompts.to_dict(),
+        strategy=strategy,
+        seed=config.seed,
+        config=config.to_dict() | {"precision_used": inputs.encoder.precision.name},
+        versions=provenance.versions(),
+        commit=provenance.commit(),
+        num_images=len(inputs.manifest.frame),
+        output_dir=str(config.output_dir),
+    )
+
+
+def _finish(
+    inputs: Inputs, database: store.Store, strategy: str, run_id: int, *, stood_already: bool
+) -> EvaluatedRun:
+    config = inputs.config
+    folder = outputs.strategy_folder(config.output_dir, config.strategy, strategy)
+    run = store.get_run(database, run_id)
+    complete = stood_already and (folder / outputs.METRICS_FILE).exists()
+    if complete:
+        return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
+    predictions = store.read_predictions(database, run_id)
+    metrics = measure(predictions, seed=config.seed)
+    outputs.write_results(folder, {"run_id": run_id, "strategy": strategy} | metrics, predictions)
+    store.finish_run(database, run_id, metrics)
+    return EvaluatedRun(run_id, strategy, metrics, folder, stood_already=False)
