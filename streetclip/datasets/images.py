@@ -1,0 +1,175 @@
+"""Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
+
+import contextlib
+import stat
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from streetclip.datasets.names import name_problem
+from streetclip.errors import ImageError, shown
+
+MAX_PIXELS = 200_000_000
+"""Largest image that is decoded, in pixels; the largest 360° panoramas have about 134 million."""
+
+# Raster formats with decoders inside Pillow; none that runs another program, as EPS does.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow raises on damaged files, besides OSError.
+_DAMAGED = (
+    SyntaxError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError,
+    EOFError, struct.error, zlib.error,
+)  # fmt: skip
+# Pillow's pixel limit and Python's warning filters belong to the whole process.
+_pillow_lock = threading.RLock()
+
+
+def decode_image(path: Path) -> Image.Image:
+    """Decode an image as RGB, upright, its first frame.
+
+    The pixels are those of transformers' `load_image` (EXIF orientation applied, then Pillow's
+    `convert("RGB")`, in which transparency is dropped), except that 16-bit greys keep their high
+    byte, as Pillow does for 16-bit colour, where `convert` would clip nearly all to white.
+
+    Args:
+        path: A file of one of `FORMATS`, told by its content, whatever its name ends with.
+
+    Raises:
+        ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
+            range is unknown, or larger than `MAX_PIXELS`.
+    """
+    _check_file(path)
+    where = shown(path.name)
+    try:
+        with _pillow_settings(), Image.open(path, formats=FORMATS) as image:
+            _check_size(image.size, where)
+            image.load()
+            return _to_rgb(_upright(image), where)
+    except UnidentifiedImageError:
+        msg = f"{where}: is not an image, or damaged at its start; expected {_formats()}."
+        raise ImageError(msg) from None
+    except MemoryError:
+        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
+        raise ImageError(msg) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
+        raise ImageError(msg) from error
+    except Image.DecompressionBombError:
+        raise ImageError(_too_large(where, "has")) from None
+    except _DAMAGED as error:
+        msg = (
+            f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
+            "the file is damaged. Copy it again."
+        )
+        raise ImageError(msg) from error
+
+
+def resolve_image_path(image_dir: Path, name: str) -> Path:
+    """Put an image name from a manifest under its folder.
+
+    Raises:
+        ImageError: The name is blank, has control characters or would leave the folder.
+
+    Examples:
+        >>> resolve_image_path(Path("photos"), "paris/1.jpg").as_posix()
+        'photos/paris/1.jpg'
+    """
+    problem = name_problem(name)
+    if problem:
+        msg = f"image name {shown(name)} {problem}."
+        raise ImageError(msg)
+    return image_dir / name
+
+
+@contextlib.contextmanager
+def _pillow_settings() -> Iterator[None]:
+    """Use our limit in place of Pillow's, and keep its warnings about odd files from leaking."""
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _check_file(path: Path) -> None:
+    where = shown(path.name)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        msg = f"{where}: no such file in {path.parent}. Check the name and --image_dir."
+        raise ImageError(msg) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{where}: cannot be read ({reason}). Check the name and --image_dir."
+        raise ImageError(msg) from None
+    if not stat.S_ISREG(status.st_mode):
+        msg = f"{where}: is a folder or device; expected an image file."
+        raise ImageError(msg)
+    if status.st_size == 0:
+        msg = f"{where}: is empty (0 bytes). Copy it again."
+        raise ImageError(msg)
+
+
+def _check_size(size: tuple[int, int], where: str) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        msg = f"{where}: is {width} × {height} pixels; expected at least 1 × 1."
+        raise ImageError(msg)
+    if width * height > MAX_PIXELS:
+        raise ImageError(_too_large(where, f"is {width} × {height} pixels, that is"))
+
+
+def _too_large(where: str, has: str) -> str:
+    return (
+        f"{where}: {has} more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is "
+        "decoded. Make it smaller, or leave it out."
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, *_DAMAGED):
+        return image  # The pixels are good, only the notes about them are damaged.
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image, where: str) -> Image.Image:
+    """Convert to RGB, without the notes of the file: its orientation is applied already."""
+    mode, file_format = image.mode, image.format
+    if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
+        msg = (
+            f"{where}: has 32-bit or signed pixels, whose range is unknown; expected 8 or 16 bits "
+            "a channel. Save it with 8."
+        )
+        raise ImageError(msg)
+    if mode.startswith("I"):
+        # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    rgb = image.convert("RGB")
+    rgb.info = {}
+    return rgb
+
+
+def _formats() -> str:
+    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
