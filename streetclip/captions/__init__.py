@@ -1,0 +1,41 @@
+"""Captions to train on, and prompts to score by."""
+
+from streetclip.captions.article import the_country
+from streetclip.captions.patterns import FIELDS
+from streetclip.captions.prompts import (
+    FULL_PROMPTS,
+    PAPER_PROMPTS,
+    PromptSet,
+    city_prompts,
+    country_prompts,
+    load_prompts,
+    prompts_of_templates,
+)
+from streetclip.captions.templates import (
+    BUILTIN,
+    DROPOUT,
+    FULL,
+    PAPER,
+    CaptionTemplate,
+    load_templates,
+    make_caption,
+)
+
+__all__ = [
+    "BUILTIN",
+    "DROPOUT",
+    "FIELDS",
+    "FULL",
+    "FULL_PROMPTS",
+    "PAPER",
+    "PAPER_PROMPTS",
+    "CaptionTemplate",
+    "PromptSet",
+    "city_prompts",
+    "country_prompts",
+    "load_prompts",
+    "load_templates",
+    "make_caption",
+    "prompts_of_templates",
+    "the_country",
+]

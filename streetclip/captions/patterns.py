@@ -1,0 +1,144 @@
+"""The language of captions and prompts.
+
+Text with the fields {city} {region} {country} {the_country} {continent}. A segment in square
+brackets is dropped when one of its fields is blank; `[0.4: …]` is also dropped by chance, and
+kept with that probability. There is no escape for braces and brackets.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+
+from streetclip.captions.article import the_country
+from streetclip.errors import TemplateError, shown
+
+FIELDS = ("city", "region", "country", "the_country", "continent")
+MAX_CHANCES = 15  # a 64-byte digest holds 16 words; the first chooses the template
+ALL_KEPT = -1
+
+_TOKEN = re.compile(r"\{[^{}\[\]]*\}|[{}\[\]]|[^{}\[\]]+")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_CHANCE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*:\s?")
+_SPACE_BEFORE_STOP = re.compile(r"\s+([.,;!?])")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a pattern; `text` is ready for `str.format_map`."""
+
+    text: str
+    fields: tuple[str, ...]
+    optional: bool
+    chance: float = 1.0
+
+
+def fill_pattern(pattern: str, **fields: str) -> str:
+    """Fill a pattern, keeping every segment whose fields are there; "" if a bare field is blank.
+
+    Examples:
+        >>> fill_pattern("A photo [near {city} ]in {the_country}.", country="Bahamas")
+        'A photo in the Bahamas.'
+    """
+    get = fields.get
+    place = (get("city", ""), get("region", ""), get("country", ""), get("continent", ""))
+    return fill(pattern, ALL_KEPT, place)
+
+
+@functools.lru_cache(maxsize=2**16)
+def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
+    """Render a pattern; "" if a bare field is blank.
+
+    Args:
+        pattern: A well-formed pattern.
+        kept: One bit for each segment with a chance, in order; `ALL_KEPT` for all.
+        place: city, region, country, continent; blank where unknown.
+    """
+    city, region, country, continent = place
+    values = {
+        "city": city,
+        "region": region,
+        "country": country,
+        "the_country": the_country(country),
+        "continent": continent,
+    }
+    blank = {name for name, value in values.items() if not value or value.isspace()}
+    text = ""
+    for segment in _kept_segments(pattern, kept):
+        if blank.isdisjoint(segment.fields):
+            text += segment.text.format_map(values)
+        elif not segment.optional:
+            return ""
+    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_segments(pattern: str, kept: int) -> tuple[Segment, ...]:
+    segments = []
+    bit = 0
+    for segment in parse_pattern(pattern):
+        if segment.chance == 1 or kept >> bit & 1:
+            segments.append(segment)
+        bit += segment.chance < 1
+    return tuple(segments)
+
+
+@functools.lru_cache(maxsize=256)
+def chances(pattern: str) -> tuple[tuple[int, int], ...]:
+    """For each segment with a chance: its bit, and the 32-bit word below which it is kept."""
+    below_one = [segment.chance for segment in parse_pattern(pattern) if segment.chance < 1]
+    return tuple((bit, round(chance * 2**32)) for bit, chance in enumerate(below_one))
+
+
+@functools.lru_cache(maxsize=256)
+def parse_pattern(pattern: str) -> tuple[Segment, ...]:
+    """The segments of a pattern, in order.
+
+    Raises:
+        TemplateError: The pattern is malformed; the message has the position.
+    """
+    segments: list[Segment] = []
+    text, inside = "", False
+    for match in _TOKEN.finditer(pattern):
+        piece, position = match.group(), match.start()
+        if piece in {"[", "]"}:
+            if inside == (piece == "["):
+                _fail_at(position, "segments cannot be nested" if inside else "']' without '['")
+            segments.append(_segment(text, optional=inside, position=position))
+            text, inside = "", not inside
+        else:
+            _check_field(piece, position)
+            text += piece
+    if inside:
+        _fail_at(len(pattern), "a '[' is not closed by ']'")
+    segments.append(_segment(text, optional=False, position=len(pattern)))
+    if sum(segment.chance < 1 for segment in segments) > MAX_CHANCES:
+        _fail_at(len(pattern), f"more than {MAX_CHANCES} segments have a chance")
+    return tuple(segment for segment in segments if segment.text)
+
+
+def _segment(text: str, *, optional: bool, position: int) -> Segment:
+    chance = 1.0
+    match = _CHANCE.match(text) if optional else None
+    if match:
+        chance = float(match[1])
+        if not 0 < chance <= 1:
+            _fail_at(position, f"a chance is {match[1]}; expected above 0 and at most 1")
+        text = text[match.end() :]
+    return Segment(text, tuple(_FIELD.findall(text)), optional, chance)
+
+
+def _check_field(piece: str, position: int) -> None:
+    if piece in {"{", "}"}:
+        _fail_at(position, f"a lone {piece!r}")
+    if piece[0] == "{" and piece[1:-1] not in FIELDS:
+        _fail_at(position, f"the field {shown(piece)} is unknown; expected one of {field_list()}")
+
+
+def _fail_at(position: int, what: str) -> None:
+    msg = f"at character {position + 1}: {what}. Mend the pattern."
+    raise TemplateError(msg)
+
+
+def field_list() -> str:
+    """The fields, as a pattern names them, for messages."""
+    return " ".join(f"{{{name}}}" for name in FIELDS)
