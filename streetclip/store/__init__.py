@@ -1,0 +1,71 @@
+"""The store: one SQLite file of datasets, runs, predictions, aggregates and training curves.
+
+The only place that knows SQL. Jobs write, the dashboard reads, at the same time.
+"""
+
+from streetclip.store.aggregates import LEVELS, distance_bin_edges_km, place_counters
+from streetclip.store.connection import Store, open_store
+from streetclip.store.datasets import DatasetSpec, RegisteredDataset, register_dataset
+from streetclip.store.predictions import PREDICTION_COLUMNS, read_predictions, write_predictions
+from streetclip.store.queries import (
+    country_pairs,
+    distance_curve,
+    list_runs,
+    place_accuracy,
+    run_totals,
+)
+from streetclip.store.runs import (
+    RunSpec,
+    RunState,
+    find_run,
+    finish_run,
+    get_run,
+    pending_image_ids,
+    set_run_state,
+    start_run,
+)
+from streetclip.store.trainings import (
+    TrainingPoint,
+    TrainingSpec,
+    find_training,
+    list_trainings,
+    log_training_points,
+    set_training_state,
+    start_training,
+    training_curves,
+)
+
+__all__ = [
+    "LEVELS",
+    "PREDICTION_COLUMNS",
+    "DatasetSpec",
+    "RegisteredDataset",
+    "RunSpec",
+    "RunState",
+    "Store",
+    "TrainingPoint",
+    "TrainingSpec",
+    "country_pairs",
+    "distance_bin_edges_km",
+    "distance_curve",
+    "find_run",
+    "find_training",
+    "finish_run",
+    "get_run",
+    "list_runs",
+    "list_trainings",
+    "log_training_points",
+    "open_store",
+    "pending_image_ids",
+    "place_accuracy",
+    "place_counters",
+    "read_predictions",
+    "register_dataset",
+    "run_totals",
+    "set_run_state",
+    "set_training_state",
+    "start_run",
+    "start_training",
+    "training_curves",
+    "write_predictions",
+]

@@ -1,0 +1,194 @@
+"""Additive counters of a run: by place, by pair of countries, by distance.
+
+Computed from a batch of predictions with numpy and added to what is stored, in the transaction
+that writes the batch. So a run has its figures at every moment, and none needs a scan.
+
+Legend of shapes: N predictions, G groups, K counters.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.store.connection import Store
+from streetclip.store.values import add_sql, column_values
+
+Float64 = npt.NDArray[np.float64]
+
+LEVELS = ("overall", "continent", "country", "region", "city")
+PLACE = ("continent", "country", "region", "city")
+
+_BINS_PER_DECADE = 40
+_SMALLEST_EDGE_KM = 0.1
+_LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
+
+_PAIR_COUNTERS = (
+    "n",
+    "city_correct",
+    "num_distances",
+    "distance_km_sum",
+    "country_probability_sum",
+)
+
+
+@cache
+def distance_bin_edges_km() -> Float64:
+    """Upper edges of the bins of the distance histogram, in km, ascending.
+
+    About 40 a decade from 0.1 to 20,040 km, and among them the thresholds 1, 25, 200, 750 and
+    2500 km exactly, each in place of the nearest of the others, so that the curve is exact there.
+    Bin 0 holds distances of at most 0.1 km; bin i those above edge i − 1, up to edge i included.
+
+    Examples:
+        >>> edges = distance_bin_edges_km()
+        >>> float(edges[0]), float(edges[-1]), [x in edges for x in (1, 25, 200, 750, 2500)]
+        (0.1, 20040.0, [True, True, True, True, True])
+    """
+    num_edges = round(_BINS_PER_DECADE * np.log10(_LARGEST_EDGE_KM / _SMALLEST_EDGE_KM)) + 1
+    edges = _SMALLEST_EDGE_KM * 10 ** (np.arange(num_edges) / _BINS_PER_DECADE)
+    for exact in (*THRESHOLDS_KM.values(), _LARGEST_EDGE_KM):
+        edges[np.argmin(np.abs(np.log(edges / exact)))] = exact
+    edges.flags.writeable = False
+    return edges
+
+
+def add_aggregates(store: Store, run_id: int, frame: pd.DataFrame) -> None:
+    """Count predictions in; to be called in the transaction that writes them.
+
+    Args:
+        store: The store.
+        run_id: The run they belong to.
+        frame: New predictions, with the columns of `PREDICTION_COLUMNS`.
+    """
+    counters = _counters(frame)
+    _add_places(store, run_id, frame, counters)
+    _add_pairs(store, run_id, frame, counters)
+    _add_distances(store, run_id, counters["distance_km"])
+
+
+def _counters(frame: pd.DataFrame) -> dict[str, Float64]:
+    """What each prediction adds to each counter."""
+    distance_km = _floats(frame["distance_km"])
+    nearest_km = _floats(frame["nearest_candidate_km"])
+    country_correct = _floats(frame["country_correct"])
+    city_reachable = _floats(frame["city_reachable"])
+    counters = {
+        "n": np.ones(len(frame)),
+        "unreadable": _floats(frame["status"] != "ok"),
+        "with_coordinates": _floats(frame["coordinate_source"] != "none"),
+        "num_distances": _floats(~np.isnan(distance_km)),
+        "country_correct": country_correct,
+        "city_correct": _floats(frame["city_correct"]),
+        "country_reachable": _floats(frame["country_reachable"]),
+        "city_reachable": city_reachable,
+        "country_correct_city_reachable": country_correct * city_reachable,
+        "geoscore_sum": geoscore(distance_km),
+        "distance_km_sum": np.nan_to_num(distance_km),
+        "country_probability_sum": np.nan_to_num(_floats(frame["country_probability"])),
+        "distance_km": distance_km,
+    }
+    for threshold_km in THRESHOLDS_KM.values():
+        counters[f"within_{threshold_km}"] = _floats(distance_km <= threshold_km)
+        counters[f"reachable_within_{threshold_km}"] = _floats(nearest_km <= threshold_km)
+    return counters
+
+
+def place_counters() -> tuple[str, ...]:
+    """Names of the counters of `place_aggregates`, in the order of its columns."""
+    thresholds = THRESHOLDS_KM.values()
+    return (
+        "n",
+        "unreadable",
+        "with_coordinates",
+        "num_distances",
+        "country_correct",
+        "city_correct",
+        "country_reachable",
+        "city_reachable",
+        "country_correct_city_reachable",
+        *(f"within_{each}" for each in thresholds),
+        *(f"reachable_within_{each}" for each in thresholds),
+        "geoscore_sum",
+        "distance_km_sum",
+    )
+
+
+def _add_places(
+    store: Store, run_id: int, frame: pd.DataFrame, counters: Mapping[str, Float64]
+) -> None:
+    names = place_counters()
+    keys: Iterable[tuple[Any, ...]] = zip(
+        *(column_values(frame[f"true_{part}"]) for part in PLACE), strict=True
+    )
+    sums = np.stack([counters[name] for name in names])
+    sql = add_sql("place_aggregates", ["run_id", "level", *PLACE], names)
+    for depth in range(len(PLACE), -1, -1):
+        # A level's sums are the sums of the level below it.
+        blanks = ("",) * (len(PLACE) - depth)
+        groups, sums = _group_sums([key[:depth] for key in keys], sums)
+        keys = groups
+        heads = ((run_id, LEVELS[depth], *key, *blanks) for key in groups)
+        _add(store, sql, heads, _plain(names, sums))
+
+
+def _add_pairs(
+    store: Store, run_id: int, frame: pd.DataFrame, counters: Mapping[str, Float64]
+) -> None:
+    pairs = zip(
+        column_values(frame["true_country"]),
+        (code or "" for code in column_values(frame["pred_country"])),
+        strict=True,
+    )
+    groups, sums = _group_sums(list(pairs), np.stack([counters[name] for name in _PAIR_COUNTERS]))
+    sql = add_sql("pair_aggregates", ["run_id", "true_country", "pred_country"], _PAIR_COUNTERS)
+    _add(store, sql, ((run_id, *pair) for pair in groups), _plain(_PAIR_COUNTERS, sums))
+
+
+def _add_distances(store: Store, run_id: int, distance_km: Float64) -> None:
+    edges = distance_bin_edges_km()
+    bins = np.searchsorted(edges, distance_km[~np.isnan(distance_km)], side="left")
+    counts = np.bincount(bins, minlength=len(edges))
+    sql = add_sql("distance_histogram", ["run_id", "bin"], ["n"])
+    filled = np.flatnonzero(counts)
+    _add(store, sql, ((run_id, each) for each in filled.tolist()), [counts[filled].tolist()])
+
+
+def _group_sums(
+    keys: Sequence[tuple[Any, ...]], values_KN: Float64
+) -> tuple[list[tuple[Any, ...]], Float64]:
+    """The distinct keys, G of them, and the sums of their values, K × G."""
+    number: dict[tuple[Any, ...], int] = {}
+    codes_N = np.fromiter(
+        (number.setdefault(key, len(number)) for key in keys), dtype=np.int64, count=len(keys)
+    )
+    sums = [np.bincount(codes_N, weights=row, minlength=len(number)) for row in values_KN]
+    return list(number), np.stack(sums)
+
+
+def _plain(names: Sequence[str], sums_KG: Float64) -> list[list[Any]]:
+    """Sums as Python numbers: counts as integers."""
+    return [
+        row.tolist() if name.endswith("_sum") else row.astype(np.int64).tolist()
+        for name, row in zip(names, sums_KG, strict=True)
+    ]
+
+
+def _add(
+    store: Store,
+    sql: str,
+    heads: Iterable[tuple[Any, ...]],
+    columns: Sequence[Sequence[Any]],
+) -> None:
+    rows = (head + values for head, values in zip(heads, zip(*columns, strict=True), strict=True))
+    store.db.conn.executemany(sql, rows)
+
+
+def _floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> Float64:
+    if isinstance(column, pd.Series):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(column, dtype=np.float64)

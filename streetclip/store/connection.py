@@ -1,0 +1,242 @@
+"""Open the store: one SQLite file that several jobs write while the dashboard reads.
+
+Write-ahead logging lets readers and the one writer of the moment work side by side. A writer
+takes its lock at the start of a transaction and waits for its turn; nothing is written outside one.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+from sqlite_utils import Database
+
+from streetclip.errors import StoreError
+from streetclip.store import schema
+from streetclip.store.failures import translated
+from streetclip.store.values import insert_sql
+
+_CACHE_KIB = 64 * 1024
+_CHECKPOINT_PAGES = 4_000  # of 4 KiB: fewer, longer syncs than SQLite's 1,000 when writing in bulk
+_LOG_LIMIT_BYTES = 64 * 2**20  # what a busy hour leaves of the log is cut back to this
+
+
+class Store:
+    """A connection to the store; made by `open_store`, used by the thread that opened it.
+
+    Attributes:
+        path: The SQLite file.
+        read_only: Whether writing is refused.
+        db: The sqlite-utils database; only for this package.
+    """
+
+    def __init__(self, db: Database, path: Path, *, read_only: bool) -> None:
+        self.db = db
+        self.path = path
+        self.read_only = read_only
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; a second time does nothing."""
+        self.db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write, all or nothing: take the writer's lock, commit at the end, roll back on an error.
+
+        Raises:
+            ResourceError: The disk is full or fails, or another job holds the lock for too long.
+            StoreError: The file cannot be written.
+        """
+        with self._begun("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read several times from one state of the store, whatever is written meanwhile."""
+        with self._begun("BEGIN"):
+            yield
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and give every row that it returns."""
+        with translated(self.path):
+            return self.db.conn.execute(sql, parameters).fetchall()
+
+    def frame(
+        self, sql: str, parameters: Sequence[Any] = (), dtype: type | None = None
+    ) -> pd.DataFrame:
+        """Every row that a query gives, with its column names."""
+        with translated(self.path):
+            cursor = self.db.conn.execute(sql, parameters)
+            names = [column[0] for column in cursor.description]
+            return pd.DataFrame(cursor.fetchall(), columns=names, dtype=dtype)
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> int:
+        """Insert one row and give its id; to be called in a transaction."""
+        sql = insert_sql(table, list(values))
+        return int(self.rows(f"{sql} RETURNING id", tuple(values.values()))[0][0])
+
+    @contextlib.contextmanager
+    def _begun(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self.db.conn
+        with translated(self.path):
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled the transaction back already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
+    """Open the store; when writing, make it if it is missing.
+
+    A file of an older schema is migrated first, with its rows kept, also for a reader.
+
+    Args:
+        path: The SQLite file.
+        read_only: Refuse to write, and to make a missing file.
+        busy_timeout_s: How long to wait for another writer before giving up.
+
+    Raises:
+        StoreError: The file is missing (when reading), no SQLite database, another program's, of
+            a newer schema, or cannot be opened.
+        ResourceError: The disk is full or fails, or another job holds the lock for too long.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with open_store(Path(folder) / "streetclip.db") as store:
+        ...         store.rows("SELECT count(*) FROM runs")
+        [(0,)]
+    """
+    path = Path(path)
+    _check_place(path, read_only=read_only)
+    if read_only:
+        return _open_for_reading(path, busy_timeout_s)
+    return _open_for_writing(path, busy_timeout_s)
+
+
+def utc_now() -> str:
+    """The time now as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _open_for_reading(path: Path, busy_timeout_s: float) -> Store:
+    store = _connect(path, "ro", busy_timeout_s)
+    try:
+        with translated(path):
+            schema.check_schema(store.db, str(path))
+            _check_filled(store)
+            outdated = schema.is_outdated(store.db)
+    except BaseException:
+        store.close()
+        raise
+    if outdated:
+        store.close()
+        _open_for_writing(path, busy_timeout_s).close()
+        store = _connect(path, "ro", busy_timeout_s)
+    return store
+
+
+def _open_for_writing(path: Path, busy_timeout_s: float) -> Store:
+    store = _connect(path, "rwc", busy_timeout_s)
+    try:
+        with translated(path):
+            schema.check_schema(store.db, str(path))
+            _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
+        if schema.is_outdated(store.db):
+            with store.transaction():
+                # Another job may have migrated it while this one waited for its turn.
+                schema.check_schema(store.db, str(path))
+                schema.migrate(store.db)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout_s,
+            isolation_level=None,  # transactions begin where this module says
+        )
+        try:
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if mode == "ro":
+                connection.execute("PRAGMA query_only = ON")
+            else:
+                # In WAL a power cut may undo the last batches, but never damages the file.
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+                connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+    db = Database(connection, recursive_triggers=False, execute_plugins=False)
+    return Store(db, path, read_only=mode == "ro")
+
+
+def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    # SQLite does not wait for other openers here by itself.
+    deadline = time.monotonic() + busy_timeout_s
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _check_place(path: Path, *, read_only: bool) -> None:
+    if path.is_dir():
+        msg = f"{path}: is a folder; expected a SQLite file. Name a file in it with --db."
+        raise StoreError(msg)
+    if read_only and not path.exists():
+        raise _no_store(path, "does not exist")
+    if not read_only:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = (
+                f"{path}: its folder cannot be made ({error.strerror}). "
+                "Name a file in a folder that can be written with --db."
+            )
+            raise StoreError(msg) from error
+
+
+def _check_filled(store: Store) -> None:
+    if schema.is_empty(store.db):
+        raise _no_store(store.path, "is empty")
+
+
+def _no_store(path: Path, found: str) -> StoreError:
+    return StoreError(
+        f"{path}: {found}; expected a StreetCLIP store. Run a training or an evaluation with "
+        "this --db first, or name another file."
+    )

@@ -1,0 +1,152 @@
+"""Datasets and their images: which row of which file is which image."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from streetclip.store.connection import Store, utc_now
+from streetclip.store.values import column_values, insert_sql
+
+_DATASET_IMAGE_COLUMNS = (
+    "dataset_id",
+    "image_id",
+    "line",
+    "city",
+    "region",
+    "country",
+    "country_code",
+    "continent",
+    "latitude_deg",
+    "longitude_deg",
+    "attributes",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """What to register: a manifest, and the folder that its image names are relative to.
+
+    Attributes:
+        name: What to call it in the dashboard.
+        csv_path: The manifest file.
+        csv_sha256: Hash of that file.
+        image_dir: Folder of the images.
+        frame: The manifest's rows, as `datasets.manifest.Manifest.frame`.
+        attribute_columns: Columns of `frame` to keep as attributes of the image.
+        num_skipped: Bad rows that were left out.
+        drawn: Whether it is the demo's drawn world.
+    """
+
+    name: str
+    csv_path: Path
+    csv_sha256: str
+    image_dir: Path
+    frame: pd.DataFrame
+    attribute_columns: tuple[str, ...] = ()
+    num_skipped: int = 0
+    drawn: bool = False
+
+
+@dataclass(frozen=True)
+class RegisteredDataset:
+    """A dataset in the store.
+
+    Attributes:
+        id: Its id.
+        image_ids: N integers, aligned with the rows of the manifest's frame.
+    """
+
+    id: int
+    image_ids: npt.NDArray[np.int64]
+
+
+def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
+    """Give the dataset and its images their ids; the same file and folder get the same again.
+
+    An image is known by its folder and name, so that it keeps its id in every dataset and run.
+
+    Raises:
+        ResourceError: The disk is full, or another job holds the store for too long.
+        StoreError: The store cannot be written.
+    """
+    with store.transaction():
+        folder_id = _folder_id(store, spec.image_dir)
+        image_ids = _image_ids(store, folder_id, spec.frame["image_filename"])
+        dataset_id = _find(store, spec, folder_id)
+        if dataset_id is None:
+            dataset_id = _insert(store, spec, folder_id)
+            _insert_images(store, spec, dataset_id, image_ids)
+    return RegisteredDataset(dataset_id, image_ids)
+
+
+def _folder_id(store: Store, image_dir: Path) -> int:
+    path = str(image_dir.resolve())
+    store.rows("INSERT INTO image_folders (path) VALUES (?) ON CONFLICT DO NOTHING", (path,))
+    return int(store.rows("SELECT id FROM image_folders WHERE path = ?", (path,))[0][0])
+
+
+def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt.NDArray[np.int64]:
+    names = filenames.tolist()
+    store.db.conn.executemany(
+        "INSERT INTO images (folder_id, filename) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        ((folder_id, name) for name in names),
+    )
+    found = store.rows("SELECT filename, id FROM images WHERE folder_id = ?", (folder_id,))
+    id_of = dict(found)
+    return np.fromiter((id_of[name] for name in names), dtype=np.int64, count=len(names))
+
+
+def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
+    # The counts, too: a newer gazetteer may read rows that an older one skipped.
+    key = (spec.csv_sha256, folder_id, len(spec.frame), spec.num_skipped)
+    found = store.rows(
+        "UPDATE datasets SET csv_path = ? WHERE csv_sha256 = ? AND folder_id = ? "
+        "AND num_images = ? AND num_skipped = ? RETURNING id",
+        (str(spec.csv_path.absolute()), *key),
+    )
+    return int(found[0][0]) if found else None
+
+
+def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
+    values: dict[str, Any] = {
+        "name": spec.name,
+        "csv_path": str(spec.csv_path.absolute()),
+        "csv_sha256": spec.csv_sha256,
+        "folder_id": folder_id,
+        "num_images": len(spec.frame),
+        "num_skipped": spec.num_skipped,
+        "attribute_columns": json.dumps(spec.attribute_columns, ensure_ascii=False),
+        "drawn": int(spec.drawn),
+        "created_at": utc_now(),
+    }
+    return store.insert("datasets", values)
+
+
+def _insert_images(
+    store: Store, spec: DatasetSpec, dataset_id: int, image_ids: npt.NDArray[np.int64]
+) -> None:
+    columns = [column_values(spec.frame[name]) for name in _DATASET_IMAGE_COLUMNS[2:-1]]
+    rows = zip(
+        [dataset_id] * len(image_ids),
+        image_ids.tolist(),
+        *columns,
+        _attributes(spec),
+        strict=True,
+    )
+    store.db.conn.executemany(insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS), rows)
+
+
+def _attributes(spec: DatasetSpec) -> list[str | None]:
+    names = spec.attribute_columns
+    if not names:
+        return [None] * len(spec.frame)
+    columns = (column_values(spec.frame[name]) for name in names)
+    return [
+        json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False)
+        for values in zip(*columns, strict=True)
+    ]

@@ -1,0 +1,166 @@
+"""Predictions: one per run and image, written in batches with the aggregates of their run."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from streetclip.store.aggregates import add_aggregates, distance_bin_edges_km
+from streetclip.store.connection import Store, utc_now
+from streetclip.store.runs import require_run
+from streetclip.store.values import column_values, insert_sql
+
+PREDICTION_COLUMNS = (
+    "image_id",
+    "status",
+    "error",
+    "true_country",
+    "true_continent",
+    "true_region",
+    "true_city",
+    "pred_country",
+    "pred_city",
+    "country_correct",
+    "city_correct",
+    "country_reachable",
+    "city_reachable",
+    "country_probability",
+    "city_probability",
+    "true_country_rank",
+    "true_city_rank",
+    "pred_latitude_deg",
+    "pred_longitude_deg",
+    "true_latitude_deg",
+    "true_longitude_deg",
+    "coordinate_source",
+    "distance_km",
+    "nearest_candidate_km",
+    "top_countries",
+    "top_cities",
+)
+"""Columns of a frame of predictions; see `write_predictions`."""
+
+_RANKINGS = ("top_countries", "top_cities")
+_OF_THE_DATASET = {
+    "true_continent": "continent",
+    "true_region": "region",
+    "true_city": "city",
+}
+_STORED = tuple(
+    name for name in PREDICTION_COLUMNS if name not in _RANKINGS and name not in _OF_THE_DATASET
+)
+_FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
+_RANKS = ("true_country_rank", "true_city_rank")
+
+
+def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[int, int]:
+    """Add predictions to runs, with their aggregates and counts, in one transaction.
+
+    A prediction that the run has already is left as it is and not counted again; so is the second
+    one of an image within a frame. So a batch may be written again after an interruption.
+
+    Args:
+        store: The store.
+        frames: By run id, a frame with `PREDICTION_COLUMNS`: status is "ok" or "unreadable";
+            country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
+            probabilities 0 to 1; ranks count from 1; coordinates in degrees; coordinate_source
+            "image", "city" or "none"; distances in km; the two rankings JSON text. What there is
+            not is None or NaN.
+
+    Returns:
+        By run id, how many predictions were new.
+
+    Raises:
+        ValueError: A column is missing, a distance is out of range, or an image is not of the
+            run's dataset.
+        StoreError: There is no such run, or the store cannot be written.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    for frame in frames.values():
+        _check(frame)
+    with store.transaction():
+        return {run_id: _write(store, run_id, frame) for run_id, frame in frames.items()}
+
+
+def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
+    """All predictions of a run, in the order of the manifest.
+
+    Returns:
+        A frame with line and image_filename of the image, country as the manifest writes it, and
+        `PREDICTION_COLUMNS`. Numbers that are missing are NaN (ranks: NA), texts None.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    columns = ", ".join(
+        f"d.{_OF_THE_DATASET[name]} AS {name}" if name in _OF_THE_DATASET else name
+        for name in PREDICTION_COLUMNS
+    ).replace("image_id", "p.image_id")
+    with store.snapshot():
+        dataset_id = require_run(store, run_id)
+        frame = store.frame(
+            f"""
+            SELECT d.line, images.filename AS image_filename, d.country, {columns}
+            FROM predictions AS p
+            JOIN dataset_images AS d ON d.dataset_id = ? AND d.image_id = p.image_id
+            JOIN images ON images.id = p.image_id
+            JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
+            WHERE p.run_id = ? ORDER BY d.line""",  # noqa: S608 -- our own names
+            (dataset_id, run_id),
+        )
+    types = dict.fromkeys(_FLOATS, "float64") | dict.fromkeys(_RANKS, "Int64")
+    return frame.astype(types)
+
+
+def _check(frame: pd.DataFrame) -> None:
+    missing = [name for name in PREDICTION_COLUMNS if name not in frame]
+    if missing:
+        msg = f"predictions lack the columns {', '.join(missing)}"
+        raise ValueError(msg)
+    distance_km = frame["distance_km"].to_numpy(dtype=np.float64, na_value=np.nan)
+    farthest_km = distance_bin_edges_km()[-1]
+    if bool(((distance_km < 0) | (distance_km > farthest_km)).any()):
+        msg = f"a distance_km is not from 0 to {farthest_km:g}"
+        raise ValueError(msg)
+
+
+def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
+    frame = _new_ones(store, run_id, frame)
+    if frame.empty:
+        return 0
+    values = {name: column_values(frame[name]) for name in PREDICTION_COLUMNS}
+    run_ids = [run_id] * len(frame)
+    for table, names in (
+        ("predictions", _STORED),
+        ("prediction_rankings", ("image_id", *_RANKINGS)),
+    ):
+        rows = zip(run_ids, *(values[name] for name in names), strict=True)
+        store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
+    add_aggregates(store, run_id, frame)
+    store.rows(
+        "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
+        (len(frame), utc_now(), run_id),
+    )
+    return len(frame)
+
+
+def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.drop_duplicates("image_id")
+    dataset_id = require_run(store, run_id)
+    found = store.rows(
+        """
+        SELECT
+            EXISTS (SELECT 1 FROM dataset_images AS d
+                WHERE d.dataset_id = ?1 AND d.image_id = wanted.value),
+            EXISTS (SELECT 1 FROM predictions AS p
+                WHERE p.run_id = ?2 AND p.image_id = wanted.value)
+        FROM json_each(?3) AS wanted""",
+        (dataset_id, run_id, json.dumps(frame["image_id"].tolist())),
+    )
+    of_dataset, written = np.array(found, dtype=bool).reshape(-1, 2).T
+    if not of_dataset.all():
+        stranger = frame["image_id"].to_numpy()[~of_dataset][0]
+        msg = f"image {stranger} is not of dataset {dataset_id}, which run {run_id} is about"
+        raise ValueError(msg)
+    return frame[~written] if written.any() else frame

@@ -1,0 +1,176 @@
+"""Runs: one evaluation of one model on one dataset with one strategy."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from streetclip.errors import StoreError
+from streetclip.store.connection import Store, utc_now
+from streetclip.store.values import to_json
+
+RunState = Literal["running", "interrupted", "failed", "done"]
+
+_JSON_COLUMNS = ("prompts", "config", "versions", "metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What a run is made of.
+
+    Attributes:
+        name: What to call it; need not be unique.
+        fingerprint: Hash of all that decides the predictions; a resume looks for it.
+        dataset_id: From `register_dataset`.
+        model_source: Hub id, folder or file of the model.
+        model_sha256: Hash of its weights.
+        candidates_path: The candidates file.
+        candidates_sha256: Its hash.
+        prompts: `PromptSet.to_dict()`.
+        strategy: hierarchical, flat or marginal.
+        seed: Seed of the bootstrap intervals.
+        config: `EvaluateConfig.to_dict()`.
+        versions: Versions of the packages.
+        commit: Commit of the code, if known.
+        num_images: Predictions that the whole run will have.
+        output_dir: Where its files go.
+    """
+
+    name: str
+    fingerprint: str
+    dataset_id: int
+    model_source: str
+    model_sha256: str
+    candidates_path: str | Path
+    candidates_sha256: str
+    prompts: dict[str, Any]
+    strategy: str
+    seed: int
+    config: dict[str, Any]
+    versions: dict[str, Any]
+    commit: str | None
+    num_images: int
+    output_dir: str | Path
+
+
+def start_run(store: Store, spec: RunSpec) -> int:
+    """Add a run in state `running` and give its id.
+
+    Raises:
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    values = asdict(spec)
+    values["commit_sha"] = values.pop("commit")
+    for name in ("candidates_path", "output_dir"):
+        values[name] = str(values[name])
+    for name in ("prompts", "config", "versions"):
+        values[name] = to_json(values[name])
+    now = utc_now()
+    with store.transaction():
+        return store.insert(
+            "runs", values | {"state": "running", "created_at": now, "updated_at": now}
+        )
+
+
+def find_run(store: Store, fingerprint: str) -> dict[str, Any] | None:
+    """The newest run with this fingerprint, as `get_run` gives it; None if there is none."""
+    found = store.rows("SELECT max(id) FROM runs WHERE fingerprint = ?", (fingerprint,))
+    return None if found[0][0] is None else get_run(store, found[0][0])
+
+
+def get_run(store: Store, run_id: int) -> dict[str, Any]:
+    """One run with everything it was made of, and the name of its dataset.
+
+    Returns:
+        The columns of `runs`, with prompts, config, versions and metrics as dicts (metrics None
+        until the run is done), and dataset, csv_path, drawn and num_skipped of its dataset.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    found = store.frame(
+        """
+        SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
+            datasets.num_skipped
+        FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE runs.id = ?""",
+        (run_id,),
+        dtype=object,
+    )
+    if found.empty:
+        raise _no_run(store, run_id)
+    run = {str(name): value for name, value in found.iloc[0].items()}
+    for name in _JSON_COLUMNS:
+        run[name] = None if run[name] is None else json.loads(run[name])
+    run["drawn"] = bool(run["drawn"])
+    return run
+
+
+def require_run(store: Store, run_id: int) -> int:
+    """The dataset of a run that must be there.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    found = store.rows("SELECT dataset_id FROM runs WHERE id = ?", (run_id,))
+    if not found:
+        raise _no_run(store, run_id)
+    return int(found[0][0])
+
+
+def set_run_state(store: Store, run_id: int, state: RunState, error: str | None = None) -> None:
+    """Say how a run stands; `error` is why it failed.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    with store.transaction():
+        require_run(store, run_id)
+        store.rows(
+            "UPDATE runs SET state = ?, error = ?, updated_at = ? WHERE id = ?",
+            (state, error, utc_now(), run_id),
+        )
+
+
+def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
+    """Keep the metrics of a complete run and call it done.
+
+    Args:
+        store: The store.
+        run_id: From `start_run`.
+        metrics: The body of metrics.json: plain values, no NaN.
+
+    Raises:
+        ValueError: Predictions are still missing.
+        StoreError: There is no such run.
+    """
+    with store.transaction():
+        run = get_run(store, run_id)
+        if run["num_done"] != run["num_images"]:
+            msg = f"run {run_id} has {run['num_done']} of {run['num_images']} predictions"
+            raise ValueError(msg)
+        store.rows(
+            "UPDATE runs SET state = 'done', error = NULL, metrics = ?, updated_at = ? "
+            "WHERE id = ?",
+            (to_json(metrics), utc_now(), run_id),
+        )
+
+
+def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
+    """Images of the run's dataset that have no prediction yet, in the order of the manifest."""
+    found = store.rows(
+        """
+        SELECT image_id FROM runs JOIN dataset_images USING (dataset_id)
+        WHERE runs.id = ?1 AND NOT EXISTS (
+            SELECT 1 FROM predictions
+            WHERE run_id = ?1 AND predictions.image_id = dataset_images.image_id)
+        ORDER BY line""",
+        (run_id,),
+    )
+    return np.array([row[0] for row in found], dtype=np.int64)
+
+
+def _no_run(store: Store, run_id: int) -> StoreError:
+    return StoreError(f"{store.path}: has no run {run_id}. Choose one of the runs that it lists.")

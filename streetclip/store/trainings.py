@@ -1,0 +1,140 @@
+"""Trainings and their curves."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from streetclip.errors import StoreError
+from streetclip.store.connection import Store, utc_now
+from streetclip.store.runs import RunState
+from streetclip.store.values import to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """What a training is made of.
+
+    Attributes:
+        name: What to call it; need not be unique.
+        model_source: The model that it starts from.
+        train_csv: Manifest of the training images.
+        val_csv: Manifest of the validation images.
+        output_dir: Folder of its checkpoints.
+        config: `TrainConfig.to_dict()`.
+        versions: Versions of the packages.
+        commit: Commit of the code, if known.
+    """
+
+    name: str
+    model_source: str
+    train_csv: str | Path
+    val_csv: str | Path
+    output_dir: str | Path
+    config: dict[str, Any]
+    versions: dict[str, Any] = field(default_factory=dict)
+    commit: str | None = None
+
+
+class TrainingPoint(NamedTuple):
+    """One number of a training's curves.
+
+    Attributes:
+        step: Optimiser steps done.
+        epoch: Passes done, a fraction inside one.
+        name: Which curve, as train_loss.
+        value: The number; NaN is kept as missing.
+    """
+
+    step: int
+    epoch: float
+    name: str
+    value: float
+
+
+def start_training(store: Store, spec: TrainingSpec) -> int:
+    """Add a training in state `running` and give its id."""
+    values = asdict(spec)
+    values["commit_sha"] = values.pop("commit")
+    for name in ("train_csv", "val_csv", "output_dir"):
+        values[name] = str(values[name])
+    for name in ("config", "versions"):
+        values[name] = to_json(values[name])
+    now = utc_now()
+    with store.transaction():
+        return store.insert(
+            "trainings", values | {"state": "running", "created_at": now, "updated_at": now}
+        )
+
+
+def find_training(store: Store, output_dir: str | Path) -> int | None:
+    """The newest training with checkpoints in this folder, which a resume goes on with."""
+    found = store.rows("SELECT max(id) FROM trainings WHERE output_dir = ?", (str(output_dir),))
+    return None if found[0][0] is None else int(found[0][0])
+
+
+def log_training_points(
+    store: Store, training_id: int, rows: Iterable[TrainingPoint | tuple[int, float, str, float]]
+) -> None:
+    """Add points to a training's curves; one at the same step of the same curve is replaced.
+
+    Raises:
+        StoreError: There is no such training.
+    """
+    points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
+    with store.transaction() as connection:
+        _touch(store, training_id, "updated_at = ?", (utc_now(),))
+        connection.executemany(
+            "INSERT INTO training_points (training_id, name, step, epoch, value) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (training_id, name, step) "
+            "DO UPDATE SET epoch = excluded.epoch, value = excluded.value",
+            points,
+        )
+
+
+def set_training_state(
+    store: Store, training_id: int, state: RunState, error: str | None = None
+) -> None:
+    """Say how a training stands; `error` is why it failed.
+
+    Raises:
+        StoreError: There is no such training.
+    """
+    with store.transaction():
+        changes = "state = ?, error = ?, updated_at = ?"
+        _touch(store, training_id, changes, (state, error, utc_now()))
+
+
+def list_trainings(store: Store) -> pd.DataFrame:
+    """All trainings, the newest first.
+
+    Returns:
+        A frame with id, name, state, error, model_source, train_csv, val_csv, output_dir,
+        commit_sha, created_at, updated_at, config (a dict).
+    """
+    frame = store.frame(
+        "SELECT id, name, state, error, model_source, train_csv, val_csv, output_dir, commit_sha, "
+        "created_at, updated_at, config FROM trainings ORDER BY id DESC"
+    )
+    frame["config"] = pd.Series([json.loads(text) for text in frame["config"]], dtype=object)
+    return frame
+
+
+def training_curves(store: Store, training_id: int) -> pd.DataFrame:
+    """The points of a training: step, epoch, name, value, by name and step."""
+    frame = store.frame(
+        "SELECT step, epoch, name, value FROM training_points WHERE training_id = ? "
+        "ORDER BY name, step",
+        (training_id,),
+    )
+    return frame.astype({"epoch": "float64", "value": "float64"})
+
+
+def _touch(store: Store, training_id: int, changes: str, values: tuple[Any, ...]) -> None:
+    sql = f"UPDATE trainings SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own text
+    if not store.rows(sql, (*values, training_id)):
+        msg = f"{store.path}: has no training {training_id}. Choose one of those that it lists."
+        raise StoreError(msg)

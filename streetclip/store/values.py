@@ -1,0 +1,58 @@
+"""Between frames and SQLite: values, statements, JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
+    """A column as plain Python values for SQLite; what is missing becomes None.
+
+    Examples:
+        >>> column_values(pd.Series(["a", None]))
+        ['a', None]
+        >>> column_values(np.array([True, False]))
+        [1, 0]
+    """
+    values: npt.NDArray[Any] = column.to_numpy() if isinstance(column, pd.Series) else column
+    if values.dtype.kind == "b":
+        values = values.astype(np.int64)
+    elif values.dtype.kind not in "iuf":  # SQLite takes NaN as NULL
+        missing = pd.isna(values)
+        values = values.astype(object)
+        values[missing] = None
+    plain: list[Any] = values.tolist()
+    return plain
+
+
+def insert_sql(table: str, columns: Sequence[str]) -> str:
+    """Statement that inserts one row with bound values.
+
+    Examples:
+        >>> insert_sql("runs", ["id", "name"])
+        'INSERT INTO runs (id, name) VALUES (?, ?)'
+    """
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 -- our own names
+
+
+def add_sql(table: str, keys: Sequence[str], counters: Sequence[str]) -> str:
+    """Statement that adds counters to the row with these keys, or makes it.
+
+    Examples:
+        >>> add_sql("t", ["k"], ["n"])
+        'INSERT INTO t (k, n) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET n = n + excluded.n'
+    """
+    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in counters)
+    insert = insert_sql(table, [*keys, *counters])
+    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
+
+
+def to_json(value: Any) -> str:
+    """JSON text as the store keeps it; refuses NaN, which is no JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
