@@ -1,0 +1,1 @@
+"""What explains errors: arrays and tables of finished runs in, findings out."""

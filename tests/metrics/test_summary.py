@@ -1,0 +1,415 @@
+"""The summary of an evaluation against plain loops, by hand, and at its edges."""
+
+import dataclasses
+import itertools
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from streetclip.metrics.intervals import bootstrap_median_interval
+from streetclip.metrics.summary import SummaryInput, summarise
+
+CONTINENT = {"FR": "Europe", "DE": "Europe", "JP": "Asia", "BR": "South America"}
+THRESHOLDS = [("street", 1), ("city", 25), ("region", 200), ("country", 750), ("continent", 2500)]
+
+
+def image(true="FR", predicted="FR", **changes):
+    """One image as a plain record, right about everything unless said otherwise."""
+    record = {
+        "country_correct": predicted == true,
+        "city_correct": False,
+        "country_reachable": True,
+        "city_reachable": True,
+        "readable": True,
+        "true_country": true,
+        "true_continent": CONTINENT[true],
+        "predicted_country": predicted,
+        "country_probability": 0.5,
+        "distance_km": 10.0,
+        "nearest_candidate_km": 5.0,
+        "has_coordinates": True,
+    }
+    return record | changes
+
+
+def unreadable(true="FR", **changes):
+    nothing = {"readable": False, "country_probability": math.nan, "distance_km": math.nan}
+    return image(true, "", **nothing) | changes
+
+
+def unplaced(true="FR", predicted="FR"):
+    nowhere = {"has_coordinates": False, "distance_km": math.nan}
+    return image(true, predicted, nearest_candidate_km=math.nan, **nowhere)
+
+
+def to_input(images, seed=11):
+    dtypes = {field.name: object for field in dataclasses.fields(SummaryInput)}
+    for name in ("country_correct", "city_correct", "country_reachable", "city_reachable"):
+        dtypes[name] = bool
+    dtypes |= {"readable": bool, "has_coordinates": bool, "country_probability": float}
+    dtypes |= {"distance_km": float, "nearest_candidate_km": float}
+    columns = {
+        name: np.array([record[name] for record in images], dtype=dtype)
+        for name, dtype in dtypes.items()
+        if name != "seed"
+    }
+    return SummaryInput(**columns, seed=seed)
+
+
+def random_image(generator):
+    true = str(generator.choice(list(CONTINENT), p=[0.5, 0.3, 0.15, 0.05]))
+    country_reachable = true != "BR"
+    city_reachable = country_reachable and generator.random() < 0.8
+    placed = generator.random() < 0.85
+    nearest = generator.exponential(60) if placed and country_reachable else math.nan
+    reach = {"country_reachable": country_reachable, "city_reachable": city_reachable}
+    truth = reach | {"has_coordinates": placed, "nearest_candidate_km": nearest}
+    if generator.random() < 0.1:
+        return unreadable(true, **truth)
+    predicted = str(generator.choice(["FR", "DE", "JP"]))
+    return image(
+        true,
+        predicted,
+        city_correct=predicted == true and city_reachable and generator.random() < 0.5,
+        country_probability=generator.random(),
+        distance_km=generator.exponential(800) if placed else math.nan,
+        **truth,
+    )
+
+
+def random_images(count, seed=0):
+    generator = np.random.default_rng(seed)
+    return [random_image(generator) for _ in range(count)]
+
+
+def plain_share(answers):
+    """Share of True with scipy's Wilson interval."""
+    answers = [bool(answer) for answer in answers]
+    successes, n = sum(answers), len(answers)
+    if n == 0:
+        return {"value": None, "low": None, "high": None, "successes": 0, "n": 0}
+    wilson = binomtest(successes, n).proportion_ci(method="wilson")
+    shares = {"value": successes / n, "low": wilson.low, "high": wilson.high}
+    return shares | {"successes": successes, "n": n}
+
+
+def plain_accuracy(images, correct, reachable):
+    by_country = {}
+    for record in images:
+        by_country.setdefault(record["true_country"], []).append(record[correct])
+    macro = sum(sum(answers) / len(answers) for answers in by_country.values()) / len(by_country)
+    ceiling = sum(record[reachable] for record in images) / len(images)
+    share = plain_share(record[correct] for record in images)
+    return share | {"ceiling": ceiling, "macro": macro}
+
+
+def plain_distance(images, seed):
+    judged = [record for record in images if record["has_coordinates"]]
+    far = [math.inf if math.isnan(r["distance_km"]) else r["distance_km"] for r in judged]
+    measured = [distance for distance in far if distance < math.inf]
+    low, high = bootstrap_median_interval(far, seed)
+    middle = sorted(far)
+    median = (middle[(len(far) - 1) // 2] + middle[len(far) // 2]) / 2
+    return {
+        "n": len(judged),
+        "median_km": {"value": median, "low": low, "high": high},
+        "mean_km": sum(measured) / len(measured),
+        "mean_km_n": len(measured),
+        "geoscore": sum(5000 * math.exp(-distance / 1492.7) for distance in far) / len(far),
+        "share_within_km": [
+            {"name": name, "threshold_km": threshold}
+            | plain_share(distance <= threshold for distance in far)
+            | {"ceiling": sum(r["nearest_candidate_km"] <= threshold for r in judged) / len(far)}
+            for name, threshold in THRESHOLDS
+        ],
+    }
+
+
+def plain_calibration(images, num_bins=15):
+    known = [record for record in images if record["predicted_country"]]
+    bins, error = [], 0.0
+    edges = np.linspace(0, 1, num_bins + 1).tolist()
+    for low, high in itertools.pairwise(edges):
+        inside = [record for record in known if low < record["country_probability"] <= high]
+        entry = {"low": low, "high": high, "n": len(inside), "confidence": None, "accuracy": None}
+        if inside:
+            entry["confidence"] = sum(r["country_probability"] for r in inside) / len(inside)
+            entry["accuracy"] = sum(r["country_correct"] for r in inside) / len(inside)
+            error += len(inside) * abs(entry["confidence"] - entry["accuracy"])
+        bins.append(entry)
+    return {"ece": error / len(known), "n": len(known), "bins": bins}
+
+
+def plain_summary(images, seed):
+    country_right = [record for record in images if record["country_correct"]]
+    continents = sorted({record["true_continent"] for record in images})
+    return {
+        "num_images": len(images),
+        "num_unreadable": sum(not record["readable"] for record in images),
+        "num_without_coordinates": sum(not record["has_coordinates"] for record in images),
+        "country_accuracy": plain_accuracy(images, "country_correct", "country_reachable"),
+        "city_accuracy": plain_accuracy(images, "city_correct", "city_reachable"),
+        "hierarchical_accuracy": plain_accuracy(country_right, "city_correct", "city_reachable"),
+        "distance": plain_distance(images, seed),
+        "calibration": plain_calibration(images),
+        "by_continent": [
+            {"continent": continent}
+            | plain_share(r["country_correct"] for r in images if r["true_continent"] == continent)
+            for continent in continents
+        ],
+    }
+
+
+def assert_same(found, expected, path=""):
+    """Compare nested plain values; numbers within rounding, everything else exactly."""
+    if isinstance(expected, dict):
+        assert list(found) == list(expected), path
+        for key, value in expected.items():
+            assert_same(found[key], value, f"{path}.{key}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), path
+        for position, value in enumerate(expected):
+            assert_same(found[position], value, f"{path}[{position}]")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, abs=1e-9), path
+    else:
+        assert found == expected, path
+
+
+@pytest.mark.parametrize(("count", "seed"), [(57, 0), (300, 1), (1001, 2)])
+def test_every_number_equals_a_plain_loop(count, seed):
+    images = random_images(count, seed)
+    assert_same(summarise(to_input(images, seed)), plain_summary(images, seed))
+
+
+def test_seven_images_by_hand():
+    images = [
+        image("FR", "FR", city_correct=True, distance_km=0.5, nearest_candidate_km=0.5),
+        image("FR", "FR", distance_km=200.0, nearest_candidate_km=200.0, city_reachable=False),
+        image("FR", "DE", distance_km=800.0),
+        image("DE", "DE", city_correct=True, distance_km=25.0),
+        image("BR", "FR", distance_km=9000.0, nearest_candidate_km=math.nan)
+        | {"country_reachable": False, "city_reachable": False},
+        unreadable("JP"),
+        unplaced("FR", "FR"),
+    ]
+    found = summarise(to_input(images))
+    assert (found["num_images"], found["num_unreadable"]) == (7, 1)
+    assert found["num_without_coordinates"] == 1
+    country, city = found["country_accuracy"], found["city_accuracy"]
+    assert (country["successes"], country["n"]) == (4, 7)
+    assert country["ceiling"] == pytest.approx(6 / 7)
+    assert country["macro"] == pytest.approx((3 / 4 + 1 + 0 + 0) / 4)
+    assert (city["successes"], city["n"]) == (2, 7)
+    assert city["ceiling"] == pytest.approx(5 / 7)
+    assert city["macro"] == pytest.approx((1 / 4 + 1 + 0 + 0) / 4)
+    hierarchical = found["hierarchical_accuracy"]
+    assert (hierarchical["successes"], hierarchical["n"]) == (2, 4)
+    assert hierarchical["ceiling"] == pytest.approx(3 / 4)
+    assert hierarchical["macro"] == pytest.approx((1 / 3 + 1) / 2)
+    distance = found["distance"]
+    assert (distance["n"], distance["mean_km_n"]) == (6, 5)
+    assert distance["median_km"]["value"] == 500.0  # of 0.5, 25, 200, 800, 9000, ∞
+    assert distance["mean_km"] == pytest.approx(10025.5 / 5)
+    within = {entry["name"]: entry for entry in distance["share_within_km"]}
+    assert [within[name]["successes"] for name, _ in THRESHOLDS] == [1, 2, 3, 3, 4]
+    assert {entry["n"] for entry in within.values()} == {6}
+    assert within["city"]["ceiling"] == pytest.approx(4 / 6)
+    assert within["region"]["ceiling"] == pytest.approx(5 / 6)
+    assert found["calibration"]["n"] == 6
+    assert [entry["continent"] for entry in found["by_continent"]] == [
+        "Asia",
+        "Europe",
+        "South America",
+    ]
+    assert [entry["successes"] for entry in found["by_continent"]] == [0, 4, 0]
+
+
+def test_the_result_is_json_without_nan():
+    text = json.dumps(summarise(to_input(random_images(40))), allow_nan=False)
+    assert json.loads(text)["num_images"] == 40
+
+
+def leaves(tree):
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return (
+        [leaf for branch in tree for leaf in leaves(branch)] if isinstance(tree, list) else [tree]
+    )
+
+
+def test_every_value_is_a_plain_python_one():
+    found = summarise(to_input(random_images(40)))
+    assert {type(leaf) for leaf in leaves(found)} <= {int, float, str, type(None)}
+
+
+def test_no_images_have_counts_of_0_and_no_values():
+    found = summarise(to_input([]))
+    json.dumps(found, allow_nan=False)
+    for name in ("country_accuracy", "city_accuracy", "hierarchical_accuracy"):
+        assert found[name] == {
+            "value": None,
+            "low": None,
+            "high": None,
+            "successes": 0,
+            "n": 0,
+            "ceiling": None,
+            "macro": None,
+        }
+    assert found["distance"]["median_km"] == {"value": None, "low": None, "high": None}
+    assert found["distance"]["mean_km"] is found["distance"]["geoscore"] is None
+    assert found["calibration"]["ece"] is None
+    assert found["by_continent"] == []
+
+
+def test_when_no_image_can_be_read_all_are_wrong():
+    found = summarise(to_input([unreadable("FR"), unreadable("JP"), unreadable("JP")]))
+    json.dumps(found, allow_nan=False)
+    assert found["num_unreadable"] == 3
+    country = found["country_accuracy"]
+    assert (country["value"], country["n"], country["macro"], country["ceiling"]) == (0, 3, 0, 1)
+    assert found["hierarchical_accuracy"]["n"] == 0
+    assert found["hierarchical_accuracy"]["value"] is None
+    distance = found["distance"]
+    assert (distance["n"], distance["geoscore"], distance["mean_km_n"]) == (3, 0, 0)
+    assert distance["mean_km"] is None
+    assert distance["median_km"] == {"value": None, "low": None, "high": None}
+    assert [entry["value"] for entry in distance["share_within_km"]] == [0] * 5
+    assert found["calibration"]["n"] == 0
+    assert found["calibration"]["ece"] is None
+
+
+def test_without_any_coordinates_no_distance_is_claimed():
+    found = summarise(to_input([unplaced(), unplaced("DE", "FR")]))
+    json.dumps(found, allow_nan=False)
+    assert found["country_accuracy"]["value"] == 0.5
+    assert found["num_without_coordinates"] == 2
+    distance = found["distance"]
+    assert (distance["n"], distance["geoscore"], distance["mean_km"]) == (0, None, None)
+    for entry in distance["share_within_km"]:
+        assert (entry["value"], entry["n"], entry["ceiling"]) == (None, 0, None)
+
+
+def test_images_without_coordinates_change_no_distance():
+    placed = [image(distance_km=distance) for distance in (1.0, 30.0, 900.0)]
+    alone = summarise(to_input(placed))["distance"]
+    assert summarise(to_input([*placed, unplaced(), unplaced("DE")]))["distance"] == alone
+
+
+def test_an_unreadable_image_lowers_every_share_but_not_the_mean():
+    placed = [image(distance_km=distance) for distance in (1.0, 30.0, 900.0)]
+    alone = summarise(to_input(placed))["distance"]
+    found = summarise(to_input([*placed, unreadable()]))["distance"]
+    assert found["mean_km"] == alone["mean_km"]
+    assert found["geoscore"] == pytest.approx(alone["geoscore"] * 3 / 4)
+    assert found["share_within_km"][-1]["value"] == 0.75
+    assert found["median_km"]["value"] == pytest.approx((30 + 900) / 2)
+
+
+def test_a_median_whose_interval_reaches_infinity_keeps_its_finite_ends():
+    images = [image(distance_km=5.0)] * 6 + [unreadable()] * 5
+    median = summarise(to_input(images))["distance"]["median_km"]
+    assert median == {"value": 5.0, "low": 5.0, "high": None}
+
+
+def test_one_image_is_enough():
+    found = summarise(to_input([image(city_correct=True, distance_km=0.0)]))
+    assert found["city_accuracy"]["value"] == 1
+    assert found["distance"]["geoscore"] == 5000
+    assert found["distance"]["median_km"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    images = random_images(90)
+    assert summarise(to_input(images, 5)) == summarise(to_input(images, 5))
+
+
+def test_a_million_images_take_seconds():
+    repeats = 1_000_000 // 500
+    sample = to_input(random_images(500))
+    columns = {
+        field.name: np.tile(getattr(sample, field.name), repeats)
+        for field in dataclasses.fields(sample)
+        if field.name != "seed"
+    }
+    start = time.perf_counter()
+    found = summarise(SummaryInput(**columns, seed=0))
+    assert time.perf_counter() - start < 20  # about 1 s alone on one core
+    assert found["country_accuracy"]["n"] == 1_000_000
+    small = summarise(sample)
+    assert found["country_accuracy"]["macro"] == pytest.approx(small["country_accuracy"]["macro"])
+    assert found["distance"]["geoscore"] == pytest.approx(small["distance"]["geoscore"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"country_correct": False}, "country_correct differs"),
+        ({"predicted_country": "DE"}, "country_correct differs"),
+        (
+            {"predicted_country": "DE", "country_correct": False, "city_correct": True},
+            "city right but country wrong",
+        ),
+        ({"country_reachable": False, "city_reachable": False}, "country right but no candidate"),
+        ({"city_correct": True, "city_reachable": False}, "city right but no candidate"),
+        (
+            {"predicted_country": "DE", "country_correct": False, "country_reachable": False},
+            "city a candidate but its country not",
+        ),
+        ({"readable": False}, "unreadable but predicted"),
+        ({"country_probability": math.nan}, "without a probability"),
+        (
+            {"predicted_country": "", "country_correct": False, "country_probability": math.nan},
+            "a distance without a prediction",
+        ),
+        ({"has_coordinates": False}, "a distance without true coordinates"),
+        (
+            {"has_coordinates": False, "distance_km": math.nan},
+            "a nearest candidate without true coordinates",
+        ),
+    ],
+)
+def test_arrays_that_contradict_one_another_are_refused(changes, message):
+    with pytest.raises(ValueError, match=f"image 1: .*{message}"):
+        to_input([image(), image() | changes, image()])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("distance_km", -1.0),
+        ("distance_km", math.inf),
+        ("nearest_candidate_km", -0.5),
+        ("country_probability", math.inf),
+    ],
+)
+def test_numbers_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        to_input([image(), image(**{name: value})])
+
+
+def test_a_probability_above_1_is_refused():
+    with pytest.raises(ValueError, match="confidence"):
+        summarise(to_input([image(country_probability=1.5)]))
+
+
+def test_arrays_of_unequal_length_are_refused():
+    data = to_input([image(), image()])
+    with pytest.raises(ValueError, match="distance_km has length 1, country_correct 2"):
+        dataclasses.replace(data, distance_km=data.distance_km[:1])
+
+
+def test_zeros_and_ones_are_not_taken_for_booleans():
+    data = to_input([image(), image()])
+    with pytest.raises(ValueError, match=r"city_correct .*int64.* bool"):
+        dataclasses.replace(data, city_correct=np.array([0, 1]))
+
+
+def test_a_missing_country_is_refused_rather_than_named():
+    data = to_input([image(), image()])
+    with pytest.raises(ValueError, match="predicted_country holds None"):
+        dataclasses.replace(data, predicted_country=np.array(["FR", None], dtype=object))
