@@ -1,0 +1,227 @@
+"""Countries by ISO 3166 code, under every name that data sets give them."""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from streetclip.errors import UnknownPlaceError, shown
+from streetclip.gazetteer.aliases import ALIASES, CORRECTIONS, HINTS
+from streetclip.gazetteer.geonames import read_geonames
+from streetclip.gazetteer.names import normalise_name
+
+_CONTINENT_NAMES = {
+    "AF": "Africa",
+    "AN": "Antarctica",
+    "AS": "Asia",
+    "EU": "Europe",
+    "NA": "North America",
+    "OC": "Oceania",
+    "SA": "South America",
+}
+CONTINENTS = tuple(_CONTINENT_NAMES.values())
+
+_CONTINENT_ALIASES = {
+    "australia": "Oceania",
+    "australia and oceania": "Oceania",
+    "australasia": "Oceania",
+    "pacific": "Oceania",
+    "northern america": "North America",
+    "central america": "North America",
+    "middle america": "North America",
+    "caribbean": "North America",
+    "latin america": "South America",
+    "middle east": "Asia",
+}
+# GeoNames still lists Serbia and Montenegro, and the Netherlands Antilles.
+_DISSOLVED = {"CS", "AN"}
+# Land borders that GeoNames gives on neither side.
+_MORE_NEIGHBOURS = (("CN", "HK"), ("CN", "MO"))
+
+_LONGEST_NAME = 200
+# "Federal Republic of Germany", "Kingdom of the Netherlands"; not "State of Georgia".
+_FORMAL = re.compile(
+    r"(?:(?:\w+ )*(?:republic|kingdom)|commonwealth|grand duchy|principality|sultanate|union"
+    r"|(?:\w+ )+(?:state|states|commonwealth)) of (?:the )?(.+)"
+)
+
+
+@dataclass(frozen=True)
+class Country:
+    """A country or territory that has its own ISO 3166-1 code (and Kosovo, as XK).
+
+    Args:
+        code: ISO 3166-1 alpha-2.
+        name: English name, as captions and pages show it; without "the".
+        continent: One of `CONTINENTS`.
+        capital: English name, "" where there is none.
+        population: Inhabitants, 0 where there are none.
+        neighbours: Codes of those it shares a land border with.
+        iso3: ISO 3166-1 alpha-3.
+    """
+
+    code: str
+    name: str
+    continent: str
+    capital: str
+    population: int
+    neighbours: frozenset[str]
+    iso3: str
+
+
+@functools.cache
+def countries() -> Mapping[str, Country]:
+    """All countries, by ISO 3166-1 alpha-2 code in alphabetical order.
+
+    Examples:
+        >>> countries()["GE"].name, countries()["GE"].continent
+        ('Georgia', 'Asia')
+    """
+    rows: dict[str, dict[str, Any]] = read_geonames("countries.json")
+    rows = {code: row for code, row in sorted(rows.items()) if code not in _DISSOLVED}
+    neighbours = _neighbours(rows)
+    return MappingProxyType(
+        {code: _country(row, frozenset(neighbours[code])) for code, row in rows.items()}
+    )
+
+
+def find_country(text: str) -> Country | None:
+    """Find a country by code, name or alias; None if there is none.
+
+    Case, accents, punctuation and a leading "the" do not matter. Codes are ISO 3166-1 alpha-2
+    and alpha-3.
+
+    Examples:
+        >>> [find_country(name).code for name in ("USA", "the netherlands", "Côte d'Ivoire", "ge")]
+        ['US', 'NL', 'CI', 'GE']
+    """
+    return _find_country(text) if len(text) <= _LONGEST_NAME else None
+
+
+def resolve_country(text: str) -> Country:
+    """Find a country, or say which ones have a name like that.
+
+    Raises:
+        UnknownPlaceError: No country has that name or code.
+    """
+    country = find_country(text)
+    if country is None:
+        nearest = suggest_countries(text)
+        advice = f"Did you mean {_either(nearest)}?" if nearest else "Is it a country at all?"
+        msg = (
+            f"country {shown(text)} is unknown; expected an English name or an ISO 3166 code. "
+            f"{advice}"
+        )
+        raise UnknownPlaceError(msg)
+    return country
+
+
+def suggest_countries(text: str, limit: int = 3) -> list[str]:
+    """Names of the countries that an unknown name may mean, best first.
+
+    Examples:
+        >>> suggest_countries("Untied States", limit=1)
+        ['United States']
+        >>> suggest_countries("England")
+        ['United Kingdom']
+    """
+    return list(_suggest_countries(text[:_LONGEST_NAME])[:limit])
+
+
+def find_continent(text: str) -> str | None:
+    """The canonical name of a continent, from a name, an alias or a GeoNames code.
+
+    Examples:
+        >>> find_continent("north america"), find_continent("EU"), find_continent("Atlantis")
+        ('North America', 'Europe', None)
+    """
+    return _continent_keys().get(normalise_name(text).removeprefix("the "))
+
+
+def are_neighbours(code_a: str, code_b: str) -> bool:
+    """Whether two countries share a land border; unknown codes share none."""
+    country = countries().get(code_a)
+    return country is not None and code_b in country.neighbours
+
+
+@functools.lru_cache(maxsize=2**14)
+def _find_country(text: str) -> Country | None:
+    for spelling in _spellings(text):
+        key = normalise_name(spelling)
+        for each in (key, key.removeprefix("the ")):
+            code = _country_keys().get(each)
+            if code:
+                return countries()[code]
+        formal = _FORMAL.fullmatch(key.removeprefix("the "))
+        code = _country_keys().get(formal[1]) if formal else None
+        if code:
+            return countries()[code]
+    return None
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """A name as it is, then with what lists put behind it put before: "Korea, Republic of"."""
+    yield text
+    for pattern in (r"([^,]+),([^,]+)", r"([^()]+)\(([^()]+)\)\s*"):
+        match = re.fullmatch(pattern, text)
+        if match and re.search(r"\b(of|the)\s*$", match[2], re.IGNORECASE):
+            yield f"{match[2].strip()} {match[1].strip()}"
+
+
+@functools.cache
+def _country_keys() -> Mapping[str, str]:
+    keys: dict[str, str] = {}
+    for country in countries().values():
+        names = (country.code, country.iso3, country.name, *ALIASES.get(country.code, ()))
+        for name in names:
+            keys[normalise_name(name)] = country.code
+    return keys
+
+
+@functools.cache
+def _continent_keys() -> Mapping[str, str]:
+    codes = {code.casefold(): name for code, name in _CONTINENT_NAMES.items()}
+    return {**{name.casefold(): name for name in CONTINENTS}, **codes, **_CONTINENT_ALIASES}
+
+
+@functools.lru_cache(maxsize=1024)
+def _suggest_countries(text: str) -> tuple[str, ...]:
+    key = normalise_name(text).removeprefix("the ")
+    if key in HINTS:
+        return tuple(countries()[code].name for code in HINTS[key])
+    keys = {name: code for name, code in _country_keys().items() if len(name) > 3}  # noqa: PLR2004
+    inside = [name for name in keys if re.search(rf"\b{re.escape(name)}\b", key)]
+    codes = [keys[name] for name in sorted(inside, key=len, reverse=True)]
+    codes += [keys[name] for name in difflib.get_close_matches(key, keys, n=12, cutoff=0.6)]
+    return tuple(countries()[code].name for code in dict.fromkeys(codes))
+
+
+def _country(row: dict[str, Any], neighbours: frozenset[str]) -> Country:
+    row = {**row, **CORRECTIONS.get(row["iso"], {})}
+    return Country(
+        code=row["iso"],
+        name=row["name"].strip(),
+        continent=_CONTINENT_NAMES[row["continentcode"]],
+        capital=row["capital"].strip(),
+        population=row["population"],
+        neighbours=neighbours,
+        iso3=row["iso3"],
+    )
+
+
+def _neighbours(rows: Mapping[str, dict[str, Any]]) -> dict[str, set[str]]:
+    """Both ways round: GeoNames gives some borders on one side only."""
+    found: dict[str, set[str]] = {code: set() for code in rows}
+    pairs = [(code, other) for code, row in rows.items() for other in row["neighbours"].split(",")]
+    for code, other in (*pairs, *_MORE_NEIGHBOURS):
+        if other in found:
+            found[code].add(other)
+            found[other].add(code)
+    return found
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

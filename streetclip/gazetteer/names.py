@@ -1,0 +1,47 @@
+"""When two spellings are one name."""
+
+import functools
+import re
+import unicodedata
+
+_LONGEST = 200  # no place has a longer name; what is longer is junk and not worth a cache entry
+_NOT_DECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h"}
+)
+# Accents of the European scripts, Arabic and Hebrew points. Marks of other scripts are vowels.
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f]")
+_APOSTROPHES = re.compile("['’‘ʻʼʾʿ`´]")
+_SAINT = re.compile(r"\bst(e?)\b")
+
+
+def normalise_name(text: str) -> str:
+    """Reduce a name to what two spellings of it share.
+
+    Case, accents, punctuation and spacing are dropped; "&" is "and", "St." is "Saint". Letters
+    of all scripts stay. Text longer than 200 characters gives "", which is no name.
+
+    Examples:
+        >>> normalise_name("  São   Tomé & Príncipe ")
+        'sao tome and principe'
+        >>> normalise_name("St. John's")
+        'saint johns'
+    """
+    return _normalise(text) if len(text) <= _LONGEST else ""
+
+
+@functools.lru_cache(maxsize=2**16)
+def _normalise(text: str) -> str:
+    text = text.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).translate(_NOT_DECOMPOSED)
+        text = unicodedata.normalize("NFC", _ACCENTS.sub("", text))
+    text = _APOSTROPHES.sub("", text).replace("&", " and ")
+    if not text.isalnum():
+        text = " ".join("".join(map(_letter_or_space, text)).split())
+    return _SAINT.sub(r"saint\1", text)
+
+
+def _letter_or_space(character: str) -> str:
+    if character.isalnum() or unicodedata.category(character)[0] == "M":
+        return character
+    return " "
