@@ -1,0 +1,165 @@
+"""Files of a training: `last_checkpoint.pt` to go on from, and the names of the best model's."""
+
+import dataclasses
+import logging
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from streetclip.config import TrainConfig
+from streetclip.errors import ConfigError, ModelError, OutputError, shown
+from streetclip.files import atomic_path
+from streetclip.training.curves import Curves, Point
+from streetclip.training.results import EpochRecord
+
+_LOG = logging.getLogger(__name__)
+
+LAST_CHECKPOINT = "last_checkpoint.pt"
+BEST_MODEL = "best_model.pt"
+BEST_FOLDER = "best_model"
+
+_FORMAT = "streetclip training"
+_VERSION = 1
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands, besides the tensors.
+
+    Attributes:
+        step: Steps done, skipped ones included.
+        epochs: Records of the validations done, epoch 0 first.
+        best: The best record after training of at least one epoch.
+        num_skipped_batches: Batches that had fewer than two readable images.
+        seconds: Time spent in the sessions before this one.
+        training_id: In the store.
+        curves: Points, and the numbers of the window that is open.
+    """
+
+    step: int = 0
+    epochs: list[EpochRecord] = field(default_factory=list)
+    best: EpochRecord | None = None
+    num_skipped_batches: int = 0
+    seconds: float = 0.0
+    training_id: int | None = None
+    curves: Curves = field(default_factory=Curves)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a checkpoint keeps them."""
+        return {
+            "step": self.step,
+            "epochs": [dataclasses.asdict(record) for record in self.epochs],
+            "best": dataclasses.asdict(self.best) if self.best else None,
+            "num_skipped_batches": self.num_skipped_batches,
+            "seconds": self.seconds,
+            "training_id": self.training_id,
+            "points": [tuple(point) for point in self.curves.points],
+            "window": list(self.curves.window),
+            "epoch_losses": list(self.curves.epoch_losses),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainingState":
+        """Read what `to_dict` made."""
+        return cls(
+            step=values["step"],
+            epochs=[EpochRecord(**record) for record in values["epochs"]],
+            best=EpochRecord(**values["best"]) if values["best"] else None,
+            num_skipped_batches=values["num_skipped_batches"],
+            seconds=values["seconds"],
+            training_id=values["training_id"],
+            curves=Curves(
+                points=[Point(*point) for point in values["points"]],
+                window=[(loss, norm) for loss, norm in values["window"]],
+                epoch_losses=list(values["epoch_losses"]),
+            ),
+        )
+
+
+def check_output_dir(config: TrainConfig) -> None:
+    """Refuse to train over what an earlier training left.
+
+    Cheap; to be called before a model is loaded.
+
+    Raises:
+        OutputError: The folder holds a training and `--resume` is not given, or it holds a model
+            without what a resume needs.
+    """
+    folder = config.output_dir
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder}: is a file; expected a folder. Name another --output_dir."
+        raise OutputError(msg)
+    found = [n for n in (LAST_CHECKPOINT, BEST_MODEL, BEST_FOLDER) if (folder / n).exists()]
+    if not found or (config.resume and LAST_CHECKPOINT in found):
+        return
+    remedy = (
+        "Give --resume to go on with it, or name another --output_dir."
+        if LAST_CHECKPOINT in found
+        else f"Without {LAST_CHECKPOINT} it cannot be resumed: name another --output_dir."
+    )
+    msg = f"{folder}: holds a training already ({', '.join(found)}). {remedy}"
+    raise OutputError(msg)
+
+
+def save_last(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a resume checkpoint, whole or not at all.
+
+    Args:
+        path: `last_checkpoint.pt`.
+        content: Tensors and plain values.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save({"format": _FORMAT, "version": _VERSION, **content}, file)
+
+
+def load_last(path: Path) -> dict[str, Any]:
+    """Read a resume checkpoint; no code in it is run.
+
+    Raises:
+        ModelError: The file is damaged, or another program's.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        msg = (
+            f"{path}: cannot be read ({shown(error)}); expected a checkpoint of this program's. "
+            "Remove it, and train again into another --output_dir."
+        )
+        raise ModelError(msg) from error
+    known = isinstance(content, dict) and content.get("format") == _FORMAT
+    if not known or content.get("version") != _VERSION:
+        version = content.get("version") if known else "none"
+        msg = (
+            f"{path}: is no checkpoint that this program can resume (version {shown(version)}); "
+            f"expected version {_VERSION}. Name another --output_dir."
+        )
+        raise ModelError(msg)
+    checked: dict[str, Any] = content
+    return checked
+
+
+def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on under other conditions than a training began with.
+
+    Args:
+        path: The checkpoint, for the message.
+        before: What decided the training then, by the name that the user knows.
+        now: The same now.
+
+    Raises:
+        ConfigError: They differ; the message names each difference.
+    """
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if names:
+        differences = "; ".join(
+            f"{name} was {shown(before.get(name))}, is {shown(now.get(name))}" for name in names
+        )
+        msg = (
+            f"{path}: cannot be resumed, as the training differs: {differences}. "
+            "Restore what it began with, or name another --output_dir."
+        )
+        raise ConfigError(msg)

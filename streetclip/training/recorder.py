@@ -1,0 +1,63 @@
+"""A training's way into the store: its state, and its points in few transactions."""
+
+import time
+
+from streetclip import store
+from streetclip.training.best import Origin
+from streetclip.training.curves import Point
+
+_SECONDS_BETWEEN_WRITES = 2.0
+
+
+class Recorder:
+    """Writes one training into the store.
+
+    Attributes:
+        training_id: In the store.
+    """
+
+    def __init__(self, database: store.Store, origin: Origin, training_id: int | None) -> None:
+        """Register the training, or find it again.
+
+        Args:
+            database: Opened for writing.
+            origin: What the training is made of.
+            training_id: Of a training to go on with. Where the store does not know it for this
+                folder, as another store was in use then, a new one is registered; its points are
+                all written, since they are in the checkpoint too.
+        """
+        config = origin.config
+        folder = str(config.output_dir.resolve())
+        known = store.find_training(database, folder) if training_id is not None else None
+        self._database = database
+        self._num_written = 0
+        self._written_at = float("-inf")
+        self.training_id = known or store.start_training(
+            database,
+            store.TrainingSpec(
+                name=config.run_name or config.output_dir.name,
+                model_source=origin.base_model,
+                train_csv=config.train_csv,
+                val_csv=config.val_csv,
+                output_dir=folder,
+                config=config.to_dict(),
+                versions=origin.to_dict()["versions"],
+                commit=origin.to_dict()["commit"],
+            ),
+        )
+
+    def set_state(self, state: store.RunState, error: str | None = None) -> None:
+        """Say how the training stands."""
+        store.set_training_state(self._database, self.training_id, state, error)
+
+    def write(self, points: list[Point], *, now: bool = False) -> None:
+        """Write the points that are new, if the last time is long enough ago.
+
+        Args:
+            points: All points so far.
+            now: Write them in any case.
+        """
+        due = now or time.monotonic() - self._written_at >= _SECONDS_BETWEEN_WRITES
+        if due and len(points) > self._num_written:
+            store.log_training_points(self._database, self.training_id, points[self._num_written :])
+            self._num_written, self._written_at = len(points), time.monotonic()
