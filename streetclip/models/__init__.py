@@ -1,0 +1,21 @@
+"""Load, save and encode with any CLIP-like dual encoder of transformers.
+
+Importing this room imports torch; jobs do so only once they work.
+"""
+
+from streetclip.models.checkpoints import save_checkpoint, save_folder
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.loading import load_encoder
+from streetclip.models.precision import Precision, resolve_device, resolve_precision
+from streetclip.models.zero_shot import class_features
+
+__all__ = [
+    "DualEncoder",
+    "Precision",
+    "class_features",
+    "load_encoder",
+    "resolve_device",
+    "resolve_precision",
+    "save_checkpoint",
+    "save_folder",
+]

@@ -1,0 +1,258 @@
+"""Checkpoints: a self-contained `.pt`, and a Hugging Face folder, both whole or not there.
+
+A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
+
+    format         "streetclip-checkpoint"
+    format_version 1
+    files          name → text (or bytes) of config.json, tokenizer and image processor files
+    model          state dict, float32
+    prompts        the prompt set it was trained with, or None
+    training       what the caller records of its training
+    sha256         hash of the weights
+    versions       packages that wrote it
+"""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from streetclip.errors import ModelError, ResourceError, shown
+from streetclip.files import atomic_path, write_json
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.quiet import quiet_transformers
+from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
+from streetclip.provenance import versions
+
+if TYPE_CHECKING:
+    from streetclip.captions import PromptSet
+
+FORMAT = "streetclip-checkpoint"
+FORMAT_VERSION = 1
+NOTES_FILE = "streetclip.json"
+
+
+def save_checkpoint(
+    encoder: DualEncoder,
+    path: Path,
+    *,
+    prompts: "PromptSet | None",
+    training: dict[str, Any],
+) -> None:
+    """Write a self-contained `.pt`; `load_encoder` reads it without any other file.
+
+    Args:
+        encoder: Model to save.
+        path: File to write; one that stands there is replaced once the new one is on disk.
+        prompts: Those the model was trained with.
+        training: Plain values worth keeping: step, epoch, metrics, settings.
+
+    Raises:
+        ResourceError: The disk is full; what stood at `path` is untouched.
+        OutputError: The folder cannot be written.
+        TypeError: `training` holds something else than plain values and tensors.
+    """
+    write_payload(path, build_payload(encoder, prompts=prompts, training=training))
+
+
+def save_folder(
+    encoder: DualEncoder,
+    path: Path,
+    *,
+    prompts: "PromptSet | None",
+    model_card: str,
+    training: dict[str, Any] | None = None,
+) -> None:
+    """Write a Hugging Face folder: safetensors, configuration, tokenizer, processor, model card.
+
+    `transformers.pipeline("zero-shot-image-classification")` loads it, and so does `load_encoder`.
+
+    Args:
+        encoder: Model to save.
+        path: Folder to write; one that stands there is replaced once the new one is on disk.
+        prompts: Those the model was trained with, for `streetclip.json`.
+        model_card: Text of README.md, as from `build_model_card`.
+        training: Plain values worth keeping, for `streetclip.json`.
+
+    Raises:
+        ResourceError: The disk is full; what stood at `path` is untouched.
+        OutputError: The folder cannot be written.
+    """
+    check_space(path, size_bytes(encoder.model.state_dict()))
+    with atomic_path(path) as temporary:
+        temporary.mkdir()
+        with raising_disk_errors(), quiet_transformers():
+            encoder.model.save_pretrained(temporary)
+        _write_processors(encoder, temporary)
+        (temporary / "README.md").write_text(model_card, encoding="utf-8")
+        notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
+        write_json(temporary / NOTES_FILE, notes)
+
+
+def build_payload(
+    encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
+) -> dict[str, Any]:
+    """Make the content of a `.pt`; a caller may add keys of its own before `write_payload`."""
+    state = {name: value.detach().cpu() for name, value in encoder.model.state_dict().items()}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "files": _model_files(encoder),
+        "model": state,
+        "prompts": prompts.to_dict() if prompts else None,
+        "training": training,
+        "sha256": weights_sha256(state),
+        "versions": versions(),
+    }
+
+
+def write_payload(path: Path, payload: dict[str, Any]) -> None:
+    """Write a dict of plain values and tensors, whole or not at all.
+
+    Raises:
+        ResourceError: The disk is full; what stood at `path` is untouched.
+        OutputError: The folder cannot be written.
+        TypeError: A value is neither plain nor a tensor, so that it could not be read back.
+    """
+    tensors = dict(_tensors(payload, "checkpoint"))
+    check_space(path, size_bytes(tensors))
+    with atomic_path(path) as temporary, temporary.open("wb") as file, raising_disk_errors():
+        torch.save(payload, file)
+
+
+def read_payload(path: Path) -> dict[str, Any] | None:
+    """Read a `.pt` of ours; None if the file is a torch file of another making.
+
+    Raises:
+        ModelError: Missing, damaged, refused, or written by a newer version.
+    """
+    payload = read_torch_file(path)
+    if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+        return None
+    if payload.get("format_version") != FORMAT_VERSION:
+        msg = (
+            f"{path}: is a checkpoint of format {shown(payload.get('format_version'))}; this "
+            f"version reads {FORMAT_VERSION}. Update StreetCLIP."
+        )
+        raise ModelError(msg)
+    return payload
+
+
+@contextmanager
+def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
+    """Lay the configuration and processor files of a `.pt` into a folder for a moment.
+
+    Raises:
+        ModelError: The files are missing or would leave the folder.
+    """
+    files = payload.get("files")
+    if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
+        msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
+        raise ModelError(msg)
+    with tempfile.TemporaryDirectory(prefix="streetclip-") as folder:
+        for name, content in files.items():
+            if not isinstance(name, str) or Path(name).name != name:
+                msg = f"{path}: holds a file named {shown(name)}; expected a plain file name."
+                raise ModelError(msg)
+            data = content if isinstance(content, bytes) else str(content).encode()
+            (Path(folder) / name).write_bytes(data)
+        yield Path(folder)
+
+
+def check_space(path: Path, needed_bytes: int) -> None:
+    """Refuse to begin a file that the disk cannot hold.
+
+    Raises:
+        ResourceError: Less is free than needed.
+    """
+    folder = next(each for each in path.absolute().parents if each.exists())
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        msg = (
+            f"{path}: needs {needed_bytes / 2**20:,.0f} MiB, but the disk has "
+            f"{free_bytes / 2**20:,.0f} MiB free; what stood there is untouched. "
+            "Free some space, or name another folder, and run again."
+        )
+        raise ResourceError(msg)
+
+
+@contextmanager
+def raising_disk_errors() -> Iterator[None]:
+    """Bring out the OSError behind what torch and safetensors raise on a full disk."""
+    import safetensors
+
+    try:
+        yield
+    except RuntimeError as error:
+        # torch closes its archive after a failed write and reports that as "unexpected pos".
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+    except safetensors.SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number:
+            raise OSError(int(number.group(1)), str(error)) from error
+        raise
+
+
+def _model_files(encoder: DualEncoder) -> dict[str, str | bytes]:
+    """The small files of a Hugging Face folder: configuration, tokenizer, image processor."""
+    with tempfile.TemporaryDirectory(prefix="streetclip-") as folder:
+        encoder.model.config.save_pretrained(folder)
+        _write_processors(encoder, Path(folder))
+        return {path.name: _text_or_bytes(path) for path in sorted(Path(folder).iterdir())}
+
+
+def _write_processors(encoder: DualEncoder, folder: Path) -> None:
+    with quiet_transformers():
+        encoder.tokenizer.save_pretrained(folder)
+        encoder.image_processor.save_pretrained(folder)
+
+
+def _text_or_bytes(path: Path) -> str | bytes:
+    data = path.read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Walk a payload: yield its tensors, refuse what `weights_only` would not read back."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _tensors(each, f"{name}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield from _tensors(each, f"{name}[{index}]")
+    elif type(value) not in (str, bytes, int, float, bool, type(None)):
+        msg = f"{name} is a {type(value).__name__}; expected a plain value or a tensor"
+        raise TypeError(msg)
+
+
+def read_notes(folder: Path) -> dict[str, Any]:
+    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one.
+
+    Raises:
+        ModelError: The file is there, but is not ours.
+    """
+    path = folder / NOTES_FILE
+    if not path.is_file():
+        return {}
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path}: is not JSON ({shown(error)}). Remove it to load the model without it."
+        raise ModelError(msg) from error
+    if not isinstance(notes, dict):
+        msg = f"{path}: holds a {type(notes).__name__}; expected an object with prompts."
+        raise ModelError(msg)
+    return notes

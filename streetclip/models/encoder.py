@@ -1,0 +1,205 @@
+"""A dual encoder: images and texts to unit vectors of one space.
+
+Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from streetclip.errors import ModelError
+from streetclip.models.precision import Precision
+from streetclip.models.preprocessing import build_normalisation, build_preprocess
+from streetclip.models.weights import weights_sha256
+
+if TYPE_CHECKING:
+    from streetclip.captions import PromptSet
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """What a checkpoint holds.
+
+    Attributes:
+        model: A dual encoder of transformers.
+        tokenizer: Of the model.
+        image_processor: Of the model.
+        prompts: Those it was trained with; None for a foreign checkpoint.
+        training: What the checkpoint says about its training; empty for a foreign checkpoint.
+    """
+
+    model: Any
+    tokenizer: Any
+    image_processor: Any
+    prompts: "PromptSet | None" = None
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+class DualEncoder:
+    """A CLIP-like model of transformers with its tokenizer and image processor.
+
+    Features equal those of transformers' own classes; in float32 within 1e-5.
+
+    Attributes:
+        model: The transformers model, on `device`, parameters in float32.
+        tokenizer: Of the model.
+        image_processor: Of the model.
+        preprocess: PIL image → uint8 HWC, the processor's own resize and crop; picklable.
+        source: Where the model came from, as the user named it.
+        device: Where it computes.
+        precision: In which number format, and why.
+        prompts: Those it was trained with; None for a foreign checkpoint.
+        training: What its checkpoint says about its training; empty for a foreign checkpoint.
+    """
+
+    def __init__(self, parts: ModelParts, *, source: str, precision: Precision) -> None:
+        """Join the parts; `load_encoder` is the usual way here.
+
+        Raises:
+            ModelError: The model is no dual encoder.
+        """
+        _check_dual_encoder(parts.model, source)
+        self.model = parts.model
+        self.tokenizer = parts.tokenizer
+        self.image_processor = parts.image_processor
+        self.prompts = parts.prompts
+        self.training = parts.training
+        self.source = source
+        self.precision = precision
+        self.preprocess = build_preprocess(parts.image_processor)
+        self._normalise = build_normalisation(parts.image_processor)
+        self._text_options = _text_options(parts.model.config, parts.tokenizer)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters lie."""
+        device: torch.device = self.model.logit_scale.device
+        return device
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights as they are now (see `weights_sha256`); about a second a gigabyte."""
+        return weights_sha256(self.model.state_dict())
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied by before a softmax: exp of the model's parameter."""
+        return float(self.model.logit_scale.detach().exp())
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What SigLIP adds to the scaled cosines; None for CLIP. A softmax cancels it."""
+        bias = getattr(self.model, "logit_bias", None)
+        return None if bias is None else float(bias.detach())
+
+    @property
+    def embedding_dim(self) -> int:
+        """D, the length of a feature vector."""
+        with torch.no_grad(), self._inference():
+            return self.text_features(["a"]).shape[1]
+
+    def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        """Encode images, without gradients, in evaluation mode.
+
+        Args:
+            pixels_BCHW: uint8, from `preprocess`; on any device.
+
+        Returns:
+            Image features BD, float32, of length 1, on `device`.
+        """
+        with torch.no_grad(), self._inference():
+            return self.image_features(pixels_BCHW)
+
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 256) -> torch.Tensor:
+        """Encode texts, without gradients, in evaluation mode.
+
+        Texts are sorted by length into batches, so that little is computed on padding. A text
+        that is longer than the model reads is cut off.
+
+        Args:
+            texts: T of them.
+            batch_size: Most texts at a time.
+
+        Returns:
+            Text features TD, float32, of length 1, on `device`, in the order of `texts`.
+        """
+        order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
+        chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        with torch.no_grad(), self._inference():
+            features = [self.text_features([texts[i] for i in chunk]) for chunk in chunks]
+        if not features:
+            return torch.empty(0, self.embedding_dim, device=self.device)
+        features_TD = torch.empty_like(torch.cat(features))
+        features_TD[order] = torch.cat(features)
+        return features_TD
+
+    def image_features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        """Encode images with gradients, in the mode that the model is in.
+
+        Args:
+            pixels_BCHW: uint8, from `preprocess`; on any device.
+
+        Returns:
+            Image features BD, float32, of length 1, on `device`.
+        """
+        if pixels_BCHW.dtype != torch.uint8:
+            msg = f"pixels are {pixels_BCHW.dtype}; expected uint8, as from DualEncoder.preprocess"
+            raise TypeError(msg)
+        inputs = self._normalise(pixels_BCHW.to(self.device, non_blocking=True))
+        with self._autocast():
+            output = self.model.get_image_features(pixel_values=inputs)
+        return _unit(output)
+
+    def text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        """Encode texts with gradients, in the mode that the model is in, as one batch.
+
+        Returns:
+            Text features TD, float32, of length 1, on `device`.
+        """
+        inputs = self.tokenizer(list(texts), return_tensors="pt", **self._text_options)
+        with self._autocast():
+            output = self.model.get_text_features(**inputs.to(self.device))
+        return _unit(output)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        return torch.autocast(
+            self.device.type, dtype=self.precision.dtype, enabled=self.precision.is_mixed
+        )
+
+    @contextlib.contextmanager
+    def _inference(self) -> Iterator[None]:
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(was_training)
+
+
+def _unit(output: Any) -> torch.Tensor:
+    """The features of a transformers output, scaled to length 1 in float32."""
+    features = output if isinstance(output, torch.Tensor) else output.pooler_output
+    return torch.nn.functional.normalize(features.float(), dim=-1)
+
+
+def _check_dual_encoder(model: Any, source: str) -> None:
+    needed = ("get_image_features", "get_text_features", "logit_scale")
+    missing = [name for name in needed if not hasattr(model, name)]
+    if missing:
+        msg = (
+            f"{source}: is a {type(model).__name__}, which has no {' and no '.join(missing)}; "
+            "expected a dual encoder such as CLIP, SigLIP or SigLIP 2."
+        )
+        raise ModelError(msg)
+
+
+def _text_options(config: Any, tokenizer: Any) -> dict[str, Any]:
+    """How to pad and cut texts: as transformers' zero-shot pipeline does for the architecture."""
+    text_config = getattr(config, "text_config", config)
+    longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
+    # SigLIP was trained on texts padded to full length and pools the last position.
+    padding = "max_length" if "siglip" in config.model_type else "longest"
+    return {"padding": padding, "truncation": True, "max_length": longest}

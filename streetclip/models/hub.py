@@ -1,0 +1,136 @@
+"""Hub ids: from the cache of huggingface_hub where it is complete, else from the network."""
+
+import re
+from pathlib import Path
+
+from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+_SMALL_FILES = (
+    *_TOKENIZER_FILES,
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "streetclip.json",
+)
+_TIMEOUT_S = 10.0
+
+
+def looks_like_hub_id(source: str) -> bool:
+    """Whether a text could name a model on the hub: `name` or `organisation/name`.
+
+    Examples:
+        >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")
+        (True, False)
+    """
+    suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(suffixes)
+
+
+def fetch_from_hub(repo_id: str) -> Path:
+    """Find or download a hub model's folder.
+
+    A complete copy in the cache (`HF_HOME`, `HF_HUB_CACHE`) is used without asking the network, so
+    that a model that was used once works offline and stays the same. Only weights, configuration,
+    tokenizer and processor are downloaded, never code.
+
+    Raises:
+        ResourceError: Not in the cache, and the network cannot be reached.
+        ModelError: The hub has no such model, or does not give it to this user.
+    """
+    cached = _cached_folder(repo_id)
+    if cached is not None and missing_part(cached) is None:
+        return cached
+    return _download(repo_id)
+
+
+def missing_part(folder: Path) -> str | None:
+    """Name the first part that a model folder lacks; None if it is complete.
+
+    Examples:
+        >>> missing_part(Path("no such folder"))
+        'config.json'
+    """
+
+    def has(*names: str) -> bool:
+        return any((folder / name).is_file() for name in names)
+
+    if not has("config.json"):
+        return "config.json"
+    if not any(folder.glob("model*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        return "model.safetensors or pytorch_model.bin"
+    if not has("preprocessor_config.json", "processor_config.json"):
+        return "preprocessor_config.json"
+    if not has(*_TOKENIZER_FILES):
+        return "tokenizer.json or vocab.json"
+    return None
+
+
+def _cached_folder(repo_id: str) -> Path | None:
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(huggingface_hub.snapshot_download(repo_id, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    except HFValidationError as error:
+        msg = f"{shown(repo_id)}: is no folder, no file and no hub id ({shown(error)})."
+        raise ModelError(msg) from error
+
+
+def _download(repo_id: str) -> Path:
+    import httpx2  # what huggingface_hub 2 speaks HTTP with, and whose errors it lets through
+    import huggingface_hub
+
+    try:
+        # One request without retries tells at once whether there is a network.
+        info = huggingface_hub.HfApi().model_info(repo_id, timeout=_TIMEOUT_S)
+        names = [sibling.rfilename for sibling in info.siblings or []]
+        folder = huggingface_hub.snapshot_download(repo_id, allow_patterns=_wanted(names))
+    except (OSError, httpx2.HTTPError) as error:
+        raise _explained(repo_id, error) from error
+    return Path(folder)
+
+
+def _wanted(names: list[str]) -> list[str]:
+    """The small files, and the weights in one format only: safetensors if there are any."""
+    top = [name for name in names if "/" not in name]
+    weights = [n for n in top if re.fullmatch(r"model([-.].*)?\.safetensors(\.index\.json)?", n)]
+    weights = weights or [
+        n for n in top if re.fullmatch(r"pytorch_model([-.].*)?\.bin(\.index\.json)?", n)
+    ]
+    return [name for name in top if name in _SMALL_FILES] + weights
+
+
+def _explained(repo_id: str, error: Exception) -> StreetClipError:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        msg = f"{repo_id}: the hub asks for its terms to be accepted first, on the model's page."
+        return ModelError(msg)
+    if isinstance(error, errors.RepositoryNotFoundError):
+        msg = (
+            f"{repo_id}: is no folder or file here, and the hub has no model of this name that "
+            "you may read. Check the spelling, or log in with `hf auth login`."
+        )
+        return ModelError(msg)
+    why = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else error
+    msg = (
+        f"{repo_id}: is no folder or file here and not in the hub's cache, and the hub cannot be "
+        f"reached ({shown(why)}). Connect to the network, or download the model elsewhere and give "
+        "its folder (config.json, weights, tokenizer and preprocessor files)."
+    )
+    return ResourceError(msg)

@@ -1,0 +1,231 @@
+"""Load a dual encoder from a hub id, a Hugging Face folder, a `.pt` of ours or bare weights."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from streetclip.errors import ModelError, shown
+from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
+from streetclip.models.encoder import DualEncoder, ModelParts
+from streetclip.models.hub import fetch_from_hub, looks_like_hub_id, missing_part
+from streetclip.models.precision import resolve_device, resolve_precision
+from streetclip.models.quiet import quiet_transformers
+from streetclip.models.weights import is_state, read_folder_weights, read_tensors, read_torch_file
+
+if TYPE_CHECKING:
+    from streetclip.captions import PromptSet
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+
+
+def load_encoder(
+    source: str | Path,
+    *,
+    base_model: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> DualEncoder:
+    """Load a model with its tokenizer and image processor, ready to encode.
+
+    Code from a checkpoint is never run: no pickles but of tensors, no `trust_remote_code`.
+
+    Args:
+        source: Hub id, Hugging Face folder (safetensors, or an old one with `pytorch_model.bin`),
+            `.pt` that `save_checkpoint` wrote, or bare weights (a saved state dict).
+        base_model: For bare weights only: hub id, folder or `.pt` whose architecture, tokenizer
+            and image processor they belong to.
+        device: See `resolve_device`.
+        precision: See `resolve_precision`.
+
+    Raises:
+        ModelError: Missing, damaged, refused, or not a dual encoder.
+        ResourceError: A hub id that is not in the cache, and no network.
+        ConfigError: No such device or precision here.
+    """
+    where = resolve_device(device)
+    how = resolve_precision(precision, where)
+    parts = _read_source(source, base_model)
+    encoder = DualEncoder(parts, source=str(source), precision=how)
+    _check_image_size(encoder)
+    encoder.model.to(where).eval()
+    return encoder
+
+
+def _read_source(source: str | Path, base_model: str | Path | None) -> ModelParts:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _read_folder(path, str(source))
+    if path.is_file():
+        return _read_file(path, base_model)
+    if isinstance(source, str) and looks_like_hub_id(source):
+        return _read_folder(fetch_from_hub(source), source)
+    msg = f"{shown(source)}: there is no such file or folder, and it is no hub id either."
+    raise ModelError(msg)
+
+
+def _read_folder(folder: Path, name: str) -> ModelParts:
+    missing = missing_part(folder)
+    if missing:
+        msg = (
+            f"{name}: has no {missing}; expected a Hugging Face model folder with configuration, "
+            "weights, tokenizer and image processor."
+        )
+        raise ModelError(msg)
+    notes = read_notes(folder)
+    config = _read_config(folder, name)
+    model = _build_model(config, read_folder_weights(folder), name)
+    tokenizer, image_processor = _read_processors(folder, name)
+    prompts = _read_prompts(notes.get("prompts"), name)
+    return ModelParts(model, tokenizer, image_processor, prompts, notes.get("training") or {})
+
+
+def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:
+    payload = None if path.suffix == ".safetensors" else read_payload(path)
+    if payload is None:
+        return _read_bare_weights(path, base_model)
+    with unpacked_files(payload, path) as folder:
+        model = _build_model(_read_config(folder, str(path)), payload["model"], str(path))
+        tokenizer, image_processor = _read_processors(folder, str(path))
+    prompts = _read_prompts(payload.get("prompts"), str(path))
+    return ModelParts(model, tokenizer, image_processor, prompts, payload.get("training") or {})
+
+
+def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
+    state = _bare_state(path)
+    if base_model is None:
+        msg = f"{path}: holds weights only; name the model they belong to with --model_name."
+        raise ModelError(msg)
+    with ExitStack() as stack:
+        base = Path(base_model).expanduser()
+        if base.is_file():
+            payload = read_payload(base)
+            if payload is None:
+                msg = f"{base}: holds weights only; expected a hub id, a folder or a checkpoint."
+                raise ModelError(msg)
+            folder = stack.enter_context(unpacked_files(payload, base))
+        else:
+            folder = base if base.is_dir() else fetch_from_hub(str(base_model))
+        model = _build_model(_read_config(folder, str(base_model)), state, str(path))
+        tokenizer, image_processor = _read_processors(folder, str(base_model))
+    return ModelParts(model, tokenizer, image_processor, None, {})
+
+
+def _bare_state(path: Path) -> dict[str, torch.Tensor]:
+    """Find the state dict in a foreign file, and take the wrappers' prefix off its names."""
+    found = read_tensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
+    candidates = [found]
+    if isinstance(found, dict):
+        candidates += [found[name] for name in _WRAPPERS if name in found]
+    state = next((dict(each) for each in candidates if is_state(each)), None)
+    if state is None:
+        msg = (
+            f"{path}: holds no weights that can be recognised; expected a checkpoint of ours or a "
+            f"state dict, bare or under {', '.join(_WRAPPERS)}."
+        )
+        raise ModelError(msg)
+    scale = next((name for name in state if name.endswith("logit_scale")), "logit_scale")
+    prefix = scale.removesuffix("logit_scale")
+    return {name.removeprefix(prefix): value for name, value in state.items()}
+
+
+def _read_config(folder: Path, name: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        with quiet_transformers():
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(name, "config.json", error) from error
+
+
+def _read_processors(folder: Path, name: str) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    with quiet_transformers():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except Exception as error:  # tokenizers raises bare Exception
+            raise _unreadable(name, "tokenizer", error) from error
+        try:
+            image_processor = AutoImageProcessor.from_pretrained(
+                folder, trust_remote_code=False, backend="pil"
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+            raise _unreadable(name, "image processor", error) from error
+    return tokenizer, image_processor
+
+
+def _build_model(config: Any, state: dict[str, torch.Tensor], name: str) -> Any:
+    """Make the model of a configuration with these weights, all of them, in float32."""
+    model_class = _model_class(config, name)
+    try:
+        with quiet_transformers():
+            model, report = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=state,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        msg = f"{name}: the weights do not fit the {config.model_type} model of config.json "
+        raise ModelError(msg + f"({_first_line(error)}).") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        msg = (
+            f"{name}: lacks {len(missing)} of the {len(model.state_dict())} tensors of a "
+            f"{config.model_type} model, {shown(missing[0])} among them. Are these weights of "
+            "another architecture?"
+        )
+        raise ModelError(msg)
+    return model
+
+
+def _model_class(config: Any, name: str) -> Any:
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"), quiet_transformers():
+            model = AutoModel.from_config(config, trust_remote_code=False)
+    except (ValueError, KeyError, TypeError, ImportError) as error:
+        raise _unreadable(name, "config.json", error) from error
+    return type(model)
+
+
+def _read_prompts(value: Any, name: str) -> "PromptSet | None":
+    if value is None:
+        return None
+    from streetclip.captions import PromptSet
+
+    try:
+        return PromptSet.from_dict(value)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _unreadable(name, "record of prompts", error) from error
+
+
+def _check_image_size(encoder: DualEncoder) -> None:
+    """Refuse an image processor that makes pixels of another size than the model takes."""
+    import PIL.Image
+
+    vision = getattr(encoder.model.config, "vision_config", None)
+    expected = getattr(vision, "image_size", None)
+    if not isinstance(expected, int):
+        return
+    found = encoder.preprocess(PIL.Image.new("RGB", (4, 3))).shape[:2]
+    if found != (expected, expected):
+        msg = (
+            f"{encoder.source}: the image processor makes {found[0]} × {found[1]} pixels, but the "
+            f"model takes {expected} × {expected}. Mend preprocessor_config.json."
+        )
+        raise ModelError(msg)
+
+
+def _unreadable(name: str, part: str, error: Exception) -> ModelError:
+    return ModelError(f"{name}: its {part} cannot be read ({_first_line(error)}).")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return shown(text.splitlines()[0])
