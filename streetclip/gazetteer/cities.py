@@ -138,7 +138,7 @@ def country_box(country_code: str) -> tuple[float, float, float, float] | None:
 
     Examples:
         >>> [round(edge) for edge in country_box("NL")]
-        [49, 55, 1, 9]
+        [49, 55, 2, 9]
     """
     cities = _listed().get(country_code)
     if not cities:

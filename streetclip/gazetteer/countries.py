@@ -44,8 +44,8 @@ _MORE_NEIGHBOURS = (("CN", "HK"), ("CN", "MO"))
 _LONGEST_NAME = 200
 # "Federal Republic of Germany", "Kingdom of the Netherlands"; not "State of Georgia".
 _FORMAL = re.compile(
-    r"(?:(?:\w+ )*(?:republic|kingdom)|commonwealth|grand duchy|principality|sultanate|union"
-    r"|(?:\w+ )+(?:state|states|commonwealth)) of (?:the )?(.+)"
+    r"(?:(?:\w+ )*(?:republic|kingdom)|commonwealth|territory|grand duchy|principality|sultanate"
+    r"|union|(?:\w+ )+(?:state|states|commonwealth)) of (?:the )?(.+)"
 )
 
 
@@ -150,25 +150,35 @@ def are_neighbours(code_a: str, code_b: str) -> bool:
 @functools.lru_cache(maxsize=2**14)
 def _find_country(text: str) -> Country | None:
     for spelling in _spellings(text):
-        key = normalise_name(spelling)
-        for each in (key, key.removeprefix("the ")):
-            code = _country_keys().get(each)
-            if code:
-                return countries()[code]
-        formal = _FORMAL.fullmatch(key.removeprefix("the "))
-        code = _country_keys().get(formal[1]) if formal else None
+        code = _code(normalise_name(spelling).removeprefix("the "))
         if code:
             return countries()[code]
-    return None
+    return _find_twice_named(text)
+
+
+def _code(key: str) -> str | None:
+    keys = _country_keys()
+    formal = _FORMAL.fullmatch(key)
+    return keys.get(key) or (keys.get(formal[1]) if formal else None)
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """A name as it is, then with what lists put behind it put before: "Korea, Republic of"."""
+    """A name as it is; "Korea, Republic of" the other way round; "Cook Is." written out."""
     yield text
     for pattern in (r"([^,]+),([^,]+)", r"([^()]+)\(([^()]+)\)\s*"):
         match = re.fullmatch(pattern, text)
         if match and re.search(r"\b(of|the)\s*$", match[2], re.IGNORECASE):
             yield f"{match[2].strip()} {match[1].strip()}"
+    yield re.sub(r"\bRep\.", "Republic", re.sub(r"\bIs\.", "Islands", text))
+
+
+def _find_twice_named(text: str) -> Country | None:
+    """A name with another in brackets, "Cabo Verde (Cape Verde)": both must mean one country."""
+    match = re.fullmatch(r"([^()]+)\(([^()]+)\)\s*", text)
+    if match is None:
+        return None
+    outside, inside = (_find_country(part.strip()) for part in match.groups())
+    return outside if outside == inside else None
 
 
 @functools.cache
