@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _RULES: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -29,7 +29,7 @@ _RULES: tuple[tuple[Callable[[str], object], str], ...] = (
     ),
 )
 # A name free of all of these is good; found fast in many names at once.
-_SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /")
+_SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /", " . ")
 
 
 def name_problem(name: str) -> str | None:
@@ -53,7 +53,7 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def all_plain(names: list[str]) -> bool:
+def all_plain(names: Sequence[str]) -> bool:
     """Tell in one sweep that none of many names is bad or has two spellings.
 
     False means only that they must be looked at one by one.

@@ -1,0 +1,99 @@
+"""Write a caption for every image of the manifests: OUTPUT_DIR/{train,val,test}_captions.csv."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from streetclip.config import CaptionConfig
+from streetclip.errors import ManifestError, OutputError, shown
+
+if TYPE_CHECKING:
+    from streetclip.datasets.caption_files import CaptionFile
+
+_log = logging.getLogger(__name__)
+
+
+def build_parser() -> OneLineParser:
+    """Make the parser of this job's flags."""
+    return build_config_parser(CaptionConfig, __doc__ or "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job and return its exit code."""
+    return run_job(build_parser(), CaptionConfig, argv, generate_captions)
+
+
+def generate_captions(config: CaptionConfig) -> None:
+    """Write the captions files, all or none, and print what was written.
+
+    Raises:
+        OutputError: A file stands already and is not to be replaced.
+        ManifestError: Manifests cannot be used; all of them are named.
+        TemplateError: A template is unknown or malformed, or fits no image.
+        ResourceError: The disk is full.
+    """
+    destinations = {split: config.output_dir / f"{split}_captions.csv" for split in config.inputs()}
+    if not config.overwrite:
+        _refuse_existing(list(destinations.values()))
+    written = _write_all(config, destinations)
+    for split, destination in destinations.items():
+        _report(destination, written[split])
+
+
+def _refuse_existing(destinations: list[Path]) -> None:
+    standing = [path for path in destinations if path.exists()]
+    if standing:
+        msg = (
+            f"{', '.join(map(str, standing))} stand{'s' * (len(standing) == 1)} already; expected "
+            "new files. Name another --output_dir, or replace them with --overwrite."
+        )
+        raise OutputError(msg)
+
+
+def _write_all(config: CaptionConfig, destinations: dict[str, Path]) -> "dict[str, CaptionFile]":
+    from streetclip.captions import load_templates
+    from streetclip.datasets.caption_files import write_captions
+    from streetclip.datasets.manifest import ManifestReader
+    from streetclip.files import atomic_path
+
+    templates = load_templates(config.templates, config.template_file)
+    written: dict[str, CaptionFile] = {}
+    errors: list[ManifestError] = []
+    # No file gets its name before all are complete.
+    with contextlib.ExitStack() as pending:
+        for split, source in config.inputs().items():
+            temporary = pending.enter_context(atomic_path(destinations[split]))
+            bar = pending.enter_context(ProgressBar(f"{split} captions", "B"))
+            try:
+                reader = ManifestReader(
+                    source, on_bad_rows=config.on_bad_rows, check_captions=False, progress=bar
+                )
+                written[split] = write_captions(reader, temporary, templates, seed=config.seed)
+            except ManifestError as error:
+                errors.append(error)
+            bar.close()
+        if errors:
+            raise ManifestError("\n".join(map(str, errors)))
+    return written
+
+
+def _report(destination: Path, file: "CaptionFile") -> None:
+    skipped = f", {file.num_skipped:,} bad rows skipped" if file.num_skipped else ""
+    print(f"{destination}: {file.num_rows:,} captions{skipped}")
+    for name, caption in file.examples:
+        print(f"  {shown(name)}: {shown(caption)}")
+    for problem in file.problems:
+        _log.warning("skipped %s", problem)
+    if len(file.examples) == 1 and file.num_rows > 1:
+        _log.warning(
+            "%s: all captions are equal, so that nothing can be learnt from them. Are city, "
+            "region and country filled?",
+            destination,
+        )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,94 @@
+"""Captions CSVs: a manifest's own columns with a caption beside each image."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streetclip.captions import CaptionTemplate, make_caption
+from streetclip.datasets.columns import CAPTION_COLUMNS
+from streetclip.datasets.manifest import ManifestChunk, ManifestReader
+
+_NUM_EXAMPLES = 2
+
+
+@dataclass(frozen=True)
+class CaptionFile:
+    """What was written.
+
+    Attributes:
+        num_rows: Images with a caption.
+        num_skipped: Bad rows left out.
+        problems: What is wrong with the first 20 of them.
+        examples: The first two captions that differ, each with its image's name; one if all
+            captions are equal.
+    """
+
+    num_rows: int
+    num_skipped: int
+    problems: tuple[str, ...]
+    examples: tuple[tuple[str, str], ...]
+
+
+def write_captions(
+    reader: ManifestReader,
+    destination: Path,
+    templates: Sequence[CaptionTemplate],
+    *,
+    seed: int,
+) -> CaptionFile:
+    """Write a manifest with a caption for each image, in memory that its length does not change.
+
+    The columns are those of the manifest, as written, in its order, then `caption` and
+    `template`; a manifest that has these already gets new ones.
+
+    Args:
+        reader: The manifest, not read yet.
+        destination: CSV to write; the caller sees to it that it is whole or not there.
+        templates: As `captions.make_caption` takes them.
+        seed: Seed of every random choice.
+
+    Raises:
+        ManifestError: The manifest has bad rows that are not to be skipped.
+        TemplateError: No template fits an image.
+    """
+    kept = [i for i, name in enumerate(reader.header) if name not in CAPTION_COLUMNS]
+    examples: dict[str, str] = {}
+    # With "\r\n" between rows, the csv module quotes every cell with a "\r" or "\n" in it.
+    with destination.open("w", encoding="utf-8", newline="", buffering=2**18) as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow([*(reader.header[i] for i in kept), *CAPTION_COLUMNS])
+        for chunk in reader:
+            made = list(_captions(chunk, templates, seed))
+            captions, names = zip(*made, strict=True)
+            cells = list(zip(*chunk.rows, strict=True))
+            writer.writerows(zip(*(cells[i] for i in kept), captions, names, strict=True))
+            if len(examples) < _NUM_EXAMPLES:
+                _collect_examples(examples, captions, chunk.columns["image_filename"])
+    return CaptionFile(
+        num_rows=reader.num_rows,
+        num_skipped=reader.num_skipped,
+        problems=tuple(reader.problems),
+        examples=tuple((name, caption) for caption, name in examples.items()),
+    )
+
+
+def _captions(
+    chunk: ManifestChunk, templates: Sequence[CaptionTemplate], seed: int
+) -> Iterator[tuple[str, str]]:
+    columns = chunk.columns
+    fields = ("city", "region", "country", "continent")
+    place: dict[str, str] = {}
+    for name, place["city"], place["region"], place["country"], place["continent"] in zip(
+        columns["image_filename"], *(columns[field] for field in fields), strict=True
+    ):
+        yield make_caption(templates, place, seed=seed, image_filename=name)
+
+
+def _collect_examples(
+    examples: dict[str, str], captions: Sequence[str], names: Sequence[str]
+) -> None:
+    for caption, name in zip(captions, names, strict=True):
+        examples.setdefault(caption, name)
+        if len(examples) == _NUM_EXAMPLES:
+            return

@@ -1,0 +1,228 @@
+"""Reading CSV text in chunks with the exact lines of the file, and errors that help to mend it."""
+
+import codecs
+import csv
+import hashlib
+import io
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from streetclip.errors import ManifestError, shown
+
+_MAX_CELL = 2**20  # characters; more means that a quote was never closed
+_BLOCK = 2**18
+_CONVERT = (
+    "Convert it, for example with `iconv -f {encoding} -t UTF-8 OLD.csv > NEW.csv`, or save it as "
+    '"CSV UTF-8" in the spreadsheet.'
+)
+# First bytes of what people name .csv by mistake.
+_NOT_CSV = (
+    (b"\xff\xfe", "is UTF-16 text; expected UTF-8. " + _CONVERT.format(encoding="UTF-16")),
+    (b"\xfe\xff", "is UTF-16 text; expected UTF-8. " + _CONVERT.format(encoding="UTF-16")),
+    (b"PK\x03\x04", 'is a spreadsheet or archive; expected CSV text. Save it as "CSV UTF-8".'),
+    (b"\x1f\x8b", "is compressed with gzip; expected CSV text. Unpack it with gunzip."),
+)
+
+Rows = list[list[str]]
+
+
+class CsvFile:
+    """A CSV file being read from its start; use it as a context.
+
+    Attributes:
+        path: As given, for messages.
+        header: The cells of the first row.
+        header_line: Its line.
+        num_bytes: Size of the file.
+
+    Raises:
+        ManifestError: The file is missing, empty, not CSV, not UTF-8 or holds NUL bytes. Those
+            inside the file are raised when reading comes to them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.num_bytes = _check_file(path)
+        # One limit for the process; never lowered, in case others need more.
+        csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL))
+        self._raw = _WatchedFile(path)
+        text = io.TextIOWrapper(io.BufferedReader(self._raw, _BLOCK), "utf-8-sig", newline="")
+        self._text = text
+        self._reader = csv.reader(text, strict=True)
+        self._next_line = 1
+        try:
+            self.header, self.header_line = self._read_header()
+        except ManifestError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._text.close()
+
+    @property
+    def bytes_read(self) -> int:
+        """How far reading has come."""
+        return self._raw.bytes_read
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what was read: the whole file, once the chunks are through."""
+        return self._raw.digest.hexdigest()
+
+    def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, list[int]]]:
+        """Yield rows and the lines on which they start, at most `chunk_rows` at a time.
+
+        Blank lines are passed over.
+        """
+        rows: Rows = []
+        lines: list[int] = []
+        for row, line in self._rows():
+            rows.append(row)
+            lines.append(line)
+            if len(rows) >= chunk_rows:
+                yield rows, lines
+                rows, lines = [], []
+        if rows:
+            yield rows, lines
+
+    def _rows(self) -> Iterator[tuple[list[str], int]]:
+        reader = self._reader
+        line = self._next_line
+        try:
+            for row in reader:
+                if row:
+                    yield row, line
+                line = reader.line_num + 1
+        except UnicodeDecodeError:
+            raise ManifestError(_undecodable(self.path)) from None
+        except csv.Error as error:
+            raise ManifestError(self._badly_quoted(error, line)) from None
+        finally:
+            self._next_line = reader.line_num + 1
+
+    def _read_header(self) -> tuple[list[str], int]:
+        for rows, lines in self.chunks(1):
+            return rows[0], lines[0]
+        msg = f"{self.path}: is empty; expected a line of column names and a row for each image."
+        raise ManifestError(msg)
+
+    def _badly_quoted(self, error: csv.Error, line: int) -> str:
+        return (
+            f"{self.path}:{line}: the row that starts here is badly quoted, up to line "
+            f"{self._reader.line_num} ({error}). Close every quote, and write a quote inside a "
+            'quoted cell twice ("").'
+        )
+
+
+class _WatchedFile(io.RawIOBase):
+    """A file that hashes and counts what is read, and refuses NUL bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("rb", buffering=0)
+        self.bytes_read = 0
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._file.readinto(buffer) or 0
+        block = bytes(buffer[:count])
+        if b"\0" in block:
+            offset = self.bytes_read + block.index(b"\0")
+            msg = (
+                f"{self._path}:{_line_at(self._path, offset)}: holds a NUL byte; expected UTF-8 "
+                "text. If it is UTF-16, convert it: " + _CONVERT.format(encoding="UTF-16")
+            )
+            raise ManifestError(msg)
+        self.digest.update(block)
+        self.bytes_read += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _check_file(path: Path) -> int:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            msg = f"{path}: is a folder or device; expected a CSV file."
+            raise ManifestError(msg)
+        with path.open("rb") as file:
+            start = file.read(4)
+    except FileNotFoundError:
+        msg = f"{path}: no such file; expected a CSV file. Check the path."
+        raise ManifestError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror}); expected a CSV file."
+        raise ManifestError(msg) from None
+    for prefix, problem in _NOT_CSV:
+        if start.startswith(prefix):
+            msg = f"{path}: {problem}"
+            raise ManifestError(msg)
+    return status.st_size
+
+
+def _undecodable(path: Path) -> str:
+    offset, found = _find_undecodable(path)
+    return (
+        f"{path}:{_line_at(path, offset)}: byte 0x{found:02X}, the {offset + 1:,}th of the file, "
+        f"is not UTF-8; expected UTF-8 text. {_CONVERT.format(encoding='WINDOWS-1252')}"
+    )
+
+
+def _find_undecodable(path: Path) -> tuple[int, int]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    end = 0
+    with path.open("rb") as file:
+        while True:
+            block = file.read(_BLOCK)
+            end += len(block)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return end - len(error.object) + error.start, error.object[error.start]
+            if not block:
+                msg = f"{path}: changed while it was read. Run again."
+                raise ManifestError(msg)
+
+
+def _line_at(path: Path, offset: int) -> int:
+    with path.open("rb") as file:
+        lines = 1
+        last = b""
+        while offset > 0:
+            block = last + file.read(min(offset, _BLOCK))
+            offset -= len(block) - len(last)
+            # A "\r" at the end may be half of a line break.
+            last = b"\r" if block.endswith(b"\r") else b""
+            block = block[: len(block) - len(last)]
+            lines += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
+    return lines + len(last)
+
+
+def header_hint(header: list[str]) -> str:
+    """Guess the separator of a header that was not split at commas; "" where there is none.
+
+    Examples:
+        >>> header_hint(["image_filename;city;region"])
+        " The columns seem to be separated by ';'; expected ','."
+    """
+    if len(header) == 1:
+        for separator in (";", "\t", "|"):
+            if header[0].count(separator) > 1:
+                return f" The columns seem to be separated by {shown(separator)}; expected ','."
+    return ""

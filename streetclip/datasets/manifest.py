@@ -1,0 +1,236 @@
+"""Manifests: the CSV that names the images and says where each was taken.
+
+Rows are read twice: once for what only the whole file can tell (its encoding, its quotes, which
+names repeat), once for the rows themselves. So a file of any length is read in the same memory.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streetclip.datasets.columns import read_columns
+from streetclip.datasets.csv_text import CsvFile, Rows
+from streetclip.datasets.duplicates import RepeatedHashes
+from streetclip.datasets.row_checks import Problems, RowChecker, name_hashes
+from streetclip.errors import ManifestError
+from streetclip.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SPELLED_OUT = 20  # bad rows; the others are counted
+_CHUNK_ROWS = 2**13
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest in memory.
+
+    Attributes:
+        path: The CSV.
+        frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
+            `country` (as written; "" where blank, the country never), `continent` (full English
+            name; the country's where blank), `country_code` (ISO 3166-1 alpha-2), `latitude_deg`
+            and `longitude_deg` (float64; NaN where unknown), `line` (of the file, from 1), then
+            `caption` and `template` if the CSV has them, and the attributes, as text.
+        attribute_columns: Names of the attributes in `frame`: the CSV's own, with " (csv)" added
+            where one would clash with a column above.
+        sha256: Hex digest of the file.
+        num_skipped: Bad rows left out.
+        problems: What is wrong with the first 20 of them, as "test.csv:41: …".
+    """
+
+    path: Path
+    frame: "pd.DataFrame"
+    attribute_columns: tuple[str, ...]
+    sha256: str
+    num_skipped: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ManifestChunk:
+    """Good rows that follow one another, or nearly: bad ones between them are left out.
+
+    Attributes:
+        columns: The columns of `Manifest.frame`, as lists of text or arrays of numbers.
+        rows: The same rows as written: all cells of the file, in the order of its header.
+    """
+
+    columns: dict[str, Any]
+    rows: Rows
+
+
+class ManifestReader:
+    """Reads a manifest in chunks. Iterate over it once; the attributes are final after that.
+
+    Args:
+        path: The CSV.
+        on_bad_rows: "fail" goes through the whole file and then raises an error about all bad
+            rows; "skip" leaves them out and counts them.
+        chunk_rows: Most rows in a chunk.
+        check_captions: Whether a blank caption makes a row bad.
+        progress: Told the bytes read; each byte is read twice.
+
+    Attributes:
+        header: All column names of the file, in its order.
+        attribute_columns: As in `Manifest`.
+        sha256: Hex digest of the file.
+        num_rows: Good rows so far.
+        num_skipped: Bad rows so far.
+        problems: What is wrong with the first 20 of them.
+
+    Raises:
+        ManifestError: The file or its header cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_bad_rows: str = "fail",
+        chunk_rows: int = _CHUNK_ROWS,
+        check_captions: bool = True,
+        progress: Progress = no_progress,
+    ) -> None:
+        self.path = path
+        self._fail = on_bad_rows == "fail"
+        self._chunk_rows = chunk_rows
+        self._check_captions = check_captions
+        self._progress = progress
+        with CsvFile(path) as file:
+            self._columns = read_columns(file)
+        self.header = self._columns.header
+        self.attribute_columns = tuple(self._columns.attribute_names().values())
+        self.sha256 = ""
+        self.num_rows = 0
+        self.num_skipped = 0
+        self.problems: list[str] = []
+
+    def __iter__(self) -> Iterator[ManifestChunk]:
+        """Yield the good rows; with "fail", those before the first bad one.
+
+        Raises:
+            ManifestError: The file is not UTF-8, badly quoted or has no row, or there are bad
+                rows and they are not to be skipped.
+            ResourceError: No space is left for temporary files.
+        """
+        for warning in self._columns.warnings:
+            _log.warning("%s", warning)
+        checker = RowChecker(self._columns, self._repeated_names(), self._check_captions)
+        with CsvFile(self.path) as file:
+            for rows, lines in file.chunks(self._chunk_rows):
+                chunk = self._checked(checker, rows, lines)
+                if chunk.rows and not (self._fail and self.num_skipped):
+                    self.num_rows += len(chunk.rows)
+                    yield chunk
+                self._progress(file.num_bytes + file.bytes_read, 2 * file.num_bytes)
+            self.sha256 = file.sha256
+        self._check_outcome()
+
+    def _repeated_names(self) -> set[int]:
+        """Go through the whole file once, which also finds what makes all of it unusable."""
+        width = len(self.header)
+        position = self._columns.position["image_filename"]
+        num_rows = 0
+        with CsvFile(self.path) as file, RepeatedHashes() as hashes:
+            for rows, _ in file.chunks(self._chunk_rows):
+                num_rows += len(rows)
+                hashes.add(name_hashes([row[position] for row in rows if len(row) == width]))
+                self._progress(file.bytes_read, 2 * file.num_bytes)
+            if not num_rows:
+                msg = (
+                    f"{self.path}: has a header but no row; expected a row for each image. "
+                    "Is it the right file?"
+                )
+                raise ManifestError(msg)
+            return hashes.repeated()
+
+    def _checked(self, checker: RowChecker, rows: Rows, lines: list[int]) -> ManifestChunk:
+        misshapen = checker.misshapen(rows)
+        if misshapen:
+            self._note(misshapen, lines)
+            kept = [i for i in range(len(rows)) if i not in misshapen]
+            rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
+            if not rows:
+                return ManifestChunk({}, [])
+        columns, problems = checker.check(rows, lines)
+        if not problems:
+            return ManifestChunk(columns, rows)
+        self._note(problems, lines)
+        kept = [i for i in range(len(rows)) if i not in problems]
+        return ManifestChunk(
+            {name: _take(values, kept) for name, values in columns.items()}, _take(rows, kept)
+        )
+
+    def _note(self, problems: Problems, lines: list[int]) -> None:
+        self.num_skipped += len(problems)
+        for i in sorted(problems)[: max(0, _SPELLED_OUT - len(self.problems))]:
+            self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
+
+    def _check_outcome(self) -> None:
+        if not self.num_skipped:
+            return
+        more = self.num_skipped - len(self.problems)
+        if self._fail:
+            advice = "Mend the file, or leave these rows out with --on_bad_rows skip."
+        elif not self.num_rows:
+            advice = "No good row is left. Mend the file."
+        else:
+            return
+        bad_rows = f"{self.num_skipped:,} bad row{'s' * (self.num_skipped != 1)}"
+        rest = [f"… and {more:,} more."] if more else []
+        text = "\n".join([f"{self.path}: {bad_rows}. {advice}", *self.problems, *rest])
+        raise ManifestError(text)
+
+
+def iter_manifest(
+    path: Path, *, on_bad_rows: str = "fail", chunk_rows: int = _CHUNK_ROWS
+) -> Iterator[ManifestChunk]:
+    """Read a manifest in chunks, in memory that does not depend on its length.
+
+    Args:
+        path: The CSV.
+        on_bad_rows: "fail" or "skip"; see `ManifestReader`.
+        chunk_rows: Most rows in a chunk.
+
+    Yields:
+        The good rows; with "fail", those before the first bad one, and then the error.
+
+    Raises:
+        ManifestError: The file cannot be used, or has bad rows that are not to be skipped.
+    """
+    yield from ManifestReader(path, on_bad_rows=on_bad_rows, chunk_rows=chunk_rows)
+
+
+def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
+    """Read a whole manifest.
+
+    Args:
+        path: The CSV.
+        on_bad_rows: "fail" or "skip".
+
+    Raises:
+        ManifestError: The file cannot be used, or has bad rows that are not to be skipped; all
+            are counted, and the first 20 spelled out.
+    """
+    import pandas as pd
+
+    reader = ManifestReader(path, on_bad_rows=on_bad_rows, chunk_rows=8 * _CHUNK_ROWS)
+    frames = [pd.DataFrame(chunk.columns) for chunk in reader]
+    return Manifest(
+        path=path,
+        frame=pd.concat(frames, ignore_index=True),
+        attribute_columns=reader.attribute_columns,
+        sha256=reader.sha256,
+        num_skipped=reader.num_skipped,
+        problems=tuple(reader.problems),
+    )
+
+
+def _take(values: Any, kept: list[int]) -> Any:
+    return values[kept] if hasattr(values, "dtype") else [values[i] for i in kept]
