@@ -1,0 +1,191 @@
+"""What lies behind everything: sky, hills, fields and the road with its lines."""
+
+from random import Random
+
+from PIL import Image
+
+from streetclip.demo.cues import Colour, Line
+from streetclip.demo.palette import GROUNDS, mix, shade
+from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, PagePoint, Pen
+from streetclip.demo.scene import Scene
+
+ROAD_HALF_M = 3.6
+_NEAREST_M = 3.0
+_FARTHEST_M = 400.0
+_SNOW: Colour = (238, 242, 248)
+_ASPHALT: Colour = (94, 96, 102)
+_FIELD_EDGES_M = (3.0, 7.0, 10.0, 14.0, 20.0, 29.0, 45.0, 80.0, 400.0)
+
+
+def sky(pen: Pen, scene: Scene, rng: Random) -> None:
+    """Fill the canvas with the sky's gradient, then sun, moon, stars or clouds."""
+    zenith, horizon = scene.sky
+    steps = 12
+    strip = Image.new("RGB", (1, steps))
+    for row in range(steps):
+        strip.putpixel((0, row), mix(zenith, horizon, (row / (steps - 1)) ** 1.3))
+    size = (WIDTH_PX * SUPERSAMPLING, int(scene.view.horizon_px + 2) * SUPERSAMPLING)
+    pen.image.paste(strip.resize(size, Image.Resampling.BILINEAR), (0, 0))
+    if scene.is_night:
+        _stars(pen, scene, rng)
+    elif scene.weather == "clear":
+        _sun(pen, scene, rng)
+    if scene.weather in {"clear", "cloudy"}:
+        _clouds(pen, scene, rng)
+
+
+def terrain(pen: Pen, scene: Scene, rng: Random) -> None:
+    """Draw one or two ridges along the horizon."""
+    kind = scene.country.terrain
+    if kind == "flat":
+        return
+    height = {"rolling": 16.0, "mountains": 38.0, "peaks": 62.0}[kind]
+    tone = GROUNDS[scene.country.ground][1]
+    far = mix(tone, (92, 116, 150), 0.65)
+    ridge = _ridge(rng, scene.view.horizon_px, height, 17 if kind == "peaks" else 9)
+    pen.polygon(ridge, far, 60.0)
+    if kind == "peaks":
+        _snow_caps(pen, scene, ridge, height)
+    near = _ridge(rng, scene.view.horizon_px, height * 0.38, 7)
+    pen.polygon(near, _SNOW if scene.has_snow else mix(tone, (60, 90, 70), 0.3), 40.0)
+
+
+def ground(pen: Pen, scene: Scene, rng: Random) -> None:
+    """Draw the land on both sides: a patchwork of the country's two tones."""
+    first, second = GROUNDS[scene.country.ground]
+    if scene.has_snow:
+        first, second = mix(first, _SNOW, 0.88), mix(second, _SNOW, 0.82)
+    top = scene.view.horizon_px
+    pen.rectangle((0, top, WIDTH_PX, HEIGHT_PX), first, 30.0)
+    for near, far in zip(_FIELD_EDGES_M[:-1], _FIELD_EDGES_M[1:], strict=True):
+        for inner, outer in ((ROAD_HALF_M, 300.0), (-ROAD_HALF_M, -300.0)):
+            tone = mix(first, second, rng.choice((0.0, 0.25, 0.6, 1.0)))
+            patch = pen.on_ground((inner, outer), (near, far))
+            pen.polygon(patch, shade(tone, rng.uniform(0.95, 1.05)), min(near, 90.0))
+    _tufts(pen, scene, rng, second)
+
+
+def pavement(pen: Pen, scene: Scene) -> None:
+    """Lay pavements where there are houses."""
+    tone: Colour = (196, 190, 182) if not scene.has_snow else (226, 228, 234)
+    reach = 8.0 if scene.setting == "urban" else 5.2
+    for side in (1, -1):
+        for near, far in ((_NEAREST_M, 12.0), (12.0, 30.0), (30.0, _FARTHEST_M)):
+            pen.polygon(
+                pen.on_ground((side * ROAD_HALF_M, side * reach), (near, far)), tone, near
+            )
+            kerb = pen.on_ground((side * ROAD_HALF_M, side * (ROAD_HALF_M + 0.22)), (near, far))
+            pen.polygon(kerb, shade(tone, 0.82), near)
+
+
+def road(pen: Pen, scene: Scene) -> None:
+    """Lay the asphalt and paint the country's lines on it."""
+    tone = _ASPHALT if scene.weather != "rain" else mix(_ASPHALT, scene.sky[1], 0.22)
+    if scene.has_snow:
+        tone = mix(tone, _SNOW, 0.25)
+    for near, far in ((_NEAREST_M, 9.0), (9.0, 18.0), (18.0, 45.0), (45.0, _FARTHEST_M)):
+        pen.polygon(pen.on_ground((-ROAD_HALF_M, ROAD_HALF_M), (near, far)), tone, near)
+    worn = shade(tone, 0.93)
+    for middle in (1.0, 2.5, -1.0, -2.5):
+        pen.polygon(pen.on_ground((middle - 0.22, middle + 0.22), (_NEAREST_M, 60.0)), worn, 10.0)
+    _centre_line(pen, scene.country.centre_line)
+    for side in (1, -1):
+        _line(pen, scene.country.edge_line, side * (ROAD_HALF_M - 0.28), "edge_line")
+
+
+def _centre_line(pen: Pen, line: Line) -> None:
+    if line.pattern == "double":
+        for shift in (-0.16, 0.16):
+            _line(pen, Line(line.colour, "solid"), shift, "centre_line")
+    else:
+        _line(pen, line, 0.0, "centre_line")
+
+
+def _line(pen: Pen, line: Line, across_m: float, name: str) -> None:
+    if line.pattern == "none":
+        return
+    half = 0.1
+    start, length, gap = 4.0, (3.0, 9.0, 24.0), (0.0, 0.0, 0.0)
+    if line.pattern == "dashed":
+        length, gap = (2.2, 3.0, 5.0), (1.9, 2.6, 4.0)
+    near = start
+    while near < 90.0:  # noqa: PLR2004 -- beyond, a line is under a pixel
+        zone = 0 if near < 12.0 else 1 if near < 30.0 else 2  # noqa: PLR2004
+        far = near + length[zone]
+        pen.polygon(
+            pen.on_ground((across_m - half, across_m + half), (near, far)), line.colour, near
+        )
+        near = far + gap[zone]
+    foot, top = pen.view.project(across_m, 0.0, start), pen.view.project(across_m, 0.0, 40.0)
+    pen.remember(name, (foot[0], foot[1], top[0], top[1]))
+
+
+def _stars(pen: Pen, scene: Scene, rng: Random) -> None:
+    if scene.weather != "clear":
+        return
+    for _ in range(26):
+        x, y = rng.uniform(0, WIDTH_PX), rng.uniform(0, scene.view.horizon_px * 0.8)
+        pen.ellipse((x - 0.4, y - 0.4, x + 0.4, y + 0.4), (206, 214, 240), glows=True)
+    x, y = rng.uniform(30, 290), rng.uniform(16, 44)
+    pen.ellipse((x - 9, y - 9, x + 9, y + 9), (236, 236, 220), glows=True)
+    pen.ellipse((x - 5, y - 10, x + 11, y + 6), mix(*scene.sky, 0.2), glows=True)
+
+
+def _sun(pen: Pen, scene: Scene, rng: Random) -> None:
+    low = scene.time_of_day == "dusk"
+    x = rng.uniform(30, 290)
+    y = scene.view.horizon_px - 12 if low else rng.uniform(14, 40)
+    core: Colour = (255, 226, 160) if low else (255, 250, 226)
+    around = mix(*scene.sky, 0.85 if low else 0.35)
+    for radius, share in ((22, 0.2), (16, 0.4), (10, 1.0)):
+        box = (x - radius, y - radius, x + radius, y + radius)
+        pen.ellipse(box, mix(around, core, share), glows=True)
+
+
+def _clouds(pen: Pen, scene: Scene, rng: Random) -> None:
+    few = scene.weather == "clear"
+    light: Colour = (250, 250, 252) if scene.time_of_day == "day" else (236, 170, 140)
+    if scene.is_night:
+        light = (44, 50, 76)
+    for _ in range(rng.randint(1, 3) if few else rng.randint(6, 8)):
+        x, y = rng.uniform(-20, 340), rng.uniform(8, 66 if few else 80)
+        size = rng.uniform(10, 20) * (0.5 + (80 - y) / 80)
+        tone = mix(light, scene.sky[0], 0.12 if few else rng.uniform(0.2, 0.5))
+        for part in range(4):
+            left = x + (part - 1.5) * size * 0.95
+            lift = size * (0.5 if part in {1, 2} else 0.28)
+            box = (left - size, y - lift, left + size, y + size * 0.28)
+            pen.ellipse(box, shade(tone, 1.0 if part % 2 else 0.97), glows=True)
+
+
+def _ridge(rng: Random, base: float, height: float, points: int) -> list[PagePoint]:
+    crest = [
+        (WIDTH_PX * i / (points - 1), base - height * rng.uniform(0.3, 1.0)) for i in range(points)
+    ]
+    return [(0.0, base + 2), *crest, (float(WIDTH_PX), base + 2)]
+
+
+def _snow_caps(pen: Pen, scene: Scene, ridge: list[PagePoint], height: float) -> None:
+    line = scene.view.horizon_px - height * 0.66
+    for before, top, after in zip(ridge[1:-2], ridge[2:-1], ridge[3:], strict=True):
+        if top[1] < line and top[1] < before[1] and top[1] < after[1]:
+            left, right = _towards(top, before, line), _towards(top, after, line)
+            middle = (top[0], line + 3)
+            pen.polygon([top, left, middle, right], (244, 247, 252), 50.0)
+
+
+def _towards(top: PagePoint, foot: PagePoint, row: float) -> PagePoint:
+    share = min(1.0, (row - top[1]) / max(1e-6, foot[1] - top[1]))
+    return (top[0] + (foot[0] - top[0]) * share, top[1] + (foot[1] - top[1]) * share)
+
+
+def _tufts(pen: Pen, scene: Scene, rng: Random, tone: Colour) -> None:
+    colour = mix(tone, (40, 60, 30), 0.25) if not scene.has_snow else (210, 218, 228)
+    for _ in range(34):
+        side = rng.choice((1, -1))
+        ahead_m = rng.uniform(5.0, 26.0)
+        across_m = side * rng.uniform(4.6, 13.0)
+        x, y = pen.view.project(across_m, 0.0, ahead_m)
+        size = 0.22 * pen.pixels_per_m(ahead_m)
+        pen.polygon([(x - size, y), (x - size * 0.3, y - size), (x, y)], colour, ahead_m)
+        pen.polygon([(x, y), (x + size * 0.4, y - size * 1.2), (x + size, y)], colour, ahead_m)

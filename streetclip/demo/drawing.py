@@ -1,0 +1,202 @@
+"""One scene as a picture: the parts in order from far to near, then what spoils the view."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from PIL import Image, ImageFilter
+
+from streetclip.demo import backdrop, buildings, signs, skyline, vehicles
+from streetclip.demo.cues import Colour
+from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, Box, Pen
+from streetclip.demo.plants import plant
+from streetclip.demo.scene import Scene
+
+_Placed = tuple[float, Callable[[], None]]
+_BLUR_RADIUS_PX = {"none": 0.0, "mild": 1.6, "strong": 3.6}
+_HIDDEN_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn scene.
+
+    Attributes:
+        image: RGB, `WIDTH_PX` × `HEIGHT_PX`.
+        boxes: Box of each cue that is seen, as left, top, right, bottom in whole pixels.
+    """
+
+    image: Image.Image
+    boxes: dict[str, tuple[int, int, int, int]]
+
+
+def draw(scene: Scene, rng: Random) -> Picture:
+    """Draw a scene.
+
+    Args:
+        scene: What to show.
+        rng: Source of everything that the scene leaves open.
+    """
+    pen = Pen(scene.view, scene.air)
+    _background(pen, scene, rng)
+    placed = [*_houses(pen, scene, rng), *_plants(pen, scene, rng), *_roadside(pen, scene, rng)]
+    placed += _cars(pen, scene, rng)
+    for _, paint in sorted(placed, key=lambda item: -item[0]):
+        paint()
+    _weather(pen, scene, rng)
+    hidden = _occlude(pen, scene, rng)
+    image = pen.image.reduce(SUPERSAMPLING)
+    if scene.blur != "none":
+        image = image.filter(ImageFilter.BoxBlur(_BLUR_RADIUS_PX[scene.blur]))
+    return Picture(image, _seen_boxes(pen, hidden))
+
+
+def _background(pen: Pen, scene: Scene, rng: Random) -> None:
+    backdrop.sky(pen, scene, rng)
+    backdrop.terrain(pen, scene, rng)
+    if scene.setting != "rural" and "skyline" in scene.cues:
+        skyline.skyline(pen, scene, rng)
+    if scene.setting != "rural":
+        skyline.roofs(pen, scene, rng)
+    backdrop.ground(pen, scene, rng)
+    if scene.setting != "rural":
+        backdrop.pavement(pen, scene)
+    backdrop.road(pen, scene)
+
+
+def _houses(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
+    if scene.setting == "rural":
+        return []
+    return [
+        (house.near_m, lambda house=house: buildings.draw_house(pen, scene, house, rng))
+        for house in buildings.street(scene, rng)
+    ]
+
+
+def _plants(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
+    count = {"urban": 5, "suburban": 10, "rural": 26}[scene.setting]
+    inner = {"urban": 5.6, "suburban": 6.6, "rural": 7.2}[scene.setting]
+    outer = {"urban": 6.2, "suburban": 16.0, "rural": 44.0}[scene.setting]
+    placed: list[_Placed] = []
+    for _ in range(count):
+        kind = rng.choices(scene.country.trees, (0.65, 0.35))[0]
+        ahead_m = rng.uniform(3.6, 8.2) ** 2
+        reach = inner + (outer - inner) * rng.random() * min(1.0, ahead_m / 45)
+        place = (rng.choice((1, -1)) * reach, ahead_m)
+        placed.append((ahead_m, lambda k=kind, p=place: plant(pen, k, p, rng, scene.has_snow)))
+    return placed
+
+
+def _roadside(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
+    country, placed = scene.country, list[_Placed]()
+    if "bollards" in scene.cues:
+        for ahead_m in (7.4, 10.5, 15.0, 22.0, 33.0):
+            for across_m in (4.35, -4.35):
+                place = (across_m, ahead_m)
+                placed.append((ahead_m, lambda p=place: signs.bollard(pen, country, p)))
+        placed.reverse()
+    if "warning_sign" in scene.cues:
+        place = (5.1, rng.uniform(9.2, 11.0))
+        placed.append((place[1], lambda p=place: signs.warning_sign(pen, country, p)))
+    if "direction_sign" in scene.cues:
+        board = (-5.9, rng.uniform(13.0, 15.5))
+        placed.append((board[1], lambda: signs.direction_sign(pen, country, board, rng)))
+    if "poles" in scene.cues:
+        placed.append((16.0, lambda: _pole_line(pen, scene)))
+    return placed
+
+
+def _pole_line(pen: Pen, scene: Scene) -> None:
+    places = [(-7.6, ahead_m) for ahead_m in (62.0, 44.0, 29.0, 18.0)]
+    tops = [signs.pole(pen, scene.country, place) for place in places]
+    for (_, ahead_m), far, near in zip(places[1:], tops[:-1], tops[1:], strict=True):
+        signs.wires(pen, near, far, ahead_m)
+    pen.boxes.pop("pole", None)
+    foot, top = pen.standing_box((-7.8, -7.4), (0.0, 8.0), 18.0)[:2], 0.0
+    pen.remember("pole", pen.standing_box((-7.8, -7.4), (0.0, 8.0), 18.0) if foot else (top,) * 4)
+
+
+def _cars(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
+    placed: list[_Placed] = []
+    night = scene.is_night
+    if "car" in scene.cues:
+        near = rng.uniform(7.8, 9.6)
+        placed.append(
+            (near, lambda: vehicles.car_ahead(pen, scene.country, near, rng, night=night))
+        )
+    if rng.random() < 0.4:  # noqa: PLR2004 -- traffic is light
+        far = rng.uniform(13.0, 32.0)
+        placed.append((far, lambda: vehicles.oncoming_car(pen, far, rng, night=night)))
+    return placed
+
+
+def _weather(pen: Pen, scene: Scene, rng: Random) -> None:
+    if scene.weather == "rain":
+        for _ in range(70):
+            x, y = rng.uniform(-10, WIDTH_PX), rng.uniform(-10, HEIGHT_PX)
+            length = rng.uniform(6, 13)
+            pen.line([(x, y), (x + length * 0.25, y + length)], (206, 214, 224), 0.5)
+    elif scene.weather == "snow":
+        for _ in range(110):
+            x, y = rng.uniform(0, WIDTH_PX), rng.uniform(0, HEIGHT_PX)
+            radius = rng.uniform(0.6, 1.7)
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), (250, 251, 255))
+
+
+def _occlude(pen: Pen, scene: Scene, rng: Random) -> Box | None:
+    if scene.occlusion == "lorry":
+        return _lorry(pen, rng)
+    if scene.occlusion == "leaves":
+        return _leaves(pen, scene, rng)
+    return None
+
+
+def _lorry(pen: Pen, rng: Random) -> Box:
+    share = rng.uniform(0.38, 0.55)
+    on_left = rng.random() < 0.5  # noqa: PLR2004
+    edge = WIDTH_PX * (share if on_left else 1.0 - share)
+    outer, lean = (0.0, -34.0) if on_left else (float(WIDTH_PX), 34.0)
+    tarpaulin: Colour = rng.choice(((196, 200, 206), (60, 96, 140), (176, 64, 52), (206, 168, 70)))
+    side = [(outer, 0.0), (edge + lean, 18.0), (edge + lean, 186.0), (outer, 222.0)]
+    pen.polygon(side, tarpaulin)
+    back = [(edge + lean, 18.0), (edge, 18.0), (edge, 186.0), (edge + lean, 186.0)]
+    pen.polygon(back, (70, 74, 80))
+    for step in range(1, 5):
+        x = outer + (edge + lean - outer) * step / 5
+        pen.line([(x, 10.0), (x, 208.0)], (110, 112, 116), 1.0)
+    for step in (0.3, 0.72):
+        x = outer + (edge + lean - outer) * step
+        pen.ellipse((x - 20, 186, x + 20, 228), (26, 26, 28))
+        pen.ellipse((x - 9, 197, x + 9, 217), (126, 128, 132))
+    box = (min(outer, edge), 0.0, max(outer, edge), 226.0)
+    pen.remember("occluder", box)
+    return box
+
+
+def _leaves(pen: Pen, scene: Scene, rng: Random) -> Box:
+    on_left = rng.random() < 0.5  # noqa: PLR2004
+    centre = WIDTH_PX * (0.18 if on_left else 0.82)
+    tone: Colour = (58, 96, 48) if not scene.has_snow else (120, 126, 120)
+    for _ in range(120):
+        x, y = rng.gauss(centre, 40.0), rng.gauss(84.0, 52.0)
+        size, bend = rng.uniform(6.0, 12.0), rng.uniform(-1.0, 1.0)
+        factor = rng.uniform(0.7, 1.2)
+        leaf = [(x - size, y), (x, y - size * 0.5 + bend), (x + size, y + bend * 4), (x, y + size * 0.5)]
+        pen.polygon(leaf, tuple(int(c * factor) for c in tone))
+    return (centre - 52.0, 20.0, centre + 52.0, 150.0)
+
+
+def _seen_boxes(pen: Pen, hidden: Box | None) -> dict[str, tuple[int, int, int, int]]:
+    seen = {}
+    for cue, box in pen.boxes.items():
+        if cue != "occluder" and hidden and _covered(box, hidden) > _HIDDEN_SHARE:
+            continue
+        left, top, right, bottom = box
+        seen[cue] = (int(left), int(top), min(WIDTH_PX, round(right)), min(HEIGHT_PX, round(bottom)))
+    return seen
+
+
+def _covered(box: Box, by: Box) -> float:
+    across = max(0.0, min(box[2], by[2]) - max(box[0], by[0]))
+    down = max(0.0, min(box[3], by[3]) - max(box[1], by[1]))
+    return across * down / ((box[2] - box[0]) * (box[3] - box[1]))

@@ -1,0 +1,191 @@
+"""Drawing in metres: a pinhole camera above the road, and colours that air and light change.
+
+Road coordinates: `across_m` is 0 on the centre line and grows towards the side that the country
+drives on, `up_m` is 0 on the ground, `ahead_m` is the distance from the camera. The same scene
+code so draws both driving sides. Page coordinates are pixels of the finished image.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from streetclip.demo.cues import Colour
+
+WIDTH_PX = 320
+HEIGHT_PX = 240
+SUPERSAMPLING = 2
+
+PagePoint = tuple[float, float]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera is and where it looks.
+
+    Attributes:
+        side: +1 where traffic keeps right, -1 where it keeps left.
+        vanish_x_px: Column of the road's vanishing point.
+        horizon_px: Row of the horizon.
+        across_m: Camera's place, from the centre line towards the driving side.
+        height_m: Camera's height above the road.
+        focal_px: Focal length.
+    """
+
+    side: int
+    vanish_x_px: float = WIDTH_PX / 2
+    horizon_px: float = 108.0
+    across_m: float = 1.1
+    height_m: float = 2.5
+    focal_px: float = 260.0
+
+    def project(self, across_m: float, up_m: float, ahead_m: float) -> PagePoint:
+        """Page point of a place on the road.
+
+        Examples:
+            >>> View(side=1).project(1.1, 0.0, 10.0)
+            (160.0, 173.0)
+            >>> View(side=-1).project(3.1, 0.0, 10.0)
+            (108.0, 173.0)
+        """
+        per_m = self.focal_px / ahead_m
+        return (
+            self.vanish_x_px + self.side * (across_m - self.across_m) * per_m,
+            self.horizon_px + (self.height_m - up_m) * per_m,
+        )
+
+
+@dataclass(frozen=True)
+class Air:
+    """What light and weather do to colours.
+
+    Attributes:
+        light: Factors on red, green and blue.
+        grey: Share of colour that is lost.
+        haze: What far things fade to.
+        sight_m: Distance at which 63 % is haze.
+    """
+
+    light: tuple[float, float, float]
+    grey: float
+    haze: Colour
+    sight_m: float
+
+    def tint(self, colour: Colour, ahead_m: float = 0.0) -> Colour:
+        """Colour as it is seen through `ahead_m` metres of this air.
+
+        Written out in one expression: it is called for each of a picture's 500 shapes.
+        """
+        red, green, blue = colour
+        level = (red + green + blue) / 3 * self.grey
+        clear = math.exp(-ahead_m / self.sight_m)
+        hazy, kept = 1.0 - clear, 1.0 - self.grey
+        light, haze = self.light, self.haze
+        return (
+            int(min(255.0, (red * kept + level) * light[0]) * clear + haze[0] * hazy),
+            int(min(255.0, (green * kept + level) * light[1]) * clear + haze[1] * hazy),
+            int(min(255.0, (blue * kept + level) * light[2]) * clear + haze[2] * hazy),
+        )
+
+
+@dataclass
+class Pen:
+    """A supersampled canvas that takes page coordinates, and remembers the cues' boxes."""
+
+    view: View
+    air: Air
+    image: Image.Image = dataclasses.field(init=False)
+    boxes: dict[str, Box] = dataclasses.field(default_factory=dict)
+    _draw: ImageDraw.ImageDraw = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the canvas."""
+        size = (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING)
+        self.image = Image.new("RGB", size)
+        self._draw = ImageDraw.Draw(self.image)
+
+    def replace_image(self, image: Image.Image) -> None:
+        """Go on drawing on another canvas of the same size."""
+        self.image = image
+        self._draw = ImageDraw.Draw(image)
+
+    def polygon(
+        self,
+        points: Sequence[PagePoint],
+        colour: Colour,
+        ahead_m: float = 0.0,
+        *,
+        glows: bool = False,
+    ) -> None:
+        """Fill a polygon; what glows is not darkened by the night."""
+        fill = colour if glows else self.air.tint(colour, ahead_m)
+        self._draw.polygon([(x * SUPERSAMPLING, y * SUPERSAMPLING) for x, y in points], fill=fill)
+
+    def rectangle(
+        self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glows: bool = False
+    ) -> None:
+        """Fill a rectangle given by any two opposite corners."""
+        left, right = sorted((box[0], box[2]))
+        top, bottom = sorted((box[1], box[3]))
+        fill = colour if glows else self.air.tint(colour, ahead_m)
+        self._draw.rectangle([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
+
+    def ellipse(
+        self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glows: bool = False
+    ) -> None:
+        """Fill the ellipse inside a box given by any two opposite corners."""
+        left, right = sorted((box[0], box[2]))
+        top, bottom = sorted((box[1], box[3]))
+        fill = colour if glows else self.air.tint(colour, ahead_m)
+        self._draw.ellipse([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
+
+    def line(
+        self,
+        points: Sequence[PagePoint],
+        colour: Colour,
+        width_px: float,
+        ahead_m: float = 0.0,
+    ) -> None:
+        """Draw a line of at least half a pixel."""
+        self._draw.line(
+            [(x * SUPERSAMPLING, y * SUPERSAMPLING) for x, y in points],
+            fill=self.air.tint(colour, ahead_m),
+            width=max(1, round(width_px * SUPERSAMPLING)),
+            joint="curve" if width_px > 2 else None,  # noqa: PLR2004 -- unseen on thinner ones
+        )
+
+    def standing_box(
+        self, across_m: tuple[float, float], up_m: tuple[float, float], ahead_m: float
+    ) -> Box:
+        """Page box of an upright rectangle that faces the camera."""
+        first = self.view.project(across_m[0], up_m[1], ahead_m)
+        second = self.view.project(across_m[1], up_m[0], ahead_m)
+        return (min(first[0], second[0]), first[1], max(first[0], second[0]), second[1])
+
+    def on_ground(
+        self, across_m: tuple[float, float], ahead_m: tuple[float, float]
+    ) -> list[PagePoint]:
+        """Page corners of a rectangle that lies on the road."""
+        near, far = ahead_m
+        return [
+            self.view.project(across_m[0], 0.0, near),
+            self.view.project(across_m[0], 0.0, far),
+            self.view.project(across_m[1], 0.0, far),
+            self.view.project(across_m[1], 0.0, near),
+        ]
+
+    def pixels_per_m(self, ahead_m: float) -> float:
+        """Size on the page of one metre at a distance."""
+        return self.view.focal_px / ahead_m
+
+    def remember(self, cue: str, box: Box) -> None:
+        """Keep a cue's box, cut to the image; the first of a name stays; unseen ones are not."""
+        left, right = sorted((box[0], box[2]))
+        top, bottom = sorted((box[1], box[3]))
+        left, right = max(0.0, left), min(float(WIDTH_PX), right)
+        top, bottom = max(0.0, top), min(float(HEIGHT_PX), bottom)
+        if right - left >= 1 and bottom - top >= 1:
+            self.boxes.setdefault(cue, (left, top, right, bottom))

@@ -1,0 +1,161 @@
+"""What one picture shows: everything that is drawn by chance, decided before drawing.
+
+A scene is a function of (seed, split, index) alone, whatever the number of processes.
+"""
+
+import math
+from dataclasses import dataclass
+from random import Random
+
+from streetclip.demo.cues import CityCues, Colour, CountryCues
+from streetclip.demo.palette import LIGHTS, SKIES, greyed, mix, multiply
+from streetclip.demo.pen import Air, View
+
+WEATHERS = ("clear", "cloudy", "rain", "fog", "snow")
+TIMES_OF_DAY = ("day", "dusk", "night")
+SETTINGS = ("urban", "suburban", "rural")
+OCCLUSIONS = ("none", "lorry", "leaves")
+BLURS = ("none", "mild", "strong")
+
+_WEATHER_ODDS: dict[str, tuple[float, ...]] = {
+    "cold": (0.44, 0.24, 0.10, 0.08, 0.14),
+    "mild": (0.54, 0.24, 0.12, 0.08, 0.02),
+    "dry": (0.68, 0.18, 0.07, 0.07, 0.0),
+    "wet": (0.42, 0.28, 0.20, 0.10, 0.0),
+}
+_TIME_ODDS = (0.74, 0.14, 0.12)
+_SETTING_ODDS = (0.46, 0.29, 0.25)
+_OCCLUSION_ODDS = (0.80, 0.10, 0.10)
+_BLUR_ODDS = (0.82, 0.11, 0.07)
+_KEPT_CUE_ODDS = {
+    "car": 0.88,
+    "warning_sign": 0.8,
+    "direction_sign": 0.78,
+    "bollards": 0.85,
+    "poles": 0.7,
+    "skyline": 0.85,
+}
+_SIGHT_M = {"clear": 260.0, "cloudy": 180.0, "rain": 75.0, "fog": 26.0, "snow": 60.0}
+_DUSK: tuple[Colour, Colour] = (74, 82, 140), (250, 168, 112)
+_NIGHT: tuple[Colour, Colour] = (8, 12, 32), (34, 42, 72)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture's choices.
+
+    Attributes:
+        scene_id: Unique in the world; names its split, so that no scene is in two.
+        country: The country's cues.
+        city: The city's cues.
+        weather: One of `WEATHERS`.
+        time_of_day: One of `TIMES_OF_DAY`.
+        setting: One of `SETTINGS`; a rural scene shows nothing of the city.
+        occlusion: One of `OCCLUSIONS`.
+        blur: One of `BLURS`.
+        cues: Names of the cues that this scene shows.
+        view: Where the camera is.
+        air: What light and weather do to colours.
+        sky: Colours of zenith and horizon, as seen.
+        kilometres: North and east of the city's centre.
+    """
+
+    scene_id: str
+    country: CountryCues
+    city: CityCues
+    weather: str
+    time_of_day: str
+    setting: str
+    occlusion: str
+    blur: str
+    cues: frozenset[str]
+    view: View
+    air: Air
+    sky: tuple[Colour, Colour]
+    kilometres: tuple[float, float]
+
+    @property
+    def is_night(self) -> bool:
+        """Whether lamps and windows are lit."""
+        return self.time_of_day == "night"
+
+    @property
+    def has_snow(self) -> bool:
+        """Whether snow covers ground and roofs."""
+        return self.weather == "snow"
+
+
+def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Random) -> Scene:
+    """Decide everything about one picture.
+
+    Args:
+        scene_id: Its name.
+        country: Where it is.
+        city: The city it is near.
+        rng: Source of every choice.
+    """
+    weather = _pick(rng, WEATHERS, _WEATHER_ODDS[country.climate])
+    time_of_day = _pick(rng, TIMES_OF_DAY, _TIME_ODDS)
+    setting = _pick(rng, SETTINGS, _SETTING_ODDS)
+    sky = _sky(city.light, weather, time_of_day)
+    return Scene(
+        scene_id=scene_id,
+        country=country,
+        city=city,
+        weather=weather,
+        time_of_day=time_of_day,
+        setting=setting,
+        occlusion=_pick(rng, OCCLUSIONS, _OCCLUSION_ODDS),
+        blur=_pick(rng, BLURS, _BLUR_ODDS),
+        cues=frozenset(cue for cue, odds in _KEPT_CUE_ODDS.items() if rng.random() < odds),
+        view=_view(country, rng),
+        air=_air(city.light, weather, time_of_day, sky[1]),
+        sky=sky,
+        kilometres=_away_from_the_centre(setting, rng),
+    )
+
+
+def _pick(rng: Random, names: tuple[str, ...], odds: tuple[float, ...]) -> str:
+    return rng.choices(names, odds)[0]
+
+
+def _view(country: CountryCues, rng: Random) -> View:
+    side = 1 if country.driving_side == "right" else -1
+    return View(
+        side=side,
+        vanish_x_px=160.0 + rng.gauss(0.0, 7.0),
+        horizon_px=112.0 + rng.gauss(0.0, 4.0),
+        across_m=1.1 + rng.uniform(-0.25, 0.25),
+        height_m=2.5 + rng.uniform(-0.15, 0.15),
+        focal_px=260.0 * rng.uniform(0.95, 1.06),
+    )
+
+
+def _sky(light: str, weather: str, time_of_day: str) -> tuple[Colour, Colour]:
+    zenith, horizon = SKIES[light]
+    if time_of_day == "dusk":
+        zenith, horizon = mix(_DUSK[0], zenith, 0.25), mix(_DUSK[1], horizon, 0.2)
+    if weather != "clear":
+        cover = {"cloudy": 0.6, "rain": 0.85, "fog": 0.95, "snow": 0.8}[weather]
+        level = {"cloudy": 0.94, "rain": 0.72, "fog": 0.96, "snow": 0.98}[weather]
+        grey = multiply((206, 212, 218), (level, level, level))
+        zenith = mix(zenith, greyed(mix(zenith, grey, 0.75), 0.6), cover)
+        horizon = mix(horizon, grey, cover * 0.8)
+    if time_of_day == "night":
+        zenith, horizon = mix(_NIGHT[0], zenith, 0.06), mix(_NIGHT[1], horizon, 0.08)
+    return zenith, horizon
+
+
+def _air(light: str, weather: str, time_of_day: str, haze: Colour) -> Air:
+    level = {"clear": 1.03, "cloudy": 0.92, "rain": 0.78, "fog": 0.9, "snow": 0.95}[weather]
+    hour = {"day": (1.0, 1.0, 1.0), "dusk": (0.94, 0.76, 0.70), "night": (0.30, 0.34, 0.46)}
+    factors = zip(LIGHTS[light], hour[time_of_day], strict=True)
+    red, green, blue = (level * city * time for city, time in factors)
+    grey = {"clear": 0.0, "cloudy": 0.18, "rain": 0.34, "fog": 0.3, "snow": 0.25}[weather]
+    return Air((red, green, blue), grey, haze, _SIGHT_M[weather])
+
+
+def _away_from_the_centre(setting: str, rng: Random) -> tuple[float, float]:
+    reach_km = {"urban": (0.3, 5.0), "suburban": (3.0, 11.0), "rural": (8.0, 20.0)}[setting]
+    distance_km, bearing = rng.uniform(*reach_km), rng.uniform(0.0, 2.0 * math.pi)
+    return distance_km * math.cos(bearing), distance_km * math.sin(bearing)
