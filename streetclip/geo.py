@@ -20,7 +20,7 @@ THRESHOLDS_KM: Final[Mapping[str, int]] = {
     "country": 750,
     "continent": 2500,
 }
-"""The radii of the field (Hays & Efros 2008, IM2GPS; Vo et al. 2017), smallest first."""
+"""The radii of the field (Weyand et al. 2016, PlaNet; Vo et al. 2017), smallest first."""
 
 GEOSCORE_SCALE_KM: Final = 1492.7
 """Decay length of GeoGuessr's score on its world map (PIGEON, Haas et al. 2023)."""

@@ -1,7 +1,7 @@
 """Whether a confidence of 80 % means right 8 times in 10: reliability bins and ECE.
 
-Source: Guo et al. (2017), On Calibration of Modern Neural Networks, ICML, equations 2 to 5; after
-Naeini et al. (2015), AAAI. Bins are of equal width, (low, high], the first one closed at 0.
+Source: Guo et al. (2017), On Calibration of Modern Neural Networks, ICML, section 2; after Naeini
+et al. (2015), AAAI. Bins are of equal width, (low, high], the first one closed at 0.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streetclip.metrics.accuracy import boolean_array
+from streetclip.metrics.arrays import boolean_array
 
 NUM_BINS: Final = 15
-"""As in Guo et al. (2017), section 5."""
+"""As in the tables of Guo et al. (2017)."""
 
-_ROUNDING: Final = 1e-4  # a softmax in float16 or bfloat16 may pass 1 by about this much
+_ROUNDING: Final = 1e-4  # a sum of float32 probabilities may pass 1, by less than this
 
 
 @dataclass(frozen=True, slots=True)

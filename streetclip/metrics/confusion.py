@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streetclip.metrics.accuracy import encode_names, text_array
+from streetclip.metrics.arrays import encode_names, text_array
 
 
 @dataclass(frozen=True, slots=True)

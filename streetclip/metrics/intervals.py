@@ -3,7 +3,7 @@
 Sources:
     Wilson (1927), J. Amer. Stat. Assoc. 22: the score interval of one proportion.
     Newcombe (1998), Stat. Med. 17, 2635–2650, method 10: the difference of paired proportions.
-    Efron (1979), Ann. Stat. 7: the bootstrap; Efron (1982), section 10.4: its percentile interval.
+    Efron (1979), Ann. Stat. 7: the bootstrap; Efron (1982), chapter 10: its percentile interval.
     David & Nagaraja (2003), Order Statistics, chapter 2: how order statistics are distributed.
 """
 
@@ -126,12 +126,11 @@ def wilson_interval(
     z = _normal_quantile(confidence)
     known = np.where(total > 0, total, np.nan)
     share = k / known
-    half_width = z * np.sqrt(k * (1 - share) + z * z / 4)
+    half_width = z * np.sqrt(k * (total - k) / known + z * z / 4)
     low = (k + z * z / 2 - half_width) / (known + z * z)
     high = (k + z * z / 2 + half_width) / (known + z * z)
-    low = np.where((k == 0) & (total > 0), 0.0, np.clip(low, 0.0, share))
-    high = np.where((k == total) & (total > 0), 1.0, np.clip(high, share, 1.0))
-    return low, high
+    # Rounding may carry an end past the value or past 0 and 1, by a last digit.
+    return np.clip(low, 0.0, share), np.clip(high, share, 1.0)
 
 
 def newcombe_paired_interval(

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
-from streetclip.metrics.accuracy import boolean_array, count_by_group, macro_accuracy, text_array
+from streetclip.metrics.accuracy import count_by_group, macro_accuracy
+from streetclip.metrics.arrays import boolean_array, text_array
 from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
 from streetclip.metrics.intervals import NUM_RESAMPLES, Proportion, bootstrap_median_interval
 

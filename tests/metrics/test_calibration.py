@@ -99,7 +99,7 @@ def test_no_images_have_no_error():
     assert expected_calibration_error(bins) is None
 
 
-def test_the_rounding_of_a_half_precision_softmax_is_cut_off():
+def test_what_rounding_carries_past_the_ends_is_cut_off():
     bins = reliability_bins(np.float32([1.00003, -1e-6]), [True, False])
     assert (bins[-1].confidence, bins[0].confidence) == (1.0, 0.0)
 

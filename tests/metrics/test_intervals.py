@@ -91,9 +91,10 @@ def test_wilson_narrows_with_more_of_the_same(counts, factor):
 
 
 def test_wilson_is_exactly_0_and_1_at_the_ends():
-    for n in (1, 3, 10, 12345):
-        assert wilson_interval(0, n)[0] == 0.0
-        assert wilson_interval(n, n)[1] == 1.0
+    n = np.arange(1, 500)
+    for confidence in (0.5, 0.683, 0.9, 0.95, 0.99):
+        assert (wilson_interval(0, n, confidence)[0] == 0.0).all()
+        assert (wilson_interval(n, n, confidence)[1] == 1.0).all()
 
 
 def test_wilson_of_nothing_is_nan_and_leaves_the_others_alone():
