@@ -68,9 +68,15 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read several times from one state of the store, whatever is written meanwhile."""
-        with self._begun("BEGIN"):
+        """Read several times from one state of the store, whatever is written meanwhile.
+
+        Inside a snapshot or a transaction it is the one that has begun.
+        """
+        if self.db.conn.in_transaction:
             yield
+        else:
+            with self._begun("BEGIN"):
+                yield
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and give every row that it returns."""

@@ -43,9 +43,9 @@ class DatasetSpec:
     """
 
     name: str
-    csv_path: Path
+    csv_path: str | Path
     csv_sha256: str
-    image_dir: Path
+    image_dir: str | Path
     frame: pd.DataFrame
     attribute_columns: tuple[str, ...] = ()
     num_skipped: int = 0
@@ -84,8 +84,8 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     return RegisteredDataset(dataset_id, image_ids)
 
 
-def _folder_id(store: Store, image_dir: Path) -> int:
-    path = str(image_dir.resolve())
+def _folder_id(store: Store, image_dir: str | Path) -> int:
+    path = str(Path(image_dir).resolve())
     store.rows("INSERT INTO image_folders (path) VALUES (?) ON CONFLICT DO NOTHING", (path,))
     return int(store.rows("SELECT id FROM image_folders WHERE path = ?", (path,))[0][0])
 
@@ -107,7 +107,7 @@ def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
     found = store.rows(
         "UPDATE datasets SET csv_path = ? WHERE csv_sha256 = ? AND folder_id = ? "
         "AND num_images = ? AND num_skipped = ? RETURNING id",
-        (str(spec.csv_path.absolute()), *key),
+        (str(Path(spec.csv_path).absolute()), *key),
     )
     return int(found[0][0]) if found else None
 
@@ -115,7 +115,7 @@ def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
 def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
     values: dict[str, Any] = {
         "name": spec.name,
-        "csv_path": str(spec.csv_path.absolute()),
+        "csv_path": str(Path(spec.csv_path).absolute()),
         "csv_sha256": spec.csv_sha256,
         "folder_id": folder_id,
         "num_images": len(spec.frame),

@@ -51,6 +51,14 @@ _STORED = tuple(
     name for name in PREDICTION_COLUMNS if name not in _RANKINGS and name not in _OF_THE_DATASET
 )
 _FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
+_ALLOWED: dict[str, tuple[str | int, ...]] = {
+    "status": ("ok", "unreadable"),
+    "coordinate_source": ("image", "city", "none"),
+    "country_correct": (0, 1),
+    "city_correct": (0, 1),
+    "country_reachable": (0, 1),
+    "city_reachable": (0, 1),
+}
 _RANKS = ("true_country_rank", "true_city_rank")
 
 
@@ -72,7 +80,7 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
         By run id, how many predictions were new.
 
     Raises:
-        ValueError: A column is missing, a distance is out of range, or an image is not of the
+        ValueError: A column is missing, a value is not as said, or an image is not of the
             run's dataset.
         StoreError: There is no such run, or the store cannot be written.
         ResourceError: The disk is full, or another job holds the store for too long.
@@ -105,7 +113,7 @@ def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
             FROM predictions AS p
             JOIN dataset_images AS d ON d.dataset_id = ? AND d.image_id = p.image_id
             JOIN images ON images.id = p.image_id
-            JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
+            LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
             WHERE p.run_id = ? ORDER BY d.line""",  # noqa: S608 -- our own names
             (dataset_id, run_id),
         )
@@ -118,6 +126,10 @@ def _check(frame: pd.DataFrame) -> None:
     if missing:
         msg = f"predictions lack the columns {', '.join(missing)}"
         raise ValueError(msg)
+    for name, allowed in _ALLOWED.items():
+        if not frame[name].isin(allowed).all():
+            msg = f"a {name} is not one of {allowed}"
+            raise ValueError(msg)
     distance_km = frame["distance_km"].to_numpy(dtype=np.float64, na_value=np.nan)
     farthest_km = distance_bin_edges_km()[-1]
     if bool(((distance_km < 0) | (distance_km > farthest_km)).any()):
@@ -131,12 +143,13 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
         return 0
     values = {name: column_values(frame[name]) for name in PREDICTION_COLUMNS}
     run_ids = [run_id] * len(frame)
-    for table, names in (
-        ("predictions", _STORED),
-        ("prediction_rankings", ("image_id", *_RANKINGS)),
-    ):
-        rows = zip(run_ids, *(values[name] for name in names), strict=True)
-        store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
+    rows = zip(run_ids, *(values[name] for name in _STORED), strict=True)
+    store.db.conn.executemany(insert_sql("predictions", ["run_id", *_STORED]), rows)
+    rankings = zip(run_ids, *(values[name] for name in ("image_id", *_RANKINGS)), strict=True)
+    store.db.conn.executemany(
+        insert_sql("prediction_rankings", ["run_id", "image_id", *_RANKINGS]),
+        (row for row in rankings if row[2] is not None),
+    )
     add_aggregates(store, run_id, frame)
     store.rows(
         "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
@@ -146,7 +159,8 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
 
 
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.drop_duplicates("image_id")
+    if frame["image_id"].duplicated().any():
+        frame = frame.drop_duplicates("image_id")
     dataset_id = require_run(store, run_id)
     found = store.rows(
         """

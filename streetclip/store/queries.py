@@ -74,8 +74,8 @@ def distance_curve(store: Store, run_id: int) -> pd.DataFrame:
 
     Returns:
         A frame with distance_km (the edges of the histogram, ascending, the five thresholds among
-        them), num_within (predictions at most that far), n (all predictions, those without a
-        distance too) and with_coordinates (those whose true place has coordinates).
+        them), n (predictions at most that far) and total (all whose true place has coordinates,
+        as with_coordinates of `run_totals`).
     """
     edges = distance_bin_edges_km()
     with store.snapshot():
@@ -87,9 +87,8 @@ def distance_curve(store: Store, run_id: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "distance_km": edges,
-            "num_within": counts.cumsum(),
-            "n": totals["n"],
-            "with_coordinates": totals["with_coordinates"],
+            "n": counts.cumsum(),
+            "total": totals["with_coordinates"],
         }
     )
 

@@ -18,14 +18,13 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
         >>> column_values(np.array([True, False]))
         [1, 0]
     """
-    values: npt.NDArray[Any] = column.to_numpy() if isinstance(column, pd.Series) else column
-    if values.dtype.kind == "b":
-        values = values.astype(np.int64)
-    elif values.dtype.kind not in "iuf":  # SQLite takes NaN as NULL
-        missing = pd.isna(values)
-        values = values.astype(object)
-        values[missing] = None
-    plain: list[Any] = values.tolist()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        values = np.asarray(column)
+        if values.dtype.kind == "b":
+            values = values.astype(np.int64)
+    else:
+        values = pd.Series(column).to_numpy(dtype=object, na_value=None)
+    plain: list[Any] = values.tolist()  # SQLite takes NaN as NULL
     return plain
 
 

@@ -79,8 +79,8 @@ def make_predictions(manifest, image_ids, seed=0):
             "nearest_candidate_km": np.where(
                 rng.random(n) < 0.9, 10 ** rng.uniform(-2, 4.3, n), np.nan
             ),
-            "top_countries": '[["FR", 0.5], ["GB", 0.25]]',
-            "top_cities": '[["Paris", "FR", 0.5]]',
+            "top_countries": np.where(ok, '[["FR", 0.5], ["GB", 0.25]]', None),
+            "top_cities": np.where(ok, '[["Paris", "FR", 0.5]]', None),
         }
     )
 
