@@ -1,0 +1,15 @@
+"""The dashboard's door: `streamlit run dashboard/Home.py [-- --db PATH]`."""  # noqa: N999 -- the promised name
+
+import streamlit as st
+
+from dashboard import theme
+from dashboard.views import overview
+
+st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
+st.navigation(
+    {
+        "Results": [
+            st.Page(overview.render, title="Overview", icon=":material/monitoring:", default=True)
+        ]
+    }
+).run()

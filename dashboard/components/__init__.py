@@ -1,0 +1,1 @@
+"""Charts, figures and tables: they take values and frames, draw, and return nothing."""

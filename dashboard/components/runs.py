@@ -1,0 +1,209 @@
+"""The runs: choosing one, what its state means, all of them side by side, and its details."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats, state
+from dashboard.components import markup
+
+
+def state_text(run: Mapping[str, Any]) -> str:
+    """A run's state in words, with how far it is unless it is done.
+
+    Examples:
+        >>> state_text({"state": "interrupted", "num_done": 400, "num_images": 1200})
+        'interrupted, partial, 400 of 1,200'
+    """
+    done, total = int(run["num_done"]), int(run["num_images"])
+    if run["state"] == "done":
+        return "done" if done == total else f"done, {formats.progress(done, total)}"
+    return f"{run['state']}, partial, {formats.progress(done, total)}"
+
+
+def picker(runs: pd.DataFrame, run_id: int) -> None:
+    """Draw the sidebar's choice of a run; it writes the URL.
+
+    Args:
+        runs: The runs, newest first.
+        run_id: The run that is shown.
+    """
+    labels = {int(run["id"]): _label(run) for run in runs.to_dict("records")}
+    st.session_state[state.RUN_PICKER_KEY] = run_id
+    st.sidebar.selectbox(
+        "Run",
+        list(labels),
+        format_func=lambda each: labels.get(each, str(each)),
+        key=state.RUN_PICKER_KEY,
+        on_change=state.show_picked_run,
+    )
+
+
+def _label(run: Mapping[str, Any]) -> str:
+    name = formats.isolated(run["name"], 40)
+    return f"{run['id']} · {name} · {state_text(run)}"
+
+
+def heading(run: Mapping[str, Any]) -> None:
+    """Draw the line that says in words what is shown."""
+    chips = []
+    if run["drawn"]:
+        chips.append(markup.tag("span", "Drawn world", css="sc-chip"))
+    if run["state"] != "done":
+        chips.append(markup.tag("span", state_text(run), css="sc-chip"))
+    markup.draw(
+        markup.tag(
+            "p",
+            "Run ",
+            markup.tag("strong", markup.name(run["name"])),
+            " · ",
+            markup.name(run["dataset"]),
+            f" · {formats.count(run['num_images'])} images · {run['strategy']}",
+            *chips,
+            css="sc-line",
+        )
+    )
+
+
+def progress(run: Mapping[str, Any]) -> None:
+    """Draw how far an unfinished run is, and why one failed."""
+    if run["state"] == "done":
+        return
+    done, total = int(run["num_done"]), int(run["num_images"])
+    updated = formats.moment(run["updated_at"])
+    so_far = f"The figures below are of the {formats.progress(done, total)} images judged so far."
+    if run["state"] == "failed":
+        markup.notice(
+            "This run failed",
+            run["error"] or "It left no message.",
+            so_far,
+            css="sc-alert",
+            role="alert",
+        )
+    elif run["state"] == "interrupted":
+        markup.notice(
+            "Interrupted",
+            so_far,
+            "Go on with the same command and --resume.",
+        )
+    else:
+        st.progress(
+            done / total if total else 0.0,
+            text=f"partial, {formats.progress(done, total)} · last written {updated}",
+        )
+
+
+def table(runs: pd.DataFrame, run_id: int) -> None:
+    """Draw all runs side by side; a click on a row shows that run.
+
+    Args:
+        runs: The runs, newest first.
+        run_id: The run that is shown.
+    """
+    st.subheader("Runs", anchor=False)
+    run_ids = [int(each) for each in runs["id"]]
+    key = f"runs_table_{run_id}"  # a new key a run: the selection is always the run that is shown
+    st.dataframe(
+        _table_frame(runs),
+        hide_index=True,
+        key=key,
+        on_select=lambda: _show_clicked(key, run_ids),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [run_ids.index(run_id)]}},
+        column_config={
+            "name": st.column_config.TextColumn(width="medium"),
+            "dataset": st.column_config.TextColumn(width="small"),
+            "model": st.column_config.TextColumn(width="medium"),
+            "country": st.column_config.NumberColumn("country (%)", format="%.1f"),
+            "city": st.column_config.NumberColumn("city (%)", format="%.1f"),
+            "hierarchical": st.column_config.NumberColumn("city given country (%)", format="%.1f"),
+            "n": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+
+
+def _show_clicked(key: str, run_ids: list[int]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    if rows:
+        state.show_run(run_ids[rows[0]])
+
+
+def _table_frame(runs: pd.DataFrame) -> pd.DataFrame:
+    done = runs["num_done"].where(runs["num_done"] > 0)
+    right = runs["country_correct"].where(runs["country_correct"] > 0)
+    return pd.DataFrame(
+        {
+            "run": runs["id"],
+            "name": [formats.plain(text) for text in runs["name"]],
+            "state": [state_text(run) for run in runs.to_dict("records")],
+            "country": 100 * runs["country_correct"] / done,
+            "city": 100 * runs["city_correct"] / done,
+            "hierarchical": 100 * runs["city_correct"] / right,
+            "n": runs["num_done"],
+            "dataset": [formats.plain(text) for text in runs["dataset"]],
+            "strategy": [formats.plain(text) for text in runs["strategy"]],
+            "model": [formats.plain(text) for text in runs["model_source"]],
+            "started": [formats.moment(text) for text in runs["created_at"]],
+        }
+    )
+
+
+def details(run: Mapping[str, Any]) -> None:
+    """Draw what a run was made of."""
+    config = run["config"] or {}
+    versions = run["versions"] or {}
+    with st.expander("Run details", key="run_details"):
+        markup.definitions(
+            [
+                ("Run", f"{run['id']} · {formats.plain(run['name'])}"),
+                ("State", state_text(run)),
+                ("Model", _text(run["model_source"])),
+                ("Weights (SHA-256)", _text(run["model_sha256"])),
+                ("Dataset", f"{_text(run['dataset'])} · {_text(run['csv_path'])}"),
+                ("Skipped rows", formats.count(run["num_skipped"])),
+                ("Candidates", _text(run["candidates_path"])),
+                ("Candidates (SHA-256)", _text(run["candidates_sha256"])),
+                ("Prompts", _prompts(run["prompts"])),
+                ("Strategy", _text(run["strategy"])),
+                ("Seed", str(run["seed"])),
+                ("Precision", _text(config.get("precision"))),
+                ("Started", formats.moment(run["created_at"])),
+                ("Last written", formats.moment(run["updated_at"])),
+                ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
+                ("Commit", _text(run["commit_sha"])),
+                ("Output folder", _text(run["output_dir"])),
+            ]
+        )
+
+
+def _text(value: object) -> str:
+    return formats.NONE if value is None else formats.plain(value, 300)
+
+
+def _prompts(prompts: Mapping[str, Any] | None) -> str:
+    if not prompts:
+        return formats.NONE
+    return "\n".join(f"{formats.plain(key)}: {_prompt(value)}" for key, value in prompts.items())
+
+
+def _prompt(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return formats.plain(text, 300)
+
+
+def how_to_start() -> None:
+    """Say which commands fill the store."""
+    st.markdown("The drawn world, from nothing:")
+    st.code("make demo-run", language="bash")
+    st.markdown("Your own images:")
+    st.code(
+        "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
+        "--checkpoint_path geolocal/StreetCLIP",
+        language="bash",
+        wrap_lines=True,
+    )
+    st.markdown("Another store:")
+    st.code("streamlit run dashboard/Home.py -- --db PATH", language="bash")

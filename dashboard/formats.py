@@ -1,0 +1,133 @@
+"""How numbers, times and untrusted texts are written on a page: one definition of each."""
+
+import math
+import unicodedata
+from datetime import UTC, datetime
+
+NONE = "—"
+MINUS = "−"
+NBSP = "\u00a0"
+
+_DECIMALS_BELOW_KM = 10
+# Marks that reorder the text around them: a name must not rewrite its neighbours.
+_BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def share(value: float | None) -> str:
+    """A share in [0, 1] as per cent with one decimal.
+
+    Examples:
+        >>> share(0.7134).replace(NBSP, " ")
+        '71.3 %'
+        >>> share(None)
+        '—'
+    """
+    return NONE if value is None or _missing(value) else f"{100 * value:.1f}{NBSP}%"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of shares as per cent, without the sign that stands beside it.
+
+    Examples:
+        >>> interval(0.698, 0.727)
+        '69.8–72.7'
+    """
+    if low is None or high is None or _missing(low) or _missing(high):
+        return NONE
+    return f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number, thousands separated, with a real minus sign.
+
+    Examples:
+        >>> count(3412), count(-1234.4)
+        ('3,412', '−1,234')
+    """
+    if value is None or _missing(value):
+        return NONE
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+def kilometres(value: float | None) -> str:
+    """A distance in km: no decimal from 10 km on, one below.
+
+    Examples:
+        >>> [kilometres(km).replace(NBSP, " ") for km in (0.44, 9.96, 2513.7)]
+        ['0.4 km', '10 km', '2,514 km']
+    """
+    return NONE if value is None or _missing(value) else f"{kilometre_number(value)}{NBSP}km"
+
+
+def kilometre_number(value: float | None) -> str:
+    """A distance in km without its unit, for columns whose header holds it."""
+    if value is None or _missing(value):
+        return NONE
+    if math.isinf(value):
+        return "∞"
+    if round(value, 1) < _DECIMALS_BELOW_KM:
+        return f"{value:.1f}".replace("-", MINUS)
+    return count(value)
+
+
+def progress(done: int, total: int) -> str:
+    """How far a run is.
+
+    Examples:
+        >>> progress(400, 1200)
+        '400 of 1,200'
+    """
+    return f"{count(done)} of {count(total)}"
+
+
+def moment(iso_text: str | None) -> str:
+    """An ISO 8601 time as minutes in UTC; what cannot be read is shown as it is.
+
+    Examples:
+        >>> moment("2026-03-04T05:06:07+01:00")
+        '2026-03-04 04:06 UTC'
+    """
+    if not iso_text:
+        return NONE
+    try:
+        when = datetime.fromisoformat(iso_text)
+    except ValueError:
+        return plain(iso_text)
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def plain(text: object, limit: int = 200) -> str:
+    r"""Make an untrusted text safe to stand in a line: one line, no controls, bounded.
+
+    Line breaks and control characters become `·`, marks that reorder text are dropped. It is not
+    escaped: hand it to something that takes plain text, or through `components.markup`.
+
+    Args:
+        text: Anything that has a `str`.
+        limit: Most characters that are kept, the ellipsis included.
+
+    Examples:
+        >>> plain("a\nb\u202ec")
+        'a·bc'
+        >>> plain("x" * 10, limit=4)
+        'xxx…'
+    """
+    shown = str(text)[: 4 * limit]
+    shown = "".join(
+        "·" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
+        for c in shown
+        if c not in _BIDI_CONTROLS
+    ).strip()
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def isolated(text: object, limit: int = 60) -> str:
+    """`plain` text wrapped so that its own direction stays inside it, for labels in one string."""
+    return f"\u2068{plain(text, limit)}\u2069"

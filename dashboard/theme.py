@@ -1,0 +1,129 @@
+"""Colours and chart defaults, in one place.
+
+Colours that must differ between the light and the dark theme are roles: `.streamlit/config.toml`
+gives each theme its `chartCategoricalColors` in the order of `ROLES`, so that the browser picks
+them and a change of theme needs no rerun. Okabe & Ito, "Color Universal Design" (2008).
+"""
+
+from types import MappingProxyType
+
+import altair as alt
+import streamlit as st
+
+RIGHT = "#0072B2"
+WRONG = "#D55E00"
+
+ROLES = ("right", "wrong", "ink", "muted")
+
+CONTINENT_COLOURS = MappingProxyType(
+    {
+        "Africa": "#E69F00",
+        "Antarctica": "#999999",
+        "Asia": "#CC79A7",
+        "Europe": "#0072B2",
+        "North America": "#009E73",
+        "Oceania": "#D55E00",
+        "South America": "#56B4E9",
+    }
+)
+"""Okabe-Ito without black and yellow, which vanish on one of the backgrounds."""
+
+SMALL_N = 30
+"""Below this many images a share is drawn pale and dashed."""
+
+PALE_OPACITY = 0.35
+CHART_HEIGHT = 300
+_LABEL_PIXELS = 12
+
+_CSS = """
+<style>
+.stApp { font-variant-numeric: tabular-nums; }
+.sc-remark, .sc-figure small, .sc-under, .sc-definitions dt {
+  color: color-mix(in srgb, currentColor 72%, transparent);
+}
+.sc-line { font-size: 0.95rem; margin: 0; overflow-wrap: anywhere; }
+.sc-chip {
+  display: inline-block; border: 1px solid currentColor; border-radius: 3px;
+  padding: 0 0.4em; margin-left: 0.5em; font-size: 0.8rem; white-space: nowrap;
+}
+.sc-remark { font-size: 0.85rem; margin: 0; }
+.sc-figure { line-height: 1.3; }
+.sc-value { font-size: 1.85rem; font-weight: 600; white-space: nowrap; }
+.sc-value small { font-size: 0.95rem; font-weight: 400; margin-left: 0.35em; }
+.sc-under { font-size: 0.85rem; }
+.sc-notice {
+  border-left: 3px solid #0072B2; padding: 0.45rem 0.8rem; overflow-wrap: anywhere;
+  background: color-mix(in srgb, currentColor 5%, transparent);
+}
+.sc-notice.sc-alert { border-left-color: #D55E00; }
+.sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
+.sc-definitions {
+  display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
+  margin: 0; font-size: 0.9rem;
+}
+.sc-definitions dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
+</style>
+"""
+
+
+FAVICON = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+    "<circle cx='8' cy='8' r='6' fill='none' stroke='#0072B2' stroke-width='2'/>"
+    "<circle cx='8' cy='8' r='2' fill='#D55E00'/></svg>"
+)
+"""Drawn here: without one, Streamlit fetches the page's Material icon from a Google server."""
+
+
+def apply() -> None:
+    """Put the style of our own elements on the page; the first thing that a view does."""
+    st.html(_CSS)
+
+
+def in_role(mark: alt.Chart, role: str) -> alt.Chart:
+    """Colour a mark by role, so that it follows the light or the dark theme.
+
+    Args:
+        mark: A chart of one mark.
+        role: One of `ROLES`.
+    """
+    scale = alt.Scale(domain=list(ROLES), range="category")
+    return mark.transform_calculate(role=f"'{role}'").encode(
+        color=alt.Color("role:N", scale=scale, legend=None)
+    )
+
+
+def continent_scale() -> alt.Scale:
+    """Each continent's colour, the same on every page."""
+    return alt.Scale(domain=list(CONTINENT_COLOURS), range=list(CONTINENT_COLOURS.values()))
+
+
+def chart(layers: alt.LayerChart, height: int = CHART_HEIGHT) -> alt.LayerChart:
+    """Give a chart the house style: light grid, no frame, quiet axes.
+
+    Args:
+        layers: A chart with at least one mark `in_role`, whose colours the axes share: Streamlit's
+            own grey of axis labels is too pale to read (3.7:1 on white).
+        height: Pixels, axes included.
+    """
+    axis_colour = alt.ExprRef("scale('color', 'muted')")
+    return (
+        layers.properties(height=height)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=axis_colour,
+            titleColor=axis_colour,
+            labelFontSize=_LABEL_PIXELS,
+            titleFontSize=_LABEL_PIXELS,
+            titleFontWeight="normal",
+            labelPadding=5,
+            titlePadding=8,
+            gridOpacity=0.6,
+            labelLimit=160,
+        )
+        .configure_text(fontSize=_LABEL_PIXELS)
+    )
+
+
+def draw(layers: alt.LayerChart, *, key: str, alt_text: str, height: int = CHART_HEIGHT) -> None:
+    """Draw a chart with its description for those who do not see it."""
+    st.altair_chart(chart(layers, height), width="stretch", key=key, alt=alt_text)
