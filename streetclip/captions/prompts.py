@@ -21,13 +21,13 @@ def _check_pattern(name: str, level: str, pattern: str) -> None:
         msg = f"prompts {shown(name)}: {level} pattern {shown(pattern)}: {error}"
         raise TemplateError(msg) from None
     fields = {field for segment in segments for field in segment.fields}
-    place = {"country": "Georgia", "continent": "Asia"}
+    place = {"country": "Georgia"}
     if level == "city":
         names_it, place["city"] = "city" in fields, "Tbilisi"
-        expected = "{city}, and {region} only inside a segment [ ]"
+        expected = "{city}, and {region} {continent} only inside a segment [ ]"
     else:
         names_it = bool(fields & {"country", "the_country"})
-        expected = "{country} or {the_country}, and {city} {region} only inside a segment [ ]"
+        expected = "{country} or {the_country}, and the rest only inside a segment [ ]"
     chance = any(segment.chance < 1 for segment in segments)
     if chance or not names_it or not fill_pattern(pattern, **place):
         expected = "no chance such as 0.4: in a prompt" if chance else expected
@@ -59,8 +59,8 @@ class PromptSet:
 
     Args:
         name: Where they come from: "paper", "full", "training" or a file's name.
-        country: Patterns with {country} or {the_country}; {city} and {region} are blank.
-        city: Patterns with {city}; {region} may be blank.
+        country: Patterns with {country} or {the_country}; the other fields are blank.
+        city: Patterns with {city}; {region} may be blank, {continent} is.
 
     Raises:
         TemplateError: A level has no pattern, or a pattern cannot name what it scores.
@@ -155,63 +155,44 @@ def load_prompts(name_or_path: str) -> PromptSet:
         raise TemplateError(msg) from None
 
 
-def country_prompts(prompts: PromptSet, country_name: str, continent: str = "") -> list[str]:
+def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
     """The sentences that score a country, one a pattern.
 
     Examples:
         >>> country_prompts(PAPER_PROMPTS, "France")
         ['A Street View photo in France.']
     """
-    return [
-        _filled(pattern, country=country_name, continent=continent) for pattern in prompts.country
-    ]
+    return [fill_pattern(pattern, country=country_name) for pattern in prompts.country]
 
 
-def city_prompts(
-    prompts: PromptSet,
-    city: str,
-    region: str | None,
-    country_name: str,
-    continent: str = "",
-) -> list[str]:
+def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name: str) -> list[str]:
     """The sentences that score a city, one a pattern; segments without their field are dropped.
 
     Examples:
         >>> city_prompts(FULL_PROMPTS, "Reno", "Nevada", "United States")
         ['A Street View photo close to the town of Reno in the region of Nevada in the United States.']
     """  # noqa: E501 -- one sentence
-    place = {"city": city, "region": region or "", "country": country_name, "continent": continent}
-    return [_filled(pattern, **place) for pattern in prompts.city]
-
-
-def _filled(pattern: str, **place: str) -> str:
-    text = fill_pattern(pattern, **place)
-    if not text:
-        msg = (
-            f"prompt {shown(pattern)} needs a field that is blank for {shown(place['country'])}. "
-            "Put that field into a segment, as in '[in {region} ]'."
-        )
-        raise TemplateError(msg)
-    return text
+    place = {"city": city, "region": region or "", "country": country_name}
+    return [fill_pattern(pattern, **place) for pattern in prompts.city]
 
 
 def _country_pattern(template: CaptionTemplate) -> str | None:
-    kept = []
-    for segment in parse_pattern(template.pattern):
-        needs_city = bool({"city", "region"} & set(segment.fields))
-        if needs_city and not segment.optional:
-            return None
-        if not needs_city:
-            kept.append(segment)
-    fields = {field for segment in kept for field in segment.fields}
-    return _join(kept) if fields & {"country", "the_country"} else None
+    return _pattern_with(template, {"country", "the_country"}, {"country", "the_country"})
 
 
 def _city_pattern(template: CaptionTemplate) -> str | None:
+    return _pattern_with(template, {"city"}, {"city", "region", "country", "the_country"})
+
+
+def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) -> str | None:
+    """The template without the segments that have other fields; None if that is no prompt."""
     segments = parse_pattern(template.pattern)
-    bare = {field for segment in segments if not segment.optional for field in segment.fields}
-    names_city = any("city" in segment.fields for segment in segments)
-    return _join(segments) if names_city and "region" not in bare else None
+    kept = [each for each in segments if known.issuperset(each.fields)]
+    always = {field for each in segments if not each.optional for field in each.fields}
+    fields = {field for each in kept for field in each.fields}
+    if fields.isdisjoint(needed) or not always <= known - {"region"}:
+        return None
+    return _join(kept)
 
 
 def _join(segments: Sequence[Segment]) -> str:

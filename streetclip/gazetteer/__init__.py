@@ -8,6 +8,7 @@ from streetclip.gazetteer.cities import (
     City,
     country_box,
     find_city,
+    largest_listed_place,
     most_populous_cities,
     suggest_cities,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "find_city",
     "find_continent",
     "find_country",
+    "largest_listed_place",
     "most_populous_cities",
     "normalise_name",
     "resolve_country",

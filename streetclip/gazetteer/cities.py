@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,14 @@ SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
 
 _BOX_MARGIN_DEG = 2.0
+
+# Parts of cities that GeoNames lists as cities: "Paris 15 Vaugirard", "Zürich (Kreis 11)".
+_NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d")
+_PARTS_OF_CITIES = frozenset(
+    ("US", name)
+    for name in ("Brooklyn", "Queens", "Manhattan", "The Bronx", "Staten Island", "South Boston",
+                 "New South Memphis")
+)  # fmt: skip
 
 # GeoNames numbers the first-level divisions of these countries; elsewhere regions have no names.
 _REGIONS: Mapping[str, Mapping[str, str]] = {
@@ -101,6 +110,8 @@ def most_populous_cities(
 ) -> list[City]:
     """The largest cities of a country, most populous first; of one name only the largest.
 
+    Boroughs and numbered districts are left out.
+
     Args:
         country_code: ISO 3166-1 alpha-2.
         limit: How many at most.
@@ -115,7 +126,8 @@ def most_populous_cities(
     for city in by_country.get(country_code, ()):
         if city.population < min_population or len(chosen) == limit:
             break
-        chosen.setdefault(normalise_name(city.name), city)
+        if not _is_part_of_city(city):
+            chosen.setdefault(normalise_name(city.name), city)
     return list(chosen.values())
 
 
@@ -153,6 +165,11 @@ def country_box(country_code: str) -> tuple[float, float, float, float] | None:
     )
 
 
+def largest_listed_place(country_code: str) -> City | None:
+    """The most populous place of a country in the list read first, however small: its capital."""
+    return next(iter(_listed().get(country_code, ())), None)
+
+
 _Alternates = Mapping[City, tuple[str, ...]]
 _ByCountry = Mapping[str, tuple[City, ...]]
 _ByName = Mapping[str, tuple[City, ...]]
@@ -168,12 +185,8 @@ def _listed_with_alternates() -> _Alternates:
     return dict(read_geonames("cities15000.json", read).values())
 
 
-def _listed() -> _ByCountry:
-    return _listed_by_country()
-
-
 @functools.cache
-def _listed_by_country() -> _ByCountry:
+def _listed() -> _ByCountry:
     return _by_country(_listed_with_alternates())
 
 
@@ -202,6 +215,11 @@ def _listed_by_alternate_name(country_code: str) -> _ByName:
 @functools.cache
 def _small_by_name(country_code: str) -> _ByName:
     return _by_name((city.name, city) for city in _small().get(country_code, ()))
+
+
+def _is_part_of_city(city: City) -> bool:
+    numbered = _NUMBERED_PART.match(city.name) is not None
+    return numbered or (city.country_code, city.name) in _PARTS_OF_CITIES
 
 
 def _by_country(cities: Iterable[City]) -> _ByCountry:

@@ -41,6 +41,8 @@ _DISSOLVED = {"CS", "AN"}
 # Land borders that GeoNames gives on neither side.
 _MORE_NEIGHBOURS = (("CN", "HK"), ("CN", "MO"))
 
+_REP = re.compile(r"\brep\.", re.IGNORECASE)
+_IS = re.compile(r"\bis\.", re.IGNORECASE)
 _LONGEST_NAME = 200
 # "Federal Republic of Germany", "Kingdom of the Netherlands"; not "State of Georgia".
 _FORMAL = re.compile(
@@ -169,7 +171,7 @@ def _spellings(text: str) -> Iterator[str]:
         match = re.fullmatch(pattern, text)
         if match and re.search(r"\b(of|the)\s*$", match[2], re.IGNORECASE):
             yield f"{match[2].strip()} {match[1].strip()}"
-    yield re.sub(r"\bRep\.", "Republic", re.sub(r"\bIs\.", "Islands", text))
+    yield _REP.sub("Republic", _IS.sub("Islands", text))
 
 
 def _find_twice_named(text: str) -> Country | None:

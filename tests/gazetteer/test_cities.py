@@ -1,0 +1,114 @@
+import pytest
+
+from streetclip.gazetteer import (
+    cities as module,
+)
+from streetclip.gazetteer import (
+    countries,
+    country_box,
+    find_city,
+    most_populous_cities,
+    suggest_cities,
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "latitude_deg", "longitude_deg"),
+    [
+        ("CR", "San José", 9.9, -84.1),
+        ("US", "San Jose", 37.3, -121.9),
+        ("GB", "London", 51.5, -0.1),
+        ("CA", "London", 43.0, -81.2),
+        ("BM", "Hamilton", 32.3, -64.8),
+        ("NZ", "Hamilton", -37.8, 175.3),
+        ("CA", "Hamilton", 43.3, -79.9),
+        ("GE", "Tbilisi", 41.7, 44.8),
+    ],
+)
+def test_a_homonym_is_found_in_its_own_country(code, name, latitude_deg, longitude_deg):
+    city = find_city(code, name)
+    assert city.country_code == code
+    assert city.latitude_deg == pytest.approx(latitude_deg, abs=0.1)
+    assert city.longitude_deg == pytest.approx(longitude_deg, abs=0.1)
+
+
+def test_the_region_tells_homonyms_of_one_country_apart():
+    assert find_city("US", "Portland").region == "Oregon"
+    assert find_city("US", "Portland", region="maine").region == "Maine"
+    # An unknown region gives the most populous one.
+    assert find_city("US", "Portland", region="Nowhere").region == "Oregon"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "primary"),
+    [("DE", "München", "Munich"), ("US", "New York", "New York City"), ("CN", "北京", "Beijing")],
+)
+def test_another_name_finds_the_city(code, name, primary):
+    assert find_city(code, name).name == primary
+
+
+def test_regions_are_named_where_geonames_numbers_are_known():
+    places = [("US", "Washington"), ("CA", "Calgary"), ("AU", "Perth"), ("GB", "Cardiff")]
+    regions = [find_city(*place).region for place in places]
+    assert regions == ["District of Columbia", "Alberta", "Western Australia", "Wales"]
+    assert find_city("FR", "Paris").region is None
+
+
+def test_the_larger_list_is_read_only_on_a_miss(monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "_small_by_name", lambda code: read.append(code) or {})
+    find_city("FR", "Paris")
+    assert read == []
+    assert find_city("FR", "Nosuchville") is None
+    assert read == ["FR"]
+
+
+@pytest.mark.parametrize("name", ["", "???", "x" * 10**5])
+def test_no_name_is_no_city(name):
+    assert find_city("FR", name) is None
+
+
+def test_the_most_populous_come_first_and_homonyms_once():
+    cities = most_populous_cities("US", limit=500)
+    populations = [city.population for city in cities]
+    assert populations == sorted(populations, reverse=True)
+    assert len({city.name for city in cities}) == len(cities) == 500
+    assert next(city for city in cities if city.name == "Columbus").region == "Ohio"
+
+
+def test_the_limit_and_the_smallest_population_hold():
+    assert len(most_populous_cities("FR", limit=7)) == 7
+    large = most_populous_cities("FR", limit=1000, min_population=300_000)
+    assert 3 <= len(large) < 10
+    assert min(city.population for city in large) >= 300_000
+    assert most_populous_cities("VA", limit=30) == []
+
+
+def test_parts_of_cities_are_no_cities():
+    assert not any("Paris " in city.name for city in most_populous_cities("FR", limit=60))
+    assert "Brooklyn" not in {city.name for city in most_populous_cities("US", limit=30)}
+
+
+def test_a_misspelt_city_is_suggested_within_its_country():
+    assert suggest_cities("FR", "Marsseille")[0] == "Marseille"
+    assert suggest_cities("JP", "Marsseille") == []
+
+
+def test_every_city_lies_in_its_countrys_box():
+    for code in countries():
+        box = country_box(code)
+        for city in most_populous_cities(code, limit=3):
+            assert box[0] <= city.latitude_deg <= box[1]
+            assert box[2] <= city.longitude_deg <= box[3]
+
+
+def test_a_box_tells_swapped_coordinates():
+    lat_min, lat_max, lon_min, lon_max = country_box("AU")
+    assert lat_min <= -33.9 <= lat_max
+    assert lon_min <= 151.2 <= lon_max
+    assert not lat_min <= 151.2 <= lat_max
+
+
+def test_a_country_without_cities_has_no_box():
+    assert country_box("BV") is None
+    assert country_box("ZZ") is None
