@@ -84,7 +84,11 @@ def save_best(encoder: DualEncoder, origin: Origin, record: EpochRecord) -> Path
     path = folder / BEST_MODEL
     save_checkpoint(encoder, path, prompts=prompts, training=training)
     save_folder(
-        encoder, folder / BEST_FOLDER, prompts=prompts, model_card=model_card(origin, record)
+        encoder,
+        folder / BEST_FOLDER,
+        prompts=prompts,
+        model_card=model_card(origin, record),
+        training=training,
     )
     return path
 

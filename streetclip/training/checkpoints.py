@@ -1,28 +1,24 @@
 """Files of a training: `last_checkpoint.pt` to go on from, and the names of the best model's."""
 
 import dataclasses
-import logging
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, ModelError, OutputError, shown
-from streetclip.files import atomic_path
+from streetclip.models.checkpoints import read_payload
 from streetclip.training.curves import Curves, Point
 from streetclip.training.results import EpochRecord
-
-_LOG = logging.getLogger(__name__)
 
 LAST_CHECKPOINT = "last_checkpoint.pt"
 BEST_MODEL = "best_model.pt"
 BEST_FOLDER = "best_model"
 
-_FORMAT = "streetclip training"
+RESUME = "resume"
+"""Key of a checkpoint under which stands what a resume needs besides the weights."""
+
 _VERSION = 1
 
 
@@ -51,6 +47,7 @@ class TrainingState:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint keeps them."""
         return {
+            "version": _VERSION,
             "step": self.step,
             "epochs": [dataclasses.asdict(record) for record in self.epochs],
             "best": dataclasses.asdict(self.best) if self.best else None,
@@ -105,41 +102,23 @@ def check_output_dir(config: TrainConfig) -> None:
     raise OutputError(msg)
 
 
-def save_last(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a resume checkpoint, whole or not at all.
-
-    Args:
-        path: `last_checkpoint.pt`.
-        content: Tensors and plain values.
-    """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save({"format": _FORMAT, "version": _VERSION, **content}, file)
-
-
-def load_last(path: Path) -> dict[str, Any]:
+def load_last(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read a resume checkpoint; no code in it is run.
 
+    Returns:
+        The model's state dict, and what the training put under `RESUME`.
+
     Raises:
-        ModelError: The file is damaged, or another program's.
+        ModelError: The file is damaged, or holds nothing to resume from.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    payload = read_payload(path)
+    if payload is None or payload.get(RESUME, {}).get("version") != _VERSION:
         msg = (
-            f"{path}: cannot be read ({shown(error)}); expected a checkpoint of this program's. "
-            "Remove it, and train again into another --output_dir."
-        )
-        raise ModelError(msg) from error
-    known = isinstance(content, dict) and content.get("format") == _FORMAT
-    if not known or content.get("version") != _VERSION:
-        version = content.get("version") if known else "none"
-        msg = (
-            f"{path}: is no checkpoint that this program can resume (version {shown(version)}); "
-            f"expected version {_VERSION}. Name another --output_dir."
+            f"{path}: holds no training that this version can resume. Name another --output_dir; "
+            "if the file is a model, give it as --model_name."
         )
         raise ModelError(msg)
-    checked: dict[str, Any] = content
-    return checked
+    return payload["model"], payload[RESUME]
 
 
 def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

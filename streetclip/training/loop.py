@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +14,17 @@ from streetclip.datasets.batches import ImageBatch
 from streetclip.datasets.manifest import Manifest
 from streetclip.errors import ConfigError, ManifestError
 from streetclip.models import DualEncoder
+from streetclip.models.checkpoints import build_payload, write_payload
 from streetclip.progress import Progress, no_progress
 from streetclip.training.best import Origin, save_best
 from streetclip.training.checkpoints import (
     BEST_MODEL,
     LAST_CHECKPOINT,
+    RESUME,
     TrainingState,
     check_output_dir,
     check_same_training,
     load_last,
-    save_last,
 )
 from streetclip.training.curves import Point, StepNumbers, window_length
 from streetclip.training.data import load_training_data
@@ -156,12 +156,12 @@ class _Training:
     def _restore(self) -> TrainingState | None:
         if not (self._config.resume and self._last_path.exists()):
             return None
-        content = load_last(self._last_path)
-        check_same_training(self._last_path, content["decisive"], self._origin.decisive())
-        self._encoder.model.load_state_dict(content["model"])
-        self._optimizer.load_state_dict(content["optimizer"])
-        self._scaler.load_state_dict(content["scaler"])
-        return TrainingState.from_dict(content["state"])
+        weights, resume = load_last(self._last_path)
+        check_same_training(self._last_path, resume["decisive"], self._origin.decisive())
+        self._encoder.model.load_state_dict(weights)
+        self._optimizer.load_state_dict(resume["optimizer"])
+        self._scaler.load_state_dict(resume["scaler"])
+        return TrainingState.from_dict(resume)
 
     def _open_images(self) -> None:
         train, val = self._data.train.paths, self._data.val.paths
@@ -313,15 +313,14 @@ class _Training:
         state.curves.read()
         now = time.monotonic()
         state.seconds, self._began = state.seconds + now - self._began, now
-        content: dict[str, Any] = {
+        training = self._origin.to_dict() | {"step": state.step}
+        payload = build_payload(self._encoder, prompts=self._data.prompts, training=training)
+        payload[RESUME] = state.to_dict() | {
             "decisive": self._origin.decisive(),
-            "origin": self._origin.to_dict(),
-            "state": state.to_dict(),
-            "model": self._encoder.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
-        save_last(self._last_path, content)
+        write_payload(self._last_path, payload)
         recorder.write(state.curves.points, now=True)
 
     def _diverged_message(self, record: EpochRecord) -> str:

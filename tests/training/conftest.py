@@ -1,0 +1,134 @@
+"""A small training: a CLIP with dropout, plain-coloured photos of three countries."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from streetclip.config import TrainConfig
+
+IMAGE_SIZE = 16
+PLACES = [
+    ("Paris", "Île-de-France", "France", "Europe"),
+    ("Lyon", "", "France", "Europe"),
+    ("Tbilisi", "", "Georgia", "Asia"),
+    ("Lima", "Lima", "Peru", "South America"),
+]
+COLOURS = {"France": (200, 40, 40), "Georgia": (40, 200, 40), "Peru": (40, 40, 200)}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory) -> Path:
+    """A CLIP of 1 + 2 layers with dropout, as a Hugging Face folder."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import (
+        CLIPConfig,
+        CLIPImageProcessorPil,
+        CLIPModel,
+        PreTrainedTokenizerFast,
+    )
+
+    words = sorted({w for place in PLACES for p in place for w in p.split()})
+    words += ["A", "Street", "View", "photo", "close", "to", "the", "town", "of", "in", "region"]
+    vocab = {w: i for i, w in enumerate(["<pad>", "<unk>", ".", *dict.fromkeys(words), "<end>"])}
+    bare = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
+    bare.pre_tokenizer = pre_tokenizers.Whitespace()
+    bare.post_processor = processors.TemplateProcessing(
+        single="$A <end>", special_tokens=[("<end>", vocab["<end>"])]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bare,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="<end>",
+        model_max_length=24,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+    shape = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2}
+    shape["attention_dropout"] = 0.1
+    text = {"vocab_size": len(vocab), "max_position_embeddings": 24, "num_hidden_layers": 1}
+    text |= {"eos_token_id": vocab["<end>"], "bos_token_id": 0, "pad_token_id": 0}
+    vision = {"image_size": IMAGE_SIZE, "patch_size": 8, "num_hidden_layers": 2}
+    torch.manual_seed(3)
+    config = CLIPConfig(text_config=shape | text, vision_config=shape | vision, projection_dim=8)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    CLIPModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": IMAGE_SIZE}, crop_size=IMAGE_SIZE
+    ).save_pretrained(folder)
+    return folder
+
+
+@dataclasses.dataclass
+class World:
+    """Files of a training, and a configuration that names them."""
+
+    folder: Path
+    model: Path
+
+    def write_split(self, name: str, num_images: int) -> Path:
+        """Draw photos and their manifest."""
+        random = np.random.default_rng(len(name))
+        rows = ["image_filename,city,region,country,continent"]
+        for index in range(num_images):
+            city, region, country, continent = PLACES[index % len(PLACES)]
+            noise = random.integers(-30, 30, (20, 23, 3))
+            pixels = np.clip(np.array(COLOURS[country]) + noise, 0, 255).astype(np.uint8)
+            filename = f"{name}{index}.png"
+            (self.folder / "images").mkdir(exist_ok=True)
+            PIL.Image.fromarray(pixels).save(self.folder / "images" / filename)
+            rows.append(f"{filename},{city},{region},{country},{continent}")
+        path = self.folder / f"{name}.csv"
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return path
+
+    def config(self, **changes) -> TrainConfig:
+        """Settings that learn the three colours in a moment."""
+        settings = {
+            "train_csv": self.folder / "train.csv",
+            "val_csv": self.folder / "val.csv",
+            "image_dir": self.folder / "images",
+            "output_dir": self.folder / "out",
+            "db": self.folder / "store.db",
+            "model_name": str(self.model),
+            "batch_size": 6,
+            "num_epochs": 3,
+            "learning_rate": 3e-3,
+            "num_workers": 0,
+            "device": "cpu",
+            "precision": "fp32",
+        }
+        return TrainConfig(**(settings | changes))
+
+
+@pytest.fixture
+def world(tmp_path, tiny_clip) -> World:
+    """26 training images (4 full batches of 6, and 2 over) and 11 validation images."""
+    made = World(tmp_path, tiny_clip)
+    made.write_split("train", 26)
+    made.write_split("val", 11)
+    return made
+
+
+def run_training(config, progress=None):
+    """Do what the job does; give the result, the encoder and the curves."""
+    from streetclip.datasets.manifest import read_manifest
+    from streetclip.models import load_encoder
+    from streetclip.progress import no_progress
+    from streetclip.store import open_store
+    from streetclip.training.loop import train
+
+    encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
+    manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
+    with open_store(config.db) as database:
+        result = train(config, *manifests, encoder, database, progress or no_progress)
+    return result, encoder
