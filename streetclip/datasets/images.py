@@ -19,7 +19,8 @@ MAX_PIXELS = 200_000_000
 """Largest image that is decoded, in pixels; the largest 360° panoramas have about 134 million."""
 
 # Raster formats with decoders inside Pillow; none that runs another program, as EPS does.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+# Pillow opens MPO, a JPEG with further frames, as JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
