@@ -56,12 +56,15 @@ def neighbour_confusion(
     candidates = frozenset(candidate_codes)
     borders = _land_borders() if neighbours is None else neighbours
     errors = _errors(true_codes, predicted_codes, candidates)
+    bordering = {
+        true: {other for other in candidates - {true} if _share_a_border(true, other, borders)}
+        for true in {true for true, _ in errors}
+    }
     to_neighbours, expected = 0, 0.0
     for (true, predicted), n in errors.items():
-        others = candidates - {true}
-        bordering = {other for other in others if _share_a_border(true, other, borders)}
-        to_neighbours += n if predicted in bordering else 0
-        expected += n * len(bordering) / len(others)
+        num_others = len(candidates) - (true in candidates)
+        to_neighbours += n if predicted in bordering[true] else 0
+        expected += n * len(bordering[true]) / num_others
     return _against_chance(Proportion(to_neighbours, sum(errors.values())), expected)
 
 

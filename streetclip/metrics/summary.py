@@ -129,7 +129,7 @@ def _refuse_contradictions(data: SummaryInput) -> None:
     }
     for what, wrong in impossible.items():
         if np.any(wrong):
-            msg = f"image {int(np.argmax(wrong))}: {what}"
+            msg = f"image at position {int(np.argmax(wrong))}: {what}"
             raise ValueError(msg)
 
 
@@ -148,11 +148,12 @@ def summarise(data: SummaryInput) -> dict[str, Any]:
             country_accuracy, city_accuracy      over all images
             hierarchical_accuracy                city right, over the images whose country is right
                 {value, low, high, successes, n, ceiling, macro}
-                ceiling: share of those n whose country (city, city) is a candidate
+                ceiling: share of those n whose true country (city for the last two) is a candidate
                 macro: mean over the true countries among those n of the country's own value
             distance
                 n                                images whose true place has coordinates
-                median_km {value, low, high}     bootstrap 95 %; a missing distance is infinite
+                median_km {value, low, high}     bootstrap 95 %; a missing distance is infinite, so
+                    that a high of None beside a value means no upper bound
                 mean_km, mean_km_n               over the images that have a distance
                 geoscore                         mean over n, 0 to 5000
                 share_within_km [{name, threshold_km, value, low, high, successes, n, ceiling}]

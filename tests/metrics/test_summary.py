@@ -374,7 +374,7 @@ def test_a_million_images_take_seconds():
     ],
 )
 def test_arrays_that_contradict_one_another_are_refused(changes, message):
-    with pytest.raises(ValueError, match=f"image 1: .*{message}"):
+    with pytest.raises(ValueError, match=f"image at position 1: .*{message}"):
         to_input([image(), image() | changes, image()])
 
 
