@@ -77,7 +77,7 @@ def save_folder(
         encoder: Model to save.
         path: Folder to write; one that stands there is replaced once the new one is on disk.
         prompts: Those the model was trained with, for `streetclip.json`.
-        model_card: Text of README.md, as from `build_model_card`.
+        model_card: Text of README.md.
         training: Plain values worth keeping, for `streetclip.json`.
 
     Raises:

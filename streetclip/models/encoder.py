@@ -6,13 +6,14 @@ Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from streetclip.errors import ModelError
 from streetclip.models.precision import Precision
-from streetclip.models.preprocessing import build_normalisation, build_preprocess
+from streetclip.models.preprocessing import build_inputs, build_preprocess
 from streetclip.models.weights import weights_sha256
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class DualEncoder:
         self.source = source
         self.precision = precision
         self.preprocess = build_preprocess(parts.image_processor)
-        self._normalise = build_normalisation(parts.image_processor)
+        self._to_inputs = build_inputs(parts.image_processor)
         self._text_options = _text_options(parts.model.config, parts.tokenizer)
 
     @property
@@ -95,11 +96,10 @@ class DualEncoder:
         bias = getattr(self.model, "logit_bias", None)
         return None if bias is None else float(bias.detach())
 
-    @property
+    @cached_property
     def embedding_dim(self) -> int:
         """D, the length of a feature vector."""
-        with torch.no_grad(), self._inference():
-            return self.text_features(["a"]).shape[1]
+        return self.encode_texts(["a"]).shape[1]
 
     def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
         """Encode images, without gradients, in evaluation mode.
@@ -148,9 +148,9 @@ class DualEncoder:
         if pixels_BCHW.dtype != torch.uint8:
             msg = f"pixels are {pixels_BCHW.dtype}; expected uint8, as from DualEncoder.preprocess"
             raise TypeError(msg)
-        inputs = self._normalise(pixels_BCHW.to(self.device, non_blocking=True))
+        inputs = self._to_inputs(pixels_BCHW.to(self.device, non_blocking=True))
         with self._autocast():
-            output = self.model.get_image_features(pixel_values=inputs)
+            output = self.model.get_image_features(**inputs)
         return _unit(output)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:

@@ -6,6 +6,7 @@ rescaling and normalisation happen on the device (`PixelNormalisation`).
 Axes: B images of a batch, H height, W width, C channels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,14 +53,14 @@ class ResizeCrop:
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
         """Resize and crop one image to uint8 HWC."""
-        image = _as_rgb(image)
+        image = as_rgb(image)
         height, width = self.resized_size(image.height, image.width)
         top, left = (height - self.crop_height) // 2, (width - self.crop_width) // 2
         if height * width > _MAX_RESIZED_PIXELS:
             return self._resize_centre_only(image, height, width)
         resized = image.resize((width, height), PIL.Image.Resampling(self.resample))
         box = (left, top, left + self.crop_width, top + self.crop_height)
-        return np.asarray(resized.crop(box) if box != (0, 0, width, height) else resized)
+        return np.array(resized.crop(box) if box != (0, 0, width, height) else resized)
 
     def resized_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize, rounded as transformers does.
@@ -85,7 +86,7 @@ class ResizeCrop:
             (top + self.crop_height) * down,
         )
         size = (self.crop_width, self.crop_height)
-        return np.asarray(image.resize(size, PIL.Image.Resampling(self.resample), box=box))
+        return np.array(image.resize(size, PIL.Image.Resampling(self.resample), box=box))
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class ProcessorGeometry:
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
         """Resize and crop one image to uint8 HWC."""
         outputs = self.image_processor(
-            images=_as_rgb(image), do_rescale=False, do_normalize=False, return_tensors=None
+            images=as_rgb(image), do_rescale=False, do_normalize=False, return_tensors=None
         )
         pixels_CHW = np.asarray(outputs["pixel_values"][0])
         if pixels_CHW.dtype != np.uint8:
@@ -136,6 +137,8 @@ def build_preprocess(image_processor: Any) -> Preprocess:
     Raises:
         ModelError: The processor leaves images in their own sizes, so that they make no batch.
     """
+    if hasattr(image_processor, "max_num_patches"):
+        return _patch_resize(image_processor)
     size = dict(image_processor.size) if image_processor.do_resize else {}
     crop = dict(image_processor.crop_size or {}) if _crops(image_processor) else {}
     if not size and not crop:
@@ -145,8 +148,26 @@ def build_preprocess(image_processor: Any) -> Preprocess:
     return plain or ProcessorGeometry(image_processor)
 
 
+def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, Any]]":
+    """Make what turns a batch of `build_preprocess`'s pixels into the model's inputs.
+
+    Raises:
+        ModelError: The processor's normalisation is not one of three channels.
+    """
+    from streetclip.models.patches import PatchInputs
+
+    normalise = build_normalisation(image_processor)
+    if hasattr(image_processor, "max_num_patches"):
+        return PatchInputs(normalise)
+    return lambda pixels_BCHW: {"pixel_values": normalise(pixels_BCHW)}
+
+
 def build_normalisation(image_processor: Any) -> PixelNormalisation:
-    """Read an image processor's rescaling and normalisation."""
+    """Read an image processor's rescaling and normalisation.
+
+    Raises:
+        ModelError: Mean and standard deviation are not three numbers each.
+    """
     factor = float(image_processor.rescale_factor) if image_processor.do_rescale else 1.0
     if not image_processor.do_normalize:
         return PixelNormalisation(factor, (0.0,) * 3, (1.0,) * 3)
@@ -181,12 +202,24 @@ def _plain_resize_crop(image_processor: Any, size: Any, crop: Any) -> ResizeCrop
     return ResizeCrop(resize_to, resample, crop["height"], crop["width"])
 
 
+def _patch_resize(image_processor: Any) -> Preprocess:
+    from streetclip.models.patches import PatchResize
+
+    resample = 2 if image_processor.resample is None else int(image_processor.resample)
+    return PatchResize(image_processor.patch_size, image_processor.max_num_patches, resample)
+
+
 def _crops(image_processor: Any) -> bool:
     return bool(getattr(image_processor, "do_center_crop", False))
 
 
-def _as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Make any decoded image RGB; transparency lies over white, as in transformers."""
+def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Make any decoded image RGB; transparency lies over white, as in transformers.
+
+    Examples:
+        >>> as_rgb(PIL.Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
+        (255, 255, 255)
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if "A" in image.getbands() or "transparency" in image.info:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -38,6 +39,12 @@ def encoder(clip_folder):
     from streetclip.models import load_encoder
 
     return load_encoder(clip_folder, device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def clip_parts() -> SimpleNamespace:
+    """The makers of the tiny CLIP's parts, for tests that vary them."""
+    return SimpleNamespace(tokenizer=build_clip_tokenizer, model=build_clip_model)
 
 
 @pytest.fixture
@@ -95,3 +102,65 @@ def _bytes() -> list[str]:
     from tokenizers import pre_tokenizers
 
     return pre_tokenizers.ByteLevel.alphabet()
+
+
+@pytest.fixture(scope="session")
+def siglip_folder(tmp_path_factory) -> Path:
+    """A SigLIP (and fixed-size SigLIP 2): no crop, a logit bias, texts padded to full length."""
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    folder = tmp_path_factory.mktemp("models") / "siglip"
+    tokenizer = build_siglip_tokenizer()
+    torch.manual_seed(1)
+    vision = LAYERS | {"image_size": IMAGE_SIZE, "patch_size": 8}
+    model = SiglipModel(SiglipConfig(text_config=siglip_text(tokenizer), vision_config=vision))
+    _set_scale_and_bias(model)
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    size = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
+    SiglipImageProcessorPil(size=size).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def naflex_folder(tmp_path_factory) -> Path:
+    """A SigLIP 2 of the NaFlex kind: at most 20 patches of 4 pixels, any shape."""
+    from transformers import Siglip2Config, Siglip2ImageProcessorPil, Siglip2Model
+
+    folder = tmp_path_factory.mktemp("models") / "naflex"
+    tokenizer = build_siglip_tokenizer()
+    torch.manual_seed(2)
+    vision = LAYERS | {"num_patches": 16, "patch_size": 4}
+    model = Siglip2Model(Siglip2Config(text_config=siglip_text(tokenizer), vision_config=vision))
+    _set_scale_and_bias(model)
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Siglip2ImageProcessorPil(patch_size=4, max_num_patches=20).save_pretrained(folder)
+    return folder
+
+
+LAYERS = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+}
+
+
+def siglip_text(tokenizer) -> dict:
+    return LAYERS | {"vocab_size": len(tokenizer), "max_position_embeddings": 64}
+
+
+def build_siglip_tokenizer():
+    """One token a character."""
+    from transformers import Siglip2Tokenizer
+
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *"▁abcdefghijklmnopqrstuvwxyz.,"]
+    vocab = {token: index for index, token in enumerate(tokens)}
+    return Siglip2Tokenizer(vocab=vocab, merges=[], model_max_length=64)
+
+
+def _set_scale_and_bias(model) -> None:
+    with torch.no_grad():
+        model.logit_scale.fill_(2.0)
+        model.logit_bias.fill_(-3.0)
