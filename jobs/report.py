@@ -40,7 +40,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
         )
         for each in metrics["distance"]["share_within_km"]
     ]
-    return aligned(rows) + "\n" + _distances(metrics["distance"]) + _unreadable(metrics)
+    return aligned(rows) + "\n" + _distances(metrics["distance"]) + _remarks(metrics)
 
 
 def aligned(rows: list[tuple[str, ...]]) -> str:
@@ -75,10 +75,26 @@ def _distances(distance: dict[str, Any]) -> str:
     return " ".join(words).rstrip()
 
 
-def _unreadable(metrics: dict[str, Any]) -> str:
-    if not metrics["num_unreadable"]:
+def _remarks(metrics: dict[str, Any]) -> str:
+    lines = [_neighbours(metrics["neighbours"])]
+    if metrics["num_unreadable"]:
+        lines.append(f"{metrics['num_unreadable']:,} images could not be read; they count as wrong")
+    if metrics["num_without_coordinates"]:
+        lines.append(
+            f"{metrics['num_without_coordinates']:,} images have no known coordinates; the distances "
+            "leave them out"
+        )
+    return "".join(f"\n{line}" for line in lines if line)
+
+
+def _neighbours(confusion: dict[str, Any]) -> str:
+    if confusion["ratio"] is None:
         return ""
-    return f"\n{metrics['num_unreadable']:,} images could not be read; they count as wrong"
+    return (
+        f"{percent(confusion['share'])} % of {confusion['errors']:,} wrong countries are neighbours "
+        f"of the true one, {confusion['ratio']:.1f} times chance "
+        f"({confusion['low']:.1f}–{confusion['high']:.1f})"
+    )
 
 
 def _kilometres(value: float | None) -> str:

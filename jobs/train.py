@@ -37,7 +37,7 @@ def _train(config: TrainConfig) -> None:
     train_manifest = read_manifest(config.train_csv, on_bad_rows=config.on_bad_rows)
     val_manifest = read_manifest(config.val_csv, on_bad_rows=config.on_bad_rows)
     for manifest in (train_manifest, val_manifest):
-        check_image_dir(config.image_dir, manifest.frame["image_filename"])
+        check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
     with open_store(config.db) as database, ProgressBar("train", "step") as progress:

@@ -6,7 +6,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ _DAMAGED = (
     SyntaxError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError,
     EOFError, struct.error, zlib.error,
 )  # fmt: skip
+_NAMES_LOOKED_FOR = 100
 # Pillow's pixel limit and Python's warning filters belong to the whole process.
 _pillow_lock = threading.RLock()
 
@@ -96,6 +97,28 @@ def resolve_image_path(image_dir: Path, name: str) -> Path:
         msg = f"image name {shown(name)} {problem}."
         raise ImageError(msg)
     return image_dir / name
+
+
+def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
+    """Make sure that the images can be found at all, before hours are spent on none.
+
+    Args:
+        image_dir: `--image_dir`.
+        names: Of the images, relative to it; the first hundred are looked for.
+
+    Raises:
+        ImageError: The folder is missing, or none of the first names is a file in it.
+    """
+    if not image_dir.is_dir():
+        msg = f"{image_dir}: there is no such folder; expected the images. Check --image_dir."
+        raise ImageError(msg)
+    first = list(names[:_NAMES_LOOKED_FOR])
+    if first and not any(resolve_image_path(image_dir, name).is_file() for name in first):
+        msg = (
+            f"{image_dir}: has none of the first {len(first)} images, such as {shown(first[0])}. "
+            "Names are relative to --image_dir; check both."
+        )
+        raise ImageError(msg)
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False) -> Inputs:
         drawn: Whether the images are drawn.
     """
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
-    check_image_dir(config.image_dir, manifest.frame["image_filename"])
+    check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     candidates = load_candidates(config.candidates_file)
     truth = find_truth(manifest.frame, candidates)
     chosen = None if config.prompts == "auto" else captions.load_prompts(config.prompts)

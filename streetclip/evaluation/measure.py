@@ -1,30 +1,39 @@
 """From the stored predictions of a run to the body of `metrics.json`."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from streetclip import gazetteer
+from streetclip.metrics.neighbours import neighbour_confusion
 from streetclip.metrics.summary import SummaryInput, summarise
 
 
-def measure(predictions: pd.DataFrame, *, seed: int) -> dict[str, Any]:
+def measure(
+    predictions: pd.DataFrame, *, candidate_codes: Collection[str], seed: int
+) -> dict[str, Any]:
     """Compute every metric of a finished run.
 
     Args:
         predictions: Of `streetclip.store.read_predictions`, one row an image of the test file.
+        candidate_codes: ISO codes of the countries that could be predicted.
         seed: Of the bootstrap.
     """
-    return summarise(
+    true_country = predictions["true_country"].to_numpy(object)
+    predicted_country = predictions["pred_country"].fillna("").to_numpy(object)
+    borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
+    summary = summarise(
         SummaryInput(
             country_correct=predictions["country_correct"].to_numpy(bool),
             city_correct=predictions["city_correct"].to_numpy(bool),
             country_reachable=predictions["country_reachable"].to_numpy(bool),
             city_reachable=predictions["city_reachable"].to_numpy(bool),
             readable=(predictions["status"] == "ok").to_numpy(),
-            true_country=predictions["true_country"].to_numpy(str),
-            true_continent=predictions["true_continent"].to_numpy(str),
-            predicted_country=predictions["pred_country"].fillna("").to_numpy(str),
+            true_country=true_country,
+            true_continent=predictions["true_continent"].to_numpy(object),
+            predicted_country=predicted_country,
             country_probability=predictions["country_probability"].to_numpy(np.float64),
             distance_km=predictions["distance_km"].to_numpy(np.float64),
             nearest_candidate_km=predictions["nearest_candidate_km"].to_numpy(np.float64),
@@ -32,3 +41,5 @@ def measure(predictions: pd.DataFrame, *, seed: int) -> dict[str, Any]:
             seed=seed,
         )
     )
+    confusion = neighbour_confusion(true_country, predicted_country, candidate_codes, borders)
+    return summary | {"neighbours": confusion}

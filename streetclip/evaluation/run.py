@@ -261,8 +261,10 @@ def _register(inputs: Inputs, database: store.Store) -> tuple[Int64, dict[str, i
     run_ids = {}
     for strategy in config.strategy:
         found = store.find_run(database, inputs.fingerprint(strategy)) if config.resume else None
-        run_ids[strategy] = found or store.start_run(
-            database, _run_spec(inputs, strategy, dataset.id)
+        run_ids[strategy] = (
+            found["id"]
+            if found
+            else store.start_run(database, _run_spec(inputs, strategy, dataset.id))
         )
     return dataset.image_ids, run_ids
 
@@ -299,7 +301,9 @@ def _finish(
     if complete:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
     predictions = store.read_predictions(database, run_id)
-    metrics = measure(predictions, seed=config.seed)
+    metrics = measure(
+        predictions, candidate_codes=inputs.candidates.country_codes, seed=config.seed
+    )
     outputs.write_results(folder, {"run_id": run_id, "strategy": strategy} | metrics, predictions)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, stood_already=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from streetclip.analysis.neighbours import neighbour_confusion
+from streetclip.metrics.neighbours import neighbour_confusion
 
 BORDERS = {
     "FR": {"ES", "DE", "CH"},
@@ -112,11 +112,3 @@ def test_where_chance_would_give_none_there_is_no_ratio():
 def test_a_prediction_that_was_no_candidate_is_refused():
     with pytest.raises(ValueError, match="CH"):
         confuse([("FR", "CH")])
-
-
-def test_the_gazetteer_says_who_borders_on_whom_by_default():
-    found = neighbour_confusion(
-        ["PT", "PT", "JP"], ["ES", "BR", "FR"], ["PT", "ES", "FR", "BR", "JP"]
-    )
-    assert (found["errors"], found["to_neighbours"]) == (3, 1)
-    assert found["expected_share"] == pytest.approx((2 * 1 / 4 + 0) / 3)

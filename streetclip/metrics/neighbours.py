@@ -17,7 +17,7 @@ def neighbour_confusion(
     true_codes: ArrayLike,
     predicted_codes: ArrayLike,
     candidate_codes: Collection[str],
-    neighbours: Mapping[str, Collection[str]] | None = None,
+    neighbours: Mapping[str, Collection[str]],
 ) -> dict[str, float | int | None]:
     """How often errors go to land neighbours, against what chance would give.
 
@@ -30,8 +30,8 @@ def neighbour_confusion(
         true_codes: N ISO codes of countries.
         predicted_codes: N ISO codes; "" where nothing was predicted, which is no error here.
         candidate_codes: The countries that could be predicted.
-        neighbours: ISO code → codes of the countries that it borders on by land; the gazetteer's
-            by default. A border named on one side only counts on both.
+        neighbours: ISO code → codes of the countries that it borders on by land. A border named
+            on one side only counts on both.
 
     Returns:
         errors: Number of errors.
@@ -54,10 +54,9 @@ def neighbour_confusion(
         (3, 2, 0.5)
     """
     candidates = frozenset(candidate_codes)
-    borders = _land_borders() if neighbours is None else neighbours
     errors = _errors(true_codes, predicted_codes, candidates)
     bordering = {
-        true: {other for other in candidates - {true} if _share_a_border(true, other, borders)}
+        true: {other for other in candidates - {true} if _share_a_border(true, other, neighbours)}
         for true in {true for true, _ in errors}
     }
     to_neighbours, expected = 0, 0.0
@@ -86,12 +85,6 @@ def _errors(
 
 def _share_a_border(a: str, b: str, borders: Mapping[str, Collection[str]]) -> bool:
     return b in borders.get(a, ()) or a in borders.get(b, ())
-
-
-def _land_borders() -> dict[str, frozenset[str]]:
-    from streetclip import gazetteer
-
-    return {code: country.neighbours for code, country in gazetteer.countries().items()}
 
 
 def _against_chance(observed: Proportion, expected: float) -> dict[str, float | int | None]:

@@ -1,1 +1,0 @@
-"""What explains errors: arrays and tables of finished runs in, findings out."""
