@@ -134,7 +134,7 @@ def load_prompts(name_or_path: str) -> PromptSet:
         if name_or_path == known.name:
             return known
     path = Path(name_or_path)
-    if "\0" in name_or_path or not path.exists():
+    if not _is_file(path):
         msg = (
             f"prompts {shown(name_or_path)}: no such name or file; expected paper, full, or a "
             'JSON file {"country": [...], "city": [...]}.'
@@ -174,6 +174,13 @@ def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name
     """  # noqa: E501 -- one sentence
     place = {"city": city, "region": region or "", "country": country_name}
     return [fill_pattern(pattern, **place) for pattern in prompts.city]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null character
+        return False
 
 
 def _country_pattern(template: CaptionTemplate) -> str | None:

@@ -138,6 +138,7 @@ def make_caption(
         usable = [each for each in templates if fill(each.pattern, 0, place)]
         if not usable:
             raise TemplateError(_unusable_message(templates, image_filename))
+        words = _draw(seed, f"{image_filename}\0")  # the first draw says what could not be filled
         template = usable[words[0] * len(usable) >> 32]
         caption = _caption(template.pattern, words, place)
     return caption, template.name
