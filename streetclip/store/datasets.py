@@ -146,7 +146,5 @@ def _attributes(spec: DatasetSpec) -> list[str | None]:
     if not names:
         return [None] * len(spec.frame)
     columns = (column_values(spec.frame[name]) for name in names)
-    return [
-        json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False)
-        for values in zip(*columns, strict=True)
-    ]
+    encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each row
+    return [encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]

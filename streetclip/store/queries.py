@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from streetclip.errors import shown
 from streetclip.store.aggregates import LEVELS, PLACE, distance_bin_edges_km, place_counters
 from streetclip.store.connection import Store
 
@@ -59,6 +60,9 @@ def place_accuracy(store: Store, run_id: int, level: str) -> pd.DataFrame:
     Raises:
         ValueError: There is no such level.
     """
+    if level not in LEVELS:
+        msg = f"level is {shown(level)}; expected one of {', '.join(LEVELS)}"
+        raise ValueError(msg)
     depth = LEVELS.index(level)
     places = ", ".join(PLACE[:depth])
     columns = ", ".join([*PLACE[:depth], *place_counters()])

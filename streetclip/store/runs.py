@@ -159,16 +159,22 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
 
 
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
-    """Images of the run's dataset that have no prediction yet, in the order of the manifest."""
-    found = store.rows(
-        """
-        SELECT image_id FROM runs JOIN dataset_images USING (dataset_id)
-        WHERE runs.id = ?1 AND NOT EXISTS (
-            SELECT 1 FROM predictions
-            WHERE run_id = ?1 AND predictions.image_id = dataset_images.image_id)
-        ORDER BY line""",
-        (run_id,),
-    )
+    """Images of the run's dataset that have no prediction yet, in the order of the manifest.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    with store.snapshot():
+        dataset_id = require_run(store, run_id)
+        found = store.rows(
+            """
+            SELECT d.image_id FROM dataset_images AS d
+            WHERE d.dataset_id = ? AND NOT EXISTS (
+                SELECT 1 FROM predictions AS p
+                WHERE p.run_id = ? AND p.image_id = d.image_id)
+            ORDER BY d.line""",
+            (dataset_id, run_id),
+        )
     return np.array([row[0] for row in found], dtype=np.int64)
 
 

@@ -23,7 +23,9 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
         if values.dtype.kind == "b":
             values = values.astype(np.int64)
     else:
-        values = pd.Series(column).to_numpy(dtype=object, na_value=None)
+        series = pd.Series(column)
+        values = series.to_numpy(dtype=object, copy=True)
+        values[series.isna().to_numpy()] = None
     plain: list[Any] = values.tolist()  # SQLite takes NaN as NULL
     return plain
 

@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip.store import PREDICTION_COLUMNS, read_predictions, write_predictions
+from streetclip.errors import StoreError
+from streetclip.store import (
+    PREDICTION_COLUMNS,
+    get_run,
+    list_runs,
+    read_predictions,
+    run_totals,
+    write_predictions,
+)
 
 
 def test_what_was_written_is_read_back_in_manifest_order(filled):
@@ -14,3 +22,106 @@ def test_what_was_written_is_read_back_in_manifest_order(filled):
     assert found["image_filename"].tolist() == filled.manifest["image_filename"].tolist()
     assert found["country"].tolist() == filled.manifest["country"].tolist()
     pd.testing.assert_frame_equal(found[list(PREDICTION_COLUMNS)], predictions, check_dtype=False)
+
+
+def test_numbers_keep_their_types_when_all_are_missing(filled):
+    predictions = filled.predictions()
+    unreadable = predictions[predictions["status"] == "unreadable"]
+    write_predictions(filled.store, {filled.run_id: unreadable})
+    found = read_predictions(filled.store, filled.run_id)
+    assert len(found) == len(unreadable) > 0
+    assert found["distance_km"].dtype == np.float64
+    assert found["true_city_rank"].dtype == "Int64"
+    assert found["top_cities"].isna().all()
+
+
+def test_a_prediction_written_twice_counts_once_and_stays_as_it_was(filled):
+    first, second = filled.predictions(seed=0), filled.predictions(seed=9)
+    assert write_predictions(filled.store, {filled.run_id: first[:50]}) == {filled.run_id: 50}
+    before = run_totals(filled.store, filled.run_id)
+    assert write_predictions(filled.store, {filled.run_id: second[:50]}) == {filled.run_id: 0}
+    assert run_totals(filled.store, filled.run_id) == before
+    assert write_predictions(filled.store, {filled.run_id: first[40:90]}) == {filled.run_id: 40}
+    assert run_totals(filled.store, filled.run_id)["n"] == 90
+    assert get_run(filled.store, filled.run_id)["num_done"] == 90
+    found = read_predictions(filled.store, filled.run_id)[list(PREDICTION_COLUMNS)]
+    pd.testing.assert_frame_equal(found, first[:90], check_dtype=False)
+
+
+def test_an_image_twice_in_one_frame_counts_once(filled):
+    predictions = filled.predictions()[:7]
+    doubled = pd.concat([predictions, predictions[2:5]], ignore_index=True)
+    assert write_predictions(filled.store, {filled.run_id: doubled}) == {filled.run_id: 7}
+    assert run_totals(filled.store, filled.run_id)["n"] == 7
+
+
+def test_runs_written_together_are_kept_apart(filled):
+    other = filled.start(name="second", strategy="flat")
+    frames = {filled.run_id: filled.predictions(0)[:30], other: filled.predictions(1)[:20]}
+    assert write_predictions(filled.store, frames) == {filled.run_id: 30, other: 20}
+    runs = list_runs(filled.store).set_index("id")
+    assert runs.loc[filled.run_id, "num_done"] == 30
+    assert runs.loc[other, "num_done"] == 20
+    assert runs.loc[other, "country_correct"] == frames[other]["country_correct"].sum()
+
+
+def test_a_failure_in_one_run_writes_nothing_of_any(filled):
+    frames = {filled.run_id: filled.predictions()[:30], 99: filled.predictions()[:20]}
+    with pytest.raises(StoreError, match="no run 99"):
+        write_predictions(filled.store, frames)
+    assert run_totals(filled.store, filled.run_id)["n"] == 0
+    assert read_predictions(filled.store, filled.run_id).empty
+
+
+def test_an_image_of_another_dataset_is_refused(filled):
+    predictions = filled.predictions()[:3].assign(image_id=[1, 2, 12345])
+    with pytest.raises(ValueError, match="image 12345 is not of dataset"):
+        write_predictions(filled.store, {filled.run_id: predictions})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("distance_km", 30_000.0, "distance_km is not from 0 to 20040"),
+        ("distance_km", -1.0, "distance_km"),
+        ("status", "fine", "status"),
+        ("coordinate_source", "guess", "coordinate_source"),
+        ("city_correct", 2, "city_correct"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(filled, column, value, message):
+    predictions = filled.predictions()[:3].assign(**{column: value})
+    with pytest.raises(ValueError, match=message):
+        write_predictions(filled.store, {filled.run_id: predictions})
+
+
+def test_a_missing_column_is_named(filled):
+    predictions = filled.predictions().drop(columns="true_region")
+    with pytest.raises(ValueError, match="lack the columns true_region"):
+        write_predictions(filled.store, {filled.run_id: predictions})
+
+
+def test_an_empty_frame_writes_nothing(filled):
+    empty = {filled.run_id: filled.predictions()[:0]}
+    assert write_predictions(filled.store, empty) == {filled.run_id: 0}
+
+
+def test_columns_of_plain_objects_and_flags_as_booleans_are_taken(filled):
+    predictions = filled.predictions()
+    as_objects = predictions.astype(object).where(predictions.notna(), None)
+    as_objects["country_correct"] = predictions["country_correct"].astype(bool)
+    write_predictions(filled.store, {filled.run_id: as_objects})
+    found = read_predictions(filled.store, filled.run_id)[list(PREDICTION_COLUMNS)]
+    pd.testing.assert_frame_equal(found, predictions, check_dtype=False)
+
+
+def test_a_run_of_part_of_the_images_reads_only_those(filled):
+    predictions = filled.predictions().iloc[[100, 3, 60]]
+    write_predictions(filled.store, {filled.run_id: predictions})
+    found = read_predictions(filled.store, filled.run_id)
+    assert found["line"].tolist() == [5, 62, 102]
+
+
+def test_reading_a_run_that_is_not_there_is_refused(filled):
+    with pytest.raises(StoreError, match="has no run 7"):
+        read_predictions(filled.store, 7)

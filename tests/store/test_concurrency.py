@@ -1,0 +1,72 @@
+"""Two jobs write, each in its own process, while the dashboard reads."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from streetclip.store import distance_curve, list_runs, open_store, run_totals
+
+JOB = """
+import sys
+import pandas as pd
+from streetclip.store import open_store, write_predictions
+
+path, frame_path, run_id, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+predictions = pd.read_pickle(frame_path)
+with open_store(path) as store:
+    for start in range(0, len(predictions), batch):
+        write_predictions(store, {run_id: predictions[start : start + batch]})
+"""
+
+OPENER = """
+import sys
+from streetclip.store import open_store, start_training, TrainingSpec
+
+input()
+with open_store(sys.argv[1]) as store:
+    print(start_training(store, TrainingSpec(
+        name="t", model_source="m", train_csv="a", val_csv="b", output_dir="o", config={})))
+"""
+
+
+def start_process(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_jobs_write_while_a_reader_sees_whole_batches(make_filled):
+    filled = make_filled(900)
+    frame_path = filled.folder / "predictions.pickle"
+    filled.predictions().to_pickle(frame_path)
+    run_ids = [filled.run_id, filled.start(name="second")]
+    jobs = [start_process(JOB, filled.path, frame_path, run_id, 30) for run_id in run_ids]
+    seen = set()
+    with open_store(filled.path, read_only=True, busy_timeout_s=5.0) as reader:
+        while any(job.poll() is None for job in jobs):
+            for run_id in run_ids:
+                with reader.snapshot():
+                    n = run_totals(reader, run_id)["n"]
+                    assert list_runs(reader).set_index("id").loc[run_id, "num_done"] == n
+                    assert np.diff(distance_curve(reader, run_id)["n"]).min() >= 0
+                assert n % 30 == 0
+                seen.add(n)
+        outputs = [job.communicate() for job in jobs]
+        assert [job.returncode for job in jobs] == [0, 0], outputs
+        totals = [run_totals(reader, run_id) for run_id in run_ids]
+    assert totals[0]["n"] == 900
+    assert totals[0] == totals[1]
+    assert len(seen) > 2  # something was seen on the way
+
+
+def test_two_jobs_may_make_the_store_at_the_same_time(tmp_path):
+    path = tmp_path / "streetclip.db"
+    jobs = [start_process(OPENER, path) for _ in range(3)]
+    outputs = [job.communicate("go\n") for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0, 0], outputs
+    assert sorted(out.strip() for out, _ in outputs) == ["1", "2", "3"]

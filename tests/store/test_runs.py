@@ -1,0 +1,132 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from streetclip.errors import StoreError
+from streetclip.store import (
+    find_run,
+    finish_run,
+    get_run,
+    pending_image_ids,
+    read_predictions,
+    set_run_state,
+    write_predictions,
+)
+
+
+def test_a_run_keeps_what_it_was_made_of(filled):
+    run_id = filled.start(commit="e3a0417", strategy="flat", seed=7)
+    run = get_run(filled.store, run_id)
+    expected = {
+        "id": run_id,
+        "name": "first",
+        "fingerprint": "f1",
+        "dataset_id": filled.dataset.id,
+        "model_source": "models/small",
+        "model_sha256": "abc",
+        "candidates_path": "candidates.json",
+        "candidates_sha256": "def",
+        "prompts": {"name": "paper", "country": ["A photo in {country}."]},
+        "strategy": "flat",
+        "seed": 7,
+        "config": {"batch_size": 32},
+        "versions": {"python": "3.11"},
+        "commit_sha": "e3a0417",
+        "num_images": 157,
+        "num_done": 0,
+        "output_dir": str(filled.folder / "out"),
+        "state": "running",
+        "error": None,
+        "metrics": None,
+        "dataset": "test",
+        "drawn": True,
+        "num_skipped": 3,
+        "csv_path": str(filled.folder / "test.csv"),
+    }
+    assert {name: run[name] for name in expected} == expected
+    assert type(run["num_done"]) is int
+
+
+def test_times_are_utc_and_move_with_each_write(filled):
+    start = get_run(filled.store, filled.run_id)
+    created = datetime.fromisoformat(start["created_at"])
+    assert created.utcoffset().total_seconds() == 0
+    assert abs((datetime.now(UTC) - created).total_seconds()) < 60
+    assert start["updated_at"] == start["created_at"]
+    write_predictions(filled.store, {filled.run_id: filled.predictions()[:9]})
+    after = get_run(filled.store, filled.run_id)
+    assert after["created_at"] == start["created_at"]
+    assert after["updated_at"] > start["updated_at"]
+
+
+def test_the_newest_run_of_a_fingerprint_is_found(filled):
+    newest = filled.start(name="again")
+    filled.start(fingerprint="f2")
+    assert find_run(filled.store, "f1")["id"] == newest
+    assert find_run(filled.store, "unknown") is None
+
+
+def test_pending_images_are_those_without_a_prediction_in_manifest_order(filled):
+    assert (
+        pending_image_ids(filled.store, filled.run_id).tolist() == filled.dataset.image_ids.tolist()
+    )
+    predictions = filled.predictions().sample(60, random_state=1)
+    write_predictions(filled.store, {filled.run_id: predictions})
+    done = set(predictions["image_id"])
+    assert pending_image_ids(filled.store, filled.run_id).tolist() == [
+        each for each in filled.dataset.image_ids.tolist() if each not in done
+    ]
+    write_predictions(filled.store, {filled.run_id: filled.predictions()})
+    assert pending_image_ids(filled.store, filled.run_id).tolist() == []
+
+
+def test_predictions_of_one_run_leave_those_of_another_pending(filled):
+    other = filled.start()
+    write_predictions(filled.store, {filled.run_id: filled.predictions()})
+    assert len(pending_image_ids(filled.store, other)) == 157
+
+
+def test_a_failure_is_kept_until_the_run_goes_on(filled):
+    set_run_state(filled.store, filled.run_id, "failed", "the disk is full")
+    run = get_run(filled.store, filled.run_id)
+    assert (run["state"], run["error"]) == ("failed", "the disk is full")
+    set_run_state(filled.store, filled.run_id, "running")
+    run = get_run(filled.store, filled.run_id)
+    assert (run["state"], run["error"]) == ("running", None)
+
+
+def test_a_complete_run_is_finished_with_its_metrics(filled):
+    write_predictions(filled.store, {filled.run_id: filled.predictions()})
+    metrics = {"num_images": 157, "country_accuracy": {"value": 0.5, "macro": None}}
+    finish_run(filled.store, filled.run_id, metrics)
+    run = get_run(filled.store, filled.run_id)
+    assert (run["state"], run["metrics"]) == ("done", metrics)
+
+
+def test_a_partial_run_is_not_finished(filled):
+    write_predictions(filled.store, {filled.run_id: filled.predictions()[:156]})
+    with pytest.raises(ValueError, match="has 156 of 157 predictions"):
+        finish_run(filled.store, filled.run_id, {})
+    assert get_run(filled.store, filled.run_id)["state"] == "running"
+
+
+def test_metrics_that_are_no_json_are_refused(filled):
+    write_predictions(filled.store, {filled.run_id: filled.predictions()})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        finish_run(filled.store, filled.run_id, {"ece": float("nan")})
+    assert get_run(filled.store, filled.run_id)["metrics"] is None
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: get_run(store, 41),
+        lambda store: set_run_state(store, 41, "done"),
+        lambda store: finish_run(store, 41, {}),
+        lambda store: read_predictions(store, 41),
+        lambda store: pending_image_ids(store, 41),
+    ],
+)
+def test_a_run_that_is_not_there_is_told(filled, ask):
+    with pytest.raises(StoreError, match=r"streetclip\.db: has no run 41"):
+        ask(filled.store)

@@ -1,0 +1,104 @@
+import sqlite3
+
+import pytest
+from sqlite_utils import Migrations
+
+from streetclip.errors import StoreError
+from streetclip.store import (
+    get_run,
+    open_store,
+    read_predictions,
+    run_totals,
+    schema,
+    write_predictions,
+)
+
+
+@pytest.fixture
+def next_schema():
+    """The schema that a later version of this program might have."""
+    migrations = Migrations("streetclip")
+    migrations(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
+
+    @migrations()
+    def m999_notes(db):
+        db.execute("ALTER TABLE runs ADD COLUMN note TEXT")
+
+    return migrations
+
+
+def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
+    tables = filled.store.rows(
+        "SELECT name, strict, wr FROM pragma_table_list "
+        "WHERE schema = 'main' AND type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' "
+        "AND name NOT LIKE 'sqlite%'"
+    )
+    assert len(tables) == 12
+    assert all(strict for _, strict, _ in tables)
+    assert {name for name, _, without_rowid in tables if without_rowid} == {
+        "dataset_images",
+        "predictions",
+        "prediction_rankings",
+        "place_aggregates",
+        "pair_aggregates",
+        "distance_histogram",
+        "training_points",
+    }
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_older_store_is_migrated_with_its_rows_kept(filled, next_schema, monkeypatch, read_only):
+    write_predictions(filled.store, {filled.run_id: filled.predictions()[:20]})
+    totals = run_totals(filled.store, filled.run_id)
+    filled.store.close()
+    monkeypatch.setattr(schema, "MIGRATIONS", next_schema)
+    with open_store(filled.path, read_only=read_only) as store:
+        assert get_run(store, filled.run_id)["note"] is None
+        assert len(read_predictions(store, filled.run_id)) == 20
+        assert run_totals(store, filled.run_id) == totals
+        assert store.read_only == read_only
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_store_is_refused(tmp_path, next_schema, monkeypatch, read_only):
+    path = tmp_path / "newer.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", next_schema)
+        open_store(path).close()
+    with pytest.raises(StoreError, match="newer StreetCLIP: its schema has 'm999_notes'"):
+        open_store(path, read_only=read_only)
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(filled, monkeypatch):
+    filled.store.close()
+    broken = Migrations("streetclip")
+    broken(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
+
+    @broken()
+    def m002_good(db):
+        db.execute("CREATE TABLE notes (text TEXT) STRICT")
+
+    @broken()
+    def m003_bad(db):
+        db.execute("CREATE TABLE runs (text TEXT) STRICT")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", broken)
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            open_store(filled.path)
+    with open_store(filled.path) as store:
+        assert get_run(store, filled.run_id)["name"] == "first"
+        assert store.rows("SELECT count(*) FROM sqlite_master WHERE name = 'notes'") == [(0,)]
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "bookmarks.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.commit()
+    other.close()
+    before = path.read_bytes()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match="database of another program"):
+            open_store(path, read_only=read_only)
+    assert path.read_bytes() == before

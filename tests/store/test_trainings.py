@@ -1,0 +1,96 @@
+import math
+
+import pytest
+
+from streetclip.errors import StoreError
+from streetclip.store import (
+    TrainingPoint,
+    TrainingSpec,
+    find_training,
+    list_trainings,
+    log_training_points,
+    open_store,
+    set_training_state,
+    start_training,
+    training_curves,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "streetclip.db") as opened:
+        yield opened
+
+
+def spec(**changes):
+    values = {
+        "name": "demo",
+        "model_source": "data/demo/model",
+        "train_csv": "train.csv",
+        "val_csv": "val.csv",
+        "output_dir": "outputs/training",
+        "config": {"learning_rate": 1e-6},
+        "versions": {"torch": "2.13.0"},
+        "commit": "e3a0417",
+    }
+    return TrainingSpec(**(values | changes))
+
+
+def test_trainings_are_listed_newest_first(store):
+    first = start_training(store, spec())
+    second = start_training(store, spec(name="other", commit=None))
+    set_training_state(store, first, "failed", "out of memory")
+    listed = list_trainings(store)
+    assert listed["id"].tolist() == [second, first]
+    assert listed["state"].tolist() == ["running", "failed"]
+    assert listed["error"].tolist()[1] == "out of memory"
+    assert listed["config"].tolist()[0] == {"learning_rate": 1e-6}
+
+
+def test_no_training_lists_no_rows(store):
+    assert list_trainings(store).empty
+    assert training_curves(store, 1).empty
+
+
+def test_the_newest_training_of_a_folder_is_found(store):
+    start_training(store, spec())
+    newest = start_training(store, spec())
+    start_training(store, spec(output_dir="elsewhere"))
+    assert find_training(store, "outputs/training") == newest
+    assert find_training(store, "nowhere") is None
+
+
+def test_curves_come_back_by_name_and_step(store):
+    first, second = start_training(store, spec()), start_training(store, spec())
+    points = [
+        TrainingPoint(20, 1.0, "val_loss", 2.5),
+        TrainingPoint(20, 1.0, "train_loss", 3.0),
+        (10, 0.5, "train_loss", 3.5),
+    ]
+    log_training_points(store, first, points)
+    log_training_points(store, second, [TrainingPoint(10, 0.5, "train_loss", 9.0)])
+    assert training_curves(store, first).to_dict("tight")["data"] == [
+        [10, 0.5, "train_loss", 3.5],
+        [20, 1.0, "train_loss", 3.0],
+        [20, 1.0, "val_loss", 2.5],
+    ]
+
+
+def test_a_step_logged_again_after_a_resume_replaces_the_first(store):
+    training_id = start_training(store, spec())
+    log_training_points(store, training_id, [(10, 0.5, "train_loss", 3.5)])
+    log_training_points(store, training_id, [(10, 0.5, "train_loss", 3.25)])
+    assert training_curves(store, training_id)["value"].tolist() == [3.25]
+
+
+def test_a_loss_that_is_not_a_number_is_kept_as_missing(store):
+    training_id = start_training(store, spec())
+    log_training_points(store, training_id, [(10, 0.5, "train_loss", math.nan)])
+    assert training_curves(store, training_id)["value"].isna().tolist() == [True]
+
+
+def test_a_training_that_is_not_there_is_told(store):
+    with pytest.raises(StoreError, match="has no training 5"):
+        log_training_points(store, 5, [(10, 0.5, "train_loss", 1.0)])
+    with pytest.raises(StoreError, match="has no training 5"):
+        set_training_state(store, 5, "done")
