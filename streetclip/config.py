@@ -218,7 +218,9 @@ class CandidatesConfig(JobConfig):
 
     output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
     cities_per_country: int = option(30, minimum=1, help="most populous cities of each country")
-    min_population: int = option(15000, minimum=500, help="smallest city to take")
+    min_population: int = option(
+        15000, minimum=500, help="smallest city; a country without one gives its largest place"
+    )
     countries: tuple[str, ...] = option((), help="only these countries; default: all")
     overwrite: bool = option(False, help="replace a file that stands already")
 
