@@ -81,8 +81,8 @@ def _remarks(metrics: dict[str, Any]) -> str:
         lines.append(f"{metrics['num_unreadable']:,} images could not be read; they count as wrong")
     if metrics["num_without_coordinates"]:
         lines.append(
-            f"{metrics['num_without_coordinates']:,} images have no known coordinates; the distances "
-            "leave them out"
+            f"{metrics['num_without_coordinates']:,} images have no known coordinates; "
+            "the distances leave them out"
         )
     return "".join(f"\n{line}" for line in lines if line)
 
@@ -91,8 +91,8 @@ def _neighbours(confusion: dict[str, Any]) -> str:
     if confusion["ratio"] is None:
         return ""
     return (
-        f"{percent(confusion['share'])} % of {confusion['errors']:,} wrong countries are neighbours "
-        f"of the true one, {confusion['ratio']:.1f} times chance "
+        f"{percent(confusion['share'])} % of {confusion['errors']:,} wrong countries are "
+        f"neighbours of the true one, {confusion['ratio']:.1f} times chance "
         f"({confusion['low']:.1f}–{confusion['high']:.1f})"
     )
 
