@@ -220,20 +220,21 @@ def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: flo
 
 
 def _check_place(path: Path, *, read_only: bool) -> None:
-    if path.is_dir():
+    try:
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        msg = (
+            f"{path}: its folder cannot be made or entered ({error.strerror}). "
+            "Name a file in a folder that can be written with --db."
+        )
+        raise StoreError(msg) from error
+    if is_folder:
         msg = f"{path}: is a folder; expected a SQLite file. Name a file in it with --db."
         raise StoreError(msg)
-    if read_only and not path.exists():
+    if read_only and not exists:
         raise _no_store(path, "does not exist")
-    if not read_only:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            msg = (
-                f"{path}: its folder cannot be made ({error.strerror}). "
-                "Name a file in a folder that can be written with --db."
-            )
-            raise StoreError(msg) from error
 
 
 def _check_filled(store: Store) -> None:

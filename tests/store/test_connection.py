@@ -57,7 +57,7 @@ def test_a_folder_is_refused(tmp_path, read_only):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="its folder cannot be made"):
+    with pytest.raises(StoreError, match="its folder cannot be made or entered"):
         open_store(tmp_path / "file" / "streetclip.db")
 
 
