@@ -19,12 +19,12 @@ ALL_KEPT = -1
 _TOKEN = re.compile(r"\{[^{}\[\]]*\}|[{}\[\]]|[^{}\[\]]+")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _CHANCE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*:\s?")
-_SPACE_BEFORE_STOP = re.compile(r"\s+([.,;!?])")
+_SPACE_BEFORE_STOP = re.compile(r" ([.,;!?])")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a pattern; `text` is ready for `str.format_map`."""
+    """A stretch of a pattern; `text` is ready for `str.format`."""
 
     text: str
     fields: tuple[str, ...]
@@ -54,32 +54,36 @@ def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
         place: city, region, country, continent; blank where unknown.
     """
     city, region, country, continent = place
-    values = {
-        "city": city,
-        "region": region,
-        "country": country,
-        "the_country": the_country(country),
-        "continent": continent,
-    }
-    blank = {name for name, value in values.items() if not value or value.isspace()}
-    text = ""
-    for segment in _kept_segments(pattern, kept):
-        if blank.isdisjoint(segment.fields):
-            text += segment.text.format_map(values)
-        elif not segment.optional:
-            return ""
+    blank = tuple([not value or value.isspace() for value in place])
+    text = _shape(pattern, kept, blank)
+    if text is None:
+        return ""
+    text = text.format(
+        city=city,
+        region=region,
+        country=country,
+        the_country=the_country(country),
+        continent=continent,
+    )
     return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
 
 
-@functools.lru_cache(maxsize=1024)
-def _kept_segments(pattern: str, kept: int) -> tuple[Segment, ...]:
-    segments = []
+@functools.lru_cache(maxsize=4096)
+def _shape(pattern: str, kept: int, blank: tuple[bool, ...]) -> str | None:
+    """The segments that stay, as one format; None if a bare field is blank."""
+    is_blank = dict(zip(("city", "region", "country", "continent"), blank, strict=True))
+    is_blank["the_country"] = is_blank["country"]
+    text = ""
     bit = 0
     for segment in parse_pattern(pattern):
-        if segment.chance == 1 or kept >> bit & 1:
-            segments.append(segment)
+        lost = segment.chance < 1 and not kept >> bit & 1
         bit += segment.chance < 1
-    return tuple(segments)
+        if any(is_blank[field] for field in segment.fields):
+            if not segment.optional:
+                return None
+        elif not lost:
+            text += segment.text
+    return text
 
 
 @functools.lru_cache(maxsize=256)
