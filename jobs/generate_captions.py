@@ -1,8 +1,9 @@
 """Write a caption for every image of the manifests: OUTPUT_DIR/{train,val,test}_captions.csv."""
 
 import contextlib
+import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,13 +72,26 @@ def _write_all(config: CaptionConfig, destinations: dict[str, Path]) -> "dict[st
                 reader = ManifestReader(
                     source, on_bad_rows=config.on_bad_rows, check_captions=False, progress=bar
                 )
-                written[split] = write_captions(reader, temporary, templates, seed=config.seed)
+                with _no_garbage_collection():
+                    written[split] = write_captions(reader, temporary, templates, seed=config.seed)
             except ManifestError as error:
                 errors.append(error)
             bar.close()
         if errors:
             raise ManifestError("\n".join(map(str, errors)))
     return written
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles among millions of rows, which have none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _report(destination: Path, file: "CaptionFile") -> None:

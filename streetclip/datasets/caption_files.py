@@ -3,10 +3,12 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import iconcat
 from pathlib import Path
 
 from streetclip.captions import CaptionTemplate, make_caption
 from streetclip.datasets.columns import CAPTION_COLUMNS
+from streetclip.datasets.csv_text import Rows
 from streetclip.datasets.manifest import ManifestChunk, ManifestReader
 
 _NUM_EXAMPLES = 2
@@ -52,19 +54,17 @@ def write_captions(
         ManifestError: The manifest has bad rows that are not to be skipped.
         TemplateError: No template fits an image.
     """
-    kept = [i for i, name in enumerate(reader.header) if name not in CAPTION_COLUMNS]
+    replaced = [i for i, name in enumerate(reader.header) if name in CAPTION_COLUMNS]
     examples: dict[str, str] = {}
     # With "\r\n" between rows, the csv module quotes every cell with a "\r" or "\n" in it.
     with destination.open("w", encoding="utf-8", newline="", buffering=2**18) as file:
         writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow([*(reader.header[i] for i in kept), *CAPTION_COLUMNS])
+        writer.writerow([*_without([list(reader.header)], replaced)[0], *CAPTION_COLUMNS])
         for chunk in reader:
             made = list(_captions(chunk, templates, seed))
-            captions, names = zip(*made, strict=True)
-            cells = list(zip(*chunk.rows, strict=True))
-            writer.writerows(zip(*(cells[i] for i in kept), captions, names, strict=True))
+            writer.writerows(map(iconcat, _without(chunk.rows, replaced), made))
             if len(examples) < _NUM_EXAMPLES:
-                _collect_examples(examples, captions, chunk.columns["image_filename"])
+                _collect_examples(examples, made, chunk.columns["image_filename"])
     return CaptionFile(
         num_rows=reader.num_rows,
         num_skipped=reader.num_skipped,
@@ -85,10 +85,17 @@ def _captions(
         yield make_caption(templates, place, seed=seed, image_filename=name)
 
 
+def _without(rows: Rows, positions: list[int]) -> Rows:
+    for row in rows if positions else ():
+        for position in reversed(positions):
+            del row[position]
+    return rows
+
+
 def _collect_examples(
-    examples: dict[str, str], captions: Sequence[str], names: Sequence[str]
+    examples: dict[str, str], made: Sequence[tuple[str, str]], names: Sequence[str]
 ) -> None:
-    for caption, name in zip(captions, names, strict=True):
+    for (caption, _), name in zip(made, names, strict=True):
         examples.setdefault(caption, name)
         if len(examples) == _NUM_EXAMPLES:
             return

@@ -63,8 +63,9 @@ def swapped_coordinates(
     Returns:
         Indices of the pairs.
     """
-    boxes = {code: _box(code) for code in set(country_codes)}
-    south, north, west, east = np.array([boxes[code] for code in country_codes]).reshape(-1, 4).T
+    position = {code: i for i, code in enumerate(set(country_codes))}
+    boxes = np.array([_box(code) for code in position]).reshape(-1, 4)
+    south, north, west, east = boxes[[position[code] for code in country_codes]].T
     outside = (
         (latitude_deg < south)
         | (latitude_deg > north)

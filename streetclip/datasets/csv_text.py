@@ -1,11 +1,13 @@
 """Reading CSV text in chunks with the exact lines of the file, and errors that help to mend it."""
 
 import codecs
+import contextlib
 import csv
 import hashlib
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Self
 
@@ -78,49 +80,37 @@ class CsvFile:
         """Hex digest of what was read: the whole file, once the chunks are through."""
         return self._raw.digest.hexdigest()
 
-    def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, list[int]]]:
+    def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
         """Yield rows and the lines on which they start, at most `chunk_rows` at a time.
 
         Blank lines are passed over.
         """
-        rows: Rows = []
-        lines: list[int] = []
-        for row, line in self._rows():
-            rows.append(row)
-            lines.append(line)
-            if len(rows) >= chunk_rows:
-                yield rows, lines
-                rows, lines = [], []
-        if rows:
-            yield rows, lines
-
-    def _rows(self) -> Iterator[tuple[list[str], int]]:
-        reader = self._reader
-        line = self._next_line
         try:
-            for row in reader:
-                if row:
-                    yield row, line
-                line = reader.line_num + 1
+            while rows := list(islice(self._reader, chunk_rows)):
+                lines = self._starts(rows)
+                if [] in rows:
+                    kept = [i for i, row in enumerate(rows) if row]
+                    rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
+                if rows:
+                    yield rows, lines
         except UnicodeDecodeError:
             raise ManifestError(_undecodable(self.path)) from None
         except csv.Error as error:
-            raise ManifestError(self._badly_quoted(error, line)) from None
-        finally:
-            self._next_line = reader.line_num + 1
+            raise ManifestError(_badly_quoted(self.path, error)) from None
+
+    def _starts(self, rows: Rows) -> Sequence[int]:
+        start, self._next_line = self._next_line, self._reader.line_num + 1
+        if self._next_line - start == len(rows):
+            return range(start, self._next_line)
+        # Some cells hold line breaks.
+        heights = (sum(map(_line_breaks, row)) + 1 for row in rows)
+        return list(accumulate(heights, initial=start))[:-1]
 
     def _read_header(self) -> tuple[list[str], int]:
         for rows, lines in self.chunks(1):
             return rows[0], lines[0]
         msg = f"{self.path}: is empty; expected a line of column names and a row for each image."
         raise ManifestError(msg)
-
-    def _badly_quoted(self, error: csv.Error, line: int) -> str:
-        return (
-            f"{self.path}:{line}: the row that starts here is badly quoted, up to line "
-            f"{self._reader.line_num} ({error}). Close every quote, and write a quote inside a "
-            'quoted cell twice ("").'
-        )
 
 
 class _WatchedFile(io.RawIOBase):
@@ -182,6 +172,23 @@ def _undecodable(path: Path) -> str:
         f"{path}:{_line_at(path, offset)}: byte 0x{found:02X}, the {offset + 1:,}th of the file, "
         f"is not UTF-8; expected UTF-8 text. {_CONVERT.format(encoding='WINDOWS-1252')}"
     )
+
+
+def _badly_quoted(path: Path, error: csv.Error) -> str:
+    start = 1
+    with path.open(encoding="utf-8-sig", newline="") as file, contextlib.suppress(csv.Error):
+        # Again row by row, to know where the bad one starts.
+        reader = csv.reader(file, strict=True)
+        for _ in reader:
+            start = reader.line_num + 1
+    return (
+        f"{path}:{start}: the row that starts here is badly quoted, up to line {reader.line_num} ({error}). "
+        'Close every quote, and write a quote inside a quoted cell twice ("").'
+    )
+
+
+def _line_breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
 
 
 def _find_undecodable(path: Path) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """Manifests: the CSV that names the images and says where each was taken.
 
-Rows are read twice: once for what only the whole file can tell (its encoding, its quotes, which
-names repeat), once for the rows themselves. So a file of any length is read in the same memory.
+A file of any length is read in the same memory: of earlier rows only a hash of the name is kept,
+on disk when there are many.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ class ManifestReader:
             rows; "skip" leaves them out and counts them.
         chunk_rows: Most rows in a chunk.
         check_captions: Whether a blank caption makes a row bad.
-        progress: Told the bytes read; each byte is read twice.
+        progress: Told the bytes read; with "skip" each is read twice.
 
     Attributes:
         header: All column names of the file, in its order.
@@ -121,36 +121,50 @@ class ManifestReader:
         """
         for warning in self._columns.warnings:
             _log.warning("%s", warning)
-        checker = RowChecker(self._columns, self._repeated_names(), self._check_captions)
-        with CsvFile(self.path) as file:
-            for rows, lines in file.chunks(self._chunk_rows):
-                chunk = self._checked(checker, rows, lines)
-                if chunk.rows and not (self._fail and self.num_skipped):
-                    self.num_rows += len(chunk.rows)
-                    yield chunk
-                self._progress(file.num_bytes + file.bytes_read, 2 * file.num_bytes)
-            self.sha256 = file.sha256
+        # Which names repeat is known at the end of a pass. Where all must be right, that is the
+        # pass that yields the rows, and one more tells about the repeated ones if there are any.
+        with RepeatedHashes() as hashes:
+            if self._fail:
+                yield from self._pass(set(), hashes)
+            else:
+                self._collect_names(hashes)
+            repeated = hashes.repeated()
+        if repeated or not self._fail:
+            yield from self._pass(repeated, None)
         self._check_outcome()
 
-    def _repeated_names(self) -> set[int]:
-        """Go through the whole file once, which also finds what makes all of it unusable."""
+    def _pass(self, repeated: set[int], hashes: RepeatedHashes | None) -> Iterator[ManifestChunk]:
+        self.num_rows = self.num_skipped = 0
+        self.problems = []
+        checker = RowChecker(self._columns, repeated, self._check_captions)
+        with CsvFile(self.path) as file:
+            for rows, lines in file.chunks(self._chunk_rows):
+                if hashes is not None:
+                    hashes.add(self._name_hashes(rows))
+                chunk = self._checked(checker, rows, lines)
+                self.num_rows += len(chunk.rows)
+                if chunk.rows and not (self._fail and (self.num_skipped or repeated)):
+                    yield chunk
+                self._report(file, is_second=not self._fail)
+            self.sha256 = file.sha256
+
+    def _collect_names(self, hashes: RepeatedHashes) -> None:
+        with CsvFile(self.path) as file:
+            for rows, _ in file.chunks(self._chunk_rows):
+                hashes.add(self._name_hashes(rows))
+                self._report(file, is_second=False)
+
+    def _name_hashes(self, rows: Rows) -> Iterator[int]:
         width = len(self.header)
         position = self._columns.position["image_filename"]
-        num_rows = 0
-        with CsvFile(self.path) as file, RepeatedHashes() as hashes:
-            for rows, _ in file.chunks(self._chunk_rows):
-                num_rows += len(rows)
-                hashes.add(name_hashes([row[position] for row in rows if len(row) == width]))
-                self._progress(file.bytes_read, 2 * file.num_bytes)
-            if not num_rows:
-                msg = (
-                    f"{self.path}: has a header but no row; expected a row for each image. "
-                    "Is it the right file?"
-                )
-                raise ManifestError(msg)
-            return hashes.repeated()
+        return name_hashes([row[position] for row in rows if len(row) == width])
 
-    def _checked(self, checker: RowChecker, rows: Rows, lines: list[int]) -> ManifestChunk:
+    def _report(self, file: CsvFile, *, is_second: bool) -> None:
+        num_passes = 1 if self._fail else 2
+        done = file.bytes_read + is_second * file.num_bytes
+        self._progress(done, num_passes * file.num_bytes)
+
+    def _checked(self, checker: RowChecker, rows: Rows, lines: Sequence[int]) -> ManifestChunk:
         misshapen = checker.misshapen(rows)
         if misshapen:
             self._note(misshapen, lines)
@@ -167,12 +181,18 @@ class ManifestReader:
             {name: _take(values, kept) for name, values in columns.items()}, _take(rows, kept)
         )
 
-    def _note(self, problems: Problems, lines: list[int]) -> None:
+    def _note(self, problems: Problems, lines: Sequence[int]) -> None:
         self.num_skipped += len(problems)
         for i in sorted(problems)[: max(0, _SPELLED_OUT - len(self.problems))]:
             self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
 
     def _check_outcome(self) -> None:
+        if not self.num_rows + self.num_skipped:
+            msg = (
+                f"{self.path}: has a header but no row; expected a row for each image. "
+                "Is it the right file?"
+            )
+            raise ManifestError(msg)
         if not self.num_skipped:
             return
         more = self.num_skipped - len(self.problems)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ class RowChecker:
         Returns:
             The columns as a read manifest has them, bad rows included, and what is wrong.
         """
-        cells = dict(zip(self.columns.header, map(list, zip(*rows, strict=True)), strict=True))
+        # One column at a time: `zip(*rows)` takes several times as long.
+        cells = {name: list(map(itemgetter(i), rows)) for name, i in self.columns.position.items()}
         problems: Problems = defaultdict(list)
         read: dict[str, Any] = {"image_filename": cells["image_filename"]}
         self._check_names(cells["image_filename"], lines, problems)

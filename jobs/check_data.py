@@ -1,0 +1,134 @@
+"""Check manifests, their images and the candidates before training or evaluating on them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from streetclip.config import CheckDataConfig
+from streetclip.errors import ManifestError
+
+if TYPE_CHECKING:
+    from streetclip.datasets.candidates import Candidates
+    from streetclip.datasets.manifest import Manifest
+
+_SPELLED_OUT = 20
+
+
+def build_parser() -> OneLineParser:
+    """Make the parser of this job's flags."""
+    return build_config_parser(CheckDataConfig, __doc__ or "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job and return its exit code: 2 where anything is bad."""
+    return run_job(build_parser(), CheckDataConfig, argv, check_data)
+
+
+def check_data(config: CheckDataConfig) -> None:
+    """Check what the flags name, and print what was found.
+
+    Raises:
+        ManifestError: Something is bad; what, is printed.
+        CandidatesError: The candidates cannot be used.
+    """
+    from streetclip.datasets.candidates import load_candidates
+    from streetclip.datasets.check import shared_names
+    from streetclip.datasets.manifest import Manifest
+
+    candidates = None if config.candidates_file is None else load_candidates(config.candidates_file)
+    manifests: list[Manifest] = []
+    num_bad = 0
+    for path in config.csv:
+        manifest = _read(path)
+        if manifest is None:
+            num_bad += 1
+            continue
+        manifests.append(manifest)
+        num_bad += _check_one(config, manifest, candidates)
+    for (path_a, path_b), count in shared_names(manifests).items():
+        print(f"! {path_a} and {path_b} share {count:,} image names: what is trained on is tested.")
+    if num_bad:
+        msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
+        raise ManifestError(msg)
+    print("All good.")
+
+
+def _read(path: Path) -> "Manifest | None":
+    from streetclip.datasets.manifest import read_manifest
+
+    try:
+        return read_manifest(path, on_bad_rows="skip")
+    except ManifestError as error:
+        print(f"✗ {error}")
+        return None
+
+
+def _check_one(
+    config: CheckDataConfig, manifest: "Manifest", candidates: "Candidates | None"
+) -> int:
+    """Print what is found in one manifest, and count what is bad."""
+    frame = manifest.frame
+    located = int(frame["latitude_deg"].notna().sum())
+    print(
+        f"{manifest.path}: {len(frame):,} images in {frame['country_code'].nunique():,} countries, "
+        f"{located:,} with coordinates; {manifest.num_skipped:,} bad rows"
+    )
+    if manifest.attribute_columns:
+        print(f"  attributes: {', '.join(map(repr, manifest.attribute_columns))}")
+    _print_problems(list(manifest.problems), manifest.num_skipped)
+    _print_countries(manifest)
+    if candidates is not None:
+        _print_coverage(manifest, candidates)
+    num_bad = manifest.num_skipped if config.on_bad_rows == "fail" else 0
+    if config.image_dir is not None:
+        num_bad += _check_images(config, config.image_dir, manifest)
+    return num_bad
+
+
+def _print_problems(problems: list[str], total: int) -> None:
+    for problem in problems:
+        print(f"  ✗ {problem}")
+    if total > len(problems):
+        print(f"  … and {total - len(problems):,} more")
+
+
+def _print_countries(manifest: "Manifest") -> None:
+    from streetclip import gazetteer
+
+    counts = manifest.frame["country_code"].value_counts()
+    shown = [
+        f"{gazetteer.countries()[str(code)].name} {count:,}"
+        for code, count in counts.head(_SPELLED_OUT).items()
+    ]
+    rest = f" … and {len(counts) - len(shown)} more" if len(counts) > len(shown) else ""
+    print(f"  images by country: {', '.join(shown)}{rest}")
+
+
+def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> None:
+    from streetclip.datasets.check import coverage
+
+    found = coverage(manifest, candidates)
+    print(
+        f"  candidates name the country of {found.country / found.num_images:.1%} "
+        f"({found.country:,}) and the city of {found.city / found.num_images:.1%} ({found.city:,})"
+    )
+    if found.countries_missing:
+        print(f"  countries without candidates: {', '.join(found.countries_missing)}")
+
+
+def _check_images(config: CheckDataConfig, image_dir: Path, manifest: "Manifest") -> int:
+    from streetclip.datasets.check import unreadable_images
+
+    with ProgressBar(f"images of {manifest.path.name}", "image") as bar:
+        unreadable = unreadable_images(
+            manifest, image_dir, num_workers=config.num_workers, progress=bar
+        )
+    print(f"  {len(manifest.frame) - len(unreadable):,} images decoded, {len(unreadable):,} not")
+    problems = [f"{manifest.path}:{line}: {error}" for line, error in unreadable[:_SPELLED_OUT]]
+    _print_problems(problems, len(unreadable))
+    return len(unreadable)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
