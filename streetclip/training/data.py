@@ -81,6 +81,13 @@ def load_training_data(config: TrainConfig, train: Manifest, val: Manifest) -> T
     templates = load_templates(config.templates, config.template_file)
     train_images = caption_images(train, templates, config)
     _check_contrast(train, train_images)
+    if config.batch_size > len(train_images):
+        _LOG.warning(
+            "--batch_size is %d, but %s has %d images; each step takes them all",
+            config.batch_size,
+            train.path,
+            len(train_images),
+        )
     val_images = caption_images(val, templates, config)
     codes = sorted({*train_images.country_codes, *val_images.country_codes})
     known = countries()

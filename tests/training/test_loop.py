@@ -1,0 +1,307 @@
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from streetclip.errors import ConfigError, ManifestError, OutputError
+from streetclip.models import load_encoder
+from streetclip.store import list_trainings, open_store, training_curves
+from streetclip.training.schedule import epoch_order
+
+from .conftest import run_training
+
+
+def stop_at(step):
+    """A progress that presses Ctrl-C when a step is done."""
+
+    def progress(done, total, **numbers):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def curves_of(config):
+    with open_store(config.db, read_only=True) as store:
+        trainings = list_trainings(store)
+        frame = training_curves(store, int(trainings["id"].iloc[0]))
+    return trainings, frame[frame["name"] != "images_per_s"].reset_index(drop=True)
+
+
+def weights(encoder):
+    return {name: value.clone() for name, value in encoder.model.state_dict().items()}
+
+
+@pytest.fixture
+def whole(world):
+    """A training without a stop: its result, weights and curves."""
+    config = world.config(output_dir=world.folder / "whole", db=world.folder / "whole.db")
+    result, encoder = run_training(config)
+    return result, weights(encoder), curves_of(config)[1]
+
+
+def assert_equal_to(whole, config, result, encoder):
+    whole_result, whole_weights, whole_curves = whole
+    assert result.epochs == whole_result.epochs
+    assert result.best == whole_result.best
+    for name, value in weights(encoder).items():
+        assert torch.equal(value, whole_weights[name]), name
+    trainings, curves = curves_of(config)
+    assert curves.equals(whole_curves)
+    assert trainings["state"].tolist() == ["done"]
+    best = torch.load(config.output_dir / "best_model.pt", weights_only=True)["model"]
+    reference = torch.load(whole_result.checkpoint_path, weights_only=True)["model"]
+    assert all(torch.equal(best[name], reference[name]) for name in reference)
+
+
+# 4 steps an epoch, 12 in all: before the first, mid-epoch, at an epoch's end, after the last.
+@pytest.mark.parametrize("step", [0, 1, 4, 6, 12])
+def test_a_stop_and_a_resume_equal_the_training_without_a_stop(world, whole, step):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(step))
+    trainings, _ = curves_of(world.config())
+    assert trainings["state"].tolist() == ["interrupted"]
+    config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_several_stops_with_workers_and_without_memory_change_nothing(world, whole, monkeypatch):
+    monkeypatch.setattr("streetclip.training.images.MEMORY_LIMIT_BYTES", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(num_workers=2), stop_at(3))
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(resume=True), stop_at(7))
+    config = world.config(resume=True, num_workers=1)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_a_killed_training_goes_on_from_its_last_checkpoint(world, whole):
+    def killed(done, total, **numbers):
+        if done == 11:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run_training(world.config(checkpoint_every=3), killed)
+    last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
+    assert last["resume"]["step"] == 9
+    config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_the_small_world_is_learned(whole):
+    result, _, curves = whole
+    assert [record.epoch for record in result.epochs] == [0, 1, 2, 3]
+    assert [record.step for record in result.epochs] == [0, 4, 8, 12]
+    assert result.epochs[0].train_loss is None
+    assert result.best.val_country_accuracy > 0.8 > result.epochs[0].val_country_accuracy
+    assert result.best.val_loss < result.epochs[0].val_loss - 1
+    counts = curves.groupby("name").size().to_dict()
+    assert counts == {
+        "grad_norm": 12, "logit_scale": 12, "loss": 12, "lr": 12,
+        "val_country_accuracy": 4, "val_loss": 4,
+    }  # fmt: skip
+    losses = curves[curves["name"] == "loss"]
+    first_epoch = losses[losses["epoch"] <= 1]["value"]
+    assert result.epochs[1].train_loss == pytest.approx(first_epoch.mean())
+
+
+def test_the_best_model_evaluates_as_recorded(whole):
+    from streetclip.captions import country_prompts
+
+    result, _, _ = whole
+    encoder = load_encoder(str(result.checkpoint_path), device="cpu", precision="fp32")
+    folder = load_encoder(str(result.checkpoint_path.with_suffix("")), device="cpu")
+    assert encoder.sha256 == folder.sha256
+    assert country_prompts(encoder.prompts, "Peru") == ["A Street View photo in Peru."]
+    assert encoder.training["epoch"] == result.best.epoch
+    assert encoder.training["metrics"]["num_correct"] == result.best.num_correct
+    assert encoder.training["config"]["batch_size"] == 6
+    assert encoder.training["train"]["num_images"] == 26
+
+
+def test_a_second_training_into_the_same_folder_is_refused(world):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    before = (world.folder / "out" / "last_checkpoint.pt").read_bytes()
+    with pytest.raises(OutputError, match=r"holds a training already.*--resume"):
+        run_training(world.config())
+    assert (world.folder / "out" / "last_checkpoint.pt").read_bytes() == before
+
+
+def test_a_resume_of_a_finished_training_does_nothing(world):
+    first, _ = run_training(world.config(num_epochs=1))
+    checkpoint = world.folder / "out" / "last_checkpoint.pt"
+    before = checkpoint.stat().st_mtime_ns
+    again, _ = run_training(world.config(num_epochs=1, resume=True))
+    assert again.was_finished
+    assert dataclasses.replace(again, was_finished=False) == first
+    assert checkpoint.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"learning_rate": 1e-3}, "--learning_rate was '0.003', is '0.001'"),
+        ({"batch_size": 5}, "--batch_size was '6', is '5'"),
+        ({"templates": ("paper",)}, "--templates was"),
+    ],
+)
+def test_a_resume_with_other_settings_is_refused_by_name(world, change, named):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    with pytest.raises(ConfigError, match=named):
+        run_training(world.config(resume=True, **change))
+
+
+def test_a_resume_with_other_data_or_weights_is_refused_by_name(world, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    encoder = load_encoder(str(world.model), device="cpu")
+    encoder.model.logit_scale.data += 0.5
+    encoder.model.save_pretrained(tmp_path / "other")
+    encoder.tokenizer.save_pretrained(tmp_path / "other")
+    encoder.image_processor.save_pretrained(tmp_path / "other")
+    with pytest.raises(ConfigError, match="the weights of --model_name"):
+        run_training(world.config(resume=True, model_name=str(tmp_path / "other")))
+    world.write_split("val", 10)
+    with pytest.raises(ConfigError, match="the content of --val_csv"):
+        run_training(world.config(resume=True))
+
+
+def test_unreadable_images_are_skipped_counted_and_named(world, caplog):
+    images = world.folder / "images"
+    (images / "train3.png").write_bytes(b"no image")
+    (images / "train8.png").unlink()
+    (images / "val5.png").write_bytes(b"")
+    result, encoder = run_training(world.config())
+    assert (result.num_unreadable_train, result.num_unreadable_val) == (2, 1)
+    assert {record.num_images for record in result.epochs} == {11}
+    assert result.best.num_correct <= 10
+    assert "train3.png" in caplog.text
+    assert "train8.png" in caplog.text
+    assert all(torch.isfinite(value).all() for value in encoder.model.state_dict().values())
+
+
+def test_unreadable_images_leave_the_same_batches_in_memory_and_from_disk(world, monkeypatch):
+    (world.folder / "images" / "train3.png").write_bytes(b"no image")
+    kept, kept_encoder = run_training(world.config(num_epochs=2))
+    monkeypatch.setattr("streetclip.training.images.MEMORY_LIMIT_BYTES", 0)
+    streamed, encoder = run_training(world.config(num_epochs=2, output_dir=world.folder / "b"))
+    assert streamed.epochs == kept.epochs
+    assert encoder.sha256 == kept_encoder.sha256
+
+
+def test_a_batch_with_less_than_two_readable_images_is_skipped(world):
+    order = epoch_order(26, seed=42, epoch=1)
+    # Two images of the first batch, one of the second, none of the others.
+    readable = {int(order[1]), int(order[4]), int(order[7])}
+    for index in set(range(26)) - readable:
+        (world.folder / "images" / f"train{index}.png").write_bytes(b"")
+    result, _ = run_training(world.config(num_epochs=1))
+    assert result.num_skipped_batches == 3
+    assert result.epochs[1].step == 4
+    _, curves = curves_of(world.config())
+    assert curves[curves["name"] == "loss"]["step"].tolist() == [1]
+
+
+def test_all_training_images_unreadable_is_an_error(world):
+    for index in range(26):
+        (world.folder / "images" / f"train{index}.png").write_bytes(b"")
+    with pytest.raises(ManifestError, match=r"26 of 26 cannot.*--image_dir"):
+        run_training(world.config())
+    trainings, _ = curves_of(world.config())
+    assert trainings["state"].tolist() == ["failed"]
+    assert "26 of 26" in trainings["error"].iloc[0]
+
+
+def test_all_validation_images_unreadable_is_an_error(world):
+    for index in range(11):
+        (world.folder / "images" / f"val{index}.png").unlink()
+    with pytest.raises(ManifestError, match="none of the 11 validation images"):
+        run_training(world.config())
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoint(
+    world, monkeypatch, where
+):
+    from streetclip.training import loop
+    from streetclip.training.loss import contrastive_loss
+
+    steps = []
+
+    def failing(images, texts, ids, scale):
+        loss = contrastive_loss(images, texts, ids, scale)
+        steps.append(1)
+        if len(steps) != 7:
+            return loss
+        return loss * float("nan") if where == "loss" else loss + (scale * 0).sqrt()
+
+    monkeypatch.setattr(loop, "contrastive_loss", failing)
+    with pytest.raises(ConfigError, match=r"step 7.*nan.*--learning_rate"):
+        run_training(world.config())
+    last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
+    assert last["resume"]["step"] == 4
+    assert all(torch.isfinite(value).all() for value in last["model"].values())
+    assert curves_of(world.config())[0]["state"].tolist() == ["failed"]
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(world, caplog):
+    result, _ = run_training(world.config(batch_size=64, num_epochs=2))
+    assert [record.step for record in result.epochs] == [0, 1, 2]
+    assert "--batch_size is 64" in caplog.text
+
+
+def test_equal_captions_are_refused(world):
+    rows = (world.folder / "train.csv").read_text(encoding="utf-8").splitlines()
+    (world.folder / "train.csv").write_text(
+        "\n".join([rows[0], *(row for row in rows if "Paris" in row)]), encoding="utf-8"
+    )
+    with pytest.raises(ManifestError, match=r"all 7 captions are equal.*nothing to contrast"):
+        run_training(world.config())
+
+
+def test_a_training_outside_the_main_thread_works(world):
+    results = []
+    config = world.config(num_epochs=1)
+    thread = threading.Thread(target=lambda: results.append(run_training(config)))
+    thread.start()
+    thread.join()
+    assert results[0][0].best.epoch == 1
+
+
+def test_training_leaves_the_callers_random_numbers_alone(world):
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    run_training(world.config(num_epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_logit_scale_stays_within_its_bounds(world):
+    config = world.config(learning_rate=0.9, warmup_fraction=0.0, num_epochs=2)
+    run_training(config)
+    _, curves = curves_of(config)
+    scales = curves[curves["name"] == "logit_scale"]["value"]
+    # At this rate it falls by far more than it is above its lower bound.
+    assert scales.min() == 1.0
+
+
+def test_only_distinct_captions_are_encoded(world, monkeypatch):
+    from streetclip.models import DualEncoder
+
+    seen = []
+    original = DualEncoder.text_features
+
+    def spy(self, texts):
+        if self.model.training:
+            seen.append(list(texts))
+        return original(self, texts)
+
+    monkeypatch.setattr(DualEncoder, "text_features", spy)
+    run_training(world.config(num_epochs=1))
+    assert len(seen) == 4
+    assert all(len(texts) == len(set(texts)) <= 4 for texts in seen)
+    assert len(np.unique([text for texts in seen for text in texts])) == 4
