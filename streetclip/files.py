@@ -13,6 +13,8 @@ from typing import Any
 from streetclip.errors import OutputError, ResourceError, shown
 
 _DISK_GAVE_OUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# FileExistsError: a parent of the path is a file.
+_NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
 @contextlib.contextmanager
@@ -52,7 +54,7 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
                 "untouched. Free some space, or name another folder, and run again."
             )
             raise ResourceError(msg) from error
-        if isinstance(error, (PermissionError, NotADirectoryError)) or error.errno == errno.EROFS:
+        if isinstance(error, _NOT_WRITABLE) or error.errno == errno.EROFS:
             msg = f"{path}: cannot be written ({error.strerror}). Name a folder that can."
             raise OutputError(msg) from error
         raise

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
+from streetclip.models.weights import weight_files
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TOKENIZER_FILES = (
@@ -51,13 +52,16 @@ def fetch_from_hub(repo_id: str) -> Path:
         ModelError: The hub has no such model, or does not give it to this user.
     """
     cached = _cached_folder(repo_id)
-    if cached is not None and missing_part(cached) is None:
+    if cached is not None and _is_complete(cached):
         return cached
     return _download(repo_id)
 
 
 def missing_part(folder: Path) -> str | None:
     """Name the first part that a model folder lacks; None if it is complete.
+
+    Raises:
+        ModelError: An index of weight files names one that is not there.
 
     Examples:
         >>> missing_part(Path("no such folder"))
@@ -69,13 +73,20 @@ def missing_part(folder: Path) -> str | None:
 
     if not has("config.json"):
         return "config.json"
-    if not any(folder.glob("model*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+    if not weight_files(folder):
         return "model.safetensors or pytorch_model.bin"
     if not has("preprocessor_config.json", "processor_config.json"):
         return "preprocessor_config.json"
     if not has(*_TOKENIZER_FILES):
         return "tokenizer.json or vocab.json"
     return None
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        return missing_part(folder) is None
+    except ModelError:
+        return False
 
 
 def _cached_folder(repo_id: str) -> Path | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from streetclip.errors import ModelError, shown
+from streetclip.errors import ModelError, TemplateError, shown
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, looks_like_hub_id, missing_part
@@ -201,7 +201,7 @@ def _read_prompts(value: Any, name: str) -> "PromptSet | None":
 
     try:
         return PromptSet.from_dict(value)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (TemplateError, TypeError, AttributeError) as error:
         raise _unreadable(name, "record of prompts", error) from error
 
 

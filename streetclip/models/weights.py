@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,25 +47,31 @@ def size_bytes(state: "dict[str, torch.Tensor]") -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
-def read_folder_weights(folder: Path) -> "dict[str, torch.Tensor]":
-    """Read the weights of a Hugging Face folder: safetensors, or an old `pytorch_model.bin`.
+def weight_files(folder: Path) -> list[Path]:
+    """List the files of a Hugging Face folder's weights; empty if there are none.
+
+    Safetensors before an old `pytorch_model.bin`, in one file or in shards that an index names.
 
     Raises:
-        ModelError: No weights, or a file of them that is damaged or would run code.
+        ModelError: An index that is damaged, or names a file that is not there.
     """
     for name in _WEIGHT_FILES:
         path = folder / name
         if path.is_file():
-            parts = _shards(path) if name.endswith(".index.json") else [path]
-            state: dict[str, torch.Tensor] = {}
-            for part in parts:
-                state.update(read_tensors(part))
-            return state
-    msg = (
-        f"{folder}: holds no weights; expected model.safetensors or pytorch_model.bin. "
-        "Is the download complete?"
-    )
-    raise ModelError(msg)
+            return _shards(path) if name.endswith(".index.json") else [path]
+    return []
+
+
+def read_folder_weights(folder: Path) -> "dict[str, torch.Tensor]":
+    """Read all weights of a Hugging Face folder.
+
+    Raises:
+        ModelError: A file of them is missing, damaged, or would run code.
+    """
+    state: dict[str, torch.Tensor] = {}
+    for path in weight_files(folder):
+        state.update(read_tensors(path))
+    return state
 
 
 def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
@@ -98,7 +105,10 @@ def read_torch_file(path: Path) -> Any:
         msg = f"{path}: is not a file of torch.save. Expected a checkpoint such as best_model.pt."
         raise ModelError(msg)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of other pickle protocols before it reads or refuses them.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(_pickle_message(path, error)) from error
     except (RuntimeError, EOFError, KeyError, IndexError, ValueError, TypeError) as error:

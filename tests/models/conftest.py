@@ -10,6 +10,7 @@ import pytest
 import torch
 
 IMAGE_SIZE = 32
+TEXT_LENGTH = 24
 CORPUS = ["A Street View photo in France.", "A Street View photo from Tbilisi, Georgia.", "Zürich"]
 
 
@@ -76,7 +77,7 @@ def build_clip_tokenizer():
     for special in ("<|startoftext|>", "<|endoftext|>"):
         vocab[special] = len(vocab)
     merges = [tuple(pair) for pair in learned["merges"]]
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=20)
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=TEXT_LENGTH)
 
 
 def build_clip_model(tokenizer, *, seed: int = 0, eos_token_id: int | None = None):
@@ -86,7 +87,7 @@ def build_clip_model(tokenizer, *, seed: int = 0, eos_token_id: int | None = Non
     layers = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
     text = {
         "vocab_size": len(tokenizer),
-        "max_position_embeddings": 20,
+        "max_position_embeddings": TEXT_LENGTH,
         "num_hidden_layers": 2,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id if eos_token_id is None else eos_token_id,

@@ -30,7 +30,7 @@ def test_clip_features_equal_those_of_transformers(clip_folder, encoder, photos)
     tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
     with torch.no_grad():
         images = model.get_image_features(**processor(images=photos, return_tensors="pt"))
-        inputs = tokenizer(TEXTS, padding=True, truncation=True, max_length=20, return_tensors="pt")
+        inputs = tokenizer(TEXTS, padding=True, truncation=True, max_length=24, return_tensors="pt")
         texts = model.get_text_features(**inputs)
     ours = encoder.encode_images(_pixels(encoder, photos))
     assert ours.shape == (7, 16)
