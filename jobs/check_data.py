@@ -39,7 +39,7 @@ def check_data(config: CheckDataConfig) -> None:
     candidates = None if config.candidates_file is None else load_candidates(config.candidates_file)
     manifests: list[Manifest] = []
     num_bad = 0
-    for path in config.csv:
+    for path in dict.fromkeys(config.csv):
         manifest = _read(path)
         if manifest is None:
             num_bad += 1
@@ -47,7 +47,7 @@ def check_data(config: CheckDataConfig) -> None:
         manifests.append(manifest)
         num_bad += _check_one(config, manifest, candidates)
     for (path_a, path_b), count in shared_names(manifests).items():
-        print(f"! {path_a} and {path_b} share {count:,} image names: what is trained on is tested.")
+        print(f"! {path_a} and {path_b} share {count:,} image names: the same images are trained on and tested on.")
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
         raise ManifestError(msg)

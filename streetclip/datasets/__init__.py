@@ -1,0 +1,1 @@
+"""Manifests, candidates and images: what comes from the user's files."""

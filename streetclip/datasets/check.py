@@ -55,6 +55,7 @@ def unreadable_images(
     frame = manifest.frame
     paths = [resolve_image_path(image_dir, name) for name in frame["image_filename"]]
     errors: dict[int, str] = {}
+    progress(0, len(paths))
     batches = iterate_batches(paths, _one_pixel, batch_size=_BATCH, num_workers=num_workers)
     for number, batch in enumerate(batches, start=1):
         errors |= batch.errors

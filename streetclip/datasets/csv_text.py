@@ -182,7 +182,8 @@ def _badly_quoted(path: Path, error: csv.Error) -> str:
         for _ in reader:
             start = reader.line_num + 1
     return (
-        f"{path}:{start}: the row that starts here is badly quoted, up to line {reader.line_num} ({error}). "
+        f"{path}:{start}: the row that starts here is badly quoted, up to line {reader.line_num} "
+        f"({error}). "
         'Close every quote, and write a quote inside a quoted cell twice ("").'
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from streetclip.datasets.columns import read_columns
 from streetclip.datasets.csv_text import CsvFile, Rows
 from streetclip.datasets.duplicates import RepeatedHashes
-from streetclip.datasets.row_checks import Problems, RowChecker, name_hashes
+from streetclip.datasets.row_checks import RowChecker, name_hashes
 from streetclip.errors import ManifestError
 from streetclip.progress import Progress, no_progress
 
@@ -138,6 +138,8 @@ class ManifestReader:
         self.problems = []
         checker = RowChecker(self._columns, repeated, self._check_captions)
         with CsvFile(self.path) as file:
+            if self._fail:
+                self._progress(0, file.num_bytes)
             for rows, lines in file.chunks(self._chunk_rows):
                 if hashes is not None:
                     hashes.add(self._name_hashes(rows))
@@ -150,6 +152,7 @@ class ManifestReader:
 
     def _collect_names(self, hashes: RepeatedHashes) -> None:
         with CsvFile(self.path) as file:
+            self._progress(0, 2 * file.num_bytes)
             for rows, _ in file.chunks(self._chunk_rows):
                 hashes.add(self._name_hashes(rows))
                 self._report(file, is_second=False)
@@ -165,26 +168,26 @@ class ManifestReader:
         self._progress(done, num_passes * file.num_bytes)
 
     def _checked(self, checker: RowChecker, rows: Rows, lines: Sequence[int]) -> ManifestChunk:
+        told: dict[int, list[str]] = {}
         misshapen = checker.misshapen(rows)
         if misshapen:
-            self._note(misshapen, lines)
+            told = {lines[i]: problems for i, problems in misshapen.items()}
             kept = [i for i in range(len(rows)) if i not in misshapen]
-            rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
-            if not rows:
-                return ManifestChunk({}, [])
+            rows, lines = _take(rows, kept), _take(lines, kept)
         columns, problems = checker.check(rows, lines)
+        told |= {lines[i]: messages for i, messages in problems.items()}
+        self._note(told)
         if not problems:
             return ManifestChunk(columns, rows)
-        self._note(problems, lines)
         kept = [i for i in range(len(rows)) if i not in problems]
         return ManifestChunk(
             {name: _take(values, kept) for name, values in columns.items()}, _take(rows, kept)
         )
 
-    def _note(self, problems: Problems, lines: Sequence[int]) -> None:
-        self.num_skipped += len(problems)
-        for i in sorted(problems)[: max(0, _SPELLED_OUT - len(self.problems))]:
-            self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
+    def _note(self, told: dict[int, list[str]]) -> None:
+        self.num_skipped += len(told)
+        for line in sorted(told)[: max(0, _SPELLED_OUT - len(self.problems))]:
+            self.problems.append(f"{self.path}:{line}: {' Also: '.join(told[line])}")
 
     def _check_outcome(self) -> None:
         if not self.num_rows + self.num_skipped:

@@ -116,10 +116,10 @@ class RowChecker:
                 self._check_repeated(name, i, lines[i], problems)
 
     def _check_repeated(self, name: str, i: int, line: int, problems: Problems) -> None:
-        name = canonical_name(name)
-        if hash(name) not in self.repeated:
+        canonical = canonical_name(name)
+        if hash(canonical) not in self.repeated:
             return
-        first = self._first_lines.setdefault(name, line)
+        first = self._first_lines.setdefault(canonical, line)
         if first != line:
             problems[i].append(
                 f"image_filename {shown(name)} stands on line {first} already; expected each "

@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+
+from streetclip.datasets.coordinates import parse_coordinates, swapped_coordinates
+
+
+def problems(latitude, longitude):
+    return [text for _, text in parse_coordinates([latitude], [longitude])[2]]
+
+
+def test_numbers_are_read_and_blanks_are_unknown():
+    latitude_deg, longitude_deg, bad = parse_coordinates(
+        ["48.85", "", " -33.9 ", "1e1", "  "], ["2.35", "", "151.2", "+.5", ""]
+    )
+    np.testing.assert_array_equal(latitude_deg, [48.85, math.nan, -33.9, 10, math.nan])
+    np.testing.assert_array_equal(longitude_deg, [2.35, math.nan, 151.2, 0.5, math.nan])
+    assert bad == []
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [("90", "180"), ("-90", "-180"), ("0", "0")])
+def test_the_limits_themselves_are_allowed(latitude, longitude):
+    assert problems(latitude, longitude) == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["nan", "NaN", "inf", "-Infinity", "abc", "1_0", "48.8.5", "−5", "0x10"]
+)
+def test_what_is_no_number_is_told(cell):
+    assert problems(cell, "5") == [f"latitude is '{cell}'; expected a number of degrees, or blank."]
+    assert problems("5", cell) == [
+        f"longitude is '{cell}'; expected a number of degrees, or blank."
+    ]
+
+
+def test_a_decimal_comma_is_recognised():
+    assert "decimal comma" in problems("48,85", "2")[0]
+
+
+def test_one_coordinate_without_the_other_is_told():
+    assert problems("", "2.5")[0].startswith("latitude is blank but longitude is '2.5'")
+    assert problems("2.5", " ")[0].startswith("longitude is blank but latitude is '2.5'")
+
+
+def test_out_of_range_asks_whether_the_columns_are_swapped():
+    assert problems("151.2", "-33.9") == [
+        "latitude is 151.2; expected −90 to 90. Are the columns swapped?"
+    ]
+
+
+def test_out_of_range_does_not_ask_where_swapping_would_not_help():
+    assert problems("999", "5") == ["latitude is 999; expected −90 to 90."]
+    assert problems("5", "-181") == ["longitude is -181; expected −180 to 180."]
+
+
+def test_bad_pairs_are_found_by_index_and_become_unknown():
+    latitude_deg, longitude_deg, bad = parse_coordinates(["1", "x", "3"], ["1", "2", "200"])
+    assert [i for i, _ in bad] == [1, 2]
+    assert np.isnan(latitude_deg).tolist() == [False, True, True]
+    assert np.isnan(longitude_deg).tolist() == [False, True, True]
+
+
+def swapped(*rows):
+    latitude_deg, longitude_deg, codes = zip(*rows, strict=True)
+    return swapped_coordinates(np.array(latitude_deg), np.array(longitude_deg), codes).tolist()
+
+
+def test_a_swapped_pair_is_told_by_its_country():
+    assert swapped((48.85, 2.35, "FR"), (2.35, 48.85, "FR"), (55.75, 37.6, "RU")) == [1]
+    assert swapped((37.6, 55.75, "RU")) == [0]
+
+
+def test_a_pair_that_is_elsewhere_either_way_is_not_called_swapped():
+    assert swapped((-21.1, 55.5, "FR"), (40.7, -74.0, "FR")) == []
+
+
+def test_unknown_countries_and_coordinates_are_never_swapped():
+    assert swapped((2.35, 48.85, ""), (math.nan, math.nan, "FR"), (70.0, -49.0, "AQ")) == []
+
+
+def test_countries_across_the_180th_meridian_are_not_flagged_for_their_far_side():
+    assert swapped((-16.8, -179.9, "FJ"), (66.3, -172.9, "RU"), (52.9, 173.2, "US")) == []
