@@ -197,18 +197,18 @@ def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
     """Turn cumulative counts into shares with intervals.
 
     Args:
-        curve: distance_km, num_within (images at most that far) and with_coordinates (images that
-            can be judged), as `store.distance_curve` gives them.
+        curve: distance_km, n (images at most that far) and total (images that can be judged), as
+            `store.distance_curve` gives them.
 
     Returns:
         distance_km, value, low, high (shares in [0, 1]); empty without images.
     """
-    seen = curve[curve["with_coordinates"] > 0]
-    low, high = wilson_interval(seen["num_within"], seen["with_coordinates"])
+    seen = curve[curve["total"] > 0]
+    low, high = wilson_interval(seen["n"], seen["total"])
     return pd.DataFrame(
         {
             "distance_km": seen["distance_km"].to_numpy(dtype=np.float64),
-            "value": (seen["num_within"] / seen["with_coordinates"]).to_numpy(dtype=np.float64),
+            "value": (seen["n"] / seen["total"]).to_numpy(dtype=np.float64),
             "low": low,
             "high": high,
         }

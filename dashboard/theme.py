@@ -5,6 +5,7 @@ gives each theme its `chartCategoricalColors` in the order of `ROLES`, so that t
 them and a change of theme needs no rerun. Okabe & Ito, "Color Universal Design" (2008).
 """
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import altair as alt
@@ -97,33 +98,36 @@ def continent_scale() -> alt.Scale:
     return alt.Scale(domain=list(CONTINENT_COLOURS), range=list(CONTINENT_COLOURS.values()))
 
 
-def chart(layers: alt.LayerChart, height: int = CHART_HEIGHT) -> alt.LayerChart:
-    """Give a chart the house style: light grid, no frame, quiet axes.
+def draw(
+    layers: Sequence[alt.Chart], *, key: str, alt_text: str, height: int = CHART_HEIGHT
+) -> None:
+    """Draw a chart in the house style, with a description for those who do not see it.
 
     Args:
-        layers: A chart with at least one mark `in_role`, whose colours the axes share: Streamlit's
-            own grey of axis labels is too pale to read (3.7:1 on white).
+        layers: Marks, the lowest first; at least one is `in_role`, whose colours the axes share:
+            Streamlit's own grey of axis labels is too pale to read (3.7:1 on white).
+        key: Unique on the page.
+        alt_text: What the chart says, in a sentence.
         height: Pixels, axes included.
     """
     axis_colour = alt.ExprRef("scale('color', 'muted')")
-    return (
-        layers.properties(height=height)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=axis_colour,
-            titleColor=axis_colour,
-            labelFontSize=_LABEL_PIXELS,
-            titleFontSize=_LABEL_PIXELS,
-            titleFontWeight="normal",
-            labelPadding=5,
-            titlePadding=8,
-            gridOpacity=0.6,
-            labelLimit=160,
-        )
-        .configure_text(fontSize=_LABEL_PIXELS)
+    chart = alt.layer(
+        *layers,
+        height=height,
+        config=alt.Config(
+            view=alt.ViewConfig(stroke=None),
+            text=alt.MarkConfig(fontSize=_LABEL_PIXELS),
+            axis=alt.AxisConfig(
+                labelColor=axis_colour,
+                titleColor=axis_colour,
+                labelFontSize=_LABEL_PIXELS,
+                titleFontSize=_LABEL_PIXELS,
+                titleFontWeight="normal",
+                labelPadding=5,
+                titlePadding=8,
+                gridOpacity=0.6,
+                labelLimit=160,
+            ),
+        ),
     )
-
-
-def draw(layers: alt.LayerChart, *, key: str, alt_text: str, height: int = CHART_HEIGHT) -> None:
-    """Draw a chart with its description for those who do not see it."""
-    st.altair_chart(chart(layers, height), width="stretch", key=key, alt=alt_text)
+    st.altair_chart(chart, width="stretch", key=key, alt=alt_text)

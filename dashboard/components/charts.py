@@ -23,7 +23,7 @@ def distance_curve(curve: pd.DataFrame, thresholds: pd.DataFrame) -> None:
     """
     line = _in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
     marks = _in_per_cent(thresholds)
-    layers = alt.layer(*_ceilings(marks), *_curve(line), *_thresholds(marks))
+    layers = [*_ceilings(marks), *_curve(line), *_thresholds(marks)]
     theme.draw(layers, key="distance_curve", alt_text=_curve_text(thresholds))
     markup.remark(
         "Dotted: the thresholds street, city, region, country and continent. Ticks on them: the "
@@ -56,7 +56,7 @@ def continent_bars(continents: pd.DataFrame) -> None:
         value=continents["country"], low=continents["country_low"], high=continents["country_high"]
     )
     theme.draw(
-        alt.layer(*_bars(_in_per_cent(bars))),
+        _bars(_in_per_cent(bars)),
         key="continent_bars",
         alt_text=_bars_text(bars),
     )
@@ -220,15 +220,15 @@ def _tooltip(*fields: tuple[str, str]) -> list[alt.Tooltip]:
 
 def _curve_text(thresholds: pd.DataFrame) -> str:
     parts = [
-        f"{formats.share(row.value)} within {formats.kilometres(row.threshold_km)}"
-        for row in thresholds.itertuples()
+        f"{formats.share(value)} within {formats.kilometres(km)}"
+        for value, km in zip(thresholds["value"], thresholds["threshold_km"], strict=True)
     ]
     return f"Share of images by distance from the true place: {', '.join(parts)}."
 
 
 def _bars_text(bars: pd.DataFrame) -> str:
     parts = [
-        f"{row.continent} {formats.share(row.value)} of {formats.count(row.n)}"
-        for row in bars.itertuples()
+        f"{continent} {formats.share(value)} of {formats.count(n)}"
+        for continent, value, n in zip(bars["continent"], bars["value"], bars["n"], strict=True)
     ]
     return f"Country accuracy by true continent: {', '.join(parts)}."

@@ -10,6 +10,8 @@ import streamlit as st
 from dashboard import formats, state
 from dashboard.components import markup
 
+_LONGEST = 1000  # characters of a text that are shown in full
+
 
 def state_text(run: Mapping[str, Any]) -> str:
     """A run's state in words, with how far it is unless it is done.
@@ -31,7 +33,7 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
         runs: The runs, newest first.
         run_id: The run that is shown.
     """
-    labels = {int(run["id"]): _label(run) for run in runs.to_dict("records")}
+    labels = {int(run["id"]): _label(run) for run in _rows(runs)}
     st.session_state[state.RUN_PICKER_KEY] = run_id
     st.sidebar.selectbox(
         "Run",
@@ -40,6 +42,10 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
         key=state.RUN_PICKER_KEY,
         on_change=state.show_picked_run,
     )
+
+
+def _rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in runs.to_dict("records")]
 
 
 def _label(run: Mapping[str, Any]) -> str:
@@ -61,7 +67,8 @@ def heading(run: Mapping[str, Any]) -> None:
             markup.tag("strong", markup.name(run["name"])),
             " · ",
             markup.name(run["dataset"]),
-            f" · {formats.count(run['num_images'])} images · {run['strategy']}",
+            f" · {formats.count(run['num_images'])} images · ",
+            markup.name(run["strategy"], 40),
             *chips,
             css="sc-line",
         )
@@ -78,7 +85,7 @@ def progress(run: Mapping[str, Any]) -> None:
     if run["state"] == "failed":
         markup.notice(
             "This run failed",
-            run["error"] or "It left no message.",
+            formats.plain(run["error"] or "It left no message.", _LONGEST),
             so_far,
             css="sc-alert",
             role="alert",
@@ -138,7 +145,7 @@ def _table_frame(runs: pd.DataFrame) -> pd.DataFrame:
         {
             "run": runs["id"],
             "name": [formats.plain(text) for text in runs["name"]],
-            "state": [state_text(run) for run in runs.to_dict("records")],
+            "state": [state_text(run) for run in _rows(runs)],
             "country": 100 * runs["country_correct"] / done,
             "city": 100 * runs["city_correct"] / done,
             "hierarchical": 100 * runs["city_correct"] / right,
@@ -169,10 +176,10 @@ def details(run: Mapping[str, Any]) -> None:
                 ("Prompts", _prompts(run["prompts"])),
                 ("Strategy", _text(run["strategy"])),
                 ("Seed", str(run["seed"])),
-                ("Precision", _text(config.get("precision"))),
+                ("Precision", _text(config.get("precision_used", config.get("precision")))),
                 ("Started", formats.moment(run["created_at"])),
                 ("Last written", formats.moment(run["updated_at"])),
-                ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
+                ("Versions", _text(" · ".join(f"{k} {v}" for k, v in sorted(versions.items())))),
                 ("Commit", _text(run["commit_sha"])),
                 ("Output folder", _text(run["output_dir"])),
             ]
@@ -180,7 +187,7 @@ def details(run: Mapping[str, Any]) -> None:
 
 
 def _text(value: object) -> str:
-    return formats.NONE if value is None else formats.plain(value, 300)
+    return formats.NONE if value is None else formats.plain(value, _LONGEST)
 
 
 def _prompts(prompts: Mapping[str, Any] | None) -> str:
@@ -191,7 +198,7 @@ def _prompts(prompts: Mapping[str, Any] | None) -> str:
 
 def _prompt(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return formats.plain(text, 300)
+    return formats.plain(text, _LONGEST)
 
 
 def how_to_start() -> None:

@@ -1,0 +1,280 @@
+"""Stores with known figures, the page run by AppTest, and a real server with a real browser."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from streetclip.metrics.summary import SummaryInput, summarise
+from streetclip.store import (
+    DatasetSpec,
+    RunSpec,
+    finish_run,
+    open_store,
+    read_predictions,
+    register_dataset,
+    set_run_state,
+    start_run,
+    write_predictions,
+)
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / "dashboard" / "Home.py"
+
+NUM_IMAGES = 120
+# By true country: images, of these country right, of these city right, city among candidates.
+TRUTH = {
+    ("Europe", "FR", "Paris"): (60, 45, 30, 60),
+    ("Asia", "JP", "Tokyo"): (40, 20, 10, 30),
+    ("Oceania", "NZ", "Auckland"): (20, 5, 5, 20),
+}
+NUM_UNREADABLE = 4  # the last images of New Zealand
+CITY_RIGHT_KM, COUNTRY_RIGHT_KM, WRONG_KM = 5.0, 300.0, 3000.0
+
+
+def manifest_frame():
+    places = [place for place, (n, *_) in TRUTH.items() for _ in range(n)]
+    continent, code, city = map(list, zip(*places, strict=True))
+    return pd.DataFrame(
+        {
+            "image_filename": [f"{i}.jpg" for i in range(NUM_IMAGES)],
+            "city": city,
+            "region": "",
+            "country": code,
+            "continent": continent,
+            "country_code": code,
+            "latitude_deg": 10.0,
+            "longitude_deg": 20.0,
+            "line": np.arange(2, NUM_IMAGES + 2),
+        }
+    )
+
+
+def prediction_frame(image_ids):
+    """What `TRUTH` says, as the store takes it."""
+    within = [i for n, *_ in TRUTH.values() for i in range(n)]
+    of_place = [counts for counts in TRUTH.values() for _ in range(counts[0])]
+    country_right = np.array([i < c[1] for i, c in zip(within, of_place, strict=True)])
+    city_right = np.array([i < c[2] for i, c in zip(within, of_place, strict=True)])
+    reachable = np.array([i < c[3] for i, c in zip(within, of_place, strict=True)])
+    readable = np.arange(NUM_IMAGES) < NUM_IMAGES - NUM_UNREADABLE
+    truth = manifest_frame()
+    km = np.where(city_right, CITY_RIGHT_KM, np.where(country_right, COUNTRY_RIGHT_KM, WRONG_KM))
+    return pd.DataFrame(
+        {
+            "image_id": image_ids,
+            "status": np.where(readable, "ok", "unreadable"),
+            "error": np.where(readable, None, "truncated"),
+            "true_country": truth["country_code"],
+            "true_continent": truth["continent"],
+            "true_region": "",
+            "true_city": truth["city"],
+            "pred_country": np.where(
+                country_right, truth["country_code"], np.where(readable, "BR", None)
+            ),
+            "pred_city": np.where(readable, "Somewhere", None),
+            "country_correct": country_right.astype(int),
+            "city_correct": city_right.astype(int),
+            "country_reachable": 1,
+            "city_reachable": reachable.astype(int),
+            "country_probability": np.where(readable, 0.7, np.nan),
+            "city_probability": np.where(readable, 0.4, np.nan),
+            "true_country_rank": pd.array(np.where(readable, 1, None), "Int64"),
+            "true_city_rank": pd.array(np.where(readable, 2, None), "Int64"),
+            "pred_latitude_deg": np.where(readable, 1.0, np.nan),
+            "pred_longitude_deg": np.where(readable, 2.0, np.nan),
+            "true_latitude_deg": 10.0,
+            "true_longitude_deg": 20.0,
+            "coordinate_source": "image",
+            "distance_km": np.where(readable, km, np.nan),
+            "nearest_candidate_km": 3.0,
+            "top_countries": None,
+            "top_cities": None,
+        }
+    )
+
+
+def metrics_of(predictions):
+    return summarise(
+        SummaryInput(
+            country_correct=predictions["country_correct"].to_numpy(bool),
+            city_correct=predictions["city_correct"].to_numpy(bool),
+            country_reachable=predictions["country_reachable"].to_numpy(bool),
+            city_reachable=predictions["city_reachable"].to_numpy(bool),
+            readable=(predictions["status"] == "ok").to_numpy(),
+            true_country=predictions["true_country"].to_numpy(str),
+            true_continent=predictions["true_continent"].to_numpy(str),
+            predicted_country=predictions["pred_country"].fillna("").to_numpy(str),
+            country_probability=predictions["country_probability"].to_numpy(np.float64),
+            distance_km=predictions["distance_km"].to_numpy(np.float64),
+            nearest_candidate_km=predictions["nearest_candidate_km"].to_numpy(np.float64),
+            has_coordinates=np.ones(len(predictions), dtype=bool),
+            seed=7,
+        )
+    )
+
+
+class Written:
+    """A store that tests write runs into, as the evaluate job does."""
+
+    def __init__(self, path):
+        self.path = path
+        with open_store(path):
+            pass
+
+    def add_run(self, *, num_done=NUM_IMAGES, state="done", error=None, drawn=False, **changes):
+        """Add a run with its first `num_done` predictions, and give its id."""
+        dataset_name = changes.pop("dataset_name", "test")
+        with open_store(self.path) as store:
+            dataset = register_dataset(
+                store,
+                DatasetSpec(
+                    name=dataset_name,
+                    csv_path=self.path.parent / "test.csv",
+                    csv_sha256=f"{dataset_name} {drawn}",
+                    image_dir=self.path.parent / "images",
+                    frame=manifest_frame(),
+                    drawn=drawn,
+                ),
+            )
+            run_id = start_run(store, self._spec(dataset.id, changes))
+            self._write(store, run_id, prediction_frame(dataset.image_ids).head(num_done))
+            if state == "done":
+                finish_run(store, run_id, metrics_of(read_predictions(store, run_id)))
+            else:
+                set_run_state(store, run_id, state, error)
+        return run_id
+
+    def add_predictions(self, run_id, start, stop):
+        """Write further predictions of a run, as a job does while the page is open."""
+        with open_store(self.path) as store:
+            ids = read_predictions(store, run_id)["image_id"].iloc[0] + np.arange(NUM_IMAGES)
+            self._write(store, run_id, prediction_frame(ids).iloc[start:stop])
+
+    @staticmethod
+    def _write(store, run_id, frame):
+        if len(frame):
+            write_predictions(store, {run_id: frame})
+
+    @staticmethod
+    def _spec(dataset_id, changes):
+        values = {
+            "name": "first",
+            "fingerprint": "f1",
+            "dataset_id": dataset_id,
+            "model_source": "outputs/training/best_model.pt",
+            "model_sha256": "abc",
+            "candidates_path": "data/candidates.json",
+            "candidates_sha256": "def",
+            "prompts": {"name": "paper", "country": ["A photo in {country}."]},
+            "strategy": "hierarchical",
+            "seed": 42,
+            "config": {"precision": "auto", "precision_used": "bf16"},
+            "versions": {"torch": "2.13.0"},
+            "commit": "e3a0417",
+            "num_images": NUM_IMAGES,
+            "output_dir": "outputs/evaluation",
+        }
+        return RunSpec(**(values | changes))
+
+
+@pytest.fixture
+def written(tmp_path):
+    return Written(tmp_path / "streetclip.db")
+
+
+@pytest.fixture
+def open_page(monkeypatch, tmp_path):
+    """Run the dashboard on a store, with URL parameters, and give what it drew."""
+
+    def run(store_path=tmp_path / "streetclip.db", **parameters):
+        monkeypatch.setenv("STREETCLIP_DB", str(store_path))
+        monkeypatch.setattr(sys, "argv", ["Home.py"])
+        page = AppTest.from_file(HOME, default_timeout=20)
+        page.query_params.update(parameters)
+        return page.run()
+
+    yield run
+    st.cache_data.clear()
+
+
+@dataclasses.dataclass
+class Site:
+    """A dashboard that is served, and the store it reads."""
+
+    address: str
+    written: Written
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The dashboard, started as users do on a free loopback port; tests add runs to its store."""
+    folder = tmp_path_factory.mktemp("site")
+    written = Written(folder / "streetclip.db")
+    with _server(written.path, folder / "server.log") as address:
+        yield Site(address, written)
+
+
+@contextlib.contextmanager
+def _server(store_path, log_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py"]
+    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
+    command += ["--server.port", str(port), "--server.fileWatcherType", "none"]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--", "--db", str(store_path)], cwd=ROOT, stdout=log, stderr=log
+        )
+        try:
+            _wait_until_healthy(process, port, log_path)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait_until_healthy(process, port, log_path):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer,
+        ):
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    pytest.fail(f"the server did not start:\n{log_path.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The Chromium that is installed, driven by Playwright."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        reason = "no Chromium is installed; install one: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"]
+    flags += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=flags)
+        yield started
+        started.close()

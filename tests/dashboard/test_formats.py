@@ -1,0 +1,64 @@
+"""How numbers and untrusted texts are written."""
+
+import doctest
+import math
+
+import pytest
+
+from dashboard import formats, loaders
+from dashboard.components import markup, runs
+from dashboard.formats import NBSP, count, interval, isolated, kilometres, moment, plain, share
+
+
+@pytest.mark.parametrize("module", [formats, loaders, markup, runs])
+def test_examples_in_docstrings_hold(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("function", [share, count, kilometres])
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_a_missing_number_is_a_dash(function, missing):
+    assert function(missing) == "—"
+
+
+def test_a_missing_interval_is_a_dash():
+    assert interval(None, 0.5) == interval(0.5, math.nan) == "—"
+
+
+@pytest.mark.parametrize(
+    ("km", "text"),
+    [(0, "0.0"), (9.94, "9.9"), (9.951, "10"), (10.4, "10"), (1234.5, "1,234"), (math.inf, "∞")],
+)
+def test_kilometres_have_a_decimal_only_below_ten(km, text):
+    assert kilometres(km) == f"{text}{NBSP}km"
+
+
+def test_negative_numbers_have_a_real_minus_sign():
+    assert count(-1234) == "−1,234"
+
+
+@pytest.mark.parametrize("text", ["not a time", "2026-13-01", "\u202e2026"])
+def test_a_time_that_cannot_be_read_is_shown_as_text(text):
+    assert moment(text) == plain(text)
+
+
+def test_a_time_without_a_zone_is_taken_as_utc():
+    assert moment("2026-03-04T05:06:07") == "2026-03-04 05:06 UTC"
+
+
+def test_texts_lose_what_could_reorder_or_break_a_line():
+    assert plain("a\u202e\u2066b\r\nc\x00d\u2028e\x1b[31m") == "ab··c·d·e·[31m"
+
+
+def test_texts_keep_every_script():
+    assert plain("Łódź مرحبا 東京 🙂") == "Łódź مرحبا 東京 🙂"
+
+
+def test_long_texts_are_cut():
+    assert len(plain("x" * 10**6, limit=50)) == 50
+
+
+def test_an_isolated_text_ends_its_own_direction():
+    assert isolated("مرحبا\u202e") == "\u2068مرحبا\u2069"

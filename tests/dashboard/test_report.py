@@ -1,0 +1,82 @@
+"""The figures of an unfinished run, from its additive counts."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from dashboard.report import continent_shares, curve_shares, report_of_totals
+from streetclip.geo import THRESHOLDS_KM
+
+
+def totals(**changes):
+    zero = {
+        f"{name}{km}": 0
+        for name in ("within_", "reachable_within_")
+        for km in THRESHOLDS_KM.values()
+    }
+    names = ["n", "unreadable", "with_coordinates", "geoscore_sum"]
+    names += ["country_correct", "city_correct", "country_correct_city_reachable"]
+    names += ["country_reachable", "city_reachable"]
+    return zero | dict.fromkeys(names, 0) | changes
+
+
+def places(**columns):
+    length = len(next(iter(columns.values())))
+    zero = {name: [0] * length for name in totals()}
+    return pd.DataFrame(zero | columns)
+
+
+def curve(within, total):
+    return pd.DataFrame({"distance_km": [1.0, 25.0, 200.0], "n": within, "total": total})
+
+
+def report(the_totals, countries=None, the_curve=None):
+    none = places(continent=[])
+    countries = none if countries is None else countries
+    the_curve = curve([0, 0, 0], 0) if the_curve is None else the_curve
+    return report_of_totals(the_totals, countries, none, the_curve)
+
+
+def test_without_an_image_no_figure_is_made_up():
+    empty = report(totals())
+    assert (empty.country.value, empty.country.ceiling, empty.country.macro) == (None, None, None)
+    assert (empty.distance.median_km, empty.distance.geoscore) == (None, None)
+    assert empty.curve.empty
+    assert empty.continents.empty
+
+
+def test_distances_count_only_images_whose_place_is_known():
+    found = report(totals(n=10, with_coordinates=8, within_25=2, geoscore_sum=8000.0))
+    city = found.thresholds.set_index("name").loc["city"]
+    assert (city["value"], city["n"]) == (0.25, 8)
+    assert found.distance.geoscore == 1000.0
+
+
+def test_macro_leaves_out_countries_without_a_right_country():
+    countries = places(
+        country=["FR", "JP", "NZ"], n=[4, 2, 2], country_correct=[4, 1, 0], city_correct=[1, 1, 0]
+    )
+    found = report(totals(n=8, country_correct=5, city_correct=2), countries)
+    assert found.country.macro == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.hierarchical.macro == pytest.approx((0.25 + 1) / 2)
+
+
+def test_the_running_median_is_where_the_curve_passes_one_half():
+    assert report(totals(n=9), the_curve=curve([2, 5, 9], 9)).distance.median_km == 25.0
+    assert report(totals(n=9), the_curve=curve([2, 3, 4], 9)).distance.median_km is None
+
+
+def test_the_curve_is_a_share_of_all_that_can_be_judged():
+    shares = curve_shares(curve([1, 2, 3], 4))
+    assert shares["value"].tolist() == [0.25, 0.5, 0.75]
+    assert (shares["low"] < shares["value"]).all()
+    assert (shares["high"] > shares["value"]).all()
+
+
+def test_a_continent_without_a_right_country_has_no_share_given_country():
+    shares = continent_shares(places(continent=["Asia"], n=[3], with_coordinates=[0]))
+    row = shares.iloc[0]
+    assert row["country"] == 0
+    assert math.isnan(row["hierarchical"])
+    assert math.isnan(row["geoscore"])
