@@ -1,7 +1,23 @@
 """What every test shares."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 # Set before any library that reads it is imported: no hub is ever asked.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory) -> Path:
+    """The folder of a drawn world of 170 images, with its small untrained model. Do not change."""
+    from streetclip.config import DemoConfig
+    from streetclip.demo.world import build_world
+
+    folder = tmp_path_factory.mktemp("world") / "demo"
+    build_world(DemoConfig(output_dir=folder, num_workers=1, **SMALL_WORLD))
+    return folder

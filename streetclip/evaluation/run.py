@@ -4,6 +4,7 @@ Features are encoded once for all strategies. Each strategy is a run of its own 
 that runs compare with each other whatever made them differ.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from streetclip.evaluation.measure import measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Progress, no_progress
+
+logger = logging.getLogger(__name__)
 
 # A crash loses at most this much; the dashboard sees news at this pace.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -141,13 +144,20 @@ class _Evaluation:
             self._mark("interrupted")
             raise
         except Exception as error:
-            known = isinstance(error, StreetClipError)
-            self._mark("failed", str(error) if known else repr(error))
+            self._mark_failed(error)
             raise
 
-    def _mark(self, state: str, error: str | None = None) -> None:
+    def _mark(self, state: store.RunState, error: str | None = None) -> None:
         for run_id in self.run_ids.values():
             store.set_run_state(self.database, run_id, state, error=error)
+
+    def _mark_failed(self, error: Exception) -> None:
+        cause = str(error) if isinstance(error, StreetClipError) else repr(error)
+        try:
+            self._mark("failed", cause)
+        except StreetClipError as second:
+            # A full disk, say, that stopped the run; the first error is the one to tell.
+            logger.warning("the run could not be marked as failed: %s", second)
 
     def _predict_pending(self, progress: Progress) -> None:
         total = len(self.image_ids)

@@ -71,8 +71,8 @@ def _coordinates(
     latitude_deg_N[from_candidates_N] = candidates.city_latitude_deg_M[city_N[from_candidates_N]]
     longitude_deg_N[from_candidates_N] = candidates.city_longitude_deg_M[city_N[from_candidates_N]]
     source_N[from_candidates_N] = FROM_CITY
-    for (code, name), rows in _unplaced(frame, latitude_deg_N):
-        city = gazetteer.find_city(code, name)
+    for (code, name, region), rows in _unplaced(frame, latitude_deg_N):
+        city = gazetteer.find_city(code, name, region=region or None)
         if city is not None:
             latitude_deg_N[rows] = city.latitude_deg
             longitude_deg_N[rows] = city.longitude_deg
@@ -82,11 +82,12 @@ def _coordinates(
 
 def _unplaced(
     frame: pd.DataFrame, latitude_deg_N: NDArray[np.float64]
-) -> list[tuple[tuple[str, str], NDArray[np.int64]]]:
+) -> list[tuple[tuple[str, str, str], NDArray[np.int64]]]:
     """Cities named by the rows that have no coordinates yet, each with the rows' positions."""
     rows_N = np.flatnonzero(np.isnan(latitude_deg_N) & (frame["city"] != "").to_numpy())
-    places = frame.iloc[rows_N].groupby(["country_code", "city"], sort=False).indices
-    return [((str(code), str(city)), rows_N[rows]) for (code, city), rows in places.items()]
+    columns = frame[["country_code", "city", "region"]].iloc[rows_N]
+    places = columns.groupby(columns.columns.tolist(), sort=False).indices
+    return [((str(c), str(n), str(r)), rows_N[rows]) for (c, n, r), rows in places.items()]
 
 
 def _nearest_candidate_km(

@@ -1,0 +1,197 @@
+"""A real evaluation of the small untrained model on the small drawn world."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from streetclip import store
+from streetclip.config import EvaluateConfig
+from streetclip.errors import ImageError, OutputError
+from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.run import build_classifier, evaluate
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def config(small_world, tmp_path):
+    return EvaluateConfig(
+        test_csv=small_world / "test.csv",
+        image_dir=small_world / "images",
+        model_name=str(small_world / "model"),
+        candidates_file=small_world / "candidates.json",
+        output_dir=tmp_path / "evaluation",
+        db=tmp_path / "store.db",
+        num_workers=0,
+        batch_size=16,
+        precision="fp32",
+    )
+
+
+def run_of(config, progress=None):
+    inputs = load_inputs(config)
+    return evaluate(inputs, progress) if progress else evaluate(inputs)
+
+
+def predictions_of(config, run_id):
+    with store.open_store(config.db, read_only=True) as database:
+        return store.read_predictions(database, run_id)
+
+
+def plain_country_accuracy(predictions):
+    right = sum(
+        true == predicted
+        for true, predicted in zip(
+            predictions["true_country"], predictions["pred_country"], strict=True
+        )
+    )
+    return right / len(predictions)
+
+
+def stop_after(num_images):
+    def progress(done, total, **numbers):
+        if done >= num_images:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_all_strategies_come_of_one_pass(config):
+    config = dataclasses.replace(config, strategy=("all",))
+    seen = []
+    runs = run_of(config, lambda done, total, **numbers: seen.append((done, total)))
+    assert [run.strategy for run in runs] == ["hierarchical", "flat", "marginal"]
+    assert seen == [(0, 50), (16, 50), (32, 50), (48, 50), (50, 50)]
+    for run in runs:
+        written = json.loads((run.output_dir / "metrics.json").read_text(encoding="utf-8"))
+        table = pd.read_csv(run.output_dir / "predictions.csv", keep_default_na=False)
+        stored = predictions_of(config, run.run_id)
+        assert written["strategy"] == run.strategy
+        assert len(table) == len(stored) == written["num_images"] == 50
+        assert table["image_filename"].tolist() == stored["image_filename"].tolist()
+        assert written["country_accuracy"]["value"] == pytest.approx(plain_country_accuracy(stored))
+
+
+def test_predictions_are_those_of_the_features(config):
+    """The stored rows against a plain product of features, country by country."""
+    (run,) = run_of(config)
+    inputs = load_inputs(dataclasses.replace(config, output_dir=config.output_dir / "other"))
+    stored = predictions_of(config, run.run_id)
+    classifier = build_classifier(inputs.encoder, inputs.candidates, inputs.prompts)
+    from streetclip.datasets.images import decode_image
+
+    for row in stored.iloc[::7].itertuples():
+        image = decode_image(config.image_dir / row.image_filename)
+        pixels = torch.from_numpy(inputs.encoder.preprocess(image)).permute(2, 0, 1)[None]
+        feature = inputs.encoder.encode_images(pixels)[0]
+        countries = classifier.country_features_CD @ feature * inputs.encoder.logit_scale
+        probabilities = countries.softmax(0)
+        assert row.country_probability == pytest.approx(float(probabilities.max()), abs=1e-5)
+        assert row.pred_country == inputs.candidates.country_codes[int(probabilities.argmax())]
+        top = json.loads(row.top_countries)
+        assert top[0][0] == row.pred_country
+        assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)
+
+
+def test_the_same_seed_gives_identical_predictions(config, tmp_path):
+    other = dataclasses.replace(config, output_dir=tmp_path / "again", num_workers=1)
+    (first,), (second,) = run_of(config), run_of(other)
+    pd.testing.assert_frame_equal(
+        predictions_of(config, first.run_id), predictions_of(config, second.run_id)
+    )
+    assert first.metrics == second.metrics
+
+
+def test_an_interrupted_run_is_kept_and_resumes_to_the_same(config, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_of(config, stop_after(20))
+    with store.open_store(config.db, read_only=True) as database:
+        (partial,) = store.list_runs(database).to_dict("records")
+    assert partial["state"] == "interrupted"
+    assert 0 < partial["num_done"] < 50
+    with pytest.raises(OutputError, match="unfinished"):
+        run_of(config)
+    (resumed,) = run_of(dataclasses.replace(config, resume=True))
+    assert resumed.run_id == partial["id"]
+    (whole,) = run_of(dataclasses.replace(config, output_dir=tmp_path / "whole"))
+    columns = [
+        name
+        for name in predictions_of(config, whole.run_id).columns
+        if not name.endswith("probability") and not name.startswith("top_")
+    ]
+    pd.testing.assert_frame_equal(
+        predictions_of(config, resumed.run_id)[columns],
+        predictions_of(config, whole.run_id)[columns],
+    )
+    assert resumed.metrics["country_accuracy"] == whole.metrics["country_accuracy"]
+
+
+def test_resuming_a_finished_run_does_nothing(config):
+    (first,) = run_of(config)
+    (again,) = run_of(dataclasses.replace(config, resume=True))
+    assert again.stood_already
+    assert (again.run_id, again.metrics) == (first.run_id, first.metrics)
+
+
+def test_a_fault_marks_the_run_as_failed(config):
+    def break_down(done, total, **numbers):
+        if done:
+            msg = "the lamp went out"
+            raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError):
+        run_of(config, break_down)
+    with store.open_store(config.db, read_only=True) as database:
+        (run,) = store.list_runs(database).to_dict("records")
+    assert run["state"] == "failed"
+    assert "the lamp went out" in run["error"]
+
+
+def test_unreadable_images_count_as_wrong(config, small_world, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(small_world / "images", images)
+    names = pd.read_csv(config.test_csv)["image_filename"]
+    (images / names[3]).write_bytes(b"")
+    (images / names[7]).write_text("no image")
+    (images / names[40]).unlink()
+    (run,) = run_of(dataclasses.replace(config, image_dir=images))
+    assert run.metrics["num_images"] == run.metrics["country_accuracy"]["n"] == 50
+    assert run.metrics["num_unreadable"] == 3
+    stored = predictions_of(config, run.run_id)
+    broken = stored[stored["status"] == "unreadable"]
+    assert broken["image_filename"].tolist() == [names[3], names[7], names[40]]
+    assert broken["country_correct"].sum() == 0
+    assert broken["error"].str.len().min() > 10
+    assert np.isnan(broken["distance_km"]).all()
+
+
+def test_a_wrong_image_folder_is_told_before_any_work(config, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="has none of the first 50 images"):
+        load_inputs(dataclasses.replace(config, image_dir=tmp_path / "empty"))
+    with pytest.raises(ImageError, match="no such folder"):
+        load_inputs(dataclasses.replace(config, image_dir=tmp_path / "missing"))
+
+
+def test_a_true_country_that_is_no_candidate_is_wrong_and_lowers_the_ceiling(config, tmp_path):
+    candidates = json.loads(config.candidates_file.read_text(encoding="utf-8"))
+    kept = dict(list(candidates.items())[:30])
+    path = tmp_path / "fewer.json"
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    (run,) = run_of(dataclasses.replace(config, candidates_file=path))
+    stored = predictions_of(config, run.run_id)
+    reachable = stored["country_reachable"].mean()
+    assert 0 < reachable < 1
+    assert run.metrics["country_accuracy"]["ceiling"] == pytest.approx(reachable)
+    assert run.metrics["country_accuracy"]["n"] == 50
+    absent = stored[stored["country_reachable"] == 0]
+    assert absent["country_correct"].sum() == 0
+    assert absent["true_country_rank"].isna().all()
