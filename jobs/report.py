@@ -1,5 +1,6 @@
 """How results read on stdout."""
 
+from collections.abc import Sequence
 from typing import Any
 
 _ACCURACIES = {
@@ -43,7 +44,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     return aligned(rows) + "\n" + _distances(metrics["distance"]) + _remarks(metrics)
 
 
-def aligned(rows: list[tuple[str, ...]]) -> str:
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
     """Pad the cells of a table: the first column to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []

@@ -3,6 +3,7 @@
 Shapes: N images, M candidate cities.
 """
 
+import typing
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,9 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
     Raises:
         CandidatesError: No image is in any of the candidate countries.
     """
-    country_N, city_N = candidates.truth_indices(frame["country_code"], frame["city"])
+    country_N, city_N = candidates.truth_indices(
+        frame["country_code"].tolist(), frame["city"].tolist()
+    )
     if not (country_N >= 0).any():
         found = ", ".join(sorted(set(frame["country_code"]))[:5])
         msg = (
@@ -87,7 +90,9 @@ def _unplaced(
     rows_N = np.flatnonzero(np.isnan(latitude_deg_N) & (frame["city"] != "").to_numpy())
     columns = frame[["country_code", "city", "region"]].iloc[rows_N]
     places = columns.groupby(columns.columns.tolist(), sort=False).indices
-    return [((str(c), str(n), str(r)), rows_N[rows]) for (c, n, r), rows in places.items()]
+    return [
+        (typing.cast("tuple[str, str, str]", place), rows_N[rows]) for place, rows in places.items()
+    ]
 
 
 def _nearest_candidate_km(

@@ -21,10 +21,10 @@ def test_another_evaluation_is_refused_with_what_differs(tmp_path):
 
 def test_the_same_evaluation_goes_on_only_when_asked(tmp_path):
     write_config(tmp_path, {"decisive": DECISIVE})
-    with pytest.raises(OutputError, match="an unfinished evaluation .* --resume"):
+    with pytest.raises(OutputError, match=r"an unfinished evaluation .* --resume"):
         claim_folder(tmp_path, DECISIVE, resume=False)
     write_json(tmp_path / "metrics.json", {})
-    with pytest.raises(OutputError, match="a finished evaluation .* --resume"):
+    with pytest.raises(OutputError, match=r"a finished evaluation .* --resume"):
         claim_folder(tmp_path, DECISIVE, resume=False)
     claim_folder(tmp_path, DECISIVE, resume=True)
 
