@@ -1,5 +1,6 @@
 """What lies behind everything: sky, hills, fields and the road with its lines."""
 
+import itertools
 from random import Random
 
 from PIL import Image
@@ -57,7 +58,7 @@ def ground(pen: Pen, scene: Scene, rng: Random) -> None:
         first, second = mix(first, _SNOW, 0.88), mix(second, _SNOW, 0.82)
     top = scene.view.horizon_px
     pen.rectangle((0, top, WIDTH_PX, HEIGHT_PX), first, 30.0)
-    for near, far in zip(_FIELD_EDGES_M[:-1], _FIELD_EDGES_M[1:], strict=True):
+    for near, far in itertools.pairwise(_FIELD_EDGES_M):
         for inner, outer in ((ROAD_HALF_M, 300.0), (-ROAD_HALF_M, -300.0)):
             tone = mix(first, second, rng.choice((0.0, 0.25, 0.6, 1.0)))
             patch = pen.on_ground((inner, outer), (near, far))
@@ -71,9 +72,7 @@ def pavement(pen: Pen, scene: Scene) -> None:
     reach = 8.0 if scene.setting == "urban" else 5.2
     for side in (1, -1):
         for near, far in ((_NEAREST_M, 12.0), (12.0, 30.0), (30.0, _FARTHEST_M)):
-            pen.polygon(
-                pen.on_ground((side * ROAD_HALF_M, side * reach), (near, far)), tone, near
-            )
+            pen.polygon(pen.on_ground((side * ROAD_HALF_M, side * reach), (near, far)), tone, near)
             kerb = pen.on_ground((side * ROAD_HALF_M, side * (ROAD_HALF_M + 0.22)), (near, far))
             pen.polygon(kerb, shade(tone, 0.82), near)
 
@@ -88,9 +87,18 @@ def road(pen: Pen, scene: Scene) -> None:
     worn = shade(tone, 0.93)
     for middle in (1.0, 2.5, -1.0, -2.5):
         pen.polygon(pen.on_ground((middle - 0.22, middle + 0.22), (_NEAREST_M, 60.0)), worn, 10.0)
+    if scene.is_night:
+        _headlights(pen)
     _centre_line(pen, scene.country.centre_line)
     for side in (1, -1):
         _line(pen, scene.country.edge_line, side * (ROAD_HALF_M - 0.28), "edge_line")
+
+
+def _headlights(pen: Pen) -> None:
+    for reach_m, level in ((26.0, 96), (17.0, 112), (11.0, 130)):
+        spread = 0.9 + reach_m * 0.1
+        lit = pen.on_ground((1.1 - spread, 1.1 + spread), (_NEAREST_M, reach_m))
+        pen.polygon(lit, (level, level - 4, level - 16), 0.0, glow=0.25)
 
 
 def _centre_line(pen: Pen, line: Line) -> None:
@@ -109,11 +117,14 @@ def _line(pen: Pen, line: Line, across_m: float, name: str) -> None:
     if line.pattern == "dashed":
         length, gap = (2.2, 3.0, 5.0), (1.9, 2.6, 4.0)
     near = start
-    while near < 90.0:  # noqa: PLR2004 -- beyond, a line is under a pixel
-        zone = 0 if near < 12.0 else 1 if near < 30.0 else 2  # noqa: PLR2004
+    while near < 90.0:
+        zone = 0 if near < 12.0 else 1 if near < 30.0 else 2
         far = near + length[zone]
         pen.polygon(
-            pen.on_ground((across_m - half, across_m + half), (near, far)), line.colour, near
+            pen.on_ground((across_m - half, across_m + half), (near, far)),
+            line.colour,
+            near,
+            glow=pen.air.shine * 0.6,
         )
         near = far + gap[zone]
     foot, top = pen.view.project(across_m, 0.0, start), pen.view.project(across_m, 0.0, 40.0)
@@ -125,10 +136,10 @@ def _stars(pen: Pen, scene: Scene, rng: Random) -> None:
         return
     for _ in range(26):
         x, y = rng.uniform(0, WIDTH_PX), rng.uniform(0, scene.view.horizon_px * 0.8)
-        pen.ellipse((x - 0.4, y - 0.4, x + 0.4, y + 0.4), (206, 214, 240), glows=True)
+        pen.ellipse((x - 0.4, y - 0.4, x + 0.4, y + 0.4), (206, 214, 240), glow=1.0)
     x, y = rng.uniform(30, 290), rng.uniform(16, 44)
-    pen.ellipse((x - 9, y - 9, x + 9, y + 9), (236, 236, 220), glows=True)
-    pen.ellipse((x - 5, y - 10, x + 11, y + 6), mix(*scene.sky, 0.2), glows=True)
+    pen.ellipse((x - 9, y - 9, x + 9, y + 9), (236, 236, 220), glow=1.0)
+    pen.ellipse((x - 5, y - 10, x + 11, y + 6), mix(*scene.sky, 0.2), glow=1.0)
 
 
 def _sun(pen: Pen, scene: Scene, rng: Random) -> None:
@@ -139,7 +150,7 @@ def _sun(pen: Pen, scene: Scene, rng: Random) -> None:
     around = mix(*scene.sky, 0.85 if low else 0.35)
     for radius, share in ((22, 0.2), (16, 0.4), (10, 1.0)):
         box = (x - radius, y - radius, x + radius, y + radius)
-        pen.ellipse(box, mix(around, core, share), glows=True)
+        pen.ellipse(box, mix(around, core, share), glow=1.0)
 
 
 def _clouds(pen: Pen, scene: Scene, rng: Random) -> None:
@@ -155,7 +166,7 @@ def _clouds(pen: Pen, scene: Scene, rng: Random) -> None:
             left = x + (part - 1.5) * size * 0.95
             lift = size * (0.5 if part in {1, 2} else 0.28)
             box = (left - size, y - lift, left + size, y + size * 0.28)
-            pen.ellipse(box, shade(tone, 1.0 if part % 2 else 0.97), glows=True)
+            pen.ellipse(box, shade(tone, 1.0 if part % 2 else 0.97), glow=1.0)
 
 
 def _ridge(rng: Random, base: float, height: float, points: int) -> list[PagePoint]:

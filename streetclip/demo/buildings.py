@@ -12,7 +12,11 @@ from streetclip.demo.signs import lettering
 _FLOOR_M = 3.1
 _LIT: Colour = (255, 214, 128)
 _BOARDS: tuple[Colour, ...] = (
-    (206, 52, 56), (36, 110, 180), (34, 134, 96), (236, 172, 40), (120, 66, 140),
+    (206, 52, 56),
+    (36, 110, 180),
+    (34, 134, 96),
+    (236, 172, 40),
+    (120, 66, 140),
 )
 
 
@@ -79,7 +83,7 @@ def draw_house(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
 
 
 def _is_flat(scene: Scene, house: House) -> bool:
-    return scene.country.roof == "flat" or scene.city.walls == "glass" or house.floors > 4  # noqa: PLR2004
+    return scene.country.roof == "flat" or scene.city.walls == "glass" or house.floors > 4
 
 
 def _at(pen: Pen, house: House, in_m: float, up_m: float, ahead_m: float) -> PagePoint:
@@ -111,14 +115,18 @@ def _front(pen: Pen, house: House, roof: Colour, *, flat: bool) -> None:
         cornice = [(eaves - 0.35, near), (eaves, near), (eaves, far), (eaves - 0.35, far)]
         pen.polygon([_at(pen, house, -0.05, u, z) for u, z in cornice], shade(roof, 0.9), middle)
         return
-    steep = (1.4, 2.4) if house.floors > 2 else (5.0, 3.2)  # noqa: PLR2004 -- mansards on tall ones
-    slope = [(-0.5, eaves - 0.2, near), (steep[0], eaves + steep[1], near),
-             (steep[0], eaves + steep[1], far), (-0.5, eaves - 0.2, far)]
+    steep = (1.4, 2.4) if house.floors > 2 else (5.0, 3.2)
+    slope = [
+        (-0.5, eaves - 0.2, near),
+        (steep[0], eaves + steep[1], near),
+        (steep[0], eaves + steep[1], far),
+        (-0.5, eaves - 0.2, far),
+    ]
     pen.polygon([_at(pen, house, *corner) for corner in slope], roof, middle)
 
 
 def _windows(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
-    if house.near_m > 42:  # noqa: PLR2004 -- beyond, a window is under two pixels
+    if house.near_m > 42:
         return
     columns = max(1, int((house.far_m - house.near_m) / 2.6))
     step = (house.far_m - house.near_m) / columns
@@ -129,14 +137,14 @@ def _windows(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
         for floor in range(house.floors):
             low = floor * _FLOOR_M + 1.0
             pane = [(low, near), (low + 1.6, near), (low + 1.6, far), (low, far)]
-            lit = scene.is_night and rng.random() < 0.55  # noqa: PLR2004
+            lit = scene.is_night and rng.random() < 0.55
             points = [_at(pen, house, -0.02, up, z) for up, z in pane]
-            pen.polygon(points, _LIT if lit else dark, near, glows=lit)
+            pen.polygon(points, _LIT if lit else dark, near, glow=0.9 if lit else 0.0)
 
 
 def _shop(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
-    near_enough = 11.0 < house.near_m < 34.0  # noqa: PLR2004 -- in view and legible
-    if scene.setting != "urban" or not near_enough or rng.random() > 0.7:  # noqa: PLR2004
+    near_enough = 11.0 < house.near_m < 34.0
+    if scene.setting != "urban" or not near_enough or rng.random() > 0.7:
         return
     board = rng.choice(_BOARDS)
     out = house.side * (house.set_back_m - 1.6), house.side * house.set_back_m

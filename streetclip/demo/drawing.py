@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from PIL import Image, ImageFilter
 
 from streetclip.demo import backdrop, buildings, signs, skyline, vehicles
 from streetclip.demo.cues import Colour
+from streetclip.demo.palette import shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, Box, Pen
 from streetclip.demo.plants import plant
 from streetclip.demo.scene import Scene
 
-_Placed = tuple[float, Callable[[], None]]
+_Placed = tuple[float, Callable[[], object]]
 _BLUR_RADIUS_PX = {"none": 0.0, "mild": 1.6, "strong": 3.6}
 _HIDDEN_SHARE = 0.6
+_ONCOMING_ODDS = 0.4
+_BOLLARDS_M = (33.0, 22.0, 15.0, 10.5, 7.4)
+_POLES_M = (62.0, 44.0, 29.0, 18.0)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def _houses(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
     if scene.setting == "rural":
         return []
     return [
-        (house.near_m, lambda house=house: buildings.draw_house(pen, scene, house, rng))
+        (house.near_m, partial(buildings.draw_house, pen, scene, house, rng))
         for house in buildings.street(scene, rng)
     ]
 
@@ -83,37 +88,26 @@ def _plants(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
         ahead_m = rng.uniform(3.6, 8.2) ** 2
         reach = inner + (outer - inner) * rng.random() * min(1.0, ahead_m / 45)
         place = (rng.choice((1, -1)) * reach, ahead_m)
-        placed.append((ahead_m, lambda k=kind, p=place: plant(pen, k, p, rng, scene.has_snow)))
+        placed.append((ahead_m, partial(plant, pen, kind, place, rng, snow=scene.has_snow)))
     return placed
 
 
 def _roadside(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
-    country, placed = scene.country, list[_Placed]()
+    country = scene.country
+    placed: list[_Placed] = []
     if "bollards" in scene.cues:
-        for ahead_m in (7.4, 10.5, 15.0, 22.0, 33.0):
-            for across_m in (4.35, -4.35):
-                place = (across_m, ahead_m)
-                placed.append((ahead_m, lambda p=place: signs.bollard(pen, country, p)))
-        placed.reverse()
+        # The nearest on the driving side is drawn last.
+        places = [(side * 4.35, ahead) for ahead in _BOLLARDS_M for side in (-1, 1)]
+        placed += [(place[1], partial(signs.bollard, pen, country, place)) for place in places]
     if "warning_sign" in scene.cues:
         place = (5.1, rng.uniform(9.2, 11.0))
-        placed.append((place[1], lambda p=place: signs.warning_sign(pen, country, p)))
+        placed.append((place[1], partial(signs.warning_sign, pen, country, place)))
     if "direction_sign" in scene.cues:
-        board = (-5.9, rng.uniform(13.0, 15.5))
-        placed.append((board[1], lambda: signs.direction_sign(pen, country, board, rng)))
+        place = (-5.9, rng.uniform(13.0, 15.5))
+        placed.append((place[1], partial(signs.direction_sign, pen, country, place, rng)))
     if "poles" in scene.cues:
-        placed.append((16.0, lambda: _pole_line(pen, scene)))
+        placed.append((_POLES_M[-1], partial(signs.pole_line, pen, country, -7.6, _POLES_M)))
     return placed
-
-
-def _pole_line(pen: Pen, scene: Scene) -> None:
-    places = [(-7.6, ahead_m) for ahead_m in (62.0, 44.0, 29.0, 18.0)]
-    tops = [signs.pole(pen, scene.country, place) for place in places]
-    for (_, ahead_m), far, near in zip(places[1:], tops[:-1], tops[1:], strict=True):
-        signs.wires(pen, near, far, ahead_m)
-    pen.boxes.pop("pole", None)
-    foot, top = pen.standing_box((-7.8, -7.4), (0.0, 8.0), 18.0)[:2], 0.0
-    pen.remember("pole", pen.standing_box((-7.8, -7.4), (0.0, 8.0), 18.0) if foot else (top,) * 4)
 
 
 def _cars(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
@@ -121,12 +115,11 @@ def _cars(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
     night = scene.is_night
     if "car" in scene.cues:
         near = rng.uniform(7.8, 9.6)
-        placed.append(
-            (near, lambda: vehicles.car_ahead(pen, scene.country, near, rng, night=night))
-        )
-    if rng.random() < 0.4:  # noqa: PLR2004 -- traffic is light
+        car = partial(vehicles.car_ahead, pen, scene.country, near, rng, night=night)
+        placed.append((near, car))
+    if rng.random() < _ONCOMING_ODDS:
         far = rng.uniform(13.0, 32.0)
-        placed.append((far, lambda: vehicles.oncoming_car(pen, far, rng, night=night)))
+        placed.append((far, partial(vehicles.oncoming_car, pen, far, rng, night=night)))
     return placed
 
 
@@ -153,7 +146,7 @@ def _occlude(pen: Pen, scene: Scene, rng: Random) -> Box | None:
 
 def _lorry(pen: Pen, rng: Random) -> Box:
     share = rng.uniform(0.38, 0.55)
-    on_left = rng.random() < 0.5  # noqa: PLR2004
+    on_left = rng.random() < 0.5
     edge = WIDTH_PX * (share if on_left else 1.0 - share)
     outer, lean = (0.0, -34.0) if on_left else (float(WIDTH_PX), 34.0)
     tarpaulin: Colour = rng.choice(((196, 200, 206), (60, 96, 140), (176, 64, 52), (206, 168, 70)))
@@ -164,8 +157,8 @@ def _lorry(pen: Pen, rng: Random) -> Box:
     for step in range(1, 5):
         x = outer + (edge + lean - outer) * step / 5
         pen.line([(x, 10.0), (x, 208.0)], (110, 112, 116), 1.0)
-    for step in (0.3, 0.72):
-        x = outer + (edge + lean - outer) * step
+    for wheel in (0.3, 0.72):
+        x = outer + (edge + lean - outer) * wheel
         pen.ellipse((x - 20, 186, x + 20, 228), (26, 26, 28))
         pen.ellipse((x - 9, 197, x + 9, 217), (126, 128, 132))
     box = (min(outer, edge), 0.0, max(outer, edge), 226.0)
@@ -174,15 +167,19 @@ def _lorry(pen: Pen, rng: Random) -> Box:
 
 
 def _leaves(pen: Pen, scene: Scene, rng: Random) -> Box:
-    on_left = rng.random() < 0.5  # noqa: PLR2004
+    on_left = rng.random() < 0.5
     centre = WIDTH_PX * (0.18 if on_left else 0.82)
     tone: Colour = (58, 96, 48) if not scene.has_snow else (120, 126, 120)
     for _ in range(120):
         x, y = rng.gauss(centre, 40.0), rng.gauss(84.0, 52.0)
         size, bend = rng.uniform(6.0, 12.0), rng.uniform(-1.0, 1.0)
-        factor = rng.uniform(0.7, 1.2)
-        leaf = [(x - size, y), (x, y - size * 0.5 + bend), (x + size, y + bend * 4), (x, y + size * 0.5)]
-        pen.polygon(leaf, tuple(int(c * factor) for c in tone))
+        leaf = [
+            (x - size, y),
+            (x, y - size * 0.5 + bend),
+            (x + size, y + bend * 4),
+            (x, y + size * 0.5),
+        ]
+        pen.polygon(leaf, shade(tone, rng.uniform(0.7, 1.2)))
     return (centre - 52.0, 20.0, centre + 52.0, 150.0)
 
 
@@ -192,7 +189,12 @@ def _seen_boxes(pen: Pen, hidden: Box | None) -> dict[str, tuple[int, int, int, 
         if cue != "occluder" and hidden and _covered(box, hidden) > _HIDDEN_SHARE:
             continue
         left, top, right, bottom = box
-        seen[cue] = (int(left), int(top), min(WIDTH_PX, round(right)), min(HEIGHT_PX, round(bottom)))
+        seen[cue] = (
+            int(left),
+            int(top),
+            min(WIDTH_PX, round(right)),
+            min(HEIGHT_PX, round(bottom)),
+        )
     return seen
 
 

@@ -109,9 +109,7 @@ def multiply(colour: Colour, factors: tuple[float, float, float]) -> Colour:
         >>> multiply((100, 100, 100), (1.0, 0.5, 3.0))
         (100, 50, 255)
     """
-    red, green, blue = (
-        min(255, max(0, int(c * f))) for c, f in zip(colour, factors, strict=True)
-    )
+    red, green, blue = (min(255, max(0, int(c * f))) for c, f in zip(colour, factors, strict=True))
     return red, green, blue
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from streetclip.demo.cues import Colour
+from streetclip.demo.palette import mix
 
 WIDTH_PX = 320
 HEIGHT_PX = 240
@@ -67,12 +68,14 @@ class Air:
         grey: Share of colour that is lost.
         haze: What far things fade to.
         sight_m: Distance at which 63 % is haze.
+        shine: Share of their own colour that reflecting signs and plates keep in the dark.
     """
 
     light: tuple[float, float, float]
     grey: float
     haze: Colour
     sight_m: float
+    shine: float = 0.0
 
     def tint(self, colour: Colour, ahead_m: float = 0.0) -> Colour:
         """Colour as it is seen through `ahead_m` metres of this air.
@@ -118,28 +121,26 @@ class Pen:
         colour: Colour,
         ahead_m: float = 0.0,
         *,
-        glows: bool = False,
+        glow: float = 0.0,
     ) -> None:
-        """Fill a polygon; what glows is not darkened by the night."""
-        fill = colour if glows else self.air.tint(colour, ahead_m)
+        """Fill a polygon; `glow` is the share of the colour that air and night leave alone."""
+        fill = self._fill(colour, ahead_m, glow)
         self._draw.polygon([(x * SUPERSAMPLING, y * SUPERSAMPLING) for x, y in points], fill=fill)
 
     def rectangle(
-        self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glows: bool = False
+        self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glow: float = 0.0
     ) -> None:
         """Fill a rectangle given by any two opposite corners."""
         left, right = sorted((box[0], box[2]))
         top, bottom = sorted((box[1], box[3]))
-        fill = colour if glows else self.air.tint(colour, ahead_m)
+        fill = self._fill(colour, ahead_m, glow)
         self._draw.rectangle([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
 
-    def ellipse(
-        self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glows: bool = False
-    ) -> None:
+    def ellipse(self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glow: float = 0.0) -> None:
         """Fill the ellipse inside a box given by any two opposite corners."""
         left, right = sorted((box[0], box[2]))
         top, bottom = sorted((box[1], box[3]))
-        fill = colour if glows else self.air.tint(colour, ahead_m)
+        fill = self._fill(colour, ahead_m, glow)
         self._draw.ellipse([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
 
     def line(
@@ -148,13 +149,21 @@ class Pen:
         colour: Colour,
         width_px: float,
         ahead_m: float = 0.0,
+        glow: float = 0.0,
     ) -> None:
         """Draw a line of at least half a pixel."""
         self._draw.line(
             [(x * SUPERSAMPLING, y * SUPERSAMPLING) for x, y in points],
-            fill=self.air.tint(colour, ahead_m),
+            fill=self._fill(colour, ahead_m, glow),
             width=max(1, round(width_px * SUPERSAMPLING)),
-            joint="curve" if width_px > 2 else None,  # noqa: PLR2004 -- unseen on thinner ones
+            joint="curve" if width_px > 2 else None,
+        )
+
+    def _fill(self, colour: Colour, ahead_m: float, glow: float) -> Colour:
+        return (
+            mix(self.air.tint(colour, ahead_m), colour, glow)
+            if glow
+            else self.air.tint(colour, ahead_m)
         )
 
     def standing_box(

@@ -36,7 +36,7 @@ class _Plant:
 
 
 def plant(
-    pen: Pen, kind: str, place_m: tuple[float, float], rng: Random, snow: bool = False
+    pen: Pen, kind: str, place_m: tuple[float, float], rng: Random, *, snow: bool = False
 ) -> None:
     """Draw one plant.
 
@@ -113,9 +113,7 @@ def _olive(at: _Plant, tone: Colour, rng: Random) -> None:
 
 def _palm(at: _Plant, tone: Colour, rng: Random) -> None:
     lean = rng.uniform(-0.12, 0.12)
-    at.shape(
-        [(-0.025, 0), (lean - 0.016, 0.8), (lean + 0.016, 0.8), (0.025, 0)], (152, 124, 88)
-    )
+    at.shape([(-0.025, 0), (lean - 0.016, 0.8), (lean + 0.016, 0.8), (0.025, 0)], (152, 124, 88))
     for step in range(8):
         angle = step * math.pi / 4 + 0.3
         out, lift = math.cos(angle) * 0.27, math.sin(angle) * 0.13

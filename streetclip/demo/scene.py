@@ -148,11 +148,12 @@ def _sky(light: str, weather: str, time_of_day: str) -> tuple[Colour, Colour]:
 
 def _air(light: str, weather: str, time_of_day: str, haze: Colour) -> Air:
     level = {"clear": 1.03, "cloudy": 0.92, "rain": 0.78, "fog": 0.9, "snow": 0.95}[weather]
-    hour = {"day": (1.0, 1.0, 1.0), "dusk": (0.94, 0.76, 0.70), "night": (0.30, 0.34, 0.46)}
+    hour = {"day": (1.0, 1.0, 1.0), "dusk": (0.94, 0.76, 0.70), "night": (0.34, 0.38, 0.50)}
     factors = zip(LIGHTS[light], hour[time_of_day], strict=True)
     red, green, blue = (level * city * time for city, time in factors)
     grey = {"clear": 0.0, "cloudy": 0.18, "rain": 0.34, "fog": 0.3, "snow": 0.25}[weather]
-    return Air((red, green, blue), grey, haze, _SIGHT_M[weather])
+    shine = 0.45 if time_of_day == "night" else 0.0
+    return Air((red, green, blue), grey, haze, _SIGHT_M[weather], shine)
 
 
 def _away_from_the_centre(setting: str, rng: Random) -> tuple[float, float]:

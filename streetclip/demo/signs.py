@@ -1,5 +1,6 @@
 """What stands beside the road: warning and direction signs, bollards, poles with their wires."""
 
+from collections.abc import Sequence
 from random import Random
 
 from streetclip.demo.cues import Colour, CountryCues
@@ -24,16 +25,14 @@ def warning_sign(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> N
     post = pen.standing_box((across_m - 0.06, across_m + 0.06), (0.0, 2.0), ahead_m)
     pen.rectangle(post, _POST, ahead_m)
     outline = _diamond if cues.warning.shape == "diamond" else _triangle
-    pen.polygon(outline(box, 0.0), cues.warning.border, ahead_m)
+    pen.polygon(outline(box, 0.0), cues.warning.border, ahead_m, glow=pen.air.shine)
     inset = 0.12 if cues.warning.shape == "diamond" else 0.24
-    pen.polygon(outline(box, inset), cues.warning.fill, ahead_m)
+    pen.polygon(outline(box, inset), cues.warning.fill, ahead_m, glow=pen.air.shine)
     _exclamation(pen, box, ahead_m)
     pen.remember("warning_sign", box)
 
 
-def direction_sign(
-    pen: Pen, cues: CountryCues, place_m: tuple[float, float], rng: Random
-) -> None:
+def direction_sign(pen: Pen, cues: CountryCues, place_m: tuple[float, float], rng: Random) -> None:
     """Draw a board with two lines of the country's script and an arrow."""
     across_m, ahead_m = place_m
     box = pen.standing_box((across_m - 1.5, across_m + 1.5), (1.9, 3.7), ahead_m)
@@ -42,11 +41,11 @@ def direction_sign(
             (across_m + shift - 0.07, across_m + shift + 0.07), (0.0, 2.0), ahead_m
         )
         pen.rectangle(post, _POST, ahead_m)
-    dark = sum(cues.direction) < 400  # noqa: PLR2004 -- white or dark letters
+    dark = sum(cues.direction) < 400
     ink: Colour = (250, 250, 250) if dark else (24, 24, 26)
-    pen.rectangle(box, ink, ahead_m)
+    pen.rectangle(box, ink, ahead_m, glow=pen.air.shine)
     inner = _inset(box, 1.0)
-    pen.rectangle(inner, cues.direction, ahead_m)
+    pen.rectangle(inner, cues.direction, ahead_m, glow=pen.air.shine)
     height = (inner[3] - inner[1]) / 2
     for row in range(2):
         top = inner[1] + row * height
@@ -56,9 +55,7 @@ def direction_sign(
     pen.remember("direction_sign", box)
 
 
-def lettering(
-    pen: Pen, script: str, box: Box, ink: tuple[Colour, float], rng: Random
-) -> None:
+def lettering(pen: Pen, script: str, box: Box, ink: tuple[Colour, float], rng: Random) -> None:
     """Fill a box with one made-up word.
 
     Args:
@@ -85,7 +82,7 @@ def lettering(
                     (x - width_px, y - width_px, x + width_px, y + width_px), colour, ahead_m
                 )
             else:
-                pen.line(points, colour, width_px, ahead_m)
+                pen.line(points, colour, width_px, ahead_m, pen.air.shine)
 
 
 def bollard(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> None:
@@ -99,7 +96,7 @@ def bollard(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> None:
         box = pen.standing_box(
             (across_m - width_m / 2, across_m + width_m / 2), (top - step, top), ahead_m
         )
-        pen.rectangle(box, colour, ahead_m)
+        pen.rectangle(box, colour, ahead_m, glow=pen.air.shine)
     pen.remember(
         "bollard",
         pen.standing_box(
@@ -108,29 +105,39 @@ def bollard(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> None:
     )
 
 
-def pole(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> list[PagePoint]:
-    """Draw a utility pole; returns where its wires hang on."""
+def pole_line(pen: Pen, cues: CountryCues, across_m: float, ahead_m: Sequence[float]) -> None:
+    """Draw a row of utility poles, from the farthest to the nearest, and the wires between."""
+    far: list[PagePoint] = []
+    for distance in ahead_m:
+        near = _pole(pen, cues, (across_m, distance))
+        for start, end in zip(near, far, strict=False):
+            _wire(pen, start, end, distance)
+        far = near
+    pen.remember("pole", _pole_box(pen, cues, (across_m, ahead_m[-1])))
+
+
+def _pole_box(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> Box:
     across_m, ahead_m = place_m
-    colour, width_m = _POLES[cues.pole]
-    height_m = 8.0
-    post = pen.standing_box(
-        (across_m - width_m / 2, across_m + width_m / 2), (0.0, height_m), ahead_m
-    )
+    half = _POLES[cues.pole][1] / 2
+    return pen.standing_box((across_m - half, across_m + half), (0.0, 8.0), ahead_m)
+
+
+def _pole(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> list[PagePoint]:
+    across_m, ahead_m = place_m
+    colour = _POLES[cues.pole][0]
+    post = _pole_box(pen, cues, place_m)
     pen.rectangle(post, colour, ahead_m)
     lit = (post[0], post[1], post[0] + (post[2] - post[0]) * 0.35, post[3])
     pen.rectangle(lit, shade(colour, 1.2), ahead_m)
     arm = pen.standing_box((across_m - 1.0, across_m + 1.0), (7.3, 7.5), ahead_m)
     pen.rectangle(arm, shade(colour, 0.8), ahead_m)
-    pen.remember("pole", post)
     return [pen.view.project(across_m + shift, 7.55, ahead_m) for shift in (-0.9, 0.0, 0.9)]
 
 
-def wires(pen: Pen, near: list[PagePoint], far: list[PagePoint], ahead_m: float) -> None:
-    """Hang wires from one pole to the next."""
-    for (x0, y0), (x1, y1) in zip(near, far, strict=True):
-        sag = abs(y1 - y0) * 0.06 + 1.0
-        middle = ((x0 + x1) / 2, (y0 + y1) / 2 + sag)
-        pen.line([(x0, y0), middle, (x1, y1)], (50, 52, 56), 0.5, ahead_m)
+def _wire(pen: Pen, start: PagePoint, end: PagePoint, ahead_m: float) -> None:
+    sag = abs(end[1] - start[1]) * 0.06 + 1.0
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + sag)
+    pen.line([start, middle, end], (50, 52, 56), 0.5, ahead_m)
 
 
 def _diamond(box: Box, inset: float) -> list[PagePoint]:
@@ -153,9 +160,7 @@ def _exclamation(pen: Pen, box: Box, ahead_m: float) -> None:
     half = height * 0.045
     y = box[1] + height * 0.36
     pen.rectangle((x - half, y, x + half, y + height * 0.28), (26, 26, 28), ahead_m)
-    pen.rectangle(
-        (x - half, y + height * 0.34, x + half, y + height * 0.42), (26, 26, 28), ahead_m
-    )
+    pen.rectangle((x - half, y + height * 0.34, x + half, y + height * 0.42), (26, 26, 28), ahead_m)
 
 
 def _arrow(pen: Pen, centre: PagePoint, size: float, ink: tuple[Colour, float]) -> None:

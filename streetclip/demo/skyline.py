@@ -64,7 +64,7 @@ def roofs(pen: Pen, scene: Scene, rng: Random) -> None:
     """Draw a low row of houses along the horizon."""
     walls = WALLS[scene.city.walls]
     x = -6.0
-    while x < 326:  # noqa: PLR2004 -- the page's width, and a margin
+    while x < 326:
         width, height = rng.uniform(8, 20), rng.uniform(4, 15)
         top = scene.view.horizon_px - height
         tone = shade(rng.choice(walls), rng.uniform(0.8, 0.95))
@@ -97,7 +97,9 @@ def _fortress(s: _Silhouette) -> None:
 def _cranes(s: _Silhouette) -> None:
     for x in (0.12, 0.46, 0.8):
         s.block(x, 0.035, 0.86, (190, 70, 50))
-        s.shape([(x - 0.1, 0.8), (x + 0.22, 0.94), (x + 0.22, 0.88), (x - 0.1, 0.74)], (216, 96, 60))
+        s.shape(
+            [(x - 0.1, 0.8), (x + 0.22, 0.94), (x + 0.22, 0.88), (x - 0.1, 0.74)], (216, 96, 60)
+        )
     for step, colour in enumerate(((60, 110, 170), (200, 150, 60), (70, 140, 110), (180, 80, 70))):
         s.block(0.08 + step * 0.21, 0.2, 0.2 + 0.06 * (step % 2), colour)
 
@@ -106,7 +108,10 @@ def _chimneys(s: _Silhouette) -> None:
     s.block(0.08, 0.84, 0.32, s.dark)
     for x, height in ((0.2, 0.86), (0.45, 1.0), (0.7, 0.8)):
         s.shape([(x, 0), (x + 0.015, height), (x + 0.065, height), (x + 0.08, 0)], s.wall)
-        s.shape([(x, height - 0.1), (x + 0.08, height - 0.1), (x + 0.08, height), (x, height)], (214, 60, 50))
+        s.shape(
+            [(x, height - 0.1), (x + 0.08, height - 0.1), (x + 0.08, height), (x, height)],
+            (214, 60, 50),
+        )
         s.dome(x + 0.09, height + 0.08, 0.05, (226, 226, 228))
 
 
@@ -129,12 +134,18 @@ def _hill(s: _Silhouette) -> None:
     for _ in range(22):
         x = s.rng.uniform(0.02, 0.92)
         y = s.rng.uniform(0.02, max(0.04, 0.8 - abs(x - 0.45) * 1.5))
-        s.shape([(x, y), (x, y + 0.08), (x + 0.05, y + 0.08), (x + 0.05, y)], shade(s.wall, s.rng.uniform(0.8, 1.2)))
+        s.shape(
+            [(x, y), (x, y + 0.08), (x + 0.05, y + 0.08), (x + 0.05, y)],
+            shade(s.wall, s.rng.uniform(0.8, 1.2)),
+        )
 
 
 def _tower(s: _Silhouette) -> None:
     s.shape([(0.44, 0), (0.485, 0.8), (0.515, 0.8), (0.56, 0)], (196, 198, 202))
-    s.shape([(0.4, 0.66), (0.44, 0.78), (0.56, 0.78), (0.6, 0.66), (0.54, 0.58), (0.46, 0.58)], (210, 74, 60))
+    s.shape(
+        [(0.4, 0.66), (0.44, 0.78), (0.56, 0.78), (0.6, 0.66), (0.54, 0.58), (0.46, 0.58)],
+        (210, 74, 60),
+    )
     s.block(0.493, 0.014, 1.12, _STEEL)
     s.block(0.12, 0.18, 0.3, s.dark)
     s.block(0.7, 0.2, 0.36, s.dark)
@@ -167,7 +178,15 @@ def _pagoda(s: _Silhouette) -> None:
     for step in range(4):
         y, half = step * 0.23, 0.3 - step * 0.055
         s.block(0.5 - half * 0.6, half * 1.2, y + 0.16, (176, 60, 46))
-        s.shape([(0.5 - half * 1.2, y + 0.13), (0.5 - half * 0.7, y + 0.25), (0.5 + half * 0.7, y + 0.25), (0.5 + half * 1.2, y + 0.13)], (66, 78, 84))
+        s.shape(
+            [
+                (0.5 - half * 1.2, y + 0.13),
+                (0.5 - half * 0.7, y + 0.25),
+                (0.5 + half * 0.7, y + 0.25),
+                (0.5 + half * 1.2, y + 0.13),
+            ],
+            (66, 78, 84),
+        )
     s.block(0.49, 0.02, 1.1, _GOLD)
 
 
@@ -188,7 +207,10 @@ def _twins(s: _Silhouette) -> None:
 
 
 def _mesa(s: _Silhouette) -> None:
-    s.shape([(-0.35, 0), (-0.05, 0.45), (0.02, 0.82), (0.98, 0.82), (1.05, 0.45), (1.35, 0)], (132, 116, 120))
+    s.shape(
+        [(-0.35, 0), (-0.05, 0.45), (0.02, 0.82), (0.98, 0.82), (1.05, 0.45), (1.35, 0)],
+        (132, 116, 120),
+    )
     s.shape([(0.02, 0.82), (0.98, 0.82), (1.02, 0.6), (-0.02, 0.6)], (160, 140, 136))
 
 

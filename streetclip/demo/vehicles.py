@@ -40,12 +40,10 @@ class _Body:
         self.pen.polygon(corners, colour, self.ahead_m)
 
     def lamp(self, place: Box, colour: Colour) -> None:
-        self.pen.ellipse(self.part(*place), colour, self.ahead_m, glows=self.night)
+        self.pen.ellipse(self.part(*place), colour, self.ahead_m, glow=0.9 if self.night else 0.0)
 
 
-def car_ahead(
-    pen: Pen, cues: CountryCues, ahead_m: float, rng: Random, *, night: bool
-) -> None:
+def car_ahead(pen: Pen, cues: CountryCues, ahead_m: float, rng: Random, *, night: bool) -> None:
     """Draw the car in front, in its own lane, seen from behind, with the country's plate."""
     body = _car(pen, 1.75, ahead_m, rng, night=night)
     for left in (0.03, 0.85):
@@ -90,11 +88,13 @@ def _plate(pen: Pen, plate: Plate, box: Box, ahead_m: float, rng: Random) -> Non
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     pen.rectangle((x0 - 0.6, y0 - 0.6, x1 + 0.6, y1 + 0.6), (30, 30, 32), ahead_m)
-    pen.rectangle(box, plate.background, ahead_m)
+    pen.rectangle(box, plate.background, ahead_m, glow=pen.air.shine)
     if plate.band:
-        pen.rectangle((x0, y0, x0 + width * 0.14, y1), plate.band, ahead_m)
+        pen.rectangle((x0, y0, x0 + width * 0.14, y1), plate.band, ahead_m, glow=pen.air.shine)
     if plate.right_band:
-        pen.rectangle((x1 - width * 0.14, y0, x1, y1), plate.right_band, ahead_m)
+        pen.rectangle(
+            (x1 - width * 0.14, y0, x1, y1), plate.right_band, ahead_m, glow=pen.air.shine
+        )
     rows = 2 if plate.shape == "short" else 1
     for row in range(rows):
         top = y0 + height * (row + 0.2) / rows
@@ -109,6 +109,8 @@ def _characters(pen: Pen, plate: Plate, box: Box, ahead_m: float, rng: Random) -
     count = 6 if plate.shape == "long" else 4
     step = (end - start) / count
     for place in range(count):
-        if rng.random() < 0.85:  # noqa: PLR2004 -- a gap now and then, as between groups
+        if rng.random() < 0.85:
             left = start + place * step
-            pen.rectangle((left, top, left + step * 0.62, bottom), plate.text, ahead_m)
+            pen.rectangle(
+                (left, top, left + step * 0.62, bottom), plate.text, ahead_m, glow=pen.air.shine
+            )

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +207,9 @@ def _tasks(config: DemoConfig) -> list[_Task]:
     ]
 
 
-def _draw_all(config: DemoConfig) -> Iterator[tuple[str, int, list[dict[str, str]]]]:
+def _draw_all(
+    config: DemoConfig,
+) -> Generator[tuple[str, int, list[dict[str, str]]], None, None]:
     tasks = _tasks(config)
     processes = config.num_workers if config.num_workers >= 0 else len(os.sched_getaffinity(0))
     if processes <= 1 or sum(_counts(config).values()) < _TOO_FEW_FOR_PROCESSES:
