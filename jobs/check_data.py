@@ -47,7 +47,10 @@ def check_data(config: CheckDataConfig) -> None:
         manifests.append(manifest)
         num_bad += _check_one(config, manifest, candidates)
     for (path_a, path_b), count in shared_names(manifests).items():
-        print(f"! {path_a} and {path_b} share {count:,} image names: the same images are trained on and tested on.")
+        print(
+            f"! {path_a} and {path_b} share {count:,} image names: the same images are trained "
+            "on and tested on."
+        )
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
         raise ManifestError(msg)

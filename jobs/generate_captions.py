@@ -95,7 +95,8 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _report(destination: Path, file: "CaptionFile") -> None:
-    skipped = f", {file.num_skipped:,} bad rows skipped" if file.num_skipped else ""
+    bad_rows = f"{file.num_skipped:,} bad row{'s' * (file.num_skipped != 1)}"
+    skipped = f", {bad_rows} skipped" if file.num_skipped else ""
     print(f"{destination}: {file.num_rows:,} captions{skipped}")
     for name, caption in file.examples:
         print(f"  {shown(name)}: {shown(caption)}")

@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,15 +110,8 @@ def iterate_batches(
     num_batches = (math.floor if drop_last else math.ceil)(len(visited) / batch_size)
     batches = [visited[i * batch_size : (i + 1) * batch_size] for i in range(num_batches)]
     workers = min(resolve_num_workers(num_workers), num_batches)
-    loader = DataLoader(
-        _Batches(paths, preprocess, batches),
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_unchanged,
-        worker_init_fn=_ignore_interrupts,
-        prefetch_factor=_PREFETCHED_BATCHES if workers else None,
-    )
-    for indices_B, pixels_BCHW, errors in _iterate(loader):
+    dataset = _Batches(paths, preprocess, batches)
+    for indices_B, pixels_BCHW, errors in _iterate(dataset, workers):
         yield ImageBatch(indices_B, torch.from_numpy(pixels_BCHW), errors)
 
 
@@ -139,12 +133,21 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _iterate(loader: "DataLoader[_Arrays]") -> Iterator[_Arrays]:
+def _iterate(dataset: _Batches, num_workers: int) -> Iterator[_Arrays]:
     iterator: Any = None
     try:
-        with _interrupts_held_back():
+        with _interrupts_held_back(), _more_workers_than_cores_allowed():
             # Workers start here, and inherit that they are not interrupted.
-            iterator = iter(loader)
+            iterator = iter(
+                DataLoader(
+                    dataset,
+                    batch_size=None,
+                    num_workers=num_workers,
+                    collate_fn=_unchanged,
+                    worker_init_fn=_ignore_interrupts,
+                    prefetch_factor=_PREFETCHED_BATCHES if num_workers else None,
+                )
+            )
         yield from iterator
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
@@ -170,6 +173,14 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _more_workers_than_cores_allowed() -> Iterator[None]:
+    # They are the user's choice, as where the files come over a network.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
 
 
 def _ignore_interrupts(_worker: int) -> None:

@@ -1,0 +1,175 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from streetclip.datasets.batches import iterate_batches, resolve_num_workers
+from streetclip.errors import ImageError, ResourceError
+
+
+def to_array(image):
+    return np.asarray(image)
+
+
+def refuse_dark(image):
+    if image.getpixel((0, 0))[0] == 2:
+        msg = "too dark"
+        raise ImageError(msg)
+    return np.asarray(image)
+
+
+def die(_image):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(_image):
+    msg = "a fault of the preprocessing"
+    raise ZeroDivisionError(msg)
+
+
+def report_process(_image):
+    ignores = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return np.full((1, 1, 3), [torch.get_num_threads(), ignores, 0], np.uint8)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Eleven images of 5 × 4 pixels whose first channel is their index; 3 and 4 are unreadable."""
+    made = []
+    for i in range(11):
+        path = tmp_path / f"{i}.png"
+        pixels = np.zeros((4, 5, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1], pixels[..., 2] = i, np.arange(5), np.arange(4)[:, None]
+        Image.fromarray(pixels).save(path)
+        made.append(path)
+    made[3].write_bytes(b"not an image")
+    made[4].unlink()
+    return made
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+def test_batches_follow_the_order_whatever_the_workers(paths, num_workers):
+    order = [10, 0, 3, 7, 4, 5, 6]
+    batches = list(
+        iterate_batches(paths, to_array, batch_size=3, num_workers=num_workers, order=order)
+    )
+    assert [batch.indices_B.tolist() for batch in batches] == [[10, 0], [7, 5], [6]]
+    assert [sorted(batch.errors) for batch in batches] == [[3], [4], []]
+    assert "is not an image" in batches[0].errors[3]
+    assert "no such file" in batches[1].errors[4]
+    for batch in batches:
+        assert batch.pixels_BCHW.dtype == torch.uint8
+        assert batch.pixels_BCHW.shape == (len(batch.indices_B), 3, 4, 5)
+        assert batch.pixels_BCHW[:, 0, 0, 0].tolist() == batch.indices_B.tolist()
+        assert batch.pixels_BCHW[0, 1, 2].tolist() == [0, 1, 2, 3, 4]
+        assert batch.pixels_BCHW[0, 2, :, 3].tolist() == [0, 1, 2, 3]
+
+
+def test_all_images_are_visited_in_order_by_default(paths):
+    batches = list(iterate_batches(paths, to_array, batch_size=4, num_workers=0))
+    assert [batch.indices_B.tolist() for batch in batches] == [[0, 1, 2], [5, 6, 7], [8, 9, 10]]
+
+
+def test_a_last_batch_can_be_left_out(paths):
+    batches = list(iterate_batches(paths, to_array, batch_size=4, num_workers=0, drop_last=True))
+    assert len(batches) == 2
+
+
+def test_a_batch_without_a_readable_image_is_empty(paths):
+    (batch,) = iterate_batches(paths, to_array, batch_size=2, num_workers=0, order=[3, 4])
+    assert len(batch.indices_B) == 0
+    assert batch.pixels_BCHW.shape == (0, 3, 0, 0)
+    assert sorted(batch.errors) == [3, 4]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2, -1])
+def test_no_images_make_no_batches(num_workers):
+    assert list(iterate_batches([], to_array, batch_size=2, num_workers=num_workers)) == []
+
+
+def test_an_image_that_the_preprocessing_refuses_is_reported(paths):
+    (batch,) = iterate_batches(paths, refuse_dark, batch_size=3, num_workers=0, order=[1, 2, 5])
+    assert batch.indices_B.tolist() == [1, 5]
+    assert batch.errors == {2: "too dark"}
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_fault_of_the_preprocessing_is_not_swallowed(paths, num_workers):
+    with pytest.raises(ZeroDivisionError):
+        list(iterate_batches(paths, fail, batch_size=2, num_workers=num_workers))
+
+
+def test_workers_compute_in_one_thread_and_leave_interrupts_alone(paths):
+    (batch,) = iterate_batches(paths, report_process, batch_size=1, num_workers=1, order=[0])
+    assert batch.pixels_BCHW[0, :2, 0, 0].tolist() == [1, True]
+
+
+def test_a_killed_worker_is_told(paths):
+    with pytest.raises(ResourceError, match="memory ran out"):
+        list(iterate_batches(paths, die, batch_size=2, num_workers=1))
+
+
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_stopping_early_leaves_no_worker_behind(paths):
+    before = children()
+    batches = iterate_batches(paths, to_array, batch_size=1, num_workers=2)
+    next(batches)
+    assert len(children()) == len(before) + 2
+    batches.close()
+    assert children() == before
+
+
+def test_ctrl_c_reaches_the_job_alone_and_leaves_no_worker_behind(paths):
+    script = """
+        import sys, time
+        from pathlib import Path
+        import numpy as np
+        from streetclip.datasets.batches import iterate_batches
+
+        def slow(image):
+            time.sleep(0.05)
+            return np.asarray(image)
+
+        paths = [Path(sys.argv[1])] * 1000
+        try:
+            for batch in iterate_batches(paths, slow, batch_size=2, num_workers=2):
+                print("batch", flush=True)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(paths[0])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "batch\n"
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert output.splitlines()[-1] == "interrupted"
+    assert errors == ""
+    time.sleep(0.2)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_automatic_workers_leave_a_core_to_the_computation(monkeypatch):
+    for cores, workers in ((1, 0), (2, 1), (8, 7), (64, 16)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=cores: set(range(n)))
+        assert resolve_num_workers(-1) == workers
+
+
+def test_a_number_of_workers_is_taken_as_it_is():
+    assert [resolve_num_workers(n) for n in (0, 1, 40)] == [0, 1, 40]

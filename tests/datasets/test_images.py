@@ -1,0 +1,281 @@
+import contextlib
+import io
+import os
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from streetclip.datasets import images
+from streetclip.datasets.images import decode_image, resolve_image_path
+from streetclip.errors import ImageError
+
+WIDTH, HEIGHT = 37, 23
+
+
+@pytest.fixture
+def photo():
+    """An image without symmetry, so that no turn or swapped axis goes unseen."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return Image.fromarray(np.stack([x * 6, y * 10, x * y % 256], axis=-1).astype(np.uint8))
+
+
+def transformers_reference(path):
+    """What `transformers.image_utils.load_image` does with a path."""
+    with warnings.catch_warnings(), Image.open(path) as image:
+        warnings.simplefilter("ignore")
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def error_of(path):
+    with pytest.raises(ImageError) as caught:
+        decode_image(path)
+    return str(caught.value)
+
+
+MODES = {
+    "rgb.jpg": "RGB",
+    "grey.jpg": "L",
+    "cmyk.jpg": "CMYK",
+    "rgb.png": "RGB",
+    "rgba.png": "RGBA",
+    "grey_alpha.png": "LA",
+    "palette.png": "P",
+    "black_and_white.png": "1",
+    "rgb.webp": "RGB",
+    "rgba.webp": "RGBA",
+    "rgb.bmp": "RGB",
+    "palette.gif": "P",
+    "rgb.tiff": "RGB",
+    "cmyk.tiff": "CMYK",
+    "ycbcr.tiff": "YCbCr",
+    "rgb.ppm": "RGB",
+    "grey.pgm": "L",
+}
+
+
+@pytest.mark.parametrize(("name", "mode"), MODES.items())
+def test_every_kind_of_file_decodes_as_transformers_does(tmp_path, photo, name, mode):
+    path = tmp_path / name
+    source = photo.convert(mode)
+    if mode.endswith("A"):
+        alpha = np.arange(WIDTH * HEIGHT).reshape(HEIGHT, WIDTH) % 256
+        source.putalpha(Image.fromarray(alpha.astype(np.uint8)))
+    source.save(path)
+    decoded = decode_image(path)
+    assert decoded.mode == "RGB"
+    assert decoded.size == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(np.asarray(decoded), transformers_reference(path))
+
+
+def test_the_library_transformers_itself_gives_the_same(tmp_path, photo):
+    from transformers.image_utils import load_image
+
+    path = tmp_path / "a.png"
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    photo.convert("RGBA").save(path, exif=rotated)
+    np.testing.assert_array_equal(np.asarray(decode_image(path)), np.asarray(load_image(str(path))))
+
+
+@pytest.mark.parametrize("transparency", [3, bytes(range(256))])
+def test_a_palette_with_transparency_keeps_its_colours(tmp_path, photo, transparency):
+    path = tmp_path / "a.png"
+    photo.quantize(200).save(path, transparency=transparency)
+    np.testing.assert_array_equal(np.asarray(decode_image(path)), transformers_reference(path))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tiff", "a.webp"])
+def test_a_rotated_photo_is_turned_upright(tmp_path, photo, name, orientation):
+    path = tmp_path / name
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo.save(path, exif=exif)
+    decoded = decode_image(path)
+    assert decoded.size == ((HEIGHT, WIDTH) if orientation >= 5 else (WIDTH, HEIGHT))
+    np.testing.assert_array_equal(np.asarray(decoded), transformers_reference(path))
+
+
+def test_an_upright_photo_is_not_turned_again_by_who_reads_it(tmp_path, photo):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(path, exif=exif)
+    decoded = decode_image(path)
+    np.testing.assert_array_equal(np.asarray(ImageOps.exif_transpose(decoded)), np.asarray(decoded))
+
+
+def test_an_orientation_that_does_not_exist_is_passed_over(tmp_path, photo):
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    assert decode_image(tmp_path / "a.jpg").size == (WIDTH, HEIGHT)
+
+
+def test_damaged_notes_do_not_cost_the_photo(tmp_path, photo):
+    photo.save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\x01\x02")
+    assert decode_image(tmp_path / "a.jpg").size == (WIDTH, HEIGHT)
+
+
+GREY_16 = np.array([[0, 255, 256], [32768, 40000, 65535]], np.uint16)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.pgm"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith("pgm"):
+        path.write_bytes(b"P5 3 2 65535\n" + GREY_16.astype(">u2").tobytes())
+    else:
+        Image.fromarray(GREY_16).save(path)
+    expected = np.repeat([[[0], [0], [1]], [[128], [156], [255]]], 3, axis=-1)
+    np.testing.assert_array_equal(np.asarray(decode_image(path)), expected)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, colour, data):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def test_16_bit_colour_keeps_its_high_byte(tmp_path):
+    row = b"\0" + np.array([0x1234, 0xABCD, 0x00FF], ">u2").tobytes()
+    (tmp_path / "a.png").write_bytes(png(1, 1, 16, 2, zlib.compress(row)))
+    assert decode_image(tmp_path / "a.png").getpixel((0, 0)) == (0x12, 0xAB, 0x00)
+
+
+def test_32_bit_pixels_are_refused_rather_than_guessed_at(tmp_path):
+    Image.fromarray(np.ones((4, 5), np.float32)).save(tmp_path / "a.tiff")
+    assert "32-bit" in error_of(tmp_path / "a.tiff")
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tiff"])
+def test_of_an_animation_the_first_frame_is_taken(tmp_path, name):
+    frames = [Image.new("RGB", (5, 3), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
+    assert decode_image(tmp_path / name).getpixel((2, 1)) == (255, 0, 0)
+
+
+def test_a_photo_of_one_pixel_decodes(tmp_path):
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "a.png")
+    assert decode_image(tmp_path / "a.png").getpixel((0, 0)) == (1, 2, 3)
+
+
+def test_the_content_tells_the_format_not_the_name(tmp_path, photo):
+    photo.save(tmp_path / "a.jpg", format="PNG")
+    np.testing.assert_array_equal(np.asarray(decode_image(tmp_path / "a.jpg")), np.asarray(photo))
+
+
+# What cannot be decoded
+
+
+def test_a_missing_file_is_told_with_its_folder(tmp_path):
+    message = error_of(tmp_path / "a.jpg")
+    assert "'a.jpg': no such file in" in message
+    assert str(tmp_path) in message
+
+
+def test_an_empty_file_is_told(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    assert "is empty" in error_of(tmp_path / "a.jpg")
+
+
+def test_a_folder_is_told(tmp_path):
+    assert "folder" in error_of(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    assert "cannot be read" in error_of(tmp_path / ("a" * 300))
+    assert "cannot be read" in error_of(Path("a\0b.jpg"))
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert "device" in error_of(tmp_path / "pipe.jpg")
+
+
+def test_text_is_told_to_be_no_image(tmp_path):
+    (tmp_path / "a.jpg").write_text("<html>404</html>")
+    assert "is not an image" in error_of(tmp_path / "a.jpg")
+
+
+def test_a_format_that_runs_other_programs_is_refused(tmp_path, photo):
+    photo.save(tmp_path / "a.eps")
+    assert "is not an image" in error_of(tmp_path / "a.eps")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.bmp", "a.tiff", "a.ppm"])
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.7])
+def test_a_truncated_file_is_an_error_not_a_grey_half(tmp_path, name, share):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    stream = io.BytesIO()
+    path = tmp_path / name
+    Image.fromarray(noise).save(path)
+    stream.write(path.read_bytes())
+    path.write_bytes(stream.getvalue()[: int(len(stream.getvalue()) * share)])
+    assert "damaged" in error_of(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(20_000, 10_001), (60_000, 60_000)])
+def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, width, height):
+    (tmp_path / "a.png").write_bytes(png(width, height, 8, 2, b"never read"))
+    assert "more than 200 million pixels" in error_of(tmp_path / "a.png")
+
+
+def test_large_photos_below_the_limit_neither_fail_nor_warn(tmp_path):
+    # Pillow by itself warns above 89 million pixels.
+    Image.new("1", (12_000, 10_000)).save(tmp_path / "a.png")
+    assert decode_image(tmp_path / "a.png").size == (12_000, 10_000)
+
+
+def test_pillows_own_limit_is_left_as_it_was(tmp_path, photo):
+    before = Image.MAX_IMAGE_PIXELS
+    photo.save(tmp_path / "a.png")
+    decode_image(tmp_path / "a.png")
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_control_characters_of_a_name_do_not_reach_the_message(tmp_path):
+    assert "\x1b" not in error_of(tmp_path / "a\x1b[31m.jpg")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_damage_raises_anything_but_an_image_error(tmp_path, photo, seed):
+    rng = np.random.default_rng(seed)
+    name = ["a.jpg", "a.png", "a.webp", "a.gif", "a.tiff", "a.bmp"][seed % 6]
+    path = tmp_path / name
+    photo.save(path)
+    content = bytearray(path.read_bytes())
+    for position in rng.integers(0, len(content), 12):
+        content[position] = rng.integers(256)
+    path.write_bytes(content)
+    with contextlib.suppress(ImageError):
+        assert decode_image(path).mode == "RGB"
+
+
+# Names
+
+
+def test_a_name_is_put_under_the_folder(tmp_path):
+    assert resolve_image_path(tmp_path, "a/b.jpg") == tmp_path / "a" / "b.jpg"
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "/a.jpg", "a/../../b.jpg", "C:\\a.jpg", "", "a\0.jpg"]
+)
+def test_a_name_cannot_leave_the_folder(tmp_path, name):
+    with pytest.raises(ImageError):
+        resolve_image_path(tmp_path, name)
+
+
+def test_the_limit_is_that_of_the_documentation():
+    assert images.MAX_PIXELS == 200_000_000

@@ -1,0 +1,81 @@
+import json
+
+import pytest
+from PIL import Image
+
+from jobs.check_data import main
+
+HEADER = "image_filename,city,region,country,continent,latitude,longitude,season\n"
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = []
+    for i, (city, country, place) in enumerate(
+        [("Paris", "France", "48.9,2.3"), ("Lyon", "France", ","), ("Rome", "Italy", "41.9,12.5")]
+    ):
+        Image.new("RGB", (3, 2)).save(tmp_path / "images" / f"{i}.png")
+        rows.append(f"{i}.png,{city},,{country},,{place},spring\n")
+    (tmp_path / "test.csv").write_text(HEADER + "".join(rows))
+    (tmp_path / "candidates.json").write_text(json.dumps({"France": ["Paris", "Nice"]}))
+    return tmp_path
+
+
+def check(data, *more):
+    return main(
+        [f"--csv={data / 'test.csv'}", f"--image_dir={data / 'images'}", "--num_workers=0", *more]
+    )
+
+
+def test_good_data_is_described(data, capsys):
+    assert check(data, f"--candidates_file={data / 'candidates.json'}") == 0
+    out = capsys.readouterr().out
+    assert "3 images in 2 countries, 2 with coordinates; 0 bad rows" in out
+    assert "attributes: 'season'" in out
+    assert "images by country: France 2, Italy 1" in out
+    assert "3 images decoded, 0 not" in out
+    assert "country of 66.7% (2) and the city of 33.3% (1)" in out
+    assert "countries without candidates: IT" in out
+    assert "All good." in out
+
+
+def test_an_unreadable_image_is_told_with_its_line(data, capsys):
+    (data / "images" / "1.png").write_bytes(b"")
+    assert check(data) == 2
+    out = capsys.readouterr().out
+    assert "2 images decoded, 1 not" in out
+    assert "test.csv:3: '1.png': is empty" in out
+
+
+def test_bad_rows_are_told_and_the_good_ones_still_checked(data, capsys):
+    with (data / "test.csv").open("a") as file:
+        file.write("../x.png,,,France,,,,\n")
+    assert check(data) == 2
+    streams = capsys.readouterr()
+    assert "1 bad rows" in streams.out
+    assert "test.csv:5: image_filename '../x.png' leaves" in streams.out
+    assert "3 images decoded" in streams.out
+    assert "1 bad" in streams.err
+
+
+def test_bad_rows_that_may_be_skipped_are_told_and_forgiven(data, capsys):
+    with (data / "test.csv").open("a") as file:
+        file.write("../x.png,,,France,,,,\n")
+    assert check(data, "--on_bad_rows=skip") == 0
+    assert "leaves" in capsys.readouterr().out
+
+
+def test_an_unusable_file_does_not_keep_the_others_from_being_checked(data, capsys):
+    (data / "broken.csv").write_text("a,b\n")
+    code = main(["--csv", str(data / "broken.csv"), str(data / "test.csv")])
+    out = capsys.readouterr().out
+    assert code == 2
+    assert "broken.csv:1: columns" in out
+    assert "3 images in 2 countries" in out
+
+
+def test_images_that_two_files_share_are_told(data, capsys):
+    (data / "train.csv").write_bytes((data / "test.csv").read_bytes())
+    assert main(["--csv", str(data / "train.csv"), str(data / "test.csv")]) == 0
+    assert "share 3 image names" in capsys.readouterr().out
