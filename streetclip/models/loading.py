@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from streetclip.errors import ModelError, TemplateError, shown
+from streetclip.errors import ModelError, ResourceError, TemplateError, shown
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, looks_like_hub_id, missing_part
@@ -41,7 +41,7 @@ def load_encoder(
 
     Raises:
         ModelError: Missing, damaged, refused, or not a dual encoder.
-        ResourceError: A hub id that is not in the cache, and no network.
+        ResourceError: A hub id that is not in the cache, and no network; or too little GPU memory.
         ConfigError: No such device or precision here.
     """
     where = resolve_device(device)
@@ -49,7 +49,11 @@ def load_encoder(
     parts = _read_source(source, base_model)
     encoder = DualEncoder(parts, source=str(source), precision=how)
     _check_image_size(encoder)
-    encoder.model.to(where).eval()
+    try:
+        encoder.model.to(where).eval()
+    except torch.OutOfMemoryError as error:
+        msg = f"{source}: does not fit into the memory of {where}. Free some, or take --device cpu."
+        raise ResourceError(msg) from error
     return encoder
 
 
@@ -146,6 +150,9 @@ def _read_processors(folder: Path, name: str) -> tuple[Any, Any]:
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except ImportError as error:
+            msg = f"{name}: its tokenizer needs a package that is not installed "
+            raise ModelError(msg + f"({_first_line(error)}). Install it, then again.") from error
         except Exception as error:  # tokenizers raises bare Exception
             raise _unreadable(name, "tokenizer", error) from error
         try:

@@ -101,7 +101,7 @@ def read_torch_file(path: Path) -> Any:
     if path.stat().st_size == 0:
         msg = f"{path}: is empty. Was its writing or download cut off?"
         raise ModelError(msg)
-    if not _looks_like_torch(path):
+    if not _looks_like_torch(_head(path)):
         msg = f"{path}: is not a file of torch.save. Expected a checkpoint such as best_model.pt."
         raise ModelError(msg)
     try:
@@ -152,10 +152,17 @@ def _shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
-def _looks_like_torch(path: Path) -> bool:
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})."
+        raise ModelError(msg) from error
+
+
+def _looks_like_torch(head: bytes) -> bool:
     """A zip archive, or the pickle of torch before 1.6; what else would only confuse torch."""
-    with path.open("rb") as file:
-        head = file.read(4)
     return head == b"PK\x03\x04" or head[:1] == b"\x80"
 
 

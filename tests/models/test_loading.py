@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from streetclip.errors import ConfigError, ModelError
+from streetclip.errors import ConfigError, ModelError, ResourceError
 from streetclip.models import load_encoder, save_checkpoint
 
 TEXTS = ["A Street View photo in France.", "Zürich"]
@@ -323,3 +323,38 @@ def test_a_device_that_is_not_there_is_refused_before_loading(tmp_path):
 def test_loading_is_quiet(clip_folder, capfd):
     load_encoder(clip_folder, device="cpu")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_tokenizer_that_needs_another_package_says_so(siglip_folder, tmp_path, monkeypatch):
+    """SigLIP's first tokenizer is sentencepiece's, which is not among our dependencies."""
+    from transformers import AutoTokenizer
+
+    def refuse(*arguments, **options):
+        msg = "SiglipTokenizer requires the SentencePiece library"
+        raise ImportError(msg)
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", refuse)
+    with pytest.raises(ModelError, match=r"needs a package .*SentencePiece"):
+        load_encoder(siglip_folder)
+
+
+def test_a_model_that_does_not_fit_the_gpu_says_so(clip_folder, monkeypatch):
+    from transformers import CLIPModel
+
+    def overflow(self, *arguments):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(CLIPModel, "to", overflow)
+    with pytest.raises(ResourceError, match="does not fit into the memory of cpu"):
+        load_encoder(clip_folder, device="cpu")
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "x.pt").write_bytes(b"PK\x03\x04")
+
+    def refuse(self, *arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ModelError, match=r"x\.pt: cannot be read \(Permission denied\)"):
+        load_encoder(tmp_path / "x.pt")
