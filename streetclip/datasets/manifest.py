@@ -112,7 +112,9 @@ class ManifestReader:
         self.problems: list[str] = []
 
     def __iter__(self) -> Iterator[ManifestChunk]:
-        """Yield the good rows; with "fail", those before the first bad one.
+        """Yield the good rows; with "fail", those before the first bad one, then the error.
+
+        That a name repeats is known only at the end, when with "fail" its rows are out already.
 
         Raises:
             ManifestError: The file is not UTF-8, badly quoted or has no row, or there are bad
