@@ -40,9 +40,9 @@ class Distance:
     """How far off the predicted places are.
 
     Attributes:
-        median_km: None where fewer than half of the images have one, or there is none to judge.
+        median_km: Infinite where fewer than half of the images have one; None without images.
         low_km: Lower end of the median's interval; None where it is not known.
-        high_km: Upper end of the median's interval; None where it is not known or infinite.
+        high_km: Upper end of the median's interval; None where it is not known.
         geoscore: Mean GeoScore, 0 to 5000.
         n: Images that count: those whose true place has coordinates.
         is_binned: Whether the median is read off the running histogram.
@@ -94,24 +94,14 @@ def report_of_metrics(
         continents: Counts by true continent, as `store.place_accuracy` gives them.
         curve: Counts by distance, as `store.distance_curve` gives them.
     """
-    distance = metrics["distance"]
-    median = distance["median_km"]
-    thresholds = pd.DataFrame(distance["share_within_km"])
     return Report(
         num_images=metrics["num_images"],
         num_unreadable=metrics["num_unreadable"],
         country=_accuracy(metrics["country_accuracy"]),
         city=_accuracy(metrics["city_accuracy"]),
         hierarchical=_accuracy(metrics["hierarchical_accuracy"]),
-        distance=Distance(
-            median["value"],
-            median["low"],
-            median["high"],
-            distance["geoscore"],
-            distance["n"],
-            is_binned=False,
-        ),
-        thresholds=thresholds,
+        distance=_distance(metrics["distance"]),
+        thresholds=pd.DataFrame(metrics["distance"]["share_within_km"]),
         curve=curve_shares(curve),
         continents=continent_shares(continents),
     )
@@ -159,6 +149,23 @@ def report_of_totals(
         curve=shares,
         continents=continent_shares(continents),
     )
+
+
+def _distance(entry: Mapping[str, Any]) -> Distance:
+    n, median = entry["n"], entry["median_km"]
+    return Distance(
+        median_km=_unbounded(median["value"], n),
+        low_km=_unbounded(median["low"], n),
+        high_km=_unbounded(median["high"], n),
+        geoscore=entry["geoscore"],
+        n=n,
+        is_binned=False,
+    )
+
+
+def _unbounded(distance_km: float | None, n: int) -> float | None:
+    """Undo what JSON lacks: in a median over some images, None stands for infinity."""
+    return math.inf if distance_km is None and n else distance_km
 
 
 def _accuracy(entry: Mapping[str, Any]) -> Accuracy:
@@ -218,7 +225,9 @@ def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
 def _median_of_curve(curve: pd.DataFrame) -> float | None:
     """The upper edge of the bin in which the share passes one half."""
     reached = curve.loc[curve["value"] >= _HALF, "distance_km"]
-    return None if reached.empty else float(reached.iloc[0])
+    if curve.empty:
+        return None
+    return math.inf if reached.empty else float(reached.iloc[0])
 
 
 def continent_shares(places: pd.DataFrame) -> pd.DataFrame:

@@ -45,7 +45,7 @@ _CSS = """
 .sc-line { font-size: 0.95rem; margin: 0; overflow-wrap: anywhere; }
 .sc-chip {
   display: inline-block; border: 1px solid currentColor; border-radius: 3px;
-  padding: 0 0.4em; margin-left: 0.5em; font-size: 0.8rem; white-space: nowrap;
+  padding: 0 0.4em; margin: 0.1rem 0 0.1rem 0.5em; font-size: 0.8rem; white-space: nowrap;
 }
 .sc-remark { font-size: 0.85rem; margin: 0; }
 .sc-figure { line-height: 1.3; }
@@ -60,7 +60,11 @@ _CSS = """
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
 .sc-definitions {
   display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
-  margin: 0; font-size: 0.9rem;
+  margin: 0; padding: 0; font-size: 0.9rem;
+}
+@media (max-width: 640px) {
+  .sc-definitions { grid-template-columns: 1fr; gap: 0; }
+  .sc-definitions dt { margin-top: 0.4rem; }
 }
 .sc-definitions dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 </style>

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import formats, theme
 from dashboard.components import markup
 
-_NEAREST_KM, _FARTHEST_KM = 1, 20_000
+_NEAREST_KM, _FARTHEST_KM = 0.5, 20_000
 _PER_CENT_TICKS = [0, 20, 40, 60, 80, 100]
 _SHARE = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn(format="localized")
@@ -165,10 +165,10 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
             ("ceiling_label", "ceiling"),
         ),
     )
-    at_axis = f"datum.threshold_km <= {_NEAREST_KM}"  # left of it stand the axis labels
+    at_axis = "datum.threshold_km <= 1"  # left of it stand the labels of the axis
     share = base.mark_text(
-        align=alt.expr(f"{at_axis} ? 'left' : 'right'"),
-        dx=alt.expr(f"{at_axis} ? 6 : -5"),
+        align=alt.expr(f"{at_axis} ? 'center' : 'right'"),
+        dx=alt.expr(f"{at_axis} ? 0 : -5"),
         dy=-9,
     ).encode(y=_share_axis("value"), text="label:N")
     return [

@@ -62,10 +62,8 @@ def _median(report: Report) -> None:
     value = formats.kilometres(distance.median_km)
     if distance.is_binned and distance.median_km is not None:
         value = f"≈{formats.NBSP}{value}"
-    beside = ""
-    if distance.low_km is not None:
-        high = "∞" if distance.high_km is None else formats.kilometre_number(distance.high_km)
-        beside = f"{formats.kilometre_number(distance.low_km)}–{high}"
+    ends = [formats.kilometre_number(end) for end in (distance.low_km, distance.high_km)]
+    beside = "" if distance.low_km is None else "–".join(ends)
     under = f"n = {formats.count(distance.n)}"
     _figure("Median distance", value, beside, under, _MEDIAN_HELP)
 

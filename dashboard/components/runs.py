@@ -99,7 +99,7 @@ def progress(run: Mapping[str, Any]) -> None:
     else:
         st.progress(
             done / total if total else 0.0,
-            text=f"partial, {formats.progress(done, total)} · last written {updated}",
+            text=f"{formats.progress(done, total)} images · last written {updated}",
         )
 
 
@@ -203,14 +203,15 @@ def _prompt(value: object) -> str:
 
 def how_to_start() -> None:
     """Say which commands fill the store."""
+    st.markdown("These fill it; reload this page when one is done.")
     st.markdown("The drawn world, from nothing:")
-    st.code("make demo-run", language="bash")
+    st.code("make demo-run", language=None)
     st.markdown("Your own images:")
     st.code(
         "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
         "--checkpoint_path geolocal/StreetCLIP",
-        language="bash",
+        language=None,
         wrap_lines=True,
     )
     st.markdown("Another store:")
-    st.code("streamlit run dashboard/Home.py -- --db PATH", language="bash")
+    st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from dashboard.report import continent_shares, curve_shares, report_of_totals
+from dashboard.report import continent_shares, curve_shares, report_of_metrics, report_of_totals
 from streetclip.geo import THRESHOLDS_KM
 
 
@@ -64,7 +64,20 @@ def test_macro_leaves_out_countries_without_a_right_country():
 
 def test_the_running_median_is_where_the_curve_passes_one_half():
     assert report(totals(n=9), the_curve=curve([2, 5, 9], 9)).distance.median_km == 25.0
-    assert report(totals(n=9), the_curve=curve([2, 3, 4], 9)).distance.median_km is None
+    assert report(totals(n=9), the_curve=curve([2, 3, 4], 9)).distance.median_km == math.inf
+
+
+def test_a_median_that_json_could_not_hold_is_infinite_again():
+    median = {"value": None, "low": 120.0, "high": None}
+    accuracy = dict.fromkeys(("value", "low", "high", "ceiling", "macro"), 0.0) | {"n": 3}
+    distance = {"n": 3, "median_km": median, "geoscore": 9.0, "share_within_km": []}
+    metrics = {"num_images": 3, "num_unreadable": 2, "distance": distance}
+    names = ("country_accuracy", "city_accuracy", "hierarchical_accuracy")
+    found = report_of_metrics(
+        metrics | dict.fromkeys(names, accuracy), places(continent=[]), curve([0, 1, 1], 3)
+    )
+    assert (found.distance.median_km, found.distance.low_km) == (math.inf, 120.0)
+    assert found.distance.high_km == math.inf
 
 
 def test_the_curve_is_a_share_of_all_that_can_be_judged():
