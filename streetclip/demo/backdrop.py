@@ -68,7 +68,10 @@ def ground(pen: Pen, scene: Scene, rng: Random) -> None:
 
 def pavement(pen: Pen, scene: Scene) -> None:
     """Lay pavements where there are houses."""
-    tone: Colour = (196, 190, 182) if not scene.has_snow else (226, 228, 234)
+    soil = GROUNDS[scene.country.ground][0]
+    tone = mix((204, 200, 194), soil, 0.4)
+    if scene.has_snow:
+        tone = mix(tone, _SNOW, 0.7)
     reach = 8.0 if scene.setting == "urban" else 5.2
     for side in (1, -1):
         for near, far in ((_NEAREST_M, 12.0), (12.0, 30.0), (30.0, _FARTHEST_M)):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from streetclip.demo.cues import Colour
-from streetclip.demo.palette import ROOFS, WALLS, mix, shade
+from streetclip.demo.palette import GROUNDS, ROOFS, WALLS, mix, shade
 from streetclip.demo.pen import PagePoint, Pen
 from streetclip.demo.scene import Scene
 from streetclip.demo.signs import lettering
@@ -51,6 +51,8 @@ def street(scene: Scene, rng: Random) -> list[House]:
     urban = scene.setting == "urban"
     tall = scene.city.skyline in {"highrise", "twins"} or scene.city.walls in {"glass", "concrete"}
     floors = (3, 6) if urban and tall else (2, 4) if urban else (1, 2)
+    walls = WALLS[scene.city.walls]
+    soil = GROUNDS[scene.country.ground][0]  # local clay and dust: no two bricks are the same
     houses = []
     for side in (1, -1):
         near = rng.uniform(6.0, 9.0) if urban else rng.uniform(9.0, 13.0)
@@ -63,7 +65,7 @@ def street(scene: Scene, rng: Random) -> list[House]:
                     far_m=near + length,
                     set_back_m=8.0 if urban else rng.uniform(9.5, 11.5),
                     floors=rng.randint(*floors),
-                    wall=shade(rng.choice(WALLS[scene.city.walls]), rng.uniform(0.94, 1.05)),
+                    wall=shade(mix(rng.choice(walls), soil, 0.16), rng.uniform(0.95, 1.05)),
                 )
             )
             near += length + (rng.choice((0.0, 0.0, 1.5)) if urban else rng.uniform(5.0, 11.0))

@@ -79,7 +79,7 @@ def _houses(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
 
 
 def _plants(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
-    count = {"urban": 5, "suburban": 10, "rural": 26}[scene.setting]
+    count = {"urban": 8, "suburban": 10, "rural": 26}[scene.setting]
     inner = {"urban": 5.6, "suburban": 6.6, "rural": 7.2}[scene.setting]
     outer = {"urban": 6.2, "suburban": 16.0, "rural": 44.0}[scene.setting]
     placed: list[_Placed] = []

@@ -21,6 +21,7 @@ from transformers import (
 
 from streetclip.demo.cues import world
 from streetclip.gazetteer import countries
+from streetclip.models.quiet import quiet_transformers
 
 IMAGE_SIZE_PX = 96
 PATCH_SIZE_PX = 16
@@ -50,7 +51,8 @@ def build_model(folder: Path, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CLIPModel(make_config(tokenizer))
-    model.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     make_image_processor().save_pretrained(folder)
     (folder / "README.md").write_text(_MODEL_CARD, encoding="utf-8")

@@ -18,22 +18,22 @@ OCCLUSIONS = ("none", "lorry", "leaves")
 BLURS = ("none", "mild", "strong")
 
 _WEATHER_ODDS: dict[str, tuple[float, ...]] = {
-    "cold": (0.44, 0.24, 0.10, 0.08, 0.14),
-    "mild": (0.54, 0.24, 0.12, 0.08, 0.02),
-    "dry": (0.68, 0.18, 0.07, 0.07, 0.0),
-    "wet": (0.42, 0.28, 0.20, 0.10, 0.0),
+    "cold": (0.56, 0.22, 0.08, 0.05, 0.09),
+    "mild": (0.64, 0.20, 0.09, 0.05, 0.02),
+    "dry": (0.74, 0.16, 0.05, 0.05, 0.0),
+    "wet": (0.55, 0.24, 0.14, 0.07, 0.0),
 }
-_TIME_ODDS = (0.74, 0.14, 0.12)
-_SETTING_ODDS = (0.46, 0.29, 0.25)
-_OCCLUSION_ODDS = (0.80, 0.10, 0.10)
-_BLUR_ODDS = (0.82, 0.11, 0.07)
+_TIME_ODDS = (0.80, 0.11, 0.09)
+_SETTING_ODDS = (0.44, 0.32, 0.24)
+_OCCLUSION_ODDS = (0.86, 0.07, 0.07)
+_BLUR_ODDS = (0.86, 0.09, 0.05)
 _KEPT_CUE_ODDS = {
-    "car": 0.88,
-    "warning_sign": 0.8,
-    "direction_sign": 0.78,
-    "bollards": 0.85,
+    "car": 0.92,
+    "warning_sign": 0.9,
+    "direction_sign": 0.88,
+    "bollards": 0.92,
     "poles": 0.7,
-    "skyline": 0.85,
+    "skyline": 0.92,
 }
 _SIGHT_M = {"clear": 260.0, "cloudy": 180.0, "rain": 75.0, "fog": 26.0, "snow": 60.0}
 _DUSK: tuple[Colour, Colour] = (74, 82, 140), (250, 168, 112)

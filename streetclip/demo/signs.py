@@ -20,8 +20,8 @@ _POLES: dict[str, tuple[Colour, float]] = {
 def warning_sign(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> None:
     """Draw the country's warning sign on its post."""
     across_m, ahead_m = place_m
-    half = 0.62
-    box = pen.standing_box((across_m - half, across_m + half), (1.7, 2.9), ahead_m)
+    half = 0.8
+    box = pen.standing_box((across_m - half, across_m + half), (1.5, 3.1), ahead_m)
     post = pen.standing_box((across_m - 0.06, across_m + 0.06), (0.0, 2.0), ahead_m)
     pen.rectangle(post, _POST, ahead_m)
     outline = _diamond if cues.warning.shape == "diamond" else _triangle
@@ -35,7 +35,7 @@ def warning_sign(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> N
 def direction_sign(pen: Pen, cues: CountryCues, place_m: tuple[float, float], rng: Random) -> None:
     """Draw a board with two lines of the country's script and an arrow."""
     across_m, ahead_m = place_m
-    box = pen.standing_box((across_m - 1.5, across_m + 1.5), (1.9, 3.7), ahead_m)
+    box = pen.standing_box((across_m - 1.8, across_m + 1.8), (1.8, 3.9), ahead_m)
     for shift in (-1.0, 1.0):
         post = pen.standing_box(
             (across_m + shift - 0.07, across_m + shift + 0.07), (0.0, 2.0), ahead_m
@@ -88,7 +88,7 @@ def lettering(pen: Pen, script: str, box: Box, ink: tuple[Colour, float], rng: R
 def bollard(pen: Pen, cues: CountryCues, place_m: tuple[float, float]) -> None:
     """Draw a roadside post in the country's colours."""
     across_m, ahead_m = place_m
-    width_m, height_m = 0.26, 1.15
+    width_m, height_m = 0.34, 1.3
     bands = cues.bollard
     step = height_m / len(bands)
     for row, colour in enumerate(bands):

@@ -55,7 +55,7 @@ class _Silhouette:
 def skyline(pen: Pen, scene: Scene, rng: Random) -> None:
     """Draw the rows of roofs along the horizon, then the city's silhouette above them."""
     silhouette = _Silhouette(pen, scene, rng)
-    _SHAPES[scene.city.skyline](silhouette)
+    SHAPES[scene.city.skyline](silhouette)
     box = (*silhouette.at(0, 1), *silhouette.at(1, 0))
     pen.remember("skyline", box)
 
@@ -214,7 +214,7 @@ def _mesa(s: _Silhouette) -> None:
     s.shape([(0.02, 0.82), (0.98, 0.82), (1.02, 0.6), (-0.02, 0.6)], (160, 140, 136))
 
 
-_SHAPES: dict[str, Callable[[_Silhouette], None]] = {
+SHAPES: dict[str, Callable[[_Silhouette], None]] = {
     "cathedral": _cathedral,
     "chimneys": _chimneys,
     "cranes": _cranes,

@@ -80,8 +80,8 @@ def _car(pen: Pen, across_m: float, ahead_m: float, rng: Random, *, night: bool)
 
 def _plate_place(body: _Body, plate: Plate) -> Box:
     if plate.shape == "short":
-        return body.part(0.32, 0.5, 0.68, 0.78)
-    return body.part(0.2, 0.56, 0.8, 0.75)
+        return body.part(0.29, 0.48, 0.71, 0.8)
+    return body.part(0.17, 0.53, 0.83, 0.77)
 
 
 def _plate(pen: Pen, plate: Plate, box: Box, ahead_m: float, rng: Random) -> None:
