@@ -24,6 +24,7 @@ class Inputs:
         candidates: The places to choose from.
         truth: Aligned with the rows of the manifest.
         encoder: The model.
+        model_sha256: Of its weights.
         prompts: Patterns for countries and cities.
         drawn: Whether the images are drawn, not photographed; shown wherever they are.
     """
@@ -33,6 +34,7 @@ class Inputs:
     candidates: Candidates
     truth: Truth
     encoder: DualEncoder
+    model_sha256: str
     prompts: captions.PromptSet
     drawn: bool = False
 
@@ -43,7 +45,7 @@ class Inputs:
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
             "on_bad_rows": self.config.on_bad_rows,
-            "model": self.encoder.sha256,
+            "model": self.model_sha256,
             "candidates": self.candidates.sha256,
             "prompts": self.prompts.to_dict(),
             "strategy": list(self.config.strategy),
@@ -76,4 +78,6 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False) -> Inputs:
         precision=config.precision,
     )
     prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
-    return Inputs(config, manifest, candidates, truth, encoder, prompts, drawn)
+    return Inputs(
+        config, manifest, candidates, truth, encoder, encoder.sha256, prompts, drawn=drawn
+    )

@@ -287,7 +287,7 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
         fingerprint=inputs.fingerprint(strategy),
         dataset_id=dataset_id,
         model_source=config.model_source,
-        model_sha256=inputs.encoder.sha256,
+        model_sha256=inputs.model_sha256,
         candidates_path=str(config.candidates_file),
         candidates_sha256=inputs.candidates.sha256,
         prompts=inputs.prompts.to_dict(),
