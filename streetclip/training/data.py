@@ -1,6 +1,7 @@
 """What a training reads: captioned images, the countries to tell apart, the prompts to do it by."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from streetclip.config import TrainConfig
 from streetclip.datasets.images import resolve_image_path
 from streetclip.datasets.manifest import Manifest
 from streetclip.errors import ManifestError, TemplateError, shown
-from streetclip.gazetteer import countries
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class TrainingData:
         templates: Those of the configuration.
         prompts: Prompts that speak like the captions; stored with the checkpoint.
         country_codes: The countries of either manifest, sorted: the classes of the validation.
-        country_names: Their names.
+        country_names: Their names, as the manifests spell them.
     """
 
     train: CaptionedImages
@@ -89,15 +89,14 @@ def load_training_data(config: TrainConfig, train: Manifest, val: Manifest) -> T
             len(train_images),
         )
     val_images = caption_images(val, templates, config)
-    codes = sorted({*train_images.country_codes, *val_images.country_codes})
-    known = countries()
+    spellings = dict(sorted(_spellings(train, val).items()))
     return TrainingData(
         train=train_images,
         val=val_images,
         templates=templates,
         prompts=prompts_of_templates(_templates_of(train, templates, config)),
-        country_codes=tuple(codes),
-        country_names=tuple(known[code].name for code in codes),
+        country_codes=tuple(spellings),
+        country_names=tuple(spellings.values()),
     )
 
 
@@ -119,12 +118,13 @@ def caption_images(
             )[0]
             for name, city, region, country, continent in columns.itertuples(index=False)
         ]
-    distinct, ids_N = np.unique(np.array(captions, dtype=object), return_inverse=True)
+    ids: dict[str, int] = {}
+    ids_N = np.array([ids.setdefault(caption, len(ids)) for caption in captions], np.int64)
     names = frame["image_filename"]
     return CaptionedImages(
         paths=[resolve_image_path(config.image_dir, name) for name in names],
-        captions=tuple(distinct),
-        caption_ids_N=ids_N.astype(np.int64),
+        captions=tuple(ids),
+        caption_ids_N=ids_N,
         country_codes=tuple(frame["country_code"]),
     )
 
@@ -142,6 +142,23 @@ def _check_contrast(manifest: Manifest, images: CaptionedImages) -> None:
             "name what differs, such as full."
         )
         raise ManifestError(msg)
+
+
+def _spellings(*manifests: Manifest) -> dict[str, str]:
+    """How each country, by its code, is most often written in the first manifest that has it.
+
+    A model whose captions say "the USA" should not be asked for "the United States".
+    """
+    spellings: dict[str, str] = {}
+    for manifest in manifests:
+        counts = Counter(
+            zip(manifest.frame["country_code"], manifest.frame["country"], strict=True)
+        )
+        found: dict[str, str] = {}
+        for (code, name), _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            found.setdefault(code, name)
+        spellings = found | spellings
+    return spellings
 
 
 def _templates_of(

@@ -201,6 +201,7 @@ class _Training:
         order = epoch_order(len(self._data.train), seed=self._config.seed, epoch=epoch)
         order = order[done * batch_size : length * batch_size]
         self._state.curves.restart_clock()
+        self._encoder.model.train()
         for batch in self._train_images.batches(order, batch_size):
             with interrupts_deferred():
                 self._in_step = True
@@ -209,6 +210,7 @@ class _Training:
                     self._close_window()
                 self._in_step = False
             self._report(recorder)
+        self._encoder.model.eval()
         if not (self._state.curves.epoch_losses or self._state.curves.window):
             raise ManifestError(self._no_step_message())
 
@@ -236,7 +238,6 @@ class _Training:
         # Random numbers depend on seed and step only, so that none need to be saved.
         seed = np.random.SeedSequence([self._config.seed, step]).generate_state(1, np.uint64)
         torch.manual_seed(int(seed[0]))
-        self._encoder.model.train()
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
 
@@ -310,7 +311,8 @@ class _Training:
     def _save(self, recorder: Recorder) -> None:
         """Write the resume checkpoint and the points; no step is under way."""
         state = self._state
-        state.curves.read()
+        with interrupts_deferred():
+            state.curves.read()
         now = time.monotonic()
         state.seconds, self._began = state.seconds + now - self._began, now
         training = self._origin.to_dict() | {"step": state.step}

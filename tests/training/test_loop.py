@@ -1,13 +1,16 @@
 import dataclasses
+import os
+import signal
 import threading
 
 import numpy as np
 import pytest
 import torch
 
-from streetclip.errors import ConfigError, ManifestError, OutputError
+from streetclip.errors import ConfigError, ManifestError, OutputError, ResourceError
 from streetclip.models import load_encoder
 from streetclip.store import list_trainings, open_store, training_curves
+from streetclip.training.loss import contrastive_loss
 from streetclip.training.schedule import epoch_order
 
 from .conftest import run_training
@@ -87,6 +90,54 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(world, whole):
     last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
     assert last["resume"]["step"] == 9
     config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_ctrl_c_within_a_step_waits_for_its_end(world, whole, monkeypatch):
+    from streetclip.training import loop
+
+    pressed = []
+
+    def pressing(*arguments):
+        if len(pressed) < 6:
+            pressed.append(1)
+            if len(pressed) == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+        return contrastive_loss(*arguments)
+
+    monkeypatch.setattr(loop, "contrastive_loss", pressing)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config())
+    last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
+    assert last["resume"]["step"] == 6
+    config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_a_full_disk_loses_nothing(world, whole, monkeypatch):
+    from streetclip.models import checkpoints
+
+    usage = checkpoints.shutil.disk_usage(world.folder)
+
+    def fill_the_disk(done, total, **numbers):
+        if done == 5:
+            monkeypatch.setattr(
+                checkpoints.shutil, "disk_usage", lambda _: usage._replace(free=100)
+            )
+
+    with pytest.raises(ResourceError, match="MiB free"):
+        run_training(world.config(), fill_the_disk)
+    last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
+    assert last["resume"]["step"] == 4
+    monkeypatch.undo()
+    config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
+def test_a_resume_into_another_store_brings_the_curves_along(world, whole):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(5))
+    config = world.config(resume=True, db=world.folder / "other.db")
     assert_equal_to(whole, config, *run_training(config))
 
 
@@ -228,7 +279,6 @@ def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoin
     world, monkeypatch, where
 ):
     from streetclip.training import loop
-    from streetclip.training.loss import contrastive_loss
 
     steps = []
 

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from streetclip.errors import ConfigError, ModelError, OutputError
+from streetclip.training.checkpoints import (
+    TrainingState,
+    check_output_dir,
+    check_same_training,
+    load_last,
+)
+from streetclip.training.curves import Curves, Point
+from streetclip.training.results import EpochRecord
+
+
+def record(correct, loss, epoch=1):
+    return EpochRecord(epoch, 4 * epoch, 1.5, loss, num_correct=correct, num_images=10)
+
+
+def test_better_is_more_correct_then_a_lower_loss():
+    assert record(5, 2.0).is_better_than(None)
+    assert record(6, 9.0).is_better_than(record(5, 1.0))
+    assert record(5, 0.9).is_better_than(record(5, 1.0))
+    assert not record(5, 1.0).is_better_than(record(5, 1.0))
+    assert not record(4, 0.1).is_better_than(record(5, 1.0))
+
+
+def test_a_state_survives_the_file(tmp_path):
+    state = TrainingState(
+        step=7, epochs=[record(1, 3.0, epoch=0), record(2, 2.0)], best=record(2, 2.0),
+        num_skipped_batches=1, seconds=2.5, training_id=3,
+        curves=Curves([Point(4, 0.5, "loss", 1.25)], [(1.0, 2.0)], [1.25]),
+    )  # fmt: skip
+    torch.save(state.to_dict(), tmp_path / "a.pt")
+    read = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert TrainingState.from_dict(read).to_dict() == state.to_dict()
+    assert TrainingState.from_dict(read).best == state.best
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 damaged", b"text"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "last_checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"last_checkpoint\.pt"):
+        load_last(path)
+
+
+def test_a_model_is_no_training_to_resume(tmp_path):
+    path = tmp_path / "last_checkpoint.pt"
+    torch.save({"weight": torch.zeros(2)}, path)
+    with pytest.raises(ModelError, match="no training that this version can resume"):
+        load_last(path)
+
+
+def test_a_best_model_alone_is_not_trained_over_even_with_resume(world):
+    config = world.config(resume=True)
+    config.output_dir.mkdir()
+    (config.output_dir / "best_model.pt").write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"best_model\.pt.*Without last_checkpoint\.pt"):
+        check_output_dir(config)
+
+
+def test_a_folder_with_other_files_may_be_trained_into(world):
+    config = world.config()
+    config.output_dir.mkdir()
+    (config.output_dir / "notes.txt").write_text("mine", encoding="utf-8")
+    check_output_dir(config)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(world):
+    config = world.config()
+    config.output_dir.write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match="is a file"):
+        check_output_dir(config)
+
+
+def test_every_difference_is_named(tmp_path):
+    before = {"--seed": 1, "--beta2": 0.9, "gone": "x"}
+    now = {"--seed": 2, "--beta2": 0.9, "new": "y"}
+    with pytest.raises(ConfigError) as caught:
+        check_same_training(tmp_path / "last_checkpoint.pt", before, now)
+    message = str(caught.value)
+    assert "--seed was '1', is '2'" in message
+    assert "gone was 'x', is 'None'" in message
+    assert "new was 'None', is 'y'" in message
+    assert "--beta2" not in message
