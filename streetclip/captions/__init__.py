@@ -16,9 +16,11 @@ from streetclip.captions.templates import (
     DROPOUT,
     FULL,
     PAPER,
+    PLACE_FIELDS,
     CaptionTemplate,
     load_templates,
     make_caption,
+    make_captions,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "FULL_PROMPTS",
     "PAPER",
     "PAPER_PROMPTS",
+    "PLACE_FIELDS",
     "CaptionTemplate",
     "PromptSet",
     "city_prompts",
@@ -36,6 +39,7 @@ __all__ = [
     "load_prompts",
     "load_templates",
     "make_caption",
+    "make_captions",
     "prompts_of_templates",
     "the_country",
 ]

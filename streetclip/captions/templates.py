@@ -14,6 +14,11 @@ from pathlib import Path
 from streetclip.captions.patterns import ALL_KEPT, chances, field_list, fill, parse_pattern
 from streetclip.errors import TemplateError, shown
 
+PLACE_FIELDS = ("city", "region", "country", "continent")
+"""What a caption is made of: columns of a manifest."""
+
+_Place = tuple[str, str, str, str]
+
 _WORDS = struct.Struct("<16I")
 _NO_DRAW = (0,)
 _MAX_FILE_BYTES = 2**20
@@ -129,8 +134,47 @@ def make_caption(
         ...              seed=42, image_filename="a.jpg")
         ('A Street View photo close to the town of Utrecht in the Netherlands.', 'full')
     """
-    get = fields.get
-    place = (get("city", ""), get("region", ""), get("country", ""), get("continent", ""))
+    city, region, country, continent = (fields.get(name, "") for name in PLACE_FIELDS)
+    place = (city, region, country, continent)
+    return _make(templates, place, seed, image_filename)
+
+
+def make_captions(
+    templates: Sequence[CaptionTemplate], columns: Mapping[str, Sequence[str]], *, seed: int
+) -> list[tuple[str, str]]:
+    """Caption many images: what `make_caption` gives for each, in less time.
+
+    Args:
+        templates: As for `make_caption`.
+        columns: image_filename, city, region, country and continent of N images.
+        seed: Seed of every choice.
+
+    Returns:
+        N captions, each with the name of the template that made it.
+
+    Raises:
+        TemplateError: Every template needs a field that is blank for some image.
+    """
+    names = columns["image_filename"]
+    city, region, country, continent = (columns[name] for name in PLACE_FIELDS)
+    places = zip(city, region, country, continent, strict=True)
+    if _has_choice(templates):
+        pairs = zip(names, places, strict=True)
+        return [_make(templates, place, seed, name) for name, place in pairs]
+    # Nothing is drawn: images of one place have one caption.
+    made: dict[_Place, tuple[str, str]] = {}
+    captions = []
+    for name, place in zip(names, places, strict=True):
+        caption = made.get(place)
+        if caption is None:
+            caption = made[place] = _make(templates, place, seed, name)
+        captions.append(caption)
+    return captions
+
+
+def _make(
+    templates: Sequence[CaptionTemplate], place: "_Place", seed: int, image_filename: str
+) -> tuple[str, str]:
     words = _draw(seed, image_filename) if _has_choice(templates) else _NO_DRAW
     template = templates[words[0] * len(templates) >> 32]
     caption = _caption(template.pattern, words, place)
@@ -154,7 +198,7 @@ def _draw(seed: int, image_filename: str) -> tuple[int, ...]:
     return _WORDS.unpack(blake2b(key).digest())
 
 
-def _caption(pattern: str, words: tuple[int, ...], place: tuple[str, str, str, str]) -> str:
+def _caption(pattern: str, words: tuple[int, ...], place: _Place) -> str:
     kept = ALL_KEPT
     for bit, threshold in chances(pattern):
         if words[bit + 1] >= threshold:

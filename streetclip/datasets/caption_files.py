@@ -1,15 +1,15 @@
 """Captions CSVs: a manifest's own columns with a caption beside each image."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import iconcat
 from pathlib import Path
 
-from streetclip.captions import CaptionTemplate, make_caption
+from streetclip.captions import CaptionTemplate, make_captions
 from streetclip.datasets.columns import CAPTION_COLUMNS
 from streetclip.datasets.csv_text import Rows
-from streetclip.datasets.manifest import ManifestChunk, ManifestReader
+from streetclip.datasets.manifest import ManifestReader
 
 _NUM_EXAMPLES = 2
 
@@ -47,7 +47,7 @@ def write_captions(
     Args:
         reader: The manifest, not read yet.
         destination: CSV to write; the caller sees to it that it is whole or not there.
-        templates: As `captions.make_caption` takes them.
+        templates: As `captions.make_captions` takes them.
         seed: Seed of every random choice.
 
     Raises:
@@ -61,7 +61,7 @@ def write_captions(
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow([*_without([list(reader.header)], replaced)[0], *CAPTION_COLUMNS])
         for chunk in reader:
-            made = list(_captions(chunk, templates, seed))
+            made = make_captions(templates, chunk.columns, seed=seed)
             writer.writerows(map(iconcat, _without(chunk.rows, replaced), made))
             if len(examples) < _NUM_EXAMPLES:
                 _collect_examples(examples, made, chunk.columns["image_filename"])
@@ -71,18 +71,6 @@ def write_captions(
         problems=tuple(reader.problems),
         examples=tuple((name, caption) for caption, name in examples.items()),
     )
-
-
-def _captions(
-    chunk: ManifestChunk, templates: Sequence[CaptionTemplate], seed: int
-) -> Iterator[tuple[str, str]]:
-    columns = chunk.columns
-    fields = ("city", "region", "country", "continent")
-    place: dict[str, str] = {}
-    for name, place["city"], place["region"], place["country"], place["continent"] in zip(
-        columns["image_filename"], *(columns[field] for field in fields), strict=True
-    ):
-        yield make_caption(templates, place, seed=seed, image_filename=name)
 
 
 def _without(rows: Rows, positions: list[int]) -> Rows:

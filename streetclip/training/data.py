@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.captions import (
+    PLACE_FIELDS,
     CaptionTemplate,
     PromptSet,
     load_templates,
-    make_caption,
+    make_captions,
     prompts_of_templates,
 )
 from streetclip.config import TrainConfig
@@ -108,16 +109,8 @@ def caption_images(
     if "caption" in frame.columns:
         captions = frame["caption"].tolist()
     else:
-        columns = frame[["image_filename", "city", "region", "country", "continent"]]
-        captions = [
-            make_caption(
-                templates,
-                {"city": city, "region": region, "country": country, "continent": continent},
-                seed=config.seed,
-                image_filename=name,
-            )[0]
-            for name, city, region, country, continent in columns.itertuples(index=False)
-        ]
+        columns = {name: frame[name].tolist() for name in ("image_filename", *PLACE_FIELDS)}
+        captions = [caption for caption, _ in make_captions(templates, columns, seed=config.seed)]
     ids: dict[str, int] = {}
     ids_N = np.array([ids.setdefault(caption, len(ids)) for caption in captions], np.int64)
     names = frame["image_filename"]

@@ -7,9 +7,11 @@ from streetclip.captions import (
     DROPOUT,
     FULL,
     PAPER,
+    PLACE_FIELDS,
     CaptionTemplate,
     load_templates,
     make_caption,
+    make_captions,
 )
 from streetclip.errors import TemplateError
 
@@ -212,3 +214,24 @@ def test_a_missing_file_and_an_unknown_name_are_errors(tmp_path):
         load_templates(["ful"])
     with pytest.raises(TemplateError, match=r"no template was named"):
         load_templates([])
+
+
+@pytest.mark.parametrize("templates", [[FULL], [DROPOUT], [FULL, DROPOUT, PAPER]])
+def test_many_captions_are_those_made_one_by_one(templates):
+    rows = [
+        {"image_filename": f"{i}.jpg", "city": city, "region": region, "country": "France"}
+        for i in range(12)
+        for city, region in [("Lyon", ""), ("", "Bretagne"), ("Lyon", "Rhône")][i % 3 : i % 3 + 1]
+    ]
+    columns = {name: [row.get(name, "") for row in rows] for name in (*rows[0], "continent")}
+    assert make_captions(templates, columns, seed=5) == [
+        make_caption(templates, row, seed=5, image_filename=row["image_filename"]) for row in rows
+    ]
+
+
+def test_an_image_that_no_template_fits_is_named_among_many():
+    needy = CaptionTemplate("needy", "A photo of {city}.")
+    columns = {name: ["", ""] for name in PLACE_FIELDS} | {"image_filename": ["a.jpg", "b.jpg"]}
+    columns["city"] = ["Lyon", ""]
+    with pytest.raises(TemplateError, match=r"b\.jpg"):
+        make_captions([needy], columns, seed=1)
