@@ -204,7 +204,7 @@ class DemoConfig(JobConfig):
     """Settings of the `make_demo` job."""
 
     output_dir: Path = option(Path("data/demo"), help="folder for the drawn world")
-    num_train: int = option(3600, minimum=1, help="training images")
+    num_train: int = option(4800, minimum=1, help="training images")
     num_val: int = option(480, minimum=1, help="validation images")
     num_test: int = option(1200, minimum=1, help="test images")
     seed: int = option(42, minimum=0, help="seed of every random choice")

@@ -15,18 +15,17 @@ _NEAREST_M = 3.0
 _FARTHEST_M = 400.0
 _SNOW: Colour = (238, 242, 248)
 _ASPHALT: Colour = (94, 96, 102)
+_ROAD_EDGES_M = (3.0, 6.0, 9.0, 13.0, 18.0, 27.0, 45.0, 400.0)
 _FIELD_EDGES_M = (3.0, 7.0, 10.0, 14.0, 20.0, 29.0, 45.0, 80.0, 400.0)
 
 
 def sky(pen: Pen, scene: Scene, rng: Random) -> None:
     """Fill the canvas with the sky's gradient, then sun, moon, stars or clouds."""
     zenith, horizon = scene.sky
-    steps = 12
-    strip = Image.new("RGB", (1, steps))
-    for row in range(steps):
-        strip.putpixel((0, row), mix(zenith, horizon, (row / (steps - 1)) ** 1.3))
-    size = (WIDTH_PX * SUPERSAMPLING, int(scene.view.horizon_px + 2) * SUPERSAMPLING)
-    pen.image.paste(strip.resize(size, Image.Resampling.BILINEAR), (0, 0))
+    width = WIDTH_PX * SUPERSAMPLING
+    height = int(scene.view.horizon_px + 2) * SUPERSAMPLING
+    rows = (bytes(mix(zenith, horizon, (row / height) ** 1.3)) * width for row in range(height))
+    pen.image.paste(Image.frombytes("RGB", (width, height), b"".join(rows)), (0, 0))
     if scene.is_night:
         _stars(pen, scene, rng)
     elif scene.weather == "clear":
@@ -85,11 +84,11 @@ def road(pen: Pen, scene: Scene) -> None:
     tone = _ASPHALT if scene.weather != "rain" else mix(_ASPHALT, scene.sky[1], 0.22)
     if scene.has_snow:
         tone = mix(tone, _SNOW, 0.25)
-    for near, far in ((_NEAREST_M, 9.0), (9.0, 18.0), (18.0, 45.0), (45.0, _FARTHEST_M)):
-        pen.polygon(pen.on_ground((-ROAD_HALF_M, ROAD_HALF_M), (near, far)), tone, near)
     worn = shade(tone, 0.93)
-    for middle in (1.0, 2.5, -1.0, -2.5):
-        pen.polygon(pen.on_ground((middle - 0.22, middle + 0.22), (_NEAREST_M, 60.0)), worn, 10.0)
+    for near, far in itertools.pairwise(_ROAD_EDGES_M):
+        pen.polygon(pen.on_ground((-ROAD_HALF_M, ROAD_HALF_M), (near, far)), tone, near)
+        for middle in (1.0, 2.5, -1.0, -2.5):
+            pen.polygon(pen.on_ground((middle - 0.22, middle + 0.22), (near, far)), worn, near)
     if scene.is_night:
         _headlights(pen)
     _centre_line(pen, scene.country.centre_line)
@@ -195,7 +194,7 @@ def _towards(top: PagePoint, foot: PagePoint, row: float) -> PagePoint:
 
 def _tufts(pen: Pen, scene: Scene, rng: Random, tone: Colour) -> None:
     colour = mix(tone, (40, 60, 30), 0.25) if not scene.has_snow else (210, 218, 228)
-    for _ in range(34):
+    for _ in range(24):
         side = rng.choice((1, -1))
         ahead_m = rng.uniform(5.0, 26.0)
         across_m = side * rng.uniform(4.6, 13.0)

@@ -10,6 +10,7 @@ from streetclip.demo.scene import Scene
 from streetclip.demo.signs import lettering
 
 _FLOOR_M = 3.1
+_WINDOWS_END_M = 34.0  # beyond, a window is under two pixels
 _LIT: Colour = (255, 214, 128)
 _BOARDS: tuple[Colour, ...] = (
     (206, 52, 56),
@@ -97,7 +98,8 @@ def _gable(pen: Pen, scene: Scene, house: House, roof: Colour) -> None:
     corners = [(0.0, 0.0), (0.0, eaves), (10.0, eaves), (10.0, 0.0)]
     shadow = shade(house.wall, 0.80)
     pen.polygon([_at(pen, house, x, y, near) for x, y in corners], shadow, near)
-    for floor in range(house.floors):
+    floors = house.floors if near < _WINDOWS_END_M else 0
+    for floor in range(floors):
         for x in (1.6, 5.6):
             low = floor * _FLOOR_M + 1.1
             pane = [(x, low), (x, low + 1.4), (x + 1.5, low + 1.4), (x + 1.5, low)]
@@ -128,7 +130,7 @@ def _front(pen: Pen, house: House, roof: Colour, *, flat: bool) -> None:
 
 
 def _windows(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
-    if house.near_m > 42:
+    if house.near_m > _WINDOWS_END_M:
         return
     columns = max(1, int((house.far_m - house.near_m) / 2.6))
     step = (house.far_m - house.near_m) / columns

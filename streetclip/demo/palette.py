@@ -99,7 +99,12 @@ def shade(colour: Colour, factor: float) -> Colour:
         >>> shade((100, 200, 40), 0.5), shade((100, 200, 40), 2.0)
         ((50, 100, 20), (200, 255, 80))
     """
-    return multiply(colour, (factor, factor, factor))
+    red, green, blue = colour
+    return (
+        min(255, int(red * factor)),
+        min(255, int(green * factor)),
+        min(255, int(blue * factor)),
+    )
 
 
 def multiply(colour: Colour, factors: tuple[float, float, float]) -> Colour:

@@ -103,17 +103,13 @@ class Pen:
     image: Image.Image = dataclasses.field(init=False)
     boxes: dict[str, Box] = dataclasses.field(default_factory=dict)
     _draw: ImageDraw.ImageDraw = dataclasses.field(init=False)
+    _tints: dict[tuple[Colour, int], Colour] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the canvas."""
         size = (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING)
         self.image = Image.new("RGB", size)
         self._draw = ImageDraw.Draw(self.image)
-
-    def replace_image(self, image: Image.Image) -> None:
-        """Go on drawing on another canvas of the same size."""
-        self.image = image
-        self._draw = ImageDraw.Draw(image)
 
     def polygon(
         self,
@@ -160,11 +156,11 @@ class Pen:
         )
 
     def _fill(self, colour: Colour, ahead_m: float, glow: float) -> Colour:
-        return (
-            mix(self.air.tint(colour, ahead_m), colour, glow)
-            if glow
-            else self.air.tint(colour, ahead_m)
-        )
+        key = (colour, int(ahead_m * 2))
+        fill = self._tints.get(key)
+        if fill is None:
+            fill = self._tints[key] = self.air.tint(colour, ahead_m)
+        return mix(fill, colour, glow) if glow else fill
 
     def standing_box(
         self, across_m: tuple[float, float], up_m: tuple[float, float], ahead_m: float

@@ -97,7 +97,8 @@ def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Rando
     weather = _pick(rng, WEATHERS, _WEATHER_ODDS[country.climate])
     time_of_day = _pick(rng, TIMES_OF_DAY, _TIME_ODDS)
     setting = _pick(rng, SETTINGS, _SETTING_ODDS)
-    sky = _sky(city.light, weather, time_of_day)
+    light = _light(country, city, setting, rng)
+    sky = _sky(light, weather, time_of_day)
     return Scene(
         scene_id=scene_id,
         country=country,
@@ -109,7 +110,7 @@ def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Rando
         blur=_pick(rng, BLURS, _BLUR_ODDS),
         cues=frozenset(cue for cue, odds in _KEPT_CUE_ODDS.items() if rng.random() < odds),
         view=_view(country, rng),
-        air=_air(city.light, weather, time_of_day, sky[1]),
+        air=_air(light, weather, time_of_day, sky[1]),
         sky=sky,
         kilometres=_away_from_the_centre(setting, rng),
     )
@@ -117,6 +118,11 @@ def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Rando
 
 def _pick(rng: Random, names: tuple[str, ...], odds: tuple[float, ...]) -> str:
     return rng.choices(names, odds)[0]
+
+
+def _light(country: CountryCues, city: CityCues, setting: str, rng: Random) -> str:
+    """The city's usual light; out in the country any of the country's, so that it tells nothing."""
+    return rng.choice(country.cities).light if setting == "rural" else city.light
 
 
 def _view(country: CountryCues, rng: Random) -> View:

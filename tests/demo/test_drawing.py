@@ -85,3 +85,13 @@ def test_glyphs_stay_on_their_square(script):
 def test_scripts_differ_from_one_another():
     words = {tuple(sorted(set(write(script, 200, Random(1))))) for script in scripts()}
     assert len(words) == len(scripts()) == 12
+
+
+def test_the_light_of_a_rural_scene_does_not_tell_the_city():
+    country = next(country for country in world() if country.code == "EE")
+    skies: dict[str, set[object]] = {"rural": set(), "urban": set()}
+    for seed in range(150):
+        scene = sample_scene("x", country, country.cities[0], Random(seed))
+        if (scene.weather, scene.time_of_day) == ("clear", "day") and scene.setting in skies:
+            skies[scene.setting].add(scene.sky)
+    assert (len(skies["rural"]), len(skies["urban"])) == (3, 1)
