@@ -30,7 +30,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     from streetclip.evaluation.inputs import load_inputs
     from streetclip.evaluation.run import evaluate
 
-    inputs = load_inputs(config, drawn=is_drawn(config.test_csv))
+    inputs = load_inputs(config, drawn=is_drawn(config.image_dir))
     encoder = inputs.encoder
     logger.info("model %s, %s", config.model_source, encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())

@@ -28,6 +28,7 @@ def _train(config: TrainConfig) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.datasets.images import check_image_dir
     from streetclip.datasets.manifest import read_manifest
+    from streetclip.demo import is_drawn
     from streetclip.models import load_encoder
     from streetclip.store import open_store
     from streetclip.training.checkpoints import check_output_dir
@@ -38,10 +39,13 @@ def _train(config: TrainConfig) -> None:
     val_manifest = read_manifest(config.val_csv, on_bad_rows=config.on_bad_rows)
     for manifest in (train_manifest, val_manifest):
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
+    drawn = is_drawn(config.image_dir)
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
     with open_store(config.db) as database, ProgressBar("train", "step") as progress:
-        result = train(config, train_manifest, val_manifest, encoder, database, progress)
+        result = train(
+            config, train_manifest, val_manifest, encoder, database, progress, drawn=drawn
+        )
     _print_result(config, result)
 
 

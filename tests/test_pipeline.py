@@ -90,6 +90,14 @@ def test_the_commands_write_what_is_documented(workplace, finished):
         assert (outputs / "evaluation" / name).is_file()
 
 
+def test_the_exported_folder_is_labelled_as_drawn_and_readable_by_others(workplace, finished):
+    assert finished
+    folder = workplace / "outputs" / "training" / "best_model"
+    assert "Trained on drawn scenes" in (folder / "README.md").read_text(encoding="utf-8")
+    modes = {file.stat().st_mode & 0o777 for file in folder.iterdir()}
+    assert modes == {folder.stat().st_mode & 0o666}
+
+
 def test_results_go_to_stdout_and_progress_to_stderr(finished):
     assert "country accuracy" in finished[2].stdout
     assert "image/s" in finished[2].stderr

@@ -89,10 +89,18 @@ def save_folder(
         temporary.mkdir()
         with raising_disk_errors(), quiet_transformers():
             encoder.model.save_pretrained(temporary)
+        _share_as_folder(temporary)
         _write_processors(encoder, temporary)
         (temporary / "README.md").write_text(model_card, encoding="utf-8")
         notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
         write_json(temporary / NOTES_FILE, notes)
+
+
+def _share_as_folder(folder: Path) -> None:
+    """Let those read the files who may read the folder; safetensors makes its own private."""
+    readable = folder.stat().st_mode & 0o666
+    for file in folder.iterdir():
+        file.chmod(readable)
 
 
 def build_payload(

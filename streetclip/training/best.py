@@ -8,6 +8,7 @@ from streetclip import provenance
 from streetclip.config import TrainConfig
 from streetclip.datasets.manifest import Manifest
 from streetclip.models import DualEncoder, save_checkpoint, save_folder
+from streetclip.models.card import card_header
 from streetclip.training.checkpoints import BEST_FOLDER, BEST_MODEL
 from streetclip.training.data import TrainingData
 from streetclip.training.results import EpochRecord
@@ -25,6 +26,7 @@ class Origin:
         base_model: Name of the model that training began with.
         base_sha256: Hash of its weights.
         precision: Number format of the training.
+        drawn: Whether the images are drawn, not photographed.
         versions: Versions of the packages.
         commit: Commit of the code, if known.
     """
@@ -36,6 +38,7 @@ class Origin:
     base_model: str
     base_sha256: str
     precision: str
+    drawn: bool = False
     versions: dict[str, str] = field(default_factory=provenance.versions)
     commit: str | None = field(default_factory=provenance.commit)
 
@@ -61,6 +64,7 @@ class Origin:
             "train": _describe(self.train),
             "val": _describe(self.val),
             "countries": list(self.data.country_codes),
+            "drawn": self.drawn,
             "config": self.config.to_dict(),
             "versions": self.versions,
             "commit": self.commit,
@@ -96,16 +100,12 @@ def save_best(encoder: DualEncoder, origin: Origin, record: EpochRecord) -> Path
 def model_card(origin: Origin, record: EpochRecord) -> str:
     """Write the model card, Markdown with the hub's header."""
     config, prompts = origin.config, origin.data.prompts
-    return f"""---
-library_name: transformers
-pipeline_tag: zero-shot-image-classification
-tags: [geolocalization, streetclip]
----
-
+    drawn = "\n**Trained on drawn scenes, not on photos: of no use on photos.**\n"
+    return f"""{card_header(origin.base_model)}
 # {config.run_name or "StreetCLIP model"}
 
 A CLIP-like model adapted to image geolocalization with synthetic captions, by StreetCLIP.
-
+{drawn if origin.drawn else ""}
 - Base model: `{origin.base_model}` (weights sha256 `{origin.base_sha256[:12]}`). Its licence holds
   for this model too.
 - Training: `{origin.train.path.name}`, {len(origin.train.frame):,} images of

@@ -48,6 +48,8 @@ def train(
     encoder: DualEncoder,
     database: store.Store,
     progress: Progress = no_progress,
+    *,
+    drawn: bool = False,
 ) -> TrainingResult:
     """Train a dual encoder on images and their captions, or go on with a training that stopped.
 
@@ -62,6 +64,7 @@ def train(
             with the weights that the training began with.
         database: Store that receives the curves, opened for writing.
         progress: Told about each step.
+        drawn: Whether the images are drawn, not photographed; the model card says so.
 
     Returns:
         The records of all epochs, and where the best model is.
@@ -83,6 +86,7 @@ def train(
         base_model=encoder.source,
         base_sha256=encoder.sha256,
         precision=encoder.precision.name,
+        drawn=drawn,
     )
     # What dropout draws is the training's own affair, not the caller's.
     cuda = [encoder.device] if encoder.device.type == "cuda" else []
