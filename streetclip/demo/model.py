@@ -4,12 +4,12 @@ Small enough that two cores train it in two minutes; everything else about it is
 of the hub, so that what works with it works with them.
 """
 
+import itertools
+from collections import Counter
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
+from tokenizers import normalizers, pre_tokenizers
 from transformers import (
     CLIPConfig,
     CLIPImageProcessorPil,
@@ -31,7 +31,7 @@ _JOINT_WIDTH = 128
 _POSITION_GAIN = 10.0
 _MEAN = [0.5, 0.5, 0.5]
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-_VOCABULARY = 4000
+_WORD_END = "</w>"
 _MODEL_CARD = """---
 library_name: transformers
 pipeline_tag: zero-shot-image-classification
@@ -107,26 +107,12 @@ def make_tokenizer() -> CLIPTokenizer:
     As in CLIP's: every byte alone and as the end of a word, then the merges, then the two special
     tokens; any other text is spelt in bytes, none is unknown.
     """
-    trained = Tokenizer(BPE(end_of_word_suffix="</w>"))
-    trained.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    trained.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    merges = _learn_merges(_words())
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = BpeTrainer(
-        vocab_size=_VOCABULARY,
-        min_frequency=1,
-        initial_alphabet=alphabet,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    trained.train_from_iterator(corpus(), trainer)
-    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet)]
-    known = set(pieces)
-    by_id = sorted(trained.get_vocab().items(), key=lambda item: item[1])
-    pieces += [piece for piece, _ in by_id if piece not in known]
+    pieces = [*alphabet, *(letter + _WORD_END for letter in alphabet)]
+    pieces += dict.fromkeys(first + second for first, second in merges)
     vocabulary = {piece: place for place, piece in enumerate([*pieces, _START, _END])}
-    return CLIPTokenizer(vocab=vocabulary, merges=_merges(trained), model_max_length=77)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
 
 def corpus() -> list[str]:
@@ -140,8 +126,48 @@ def corpus() -> list[str]:
     return lines
 
 
-def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
+def _words() -> Counter[str]:
+    """The words of the corpus in the letters of byte-level BPE, each with its count."""
+    normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    splitter = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    return Counter(
+        word
+        for line in corpus()
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line))
+    )
 
-    merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [(first, second) for first, second in merges]
+
+def _learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
+    """Merge the most frequent pair of neighbours again and again, until each word is one piece.
+
+    Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1. The trainer of the
+    tokenizers package breaks ties by chance, anew in each process; here the pair that comes first
+    in the alphabet wins, so that the same world has the same model everywhere.
+    """
+    spelt = {word: [*word[:-1], word[-1] + _WORD_END] for word in words}
+    merges = []
+    while pairs := _count_pairs(spelt, words):
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        for pieces in spelt.values():
+            _merge(pieces, best)
+    return merges
+
+
+def _count_pairs(spelt: dict[str, list[str]], words: Counter[str]) -> Counter[tuple[str, str]]:
+    pairs: Counter[tuple[str, str]] = Counter()
+    for word, pieces in spelt.items():
+        for pair in itertools.pairwise(pieces):
+            pairs[pair] += words[word]
+    return pairs
+
+
+def _merge(pieces: list[str], pair: tuple[str, str]) -> None:
+    """Join each occurrence of a pair, from the left, in place."""
+    place = 0
+    while place < len(pieces) - 1:
+        if (pieces[place], pieces[place + 1]) == pair:
+            pieces[place : place + 2] = ["".join(pair)]
+        place += 1

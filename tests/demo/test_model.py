@@ -1,10 +1,15 @@
+import os
+import subprocess
+import sys
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from streetclip.demo.cues import world
-from streetclip.demo.model import IMAGE_SIZE_PX, build_model, make_tokenizer
+from streetclip.demo.model import IMAGE_SIZE_PX, _learn_merges, build_model, make_tokenizer
 from streetclip.gazetteer import countries
 
 PROMPT = "A Street View photo close to the town of Esch-sur-Alzette in the region of Härnö."
@@ -95,3 +100,27 @@ def test_the_zero_shot_pipeline_takes_the_folder(folder):
     found = classify(image, candidate_labels=["Norway", "Peru", "Kenya"])
     assert {each["label"] for each in found} == {"Norway", "Peru", "Kenya"}
     assert sum(each["score"] for each in found) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_tokenizer_is_the_same_in_every_process():
+    code = (
+        "import hashlib, streetclip.demo.model as m; t = m.make_tokenizer();"
+        "print(hashlib.sha256(t.backend_tokenizer.to_str().encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_merges_follow_counts_and_then_the_alphabet():
+    # By hand: (l, o) stands five times, (lo, w) three; then (e, r) and (lo, e) tie at two.
+    merges = _learn_merges(Counter({"low": 3, "loer": 2}))
+    assert merges == [("l", "o"), ("lo", "w</w>"), ("e", "r</w>"), ("lo", "er</w>")]
