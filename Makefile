@@ -19,7 +19,7 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation_untrained --run_name untrained --resume
 
 test: $(VENV)/.installed-test  ## every test, on both cores
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
 
 check: $(VENV)/.installed-test  ## format, lint, types, floors
 	$(BIN)/ruff format --check .

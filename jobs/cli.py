@@ -69,7 +69,7 @@ def run_job(
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"\n{parser.prog}: interrupted; what was finished is kept.", file=sys.stderr)
+        print(f"\n{parser.prog}: interrupted; {_way_on(config_class)}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout went away (as in `| head`); keep the interpreter from complaining.
@@ -148,6 +148,12 @@ def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any)
 
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
+
+
+def _way_on(config_class: type[JobConfig]) -> str:
+    if "resume" in {field.name for field in dataclasses.fields(config_class)}:
+        return "what was finished is kept, and the same command with --resume goes on there."
+    return "nothing half-finished is left; run the same command again."
 
 
 def _help_text(field: "dataclasses.Field[Any]") -> str:

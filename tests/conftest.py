@@ -8,6 +8,8 @@ import pytest
 # Set before any library that reads it is imported: no hub is ever asked.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Tests run side by side; threads of torch that wait for one another would slow all of them down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
 

@@ -102,6 +102,9 @@ def build_classifier(
         prompts: Patterns; the features of several are averaged.
     """
     names = candidates.country_names
+    logger.info(
+        "encoding the prompts of %d countries, %d cities", len(names), len(candidates.city_names)
+    )
     country_texts = [captions.country_prompts(prompts, name) for name in names]
     cities = zip(
         candidates.city_names,
@@ -162,10 +165,10 @@ class _Evaluation:
     def _predict_pending(self, progress: Progress) -> None:
         total = len(self.image_ids)
         done = total - len(self.rows)
-        progress(done, total)
         inputs = self.inputs
         classifier = build_classifier(inputs.encoder, inputs.candidates, inputs.prompts)
         buffer = _Buffer(self.database)
+        progress(done, total)
         try:
             for batch in self._batches():
                 buffer.add(self._predict_batch(classifier, batch))

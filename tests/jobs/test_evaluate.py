@@ -1,0 +1,104 @@
+"""The job as its own process: exit codes, one-line errors, Ctrl-C."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streetclip import store
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(world, folder, *flags):
+    return [
+        sys.executable,
+        str(ROOT / "jobs" / "evaluate.py"),
+        "--test_csv",
+        str(world / "test.csv"),
+        "--image_dir",
+        str(world / "images"),
+        "--candidates_file",
+        str(world / "candidates.json"),
+        "--output_dir",
+        str(folder / "out"),
+        "--db",
+        str(folder / "store.db"),
+        *flags,
+    ]
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def large_world(small_world, tmp_path):
+    """The small world's test images twenty times over, so that there is time to interrupt."""
+    folder = tmp_path / "large"
+    (folder / "images").mkdir(parents=True)
+    shutil.copy(small_world / "candidates.json", folder)
+    with (small_world / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (folder / "test.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        for copy in range(20):
+            for row in rows:
+                name = f"{copy}_{row['image_filename']}"
+                source = small_world / "images" / row["image_filename"]
+                os.link(source, folder / "images" / name)
+                writer.writerow(row | {"image_filename": name})
+    return folder
+
+
+def test_ctrl_c_exits_130_and_resume_finishes(small_world, large_world, tmp_path):
+    model = ["--model_name", str(small_world / "model"), "--batch_size", "1"]
+    process = subprocess.Popen(
+        command(large_world, tmp_path, *model), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    read = ""
+    while "| 1/" not in read and "image/s" not in read:
+        read += process.stderr.read(1)
+        assert process.poll() is None, read
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert "--resume" in rest
+    with store.open_store(tmp_path / "store.db", read_only=True) as database:
+        (stopped,) = store.list_runs(database).to_dict("records")
+    assert stopped["state"] == "interrupted"
+    assert stopped["num_done"] < 1000
+    finished = run(large_world, tmp_path, *model, "--resume")
+    assert finished.returncode == 0, finished.stderr
+    with store.open_store(tmp_path / "store.db", read_only=True) as database:
+        (whole,) = store.list_runs(database).to_dict("records")
+    assert (whole["id"], whole["state"], whole["num_done"]) == (stopped["id"], "done", 1000)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--checkpoint_path", "missing.pt"], "there is no such file"),
+        (["--candidates_file", "missing.json"], "missing.json"),
+        (["--prompts", "poetry"], "poetry"),
+        (["--image_dir", "missing"], "no such folder"),
+        (["--batch_size", "0"], "--batch_size is 0; expected at least 1"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_2(small_world, tmp_path, flags, message):
+    done = run(small_world, tmp_path, "--model_name", str(small_world / "model"), *flags)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("evaluate.py: error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "store.db").exists()
