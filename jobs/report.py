@@ -62,6 +62,8 @@ def percent(share: float | None) -> str:
 
 def interval(proportion: dict[str, Any]) -> str:
     """The bounds of a proportion as percent."""
+    if proportion["low"] is None:
+        return _MISSING
     return f"{percent(proportion['low'])}–{percent(proportion['high'])}"
 
 
@@ -69,7 +71,7 @@ def _distances(distance: dict[str, Any]) -> str:
     median = distance["median_km"]
     words = [
         f"median {_kilometres(median['value'])} km",
-        f"({_kilometres(median['low'])}–{_kilometres(median['high'])})",
+        f"({_kilometres(median['low'])} to {_kilometres(median['high'])})",
         f"· mean {_kilometres(distance['mean_km'])} km of {distance['mean_km_n']:,}",
         f"· GeoScore {distance['geoscore']:,.0f}" if distance["geoscore"] is not None else "",
     ]

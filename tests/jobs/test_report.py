@@ -40,12 +40,12 @@ def test_a_row_holds_share_interval_n_ceiling_and_macro():
 
 def test_what_does_not_exist_is_a_dash():
     line = next(r for r in metrics_table(metrics()).splitlines() if r.startswith("city given"))
-    assert line.split() == ["city", "given", "country", "–", "–––", "0", "–", "–"]
+    assert line.split() == ["city", "given", "country", "–", "–", "0", "–", "–"]
 
 
 def test_distances_are_rounded_above_ten_km():
     table = metrics_table(metrics())
-    assert "median 9.4 km (8.0––) · mean 1,234 km of 990 · GeoScore 4,196" in table
+    assert "median 9.4 km (8.0 to –) · mean 1,234 km of 990 · GeoScore 4,196" in table
     assert "within 2,500 km" in table
 
 
