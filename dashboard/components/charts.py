@@ -165,11 +165,13 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
             ("ceiling_label", "ceiling"),
         ),
     )
-    at_axis = "datum.threshold_km <= 1"  # left of it stand the labels of the axis
+    # The curve rises and the ceiling lies above it: right below a point there is room, but for
+    # points near the axis.
+    low = "datum.value < 10"
     share = base.mark_text(
-        align=alt.expr(f"{at_axis} ? 'center' : 'right'"),
-        dx=alt.expr(f"{at_axis} ? 0 : -5"),
-        dy=-9,
+        align=alt.expr(f"{low} ? 'center' : 'left'"),
+        dx=alt.expr(f"{low} ? 0 : 6"),
+        dy=alt.expr(f"{low} ? -16 : 11"),
     ).encode(y=_share_axis("value"), text="label:N")
     return [
         theme.in_role(rule, "muted"),
