@@ -8,7 +8,6 @@ They are true to the country but simplified to one value each. Neighbours start 
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cache
 
 Colour = tuple[int, int, int]
 
@@ -129,18 +128,3 @@ class CountryCues:
         """Add cities, each written as `name | region | walls | skyline | light`."""
         cities = tuple(CityCues(*(part.strip() for part in row.split("|"))) for row in rows)
         return dataclasses.replace(self, cities=cities)
-
-
-@cache
-def world() -> tuple[CountryCues, ...]:
-    """All countries of the drawn world, ordered by ISO code.
-
-    Examples:
-        >>> len(world()), {len(country.cities) for country in world()}
-        (40, {3})
-    """
-    from streetclip.demo import cues_americas, cues_east, cues_europe, cues_south
-
-    parts = (cues_europe, cues_east, cues_south, cues_americas)
-    countries = [country for part in parts for country in part.countries()]
-    return tuple(sorted(countries, key=lambda country: country.code))

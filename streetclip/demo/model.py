@@ -19,7 +19,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.gazetteer import countries
 from streetclip.models.quiet import quiet_transformers
 

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from random import Random
 
-from streetclip.demo.cues import CityCues, CountryCues, world
+from streetclip.demo.atlas import world
+from streetclip.demo.cues import CityCues, CountryCues
 from streetclip.demo.drawing import Picture, draw
 from streetclip.demo.scene import Scene, sample_scene
 from streetclip.errors import UnknownPlaceError

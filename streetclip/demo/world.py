@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.config import DemoConfig
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.demo.marker import MARKER_NAME, read_marker
 from streetclip.demo.splits import COLUMNS, SPLITS, city_coordinates, write_scene
 from streetclip.errors import OutputError

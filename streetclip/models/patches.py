@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import PIL.Image
 
-from streetclip.models.preprocessing import PixelNormalisation, as_rgb
+from streetclip.models.pixels import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
     import torch

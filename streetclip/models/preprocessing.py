@@ -14,6 +14,8 @@ import numpy as np
 import PIL.Image
 
 from streetclip.errors import ModelError, shown
+from streetclip.models.patches import PatchInputs, PatchResize
+from streetclip.models.pixels import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
     import torch
@@ -107,30 +109,6 @@ class ProcessorGeometry:
         return np.ascontiguousarray(pixels_CHW.transpose(1, 2, 0))
 
 
-@dataclass(frozen=True)
-class PixelNormalisation:
-    """Rescale and normalise on the device: `(pixel · factor − mean) / std`, in float32.
-
-    Attributes:
-        factor: What uint8 values are multiplied by; 1 if the processor does not rescale.
-        mean: Of each channel, after rescaling.
-        std: Of each channel, after rescaling.
-    """
-
-    factor: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __call__(self, pixels_BCHW: "torch.Tensor") -> "torch.Tensor":
-        """Turn uint8 pixels into float32 model input, on the pixels' own device."""
-        import torch
-
-        options: dict[str, Any] = {"dtype": torch.float32, "device": pixels_BCHW.device}
-        mean_C11 = torch.tensor(self.mean, **options).view(-1, 1, 1)
-        std_C11 = torch.tensor(self.std, **options).view(-1, 1, 1)
-        return (pixels_BCHW.to(torch.float32) * self.factor).sub_(mean_C11).div_(std_C11)
-
-
 def build_preprocess(image_processor: Any) -> Preprocess:
     """Make the resize and crop of an image processor.
 
@@ -154,8 +132,6 @@ def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, An
     Raises:
         ModelError: The processor's normalisation is not one of three channels.
     """
-    from streetclip.models.patches import PatchInputs
-
     normalise = build_normalisation(image_processor)
     if hasattr(image_processor, "max_num_patches"):
         return PatchInputs(normalise)
@@ -203,27 +179,9 @@ def _plain_resize_crop(image_processor: Any, size: Any, crop: Any) -> ResizeCrop
 
 
 def _patch_resize(image_processor: Any) -> Preprocess:
-    from streetclip.models.patches import PatchResize
-
     resample = 2 if image_processor.resample is None else int(image_processor.resample)
     return PatchResize(image_processor.patch_size, image_processor.max_num_patches, resample)
 
 
 def _crops(image_processor: Any) -> bool:
     return bool(getattr(image_processor, "do_center_crop", False))
-
-
-def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Make any decoded image RGB; transparency lies over white, as in transformers.
-
-    Examples:
-        >>> as_rgb(PIL.Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
-        (255, 255, 255)
-    """
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if "A" in image.getbands() or "transparency" in image.info:
-        over = image.convert("RGBA")
-        white = PIL.Image.new("RGBA", over.size, (255, 255, 255, 255))
-        return PIL.Image.alpha_composite(white, over).convert("RGB")
-    return image.convert("RGB")

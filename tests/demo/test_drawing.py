@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.demo.drawing import draw
 from streetclip.demo.glyphs import scripts, write
 from streetclip.demo.pen import Air, View

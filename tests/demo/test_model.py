@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.demo.model import IMAGE_SIZE_PX, _learn_merges, build_model, make_tokenizer
 from streetclip.gazetteer import countries
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.demo.pen import HEIGHT_PX, WIDTH_PX
 from streetclip.demo.splits import SPLITS, city_coordinates, make_scene, place_of, write_scene
 from streetclip.errors import UnknownPlaceError

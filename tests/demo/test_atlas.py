@@ -1,4 +1,4 @@
-from streetclip.demo.cues import world
+from streetclip.demo.atlas import world
 from streetclip.demo.glyphs import scripts
 from streetclip.demo.palette import GROUNDS, LIGHTS, ROOFS, SKIES, WALLS
 from streetclip.demo.plants import KINDS
