@@ -17,6 +17,8 @@ from typing import Any, NoReturn, TypeVar
 from streetclip.config import JobConfig
 from streetclip.errors import StreetClipError
 
+_log = logging.getLogger(__name__)
+
 EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USER_ERROR = 2
@@ -76,6 +78,12 @@ def run_job(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAULT
     return EXIT_DONE
+
+
+def warn_of_skipped_rows(problems: Sequence[str]) -> None:
+    """Log what is wrong with the rows that `--on_bad_rows skip` left out."""
+    for problem in problems:
+        _log.warning("skipped %s", problem)
 
 
 class ProgressBar:

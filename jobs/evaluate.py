@@ -4,7 +4,13 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.cli import (
+    OneLineParser,
+    ProgressBar,
+    build_config_parser,
+    run_job,
+    warn_of_skipped_rows,
+)
 from jobs.report import metrics_table
 from streetclip.config import EvaluateConfig
 
@@ -32,6 +38,7 @@ def _evaluate(config: EvaluateConfig) -> None:
 
     inputs = load_inputs(config, drawn=is_drawn(config.image_dir))
     encoder = inputs.encoder
+    warn_of_skipped_rows(inputs.manifest.problems)
     logger.info("model %s, %s", config.model_source, encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
     with ProgressBar("evaluate", "image") as progress:

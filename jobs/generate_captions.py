@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.cli import (
+    OneLineParser,
+    ProgressBar,
+    build_config_parser,
+    run_job,
+    warn_of_skipped_rows,
+)
 from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, OutputError, shown
 
@@ -100,8 +106,7 @@ def _report(destination: Path, file: "CaptionFile") -> None:
     print(f"{destination}: {file.num_rows:,} captions{skipped}")
     for name, caption in file.examples:
         print(f"  {shown(name)}: {shown(caption)}")
-    for problem in file.problems:
-        _log.warning("skipped %s", problem)
+    warn_of_skipped_rows(file.problems)
     if len(file.examples) == 1 and file.num_rows > 1:
         _log.warning(
             "%s: all captions are equal, so that nothing can be learnt from them. Are city, "

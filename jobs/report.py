@@ -80,6 +80,11 @@ def _distances(distance: dict[str, Any]) -> str:
 
 def _remarks(metrics: dict[str, Any]) -> str:
     lines = [_neighbours(metrics["neighbours"])]
+    if metrics["num_skipped_rows"]:
+        lines.append(
+            f"{metrics['num_skipped_rows']:,} bad rows of the test file were skipped; "
+            "no figure counts them"
+        )
     if metrics["num_unreadable"]:
         lines.append(f"{metrics['num_unreadable']:,} images could not be read; they count as wrong")
     if metrics["num_without_coordinates"]:

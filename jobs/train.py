@@ -5,7 +5,13 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.cli import (
+    OneLineParser,
+    ProgressBar,
+    build_config_parser,
+    run_job,
+    warn_of_skipped_rows,
+)
 from streetclip.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -38,6 +44,7 @@ def _train(config: TrainConfig) -> None:
     train_manifest = read_manifest(config.train_csv, on_bad_rows=config.on_bad_rows)
     val_manifest = read_manifest(config.val_csv, on_bad_rows=config.on_bad_rows)
     for manifest in (train_manifest, val_manifest):
+        warn_of_skipped_rows(manifest.problems)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     drawn = is_drawn(config.image_dir)
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)

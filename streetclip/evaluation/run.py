@@ -314,9 +314,10 @@ def _finish(
     if complete:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
     predictions = store.read_predictions(database, run_id)
-    metrics = measure(
+    measured = measure(
         predictions, candidate_codes=inputs.candidates.country_codes, seed=config.seed
     )
+    metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     outputs.write_results(folder, {"run_id": run_id, "strategy": strategy} | metrics, predictions)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, stood_already=False)

@@ -11,7 +11,7 @@ import torch
 
 from streetclip import store
 from streetclip.config import EvaluateConfig
-from streetclip.errors import ImageError, OutputError
+from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation.inputs import load_inputs
 from streetclip.evaluation.run import build_classifier, evaluate
 
@@ -171,6 +171,19 @@ def test_unreadable_images_count_as_wrong(config, small_world, tmp_path):
     assert broken["country_correct"].sum() == 0
     assert broken["error"].str.len().min() > 10
     assert np.isnan(broken["distance_km"]).all()
+
+
+def test_skipped_rows_are_counted_apart(config, tmp_path):
+    lines = config.test_csv.read_text(encoding="utf-8").splitlines()
+    assert "Nowhereland" not in lines[4]
+    country = pd.read_csv(config.test_csv)["country"][3]
+    lines[4] = lines[4].replace(f",{country},", ",Nowhereland,")
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"bad\.csv:5: country 'Nowhereland' is unknown"):
+        load_inputs(dataclasses.replace(config, test_csv=path))
+    (run,) = run_of(dataclasses.replace(config, test_csv=path, on_bad_rows="skip"))
+    assert (run.metrics["num_skipped_rows"], run.metrics["num_images"]) == (1, 49)
 
 
 def test_a_wrong_image_folder_is_told_before_any_work(config, tmp_path):

@@ -10,6 +10,7 @@ def metrics(**changes):
     return {
         "num_images": 1000,
         "num_unreadable": 0,
+        "num_skipped_rows": 0,
         "num_without_coordinates": 0,
         "country_accuracy": ACCURACY,
         "city_accuracy": ACCURACY,
@@ -54,6 +55,12 @@ def test_images_left_out_are_told_of():
     table = metrics_table(metrics(num_unreadable=3, num_without_coordinates=4))
     assert "3 images could not be read; they count as wrong" in table
     assert "4 images have no known coordinates" in table
+
+
+def test_skipped_rows_are_told_of():
+    assert "skipped" not in metrics_table(metrics())
+    table = metrics_table(metrics(num_skipped_rows=1200))
+    assert "1,200 bad rows of the test file were skipped; no figure counts them" in table
 
 
 def test_without_errors_there_is_no_word_of_neighbours():
