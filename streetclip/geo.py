@@ -88,29 +88,6 @@ def _radians(
     return np.radians(latitude), np.radians(longitude)
 
 
-def share_within_km(distance_km: ArrayLike, threshold_km: float) -> float:
-    """Share of all distances that are at most `threshold_km`.
-
-    The denominator is the number of entries, NaN included: an entry without a distance is not
-    within any threshold.
-
-    Args:
-        distance_km: Distances, any shape; NaN where there is none.
-        threshold_km: Radius; a distance equal to it is within.
-
-    Returns:
-        A number from 0 to 1, or NaN if there are no entries.
-
-    Examples:
-        >>> share_within_km([0.5, 25.0, 25.1, float("nan")], 25)
-        0.5
-    """
-    distance = np.asarray(distance_km, dtype=np.float64)
-    if distance.size == 0:
-        return float("nan")
-    return float(np.count_nonzero(distance <= threshold_km) / distance.size)
-
-
 def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
     """GeoScore of each image: 5000 · exp(−d / 1492.7 km), not rounded.
 

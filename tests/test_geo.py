@@ -14,7 +14,6 @@ from streetclip.geo import (
     THRESHOLDS_KM,
     geoscore,
     haversine_km,
-    share_within_km,
 )
 
 LATITUDES = st.floats(-90, 90)
@@ -179,18 +178,6 @@ def test_thresholds_are_those_of_the_field_in_order():
         ("country", 750),
         ("continent", 2500),
     ]
-
-
-def test_a_distance_equal_to_the_threshold_is_within():
-    assert share_within_km([1.0, 25.0, np.nextafter(25, 26)], 25) == pytest.approx(2 / 3)
-
-
-def test_a_missing_distance_is_not_within_but_counts():
-    assert share_within_km([1.0, np.nan, np.inf, 2.0], 1e9) == 0.5
-
-
-def test_the_share_of_no_distances_is_nan():
-    assert math.isnan(share_within_km([], 25))
 
 
 def test_geoscore_equals_the_formula_by_hand():

@@ -213,25 +213,6 @@ class ManifestReader:
         raise ManifestError(text)
 
 
-def iter_manifest(
-    path: Path, *, on_bad_rows: str = "fail", chunk_rows: int = _CHUNK_ROWS
-) -> Iterator[ManifestChunk]:
-    """Read a manifest in chunks, in memory that does not depend on its length.
-
-    Args:
-        path: The CSV.
-        on_bad_rows: "fail" or "skip"; see `ManifestReader`.
-        chunk_rows: Most rows in a chunk.
-
-    Yields:
-        The good rows; with "fail", those before the first bad one, and then the error.
-
-    Raises:
-        ManifestError: The file cannot be used, or has bad rows that are not to be skipped.
-    """
-    yield from ManifestReader(path, on_bad_rows=on_bad_rows, chunk_rows=chunk_rows)
-
-
 def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
     """Read a whole manifest.
 

@@ -19,7 +19,6 @@ BLUE: Colour = (28, 84, 176)
 GREEN: Colour = (22, 112, 70)
 ORANGE: Colour = (240, 124, 30)
 GREY: Colour = (150, 152, 154)
-BROWN: Colour = (120, 78, 44)
 
 
 @dataclass(frozen=True)

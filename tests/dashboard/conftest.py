@@ -17,7 +17,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from streetclip.metrics.summary import SummaryInput, summarise
+from streetclip.evaluation.measure import measure
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -40,6 +40,7 @@ TRUTH = {
     ("Asia", "JP", "Tokyo"): (40, 20, 10, 30),
     ("Oceania", "NZ", "Auckland"): (20, 5, 5, 20),
 }
+CANDIDATES = ("BR", "FR", "JP", "NZ")
 NUM_UNREADABLE = 4  # the last images of New Zealand
 CITY_RIGHT_KM, COUNTRY_RIGHT_KM, WRONG_KM = 5.0, 300.0, 3000.0
 
@@ -107,23 +108,7 @@ def prediction_frame(image_ids):
 
 
 def metrics_of(predictions):
-    return summarise(
-        SummaryInput(
-            country_correct=predictions["country_correct"].to_numpy(bool),
-            city_correct=predictions["city_correct"].to_numpy(bool),
-            country_reachable=predictions["country_reachable"].to_numpy(bool),
-            city_reachable=predictions["city_reachable"].to_numpy(bool),
-            readable=(predictions["status"] == "ok").to_numpy(),
-            true_country=predictions["true_country"].to_numpy(str),
-            true_continent=predictions["true_continent"].to_numpy(str),
-            predicted_country=predictions["pred_country"].fillna("").to_numpy(str),
-            country_probability=predictions["country_probability"].to_numpy(np.float64),
-            distance_km=predictions["distance_km"].to_numpy(np.float64),
-            nearest_candidate_km=predictions["nearest_candidate_km"].to_numpy(np.float64),
-            has_coordinates=np.ones(len(predictions), dtype=bool),
-            seed=7,
-        )
-    )
+    return measure(predictions, candidate_codes=CANDIDATES, seed=7)
 
 
 class Written:

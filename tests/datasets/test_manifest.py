@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.datasets import duplicates
-from streetclip.datasets.manifest import ManifestReader, iter_manifest, read_manifest
+from streetclip.datasets.manifest import ManifestReader, read_manifest
 from streetclip.errors import ManifestError
 
 HEADER = "image_filename,city,region,country,continent"
@@ -112,7 +112,7 @@ def test_an_attribute_that_clashes_with_a_derived_column_is_renamed(write):
 
 def test_chunks_are_the_whole_file_in_pieces(write):
     path = write(lines(*(FRANCE.format(f"{i}.jpg") for i in range(25))))
-    chunks = list(iter_manifest(path, chunk_rows=10))
+    chunks = list(ManifestReader(path, chunk_rows=10))
     assert [len(chunk.rows) for chunk in chunks] == [10, 10, 5]
     names = [name for chunk in chunks for name in chunk.columns["image_filename"]]
     assert names == [f"{i}.jpg" for i in range(25)]
@@ -148,7 +148,7 @@ def test_any_text_that_csv_can_write_is_read_back(
         writer.writerow([f"{i}.jpg", city, "", "France", "", value])
     path = tmp_path_factory.mktemp("property") / "a.csv"
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    chunks = list(iter_manifest(path, chunk_rows=chunk_rows))
+    chunks = list(ManifestReader(path, chunk_rows=chunk_rows))
     rows = [row for chunk in chunks for row in chunk.rows]
     assert [(row[1], row[5]) for row in rows] == cells
     read = [value for chunk in chunks for value in chunk.columns[attribute]]
@@ -369,13 +369,13 @@ def test_a_duplicate_is_found_across_chunks_and_spilled_files(write, monkeypatch
     rows = [FRANCE.format(f"{i}.jpg") for i in range(40)]
     path = write(lines(*rows, FRANCE.format("3.jpg"), FRANCE.format("3.jpg")))
     with pytest.raises(ManifestError) as caught:
-        list(iter_manifest(path, chunk_rows=5))
+        list(ManifestReader(path, chunk_rows=5))
     message = str(caught.value)
     assert "2 bad rows" in message
     assert ":42: image_filename '3.jpg' stands on line 5 already" in message
     assert ":43: image_filename '3.jpg' stands on line 5 already" in message
     kept = [
-        c for chunk in iter_manifest(path, on_bad_rows="skip", chunk_rows=5) for c in chunk.rows
+        c for chunk in ManifestReader(path, on_bad_rows="skip", chunk_rows=5) for c in chunk.rows
     ]
     assert [row[0] for row in kept] == [f"{i}.jpg" for i in range(40)]
 

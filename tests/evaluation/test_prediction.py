@@ -29,6 +29,18 @@ def world():
     return unit(NUM_IMAGES), classifier, true_country, true_city
 
 
+def predicted(world, strategy):
+    images, classifier, true_country, true_city = world
+    return predict(
+        images,
+        classifier,
+        strategy,
+        true_country_N=true_country,
+        true_city_N=true_city,
+        top_k=TOP_K,
+    )
+
+
 def softmax(values):
     top = max(values)
     exponentials = [math.exp(v - top) for v in values]
@@ -62,14 +74,7 @@ def plain_prediction(image, classifier, strategy):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_prediction_equals_plain_loops(world, strategy):
     images, classifier, true_country, true_city = world
-    got = predict(
-        images,
-        classifier,
-        strategy,
-        true_country_N=true_country,
-        true_city_N=true_city,
-        top_k=TOP_K,
-    )
+    got = predicted(world, strategy)
     for i, image in enumerate(images.tolist()):
         country, p_country, city, p_city, city_logits = plain_prediction(
             image, classifier, strategy
@@ -92,48 +97,21 @@ def test_prediction_equals_plain_loops(world, strategy):
 
 
 def test_strategies_differ_somewhere(world):
-    images, classifier, true_country, true_city = world
-    decided = {
-        strategy: predict(
-            images,
-            classifier,
-            strategy,
-            true_country_N=true_country,
-            true_city_N=true_city,
-            top_k=TOP_K,
-        ).country_N.tolist()
-        for strategy in STRATEGIES
-    }
+    decided = {strategy: predicted(world, strategy).country_N.tolist() for strategy in STRATEGIES}
     assert decided["hierarchical"] != decided["flat"]
     assert decided["flat"] != decided["marginal"]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_best_lists_begin_with_the_decision(world, strategy):
-    images, classifier, true_country, true_city = world
-    got = predict(
-        images,
-        classifier,
-        strategy,
-        true_country_N=true_country,
-        true_city_N=true_city,
-        top_k=TOP_K,
-    )
+    got = predicted(world, strategy)
     assert got.top_countries_NK[:, 0].tolist() == got.country_N.tolist()
     assert got.top_cities_NK[:, 0].tolist() == got.city_N.tolist()
     assert got.top_countries_NK.shape == (NUM_IMAGES, TOP_K)
 
 
 def test_a_country_of_one_city_pads_its_list(world):
-    images, classifier, true_country, true_city = world
-    got = predict(
-        images,
-        classifier,
-        "hierarchical",
-        true_country_N=true_country,
-        true_city_N=true_city,
-        top_k=TOP_K,
-    )
+    got = predicted(world, "hierarchical")
     alone = got.country_N == 1
     assert alone.any()
     assert (got.top_cities_NK[alone, 1:] == -1).all()
