@@ -1,13 +1,14 @@
 """Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
 
-import contextlib
+import math
 import stat
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -37,11 +38,50 @@ _DAMAGED = (
     EOFError, struct.error, zlib.error,
 )  # fmt: skip
 _NAMES_LOOKED_FOR = 100
-# Pillow's pixel limit and Python's warning filters belong to the whole process.
-_pillow_lock = threading.RLock()
+# Above this many pixels one image is decoded at a time: each takes 4 bytes a pixel and more.
+_LARGE_PIXELS = 32_000_000
+_large_lock = threading.Lock()
+_REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
 
 
-def decode_image(path: Path) -> Image.Image:
+class _PillowSettings:
+    """Our pixel limit in place of Pillow's, and no warnings about odd files, while any decode.
+
+    Both settings belong to the whole process. The first thread that comes sets them and the last
+    that leaves restores them, so that none waits while another decodes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: int | None = None
+        self._warnings = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+                self._warnings = warnings.catch_warnings(action="ignore")
+                self._warnings.__enter__()
+            self._users += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+                self._warnings.__exit__(kind, error, trace)
+
+
+_pillow_settings = _PillowSettings()
+
+
+def decode_image(path: Path, max_side: int | None = None) -> Image.Image:
     """Decode an image as RGB, upright, its first frame.
 
     The pixels are those of transformers' `load_image` (EXIF orientation applied, then Pillow's
@@ -50,6 +90,8 @@ def decode_image(path: Path) -> Image.Image:
 
     Args:
         path: A file of one of `FORMATS`, told by its content, whatever its name ends with.
+        max_side: Make the image no larger than this, in pixels, with its proportions kept; for
+            looking at, as JPEG is then decoded at a reduced scale. None keeps every pixel.
 
     Raises:
         ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
@@ -58,10 +100,14 @@ def decode_image(path: Path) -> Image.Image:
     _check_file(path)
     where = shown(path.name)
     try:
-        with _pillow_settings(), Image.open(path, formats=FORMATS) as image:
+        with _pillow_settings, Image.open(path, formats=FORMATS) as image:
             _check_size(image.size, where)
-            image.load()
-            return _to_rgb(_upright(image), where)
+            if max_side is None:
+                return _decoded(image, where)
+            image.draft(None, _fitted(image.size, max_side))
+            decoded = _decoded(image, where)
+            decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
+            return decoded
     except UnidentifiedImageError:
         msg = f"{where}: is not an image, or damaged at its start; expected {_formats()}."
         raise ImageError(msg) from None
@@ -121,17 +167,19 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
         raise ImageError(msg)
 
 
-@contextlib.contextmanager
-def _pillow_settings() -> Iterator[None]:
-    """Use our limit in place of Pillow's, and keep its warnings about odd files from leaking."""
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+def _decoded(image: Image.Image, where: str) -> Image.Image:
+    if math.prod(image.size) < _LARGE_PIXELS:
+        image.load()
+        return _to_rgb(_upright(image), where)
+    with _large_lock:
+        image.load()
+        return _to_rgb(_upright(image), where)
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """The smallest size that a reduced decoding may give: that of the result, or above."""
+    scale = max_side / max(*size, max_side)
+    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
 
 
 def _check_file(path: Path) -> None:

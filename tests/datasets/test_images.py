@@ -2,8 +2,11 @@ import contextlib
 import io
 import os
 import struct
+import threading
+import time
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +282,120 @@ def test_a_name_cannot_leave_the_folder(tmp_path, name):
 
 def test_the_limit_is_that_of_the_documentation():
     assert images.MAX_PIXELS == 200_000_000
+
+
+# Reduced, for looking at
+
+
+@pytest.fixture
+def large_photo():
+    """As `photo`, of 3 megapixels: 24 shades across, and colours that run down."""
+    y, x = np.mgrid[:1365, :2201]
+    pixels = np.stack([x // 92 * 10, y // 6, (x + y) // 15], axis=-1)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_reduced_photo_looks_like_the_whole_one(tmp_path, large_photo, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large_photo.save(tmp_path / name, exif=exif, quality=95)
+    reduced = decode_image(tmp_path / name, max_side=480)
+    whole = decode_image(tmp_path / name)
+    expected = (480, 298) if orientation == 1 else (298, 480)
+    assert (reduced.mode, reduced.size) == ("RGB", expected)
+    by_area = np.asarray(whole.resize(expected, Image.Resampling.BOX)).astype(int)
+    difference = np.abs(np.asarray(reduced).astype(int) - by_area)
+    assert difference.mean() < 1.5
+
+
+def test_a_jpeg_is_not_decoded_at_full_size_to_be_reduced(tmp_path, large_photo, monkeypatch):
+    large_photo.save(tmp_path / "a.jpg")
+    sizes = []
+    decoded = images._decoded
+    monkeypatch.setattr(
+        images, "_decoded", lambda image, where: sizes.append(image.size) or decoded(image, where)
+    )
+    decode_image(tmp_path / "a.jpg", max_side=480)
+    assert sizes == [(551, 342)]
+
+
+def test_a_small_photo_is_not_enlarged(tmp_path, photo):
+    photo.save(tmp_path / "a.png")
+    reduced = decode_image(tmp_path / "a.png", max_side=480)
+    np.testing.assert_array_equal(np.asarray(reduced), np.asarray(photo))
+
+
+@pytest.mark.parametrize("size", [(9000, 2), (2, 9000)])
+def test_a_strip_keeps_at_least_one_pixel(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "a.jpg")
+    reduced = decode_image(tmp_path / "a.jpg", max_side=300)
+    assert (max(reduced.size), min(reduced.size)) == (300, 1)
+
+
+def test_what_cannot_be_decoded_is_told_alike_when_reduced(tmp_path, large_photo):
+    for name, content in {"text.jpg": b"<html>", "empty.jpg": b""}.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "bomb.png").write_bytes(png(20_000, 20_000, 8, 2, b"never read"))
+    large_photo.save(tmp_path / "cut.jpg")
+    whole = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 3])
+    for name in ("text.jpg", "empty.jpg", "bomb.png", "cut.jpg", "missing.jpg"):
+        with pytest.raises(ImageError) as caught:
+            decode_image(tmp_path / name, max_side=480)
+        assert str(caught.value) == error_of(tmp_path / name)
+
+
+# Several threads
+
+
+def decode_in_threads(path, count):
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(decode_image, [path] * count))
+
+
+def test_threads_decode_at_the_same_time(tmp_path, photo, monkeypatch):
+    photo.save(tmp_path / "a.jpg")
+    together = threading.Barrier(3, timeout=20)
+    to_rgb = images._to_rgb
+
+    def meet(image, where):
+        together.wait()
+        return to_rgb(image, where)
+
+    monkeypatch.setattr(images, "_to_rgb", meet)
+    assert len(decode_in_threads(tmp_path / "a.jpg", 3)) == 3
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path, photo, monkeypatch):
+    photo.save(tmp_path / "a.jpg")
+    inside, most = [], []
+    to_rgb = images._to_rgb
+
+    def watched(image, where):
+        inside.append(image)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return to_rgb(image, where)
+
+    monkeypatch.setattr(images, "_to_rgb", watched)
+    monkeypatch.setattr(images, "_LARGE_PIXELS", WIDTH * HEIGHT)
+    decode_in_threads(tmp_path / "a.jpg", 4)
+    assert most == [1] * 4
+
+
+def test_after_many_threads_the_settings_of_the_process_are_as_before(tmp_path, photo):
+    photo.save(tmp_path / "good.jpg")
+    (tmp_path / "bad.jpg").write_text("<html>")
+    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+
+    def decode(name):
+        with contextlib.suppress(ImageError):
+            decode_image(tmp_path / name)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(decode, ["good.jpg", "bad.jpg"] * 20))
+    assert limit == Image.MAX_IMAGE_PIXELS
+    assert warnings.filters == filters
