@@ -14,6 +14,7 @@ from streetclip.errors import ConfigError, shown
 DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
 DEFAULT_STORE = Path("outputs/streetclip.db")
 DEFAULT_CANDIDATES = Path("data/candidates.json")
+DEFAULT_OUTLINES = Path("data/reference/countries.json")
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
@@ -223,6 +224,21 @@ class CandidatesConfig(JobConfig):
     )
     countries: tuple[str, ...] = option((), help="only these countries; default: all")
     overwrite: bool = option(False, help="replace a file that stands already")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlinesConfig(JobConfig):
+    """Settings of the `build_outlines` job."""
+
+    topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
+    output: Path = option(DEFAULT_OUTLINES, help="TopoJSON file to write")
+    least_km2: float = option(
+        120.0, minimum=0, help="a point stays if the triangle with its neighbours has this area"
+    )
+    least_island_km2: float = option(
+        350.0, minimum=0, help="smallest island to draw; a country keeps its three largest"
+    )
+    overwrite: bool = option(False, help="replace an outlines file that stands already")
 
 
 @dataclass(frozen=True, kw_only=True)
