@@ -3,9 +3,20 @@
 The only place that knows SQL. Jobs write, the dashboard reads, at the same time.
 """
 
-from streetclip.store.aggregates import LEVELS, distance_bin_edges_km, place_counters
+from streetclip.store.aggregates import LEVELS, place_counters
+from streetclip.store.columns import (
+    RUN_DTYPES,
+    DatasetColumns,
+    Flag,
+    attribute_codes,
+    attribute_names,
+    dataset_columns,
+    predicted_places,
+    run_columns,
+)
 from streetclip.store.connection import Store, open_store
 from streetclip.store.datasets import DatasetSpec, RegisteredDataset, register_dataset
+from streetclip.store.distance_bins import distance_bin_edges_km, distance_bins
 from streetclip.store.predictions import PREDICTION_COLUMNS, read_predictions, write_predictions
 from streetclip.store.queries import (
     country_pairs,
@@ -38,15 +49,22 @@ from streetclip.store.trainings import (
 __all__ = [
     "LEVELS",
     "PREDICTION_COLUMNS",
+    "RUN_DTYPES",
+    "DatasetColumns",
     "DatasetSpec",
+    "Flag",
     "RegisteredDataset",
     "RunSpec",
     "RunState",
     "Store",
     "TrainingPoint",
     "TrainingSpec",
+    "attribute_codes",
+    "attribute_names",
     "country_pairs",
+    "dataset_columns",
     "distance_bin_edges_km",
+    "distance_bins",
     "distance_curve",
     "find_run",
     "find_training",
@@ -59,8 +77,10 @@ __all__ = [
     "pending_image_ids",
     "place_accuracy",
     "place_counters",
+    "predicted_places",
     "read_predictions",
     "register_dataset",
+    "run_columns",
     "run_totals",
     "set_run_state",
     "set_training_state",

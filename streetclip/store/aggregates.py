@@ -7,7 +7,6 @@ Legend of shapes: N predictions, G groups, K counters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,13 @@ import pandas as pd
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.store.connection import Store
-from streetclip.store.values import add_sql, column_values
+from streetclip.store.distance_bins import distance_bin_edges_km
+from streetclip.store.values import add_sql, column_values, floats
 
 Float64 = npt.NDArray[np.float64]
 
 LEVELS = ("overall", "continent", "country", "region", "city")
 PLACE = ("continent", "country", "region", "city")
-
-_BINS_PER_DECADE = 40
-_SMALLEST_EDGE_KM = 0.1
-_LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
 
 _PAIR_COUNTERS = (
     "n",
@@ -34,27 +30,6 @@ _PAIR_COUNTERS = (
     "distance_km_sum",
     "country_probability_sum",
 )
-
-
-@cache
-def distance_bin_edges_km() -> Float64:
-    """Upper edges of the bins of the distance histogram, in km, ascending.
-
-    About 40 a decade from 0.1 to 20,040 km, and among them the thresholds 1, 25, 200, 750 and
-    2500 km exactly, each in place of the nearest of the others, so that the curve is exact there.
-    Bin 0 holds distances of at most 0.1 km; bin i those above edge i − 1, up to edge i included.
-
-    Examples:
-        >>> edges = distance_bin_edges_km()
-        >>> float(edges[0]), float(edges[-1]), [x in edges for x in (1, 25, 200, 750, 2500)]
-        (0.1, 20040.0, [True, True, True, True, True])
-    """
-    num_edges = round(_BINS_PER_DECADE * np.log10(_LARGEST_EDGE_KM / _SMALLEST_EDGE_KM)) + 1
-    edges = _SMALLEST_EDGE_KM * 10 ** (np.arange(num_edges) / _BINS_PER_DECADE)
-    for exact in (*THRESHOLDS_KM.values(), _LARGEST_EDGE_KM):
-        edges[np.argmin(np.abs(np.log(edges / exact)))] = exact
-    edges.flags.writeable = False
-    return edges
 
 
 def add_aggregates(store: Store, run_id: int, frame: pd.DataFrame) -> None:
@@ -73,28 +48,28 @@ def add_aggregates(store: Store, run_id: int, frame: pd.DataFrame) -> None:
 
 def _counters(frame: pd.DataFrame) -> dict[str, Float64]:
     """What each prediction adds to each counter."""
-    distance_km = _floats(frame["distance_km"])
-    nearest_km = _floats(frame["nearest_candidate_km"])
-    country_correct = _floats(frame["country_correct"])
-    city_reachable = _floats(frame["city_reachable"])
+    distance_km = floats(frame["distance_km"])
+    nearest_km = floats(frame["nearest_candidate_km"])
+    country_correct = floats(frame["country_correct"])
+    city_reachable = floats(frame["city_reachable"])
     counters = {
         "n": np.ones(len(frame)),
-        "unreadable": _floats(frame["status"] != "ok"),
-        "with_coordinates": _floats(frame["coordinate_source"] != "none"),
-        "num_distances": _floats(~np.isnan(distance_km)),
+        "unreadable": floats(frame["status"] != "ok"),
+        "with_coordinates": floats(frame["coordinate_source"] != "none"),
+        "num_distances": floats(~np.isnan(distance_km)),
         "country_correct": country_correct,
-        "city_correct": _floats(frame["city_correct"]),
-        "country_reachable": _floats(frame["country_reachable"]),
+        "city_correct": floats(frame["city_correct"]),
+        "country_reachable": floats(frame["country_reachable"]),
         "city_reachable": city_reachable,
         "country_correct_city_reachable": country_correct * city_reachable,
         "geoscore_sum": geoscore(distance_km),
         "distance_km_sum": np.nan_to_num(distance_km),
-        "country_probability_sum": np.nan_to_num(_floats(frame["country_probability"])),
+        "country_probability_sum": np.nan_to_num(floats(frame["country_probability"])),
         "distance_km": distance_km,
     }
     for threshold_km in THRESHOLDS_KM.values():
-        counters[f"within_{threshold_km}"] = _floats(distance_km <= threshold_km)
-        counters[f"reachable_within_{threshold_km}"] = _floats(nearest_km <= threshold_km)
+        counters[f"within_{threshold_km}"] = floats(distance_km <= threshold_km)
+        counters[f"reachable_within_{threshold_km}"] = floats(nearest_km <= threshold_km)
     return counters
 
 
@@ -186,9 +161,3 @@ def _add(
 ) -> None:
     rows = (head + values for head, values in zip(heads, zip(*columns, strict=True), strict=True))
     store.db.conn.executemany(sql, rows)
-
-
-def _floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> Float64:
-    if isinstance(column, pd.Series):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(column, dtype=np.float64)

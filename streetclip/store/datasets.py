@@ -1,6 +1,7 @@
 """Datasets and their images: which row of which file is which image."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from streetclip.store.column_writer import add_dataset_columns, attribute_column
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.values import column_values, insert_sql
 
@@ -25,6 +27,7 @@ _DATASET_IMAGE_COLUMNS = (
     "longitude_deg",
     "attributes",
 )
+_CHUNK_ROWS = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,8 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
         if dataset_id is None:
             dataset_id = _insert(store, spec, folder_id)
             _insert_images(store, spec, dataset_id, image_ids)
+            names = spec.attribute_columns
+            add_dataset_columns(store.db.conn, dataset_id, names, _in_order(spec, image_ids))
     return RegisteredDataset(dataset_id, image_ids)
 
 
@@ -139,6 +144,18 @@ def _insert_images(
         strict=True,
     )
     store.db.conn.executemany(insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS), rows)
+
+
+def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
+    """What the columns of a dataset are made of, by ascending image id, in chunks."""
+    order = np.argsort(image_ids)
+    for start in range(0, len(order), _CHUNK_ROWS):
+        rows = order[start : start + _CHUNK_ROWS]
+        frame = spec.frame.iloc[rows]
+        attributes = {attribute_column(name): frame[name] for name in spec.attribute_columns}
+        yield frame[["continent", "country_code", "region", "city"]].assign(
+            image_id=image_ids[rows], **attributes
+        )
 
 
 def _attributes(spec: DatasetSpec) -> list[str | None]:

@@ -1,15 +1,19 @@
-"""Predictions: one per run and image, written in batches with the aggregates of their run."""
+"""Predictions: one per run and image, written in batches with all that follows from them."""
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from streetclip.store.aggregates import add_aggregates, distance_bin_edges_km
+from streetclip.store.aggregates import add_aggregates
+from streetclip.store.column_writer import add_run_columns
 from streetclip.store.connection import Store, utc_now
+from streetclip.store.distance_bins import distance_bin_edges_km
 from streetclip.store.runs import require_run
-from streetclip.store.values import column_values, insert_sql
+from streetclip.store.values import column_values, floats, insert_sql
 
 PREDICTION_COLUMNS = (
     "image_id",
@@ -59,11 +63,12 @@ _ALLOWED: dict[str, tuple[str | int, ...]] = {
     "country_reachable": (0, 1),
     "city_reachable": (0, 1),
 }
+_PROBABILITIES = ("country_probability", "city_probability")
 _RANKS = ("true_country_rank", "true_city_rank")
 
 
 def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[int, int]:
-    """Add predictions to runs, with their aggregates and counts, in one transaction.
+    """Add predictions to runs, with their aggregates, columns and counts, in one transaction.
 
     A prediction that the run has already is left as it is and not counted again; so is the second
     one of an image within a frame. So a batch may be written again after an interruption.
@@ -72,9 +77,9 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
         store: The store.
         frames: By run id, a frame with `PREDICTION_COLUMNS`: status is "ok" or "unreadable";
             country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
-            probabilities 0 to 1; ranks count from 1; coordinates in degrees; coordinate_source
-            "image", "city" or "none"; distances in km; the two rankings JSON text. What there is
-            not is None or NaN.
+            probabilities 0 to 1, kept to float32; ranks count from 1; coordinates in degrees;
+            coordinate_source "image", "city" or "none"; distances in km; the two rankings JSON
+            text. What there is not is None or NaN.
 
     Returns:
         By run id, how many predictions were new.
@@ -141,6 +146,9 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     frame = _new_ones(store, run_id, frame)
     if frame.empty:
         return 0
+    # As the columns hold them, so that a bound picks the same images here and there.
+    rounded = {name: _to_float32(frame[name]) for name in _PROBABILITIES}
+    frame = frame.assign(**rounded)
     values = {name: column_values(frame[name]) for name in PREDICTION_COLUMNS}
     run_ids = [run_id] * len(frame)
     rows = zip(run_ids, *(values[name] for name in _STORED), strict=True)
@@ -151,11 +159,16 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
         (row for row in rankings if row[2] is not None),
     )
     add_aggregates(store, run_id, frame)
+    add_run_columns(store.db.conn, run_id, frame)
     store.rows(
         "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
         (len(frame), utc_now(), run_id),
     )
     return len(frame)
+
+
+def _to_float32(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+    return floats(column).astype(np.float32).astype(np.float64)
 
 
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:

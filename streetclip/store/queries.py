@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from streetclip.errors import shown
-from streetclip.store.aggregates import LEVELS, PLACE, distance_bin_edges_km, place_counters
+from streetclip.store.aggregates import LEVELS, PLACE, place_counters
 from streetclip.store.connection import Store
+from streetclip.store.distance_bins import distance_bin_edges_km
 
 
 def list_runs(store: Store) -> pd.DataFrame:

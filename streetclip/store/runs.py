@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streetclip.errors import StoreError
+from streetclip.store.column_writer import sort_run_columns
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.values import to_json
 
@@ -86,7 +87,8 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
 
     Returns:
         The columns of `runs`, with prompts, config, versions and metrics as dicts (metrics None
-        until the run is done), and dataset, csv_path, drawn and num_skipped of its dataset.
+        until the run is done), and dataset (its name), csv_path, drawn, num_skipped and
+        attribute_columns (a tuple of names) of its dataset.
 
     Raises:
         StoreError: There is no such run.
@@ -94,7 +96,7 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     found = store.frame(
         """
         SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
-            datasets.num_skipped
+            datasets.num_skipped, datasets.attribute_columns
         FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE runs.id = ?""",
         (run_id,),
         dtype=object,
@@ -105,6 +107,7 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     for name in _JSON_COLUMNS:
         run[name] = None if run[name] is None else json.loads(run[name])
     run["drawn"] = bool(run["drawn"])
+    run["attribute_columns"] = tuple(json.loads(run["attribute_columns"]))
     return run
 
 
@@ -156,6 +159,7 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
             "WHERE id = ?",
             (to_json(metrics), utc_now(), run_id),
         )
+        sort_run_columns(store.db.conn, run_id)
 
 
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:

@@ -7,6 +7,7 @@ are short and found by a compound key are WITHOUT ROWID: the key is the row's pl
 from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
+from streetclip.store.fill import fill_columns
 
 # In the file's header, so that another program's database is never taken for a store.
 APPLICATION_ID = 0x53434C50  # "SCLP"
@@ -211,6 +212,93 @@ def m001_images_runs_and_trainings(db: Database) -> None:
     """Create images, datasets, runs, predictions, their aggregates, and training curves."""
     for statement in (*_IMAGES, *_RUNS, *_AGGREGATES, *_TRAININGS):
         db.execute(statement)
+
+
+_COLUMNS = (
+    """
+    CREATE TABLE column_parts (            -- beside the rows, for who reads all of a column
+        owner TEXT NOT NULL CHECK (owner IN ('dataset', 'run')),
+        owner_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        num_rows INTEGER NOT NULL,
+        data BLOB NOT NULL,                -- numbers, little-endian; the program knows their type
+        PRIMARY KEY (owner, owner_id, name, part)
+    ) STRICT""",
+    """
+    CREATE TABLE places (                  -- true places of a dataset, in alphabetical order
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        id INTEGER NOT NULL,               -- from 0, as in the column place
+        continent TEXT NOT NULL,
+        country TEXT NOT NULL,             -- ISO code
+        region TEXT NOT NULL,
+        city TEXT NOT NULL,
+        PRIMARY KEY (dataset_id, id)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE attribute_values (        -- of attributes with 2 to 500 values
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        name TEXT NOT NULL,
+        code INTEGER NOT NULL,             -- from 0, as in the column attribute:name
+        value TEXT NOT NULL,
+        PRIMARY KEY (dataset_id, name, code)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE predicted_places (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        id INTEGER NOT NULL,               -- from 1, as in the column pred_place
+        country TEXT NOT NULL,             -- ISO code
+        city TEXT NOT NULL,
+        latitude_deg REAL,
+        longitude_deg REAL,
+        PRIMARY KEY (run_id, id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX predicted_places_by_name ON predicted_places (run_id, country, city)",
+)
+
+# Of images, not of predictions: a further run keeps them.
+_ANNOTATIONS = (
+    """
+    CREATE TABLE annotations (             -- one for each image that has a tag, note or status
+        image_id INTEGER PRIMARY KEY REFERENCES images (id),
+        status TEXT NOT NULL,              -- open, reviewed, to check
+        note TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX annotations_by_status ON annotations (status) WHERE status <> 'open'",
+    """
+    CREATE TABLE annotation_tags (
+        tag TEXT NOT NULL,
+        image_id INTEGER NOT NULL REFERENCES annotations (image_id),
+        PRIMARY KEY (tag, image_id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX annotation_tags_by_image ON annotation_tags (image_id)",
+    """
+    CREATE TABLE annotation_events (       -- what undo takes back, the newest first
+        id INTEGER PRIMARY KEY,
+        description TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        undone_at TEXT
+    ) STRICT""",
+    """
+    CREATE TABLE annotation_changes (      -- how an image was before an event
+        event_id INTEGER NOT NULL REFERENCES annotation_events (id),
+        image_id INTEGER NOT NULL REFERENCES images (id),
+        status TEXT NOT NULL,
+        note TEXT NOT NULL,
+        tags TEXT NOT NULL,                -- JSON list
+        updated_at TEXT,                   -- NULL: it had no annotation
+        PRIMARY KEY (event_id, image_id)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+@MIGRATIONS()
+def m002_columns_and_annotations(db: Database) -> None:
+    """Create columns and annotations; fill the columns of what is there already."""
+    for statement in (*_COLUMNS, *_ANNOTATIONS):
+        db.execute(statement)
+    fill_columns(db.conn)
 
 
 def migrate(db: Database) -> None:

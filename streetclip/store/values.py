@@ -30,6 +30,18 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
     return plain
 
 
+def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float64]:
+    """A column as float64; what is missing becomes NaN.
+
+    Examples:
+        >>> floats(pd.Series([1, None], dtype="Int64")).tolist()
+        [1.0, nan]
+    """
+    if isinstance(column, pd.Series):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(column, dtype=np.float64)
+
+
 def insert_sql(table: str, columns: Sequence[str]) -> str:
     """Statement that inserts one row with bound values.
 

@@ -19,6 +19,7 @@ def next_schema():
     """The schema that a later version of this program might have."""
     migrations = Migrations("streetclip")
     migrations(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
+    migrations(name="m002_columns_and_annotations")(schema.m002_columns_and_annotations)
 
     @migrations()
     def m999_notes(db):
@@ -33,7 +34,7 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "WHERE schema = 'main' AND type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' "
         "AND name NOT LIKE 'sqlite%'"
     )
-    assert len(tables) == 12
+    assert len(tables) == 20
     assert all(strict for _, strict, _ in tables)
     assert {name for name, _, without_rowid in tables if without_rowid} == {
         "dataset_images",
@@ -43,6 +44,11 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "pair_aggregates",
         "distance_histogram",
         "training_points",
+        "places",
+        "attribute_values",
+        "predicted_places",
+        "annotation_tags",
+        "annotation_changes",
     }
 
 
@@ -73,13 +79,14 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(filled, monkeypatch):
     filled.store.close()
     broken = Migrations("streetclip")
     broken(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
+    broken(name="m002_columns_and_annotations")(schema.m002_columns_and_annotations)
 
     @broken()
-    def m002_good(db):
+    def m003_good(db):
         db.execute("CREATE TABLE notes (text TEXT) STRICT")
 
     @broken()
-    def m003_bad(db):
+    def m004_bad(db):
         db.execute("CREATE TABLE runs (text TEXT) STRICT")
 
     with monkeypatch.context() as patch:
