@@ -1,0 +1,95 @@
+"""Published results of StreetCLIP and CLIP on the test sets of the field.
+
+Source: Haas, Alberti, Skreta (2023), "Learning Generalized Zero-Shot Learners for Open-Domain
+Image Geolocalization", arXiv 2302.00275: the zero-shot results on IM2GPS and IM2GPS3k. The paper
+gives shares within 25, 200, 750 and 2500 km; none within 1 km.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+SOURCE: Final = "Haas, Alberti, Skreta (2023), arXiv 2302.00275"
+
+_TOLERANCE: Final = 0.05  # copies of IM2GPS3k have 2,997 to 3,000 images; a subset is another test
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A public test set, and what was published on it.
+
+    Attributes:
+        name: As the field writes it.
+        num_images: Images that the published shares are of.
+        shares: Model → threshold in km → share of images within it, in [0, 1].
+        source: Where the shares were published.
+    """
+
+    name: str
+    num_images: int
+    shares: Mapping[str, Mapping[int, float]]
+    source: str = SOURCE
+
+
+def _shares(**per_cent: tuple[float, float, float, float]) -> Mapping[str, Mapping[int, float]]:
+    """Per cent within 25, 200, 750 and 2500 km as shares, by model."""
+    return MappingProxyType(
+        {
+            model: MappingProxyType(
+                {
+                    km: round(value / 100, 4)
+                    for km, value in zip((25, 200, 750, 2500), values, strict=True)
+                }
+            )
+            for model, values in per_cent.items()
+        }
+    )
+
+
+BENCHMARKS: Final = (
+    Benchmark(
+        "IM2GPS",
+        237,
+        _shares(StreetCLIP=(28.3, 45.1, 74.7, 88.2), CLIP=(27.0, 42.2, 71.7, 86.9)),
+    ),
+    Benchmark(
+        "IM2GPS3k",
+        2997,
+        _shares(StreetCLIP=(22.4, 37.4, 61.3, 80.4), CLIP=(19.5, 34.0, 60.0, 78.1)),
+    ),
+)
+"""The test sets with published figures of both models."""
+
+
+def benchmark_of(dataset_name: str, num_images: int) -> Benchmark | None:
+    """Recognise a public test set by its name and its size.
+
+    Args:
+        dataset_name: What the user calls the test file; case and punctuation do not matter.
+        num_images: Its images.
+
+    Returns:
+        The benchmark whose name it holds, the longest such name, if its number of images is
+        within 5 % of the published one; else None.
+
+    Examples:
+        >>> benchmark_of("im2gps_3k-test", 3000).name
+        'IM2GPS3k'
+        >>> benchmark_of("im2gps", 100) is None
+        True
+    """
+    words = _letters(dataset_name)
+    named = [each for each in BENCHMARKS if _letters(each.name) in words]
+    if not named:
+        return None
+    found = max(named, key=lambda each: len(each.name))
+    is_plausible = abs(num_images - found.num_images) <= _TOLERANCE * found.num_images
+    return found if is_plausible else None
+
+
+def _letters(text: str) -> str:
+    """The Latin letters and digits of a text, in lower case."""
+    return re.sub("[^0-9a-z]", "", unicodedata.normalize("NFKC", text).casefold())
