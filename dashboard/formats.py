@@ -1,8 +1,11 @@
 """How numbers, times and untrusted texts are written on a page: one definition of each."""
 
 import math
+import string
 import unicodedata
 from datetime import UTC, datetime
+
+from streetclip.gazetteer import countries
 
 NONE = "—"
 MINUS = "−"
@@ -128,6 +131,67 @@ def plain(text: object, limit: int = 200) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def markdown(text: object, limit: int = 60) -> str:
+    r"""Make an untrusted text stand as it is where Streamlit reads Markdown, as in labels.
+
+    Every mark is escaped, and a joiner after each colon keeps `:red[…]` and `:smile:` from being
+    read as colours and pictures.
+
+    Examples:
+        >>> markdown("![a](x)")
+        '\!\[a\]\(x\)'
+    """
+    escaped = (rf"\{c}" if c in string.punctuation else c for c in plain(text, limit))
+    return "".join(escaped).replace(":", ":⁠")
+
+
+def country(code: str | None) -> str:
+    """A country's name, the code itself where the gazetteer lacks it.
+
+    Examples:
+        >>> country("FR"), country(""), country("ZZ")
+        ('France', 'no prediction', 'ZZ')
+    """
+    if not code:
+        return "no prediction"
+    known = countries().get(code)
+    return plain(code) if known is None else known.name
+
+
 def isolated(text: object, limit: int = 60) -> str:
     """`plain` text wrapped so that its own direction stays inside it, for labels in one string."""
     return f"\u2068{plain(text, limit)}\u2069"
+
+
+def signed(value: float | None, decimals: int = 0) -> str:
+    """A number with its sign, thousands separated; a rounded 0 has none.
+
+    Examples:
+        >>> signed(3.26, 1), signed(-1234), signed(-0.04, 1)
+        ('+3.3', '−1,234', '0.0')
+    """
+    if value is None or _missing(value):
+        return NONE
+    rounded = round(value, decimals)
+    return f"{rounded or 0.0:{'+' if rounded else ''},.{decimals}f}".replace("-", MINUS)
+
+
+def points(difference: float | None) -> str:
+    """A difference of two shares, in percentage points.
+
+    Examples:
+        >>> points(0.0321)
+        '+3.2'
+    """
+    missing = difference is None or _missing(difference)
+    return NONE if missing else signed(100 * (difference or 0.0), 1)
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """The interval of a difference of two shares, in percentage points.
+
+    Examples:
+        >>> points_interval(-0.011, 0.053)
+        '−1.1 to +5.3'
+    """
+    return NONE if NONE in (points(low), points(high)) else f"{points(low)} to {points(high)}"
