@@ -138,8 +138,8 @@ def markdown(text: object, limit: int = 60) -> str:
     read as colours and pictures.
 
     Examples:
-        >>> markdown("![a](x)")
-        '\!\[a\]\(x\)'
+        >>> print(markdown("![a](x)"))
+        \!\[a\]\(x\)
     """
     escaped = (rf"\{c}" if c in string.punctuation else c for c in plain(text, limit))
     return "".join(escaped).replace(":", ":⁠")
