@@ -1,9 +1,20 @@
-"""The store: one SQLite file of datasets, runs, predictions, aggregates and training curves.
+"""The store: one SQLite file of datasets, runs, predictions, training curves and annotations.
 
-The only place that knows SQL. Jobs write, the dashboard reads, at the same time.
+The only place that knows SQL. Jobs write, the dashboard reads and annotates, at the same time.
 """
 
 from streetclip.store.aggregates import LEVELS, place_counters
+from streetclip.store.annotations import (
+    STATUSES,
+    SUGGESTED_TAGS,
+    annotate,
+    annotations_version,
+    read_annotations,
+    status_image_ids,
+    tag_counts,
+    tagged_image_ids,
+    undo,
+)
 from streetclip.store.columns import (
     RUN_DTYPES,
     DatasetColumns,
@@ -17,6 +28,7 @@ from streetclip.store.columns import (
 from streetclip.store.connection import Store, open_store
 from streetclip.store.datasets import DatasetSpec, RegisteredDataset, register_dataset
 from streetclip.store.distance_bins import distance_bin_edges_km, distance_bins
+from streetclip.store.images import image_detail, image_in_runs, image_path, image_rows
 from streetclip.store.predictions import PREDICTION_COLUMNS, read_predictions, write_predictions
 from streetclip.store.queries import (
     country_pairs,
@@ -50,6 +62,8 @@ __all__ = [
     "LEVELS",
     "PREDICTION_COLUMNS",
     "RUN_DTYPES",
+    "STATUSES",
+    "SUGGESTED_TAGS",
     "DatasetColumns",
     "DatasetSpec",
     "Flag",
@@ -59,6 +73,8 @@ __all__ = [
     "Store",
     "TrainingPoint",
     "TrainingSpec",
+    "annotate",
+    "annotations_version",
     "attribute_codes",
     "attribute_names",
     "country_pairs",
@@ -70,6 +86,10 @@ __all__ = [
     "find_training",
     "finish_run",
     "get_run",
+    "image_detail",
+    "image_in_runs",
+    "image_path",
+    "image_rows",
     "list_runs",
     "list_trainings",
     "log_training_points",
@@ -78,6 +98,7 @@ __all__ = [
     "place_accuracy",
     "place_counters",
     "predicted_places",
+    "read_annotations",
     "read_predictions",
     "register_dataset",
     "run_columns",
@@ -86,6 +107,10 @@ __all__ = [
     "set_training_state",
     "start_run",
     "start_training",
+    "status_image_ids",
+    "tag_counts",
+    "tagged_image_ids",
     "training_curves",
+    "undo",
     "write_predictions",
 ]

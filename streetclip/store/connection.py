@@ -16,7 +16,7 @@ from typing import Any, Self
 import pandas as pd
 from sqlite_utils import Database
 
-from streetclip.errors import StoreError
+from streetclip.errors import StoreError, shown
 from streetclip.store import schema
 from streetclip.store.failures import translated
 from streetclip.store.values import insert_sql
@@ -80,6 +80,7 @@ class Store:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and give every row that it returns."""
+        self._check_range(parameters)
         with translated(self.path):
             return self.db.conn.execute(sql, parameters).fetchall()
 
@@ -87,6 +88,7 @@ class Store:
         self, sql: str, parameters: Sequence[Any] = (), dtype: type | None = None
     ) -> pd.DataFrame:
         """Every row that a query gives, with its column names."""
+        self._check_range(parameters)
         with translated(self.path):
             cursor = self.db.conn.execute(sql, parameters)
             names = [column[0] for column in cursor.description]
@@ -96,6 +98,16 @@ class Store:
         """Insert one row and give its id; to be called in a transaction."""
         sql = insert_sql(table, list(values))
         return int(self.rows(f"{sql} RETURNING id", tuple(values.values()))[0][0])
+
+    def _check_range(self, parameters: Sequence[Any]) -> None:
+        # An id may come from a link, where anybody can write any number.
+        for value in parameters:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                msg = (
+                    f"{self.path}: has nothing with the id {shown(value)}. "
+                    "Choose one of those that it lists."
+                )
+                raise StoreError(msg)
 
     @contextlib.contextmanager
     def _begun(self, begin: str) -> Iterator[sqlite3.Connection]:
