@@ -1,0 +1,251 @@
+// A page of images as cards. Clicking a card opens it; a click with Ctrl opens a new window.
+
+const VIEWS = new WeakMap();
+const CHIPS = 2;
+
+function place(country, city) {
+  return el(
+    "span", { class: "place" },
+    el("b", { title: country }, el("bdi", {}, country)),
+    city ? el("small", { title: city }, el("bdi", {}, city)) : null,
+  );
+}
+
+function picture(card) {
+  if (!card.picture) return el("span", { class: "picture none", title: card.problem }, card.problem);
+  const image = el("img", { src: card.picture, alt: "", decoding: "async", draggable: "false" });
+  return el("span", { class: "picture" }, image);
+}
+
+function confidence(card) {
+  if (card.confidence === null) return el("span", { class: "confidence" }, "no confidence");
+  const bar = el("span", { class: "bar", "aria-hidden": "true" }, el("span", {}));
+  bar.firstChild.style.width = `${100 * Math.min(1, Math.max(0, card.confidence))}%`;
+  return el("span", { class: "confidence" }, bar, hidden("confidence "), card.confidence_text);
+}
+
+function chips(card) {
+  const first = card.tags.slice(0, CHIPS).map((tag) =>
+    el("span", { class: "chip", title: tag }, el("bdi", {}, tag)),
+  );
+  const more = card.tags.slice(CHIPS);
+  const rest = more.length
+    ? el("span", { class: "chip more", title: more.join("\n") }, `+${more.length}`) : null;
+  return el("span", { class: "chips" }, hidden(card.tags.length ? "Tags: " : ""), ...first, rest);
+}
+
+function mark(card) {
+  const words = [
+    card.status === "reviewed" ? "✓ reviewed" : card.status === "open" ? "" : card.status,
+    card.note ? "note" : "",
+  ].filter(Boolean);
+  return words.length ? el("span", { class: "mark" }, words.join(" · ")) : null;
+}
+
+function verdict(right) {
+  const word = right === null ? "nothing predicted" : right ? "right" : "wrong";
+  return el(
+    "span", { class: `verdict ${right ? "is-right" : "is-wrong"}` },
+    el("span", { "aria-hidden": "true" }, right ? "✓" : "✗"), hidden(word),
+  );
+}
+
+function body(card) {
+  return el(
+    "span", { class: "body" },
+    el(
+      "span", { class: "places" },
+      hidden("True: "), place(card.true_country, card.true_city),
+      el("span", { class: "arrow", "aria-hidden": "true" }, "→"),
+      hidden(" predicted: "), place(card.predicted_country, card.predicted_city),
+      verdict(card.country_right),
+    ),
+    el("span", { class: "numbers" }, el("span", {}, card.distance), confidence(card)),
+    chips(card),
+  );
+}
+
+class Gallery {
+  constructor(root) {
+    this.root = root;
+    this.actions = new Actions();
+    this.shown = new Map();
+    this.list = el("ul", { class: "cards" });
+    this.alert = el("p", { class: "alert", role: "alert" });
+    this.help = helpDialog();
+    this.heading = el("h2", {});
+    this.form = new TriageForm(this.actions, {
+      onDone: () => this.closeWhenKept(), onHelp: () => this.help.showModal(),
+    });
+    this.box = dialog("Tags and note", this.heading, this.form.node);
+    this.box.addEventListener("close", () => {
+      this.form.keepNote();
+      this.focus(this.edited);
+      this.edited = null;
+    });
+    root.append(this.alert, this.list, this.box, this.help);
+    this.onKey = (event) => this.press(event);
+    window.addEventListener("keydown", this.onKey, true);
+  }
+
+  update({ data, setTriggerValue }) {
+    this.data = data;
+    this.actions.send = (value) => {
+      setTriggerValue("actions", value);
+      this.draw();
+    };
+    this.actions.acknowledge(data.handled);
+    this.list.setAttribute("aria-label", data.label);
+    this.draw();
+    this.moveAfterPaging();
+    if (this.closing && !this.actions.pending.length) {
+      this.closing = false;
+      if (!data.message) this.box.close();
+    }
+  }
+
+  draw() {
+    const focused = this.focusedId();
+    const items = this.data.cards.map((card) => this.item(this.actions.applied(card)));
+    const present = [...this.list.children];
+    if (items.length !== present.length || items.some((item, i) => item !== present[i])) {
+      this.list.replaceChildren(...items);
+      if (focused !== null) this.focus(focused);
+    }
+    for (const id of this.shown.keys()) {
+      if (!this.data.cards.some((card) => card.id === id)) this.shown.delete(id);
+    }
+    const edited = this.data.cards.find((card) => card.id === this.edited);
+    if (edited) this.form.show(edited, this.data);
+    this.alert.textContent = this.box.open ? "" : this.data.message || "";
+  }
+
+  // The element of a card: the one that is there, unless something in it has changed.
+  item(card) {
+    const { picture: source, ...rest } = card;
+    const text = JSON.stringify(rest);
+    const old = this.shown.get(card.id);
+    if (old?.text === text && old.source === source) return old.node;
+    const node = old?.node ?? el("li", {});
+    const shownPicture = old?.source === source ? node.querySelector(".picture") : picture(card);
+    const link = node.querySelector("a") ?? this.link(card.id);
+    link.setAttribute("href", card.href);
+    link.classList.toggle("selected", card.id === this.data.selected);
+    const parts = [shownPicture, mark(card), body(card), hidden(` Image ${card.name}`)];
+    link.replaceChildren(...parts.filter(Boolean));
+    if (!old) node.append(link, this.menu(card));
+    this.shown.set(card.id, { text, source, node });
+    return node;
+  }
+
+  link(id) {
+    return el("a", {
+      class: "card", "data-id": id,
+      click: (event) => {
+        if (!isPlainClick(event)) return;
+        event.preventDefault();
+        this.actions.add("open", id);
+      },
+    });
+  }
+
+  menu(card) {
+    return el(
+      "button",
+      {
+        type: "button", class: "menu", tabindex: "-1", "aria-label": `Tags and note of ${card.name}`,
+        click: () => this.edit(card.id),
+      },
+      "⋯",
+    );
+  }
+
+  edit(id, field = null) {
+    const card = this.data.cards.find((each) => each.id === id);
+    if (!card) return;
+    this.edited = id;
+    this.heading.textContent = card.name;
+    this.form.show(card, this.data);
+    this.alert.textContent = "";
+    if (!this.box.open) this.box.showModal();
+    (field ? this.form[field] : this.form.tags.querySelector("button"))?.focus();
+  }
+
+  closeWhenKept() {
+    if (this.actions.pending.length) this.closing = true;
+    else this.box.close();
+  }
+
+  focusedId() {
+    const link = this.root.getRootNode().activeElement?.closest?.("a.card");
+    return link ? Number(link.dataset.id) : null;
+  }
+
+  focus(id) {
+    this.list.querySelector(`a.card[data-id="${Number(id)}"]`)?.focus();
+  }
+
+  press(event) {
+    if (!this.root.isConnected) {
+      window.removeEventListener("keydown", this.onKey, true);
+      return;
+    }
+    if (this.box.open || this.help.open || belongsElsewhere(event, this.root)) return;
+    const inside = event.composedPath().includes(this.root);
+    if (event.key === "?") this.help.showModal();
+    else if (event.key === "j" || (inside && event.key === "ArrowRight")) this.step(1);
+    else if (event.key === "k" || (inside && event.key === "ArrowLeft")) this.step(-1);
+    else if (inside && event.key === "ArrowDown") this.step(this.columns());
+    else if (inside && event.key === "ArrowUp") this.step(-this.columns());
+    else if (!this.pressOnCard(event.key)) return;
+    leave(event);
+  }
+
+  pressOnCard(name) {
+    const id = this.focusedId();
+    const card = this.data.cards.find((each) => each.id === id);
+    if (name === "u" && !card && this.data.cards.length) {
+      this.actions.add("undo", this.data.cards[0].id);
+      return true;
+    }
+    if (!card) return false;
+    if (name === "t") this.edit(id, "own");
+    else if (name === "n") this.edit(id, "note");
+    else {
+      this.form.show(card, this.data);
+      return this.form.press(name);
+    }
+    return true;
+  }
+
+  columns() {
+    const tops = [...this.list.children].map((item) => item.offsetTop);
+    return Math.max(1, tops.filter((top) => top === tops[0]).length);
+  }
+
+  step(by) {
+    const { cards, pages } = this.data;
+    if (!cards.length) return;
+    const at = cards.findIndex((card) => card.id === this.focusedId());
+    const to = at < 0 ? 0 : at + by;
+    if (to >= 0 && to < cards.length) this.focus(cards[to].id);
+    else if (Math.abs(by) === 1 && (by > 0 ? pages.next : pages.previous)) {
+      this.after = by > 0 ? "first" : "last";
+      this.leaving = cards[0].id;
+      this.actions.add("page", cards[at].id, by > 0 ? "next" : "previous");
+    }
+  }
+
+  moveAfterPaging() {
+    const { cards } = this.data;
+    if (!this.after || !cards.length || cards[0].id === this.leaving) return;
+    this.focus(this.after === "first" ? cards[0].id : cards[cards.length - 1].id);
+    this.after = null;
+  }
+}
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".root");
+  if (!VIEWS.has(root)) VIEWS.set(root, new Gallery(root));
+  VIEWS.get(root).update(component);
+}

@@ -1,0 +1,78 @@
+// The triage of one image: the form on the page itself, and the way to its neighbours.
+
+const VIEWS = new WeakMap();
+
+class Single {
+  constructor(root) {
+    this.root = root;
+    this.actions = new Actions();
+    this.help = helpDialog();
+    this.form = new TriageForm(this.actions, {
+      onDone: () => this.form.node.getRootNode().activeElement?.blur(),
+      onHelp: () => this.help.showModal(),
+    });
+    this.previous = this.link("previous", "← Previous");
+    this.next = this.link("next", "Next →");
+    root.append(
+      el("nav", { class: "steps", "aria-label": "Images" }, this.previous, this.next),
+      this.form.node, this.help,
+    );
+    this.onKey = (event) => this.press(event);
+    window.addEventListener("keydown", this.onKey, true);
+  }
+
+  link(name, text) {
+    return el("a", {
+      click: (event) => {
+        if (!isPlainClick(event)) return;
+        event.preventDefault();
+        this.go(name);
+      },
+    }, text);
+  }
+
+  update({ data, setTriggerValue }) {
+    this.data = data;
+    this.actions.send = (value) => {
+      setTriggerValue("actions", value);
+      this.form.show(this.data.image, this.data);
+    };
+    this.actions.acknowledge(data.handled);
+    for (const name of ["previous", "next"]) {
+      if (data[name]) this[name].setAttribute("href", data[name].href);
+      else this[name].removeAttribute("href");
+    }
+    this.form.show(data.image, data);
+  }
+
+  go(name) {
+    if (!this.data[name]) return;
+    this.form.keepNote();
+    this.actions.add("open", this.data[name].id, name);
+  }
+
+  press(event) {
+    if (!this.root.isConnected) {
+      window.removeEventListener("keydown", this.onKey, true);
+      return;
+    }
+    if (event.key === "Escape" && event.composedPath().includes(this.form.node)) {
+      this.root.getRootNode().activeElement?.blur();
+      return;
+    }
+    if (this.help.open || belongsElsewhere(event, this.root)) return;
+    if (event.key === "?") this.help.showModal();
+    else if (event.key === "j" || event.key === "ArrowRight") this.go("next");
+    else if (event.key === "k" || event.key === "ArrowLeft") this.go("previous");
+    else if (event.key === "t") this.form.own.focus();
+    else if (event.key === "n") this.form.note.focus();
+    else if (!this.form.press(event.key)) return;
+    leave(event);
+  }
+}
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".root");
+  if (!VIEWS.has(root)) VIEWS.set(root, new Single(root));
+  VIEWS.get(root).update(component);
+}

@@ -1,0 +1,276 @@
+// Triage by mouse and keyboard: shared by the gallery and by the page of one image.
+//
+// Every text of the data becomes a text node or an attribute, never markup. What is done is sent
+// as numbered actions until Python says that it has them, and is shown at once meanwhile.
+
+const SHORTCUTS = [
+  ["j or →", "next image"],
+  ["k or ←", "previous image"],
+  ["1 – 4", "set or remove a suggested tag"],
+  ["t", "write a tag of your own"],
+  ["n", "write a note; Ctrl + Enter keeps it"],
+  ["r", "reviewed, or open again"],
+  ["c", "to check, or open again"],
+  ["u", "undo the last change"],
+  ["?", "show this list"],
+];
+
+const LONGEST_TAG = 500;
+const LONGEST_NOTE = 10000;
+
+function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") node.addEventListener(key, value);
+    else node.setAttribute(key, value === true ? "" : String(value));
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function hidden(text) {
+  return el("span", { class: "unseen" }, text);
+}
+
+function isPlainClick(event) {
+  return event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+}
+
+// Whether a key belongs to what has the focus: a text field, a list, a table.
+function belongsElsewhere(event, root) {
+  const path = event.composedPath();
+  const target = path[0];
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return true;
+  if (!(target instanceof Element)) return true;
+  if (target.closest("input, textarea, select, [contenteditable=true]")) return true;
+  if (path.includes(root) || target === document.body) return false;
+  return !target.matches("button, a, [data-testid=stMain], [data-testid=stAppScrollToBottomContainer]");
+}
+
+function leave(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+// What was done and is not yet known to be kept.
+class Actions {
+  constructor() {
+    this.session = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+    this.last = 0;
+    this.pending = [];
+    this.send = () => {};
+  }
+
+  add(kind, image, value = "") {
+    this.last += 1;
+    this.pending.push({ number: this.last, kind, image, value });
+    this.send({ session: this.session, actions: this.pending });
+  }
+
+  acknowledge(handled) {
+    if (!handled || handled.session !== this.session) return;
+    this.pending = this.pending.filter((action) => action.number > handled.number);
+  }
+
+  // An image as it will be once everything that is pending is kept.
+  applied(image) {
+    const result = { ...image, tags: [...image.tags] };
+    for (const action of this.pending) {
+      if (action.image !== image.id) continue;
+      if (action.kind === "tag" && !result.tags.includes(action.value)) {
+        result.tags.push(action.value);
+      }
+      if (action.kind === "untag") result.tags = result.tags.filter((tag) => tag !== action.value);
+      if (action.kind === "status") result.status = action.value;
+      if (action.kind === "note") result.note = action.value;
+    }
+    return result;
+  }
+}
+
+// Tags, own tag, note, status and undo of one image.
+class TriageForm {
+  constructor(actions, { onDone = () => {}, onHelp }) {
+    this.actions = actions;
+    this.onDone = onDone;
+    this.drafts = new Map();
+    this.image = null;
+    this.tags = el("div", { class: "tags", role: "group", "aria-label": "Tags" });
+    this.own = el("input", {
+      type: "text", maxlength: LONGEST_TAG, "aria-label": "A tag of your own",
+      placeholder: "Own tag", autocomplete: "off",
+    });
+    this.note = el("textarea", {
+      rows: 2, maxlength: LONGEST_NOTE, "aria-label": "Note", placeholder: "Note",
+      change: () => this.keepNote(),
+      keydown: (event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+          event.preventDefault();
+          this.keepNote();
+          this.onDone();
+        }
+      },
+    });
+    this.statuses = el("div", { class: "statuses", role: "group", "aria-label": "Status" });
+    this.alert = el("p", { class: "alert", role: "alert" });
+    this.node = el(
+      "div", { class: "triage" },
+      this.tags,
+      el(
+        "form", { class: "line", submit: (event) => this.addOwn(event) },
+        this.own, el("button", { type: "submit" }, "Add tag"),
+      ),
+      el(
+        "div", { class: "line" },
+        this.note, el("button", { type: "button", click: () => this.keepNote() }, "Keep note"),
+      ),
+      el(
+        "div", { class: "line spread" }, this.statuses,
+        el(
+          "span", { class: "buttons" },
+          el("button", { type: "button", click: () => this.undo() }, "Undo", key("u")),
+          el("button", { type: "button", "aria-label": "Keyboard shortcuts", click: onHelp }, "?"),
+        ),
+      ),
+      this.alert,
+    );
+  }
+
+  // Show an image as the store has it; `kept` is that, without what is pending.
+  show(kept, data) {
+    const image = this.actions.applied(kept);
+    this.data = data;
+    if (this.image?.id !== image.id) this.changeTo(image);
+    else if (this.own.value && kept.tags.includes(this.own.value.trim())) this.own.value = "";
+    if (this.note.value === this.lastNote || this.note.value === kept.note) {
+      this.note.value = image.note;
+      this.lastNote = image.note;
+    }
+    this.image = image;
+    this.drawTags(image);
+    this.drawStatuses(image);
+    this.alert.textContent = data.message || "";
+  }
+
+  changeTo(image) {
+    if (this.image) {
+      this.drafts.set(this.image.id, { own: this.own.value, note: this.note.value });
+    }
+    const draft = this.drafts.get(image.id) ?? { own: "", note: image.note };
+    this.own.value = draft.own;
+    this.note.value = draft.note;
+    this.lastNote = image.note;
+  }
+
+  drawTags(image) {
+    const suggested = this.data.suggested.map((tag, index) => {
+      const set = image.tags.includes(tag);
+      return el(
+        "button",
+        {
+          type: "button", class: "toggle", "data-tag": tag, "aria-pressed": String(set),
+          click: () => this.toggleTag(tag),
+        },
+        tag, key(String(index + 1)),
+      );
+    });
+    const own = image.tags.filter((tag) => !this.data.suggested.includes(tag)).map((tag) =>
+      el(
+        "button",
+        {
+          type: "button", class: "toggle", "data-tag": tag, "aria-pressed": "true", title: tag,
+          click: () => this.toggleTag(tag),
+        },
+        el("bdi", {}, tag), el("span", { "aria-hidden": "true" }, " ×"), hidden(", remove"),
+      ),
+    );
+    replaceKeepingFocus(this.tags, [...suggested, ...own], "data-tag");
+  }
+
+  drawStatuses(image) {
+    const keys = { reviewed: "r", "to check": "c" };
+    const buttons = this.data.statuses.map((status) =>
+      el(
+        "button",
+        {
+          type: "button", class: "toggle", "data-status": status,
+          "aria-pressed": String(image.status === status),
+          click: () => this.setStatus(status),
+        },
+        status, keys[status] ? key(keys[status]) : null,
+      ),
+    );
+    replaceKeepingFocus(this.statuses, buttons, "data-status");
+  }
+
+  toggleTag(tag) {
+    const set = this.image.tags.includes(tag);
+    this.actions.add(set ? "untag" : "tag", this.image.id, tag);
+  }
+
+  addOwn(event) {
+    event.preventDefault();
+    const tag = this.own.value.trim();
+    if (tag) this.actions.add("tag", this.image.id, tag);
+    this.onDone();
+  }
+
+  keepNote() {
+    if (!this.image || this.note.value === this.lastNote) return;
+    const pending = this.actions.pending.some(
+      (action) => action.kind === "note" && action.value === this.note.value,
+    );
+    if (!pending) this.actions.add("note", this.image.id, this.note.value);
+  }
+
+  setStatus(status) {
+    if (status !== this.image.status) this.actions.add("status", this.image.id, status);
+  }
+
+  undo() {
+    this.actions.add("undo", this.image.id);
+  }
+
+  // Do what a key means; false if it means nothing here.
+  press(name) {
+    const tag = this.data.suggested[Number(name) - 1];
+    const { status } = this.image;
+    if (tag !== undefined) this.toggleTag(tag);
+    else if (name === "r") this.setStatus(status === "reviewed" ? "open" : "reviewed");
+    else if (name === "c") this.setStatus(status === "to check" ? "open" : "to check");
+    else if (name === "u") this.undo();
+    else return false;
+    return true;
+  }
+}
+
+function key(text) {
+  return el("kbd", { "aria-hidden": "true" }, text);
+}
+
+function replaceKeepingFocus(host, nodes, attribute) {
+  const focused = host.getRootNode().activeElement;
+  const name = host.contains(focused) ? focused.getAttribute(attribute) : null;
+  host.replaceChildren(...nodes);
+  if (name !== null) nodes.find((node) => node.getAttribute(attribute) === name)?.focus();
+}
+
+// A dialog over the page; closing gives the focus back to where it was.
+function dialog(label, ...children) {
+  const close = el(
+    "button", { type: "button", class: "close", "aria-label": "Close", click: () => box.close() }, "×",
+  );
+  const box = el("dialog", { "aria-label": label }, close, ...children);
+  box.addEventListener("click", (event) => {
+    if (event.target === box) box.close();
+  });
+  return box;
+}
+
+function helpDialog() {
+  const rows = SHORTCUTS.map(([keys, what]) =>
+    el("div", {}, el("dt", {}, keys), el("dd", {}, what)),
+  );
+  return dialog("Keyboard shortcuts", el("h2", {}, "Keyboard"), el("dl", {}, ...rows));
+}

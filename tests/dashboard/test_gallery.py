@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from dashboard.components import gallery, triage
+from dashboard.components.triage import Action, read_actions
+from streetclip.errors import StoreError
+
+HOSTILE = "![a](https://x/y.png)<img src=x onerror=alert(1)>\u202e\n\0🙈"
+
+
+def card(**changes):
+    values = {
+        "image_id": 7, "name": "a.jpg", "href": "failures?image=7", "true_country": "France",
+        "predicted_country": "Spain", "country_right": False, "distance": "12 km",
+        "confidence": 0.25,
+    }  # fmt: skip
+    return gallery.Card(**(values | changes))
+
+
+def sent(number, kind="tag", image=7, value="no cue"):
+    return {"number": number, "kind": kind, "image": image, "value": value}
+
+
+def test_a_card_says_its_confidence_as_per_cent():
+    assert card().data()["confidence_text"].replace("\u00a0", " ") == "25.0 %"
+    assert card(confidence=None).data()["confidence"] is None
+
+
+def test_names_on_a_card_are_bounded_and_cannot_reorder_the_line():
+    data = card(true_city=HOSTILE * 50, name=HOSTILE, problem=HOSTILE * 50).data()
+    for name in ("true_city", "name", "problem"):
+        assert len(data[name]) <= 240
+        assert not {"\u202e", "\n", "\0"} & set(data[name])
+
+
+def test_tags_and_notes_reach_the_browser_as_they_are():
+    data = card(tags=("a" * 500, '"<b>'), note="two\nlines").data()
+    assert data["tags"] == ["a" * 500, '"<b>']
+    assert data["note"] == "two\nlines"
+    json.dumps(data)
+
+
+@pytest.mark.parametrize("name", ["triage.js", "single.js", "gallery.js"])
+def test_scripts_make_no_markup_of_texts(name):
+    script = (Path(gallery.__file__).parent / name).read_text("utf-8")
+    for risk in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "//x"):
+        assert risk not in script
+    assert "http" not in script
+
+
+# What the browser sends
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        "text",
+        [],
+        {},
+        {"session": "s"},
+        {"session": "s", "actions": "all"},
+        {"session": "s", "actions": [None, 1, [], {}]},
+        {"session": "s", "actions": [sent(1, kind="drop")]},
+        {"session": "s", "actions": [sent(1, image=8)]},
+        {"session": "s", "actions": [sent(1, image="7")]},
+        {"session": "s", "actions": [sent(True)]},
+        {"session": "s", "actions": [sent("1")]},
+        {"session": "s", "actions": [sent(1, value=3)]},
+        {"session": "s", "actions": [sent(1, value="x" * 10_001)]},
+    ],
+)
+def test_what_makes_no_sense_is_no_action(payload):
+    assert read_actions(payload, {7})[1] == []
+
+
+def test_one_bad_action_does_not_cost_the_others():
+    payload = {"session": "s", "actions": [sent(2), sent(1, image=99), sent(3, "undo", value="")]}
+    assert read_actions(payload, {7}) == (
+        "s",
+        [(2, Action("tag", 7, "no cue")), (3, Action("undo", 7, ""))],
+    )
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Mount a component without a browser; `send` is what its script would send."""
+    monkeypatch.setattr(st, "session_state", {})
+
+    class Done:
+        def __init__(self):
+            self.actions, self.data, self.fails = [], None, set()
+
+        def mount(self):
+            triage.mount(self._draw, {}, key="k", image_ids={7}, on_action=self._act)
+
+        def _draw(self, *, key, data, on_actions_change):
+            self.data, self._receive = data, on_actions_change
+
+        def _act(self, action):
+            if action.value in self.fails:
+                msg = f"cannot keep {action.value}"
+                raise StoreError(msg)
+            self.actions.append(action.value)
+
+        def send(self, *numbers_and_values, session="s"):
+            actions = [sent(number, value=value) for number, value in numbers_and_values]
+            st.session_state["k"] = {"actions": {"session": session, "actions": actions}}
+            self._receive()
+            self.mount()
+
+    each = Done()
+    each.mount()
+    return each
+
+
+def test_an_action_that_is_sent_again_is_done_once(done):
+    done.send((1, "a"))
+    done.send((1, "a"), (2, "b"))
+    done.send((2, "b"), (3, "c"))
+    assert done.actions == ["a", "b", "c"]
+    assert done.data["handled"] == {"session": "s", "number": 3}
+
+
+def test_a_window_that_begins_anew_counts_from_one_again(done):
+    done.send((1, "a"), (2, "b"))
+    done.send((1, "c"), session="another")
+    assert done.actions == ["a", "b", "c"]
+    assert done.data["handled"] == {"session": "another", "number": 1}
+
+
+def test_what_fails_is_said_and_the_rest_is_done(done):
+    done.fails = {"b"}
+    done.send((1, "a"), (2, "b"), (3, "c"))
+    assert done.actions == ["a", "c"]
+    assert done.data["message"] == "cannot keep b"
+
+
+def test_a_message_goes_with_the_next_action_that_works(done):
+    done.fails = {"a"}
+    done.send((1, "a"))
+    done.send((1, "a"))
+    assert done.data["message"] == "cannot keep a"
+    done.send((2, "b"))
+    assert done.data["message"] == ""
