@@ -2,14 +2,7 @@
 
 import streamlit as st
 
-from dashboard import theme
-from dashboard.views import overview
+from dashboard import navigation, theme
 
 st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
-st.navigation(
-    {
-        "Results": [
-            st.Page(overview.render, title="Overview", icon=":material/monitoring:", default=True)
-        ]
-    }
-).run()
+navigation.run()

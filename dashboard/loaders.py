@@ -1,27 +1,27 @@
 """Every cached read of the store: the only door from the views to the library.
 
-A cached answer is keyed by the store's path and its stamp, so that what a job has just written is
+A cached answer is keyed by what it depends on: the store's stamp for what SQL reads, the key of
+the run (how much of it is written) for what its columns say. So what a job has just written is
 seen at the next rerun, and nothing is read twice in between.
 """
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from dashboard.report import Report, report_of_metrics, report_of_totals
-from streetclip.store import (
-    distance_curve,
-    get_run,
-    list_runs,
-    open_store,
-    place_accuracy,
-    run_totals,
-)
+from dashboard.view import View
+from streetclip import analysis, store
+from streetclip.analysis.selection import Selection
+from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, int], ...]
 _BUSY_S = 5.0  # a page must not hang where a job would wait
+_BY_VIEW: dict[Any, Any] = {View: repr}
 
 
 def stamp(store_path: Path) -> Stamp:
@@ -42,43 +42,197 @@ def _file_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def runs(store_path: Path) -> pd.DataFrame:
-    """All runs, newest first, as `store.list_runs` gives them.
+def reader(path: Path) -> Store:
+    """Open the store for reading, without waiting long for a writer.
 
     Raises:
         StoreError: The store is missing, newer, or not a store.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
+    return open_store(path, read_only=True, busy_timeout_s=_BUSY_S)
+
+
+# Runs
+
+
+def runs(store_path: Path) -> pd.DataFrame:
+    """All runs, newest first, as `store.list_runs` gives them."""
     return _runs(store_path, stamp(store_path))
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
 def _runs(store_path: Path, seen: Stamp) -> pd.DataFrame:  # noqa: ARG001 -- a part of the key
-    with open_store(store_path, read_only=True, busy_timeout_s=_BUSY_S) as store:
-        return list_runs(store)
+    with reader(store_path) as opened:
+        return store.list_runs(opened)
 
 
-def run(store_path: Path, run_id: int) -> tuple[dict[str, Any], Report]:
-    """One run with what it was made of, and its figures.
+def view(
+    store_path: Path,
+    run_id: int,
+    baseline_id: int | None,
+    selection: Selection,
+    defaults: Selection,
+) -> View:
+    """What a page shows, with the keys of what it depends on."""
+    keys = {
+        int(run["id"]): f"{run['created_at']} {run['num_done']} {run['state']}"
+        for run in runs(store_path).to_dict("records")
+    }
+    depends = bool(selection.tags) or selection.status is not None
+    return View(
+        path=store_path,
+        run_id=run_id,
+        run_key=keys[run_id],
+        selection=selection,
+        defaults=defaults,
+        baseline_id=baseline_id,
+        baseline_key="" if baseline_id is None else keys[baseline_id],
+        annotations_key=str(stamp(store_path)) if depends else "",
+    )
 
-    Raises:
-        StoreError: The run or the store is gone.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
-    return _run(store_path, stamp(store_path), run_id)
+
+def details(view: View) -> dict[str, Any]:
+    """What the run was made of, as `store.get_run` gives it."""
+    return _details(view.path, stamp(view.path), view.run_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _run(
-    store_path: Path,
-    seen: Stamp,  # noqa: ARG001 -- a part of the key
-    run_id: int,
-) -> tuple[dict[str, Any], Report]:
-    with open_store(store_path, read_only=True, busy_timeout_s=_BUSY_S) as store, store.snapshot():
-        details = get_run(store, run_id)
-        continents = place_accuracy(store, run_id, "continent")
-        curve = distance_curve(store, run_id)
-        if details["metrics"] is not None:
-            return details, report_of_metrics(details["metrics"], continents, curve)
-        countries = place_accuracy(store, run_id, "country")
-        return details, report_of_totals(run_totals(store, run_id), countries, continents, curve)
+def _details(store_path: Path, seen: Stamp, run_id: int) -> dict[str, Any]:  # noqa: ARG001
+    with reader(store_path) as opened:
+        return store.get_run(opened, run_id)
+
+
+def report(view: View) -> Report:
+    """The figures of the run, or of the images that the filters leave of it."""
+    return _report(view) if view.is_whole_run else _report_of_selection(view)
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def _report(view: View) -> Report:
+    with reader(view.path) as opened, opened.snapshot():
+        run = store.get_run(opened, view.run_id)
+        continents = store.place_accuracy(opened, view.run_id, "continent")
+        curve = store.distance_curve(opened, view.run_id)
+        if run["metrics"] is not None:
+            return report_of_metrics(run["metrics"], continents, curve)
+        countries_ = store.place_accuracy(opened, view.run_id, "country")
+        totals = store.run_totals(opened, view.run_id)
+        return report_of_totals(totals, countries_, continents, curve)
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def _report_of_selection(view: View) -> Report:
+    opened, chosen = table(view), mask(view)
+    totals = analysis.group_accuracy(opened, chosen, "overall")
+    return report_of_totals(
+        totals.iloc[0].to_dict() if len(totals) else dict.fromkeys(store.place_counters(), 0),
+        analysis.group_accuracy(opened, chosen, "country"),
+        analysis.group_accuracy(opened, chosen, "continent"),
+        analysis.distance_counts(opened, chosen),
+    )
+
+
+# The columns of a run, and what is counted from them
+
+
+def table(view: View) -> analysis.RunTable:
+    """The run's predictions as columns."""
+    return _table(view.path, view.run_id, view.run_key)
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _table(store_path: Path, run_id: int, run_key: str) -> analysis.RunTable:  # noqa: ARG001
+    return analysis.RunTable.open(store_path, run_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_VIEW)
+def mask(view: View) -> npt.NDArray[np.bool_]:
+    """Which images of the run's dataset the filters leave, in the order of the table."""
+    chosen = analysis.select(table(view), view.selection, _annotated(view))
+    chosen.flags.writeable = False
+    return chosen
+
+
+def _annotated(view: View) -> analysis.AnnotatedIds:
+    """The images that have the tags and the status that the filters ask for."""
+    chosen = view.selection
+    if not chosen.tags and chosen.status is None:
+        return analysis.AnnotatedIds()
+    statuses = [each for each in store.STATUSES if chosen.status is not None]
+    with reader(view.path) as opened, opened.snapshot():
+        return analysis.AnnotatedIds(
+            by_tag={tag: store.tagged_image_ids(opened, tag) for tag in chosen.tags},
+            by_status={
+                each: store.status_image_ids(opened, each) for each in statuses if each != "open"
+            },
+        )
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+def num_selected(view: View) -> int:
+    """How many images of the run the filters leave."""
+    if view.is_whole_run:
+        return int(details(view)["num_done"])
+    return int(np.count_nonzero(mask(view)))
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+def groups(view: View, by: str) -> pd.DataFrame:
+    """Counters, median and most frequent mistake by group, as `analysis.group_accuracy`."""
+    return analysis.group_accuracy(table(view), mask(view), by)
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def pairs(view: View) -> pd.DataFrame:
+    """Counters by true and predicted country, as `analysis.country_pairs`."""
+    return analysis.country_pairs(table(view), mask(view))
+
+
+# What the filter bar offers
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def countries(view: View) -> pd.DataFrame:
+    """The true countries of the run: continent, country (ISO code) and counters."""
+    with reader(view.path) as opened:
+        return store.place_accuracy(opened, view.run_id, "country")
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def predicted_countries(view: View) -> list[str]:
+    """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
+    with reader(view.path) as opened:
+        return sorted(store.country_pairs(opened, view.run_id)["pred_country"].unique())
+
+
+def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
+    """Regions of the chosen true country, and cities of the chosen region or country."""
+    places = table(view).places
+    chosen = view.selection
+    places = places[places["country"] == chosen.country]
+    regions = sorted(places["region"].unique())
+    if chosen.region is not None:
+        places = places[places["region"] == chosen.region]
+    return regions, sorted(places["city"].unique())
+
+
+def attribute_names(view: View) -> dict[str, tuple[str, ...]]:
+    """The attributes that can be filtered by, with their values."""
+    return _attribute_names(view.path, int(details(view)["dataset_id"]))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _attribute_names(store_path: Path, dataset_id: int) -> dict[str, tuple[str, ...]]:
+    with reader(store_path) as opened:
+        return store.attribute_names(opened, dataset_id)
+
+
+def tags(view: View) -> list[str]:
+    """Every tag in use."""
+    return _tags(view.path, stamp(view.path))
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _tags(store_path: Path, seen: Stamp) -> list[str]:  # noqa: ARG001 -- a part of the key
+    with reader(store_path) as opened:
+        return list(store.tag_counts(opened)["tag"])

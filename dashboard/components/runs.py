@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import formats, state
 from dashboard.components import markup
 
+_RUN_KEY, _BASELINE_KEY = "run_picker", "baseline_picker"
 _LONGEST = 1000  # characters of a text that are shown in full
 
 
@@ -27,21 +28,48 @@ def state_text(run: Mapping[str, Any]) -> str:
 
 
 def picker(runs: pd.DataFrame, run_id: int) -> None:
-    """Draw the sidebar's choice of a run; it writes the URL.
+    """Draw the choice of a run; it writes the URL.
 
     Args:
         runs: The runs, newest first.
         run_id: The run that is shown.
     """
     labels = {int(run["id"]): _label(run) for run in _rows(runs)}
-    st.session_state[state.RUN_PICKER_KEY] = run_id
-    st.sidebar.selectbox(
-        "Run",
+    st.session_state[_RUN_KEY] = run_id
+    st.selectbox(
+        "Run shown",
         list(labels),
         format_func=lambda each: labels.get(each, str(each)),
-        key=state.RUN_PICKER_KEY,
-        on_change=state.show_picked_run,
+        key=_RUN_KEY,
+        on_change=lambda: state.show_run(st.session_state[_RUN_KEY]),
     )
+
+
+def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) -> None:
+    """Draw the choice of a run to compare with, runs over the same test file first.
+
+    Args:
+        runs: The runs, newest first.
+        run_id: The run that is shown.
+        baseline_id: The run it is compared with, if any.
+    """
+    dataset = runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
+    others = [run for run in _rows(runs) if run["id"] != run_id]
+    others.sort(key=lambda run: run["dataset"] != dataset)
+    labels = {int(run["id"]): _label(run) for run in others}
+    st.session_state[_BASELINE_KEY] = baseline_id
+    st.selectbox(
+        "Baseline",
+        [None, *labels],
+        format_func=lambda each: "none" if each is None else labels.get(each, str(each)),
+        key=_BASELINE_KEY,
+        on_change=_show_baseline,
+    )
+
+
+def _show_baseline() -> None:
+    chosen = st.session_state[_BASELINE_KEY]
+    state.change(**{state.BASELINE: None if chosen is None else str(chosen)})
 
 
 def _rows(runs: pd.DataFrame) -> list[dict[str, Any]]:

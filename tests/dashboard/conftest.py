@@ -1,14 +1,7 @@
 """Stores with known figures, the page run by AppTest, and a real server with a real browser."""
 
-import contextlib
 import dataclasses
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +22,7 @@ from streetclip.store import (
     start_run,
     write_predictions,
 )
+from tests.dashboard.sites import FLAGS, Visit, chromium, serve
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "dashboard" / "Home.py"
@@ -208,58 +202,31 @@ def site(tmp_path_factory):
     """The dashboard, started as users do on a free loopback port; tests add runs to its store."""
     folder = tmp_path_factory.mktemp("site")
     written = Written(folder / "streetclip.db")
-    with _server(written.path, folder / "server.log") as address:
+    with serve(written.path, folder) as address:
         yield Site(address, written)
-
-
-@contextlib.contextmanager
-def _server(store_path, log_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py"]
-    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    command += ["--server.port", str(port), "--server.fileWatcherType", "none"]
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--", "--db", str(store_path)], cwd=ROOT, stdout=log, stderr=log
-        )
-        try:
-            _wait_until_healthy(process, port, log_path)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _wait_until_healthy(process, port, log_path):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer,
-        ):
-            if answer.status == 200:
-                return
-        time.sleep(0.2)
-    pytest.fail(f"the server did not start:\n{log_path.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")
 def browser():
     """The Chromium that is installed, driven by Playwright."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        reason = "no Chromium is installed; install one: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    program = chromium()
     from playwright.sync_api import sync_playwright
 
-    flags = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"]
-    flags += ["--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=flags)
+        started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield started
         started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open pages that are closed again at the end."""
+    made = []
+
+    def make(**options):
+        made.append(Visit(browser, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.context.close()

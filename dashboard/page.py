@@ -1,0 +1,81 @@
+"""The frame of every page: title, filters, what is shown in words, errors and empty states."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import loaders, state, theme, urls
+from dashboard.components import filters, markup, runs
+from dashboard.view import View
+from streetclip.analysis.selection import Selection
+from streetclip.errors import StreetClipError
+
+_REFRESH_S = 5.0
+
+
+def show(title: str, body: Callable[[View], None], *, defaults: Selection | None = None) -> None:
+    """Draw a page; what the store lacks or refuses is said on it.
+
+    Args:
+        title: A constant of the caller.
+        body: Draws the page's own part; called when the run has predictions.
+        defaults: Outcomes that the page filters by where the URL says nothing of them.
+    """
+    theme.apply()
+    st.title(title, anchor=False)
+    try:
+        path = state.store_path()
+        _page(path, body, defaults or Selection())
+    except StreetClipError as error:
+        markup.notice("Nothing to show", str(error), css="sc-alert", role="alert")
+        runs.how_to_start()
+
+
+def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None:
+    seen = loaders.stamp(path)
+    table = loaders.runs(path)
+    if table.empty:
+        markup.notice("No run yet", f"{path} holds no evaluation.")
+        runs.how_to_start()
+        return
+    run_ids = [int(run_id) for run_id in table["id"]]
+    choice = state.choose_run(run_ids)
+    baseline = state.choose_baseline(run_ids, choice.run_id)
+    given = urls.read_filters(state.parameters(), defaults)
+    view = loaders.view(path, choice.run_id, baseline.run_id, given.selection, defaults)
+    details = loaders.details(view)
+    filters.bar(view, table)
+    runs.heading(details)
+    problems = [each for each in (choice.problem, baseline.problem, *given.problems) if each]
+    if problems:
+        markup.notice("A part of the link was left out", *problems, css="sc-alert")
+    runs.progress(details)
+    if details["num_done"] == 0:
+        markup.notice("No image judged yet", "Figures appear with the first finished batch.")
+    else:
+        filters.chips(view, loaders.num_selected(view))
+        body(view)
+    if details["state"] == "running":
+        _follow(path, seen)
+
+
+def is_empty(view: View) -> bool:
+    """Whether the filters leave no image; then say so, with the way out."""
+    if loaders.num_selected(view):
+        return False
+    markup.notice("No image matches", "Remove a filter above, or clear them all.")
+    return True
+
+
+def _follow(path: Path, seen: loaders.Stamp) -> None:
+    """Draw the page again once a running job has written more."""
+    drawn = time.monotonic()
+
+    @st.fragment(run_every=_REFRESH_S)
+    def check() -> None:
+        if time.monotonic() - drawn > _REFRESH_S / 2 and loaders.stamp(path) != seen:
+            st.rerun()
+
+    check()

@@ -1,0 +1,65 @@
+"""The dashboard run by AppTest: any of its pages, with any URL, and the text that it draws."""
+
+import html.parser
+import sys
+from pathlib import Path
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+HOME = Path(__file__).parents[2] / "dashboard" / "Home.py"
+PAGES = (
+    "overview",
+    "accuracy",
+    "confusion",
+    "map",
+    "failures",
+    "triage",
+    "calibration",
+    "compare",
+)
+NBSP = "\u00a0"
+
+
+def open_page_of(monkeypatch):
+    """A function that opens a page of a store, by name, with URL parameters."""
+
+    def run(store_path, name="overview", **parameters):
+        monkeypatch.setenv("STREETCLIP_DB", str(store_path))
+        monkeypatch.setattr(sys, "argv", ["Home.py"])
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        page = AppTest.from_file(HOME, default_timeout=30)
+        # AppTest.switch_page knows pages that are files only.
+        page._page_hash = calc_hash("" if name == "overview" else name)
+        page.query_params.update(parameters)
+        return page.run()
+
+    return run
+
+
+class _Elements(html.parser.HTMLParser):
+    """Which elements a page's HTML has, and its text."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.names, self.text = set(), []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def text_of(page):
+    """Everything that is drawn as text, from top to bottom, spaces made plain."""
+    words = []
+    for each in page.main:
+        if each.type == "html" and "<style>" not in each.proto.body:
+            words += _Elements(each.proto.body).text
+        elif each.type in {"markdown", "title", "subheader", "code", "caption"}:
+            words.append(each.value)
+    return " ".join(" ".join(words).replace(NBSP, " ").split())

@@ -1,0 +1,76 @@
+"""Filters in the URL: what is written is read again, and what makes no sense is named."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import urls
+from streetclip.analysis.selection import Selection
+from streetclip.gazetteer import CONTINENTS
+from streetclip.store import STATUSES
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+names = texts.filter(lambda text: text and "=" not in text)
+ends = st.none() | st.floats(0, 20_040)
+bounds = st.tuples(ends, ends).filter(lambda both: None in both or both[0] <= both[1])
+outcomes = st.none() | st.booleans()
+selections = st.builds(
+    Selection,
+    continent=st.none() | st.sampled_from(CONTINENTS),
+    country=st.sampled_from([None, "FR", "SK"]),
+    region=st.none() | texts,
+    city=st.none() | texts,
+    predicted=st.sampled_from([None, "", "CZ"]),
+    country_right=outcomes,
+    city_right=outcomes,
+    distance_km=bounds,
+    confidence=bounds,
+    attributes=st.lists(st.tuples(names, texts), max_size=3, unique=True).map(tuple),
+    tags=st.lists(texts, max_size=3, unique=True).map(tuple),
+    status=st.none() | st.sampled_from(STATUSES),
+)
+
+
+@given(selections)
+def test_what_is_written_is_read_again(selection):
+    found = urls.read_filters(urls.written(selection))
+    assert found.problems == ()
+    assert found.selection == selection
+
+
+def test_nothing_in_the_url_filters_by_nothing():
+    assert urls.read_filters({}) == urls.Filters(Selection())
+    assert urls.written(Selection()) == {}
+
+
+def test_a_pages_default_holds_until_the_url_says_otherwise():
+    wrong = Selection(country_right=False)
+    assert urls.read_filters({}, wrong).selection.country_right is False
+    assert urls.read_filters({"country_is": ["any"]}, wrong).selection.country_right is None
+    assert urls.read_filters({"country_is": ["right"]}, wrong).selection.country_right is True
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "said"),
+    [
+        ("continent", ["Atlantis"], "continent 'Atlantis'; expected one of Africa"),
+        ("country", ["fr"], "country 'fr'; expected a code"),
+        ("country", ["FR", "DE"], "country 2 times; expected once"),
+        ("region", ["x" * 3000], "a region of 3000 characters"),
+        ("predicted", [""], "predicted ''; expected a code"),
+        ("country_is", ["maybe"], "expected right, wrong or any"),
+        ("km", ["25"], "expected two ends as in 25..750"),
+        ("km", ["750..25"], "expected two ends"),
+        ("km", ["-1..25"], "expected two ends"),
+        ("km", ["nan..25"], "expected two ends"),
+        ("confidence", ["..inf"], "expected two ends"),
+        ("attr", ["weather"], "expected column=value"),
+        ("attr", ["=rain"], "expected column=value"),
+        ("status", ["asleep"], "expected one of open"),
+    ],
+)
+def test_what_makes_no_sense_is_named_and_left_out(name, texts, said):
+    found = urls.read_filters({name: texts, "city": ["Lyon"]})
+    assert found.selection == Selection(city="Lyon")
+    assert len(found.problems) == 1
+    assert said in found.problems[0]
