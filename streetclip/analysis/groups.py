@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streetclip.analysis.blocks import Rows, selected_rows
 from streetclip.analysis.dataset import LEVELS
-from streetclip.analysis.medians import group_medians
+from streetclip.analysis.medians import group_medians, median_bounds
 from streetclip.analysis.scores import geoscores
 from streetclip.analysis.table import RunTable
 from streetclip.errors import shown
@@ -97,7 +97,8 @@ def group_accuracy(table: RunTable, mask: NDArray[np.bool_], by: str) -> pd.Data
           goes; or predicted (ISO code, "" where nothing was predicted); or value;
         - the counters of `store.place_counters`, with the meaning that they have there;
         - median_km: median distance of its images whose true place has coordinates; one without
-          a distance is infinitely far. NaN if it has no such image;
+          a distance is infinitely far. NaN if it has no such image. Then median_low_km and
+          median_high_km, its 95 % interval, rounded outward to the bins of distances;
         - top_mistake: the country that its wrong predictions name most often ("" for none, of
           equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the
           country that most of its wrong predictions are truly of.
@@ -179,6 +180,9 @@ def _accuracy(
         counters[f"reachable_within_{km}"] = found.nearest[:, :within].sum(axis=1)
     counters |= {"geoscore_sum": found.geoscore, "distance_km_sum": found.distance_km}
     counters["median_km"] = found.medians(counters["with_coordinates"])
+    bins, edges = found.distance[:, : len(distance_bin_edges_km())], distance_bin_edges_km()
+    bounds = median_bounds(bins, counters["with_coordinates"], edges)
+    counters["median_low_km"], counters["median_high_km"] = bounds
     top = found.mistakes[:, 1:].argmax(axis=1) + 1
     top_n = found.mistakes[np.arange(len(top)), top]
     counters["top_mistake"] = np.array(table.codes, dtype=object)[np.where(top_n > 0, top, 0)]

@@ -1,16 +1,20 @@
 """Exact medians of many groups, from a histogram and the few values that it leaves in question."""
 
 from collections.abc import Callable, Iterable, Iterator
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streetclip.metrics.intervals import CONFIDENCE
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Values = Callable[[NDArray[np.bool_]], Iterable[tuple[Int64, Float64]]]
 
 _MOST_VALUES: Final = 2**21  # held at a time, 16 MiB and their groups as much
+_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 def group_medians(counts_GB: Int64, n: Int64, values: Values) -> Float64:
@@ -72,3 +76,37 @@ def _by_group(found: Iterable[tuple[Int64, Float64]]) -> Iterator[tuple[int, Flo
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(group)], strict=True):
         yield int(group[start]), value[start:stop]
+
+
+def median_bounds(counts_GB: Int64, n: Int64, edges: Float64) -> tuple[Float64, Float64]:
+    """95 % interval of each group's median, from the histogram alone; missing values are infinite.
+
+    The order statistics of ranks (n ∓ 1.96 √n) / 2 enclose the median (David & Nagaraja 2003,
+    Order Statistics, section 7.1, normal approximation of the binomial); each is rounded outward
+    to an edge of its bin.
+
+    Args:
+        counts_GB: How many values each group has in each bin, G × B; bins ascend.
+        n: Size of each group, missing values included.
+        edges: B upper edges of the bins; the first begins at 0.
+
+    Returns:
+        G lower and G upper ends; 0 where the lower rank is before the first value, infinite where
+        a rank falls on a missing value or behind the last; NaN for an empty group.
+
+    Examples:
+        >>> counts, edges = np.array([[10, 80, 10]]), np.array([1.0, 2.0, 3.0])
+        >>> low, high = median_bounds(counts, np.array([100]), edges)
+        >>> low.tolist(), high.tolist()
+        ([1.0], [2.0])
+    """
+    half_width = _Z * np.sqrt(n) / 2
+    lower = np.floor(n / 2 - half_width).astype(np.int64) - 1  # ranks from 0
+    upper = np.ceil(n / 2 + half_width).astype(np.int64)
+    up_to_GB = counts_GB.cumsum(axis=1)
+    starts, stops = np.r_[0.0, edges[:-1], np.inf], np.r_[edges, np.inf]
+    low = starts[(up_to_GB <= lower[:, None]).sum(axis=1)]
+    high = stops[(up_to_GB <= upper[:, None]).sum(axis=1)]
+    low = np.where(lower < 0, 0.0, low)
+    high = np.where(upper >= n, np.inf, high)
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
