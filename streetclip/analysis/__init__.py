@@ -7,9 +7,29 @@ answered in a moment and without a copy of them.
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """
 
+from streetclip.analysis.calibration import Calibration, calibration
+from streetclip.analysis.comparison import (
+    OUTCOMES,
+    Comparison,
+    align,
+    compare,
+    compare_by,
+    compare_geoscore,
+    compare_hierarchical,
+    outcome_mask,
+)
+from streetclip.analysis.confusion import (
+    OTHER,
+    ConfusionMatrix,
+    asymmetric_pairs,
+    matrix,
+    mistakes_by_nearness,
+)
 from streetclip.analysis.dataset import DatasetTable
+from streetclip.analysis.flows import flows
 from streetclip.analysis.groups import distance_counts, group_accuracy
-from streetclip.analysis.pairs import OTHER, country_pairs
+from streetclip.analysis.hexbins import error_hexbins, hexbins
+from streetclip.analysis.pairs import continent_pairs, continents, country_pairs
 from streetclip.analysis.ranking import ORDERS, neighbours_of, page_of
 from streetclip.analysis.selection import AnnotatedIds, Selection
 from streetclip.analysis.table import RunTable, select
@@ -17,14 +37,33 @@ from streetclip.analysis.table import RunTable, select
 __all__ = [
     "ORDERS",
     "OTHER",
+    "OUTCOMES",
     "AnnotatedIds",
+    "Calibration",
+    "Comparison",
+    "ConfusionMatrix",
     "DatasetTable",
     "RunTable",
     "Selection",
+    "align",
+    "asymmetric_pairs",
+    "calibration",
+    "compare",
+    "compare_by",
+    "compare_geoscore",
+    "compare_hierarchical",
+    "continent_pairs",
+    "continents",
     "country_pairs",
     "distance_counts",
+    "error_hexbins",
+    "flows",
     "group_accuracy",
+    "hexbins",
+    "matrix",
+    "mistakes_by_nearness",
     "neighbours_of",
+    "outcome_mask",
     "page_of",
     "select",
 ]

@@ -1,4 +1,4 @@
-"""Which country is taken for which: pairs, matrices of them, and what they say."""
+"""Which country is taken for which: counts of the pairs that occur."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,10 +9,17 @@ from numpy.typing import NDArray
 
 from streetclip.analysis.blocks import selected_rows
 from streetclip.analysis.table import RunTable
+from streetclip.gazetteer import countries
 from streetclip.store import Flag
 
-OTHER: Final = "(other)"
-"""Row and column of all the countries that a matrix has no row of their own for."""
+COUNTERS: Final = (
+    "n",
+    "city_correct",
+    "num_distances",
+    "distance_km_sum",
+    "country_probability_sum",
+)
+"""Columns of pairs that are sums over images."""
 
 
 def country_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
@@ -27,13 +34,65 @@ def country_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
         pred_country ("" where nothing was predicted), n, city_correct, num_distances,
         distance_km_sum and country_probability_sum.
     """
-    names = ("flags", "distance_km", "country_probability")
-    flags, distance_km, probability = table.load(*names)
-    true, predicted, codes = table.true_country, table.pred_country, table.codes
-    counts = np.zeros((3, len(codes) ** 2), dtype=np.int64)
-    sums = np.zeros((2, len(codes) ** 2))
+    keys = ["true_country", "pred_country"]
+    return _summed(_place_pairs(table, mask), keys)
+
+
+def continent_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
+    """Count the pairs of true and predicted continent.
+
+    The true continent is the one that the dataset states. The predicted one is the continent of
+    the predicted country; where that country is right it is the true one, so that a place in
+    Asia of a country that the gazetteer has in Europe is no mistake.
+
+    Args:
+        table: The run.
+        mask: N booleans: which images to look at; those without a prediction are left out.
+
+    Returns:
+        One row for each pair that occurs, by name: true_continent, pred_continent ("" where
+        nothing was predicted), right (images whose country is right), and the counters of
+        `country_pairs`.
+    """
+    pairs = _place_pairs(table, mask)
+    right = pairs["true_country"] == pairs["pred_country"]
+    continent_of = continents(table)
+    predicted = pairs["pred_country"].map(continent_of)
+    pairs["pred_continent"] = predicted.where(~right, pairs["true_continent"])
+    pairs["right"] = pairs["n"].where(right, 0)
+    return _summed(pairs, ["true_continent", "pred_continent"], ("right", *COUNTERS))
+
+
+def continents(table: RunTable) -> Mapping[str, str]:
+    """The continent of every country of a run by ISO code; of "" it is "".
+
+    It is the one that the dataset has it in (of two, the first in the alphabet), else the
+    gazetteer's.
+    """
+    listed = {code: country.continent for code, country in countries().items()}
+    stated = dict(
+        sorted(zip(table.places["country"], table.places["continent"], strict=True), reverse=True)
+    )
+    return {code: stated.get(code, listed.get(code, "")) for code in table.codes}
+
+
+def _summed(
+    pairs: pd.DataFrame, keys: list[str], counters: tuple[str, ...] = COUNTERS
+) -> pd.DataFrame:
+    summed: pd.DataFrame = pairs.groupby(keys, as_index=False, sort=True)[list(counters)].sum()
+    return summed
+
+
+def _place_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
+    """Pairs by the true country's continent, too: a dataset may have a country in two."""
+    flags, distance_km, probability = table.load("flags", "distance_km", "country_probability")
+    group_of, keys = table.dataset.place_groups("country")
+    num_codes = len(table.codes)
+    first_of = group_of * num_codes
+    counts = np.zeros((3, len(keys) * num_codes), dtype=np.int64)
+    sums = np.zeros((2, len(keys) * num_codes))
     for rows in selected_rows(table.judged(mask)):
-        pair = true[rows] * np.int64(len(codes)) + predicted[rows]
+        pair = first_of[table.place[rows]] + table.pred_country[rows]
         distance = distance_km[rows]
         right = np.flatnonzero(flags[rows] & Flag.CITY_CORRECT)
         missing = np.flatnonzero(np.isnan(distance))
@@ -43,11 +102,12 @@ def country_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
             np.add.at(total, pair, np.fmax(weight, 0.0, dtype=np.float64))
     found = np.flatnonzero(counts[0])
     n, city_correct, num_missing = counts[:, found]
-    texts = np.array(codes, dtype=object)
+    true = keys.iloc[found // num_codes]
     return pd.DataFrame(
         {
-            "true_country": texts[found // len(codes)],
-            "pred_country": texts[found % len(codes)],
+            "true_continent": true["continent"].to_numpy(dtype=object),
+            "true_country": true["country"].to_numpy(dtype=object),
+            "pred_country": np.array(table.codes, dtype=object)[found % num_codes],
             "n": n,
             "city_correct": city_correct,
             "num_distances": n - num_missing,
@@ -55,27 +115,3 @@ def country_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
             "country_probability_sum": sums[1, found],
         }
     )
-
-
-def continent_pairs(pairs: pd.DataFrame, continents: Mapping[str, str]) -> pd.DataFrame:
-    """Roll pairs of countries up to pairs of continents.
-
-    Args:
-        pairs: As `country_pairs` gives them.
-        continents: ISO code → continent; a code that is missing is its own, "" stays "".
-
-    Returns:
-        true_continent, pred_continent, right (images whose country is right) and the sums of the
-        other columns of `pairs`, by name.
-    """
-    rolled = pd.DataFrame(
-        {
-            "true_continent": [continents.get(code, code) for code in pairs["true_country"]],
-            "pred_continent": [continents.get(code, code) for code in pairs["pred_country"]],
-            "right": pairs["n"].where(pairs["true_country"] == pairs["pred_country"], 0),
-        },
-        index=pairs.index,
-    )
-    counters = pairs.drop(columns=["true_country", "pred_country"])
-    whole = pd.concat([rolled, counters], axis=1)
-    return whole.groupby(["true_continent", "pred_continent"], as_index=False).sum()

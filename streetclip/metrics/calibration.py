@@ -74,12 +74,37 @@ def reliability_bins(
     if num_bins < 1:
         msg = f"num_bins is {num_bins}; expected 1 or more"
         raise ValueError(msg)
-    edges = np.linspace(0.0, 1.0, num_bins + 1)
-    index = np.maximum(np.searchsorted(edges, sure, side="left") - 1, 0)
-    n = np.bincount(index, minlength=num_bins)
+    index = np.maximum(np.searchsorted(bin_edges(num_bins), sure, side="left") - 1, 0)
+    return bins_of_counts(
+        np.bincount(index, minlength=num_bins),
+        np.bincount(index[right], minlength=num_bins),
+        np.bincount(index, weights=sure, minlength=num_bins).astype(np.float64),
+    )
+
+
+def bin_edges(num_bins: int = NUM_BINS) -> NDArray[np.float64]:
+    """The ends of the bins, 0 to 1, ascending; one more than bins."""
+    return np.linspace(0.0, 1.0, num_bins + 1)
+
+
+def bins_of_counts(
+    n: NDArray[np.int64], successes: NDArray[np.int64], confidence_sum: NDArray[np.float64]
+) -> tuple[ReliabilityBin, ...]:
+    """The bins of images that are counted already.
+
+    Args:
+        n: Images of each bin, in ascending order.
+        successes: How many of them are right.
+        confidence_sum: Sum of their confidences.
+
+    Examples:
+        >>> low, high = bins_of_counts(np.array([0, 4]), np.array([0, 3]), np.array([0.0, 3.5]))
+        >>> low.accuracy is None, high.low, high.accuracy, high.confidence
+        (True, 0.5, 0.75, 0.875)
+    """
+    edges = bin_edges(len(n))
     filled = np.maximum(n, 1)
-    mean_confidence = np.bincount(index, weights=sure, minlength=num_bins) / filled
-    accuracy = np.bincount(index[right], minlength=num_bins) / filled
+    mean_confidence, accuracy = confidence_sum / filled, successes / filled
     return tuple(
         ReliabilityBin(
             low=float(edges[i]),
@@ -88,7 +113,7 @@ def reliability_bins(
             confidence=float(mean_confidence[i]) if n[i] else None,
             accuracy=float(accuracy[i]) if n[i] else None,
         )
-        for i in range(num_bins)
+        for i in range(len(n))
     )
 
 

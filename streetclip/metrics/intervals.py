@@ -85,8 +85,12 @@ class Proportion:
         }
 
 
-def _normal_quantile(confidence: float) -> float:
-    """Two-sided standard normal quantile: 1.96 for 0.95."""
+def normal_quantile(confidence: float) -> float:
+    """Two-sided standard normal quantile: 1.96 for 0.95.
+
+    Raises:
+        ValueError: A confidence not between 0 and 1.
+    """
     if not 0 < confidence < 1:
         msg = f"confidence is {confidence}; expected a number between 0 and 1"
         raise ValueError(msg)
@@ -123,7 +127,7 @@ def wilson_interval(
     if not np.all((k >= 0) & (k <= total)):
         msg = "successes out of range; expected 0 ≤ successes ≤ n everywhere"
         raise ValueError(msg)
-    z = _normal_quantile(confidence)
+    z = normal_quantile(confidence)
     known = np.where(total > 0, total, np.nan)
     share = k / known
     half_width = z * np.sqrt(k * (total - k) / known + z * z / 4)
