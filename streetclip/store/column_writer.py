@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -214,37 +215,27 @@ def _predicted_places(
     connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame
 ) -> npt.NDArray[np.uint32]:
     """The number of each predicted place within its run, 0 where nothing was predicted."""
-    keys = zip(
+    found = connection.execute(
+        "SELECT id, country, city, latitude_deg, longitude_deg FROM predicted_places "
+        "WHERE run_id = ?",
+        (run_id,),
+    )
+    number: dict[Any, int] = {tuple(place): i for i, *place in found}
+    known = len(number)
+    places = zip(
         column_values(frame["pred_country"]),
-        column_values(frame["pred_city"]),
+        (city or "" for city in column_values(frame["pred_city"])),
         _nan_to_none(frame["pred_latitude_deg"]),
         _nan_to_none(frame["pred_longitude_deg"]),
         strict=True,
     )
-    number: dict[Any, int] = {}
-    codes = [number.setdefault(key, len(number)) for key in keys]
-    ids = [_predicted_place(connection, run_id, key) for key in number]
-    return np.array(ids, np.uint32)[codes]
-
-
-def _predicted_place(connection: sqlite3.Connection, run_id: int, key: tuple[Any, ...]) -> int:
-    country, city, latitude_deg, longitude_deg = key
-    if country is None:
-        return 0
-    place = (country, city or "", latitude_deg, longitude_deg)
-    found = connection.execute(
-        "SELECT id FROM predicted_places WHERE run_id = ? AND country = ? AND city = ? "
-        "AND latitude_deg IS ? AND longitude_deg IS ?",
-        (run_id, *place),
-    ).fetchone()
-    if found is None:
-        found = connection.execute(
-            "INSERT INTO predicted_places (run_id, id, country, city, latitude_deg, longitude_deg) "
-            "SELECT ?1, coalesce(max(id), 0) + 1, ?2, ?3, ?4, ?5 FROM predicted_places "
-            "WHERE run_id = ?1 RETURNING id",
-            (run_id, *place),
-        ).fetchone()
-    return int(found[0])
+    ids = [0 if place[0] is None else number.setdefault(place, len(number) + 1) for place in places]
+    connection.executemany(
+        "INSERT INTO predicted_places (run_id, id, country, city, latitude_deg, longitude_deg) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        ((run_id, i, *place) for place, i in islice(number.items(), known, None)),
+    )
+    return np.array(ids, np.uint32)
 
 
 def _nan_to_none(column: "pd.Series[Any]") -> list[float | None]:

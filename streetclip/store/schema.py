@@ -253,7 +253,6 @@ _COLUMNS = (
         longitude_deg REAL,
         PRIMARY KEY (run_id, id)
     ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX predicted_places_by_name ON predicted_places (run_id, country, city)",
 )
 
 # Of images, not of predictions: a further run keeps them.

@@ -54,7 +54,7 @@ def first_schema(monkeypatch):
 
 @pytest.fixture
 def old(first_schema, make_filled):
-    """An old store with a finished and a partial run; the patch is undone when it is handed over."""
+    """An old store with a finished and a partial run; from here on by this program."""
     made = make_filled(157)
     made.other = made.start(name="partial")
     frames = {made.run_id: made.predictions(0), made.other: made.predictions(1)[::3]}
