@@ -13,7 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.report import Report, report_of_metrics, report_of_totals
+from dashboard.report import (
+    Against,
+    Report,
+    against_of,
+    report_of_groups,
+    report_of_metrics,
+    report_of_totals,
+)
 from dashboard.view import View
 from streetclip import analysis, store
 from streetclip.analysis.selection import Selection
@@ -122,14 +129,8 @@ def _report(view: View) -> Report:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
 def _report_of_selection(view: View) -> Report:
-    opened, chosen = table(view), mask(view)
-    totals = analysis.group_accuracy(opened, chosen, "overall")
-    return report_of_totals(
-        totals.iloc[0].to_dict() if len(totals) else dict.fromkeys(store.place_counters(), 0),
-        analysis.group_accuracy(opened, chosen, "country"),
-        analysis.group_accuracy(opened, chosen, "continent"),
-        analysis.distance_counts(opened, chosen),
-    )
+    curve = analysis.distance_counts(table(view), mask(view))
+    return report_of_groups(groups(view, "overall"), groups(view, "country"), curve)
 
 
 # The columns of a run, and what is counted from them
@@ -236,3 +237,43 @@ def tags(view: View) -> list[str]:
 def _tags(store_path: Path, seen: Stamp) -> list[str]:  # noqa: ARG001 -- a part of the key
     with reader(store_path) as opened:
         return list(store.tag_counts(opened)["tag"])
+
+
+# Overview: beside the baseline
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def against(view: View) -> Against:
+    """The run beside its baseline, over the images of the view that both have.
+
+    Raises:
+        ValueError: There is no baseline.
+    """
+    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
+    theirs = _of_baseline(run, baseline, chosen)
+    overall = analysis.group_accuracy(baseline, theirs, "overall")
+    return against_of(
+        num_selected(view),
+        {
+            "country": analysis.compare(run, baseline, chosen, "country"),
+            "city": analysis.compare(run, baseline, chosen, "city"),
+            "hierarchical": analysis.compare_hierarchical(run, baseline, chosen),
+            "geoscore": analysis.compare_geoscore(run, baseline, chosen),
+        },
+        None if overall.empty else float(overall["median_km"].iloc[0]),
+        analysis.compare_by(run, baseline, chosen, "country", "country"),
+        analysis.distance_counts(baseline, theirs),
+    )
+
+
+def _of_baseline(
+    run: analysis.RunTable, baseline: analysis.RunTable, chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Which images of the baseline's dataset are chosen ones that the run has judged."""
+    judged = run.judged(chosen)
+    positions = analysis.align(run, baseline)
+    if positions is None:
+        return judged
+    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
+    theirs[positions[judged & (positions >= 0)]] = True
+    return theirs

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from streetclip.analysis import Comparison
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.intervals import Proportion, wilson_interval
+from streetclip.store import place_counters
 
 _HALF = 0.5
+_COMPARED = ("country", "city", "hierarchical", "geoscore")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,60 @@ class Report:
     continents: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Delta:
+    """A figure of the run minus that of the baseline, over the images that both have.
+
+    Attributes:
+        value: A difference of shares in [−1, 1], or of GeoScores; None without images.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        if self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Against:
+    """A run beside its baseline, over the chosen images that both have.
+
+    Attributes:
+        num_common: How many these are.
+        num_chosen: How many of the run are chosen, those that the baseline lacks included.
+        country: Difference of the country accuracies.
+        city: Of the city accuracies.
+        hierarchical: Of the city accuracies given the country.
+        geoscore: Of the mean GeoScores.
+        median_km: The baseline's own median; None where it is not known.
+        outcomes: Images by what happened to their country: both_right, gained, lost, both_wrong.
+        countries: One row a true country: country (ISO code), n, difference, low, high, gained,
+            lost; of the country accuracy.
+        continents: One row a true continent: continent, n, baseline (its country accuracy).
+        curve: The baseline's share of images within each distance, as `Report.curve`.
+    """
+
+    num_common: int
+    num_chosen: int
+    country: Delta
+    city: Delta
+    hierarchical: Delta
+    geoscore: Delta
+    median_km: float | None
+    outcomes: Mapping[str, int]
+    countries: pd.DataFrame
+    continents: pd.DataFrame
+    curve: pd.DataFrame
+
+
 def report_of_metrics(
     metrics: Mapping[str, Any], continents: pd.DataFrame, curve: pd.DataFrame
 ) -> Report:
@@ -149,6 +206,69 @@ def report_of_totals(
         curve=shares,
         continents=continent_shares(continents),
     )
+
+
+def report_of_groups(overall: pd.DataFrame, countries: pd.DataFrame, curve: pd.DataFrame) -> Report:
+    """Put the figures of a choice of images together.
+
+    Args:
+        overall: All of them as one group, as `analysis.group_accuracy` gives it; one row or none.
+        countries: Them by true country, likewise.
+        curve: As `analysis.distance_counts` gives it.
+    """
+    counters = countries.columns.intersection(place_counters())
+    continents = countries.groupby("continent", as_index=False)[list(counters)].sum()
+    totals = overall.iloc[0].to_dict() if len(overall) else dict.fromkeys(place_counters(), 0)
+    found = report_of_totals(totals, countries, continents, curve)
+    if not found.distance.n:
+        return found
+    exact = {name: float(totals[f"median_{name}"]) for name in ("km", "low_km", "high_km")}
+    distance = replace(
+        found.distance,
+        median_km=exact["km"],
+        low_km=exact["low_km"],
+        high_km=exact["high_km"],
+        is_binned=False,
+    )
+    return replace(found, distance=distance)
+
+
+def against_of(
+    num_chosen: int,
+    compared: Mapping[str, Comparison],
+    median_km: float | None,
+    countries: pd.DataFrame,
+    curve: pd.DataFrame,
+) -> Against:
+    """Put a comparison together.
+
+    Args:
+        num_chosen: Images of the run that are looked at.
+        compared: Of "country", "city", "hierarchical" and "geoscore".
+        median_km: The baseline's, over the images that both have.
+        countries: Of the country accuracies by true country, as `analysis.compare_by` gives it.
+        curve: The baseline's counts by distance over these images.
+    """
+    sums = countries.groupby("continent", as_index=False)[["n", "both_right", "lost"]].sum()
+    continents = sums[["continent", "n"]].assign(
+        baseline=(sums["both_right"] + sums["lost"]) / sums["n"]
+    )
+    return Against(
+        num_common=compared["country"].n,
+        num_chosen=num_chosen,
+        **{name: _delta(compared[name]) for name in _COMPARED},
+        median_km=median_km,
+        outcomes=compared["country"].outcomes,
+        countries=countries,
+        continents=continents,
+        curve=curve_shares(curve),
+    )
+
+
+def _delta(found: Comparison) -> Delta:
+    """NaN stands for what cannot be known."""
+    ends = (found.difference, found.low, found.high)
+    return Delta(*(None if math.isnan(end) else end for end in ends))
 
 
 def _distance(entry: Mapping[str, Any]) -> Distance:

@@ -29,6 +29,33 @@ CONTINENT_COLOURS = MappingProxyType(
 )
 """Okabe-Ito without black and yellow, which vanish on one of the backgrounds."""
 
+SEQUENTIAL = (
+    "#440154",
+    "#482878",
+    "#3e4989",
+    "#31688e",
+    "#26828e",
+    "#1f9e89",
+    "#35b779",
+    "#6ece58",
+    "#b5de2b",
+    "#fde725",
+)
+"""viridis, low to high (van der Walt & Smith 2015)."""
+
+DIFFERENCE = (
+    "#b35806",
+    "#e08214",
+    "#fdb863",
+    "#fee0b6",
+    "#f7f7f7",
+    "#d8daeb",
+    "#b2abd2",
+    "#8073ac",
+    "#542788",
+)
+"""PuOr, worse to better, its middle at 0 (ColorBrewer, Harrower & Brewer 2003)."""
+
 SMALL_N = 30
 """Below this many images a share is drawn pale and dashed."""
 
@@ -52,12 +79,28 @@ _CSS = """
 .sc-value { font-size: 1.85rem; font-weight: 600; white-space: nowrap; }
 .sc-value small { font-size: 0.95rem; font-weight: 400; margin-left: 0.35em; }
 .sc-under { font-size: 0.85rem; }
+.sc-delta { font-size: 0.85rem; }
+.sc-delta strong { font-weight: 600; }
+.sc-better { color: color-mix(in srgb, #0072B2 60%, currentColor); }
+.sc-worse { color: color-mix(in srgb, #D55E00 60%, currentColor); }
+.sc-unclear { color: color-mix(in srgb, currentColor 72%, transparent); }
 .sc-notice {
   border-left: 3px solid #0072B2; padding: 0.45rem 0.8rem; overflow-wrap: anywhere;
   background: color-mix(in srgb, currentColor 5%, transparent);
 }
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
+.sc-legend {
+  display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.5rem; margin: 0;
+  font-size: 0.85rem; color: color-mix(in srgb, currentColor 72%, transparent);
+}
+.sc-legend > span { white-space: nowrap; }
+.sc-ramp { display: inline-block; width: 9rem; height: 0.7rem; border-radius: 2px; }
+.sc-key { display: inline-block; width: 1.1rem; height: 0.7rem; border-radius: 2px; }
+.sc-key-none { background: color-mix(in srgb, currentColor 22%, transparent); }
+.sc-key-few { border: 1px dashed currentColor; }
+.sc-key-truth { background: #0072B2; }
+.sc-key-prediction { background: #D55E00; }
 .sc-definitions {
   display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
   margin: 0; padding: 0; font-size: 0.9rem;
@@ -79,9 +122,17 @@ FAVICON = (
 """Drawn here: without one, Streamlit fetches the page's Material icon from a Google server."""
 
 
+RAMPS = MappingProxyType({"sequential": SEQUENTIAL, "difference": DIFFERENCE})
+"""Colours of a continuous scale, low to high; the class `sc-ramp-NAME` draws one."""
+
+
 def apply() -> None:
     """Put the style of our own elements on the page; the first thing that a view does."""
-    st.html(_CSS)
+    ramps = "".join(
+        f".sc-ramp-{name} {{ background: linear-gradient(to right, {', '.join(colours)}); }}\n"
+        for name, colours in RAMPS.items()
+    )
+    st.html(_CSS.replace("</style>", f"{ramps}</style>"))
 
 
 def in_role(mark: alt.Chart, role: str) -> alt.Chart:
@@ -114,24 +165,25 @@ def draw(
         alt_text: What the chart says, in a sentence.
         height: Pixels, axes included.
     """
+    chart = alt.layer(*layers, height=height, config=config())
+    st.altair_chart(chart, width="stretch", key=key, alt=alt_text)
+
+
+def config() -> alt.Config:
+    """The house style of a chart in which at least one mark is `in_role`."""
     axis_colour = alt.ExprRef("scale('color', 'muted')")
-    chart = alt.layer(
-        *layers,
-        height=height,
-        config=alt.Config(
-            view=alt.ViewConfig(stroke=None),
-            text=alt.MarkConfig(fontSize=_LABEL_PIXELS),
-            axis=alt.AxisConfig(
-                labelColor=axis_colour,
-                titleColor=axis_colour,
-                labelFontSize=_LABEL_PIXELS,
-                titleFontSize=_LABEL_PIXELS,
-                titleFontWeight="normal",
-                labelPadding=5,
-                titlePadding=8,
-                gridOpacity=0.6,
-                labelLimit=160,
-            ),
+    return alt.Config(
+        view=alt.ViewConfig(stroke=None),
+        text=alt.MarkConfig(fontSize=_LABEL_PIXELS),
+        axis=alt.AxisConfig(
+            labelColor=axis_colour,
+            titleColor=axis_colour,
+            labelFontSize=_LABEL_PIXELS,
+            titleFontSize=_LABEL_PIXELS,
+            titleFontWeight="normal",
+            labelPadding=5,
+            titlePadding=8,
+            gridOpacity=0.6,
+            labelLimit=160,
         ),
     )
-    st.altair_chart(chart, width="stretch", key=key, alt=alt_text)

@@ -1,48 +1,16 @@
-"""Charts with their tables: they take frames of shares and draw."""
+"""Bars of shares with their tables."""
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
 from dashboard import formats, theme
-from dashboard.components import markup
+from dashboard.components import markup, vega
+from dashboard.components.vega import Spec
 
-_NEAREST_KM, _FARTHEST_KM = 0.5, 20_000
-_PER_CENT_TICKS = [0, 20, 40, 60, 80, 100]
-_SHARE = st.column_config.NumberColumn(format="%.1f")
+SHARE_TICKS = [0, 20, 40, 60, 80, 100]
+"""Per cent, of every axis of shares."""
+
 _WHOLE = st.column_config.NumberColumn(format="localized")
-_DISTANCE_TITLE = "distance from the true place (km, log scale)"
-
-
-def distance_curve(curve: pd.DataFrame, thresholds: pd.DataFrame) -> None:
-    """Draw the share of images within each distance, with the five thresholds marked.
-
-    Args:
-        curve: distance_km, value, low, high (shares in [0, 1]).
-        thresholds: name, threshold_km, value, low, high, n, ceiling.
-    """
-    line = _in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
-    marks = _in_per_cent(thresholds)
-    layers = [*_ceilings(marks), *_curve(line), *_thresholds(marks)]
-    theme.draw(layers, key="distance_curve", alt_text=_curve_text(thresholds))
-    markup.remark(
-        "Dotted: the thresholds street, city, region, country and continent. Ticks on them: the "
-        "ceiling of the candidates. Band: Wilson 95 %."
-    )
-    with st.expander("Table: share within each threshold", key="distance_table"):
-        st.dataframe(
-            marks[["name", "threshold_km", "value", "low", "high", "ceiling", "n"]],
-            hide_index=True,
-            column_config={
-                "name": "threshold",
-                "threshold_km": st.column_config.NumberColumn("km", format="localized"),
-                "value": st.column_config.NumberColumn("share (%)", format="%.1f"),
-                "low": _SHARE,
-                "high": _SHARE,
-                "ceiling": st.column_config.NumberColumn("ceiling (%)", format="%.1f"),
-                "n": _WHOLE,
-            },
-        )
 
 
 def continent_bars(continents: pd.DataFrame) -> None:
@@ -50,21 +18,48 @@ def continent_bars(continents: pd.DataFrame) -> None:
 
     Args:
         continents: continent, n, then country, city and hierarchical, each with _low and _high
-            (shares in [0, 1]), and geoscore; in the order of drawing.
+            (shares in [0, 1]), and geoscore; perhaps baseline, the country accuracy to compare
+            with; in the order of drawing.
     """
     bars = continents[["continent", "n"]].assign(
         value=continents["country"], low=continents["country_low"], high=continents["country_high"]
     )
-    theme.draw(
-        _bars(_in_per_cent(bars)),
-        key="continent_bars",
-        alt_text=_bars_text(bars),
-    )
+    rows = in_per_cent(bars)
+    layers = share_bars(rows, "continent", "country accuracy (%)", fill=_continent_fill())
+    has_baseline = "baseline" in continents
+    if has_baseline:
+        layers.append(_baseline_ticks(continents))
+    vega.draw(layers, key="continent_bars", alt_text=_bars_text(bars))
+    tick = " Tick: the baseline." if has_baseline else ""
     few = (continents["n"] < theme.SMALL_N).any()
     pale = f" Pale and dashed: fewer than {theme.SMALL_N} images." if few else ""
-    markup.remark(f"Whiskers: Wilson 95 %.{pale}")
+    markup.remark(f"Whiskers: Wilson 95 %.{tick}{pale}")
     with st.expander("Table: accuracy by continent", key="continent_table"):
         _continent_table(continents)
+
+
+def _continent_fill() -> Spec:
+    names = list(theme.CONTINENT_COLOURS)
+    scale = {"domain": names, "range": list(theme.CONTINENT_COLOURS.values())}
+    return vega.name("continent", scale=scale, legend=None)
+
+
+def _baseline_ticks(continents: pd.DataFrame) -> Spec:
+    rows = pd.DataFrame(
+        {
+            "continent": continents["continent"],
+            "baseline": 100 * continents["baseline"],
+            "label": [formats.share(value) for value in continents["baseline"]],
+        }
+    ).dropna()
+    return vega.layer(
+        rows,
+        "tick",
+        mark={"orient": "vertical", "thickness": 3, "height": {"band": 0.9}},
+        x=vega.quantity("baseline"),
+        y=vega.name("continent", title=None),
+        tooltip=vega.tooltip(("continent", "continent"), ("label", "baseline")),
+    )
 
 
 def _continent_table(continents: pd.DataFrame) -> None:
@@ -72,6 +67,7 @@ def _continent_table(continents: pd.DataFrame) -> None:
     config = {
         "n": _WHOLE,
         "geoscore": st.column_config.NumberColumn("GeoScore", format="localized"),
+        "baseline": st.column_config.NumberColumn("country, baseline (%)", format="%.1f"),
     }
     for name, title in (
         ("country", "country"),
@@ -79,18 +75,38 @@ def _continent_table(continents: pd.DataFrame) -> None:
         ("hierarchical", "city given country"),
     ):
         shown[name] = 100 * continents[name]
-        shown[f"{name}_interval"] = _intervals(continents, f"{name}_low", f"{name}_high")
+        shown[f"{name}_interval"] = intervals(continents, f"{name}_low", f"{name}_high")
         config[name] = st.column_config.NumberColumn(f"{title} (%)", format="%.1f")
         config[f"{name}_interval"] = st.column_config.TextColumn("95 %")
+        if name == "country" and "baseline" in continents:
+            shown["baseline"] = 100 * continents["baseline"]
     shown["geoscore"] = continents["geoscore"].round()
     st.dataframe(shown, hide_index=True, column_config=config)
 
 
-def _in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
-    """Shares as per cent, with the texts of labels and tooltips beside them."""
+def _bars_text(bars: pd.DataFrame) -> str:
+    parts = [
+        f"{continent} {formats.share(value)} of {formats.count(n)}"
+        for continent, value, n in zip(bars["continent"], bars["value"], bars["n"], strict=True)
+    ]
+    return f"Country accuracy by true continent: {', '.join(parts)}."
+
+
+# Shares, their texts and their bars, for other components too
+
+
+def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
+    """Shares as per cent, with the texts of labels and tooltips beside them.
+
+    Args:
+        shares: value, low, high and perhaps ceiling in [0, 1], perhaps n, and whatever else.
+
+    Returns:
+        The same in per cent, with label, interval, n_label and ceiling_label.
+    """
     texts = {
         "label": [formats.share(value) for value in shares["value"]],
-        "interval": _intervals(shares, "low", "high"),
+        "interval": intervals(shares, "low", "high"),
     }
     if "n" in shares:
         texts["n_label"] = [formats.count(n) for n in shares["n"]]
@@ -104,133 +120,71 @@ def _in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
     return shares.assign(**numbers, **texts)
 
 
-def _intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
+def intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
+    """The texts of intervals whose ends stand in two columns."""
     return [formats.interval(*ends) for ends in zip(shares[low], shares[high], strict=True)]
 
 
-def _distance_axis(field: str) -> alt.X:
-    return alt.X(
-        f"{field}:Q",
-        title=_DISTANCE_TITLE,
-        scale=alt.Scale(type="log", domain=[_NEAREST_KM, _FARTHEST_KM], nice=False),
-        axis=alt.Axis(values=[1, 10, 100, 1000, 10_000], format=",d", grid=False),
-    )
+def share_bars(
+    rows: pd.DataFrame, field: str, title: str, *, fill: Spec | None = None
+) -> list[Spec]:
+    """Bars of shares with whiskers, value and n at their right; few images pale and dashed.
 
-
-def _share_axis(field: str) -> alt.Y:
-    return alt.Y(
-        f"{field}:Q",
-        title="share of images (%)",
-        scale=alt.Scale(domain=[0, 100], nice=False),
-        axis=alt.Axis(values=_PER_CENT_TICKS),
-    )
-
-
-def _curve(line: pd.DataFrame) -> list[alt.Chart]:
-    base = alt.Chart(line).encode(x=_distance_axis("distance_km"))
-    band = base.mark_area(opacity=0.3).encode(y=_share_axis("low"), y2="high:Q")
-    curve = base.mark_line(strokeWidth=2).encode(y=_share_axis("value"))
-    return [theme.in_role(band, "right"), theme.in_role(curve, "right")]
-
-
-def _ceilings(marks: pd.DataFrame) -> list[alt.Chart]:
-    known = marks.dropna(subset="ceiling")
-    tick = alt.Chart(known).mark_tick(orient="horizontal", thickness=2, size=16)
-    return [
-        theme.in_role(
-            tick.encode(
-                x=_distance_axis("threshold_km"),
-                y=_share_axis("ceiling"),
-                tooltip=_tooltip(("name", "threshold"), ("ceiling_label", "ceiling")),
-            ),
-            "muted",
-        )
-    ]
-
-
-def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
-    base = alt.Chart(marks).encode(x=_distance_axis("threshold_km"))
-    rule = base.mark_rule(strokeDash=[2, 3], opacity=0.6)
-    name = base.mark_text(baseline="bottom").encode(
-        y=alt.value(-4), text=alt.Text("threshold_km:Q", format=",d")
-    )
-    point = base.mark_point(filled=True, size=50, opacity=1).encode(
-        y=_share_axis("value"),
-        tooltip=_tooltip(
-            ("name", "threshold"),
-            ("threshold_km", "km"),
-            ("label", "share"),
-            ("interval", "95 % interval"),
-            ("n_label", "n"),
-            ("ceiling_label", "ceiling"),
+    Args:
+        rows: What `in_per_cent` gives, with n and a column of distinct names, in order.
+        field: That column.
+        title: What the shares are.
+        fill: The bars' colour; without it, that of what is right.
+    """
+    axis = {"values": SHARE_TICKS}
+    x = vega.quantity("value", title=title, scale={"domain": [0, 100], "nice": False}, axis=axis)
+    y = vega.name(field, title=None)
+    few = rows[rows["n"] < theme.SMALL_N]
+    bar = vega.layer(
+        rows,
+        "bar",
+        mark={"height": {"band": 0.62}},
+        x=x,
+        y=y,
+        opacity={
+            "condition": {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY},
+            "value": 1,
+        },
+        tooltip=vega.tooltip(
+            (field, field), ("label", title), ("interval", "95 % interval"), ("n_label", "n")
         ),
+        color=vega.role("right"),
+        **({} if fill is None else {"fill": fill}),
     )
-    # The curve rises and the ceiling lies above it: right below a point there is room, but for
-    # points near the axis.
-    low = "datum.value < 10"
-    share = base.mark_text(
-        align=alt.expr(f"{low} ? 'center' : 'left'"),
-        dx=alt.expr(f"{low} ? 0 : 6"),
-        dy=alt.expr(f"{low} ? -16 : 11"),
-    ).encode(y=_share_axis("value"), text="label:N")
-    return [
-        theme.in_role(rule, "muted"),
-        theme.in_role(name, "muted"),
-        theme.in_role(point, "right"),
-        theme.in_role(share, "ink"),
-    ]
-
-
-def _bars(bars: pd.DataFrame) -> list[alt.Chart]:
-    order = list(bars["continent"])
-    base = alt.Chart(bars).encode(y=alt.Y("continent:N", sort=order, title=None))
-    x_axis = alt.Axis(values=_PER_CENT_TICKS)
-    x_scale = alt.Scale(domain=[0, 100], nice=False)
-    few = f"datum.n < {theme.SMALL_N}"
-    bar = base.mark_bar(height={"band": 0.62}).encode(
-        x=alt.X("value:Q", title="country accuracy (%)", scale=x_scale, axis=x_axis),
-        fill=alt.Fill("continent:N", scale=theme.continent_scale(), legend=None),
-        opacity=alt.when(few).then(alt.value(theme.PALE_OPACITY)).otherwise(alt.value(1)),
-        tooltip=_tooltip(
-            ("continent", "continent"),
-            ("label", "country accuracy"),
-            ("interval", "95 % interval"),
-            ("n_label", "n"),
-        ),
+    outline = {"height": {"band": 0.62}, "filled": False, "strokeDash": [3, 3]}
+    whisker = vega.layer(
+        rows, "rule", mark={"strokeWidth": 1.5}, x=vega.quantity("low"), x2={"field": "high"}, y=y
     )
-    outline = (
-        base.transform_filter(few)
-        .mark_bar(height={"band": 0.62}, filled=False, strokeDash=[3, 3])
-        .encode(x="value:Q")
-    )
-    whisker = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    at_right = base.encode(x=alt.value("width"))
-    label = at_right.mark_text(align="right", dx=52).encode(text="label:N")
-    number = at_right.transform_calculate(n_text="'n = ' + datum.n_label")
     return [
         bar,
-        theme.in_role(outline, "muted"),
-        theme.in_role(whisker, "ink"),
-        theme.in_role(label, "ink"),
-        theme.in_role(number.mark_text(align="left", dx=62).encode(text="n_text:N"), "muted"),
+        vega.layer(
+            few, "bar", mark=outline, x=vega.quantity("value"), y=y, color=vega.role("muted")
+        ),
+        whisker,
+        *values_at_right(rows, y),
     ]
 
 
-def _tooltip(*fields: tuple[str, str]) -> list[alt.Tooltip]:
-    return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields]
-
-
-def _curve_text(thresholds: pd.DataFrame) -> str:
-    parts = [
-        f"{formats.share(value)} within {formats.kilometres(km)}"
-        for value, km in zip(thresholds["value"], thresholds["threshold_km"], strict=True)
+def values_at_right(rows: pd.DataFrame, y: Spec) -> list[Spec]:
+    """The texts label and n_label of each row, right of the chart."""
+    edge = {"value": "width"}
+    counted = rows.assign(n_text=[f"n = {text}" for text in rows["n_label"]])
+    return [
+        vega.layer(
+            counted, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.name("label")
+        ),
+        vega.layer(
+            counted,
+            "text",
+            mark={"align": "left", "dx": 62},
+            x=edge,
+            y=y,
+            text=vega.name("n_text"),
+            color=vega.role("muted"),
+        ),
     ]
-    return f"Share of images by distance from the true place: {', '.join(parts)}."
-
-
-def _bars_text(bars: pd.DataFrame) -> str:
-    parts = [
-        f"{continent} {formats.share(value)} of {formats.count(n)}"
-        for continent, value, n in zip(bars["continent"], bars["value"], bars["n"], strict=True)
-    ]
-    return f"Country accuracy by true continent: {', '.join(parts)}."

@@ -4,7 +4,8 @@ import streamlit as st
 
 from dashboard import formats
 from dashboard.components import markup
-from dashboard.report import Accuracy, Report
+from dashboard.report import Accuracy, Against, Delta, Report
+from streetclip.analysis.selection import Selection
 
 _COUNTRY_HELP = (
     "Images whose predicted country is the true country, of all images of the test file; an "
@@ -24,40 +25,84 @@ _GEOSCORE_HELP = (
 )
 _MEDIAN_HELP = (
     "Half of all images are predicted at most this far from the true place; an image without a "
-    "prediction counts as infinitely far. Interval: bootstrap 95 %."
+    "prediction counts as infinitely far. Interval: 95 %, bootstrap for a whole run, order "
+    "statistics for a choice of images."
 )
 _UNREADABLE_HELP = "Images of the test file that could not be decoded; each counts as wrong."
 
 
-def headline(report: Report) -> None:
-    """Draw the three accuracies, then distance, GeoScore and unreadable images under them."""
+_DELTA_HELP = (
+    " Under it: the difference from the baseline in percentage points, over the images that both "
+    "runs have, with its 95 % interval; grey where that holds 0."
+)
+_PAIRED = " It is paired (Newcombe)."
+_BOOTSTRAP = " It is a bootstrap over the images."
+_NORMAL = (
+    " Under it: the mean difference from the baseline over the images that both runs have, with "
+    "its normal 95 % interval; grey where that holds 0."
+)
+
+
+def headline(report: Report, against: Against | None = None) -> None:
+    """Draw the three accuracies, then distance, GeoScore and unreadable images under them.
+
+    Args:
+        report: The figures.
+        against: What to compare them with, if a baseline is chosen.
+    """
+    columns = st.columns(3, gap="small")
+    for column, label, accuracy, name, help_text, method in (
+        (columns[0], "Country accuracy", report.country, "country", _COUNTRY_HELP, _PAIRED),
+        (columns[1], "City accuracy", report.city, "city", _CITY_HELP, _PAIRED),
+        (
+            columns[2],
+            "City given country",
+            report.hierarchical,
+            "hierarchical",
+            _HIERARCHICAL_HELP,
+            _BOOTSTRAP,
+        ),
+    ):
+        below = "" if against is None else _share_delta(getattr(against, name))
+        more = f"{_DELTA_HELP}{method}" if below else ""
+        with column:
+            _accuracy(label, accuracy, help_text + more, below)
     columns = st.columns(3, gap="small")
     with columns[0]:
-        _accuracy("Country accuracy", report.country, _COUNTRY_HELP)
+        _median(report, against)
     with columns[1]:
-        _accuracy("City accuracy", report.city, _CITY_HELP)
-    with columns[2]:
-        _accuracy("City given country", report.hierarchical, _HIERARCHICAL_HELP)
-    columns = st.columns(3, gap="small")
-    with columns[0]:
-        _median(report)
-    with columns[1]:
-        _geoscore(report)
+        _geoscore(report, against)
     with columns[2]:
         _unreadable(report)
 
 
-def _accuracy(label: str, accuracy: Accuracy, help_text: str) -> None:
+def _accuracy(label: str, accuracy: Accuracy, help_text: str, below: str) -> None:
     under = [f"n = {formats.count(accuracy.n)}"]
     if accuracy.ceiling is not None:
         under.append(f"ceiling {formats.share(accuracy.ceiling)}")
     if accuracy.macro is not None:
         under.append(f"macro {formats.share(accuracy.macro)}")
     beside = formats.interval(accuracy.low, accuracy.high) if accuracy.n else ""
-    _figure(label, formats.share(accuracy.value), beside, " · ".join(under), help_text)
+    figure(label, formats.share(accuracy.value), beside, " · ".join(under), help_text, below)
 
 
-def _median(report: Report) -> None:
+def _share_delta(delta: Delta) -> str:
+    ends = formats.points_interval(delta.low, delta.high)
+    return _delta(delta, f"{formats.points(delta.value)}{formats.NBSP}pp", ends)
+
+
+def _delta(delta: Delta, value: str, ends: str) -> str:
+    """The difference in the colour of its direction, where it has one."""
+    if delta.value is None:
+        return ""
+    direction = "sc-better" if delta.value > 0 else "sc-worse"
+    css = direction if delta.is_clear else "sc-unclear"
+    return markup.tag(
+        "div", markup.tag("strong", value), f" {ends} against the baseline", css=f"sc-delta {css}"
+    )
+
+
+def _median(report: Report, against: Against | None) -> None:
     distance = report.distance
     value = formats.kilometres(distance.median_km)
     if distance.is_binned and distance.median_km is not None:
@@ -65,18 +110,28 @@ def _median(report: Report) -> None:
     ends = [formats.kilometre_number(end) for end in (distance.low_km, distance.high_km)]
     beside = "" if distance.low_km is None else "–".join(ends)
     under = f"n = {formats.count(distance.n)}"
-    _figure("Median distance", value, beside, under, _MEDIAN_HELP)
+    below = ""
+    if against is not None and against.median_km is not None:
+        other = formats.kilometres(against.median_km)
+        below = markup.tag("div", f"baseline {other}", css="sc-delta sc-unclear")
+    figure("Median distance", value, beside, under, _MEDIAN_HELP, below)
 
 
-def _geoscore(report: Report) -> None:
+def _geoscore(report: Report, against: Against | None) -> None:
     distance = report.distance
     under = f"n = {formats.count(distance.n)}"
-    _figure("GeoScore", formats.count(distance.geoscore), "of 5,000", under, _GEOSCORE_HELP)
+    below, more = "", ""
+    if against is not None:
+        delta = against.geoscore
+        ends = f"{formats.signed(delta.low)} to {formats.signed(delta.high)}"
+        below, more = _delta(delta, formats.signed(delta.value), ends), _NORMAL
+    score = formats.count(distance.geoscore)
+    figure("GeoScore", score, "of 5,000", under, _GEOSCORE_HELP + more, below)
 
 
 def _unreadable(report: Report) -> None:
     share = report.num_unreadable / report.num_images if report.num_images else None
-    _figure(
+    figure(
         "Unreadable images",
         formats.count(report.num_unreadable),
         formats.share(share) if report.num_unreadable else "",
@@ -85,7 +140,19 @@ def _unreadable(report: Report) -> None:
     )
 
 
-def _figure(label: str, value: str, beside: str, under: str, help_text: str) -> None:
+def figure(
+    label: str, value: str, beside: str, under: str, help_text: str, below: str = ""
+) -> None:
+    """Draw one figure.
+
+    Args:
+        label: A constant of the caller: it is read as Markdown, as is `help_text`.
+        value: The figure.
+        beside: Its interval, smaller.
+        under: Its denominator.
+        help_text: Its definition.
+        below: What it is compared with; made by `markup.tag`, or a text.
+    """
     with st.container(gap=None):
         st.markdown(label, help=help_text)
         markup.draw(
@@ -93,6 +160,26 @@ def _figure(label: str, value: str, beside: str, under: str, help_text: str) -> 
                 "div",
                 markup.tag("div", value, markup.tag("small", beside), css="sc-value"),
                 markup.tag("div", under, css="sc-under"),
+                *([below] if below else []),
                 css="sc-figure",
             )
+        )
+
+
+def selection_remark(selection: Selection) -> None:
+    """Say so where the images were chosen by what the run answered."""
+    by = [
+        words
+        for words, is_set in (
+            ("the outcome", (selection.country_right, selection.city_right) != (None, None)),
+            ("the distance", selection.distance_km != (None, None)),
+            ("the confidence", selection.confidence != (None, None)),
+            ("the predicted country", selection.predicted is not None),
+        )
+        if is_set
+    ]
+    if by:
+        markup.remark(
+            f"These images are chosen by {' and '.join(by)}, that is by the run's own answers: the "
+            "figures describe this choice, they do not estimate how good the run is."
         )

@@ -112,9 +112,12 @@ def specification(layers: Sequence[Spec], height: int) -> Spec:
 
 def _digest(rows: pd.DataFrame) -> str:
     """A name for a frame's content: the browser draws a chart anew when its names change."""
-    hashed = pd.util.hash_pandas_object(rows, index=False).to_numpy()
-    columns = "\0".join(map(str, rows.columns)).encode()
-    return hashlib.blake2b(hashed.tobytes() + columns, digest_size=8).hexdigest()
+    digest = hashlib.blake2b(repr(list(rows.columns)).encode(), digest_size=8)
+    for column in (rows[each] for each in rows.columns):
+        values = column.to_numpy()
+        is_text = values.dtype == object
+        digest.update(repr(values.tolist()).encode() if is_text else values.tobytes())
+    return digest.hexdigest()
 
 
 def _config() -> Spec:

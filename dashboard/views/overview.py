@@ -1,72 +1,104 @@
-"""Overview: how good is a run, and how do the runs compare?"""
+"""Overview: how good is a run, what changed since another, and how do all runs compare?"""
 
-import time
-from pathlib import Path
+from dataclasses import replace
 
+import pandas as pd
 import streamlit as st
 
-from dashboard import loaders, state, theme
-from dashboard.components import charts, figures, markup, runs
-from dashboard.report import Report
-from streetclip.errors import StreetClipError
+from dashboard import formats, loaders, page, state
+from dashboard.components import changes, charts, curves, figures, markup, runs
+from dashboard.report import Against, Report
+from dashboard.view import View
+from streetclip.metrics.published import Benchmark, benchmark_of
 
-_REFRESH_S = 5.0
+_MOST_CHANGED = 3
 
 
 def render() -> None:
-    """Draw the page; what the store lacks or refuses is said on it."""
-    theme.apply()
-    st.title("Overview", anchor=False)
-    try:
-        path = state.store_path()
-        _page(path)
-    except StreetClipError as error:
-        markup.notice("Nothing to show", str(error), css="sc-alert", role="alert")
-        runs.how_to_start()
+    """Draw the page."""
+    page.show("Overview", _body)
 
 
-def _page(path: Path) -> None:
-    seen = loaders.stamp(path)
-    table = loaders.runs(path)
-    if table.empty:
-        markup.notice("No run yet", f"{path} holds no evaluation.")
-        runs.how_to_start()
-        return
-    choice = state.choose_run([int(run_id) for run_id in table["id"]])
-    runs.picker(table, choice.run_id)
-    details, report = loaders.run(path, choice.run_id)
-    runs.heading(details)
-    if choice.problem:
-        markup.notice("No such run", choice.problem, css="sc-alert")
-    runs.progress(details)
-    _results(report)
-    runs.table(table, choice.run_id)
+def _body(view: View) -> None:
+    details = loaders.details(view)
+    if not page.is_empty(view):
+        report = loaders.report(view)
+        against = None if view.baseline_id is None else loaders.against(view)
+        published = None
+        if view.is_whole_run:
+            published = benchmark_of(details["dataset"], report.num_images)
+        _results(view, report, against, published)
+    runs.table(loaders.runs(view.path), view.run_id)
     runs.details(details)
-    if details["state"] == "running":
-        _follow(path, seen)
 
 
-def _results(report: Report) -> None:
-    if report.num_images == 0:
-        markup.notice("No image judged yet", "Figures appear with the first finished batch.")
-        return
-    figures.headline(report)
+def _results(
+    view: View, report: Report, against: Against | None, published: Benchmark | None
+) -> None:
+    if against is not None:
+        _baseline_line(view, against)
+    compared = against if against is not None and against.num_common else None
+    figures.headline(report, compared)
+    figures.selection_remark(view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Share within a distance", anchor=False)
-        charts.distance_curve(report.curve, report.thresholds)
+        baseline = None if compared is None else compared.curve
+        curves.distance_curve(
+            report.curve, report.thresholds, baseline=baseline, published=published
+        )
     with right:
         st.subheader("Country accuracy by continent", anchor=False)
-        charts.continent_bars(report.continents)
+        charts.continent_bars(_with_baseline(report, compared))
+    if compared is not None:
+        _changes(view, compared)
+    if published is not None:
+        _published(report, published)
 
 
-def _follow(path: Path, seen: loaders.Stamp) -> None:
-    """Draw the page again once a running job has written more."""
-    drawn = time.monotonic()
+def _baseline_line(view: View, against: Against) -> None:
+    name = markup.name(loaders.details(view.of_baseline())["name"])
+    common, chosen = formats.count(against.num_common), formats.count(against.num_chosen)
+    if not against.num_common:
+        what = " cannot be compared: it has none of the images shown."
+    elif against.num_common == against.num_chosen:
+        what = f" over the same {common} images."
+    else:
+        what = f" over the {common} of {chosen} images that both runs have."
+    markup.draw(
+        markup.tag("p", "Against baseline ", markup.tag("strong", name), what, css="sc-line")
+    )
 
-    @st.fragment(run_every=_REFRESH_S)
-    def check() -> None:
-        if time.monotonic() - drawn > _REFRESH_S / 2 and loaders.stamp(path) != seen:
-            st.rerun()
 
-    check()
+def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:
+    if against is None:
+        return report.continents
+    other = against.continents[["continent", "baseline"]]
+    return report.continents.merge(other, on="continent", how="left", validate="one_to_one")
+
+
+def _changes(view: View, against: Against) -> None:
+    from dashboard import navigation  # the pages are its own
+
+    st.subheader("What changed since the baseline", anchor=False)
+    changes.outcome_bar(against.outcomes)
+    changes.changed_countries(
+        against.countries,
+        top=_MOST_CHANGED,
+        on_click=lambda code: state.change_filters(
+            replace(view.selection, country=code, region=None, city=None), view.defaults
+        ),
+    )
+    navigation.link("compare", "Compare the two runs", "compare_arrows")
+
+
+def _published(report: Report, published: Benchmark) -> None:
+    st.subheader(f"Against the figures published on {published.name}", anchor=False)
+    curves.published_table(report.thresholds, published)
+    n, total = formats.count(report.distance.n), formats.count(published.num_images)
+    same = f"n = {n}, as published."
+    other = f"n = {n} here, {total} as published: the shares are of slightly different images."
+    markup.remark(
+        f"{same if report.distance.n == published.num_images else other} Source: "
+        f"{published.source}; it gives no share within 1 km."
+    )
