@@ -53,8 +53,33 @@ def neighbour_confusion(
         >>> found["errors"], found["to_neighbours"], found["expected_share"]
         (3, 2, 0.5)
     """
+    counts = pair_counts(true_codes, predicted_codes).to_dict()
+    return neighbour_confusion_of_counts(counts, candidate_codes, neighbours)
+
+
+def neighbour_confusion_of_counts(
+    counts: Mapping[tuple[str, str], int],
+    candidate_codes: Collection[str],
+    neighbours: Mapping[str, Collection[str]],
+) -> dict[str, float | int | None]:
+    """As `neighbour_confusion`, from images counted by pair.
+
+    Args:
+        counts: (true, predicted) code → images; "" where nothing was predicted.
+        candidate_codes: As `neighbour_confusion`.
+        neighbours: As `neighbour_confusion`.
+
+    Raises:
+        ValueError: A predicted country is not a candidate.
+
+    Examples:
+        >>> counts = {("FR", "ES"): 2, ("FR", "JP"): 1, ("ES", "ES"): 1}
+        >>> borders = {"FR": {"ES"}, "JP": set()}
+        >>> neighbour_confusion_of_counts(counts, ["FR", "ES", "JP"], borders)["share"]
+        0.6666666666666666
+    """
     candidates = frozenset(candidate_codes)
-    errors = _errors(true_codes, predicted_codes, candidates)
+    errors = _errors(counts, candidates)
     bordering = {
         true: {other for other in candidates - {true} if _share_a_border(true, other, neighbours)}
         for true in {true for true, _ in errors}
@@ -68,10 +93,9 @@ def neighbour_confusion(
 
 
 def _errors(
-    true_codes: ArrayLike, predicted_codes: ArrayLike, candidates: frozenset[str]
+    counts: Mapping[tuple[str, str], int], candidates: frozenset[str]
 ) -> dict[tuple[str, str], int]:
     """(true, predicted) → count of the predictions that are wrong."""
-    counts = pair_counts(true_codes, predicted_codes).to_dict()
     strangers = {predicted for _, predicted in counts} - candidates - {""}
     if strangers:
         msg = f"predicted {sorted(strangers)}, which are not among the candidates"
