@@ -56,6 +56,9 @@ DIFFERENCE = (
 )
 """PuOr, worse to better, its middle at 0 (ColorBrewer, Harrower & Brewer 2003)."""
 
+APART = "#5b646e"
+"""What stands beside a sequential scale, such as right answers among mistakes; under white text."""
+
 SMALL_N = 30
 """Below this many images a share is drawn pale and dashed."""
 
@@ -98,6 +101,7 @@ _CSS = """
 .sc-ramp { display: inline-block; width: 9rem; height: 0.7rem; border-radius: 2px; }
 .sc-key { display: inline-block; width: 1.1rem; height: 0.7rem; border-radius: 2px; }
 .sc-key-none { background: color-mix(in srgb, currentColor 22%, transparent); }
+.sc-key-apart { background: #5b646e; }
 .sc-key-few { border: 1px dashed currentColor; }
 .sc-key-truth { background: #0072B2; }
 .sc-key-prediction { background: #D55E00; }
