@@ -32,6 +32,7 @@ from streetclip.analysis.hexbins import error_hexbins, hexbins
 from streetclip.analysis.pairs import continent_pairs, continents, country_pairs
 from streetclip.analysis.ranking import ORDERS, neighbours_of, page_of
 from streetclip.analysis.selection import AnnotatedIds, Selection
+from streetclip.analysis.seriation import by_similarity
 from streetclip.analysis.table import RunTable, select
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Selection",
     "align",
     "asymmetric_pairs",
+    "by_similarity",
     "calibration",
     "compare",
     "compare_by",

@@ -69,19 +69,22 @@ class Lattice:
         """Which hexagon each of N places is in: row · num_columns + column.
 
         The centres are two grids of rectangles, of the even and of the odd rows; a point belongs
-        to the nearer of its nearest centres in both.
+        to the nearer of its nearest centres in both. In single precision, as the store has the
+        coordinates: a point within some 10 m of an edge may be on either side of it.
         """
-        x = (longitude_deg.astype(np.float64) + 180.0) / self.width_deg
-        y = (mercator_deg(latitude_deg) + 180.0) / self.height_deg + 1
+        x = (longitude_deg.astype(np.float32) + 180) / self.width_deg
+        y = (mercator_deg(latitude_deg) + 180) / self.height_deg + 1
         even_row, odd_row = 2 * np.rint(y / 2), 2 * np.floor(y / 2) + 1
         even_column, odd_column = np.rint(x), np.floor(x)
         ratio = 3 / 4  # (height / width)²
         even_far = (x - even_column) ** 2 + ratio * (y - even_row) ** 2
         odd_far = (x - odd_column - 0.5) ** 2 + ratio * (y - odd_row) ** 2
-        even = even_far <= odd_far
-        row = np.where(even, even_row, odd_row).astype(np.int64)
-        column = np.where(even, even_column, odd_column).astype(np.int64) % self.num_columns
-        return row * self.num_columns + column
+        even = even_far <= odd_far  # 0 or 1: three times as fast as np.where
+        row = (odd_row + even * (even_row - odd_row)).astype(np.int64)
+        column = (odd_column + even * (even_column - odd_column)).astype(np.int64)
+        column[column >= self.num_columns] = 0  # 180° E is 180° W
+        cells: Int64 = row * self.num_columns + column
+        return cells
 
     def centres(self, cells: Int64) -> tuple[Float64, Float64]:
         """Latitude, and longitude from −180 to 180, of the centres of hexagons, in degrees."""
@@ -110,15 +113,15 @@ class Lattice:
         return x, y
 
 
-def mercator_deg(latitude_deg: NDArray[Any]) -> Float64:
+def mercator_deg(latitude_deg: NDArray[Any]) -> NDArray[np.float32]:
     """Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the ends of the map.
 
-    Computed in float32, a tenth of the time, to about a metre.
+    In single precision, which is good to about 10 m below 60° and takes a tenth of the time.
     """
-    sine = np.sin(np.radians(np.asarray(latitude_deg, dtype=np.float32)))
+    sine = np.sin(latitude_deg.astype(np.float32) * math.radians(1))
     last = np.float32(math.sin(math.radians(LAST_LATITUDE_DEG)))
     sine = np.clip(sine, -last, last)
-    y: Float64 = np.degrees(0.5 * np.log((1 + sine) / (1 - sine))).astype(np.float64)
+    y: NDArray[np.float32] = np.log((1 + sine) / (1 - sine)) * math.degrees(1 / 2)
     return y
 
 

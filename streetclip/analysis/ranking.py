@@ -91,11 +91,8 @@ def neighbours_of(
     row = int(np.searchsorted(table.image_ids, image_id))
     if row >= table.num_images or table.image_ids[row] != image_id or not ranks.mask[row]:
         return None, None, None
-    rank = ranks.rank(row)
-    around = ranks.rows(max(rank - 1, 0), min(rank + 2, ranks.total))
-    ids = table.image_ids[around].tolist()
-    before = ids[0] if rank > 0 else None
-    after = ids[-1] if rank + 1 < ranks.total else None
+    rank, *around = ranks.around(row)
+    before, after = (None if each is None else int(table.image_ids[each]) for each in around)
     return rank, before, after
 
 
@@ -113,16 +110,19 @@ class _Ranks:
         self._bits = 0 if self._column is None else self._column.dtype.itemsize * 8
         self._counts: dict[tuple[int, int], NDArray[np.int64]] = {}
 
-    def rank(self, row: int) -> int:
-        """How many images stand before this one."""
+    def around(self, row: int) -> tuple[int, int | None, int | None]:
+        """The rank of a selected row, and the rows before and after it."""
         if self._column is None:
-            return int(np.count_nonzero(self.mask[:row]))
-        key = _sortable(self._column[row : row + 1], falls=self._falls)[0]
-        before = 0
+            before, after = self.mask[:row][::-1], self.mask[row + 1 :]
+            return (
+                int(np.count_nonzero(before)),
+                row - 1 - int(before.argmax()) if before.any() else None,
+                row + 1 + int(after.argmax()) if after.any() else None,
+            )
+        around = _Around(row, int(_sortable(self._column[row : row + 1], falls=self._falls)[0]))
         for rows, keys in self._blocks():
-            before += int(np.count_nonzero(keys < key))
-            before += int(np.count_nonzero(rows[keys == key] < row))
-        return before
+            around.see(rows, keys)
+        return around.rank, around.before, around.after
 
     def rows(self, first: int, stop: int) -> NDArray[np.intp]:
         """The rows of ranks `first` to `stop` − 1, which are at most `total`."""
@@ -130,6 +130,26 @@ class _Ranks:
             return np.empty(0, dtype=np.intp)
         if self._column is None:
             return self._rows_of_dataset(first, stop)
+        shift = self._bits - _DIGIT_BITS
+        up_to = self._digits(0, shift).cumsum()
+        low, high = np.searchsorted(up_to, [first, stop - 1], side="right").tolist()
+        below = int(up_to[low - 1]) if low else 0
+        if int(up_to[high]) - below <= _FEW:
+            rows, keys = self._between(low << shift, ((high + 1) << shift) - 1)
+            return rows[np.argsort(keys, kind="stable")[first - below : stop - below]]
+        return self._rows_among_equals(first, stop)
+
+    def _between(self, low: int, high: int) -> tuple[NDArray[np.intp], Keys]:
+        """Rows, ascending, whose keys are from `low` to `high`, and these keys."""
+        found = [
+            (_at(rows, hits), keys[hits])
+            for rows, keys in self._blocks()
+            if (hits := np.flatnonzero((keys >= low) & (keys <= high))).size
+        ]
+        return np.concatenate([each for each, _ in found]), np.concatenate([k for _, k in found])
+
+    def _rows_among_equals(self, first: int, stop: int) -> NDArray[np.intp]:
+        """`rows`, where so many have almost the same key that they must not all be held."""
         low, num_below = self._key(first)
         high, _ = self._key(stop - 1)
         skip, wanted = first - num_below, stop - first
@@ -141,18 +161,18 @@ class _Ranks:
             between = np.flatnonzero((keys > low) & (keys < high))
             hits = np.concatenate([lowest[skip : skip + wanted], between, highest])
             skip = max(skip - len(lowest), 0)
-            found.append((rows[hits], keys[hits]))
-        rows = np.concatenate([each for each, _ in found])
-        keys = np.concatenate([each for _, each in found])
-        return rows[np.lexsort((rows, keys))[:wanted]]
+            found.append((_at(rows, hits), keys[hits]))
+        near = np.concatenate([each for each, _ in found])
+        near_keys = np.concatenate([each for _, each in found])
+        return near[np.lexsort((near, near_keys))[:wanted]]
 
     def _rows_of_dataset(self, first: int, stop: int) -> NDArray[np.intp]:
         found: list[NDArray[np.intp]] = []
         seen = 0
         for rows in selected_rows(self.mask):
-            positions = _positions(rows)
-            found.append(positions[max(first - seen, 0) : max(stop - seen, 0)])
-            seen += len(positions)
+            count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+            found.append(_at(rows, np.arange(max(first - seen, 0), min(stop - seen, count))))
+            seen += count
             if seen >= stop:
                 break
         return np.concatenate(found)
@@ -164,36 +184,76 @@ class _Ranks:
             shift -= _DIGIT_BITS
             up_to = self._digits(prefix, shift).cumsum()
             digit = int(np.searchsorted(up_to, rank - below, side="right"))
-            count = int(up_to[digit] - (up_to[digit - 1] if digit else 0))
-            below += int(up_to[digit]) - count
+            below += int(up_to[digit - 1]) if digit else 0
             prefix = prefix << _DIGIT_BITS | digit
-            if count <= _FEW and shift:
-                keys = np.concatenate([keys[keys >> shift == prefix] for _, keys in self._blocks()])
-                key = int(np.partition(keys, rank - below)[rank - below])
-                return key, below + int(np.count_nonzero(keys < key))
         return prefix, below
 
     def _digits(self, prefix: int, shift: int) -> NDArray[np.int64]:
         """How often each next digit follows the first ones."""
         if (prefix, shift) not in self._counts:
             counts = np.zeros(1 << _DIGIT_BITS, dtype=np.int64)
+            known = shift + _DIGIT_BITS
             for _, keys in self._blocks():
-                known = shift + _DIGIT_BITS
                 inside = keys[keys >> known == prefix] if known < self._bits else keys
-                digits = inside >> shift & ((1 << _DIGIT_BITS) - 1)
-                counts += np.bincount(digits.astype(np.intp), minlength=len(counts))
+                digits = (inside >> shift & ((1 << _DIGIT_BITS) - 1)).astype(np.intp)
+                np.add.at(counts, digits, 1)
             self._counts[prefix, shift] = counts
         return self._counts[prefix, shift]
 
-    def _blocks(self) -> Iterator[tuple[NDArray[np.intp], Keys]]:
+    def _blocks(self) -> Iterator[tuple[Rows, Keys]]:
         """Selected rows with their keys."""
         assert self._column is not None
         for rows in selected_rows(self.mask):
-            yield _positions(rows), _sortable(self._column[rows], falls=self._falls)
+            yield rows, _sortable(self._column[rows], falls=self._falls)
 
 
-def _positions(rows: Rows) -> NDArray[np.intp]:
-    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+class _Around:
+    """Finds what stands right before and after a row, block by block.
+
+    Attributes:
+        rank: How many stand before it.
+        before: The row before it.
+        after: The row after it.
+    """
+
+    def __init__(self, row: int, key: int) -> None:
+        self._row, self._key = row, key
+        self._best_before, self._best_after = -1, -1
+        self.rank = 0
+        self.before: int | None = None
+        self.after: int | None = None
+
+    def see(self, rows: Rows, keys: Keys) -> None:
+        """Look at the next block, whose rows follow on those seen."""
+        equal = np.flatnonzero(keys == self._key)
+        less, more = keys < self._key, keys > self._key
+        equal_before = equal[_at(rows, equal) < self._row]
+        equal_after = equal[_at(rows, equal) > self._row]
+        num_less = int(np.count_nonzero(less))
+        self.rank += num_less + len(equal_before)
+        if num_less:
+            self._offer_before(rows, keys, int(np.where(less, keys, 0).max()))
+        if more.any():
+            self._offer_after(rows, keys, int(np.where(more, keys, _last(keys)).min()))
+        if len(equal_before):
+            self._best_before, self.before = self._key, int(_at(rows, equal_before[-1:])[0])
+        if len(equal_after) and self._best_after != self._key:
+            self._best_after, self.after = self._key, int(_at(rows, equal_after[:1])[0])
+
+    def _offer_before(self, rows: Rows, keys: Keys, key: int) -> None:
+        if key >= self._best_before:  # of equals, the last
+            self._best_before = key
+            self.before = int(_at(rows, np.flatnonzero(keys == key)[-1:])[0])
+
+    def _offer_after(self, rows: Rows, keys: Keys, key: int) -> None:
+        if self._best_after < 0 or key < self._best_after:  # of equals, the first
+            self._best_after = key
+            self.after = int(_at(rows, np.flatnonzero(keys == key)[:1])[0])
+
+
+def _at(rows: Rows, positions: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows at positions of a block."""
+    return positions + rows.start if isinstance(rows, slice) else rows[positions]
 
 
 def _sortable(values: NDArray[Any], *, falls: bool) -> Keys:
@@ -208,9 +268,17 @@ def _sortable(values: NDArray[Any], *, falls: bool) -> Keys:
     """
     kind = np.dtype(f"u{values.dtype.itemsize}").type
     sign = kind(1 << (values.dtype.itemsize * 8 - 1))
-    bits = (values + values.dtype.type(0)).view(kind)  # −0 becomes 0
-    keys: Keys = np.where(bits & sign, ~bits, bits | sign)
+    keys: Keys = (values + values.dtype.type(0)).view(kind)  # −0 becomes 0
+    negative = keys >= sign
+    keys = np.where(negative, ~keys, keys | sign) if negative.any() else keys | sign
     if falls:
-        keys = ~keys
-    keys[np.isnan(values)] = np.iinfo(kind).max
+        np.invert(keys, out=keys)
+    missing = np.isnan(values)
+    if missing.any():
+        keys[missing] = _last(keys)
     return keys
+
+
+def _last(keys: Keys) -> Any:
+    """The key after all others, of the same type."""
+    return keys.dtype.type(np.iinfo(keys.dtype).max)
