@@ -1,8 +1,14 @@
 """The dashboard's door: `streamlit run dashboard/Home.py [-- --db PATH]`."""  # noqa: N999 -- the promised name
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from dashboard import navigation, theme
+from dashboard.serving import OwnPage
 
-st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
-navigation.run()
+app = st.App(__file__, middleware=[Middleware(OwnPage)])  # what `streamlit run` serves
+
+if __name__ == "__main__":  # what it runs for each visitor, whenever something changes
+    from dashboard import navigation, theme
+
+    st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
+    navigation.run()
