@@ -21,16 +21,15 @@ def draw(view: View) -> None:
             text = formats.country(value) if level == "country" else formats.plain(value, 40)
             steps.append((text or "(blank)", dict(place)))
     with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="crumbs"):
-        for position, (text, above) in enumerate(steps):
-            if position:
-                markup.draw(markup.tag("span", "/", css="sc-remark"))
+        for position, (text, above) in enumerate(steps[:-1]):
             st.button(
                 formats.markdown(text),
                 key=f"crumb_{position}",
                 type="tertiary",
-                disabled=position == len(steps) - 1,
                 on_click=lambda above=above: go(view, replace(chosen, **above)),
             )
+            markup.draw(markup.tag("span", "/", css="sc-remark"))
+        markup.draw(markup.tag("strong", steps[-1][0]))
 
 
 def _chosen_place(view: View) -> dict[str, str | None]:

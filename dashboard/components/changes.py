@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, theme
-from dashboard.components import markup, vega
+from dashboard.components import markup, picks, vega
 
 OUTCOMES: Mapping[str, str] = {
     "both_right": "both right",
@@ -35,23 +35,24 @@ def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> Non
     opacity = {"field": "opacity", "type": "quantitative", "scale": None}
     layers = []
     for role in ("right", "wrong"):
-        own = rows[rows["role"] == role].reset_index(drop=True)
         channels = {"color": vega.role(role), "opacity": opacity}
-        tip = vega.tooltip(("name", "images"), ("count", "n"), ("share", "share"))
+        mine = f"datum.role === '{role}'"
         layers += [
             vega.layer(
-                own,
+                rows,
                 "rect",
+                where=mine,
                 x=vega.quantity("start", **across),
                 x2={"field": "stop"},
                 y={"value": 0},
                 y2={"value": _BAR_PIXELS},
-                tooltip=tip,
+                tooltip=vega.tooltip(("name", "images"), ("count", "n"), ("share", "share")),
                 **channels,
             ),
             vega.layer(
-                own,
+                rows,
                 "square",
+                where=mine,
                 mark={"size": 90, "xOffset": 6},
                 x=vega.quantity("slot", **across),
                 y={"value": _TEXT_TOP - 8},
@@ -98,13 +99,14 @@ def _bar_text(rows: pd.DataFrame) -> str:
 
 
 def changed_countries(
-    countries: pd.DataFrame, *, top: int, on_click: Callable[[str], None]
+    countries: pd.DataFrame, *, top: int, key: str, on_click: Callable[[str], None]
 ) -> None:
     """Draw the countries that gained and that lost most images, side by side.
 
     Args:
         countries: country (ISO code), n, difference, low, high, gained, lost.
         top: How many of each at most.
+        key: What the page shows; see `picks.keyed`.
         on_click: Called with the code of a country whose row is clicked.
     """
     net = countries["gained"] - countries["lost"]
@@ -113,9 +115,11 @@ def changed_countries(
     worst = ordered[ordered["net"] < 0].head(top)
     left, right = st.columns(2, gap="medium")
     with left:
-        _changed("Gained most", best, "gained_most", "No country gained.", on_click)
+        _changed(
+            "Countries that gained most", best, f"gained_{key}", "No country gained.", on_click
+        )
     with right:
-        _changed("Lost most", worst, "lost_most", "No country lost.", on_click)
+        _changed("Countries that lost most", worst, f"lost_{key}", "No country lost.", on_click)
 
 
 def _changed(
@@ -126,33 +130,30 @@ def _changed(
         markup.remark(empty)
         return
     codes = list(rows["country"])
-    st.dataframe(
+    signed = {"width": "small", "alignment": "right"}
+    picks.table(
         pd.DataFrame(
             {
                 "country": [formats.country(code) for code in codes],
-                "net": rows["net"].to_numpy(),
-                "difference": 100 * rows["difference"].to_numpy(),
+                "net": [formats.signed(net) for net in rows["net"]],
+                "difference": [formats.points(each) for each in rows["difference"]],
                 "interval": [
                     formats.points_interval(low, high)
                     for low, high in zip(rows["low"], rows["high"], strict=True)
                 ],
-                "n": rows["n"].to_numpy(),
+                "n": [
+                    f"{formats.count(n)} (few)" if n < theme.SMALL_N else formats.count(n)
+                    for n in rows["n"]
+                ],
             }
         ),
-        hide_index=True,
         key=key,
-        on_select=lambda: _pass_on(key, codes, on_click),
-        selection_mode="single-row",
-        column_config={
-            "net": st.column_config.NumberColumn("images", format="%+d"),
-            "difference": st.column_config.NumberColumn("change (pp)", format="%+.1f"),
-            "interval": st.column_config.TextColumn("95 %"),
-            "n": st.column_config.NumberColumn(format="localized"),
+        on_pick=lambda position: on_click(codes[position]),
+        columns={
+            "country": st.column_config.TextColumn("country"),
+            "net": st.column_config.TextColumn("images", help="Gained minus lost.", **signed),
+            "difference": st.column_config.TextColumn("change (pp)", **signed),
+            "interval": st.column_config.TextColumn("95 %", alignment="right"),
+            "n": st.column_config.TextColumn("n", **signed),
         },
     )
-
-
-def _pass_on(key: str, codes: list[str], on_click: Callable[[str], None]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if rows and rows[0] < len(codes):
-        on_click(codes[rows[0]])

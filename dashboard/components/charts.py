@@ -102,7 +102,7 @@ def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
         shares: value, low, high and perhaps ceiling in [0, 1], perhaps n, and whatever else.
 
     Returns:
-        The same in per cent, with label, interval, n_label and ceiling_label.
+        The same in per cent, with label, interval, n_label, n_text and ceiling_label.
     """
     texts = {
         "label": [formats.share(value) for value in shares["value"]],
@@ -110,6 +110,7 @@ def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
     }
     if "n" in shares:
         texts["n_label"] = [formats.count(n) for n in shares["n"]]
+        texts["n_text"] = [f"n = {text}" for text in texts["n_label"]]
     if "ceiling" in shares:
         texts["ceiling_label"] = [formats.share(value) for value in shares["ceiling"]]
     numbers = {
@@ -138,8 +139,7 @@ def share_bars(
     """
     axis = {"values": SHARE_TICKS}
     x = vega.quantity("value", title=title, scale={"domain": [0, 100], "nice": False}, axis=axis)
-    y = vega.name(field, title=None)
-    few = rows[rows["n"] < theme.SMALL_N]
+    y = vega.name(field, title=None, axis={"labelOverlap": False})
     bar = vega.layer(
         rows,
         "bar",
@@ -153,8 +153,7 @@ def share_bars(
         tooltip=vega.tooltip(
             (field, field), ("label", title), ("interval", "95 % interval"), ("n_label", "n")
         ),
-        color=vega.role("right"),
-        **({} if fill is None else {"fill": fill}),
+        **({"color": vega.role("right")} if fill is None else {"fill": fill, "color": None}),
     )
     outline = {"height": {"band": 0.62}, "filled": False, "strokeDash": [3, 3]}
     whisker = vega.layer(
@@ -163,7 +162,13 @@ def share_bars(
     return [
         bar,
         vega.layer(
-            few, "bar", mark=outline, x=vega.quantity("value"), y=y, color=vega.role("muted")
+            rows,
+            "bar",
+            mark=outline,
+            where=f"datum.n < {theme.SMALL_N}",
+            x=vega.quantity("value"),
+            y=y,
+            color=vega.role("muted"),
         ),
         whisker,
         *values_at_right(rows, y),
@@ -171,15 +176,14 @@ def share_bars(
 
 
 def values_at_right(rows: pd.DataFrame, y: Spec) -> list[Spec]:
-    """The texts label and n_label of each row, right of the chart."""
+    """The texts label and n_text of each row, right of the chart."""
     edge = {"value": "width"}
-    counted = rows.assign(n_text=[f"n = {text}" for text in rows["n_label"]])
     return [
         vega.layer(
-            counted, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.name("label")
+            rows, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.name("label")
         ),
         vega.layer(
-            counted,
+            rows,
             "text",
             mark={"align": "left", "dx": 62},
             x=edge,

@@ -140,7 +140,7 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[Spec]:
     beside = {"align": "left" if is_below else "right", "dx": 6 if is_below else -6}
     x, y = _distance_axis("distance_km"), _share_axis("value")
     return [
-        vega.layer(rows, "line", mark={"strokeWidth": 2}, x=x, y=y, color=vega.role("muted")),
+        vega.layer(rows, "line", mark={"strokeWidth": 1.5}, x=x, y=y, color=vega.role("muted")),
         vega.layer(
             label,
             "text",
@@ -155,8 +155,9 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[Spec]:
 
 def _ceilings(marks: pd.DataFrame) -> Spec:
     return vega.layer(
-        marks.dropna(subset="ceiling"),
+        marks,
         "tick",
+        where="isValid(datum.ceiling)",
         mark={"orient": "horizontal", "thickness": 2, "size": 16},
         x=_distance_axis("threshold_km"),
         y=_share_axis("ceiling"),
@@ -168,7 +169,7 @@ def _ceilings(marks: pd.DataFrame) -> Spec:
 def _thresholds(marks: pd.DataFrame) -> list[Spec]:
     # The curve rises and the ceiling lies above it: right below a point there is room, but for
     # points near the axis.
-    is_low = marks["value"] < 10  # noqa: PLR2004 -- per cent
+    low = "datum.value < 10"
     x, y = _distance_axis("threshold_km"), _share_axis("value")
     label = vega.name("label")
     layers = [
@@ -207,8 +208,8 @@ def _thresholds(marks: pd.DataFrame) -> list[Spec]:
     ]
     beside = {"align": "left", "dx": 6, "dy": 11}
     above = {"align": "center", "dy": -16}
-    layers.append(vega.layer(marks[~is_low], "text", mark=beside, x=x, y=y, text=label))
-    layers.append(vega.layer(marks[is_low], "text", mark=above, x=x, y=y, text=label))
+    layers.append(vega.layer(marks, "text", where=f"!({low})", mark=beside, x=x, y=y, text=label))
+    layers.append(vega.layer(marks, "text", where=low, mark=above, x=x, y=y, text=label))
     return layers
 
 

@@ -171,8 +171,9 @@ def _median_bars(top: pd.DataFrame) -> list[Spec]:
         label=[formats.kilometres(value) for value in top["value"]],
         interval=intervals(top, MEDIAN),
         n_label=[formats.count(n) for n in top["n"]],
+        n_text=[f"n = {formats.count(n)}" for n in top["n"]],
     )
-    y = vega.name("name", title=None)
+    y = vega.name("name", title=None, axis={"labelOverlap": False})
     x = vega.quantity(
         "value",
         title="median distance (km, log scale)",
@@ -227,18 +228,18 @@ def table(
         title: What the groups are: a constant of the caller.
         on_pick: Called with the position of the row that is clicked.
     """
-    inside = {"inside": shown["inside"]} if (shown["inside"] != "").any() else {}
+    few = np.where(shown["n"] < theme.SMALL_N, f"n < {theme.SMALL_N}", "")
     rows = pd.DataFrame(
         {
             "name": shown["name"],
-            **inside,
             **_measured(shown, metric),
             "n": shown["n"],
-            "few": np.where(shown["n"] < theme.SMALL_N, f"n < {theme.SMALL_N}", ""),
+            **({"few": few} if few.any() else {}),
             "ceiling": 100 * shown["ceiling"],
             **({} if metric == MEDIAN else {"median": _kilometres(shown["median_km"])}),
             "mistake": [formats.country(each) if each else "" for each in shown["top_mistake"]],
             "mistake_share": 100 * shown["top_share"].where(shown["top_mistake"] != ""),
+            **({"inside": shown["inside"]} if (shown["inside"] != "").any() else {}),
         }
     )
     picks.table(rows, key=key, columns=_columns(metric, title), on_pick=on_pick)
@@ -264,11 +265,11 @@ def _columns(metric: str, title: str) -> dict[str, Any]:
         form = "localized"
     bounds = "Ends of the 95 % interval" + ("." if metric == MEDIAN else " (Wilson).")
     return {
-        "name": st.column_config.TextColumn(title, width="medium"),
+        "name": st.column_config.TextColumn(title),
         "inside": st.column_config.TextColumn("in"),
         "value": number(f"{measured} ({unit})", format=form),
-        "low": number("lower bound", format=form, help=bounds),
-        "high": number("upper bound", format=form, help=bounds),
+        "low": number("low", format=form, help=bounds),
+        "high": number("high", format=form, help=bounds),
         "n": number("n", format="localized"),
         "few": st.column_config.TextColumn("few", help="Too few images for a firm figure."),
         "ceiling": number("ceiling (%)", format="%.1f", help="What the candidates allow."),

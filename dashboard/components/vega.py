@@ -46,19 +46,31 @@ def tooltip(*fields: tuple[str, str]) -> list[Spec]:
     return [{"field": field, "type": "nominal", "title": title} for field, title in fields]
 
 
-def layer(rows: pd.DataFrame, kind: str, *, mark: Spec | None = None, **channels: Any) -> Spec:
+def layer(
+    rows: pd.DataFrame,
+    kind: str,
+    *,
+    mark: Spec | None = None,
+    where: str | None = None,
+    **channels: Any,
+) -> Spec:
     """One mark for each row.
 
     Args:
-        rows: The data; layers that are given the very same frame share it.
+        rows: The data; layers that are given the very same frame share it, which is quicker than
+            a frame for each.
         kind: Vega-Lite's name of the mark, as "bar".
         mark: Further properties of the mark.
-        channels: Vega-Lite's encoding. Without `color`, the mark has the role "ink".
+        where: Vega's expression for the rows that have the mark, as "datum.n < 30".
+        channels: Vega-Lite's encoding. Without `color`, the mark has the role "ink"; one that
+            has a `fill` has None.
     """
+    encoding = {"color": role("ink"), **channels}
     return {
         "data": rows,
+        **({} if where is None else {"transform": [{"filter": where}]}),
         "mark": {"type": kind, **(mark or {})},
-        "encoding": {"color": role("ink"), **channels},
+        "encoding": {name: each for name, each in encoding.items() if each is not None},
     }
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, loaders, page, state
-from dashboard.components import changes, charts, curves, figures, markup, runs
+from dashboard.components import changes, charts, curves, figures, markup, picks, runs
 from dashboard.report import Against, Report
 from dashboard.view import View
 from streetclip.metrics.published import Benchmark, benchmark_of
@@ -73,8 +73,8 @@ def _baseline_line(view: View, against: Against) -> None:
 def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:
     if against is None:
         return report.continents
-    other = against.continents[["continent", "baseline"]]
-    return report.continents.merge(other, on="continent", how="left", validate="one_to_one")
+    other = dict(zip(against.continents["continent"], against.continents["baseline"], strict=True))
+    return report.continents.assign(baseline=report.continents["continent"].map(other))
 
 
 def _changes(view: View, against: Against) -> None:
@@ -85,6 +85,7 @@ def _changes(view: View, against: Against) -> None:
     changes.changed_countries(
         against.countries,
         top=_MOST_CHANGED,
+        key=picks.keyed("most", view.run_id, view.baseline_id, view.selection),
         on_click=lambda code: state.change_filters(
             replace(view.selection, country=code, region=None, city=None), view.defaults
         ),
