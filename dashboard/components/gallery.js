@@ -5,9 +5,9 @@ const CHIPS = 2;
 
 function place(country, city) {
   return el(
-    "span", { class: "place" },
-    el("b", { title: country }, el("bdi", {}, country)),
-    city ? el("small", { title: city }, el("bdi", {}, city)) : null,
+    "span", { class: "place", title: city ? `${country}, ${city}` : country },
+    el("b", {}, el("bdi", {}, country)), city ? " " : null,
+    city ? el("small", {}, el("bdi", {}, city)) : null,
   );
 }
 
@@ -54,10 +54,13 @@ function body(card) {
   return el(
     "span", { class: "body" },
     el(
-      "span", { class: "places" },
+      "span", { class: "line-of-place" },
       hidden("True: "), place(card.true_country, card.true_city),
+    ),
+    el(
+      "span", { class: "line-of-place" },
       el("span", { class: "arrow", "aria-hidden": "true" }, "→"),
-      hidden(" predicted: "), place(card.predicted_country, card.predicted_city),
+      hidden("Predicted: "), place(card.predicted_country, card.predicted_city),
       verdict(card.country_right),
     ),
     el("span", { class: "numbers" }, el("span", {}, card.distance), confidence(card)),
@@ -71,7 +74,7 @@ class Gallery {
     this.actions = new Actions();
     this.shown = new Map();
     this.list = el("ul", { class: "cards" });
-    this.alert = el("p", { class: "alert", role: "alert" });
+    this.told = new Told();
     this.help = helpDialog();
     this.heading = el("h2", {});
     this.form = new TriageForm(this.actions, {
@@ -83,7 +86,7 @@ class Gallery {
       this.focus(this.edited);
       this.edited = null;
     });
-    root.append(this.alert, this.list, this.box, this.help);
+    root.append(this.told.node, this.list, this.box, this.help);
     this.onKey = (event) => this.press(event);
     window.addEventListener("keydown", this.onKey, true);
   }
@@ -100,7 +103,7 @@ class Gallery {
     this.moveAfterPaging();
     if (this.closing && !this.actions.pending.length) {
       this.closing = false;
-      if (!data.message) this.box.close();
+      if (!data.problem) this.box.close();
     }
   }
 
@@ -117,7 +120,7 @@ class Gallery {
     }
     const edited = this.data.cards.find((card) => card.id === this.edited);
     if (edited) this.form.show(edited, this.data);
-    this.alert.textContent = this.box.open ? "" : this.data.message || "";
+    this.told.show(this.box.open ? { problem: "", words: "" } : this.data);
   }
 
   // The element of a card: the one that is there, unless something in it has changed.
@@ -166,7 +169,7 @@ class Gallery {
     this.edited = id;
     this.heading.textContent = card.name;
     this.form.show(card, this.data);
-    this.alert.textContent = "";
+    this.told.show({ problem: "", words: "" });
     if (!this.box.open) this.box.showModal();
     (field ? this.form[field] : this.form.tags.querySelector("button"))?.focus();
   }

@@ -68,7 +68,7 @@ def cards(
     *,
     key: str,
     label: str,
-    on_action: Callable[[triage.Action], None],
+    on_action: Callable[[triage.Action], str],
     selected: int | None = None,
     pages: tuple[bool, bool] = (False, False),
 ) -> None:
@@ -78,8 +78,9 @@ def cards(
         shown: In order.
         key: Unique on the page.
         label: What the list is, for those who do not see it.
-        on_action: Does what an action says; a `StreetClipError` that it raises is shown. `open`
-            opens the detail, `page` with "next" or "previous" turns the page.
+        on_action: Does what an action says, and gives words to show, if any; a `StreetClipError`
+            that it raises is shown. `open` opens the detail, `page` with "next" or "previous"
+            turns the page.
         selected: The image that is marked.
         pages: Whether there is a page before, and one after.
     """

@@ -89,6 +89,20 @@ class Actions {
   }
 }
 
+// What went wrong, and what was done, said to all.
+class Told {
+  constructor() {
+    this.alert = el("p", { class: "alert", role: "alert" });
+    this.words = el("p", { class: "words", role: "status" });
+    this.node = el("div", { class: "told" }, this.alert, this.words);
+  }
+
+  show({ problem, words }) {
+    if (this.alert.textContent !== problem) this.alert.textContent = problem;
+    if (this.words.textContent !== words) this.words.textContent = words;
+  }
+}
+
 // Tags, own tag, note, status and undo of one image.
 class TriageForm {
   constructor(actions, { onDone = () => {}, onHelp }) {
@@ -113,7 +127,7 @@ class TriageForm {
       },
     });
     this.statuses = el("div", { class: "statuses", role: "group", "aria-label": "Status" });
-    this.alert = el("p", { class: "alert", role: "alert" });
+    this.told = new Told();
     this.node = el(
       "div", { class: "triage" },
       this.tags,
@@ -133,7 +147,7 @@ class TriageForm {
           el("button", { type: "button", "aria-label": "Keyboard shortcuts", click: onHelp }, "?"),
         ),
       ),
-      this.alert,
+      this.told.node,
     );
   }
 
@@ -150,7 +164,7 @@ class TriageForm {
     this.image = image;
     this.drawTags(image);
     this.drawStatuses(image);
-    this.alert.textContent = data.message || "";
+    this.told.show(data);
   }
 
   changeTo(image) {

@@ -84,7 +84,8 @@ class _Memory:
 
     session: str = ""
     number: int = 0
-    message: str = ""
+    problem: str = ""
+    words: str = ""
     handled: dict[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ def controls(
     subject: Subject,
     *,
     key: str,
-    on_action: Callable[[Action], None],
+    on_action: Callable[[Action], str],
     previous: Neighbour | None = None,
     following: Neighbour | None = None,
 ) -> None:
@@ -101,8 +102,9 @@ def controls(
     Args:
         subject: The image.
         key: Unique on the page.
-        on_action: Does what an action says; a `StreetClipError` that it raises is shown, and what
-            was typed stays in the form. `open` goes to another image.
+        on_action: Does what an action says, and gives words to show, if any; a `StreetClipError`
+            that it raises is shown, and what was typed stays in the form. `open` goes to another
+            image.
         previous: The image before it, where there is one.
         following: The image after it, where there is one.
     """
@@ -126,7 +128,7 @@ def mount(
     *,
     key: str,
     image_ids: Collection[int],
-    on_action: Callable[[Action], None],
+    on_action: Callable[[Action], str],
 ) -> None:
     """Mount a component whose script sends actions, and hand on each of them once.
 
@@ -135,14 +137,16 @@ def mount(
         data: Its own data; what the form needs is added.
         key: Unique on the page.
         image_ids: The images that are shown: no other may be acted on.
-        on_action: Does what an action says, or raises a `StreetClipError`, which is shown.
+        on_action: Does what an action says, and gives words to show, if any, or raises a
+            `StreetClipError`, which is shown.
     """
     memory = _memory(key)
     shared = {
         "suggested": list(SUGGESTED_TAGS),
         "statuses": list(STATUSES),
         "handled": memory.handled,
-        "message": memory.message,
+        "problem": memory.problem,
+        "words": memory.words,
     }
 
     def receive() -> None:
@@ -160,7 +164,7 @@ def _handle(
     memory: _Memory,
     payload: object,
     image_ids: Collection[int],
-    on_action: Callable[[Action], None],
+    on_action: Callable[[Action], str],
 ) -> None:
     """Do the actions that are new, in order, and remember what went wrong."""
     session, numbered = read_actions(payload, image_ids)
@@ -168,17 +172,18 @@ def _handle(
         memory.session, memory.number = session, 0
     new = [(number, action) for number, action in numbered if number > memory.number]
     if new:
-        memory.message = "\n".join(filter(None, (_problem(on_action, a) for _, a in new)))
+        told = [_tell(on_action, action) for _, action in new]
+        memory.problem = "\n".join(problem for problem, _ in told if problem)
+        memory.words = "\n".join(words for _, words in told if words)
         memory.number = new[-1][0]
         memory.handled = {"session": session, "number": memory.number}
 
 
-def _problem(on_action: Callable[[Action], None], action: Action) -> str:
+def _tell(on_action: Callable[[Action], str], action: Action) -> tuple[str, str]:
     try:
-        on_action(action)
+        return "", on_action(action)
     except StreetClipError as error:
-        return str(error)
-    return ""
+        return str(error), ""
 
 
 def read_actions(

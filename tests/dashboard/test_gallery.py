@@ -105,6 +105,7 @@ def done(monkeypatch):
                 msg = f"cannot keep {action.value}"
                 raise StoreError(msg)
             self.actions.append(action.value)
+            return "Undone." if action.value == "undone" else ""
 
         def send(self, *numbers_and_values, session="s"):
             actions = [sent(number, value=value) for number, value in numbers_and_values]
@@ -136,13 +137,20 @@ def test_what_fails_is_said_and_the_rest_is_done(done):
     done.fails = {"b"}
     done.send((1, "a"), (2, "b"), (3, "c"))
     assert done.actions == ["a", "c"]
-    assert done.data["message"] == "cannot keep b"
+    assert done.data["problem"] == "cannot keep b"
 
 
 def test_a_message_goes_with_the_next_action_that_works(done):
     done.fails = {"a"}
     done.send((1, "a"))
     done.send((1, "a"))
-    assert done.data["message"] == "cannot keep a"
+    assert done.data["problem"] == "cannot keep a"
     done.send((2, "b"))
-    assert done.data["message"] == ""
+    assert done.data["problem"] == ""
+
+
+def test_what_an_action_has_to_say_is_shown_until_the_next(done):
+    done.send((1, "undone"))
+    assert done.data["words"] == "Undone."
+    done.send((2, "b"))
+    assert done.data["words"] == ""

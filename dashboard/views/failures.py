@@ -1,0 +1,179 @@
+"""Failures: the images behind a figure, and one image with everything that is known of it."""
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import export, formats, images, loaders, page, state
+from dashboard.components import album, controls, detail, markup, triage
+from dashboard.thumbnails import DETAIL_SIDE, thumbnail
+from dashboard.view import View
+from streetclip import analysis
+from streetclip.analysis.selection import Selection
+
+DEFAULTS: Final = Selection(country_right=False)
+"""The page shows what went wrong, unless the URL says otherwise."""
+
+_MOST_COUNTRIES = 12
+
+
+def render() -> None:
+    """Draw the page."""
+    page.show("Failures", _body, defaults=DEFAULTS)
+
+
+def _body(view: View) -> None:
+    order = state.own(album.SORT, list(analysis.ORDERS), album.DEFAULT_ORDER)
+    image_id = state.own_id(album.IMAGE)
+    if image_id is not None:
+        _one(view, order, image_id)
+    elif not page.is_empty(view):
+        _all(view, order)
+
+
+def _all(view: View, order: str) -> None:
+    shown = images.page(view, order, state.own_number(album.PAGE))
+    _countries(view)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
+        controls.select("Order", album.SORT, album.order_words(view), album.DEFAULT_ORDER)
+        _pager(shown, "above")
+        export.button(view, order)
+    export.limit_remark(view)
+    album.page_of(view, shown, order, key="gallery")
+    if shown.num_pages > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _pager(shown, "below")
+
+
+def _countries(view: View) -> None:
+    """What the images are of, as ways to narrow them: by true country, then by predicted."""
+    by = "true_country" if view.selection.country is None else "pred_country"
+    name = "country" if by == "true_country" else "predicted"
+    if getattr(view.selection, name) is not None:
+        return
+    counts = loaders.pairs(view).groupby(by)["n"].sum().sort_values(ascending=False, kind="stable")
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        words = "By true country" if name == "country" else "Taken for"
+        st.caption(words, width="content")
+        for code, n in counts.head(_MOST_COUNTRIES).items():
+            st.button(
+                f"{formats.markdown(formats.country(str(code)))} {formats.count(n)}",
+                key=f"narrow_{name}_{code}",
+                type="tertiary",
+                on_click=lambda code=code: state.change_filters(
+                    view.but(**{name: code}).selection, view.defaults
+                ),
+            )
+        if len(counts) > _MOST_COUNTRIES:
+            rest = formats.count(len(counts) - _MOST_COUNTRIES)
+            st.caption(f"and {rest} more", width="content")
+
+
+def _pager(shown: images.Page, where: str) -> None:
+    last = shown.first + len(shown.image_ids) - 1
+    of = f"{formats.count(shown.first)}–{formats.count(last)} of {formats.count(shown.total)}"
+    for words, icon, number in (
+        ("First", "first_page", 1),
+        ("Previous", "chevron_left", shown.number - 1),
+        ("Next", "chevron_right", shown.number + 1),
+        ("Last", "last_page", shown.num_pages),
+    ):
+        if words == "Next":
+            st.text(of, width="content")
+        st.button(
+            words,
+            key=f"{words.lower()}_{where}",
+            icon=f":material/{icon}:",
+            disabled=not 1 <= number <= shown.num_pages or number == shown.number,
+            on_click=lambda number=number: album.turn_to(number),
+        )
+
+
+def _one(view: View, order: str, image_id: int) -> None:
+    if not images.is_in_dataset(view, image_id):
+        _no_such_image(view, image_id)
+        return
+    found = images.one(view, image_id)
+    place = images.place(view, order, image_id)
+    _way_back(view, place)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        detail.picture(thumbnail(found.file, DETAIL_SIDE), found.fields)
+    with right:
+        detail.verdict(found.fields)
+        triage.controls(
+            triage.Subject(
+                image_id=image_id,
+                name=found.fields["image_filename"],
+                **album.noted(found.notes, image_id),
+            ),
+            key="triage",
+            on_action=lambda action: _act(view, action),
+            previous=_neighbour(place.previous),
+            following=_neighbour(place.following),
+        )
+    _more(view, found, image_id)
+
+
+def _no_such_image(view: View, image_id: int) -> None:
+    markup.notice(
+        "No such image",
+        f"The link asks for image {image_id}, which the dataset of run {view.run_id} does not "
+        "hold. Choose another run in the sidebar, or go back.",
+        css="sc-alert",
+    )
+    _way_back(view, images.Place())
+
+
+def _more(view: View, found: images.One, image_id: int) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        detail.countries(found.fields)
+        st.subheader("Attributes", anchor=False)
+        detail.attributes(found.fields)
+    with right:
+        detail.cities(found.fields)
+        st.subheader("Where", anchor=False)
+        detail.where(found.fields)
+        st.subheader("Prompts", anchor=False)
+        detail.prompts(loaders.details(view)["prompts"])
+    st.subheader("The same image in every run", anchor=False)
+    detail.in_runs(
+        found.in_runs,
+        view.run_id,
+        key="image_runs",
+        on_pick=lambda run_id: state.change(**{state.RUN: str(run_id), album.IMAGE: str(image_id)}),
+    )
+
+
+def _way_back(view: View, place: images.Place) -> None:
+    total = loaders.num_selected(view)
+    number = 1 if place.rank is None else -(-place.rank // images.PAGE_SIZE)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"All {formats.count(total)} images",
+            key="back",
+            icon=":material/arrow_back:",
+            on_click=lambda: album.turn_to(number),
+        )
+        words = (
+            "not among the images that the filters leave"
+            if place.rank is None
+            else f"image {formats.count(place.rank)} of {formats.count(total)}"
+        )
+        markup.draw(markup.tag("p", words, css="sc-line"))
+
+
+def _neighbour(image_id: int | None) -> triage.Neighbour | None:
+    if image_id is None:
+        return None
+    sort = st.query_params.get(album.SORT)
+    own = {album.SORT: sort, album.IMAGE: str(image_id)}
+    return triage.Neighbour(image_id, state.href(album.PATH, **own))
+
+
+def _act(view: View, action: triage.Action) -> str:
+    if action.kind == triage.OPEN:
+        state.change(**{album.IMAGE: str(action.image_id)})
+        return ""
+    return images.note(view.path, action)
