@@ -196,7 +196,7 @@ def shared_parameters() -> list[tuple[str, str]]:
     return [(name, value) for name in SHARED for value in st.query_params.get_all(name)]
 
 
-def href(page: str, **changes: str | Sequence[str] | None) -> str:
+def href(page: str, /, **changes: str | Sequence[str] | None) -> str:
     """The address of a page of this dashboard with the state of the present one.
 
     Args:
