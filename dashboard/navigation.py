@@ -48,8 +48,8 @@ def run() -> None:
     pages = _pages()
     chosen = st.navigation(pages, position="hidden")
     for section, members in pages.items():
-        st.sidebar.caption(section)
-        with st.sidebar.container(gap=None):
+        with st.sidebar.container(gap=None, key=f"nav_{section.lower()}"):
+            st.caption(section)
             for page in members:
                 st.page_link(page, query_params=state.shared_parameters())
     chosen.run()

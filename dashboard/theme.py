@@ -68,6 +68,9 @@ _LABEL_PIXELS = 12
 
 _CSS = """
 <style>
+[data-testid="stSidebarContent"] [class*="st-key-nav_"] p { margin: 0; }
+.st-key-chips button { min-height: 1.9rem; padding: 0 0.5rem; }
+.st-key-chips button p { font-size: 0.875rem; }
 .stApp { font-variant-numeric: tabular-nums; }
 .sc-remark, .sc-figure small, .sc-under, .sc-definitions dt {
   color: color-mix(in srgb, currentColor 72%, transparent);
@@ -107,7 +110,7 @@ _CSS = """
 .sc-key-prediction { background: #D55E00; }
 .sc-definitions {
   display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
-  margin: 0; padding: 0; font-size: 0.9rem;
+  margin: 0; padding: 0 !important; font-size: 0.9rem;
 }
 @media (max-width: 640px) {
   .sc-definitions { grid-template-columns: 1fr; gap: 0; }

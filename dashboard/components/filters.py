@@ -30,7 +30,6 @@ def bar(view: View, table: pd.DataFrame) -> None:
         table: The runs, newest first.
     """
     with st.sidebar:
-        st.caption("Run")
         runs.picker(table, view.run_id)
         runs.baseline_picker(table, view.run_id, view.baseline_id)
         set_filters = urls.written(view.selection)
@@ -87,7 +86,7 @@ def _select(
     words: Callable[[str], str] = formats.isolated,
 ) -> None:
     value = getattr(view.selection, name)
-    known = [None, *options]
+    known = list(options)
     if value is not None and value not in options:
         known.append(value)  # a link may name a place that this run has not
     key = f"filter_{name}"
@@ -95,8 +94,10 @@ def _select(
     st.selectbox(
         label,
         known,
-        format_func=lambda each: _ANY if each is None else words(each) or "(blank)",
+        format_func=lambda each: words(each) or "(blank)",
         key=key,
+        index=None,  # can be cleared
+        placeholder=_ANY,
         on_change=lambda: _narrow(view, name, st.session_state[key]),
     )
 

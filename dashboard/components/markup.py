@@ -6,6 +6,7 @@ makes the browser fetch it. What comes from a file or the store is drawn from he
 
 import html
 from collections.abc import Iterable
+from typing import Literal
 
 import streamlit as st
 
@@ -42,9 +43,9 @@ def name(text: object, limit: int = 80) -> Html:
     return tag("bdi", plain(text, limit))
 
 
-def draw(*elements: Html) -> None:
-    """Put elements on the page."""
-    st.html(Html("").join(elements))
+def draw(*elements: Html, width: Literal["stretch", "content"] = "stretch") -> None:
+    """Put elements on the page; `width` "content" lets others stand in the same row."""
+    st.html(Html("").join(elements), width=width)
 
 
 def notice(title: str, *lines: str, css: str = "", role: str = "status") -> None:
@@ -53,9 +54,9 @@ def notice(title: str, *lines: str, css: str = "", role: str = "status") -> None
     draw(tag("div", tag("strong", title), *body, css=f"sc-notice {css}".strip(), role=role))
 
 
-def remark(text: str) -> None:
+def remark(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     """A quiet line under a chart."""
-    draw(tag("p", text, css="sc-remark"))
+    draw(tag("p", text, css="sc-remark"), width=width)
 
 
 def definitions(items: Iterable[tuple[str, str]]) -> None:

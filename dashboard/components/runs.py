@@ -37,7 +37,7 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
     labels = {int(run["id"]): _label(run) for run in _rows(runs)}
     st.session_state[_RUN_KEY] = run_id
     st.selectbox(
-        "Run shown",
+        "Run",
         list(labels),
         format_func=lambda each: labels.get(each, str(each)),
         key=_RUN_KEY,
@@ -60,9 +60,11 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
     st.session_state[_BASELINE_KEY] = baseline_id
     st.selectbox(
         "Baseline",
-        [None, *labels],
-        format_func=lambda each: "none" if each is None else labels.get(each, str(each)),
+        list(labels),
+        format_func=lambda each: labels.get(each, str(each)),
         key=_BASELINE_KEY,
+        index=None,
+        placeholder="none",
         on_change=_show_baseline,
     )
 
