@@ -68,7 +68,8 @@ _LABEL_PIXELS = 12
 
 _CSS = """
 <style>
-[data-testid="stSidebarContent"] [class*="st-key-nav_"] p { margin: 0; }
+[class*="st-key-nav_"] [data-testid="stCaptionContainer"] { margin-bottom: 0; }
+[class*="st-key-nav_"] [data-testid="stCaptionContainer"] p { margin: 0 0 0.15rem; }
 .st-key-chips button { min-height: 1.9rem; padding: 0 0.5rem; }
 .st-key-chips button p { font-size: 0.875rem; }
 .stApp { font-variant-numeric: tabular-nums; }
