@@ -1,7 +1,7 @@
 """Datasets and their images: which row of which file is which image."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,14 +96,27 @@ def _folder_id(store: Store, image_dir: str | Path) -> int:
 
 
 def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt.NDArray[np.int64]:
-    names = filenames.tolist()
-    store.db.conn.executemany(
-        "INSERT INTO images (folder_id, filename) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        ((folder_id, name) for name in names),
-    )
-    found = store.rows("SELECT filename, id FROM images WHERE folder_id = ?", (folder_id,))
-    id_of = dict(found)
-    return np.fromiter((id_of[name] for name in names), dtype=np.int64, count=len(names))
+    image_ids = np.empty(len(filenames), np.int64)
+    for rows in _chunks(len(filenames)):
+        names = filenames.iloc[rows].tolist()
+        store.db.conn.executemany(
+            "INSERT INTO images (folder_id, filename) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            ((folder_id, name) for name in names),
+        )
+        found = store.rows(
+            """
+            SELECT images.id FROM json_each(?) AS wanted
+            CROSS JOIN images ON images.folder_id = ? AND images.filename = wanted.value
+            ORDER BY wanted.key""",
+            (json.dumps(names), folder_id),
+        )
+        image_ids[rows] = [row[0] for row in found]
+    return image_ids
+
+
+def _chunks(num_rows: int) -> Iterator[slice]:
+    for start in range(0, num_rows, _CHUNK_ROWS):
+        yield slice(start, min(start + _CHUNK_ROWS, num_rows))
 
 
 def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
@@ -135,33 +148,29 @@ def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
 def _insert_images(
     store: Store, spec: DatasetSpec, dataset_id: int, image_ids: npt.NDArray[np.int64]
 ) -> None:
-    columns = [column_values(spec.frame[name]) for name in _DATASET_IMAGE_COLUMNS[2:-1]]
-    rows = zip(
-        [dataset_id] * len(image_ids),
-        image_ids.tolist(),
-        *columns,
-        _attributes(spec),
-        strict=True,
-    )
-    store.db.conn.executemany(insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS), rows)
+    for rows in _chunks(len(image_ids)):
+        frame, ids = spec.frame.iloc[rows], image_ids[rows].tolist()
+        columns = [column_values(frame[name]) for name in _DATASET_IMAGE_COLUMNS[2:-1]]
+        attributes = _attributes(frame, spec.attribute_columns)
+        store.db.conn.executemany(
+            insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS),
+            zip([dataset_id] * len(ids), ids, *columns, attributes, strict=True),
+        )
 
 
 def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
     """What the columns of a dataset are made of, by ascending image id, in chunks."""
     order = np.argsort(image_ids)
-    for start in range(0, len(order), _CHUNK_ROWS):
-        rows = order[start : start + _CHUNK_ROWS]
-        frame = spec.frame.iloc[rows]
-        attributes = {attribute_column(name): frame[name] for name in spec.attribute_columns}
-        yield frame[["continent", "country_code", "region", "city"]].assign(
-            image_id=image_ids[rows], **attributes
-        )
+    names = {name: attribute_column(name) for name in spec.attribute_columns}
+    for chunk in _chunks(len(order)):
+        rows = order[chunk]
+        frame = spec.frame[["continent", "country_code", "region", "city", *names]].iloc[rows]
+        yield frame.rename(columns=names).assign(image_id=image_ids[rows])
 
 
-def _attributes(spec: DatasetSpec) -> list[str | None]:
-    names = spec.attribute_columns
+def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
     if not names:
-        return [None] * len(spec.frame)
-    columns = (column_values(spec.frame[name]) for name in names)
+        return [None] * len(frame)
+    columns = (column_values(frame[name]) for name in names)
     encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each row
     return [encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
