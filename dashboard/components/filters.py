@@ -164,11 +164,11 @@ def _distance(view: View) -> None:
     low, high = view.selection.distance_km
     ends = (0.0 if low is None else low, _FARTHEST if high is None else high)
     options = sorted({0.0, _FARTHEST, *map(float, THRESHOLDS_KM.values()), *ends})
-    key = "filter_distance"
-    st.session_state[key] = ends
+    key = f"filter_distance_{ends}"  # the widget sees two ends only in `value`, not in its state
     st.select_slider(
         "Distance (km)",
         options,
+        value=ends,
         format_func=formats.kilometre_number,
         key=key,
         on_change=lambda: _set_distance(view, *st.session_state[key]),
