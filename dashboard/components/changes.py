@@ -67,7 +67,7 @@ def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> Non
                 mark={"align": "left", "baseline": "middle", "dx": shift},
                 x=vega.quantity("slot", **across),
                 y={"value": _TEXT_TOP - 8 + 17 * line},
-                text=vega.name(field),
+                text=vega.words(field),
                 color=vega.role("ink" if line < 2 else "muted"),  # noqa: PLR2004
             )
         )

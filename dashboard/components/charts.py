@@ -180,7 +180,7 @@ def values_at_right(rows: pd.DataFrame, y: Spec) -> list[Spec]:
     edge = {"value": "width"}
     return [
         vega.layer(
-            rows, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.name("label")
+            rows, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.words("label")
         ),
         vega.layer(
             rows,
@@ -188,7 +188,7 @@ def values_at_right(rows: pd.DataFrame, y: Spec) -> list[Spec]:
             mark={"align": "left", "dx": 62},
             x=edge,
             y=y,
-            text=vega.name("n_text"),
+            text=vega.words("n_text"),
             color=vega.role("muted"),
         ),
     ]

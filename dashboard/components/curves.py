@@ -147,7 +147,7 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[Spec]:
             mark=beside | {"dy": 10 if is_below else -10},
             x=x,
             y=y,
-            text=vega.name("text"),
+            text=vega.words("text"),
             color=vega.role("muted"),
         ),
     ]
@@ -171,7 +171,7 @@ def _thresholds(marks: pd.DataFrame) -> list[Spec]:
     # points near the axis.
     low = "datum.value < 10"
     x, y = _distance_axis("threshold_km"), _share_axis("value")
-    label = vega.name("label")
+    label = vega.words("label")
     layers = [
         vega.layer(
             marks,

@@ -18,17 +18,17 @@ Spec = dict[str, Any]
 
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing fetches it
 _LABEL_PIXELS: Final = 12
+_ROLE: Final = "colour_role"  # a column that each layer adds to its rows
 _MUTED: Final = {"expr": "scale('color', 'muted')"}
 
 
 def role(name: str) -> Spec:
-    """A colour by role, so that a mark follows the light or the dark theme.
+    """A colour by role, for `layer`: the mark follows the light or the dark theme.
 
     Args:
         name: One of `theme.ROLES`.
     """
-    scale = {"domain": list(theme.ROLES), "range": "category"}
-    return {"datum": name, "type": "nominal", "scale": scale, "legend": None}
+    return {"role": name}
 
 
 def quantity(field: str, **settings: Any) -> Spec:
@@ -37,8 +37,13 @@ def quantity(field: str, **settings: Any) -> Spec:
 
 
 def name(field: str, **settings: Any) -> Spec:
-    """A channel that takes its texts from a column, as they are, in the order of the rows."""
+    """An axis or a colour that takes its texts from a column, in the order of the rows."""
     return {"field": field, "type": "nominal", "sort": None, **settings}
+
+
+def words(field: str) -> Spec:
+    """The texts of text marks, from a column."""
+    return {"field": field, "type": "nominal"}
 
 
 def tooltip(*fields: tuple[str, str]) -> list[Spec]:
@@ -66,12 +71,21 @@ def layer(
             has a `fill` has None.
     """
     encoding = {"color": role("ink"), **channels}
+    transforms: list[Spec] = [] if where is None else [{"filter": where}]
+    named = (encoding["color"] or {}).get("role")
+    if named is not None:
+        transforms.append({"calculate": f"'{named}'", "as": _ROLE})
+        encoding["color"] = name(_ROLE, scale=_role_scale(), legend=None)
     return {
         "data": rows,
-        **({} if where is None else {"transform": [{"filter": where}]}),
+        **({"transform": transforms} if transforms else {}),
         "mark": {"type": kind, **(mark or {})},
-        "encoding": {name: each for name, each in encoding.items() if each is not None},
+        "encoding": {channel: each for channel, each in encoding.items() if each is not None},
     }
+
+
+def _role_scale() -> Spec:
+    return {"domain": list(theme.ROLES), "range": "category"}
 
 
 def draw(
