@@ -137,7 +137,7 @@ def _judged(
             num_images = int(np.count_nonzero(inside))
             known &= inside
         chosen = np.flatnonzero(known)
-        right = np.flatnonzero(bits[chosen] & flag)
+        right = np.flatnonzero((bits[chosen] & flag) != 0)
         country = table.true_country[rows][chosen].astype(np.int64)
         # A sum of float32 probabilities may pass 1, by a last digit.
         yield num_images, np.clip(sure[chosen], 0.0, 1.0), right, country

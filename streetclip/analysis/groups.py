@@ -226,7 +226,7 @@ class _Tables:
         sums = np.zeros((2, len(part.keys)))
         for rows, group in self._blocks():
             cell = group * self.width
-            wrong = np.where(flags[rows] & Flag.COUNTRY_CORRECT, 0, other[rows])
+            wrong = other[rows] * ((flags[rows] & Flag.COUNTRY_CORRECT) == 0)  # else code 0
             for counts, column in zip(
                 tables, (flags[rows], bins[rows], nearest[rows], wrong), strict=True
             ):

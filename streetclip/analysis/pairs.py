@@ -94,7 +94,7 @@ def _place_pairs(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
     for rows in selected_rows(table.judged(mask)):
         pair = first_of[table.place[rows]] + table.pred_country[rows]
         distance = distance_km[rows]
-        right = np.flatnonzero(flags[rows] & Flag.CITY_CORRECT)
+        right = np.flatnonzero((flags[rows] & Flag.CITY_CORRECT) != 0)
         missing = np.flatnonzero(np.isnan(distance))
         for count, chosen in zip(counts, (pair, pair[right], pair[missing]), strict=True):
             np.add.at(count, chosen, 1)
