@@ -1,0 +1,417 @@
+"""Whether a confidence can be trusted: reliability diagram, confidence by country, coverage."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats, theme
+from dashboard.components import charts, markup, picks, vega
+from dashboard.components.vega import Spec
+from streetclip.metrics.calibration import ReliabilityBin
+from streetclip.metrics.intervals import wilson_interval
+
+_SCALE = {"domain": [0, 100], "nice": False}
+_AXIS_PIXELS = {"minExtent": 42, "maxExtent": 42}  # charts above one another share their x axis
+_HISTOGRAM_HEIGHT = 130
+_NUM_NAMED = 6
+_MARKED_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+_CLOSEST_MARKS = 6.0  # per cent of coverage between two labels
+_PER_CENT = st.column_config.NumberColumn(format="%.1f")
+_WHOLE = st.column_config.NumberColumn("n", format="localized")
+
+
+# Reliability
+
+
+def diagram(bins: pd.DataFrame, subject: str) -> None:
+    """Draw accuracy against confidence bin by bin, and how many images each bin holds.
+
+    Args:
+        bins: One row a bin, ascending: low and high (its ends), n, confidence (their mean),
+            value, its interval's bounds value_low and value_high; shares in [0, 1], NaN for n = 0.
+        subject: What is right or wrong, as "country".
+    """
+    rows = _bin_rows(bins)
+    filled = rows[rows["n"] > 0]
+    vega.draw(
+        [_diagonal(), *_bars(filled, subject)],
+        key="reliability",
+        alt_text=_diagram_text(bins, subject),
+    )
+    vega.draw(
+        _histogram(rows, subject),
+        key="reliability_n",
+        alt_text=_histogram_text(bins),
+        height=_HISTOGRAM_HEIGHT,
+    )
+    few = (
+        f" Pale: fewer than {theme.SMALL_N} images." if (filled["n"] < theme.SMALL_N).any() else ""
+    )
+    markup.remark(
+        "Points: accuracy at the mean confidence of each bin, with Wilson 95 %. Below the dashed "
+        f"line the model is surer than it should be, above it less sure.{few}"
+    )
+    with st.expander("Table: accuracy by confidence", key="reliability_table"):
+        _bin_table(rows)
+
+
+def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
+    """Reliability bins as `diagram` takes them, with the Wilson interval of each accuracy."""
+    frame = pd.DataFrame([each.to_dict() for each in bins]).astype(
+        {"confidence": "float64", "accuracy": "float64"}
+    )
+    right = (frame["accuracy"].fillna(0.0) * frame["n"]).round()
+    low, high = wilson_interval(right, frame["n"])
+    return frame.rename(columns={"accuracy": "value"}).assign(value_low=low, value_high=high)
+
+
+def _bin_rows(bins: pd.DataFrame) -> pd.DataFrame:
+    """Bins in per cent, with the texts of labels and tooltips beside them."""
+    rows = pd.DataFrame({name: 100 * bins[name] for name in ("low", "high", "confidence", "value")})
+    rows["value_low"], rows["value_high"] = 100 * bins["value_low"], 100 * bins["value_high"]
+    rows["n"] = bins["n"]
+    rows["bin"] = [
+        f"{low:.1f}–{high:.1f}" for low, high in zip(rows["low"], rows["high"], strict=True)
+    ]
+    rows["label"] = [formats.share(value) for value in bins["value"]]
+    rows["interval"] = charts.intervals(bins, "value_low", "value_high")
+    rows["confidence_label"] = [formats.share(value) for value in bins["confidence"]]
+    rows["n_label"] = [formats.count(n) for n in bins["n"]]
+    return rows
+
+
+def _axis(field: str, title: str | None, **axis: object) -> Spec:
+    return vega.quantity(
+        field, title=title, scale=_SCALE, axis={"values": charts.SHARE_TICKS, **axis}
+    )
+
+
+def _pale() -> Spec:
+    test = f"datum.n < {theme.SMALL_N}"
+    return {"condition": {"test": test, "value": theme.PALE_OPACITY}, "value": 1}
+
+
+def _diagonal() -> Spec:
+    """Where confidence equals accuracy."""
+    ends = pd.DataFrame({"x": [0.0, 100.0], "y": [0.0, 100.0]})
+    return vega.layer(
+        ends,
+        "line",
+        mark={"strokeDash": [5, 4], "strokeWidth": 1.2},
+        x=vega.quantity("x", scale=_SCALE),
+        y=vega.quantity("y", scale=_SCALE),
+        color=vega.role("muted"),
+    )
+
+
+def _bars(rows: pd.DataFrame, subject: str) -> list[Spec]:
+    y_axis = _axis("value", f"{subject} accuracy (%)", **_AXIS_PIXELS)
+    texts = vega.tooltip(
+        ("bin", "confidence (%)"),
+        ("confidence_label", "mean confidence"),
+        ("label", "accuracy"),
+        ("interval", "95 % interval"),
+        ("n_label", "n"),
+    )
+    middle = vega.quantity("confidence")
+    bar = vega.layer(
+        rows,
+        "bar",
+        mark={"opacity": 0.28, "stroke": None},
+        x=_axis("low", None, grid=False, labels=False, ticks=False),
+        x2={"field": "high"},
+        y=y_axis,
+        y2={"datum": 0},
+        color=vega.role("right"),
+        tooltip=texts,
+    )
+    whisker = vega.layer(
+        rows,
+        "rule",
+        mark={"strokeWidth": 1.5},
+        x=middle,
+        y=vega.quantity("value_low"),
+        y2={"field": "value_high"},
+        opacity=_pale(),
+    )
+    point = vega.layer(
+        rows,
+        "point",
+        mark={"filled": True, "size": 55},
+        x=middle,
+        y=vega.quantity("value"),
+        color=vega.role("right"),
+        opacity=_pale(),
+        tooltip=texts,
+    )
+    return [bar, whisker, point]
+
+
+def _histogram(rows: pd.DataFrame, subject: str) -> list[Spec]:
+    bar = vega.layer(
+        rows,
+        "bar",
+        mark={"stroke": None},
+        x=_axis("low", f"confidence in the {subject} (%)", grid=False),
+        x2={"field": "high"},
+        y=vega.quantity("n", title="images", axis={"tickCount": 2, "format": "~s", **_AXIS_PIXELS}),
+        y2={"datum": 0},
+        color=vega.role("muted"),
+        tooltip=vega.tooltip(("bin", "confidence (%)"), ("n_label", "n")),
+    )
+    return [bar]
+
+
+def _bin_table(rows: pd.DataFrame) -> None:
+    st.dataframe(
+        rows[["bin", "n", "confidence", "value", "interval"]],
+        hide_index=True,
+        column_config={
+            "bin": "confidence (%)",
+            "n": _WHOLE,
+            "confidence": st.column_config.NumberColumn("mean confidence (%)", format="%.1f"),
+            "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
+            "interval": "95 %",
+        },
+    )
+
+
+def _diagram_text(bins: pd.DataFrame, subject: str) -> str:
+    filled = bins[bins["n"] > 0]
+    parts = [
+        f"{formats.share(value)} right at {formats.share(confidence)}"
+        for value, confidence in zip(filled["value"], filled["confidence"], strict=True)
+    ]
+    return f"Reliability diagram, {subject} accuracy by mean confidence: {', '.join(parts)}."
+
+
+def _histogram_text(bins: pd.DataFrame) -> str:
+    parts = [
+        f"{formats.count(n)} up to {formats.share(high)}"
+        for n, high in zip(bins["n"], bins["high"], strict=True)
+    ]
+    return f"Images by confidence: {', '.join(parts)}."
+
+
+# Coverage
+
+
+def coverage(curve: pd.DataFrame, subject: str) -> None:
+    """Draw accuracy against the share of images that is answered, if only the surest are.
+
+    Args:
+        curve: One row a threshold: threshold, coverage, n (images answered), value, low, high;
+            shares in [0, 1].
+        subject: What is right or wrong, as "country".
+    """
+    rows = _coverage_rows(curve[curve["n"] > 0])
+    marked = _marked(rows)
+    x = _axis("coverage", "share of images answered (%)")
+    y = _axis("value", f"{subject} accuracy of those (%)", **_AXIS_PIXELS)
+    line = rows[["coverage", "value", "low", "high"]]
+    texts = vega.tooltip(
+        ("threshold_label", "confidence from"),
+        ("coverage_label", "answered"),
+        ("label", "accuracy"),
+        ("interval", "95 % interval"),
+        ("n_label", "n"),
+    )
+    layers = [
+        vega.layer(
+            line,
+            "area",
+            mark={"opacity": 0.25},
+            x=x,
+            y=vega.quantity("low", scale=_SCALE),
+            y2={"field": "high"},
+            color=vega.role("right"),
+        ),
+        vega.layer(line, "line", mark={"strokeWidth": 2}, x=x, y=y, color=vega.role("right")),
+        vega.layer(
+            marked,
+            "point",
+            mark={"filled": True, "size": 55, "opacity": 1},
+            x=x,
+            y=y,
+            color=vega.role("right"),
+            tooltip=texts,
+        ),
+        vega.layer(marked, "text", mark={"dy": -13}, x=x, y=y, text=vega.name("threshold_label")),
+    ]
+    vega.draw(layers, key="coverage", alt_text=_coverage_text(marked, subject))
+    markup.remark(
+        "Points: what is left if the model answers only from that confidence on. Band: Wilson 95 %."
+    )
+    with st.expander("Table: accuracy by threshold", key="coverage_table"):
+        _coverage_table(marked)
+
+
+def _coverage_rows(curve: pd.DataFrame) -> pd.DataFrame:
+    rows = charts.in_per_cent(curve)
+    return rows.assign(
+        coverage=100 * curve["coverage"],
+        coverage_label=[formats.share(value) for value in curve["coverage"]],
+        threshold_label=[f"≥ {100 * value:.4g} %" for value in curve["threshold"]],
+    )
+
+
+def _marked(rows: pd.DataFrame) -> pd.DataFrame:
+    """The thresholds in round numbers, those left out that would lie on another's label."""
+    kept: list[int] = []
+    for threshold in _MARKED_THRESHOLDS:
+        above = np.flatnonzero((rows["threshold"] >= threshold).to_numpy())
+        if not len(above):
+            continue
+        nearest = int(above[np.argmin(rows["threshold"].to_numpy()[above])])
+        others = rows["coverage"].iloc[kept]
+        if (others - rows["coverage"].iloc[nearest]).abs().gt(_CLOSEST_MARKS).all():
+            kept.append(nearest)
+    return rows.iloc[kept]
+
+
+def _coverage_table(rows: pd.DataFrame) -> None:
+    st.dataframe(
+        rows[["threshold_label", "coverage", "n", "value", "interval"]],
+        hide_index=True,
+        column_config={
+            "threshold_label": "confidence",
+            "coverage": st.column_config.NumberColumn("answered (%)", format="%.1f"),
+            "n": _WHOLE,
+            "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
+            "interval": "95 %",
+        },
+    )
+
+
+def _coverage_text(marked: pd.DataFrame, subject: str) -> str:
+    parts = [
+        f"{label} of the {covered} with {threshold}"
+        for label, covered, threshold in zip(
+            marked["label"], marked["coverage_label"], marked["threshold_label"], strict=True
+        )
+    ]
+    return f"{subject.capitalize()} accuracy if only the surest are answered: {', '.join(parts)}."
+
+
+# By country
+
+
+def countries(
+    frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    """Draw the accuracy of each true country against the mean confidence in its images.
+
+    Args:
+        frame: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1].
+        subject: What is right or wrong, as "country".
+        chosen: The country that is filtered by, if any.
+        on_pick: Called with the code of a country that is clicked, None to clear the filter.
+    """
+    rows = _country_rows(frame)
+    key = picks.keyed("reliability_countries", chosen)
+    codes = set(frame["country"])
+
+    def pick() -> None:
+        code = (picks.clicked_mark(key) or {}).get("country")
+        if code in codes:
+            on_pick(None if code == chosen else code)
+
+    vega.draw(
+        [_diagonal(), *_country_layers(rows, subject, chosen)],
+        key=key,
+        alt_text=_country_text(rows, subject),
+        height=theme.CHART_HEIGHT + _HISTOGRAM_HEIGHT,
+        on_select=pick,
+    )
+    few = (rows["n"] < theme.SMALL_N).any()
+    pale = f" Pale: fewer than {theme.SMALL_N} images." if few else ""
+    markup.remark(f"Size: images. Named: the farthest from the line. Click: its images.{pale}")
+    with st.expander("Table: confidence and accuracy by country", key="reliability_country_table"):
+        _country_table(rows, chosen, on_pick)
+
+
+def _country_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Countries in per cent, the farthest from the diagonal by their surest gap first."""
+    shares = frame.rename(columns={"accuracy": "value"})
+    rows = charts.in_per_cent(shares).assign(
+        confidence=100 * frame["confidence"],
+        gap=100 * (frame["confidence"] - frame["accuracy"]),
+        name=[formats.country(code) for code in frame["country"]],
+        confidence_label=[formats.share(value) for value in frame["confidence"]],
+    )
+    rows["gap_label"] = [formats.points(gap / 100) for gap in rows["gap"]]
+    return rows.sort_values("gap", key=abs, ascending=False, kind="stable", ignore_index=True)
+
+
+def _country_layers(rows: pd.DataFrame, subject: str, chosen: str | None) -> list[Spec]:
+    x = _axis("confidence", "mean confidence (%)", grid=False)
+    y = _axis("value", f"{subject} accuracy (%)", **_AXIS_PIXELS)
+    point = vega.layer(
+        rows,
+        "point",
+        mark={"filled": True, "cursor": "pointer", "stroke": None},
+        x=x,
+        y=y,
+        size=vega.quantity("n", scale={"range": [25, 500]}, legend=None),
+        color=vega.role("right"),
+        opacity={
+            "condition": {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY},
+            "value": 0.75,
+        },
+        tooltip=vega.tooltip(
+            ("name", "true country"),
+            ("confidence_label", "mean confidence"),
+            ("label", "accuracy"),
+            ("interval", "95 % interval"),
+            ("gap_label", "confidence − accuracy (points)"),
+            ("n_label", "n"),
+        ),
+    )
+    named = rows[rows["n"] >= theme.SMALL_N].head(_NUM_NAMED)
+    ring = rows[rows["country"] == chosen]
+    return [
+        point | {"params": picks.mark("country")},
+        vega.layer(ring, "point", mark={"size": 550, "strokeWidth": 2, "opacity": 1}, x=x, y=y),
+        vega.layer(
+            pd.concat([named, ring]).drop_duplicates("country"),
+            "text",
+            mark={"align": "left", "dx": 10, "limit": 110},
+            x=x,
+            y=y,
+            text=vega.name("name"),
+        ),
+    ]
+
+
+def _country_table(
+    rows: pd.DataFrame, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    codes = list(rows["country"])
+    picks.table(
+        rows[["name", "n", "confidence", "value", "interval", "gap"]],
+        key=picks.keyed("reliability_country_rows", chosen),
+        chosen=picks.position(codes, chosen),
+        on_pick=lambda row: on_pick(None if row is None else codes[row]),
+        columns={
+            "name": "true country",
+            "n": _WHOLE,
+            "confidence": st.column_config.NumberColumn("mean confidence (%)", format="%.1f"),
+            "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
+            "interval": "95 %",
+            "gap": st.column_config.NumberColumn("gap (points)", format="%+.1f"),
+        },
+    )
+
+
+def _country_text(rows: pd.DataFrame, subject: str) -> str:
+    named = rows[rows["n"] >= theme.SMALL_N].head(_NUM_NAMED)
+    parts = [
+        f"{name} {accuracy} right at a confidence of {confidence}"
+        for name, accuracy, confidence in zip(
+            named["name"], named["label"], named["confidence_label"], strict=True
+        )
+    ]
+    what = f"{subject.capitalize()} accuracy against mean confidence of {len(rows)} countries"
+    return f"{what}. Farthest apart: {'; '.join(parts) or 'none with enough images'}."

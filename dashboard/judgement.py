@@ -1,0 +1,165 @@
+"""Cached reads for judging a run: its confusions, its confidence, and what changed from another."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats
+from dashboard.loaders import details, mask, pairs, reader, runs, table
+from dashboard.view import View
+from streetclip import analysis, gazetteer, store
+from streetclip.analysis.selection import Selection
+from streetclip.metrics.neighbours import neighbour_confusion_of_counts
+
+_BY_VIEW: dict[Any, Any] = {View: repr}
+
+
+# Confusion: who is taken for whom
+
+
+def confusion_matrix(
+    view: View, level: str, top: int, order: str, towards: str | None
+) -> analysis.ConfusionMatrix:
+    """The matrix of those that are confused most.
+
+    Args:
+        view: Which images.
+        level: "country" or "continent".
+        top: Most countries that have a row and a column of their own.
+        order: "continent", then by name; or "similarity".
+        towards: The continent whose countries have columns of their own; None for any.
+    """
+    confusion = _confusion_matrix(view, level, top, towards)
+    if order == "similarity":
+        return replace(confusion, labels=analysis.by_similarity(confusion))
+    return confusion
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+def _confusion_matrix(
+    view: View, level: str, top: int, towards: str | None
+) -> analysis.ConfusionMatrix:
+    if level == "continent":
+        return analysis.matrix(analysis.continent_pairs(table(view), mask(view)))
+    continent_of = continents(view)
+    names = {
+        code: f"{continent} {formats.country(code)}" for code, continent in continent_of.items()
+    }
+    counted = pairs(view)
+    if towards is None:
+        return analysis.matrix(counted, top, names)
+    inside = [continent_of[code] == towards or not code for code in counted["pred_country"]]
+    folded = counted.assign(pred_country=counted["pred_country"].where(inside, analysis.OTHER))
+    return analysis.matrix(folded, top + 1, names)  # one of them is what was folded
+
+
+@st.cache_data(show_spinner=False, max_entries=8, hash_funcs=_BY_VIEW)
+def _continents(view: View) -> dict[str, str]:
+    return dict(analysis.continents(table(view)))
+
+
+def continents(view: View) -> Mapping[str, str]:
+    """The continent of every country of the run, by ISO code."""
+    return _continents(replace(view, selection=Selection()))
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def asymmetric_pairs(view: View) -> pd.DataFrame:
+    """Countries of which one is taken for the other, as `analysis.asymmetric_pairs`."""
+    return analysis.asymmetric_pairs(pairs(view))
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Mistakes by how near they are, and those to neighbours against chance.
+
+    Returns:
+        As `analysis.mistakes_by_nearness`, and as `neighbour_confusion`, with the countries that
+        the run predicts anywhere as the candidates.
+    """
+    counted = pairs(view)
+    counts = dict(
+        zip(
+            zip(counted["true_country"], counted["pred_country"], strict=True),
+            counted["n"].tolist(),
+            strict=True,
+        )
+    )
+    borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
+    candidates = set(table(view).predicted_places["country"]) - {""}
+    return (
+        analysis.mistakes_by_nearness(counted),
+        neighbour_confusion_of_counts(counts, candidates, borders),
+    )
+
+
+# Calibration
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def calibration(view: View, level: str) -> analysis.Calibration:
+    """Confidence against accuracy, as `analysis.calibration`."""
+    return analysis.calibration(table(view), mask(view), level)
+
+
+# Compare: the run and its baseline, image by image
+
+
+def rival(view: View) -> int | None:
+    """The newest other run over the same images, if there is one."""
+    dataset = details(view)["dataset_id"]
+    others = (int(run_id) for run_id in runs(view.path)["id"] if run_id != view.run_id)
+    return next((each for each in others if _dataset_of(view.path, each) == dataset), None)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _dataset_of(store_path: Path, run_id: int) -> int:
+    with reader(store_path) as opened:
+        return int(store.get_run(opened, run_id)["dataset_id"])
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def comparison(view: View, level: str) -> analysis.Comparison:
+    """The run against its baseline over the images that both have.
+
+    Args:
+        view: Which images.
+        level: "country" or "city", of which shares are right; "hierarchical" for the city among
+            right countries; "geoscore".
+    """
+    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
+    if level == "hierarchical":
+        return analysis.compare_hierarchical(run, baseline, chosen)
+    if level == "geoscore":
+        return analysis.compare_geoscore(run, baseline, chosen)
+    return analysis.compare(run, baseline, chosen, level)
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def comparison_by_country(view: View, level: str) -> pd.DataFrame:
+    """The same for each true country, as `analysis.compare_by`."""
+    run, baseline = table(view), table(view.of_baseline())
+    return analysis.compare_by(run, baseline, mask(view), level, "country")
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+def outcome_images(
+    view: View, level: str, outcome: str, order: str, size: int
+) -> tuple[tuple[int, ...], int]:
+    """The first images that were gained, lost or neither, and how many there are.
+
+    Args:
+        view: Which images.
+        level: "country" or "city".
+        outcome: One of `analysis.OUTCOMES`.
+        order: One of `analysis.ORDERS`.
+        size: The most images.
+    """
+    run, baseline = table(view), table(view.of_baseline())
+    chosen = analysis.outcome_mask(run, baseline, mask(view), outcome, level)
+    image_ids, total = analysis.page_of(run, chosen, order, 0, size)
+    return tuple(image_ids.tolist()), total

@@ -1,0 +1,103 @@
+"""Calibration: is a run as sure as it is right, and what would it gain by staying silent?"""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import formats, judgement, page, state
+from dashboard.components import controls, figures, markup, reliability
+from dashboard.view import View
+from streetclip.analysis import Calibration
+
+_LEVELS = {"country": "Country", "city": "City given country"}
+_SUBJECTS = {"country": "country", "city": "city"}
+_OF = {
+    "country": "the probability of the predicted country",
+    "city": "the probability of the predicted city among those of its country, where the country "
+    "is right",
+}
+
+
+def render() -> None:
+    """Draw the page."""
+    page.show("Calibration", _body)
+
+
+def _body(view: View) -> None:
+    everything = view.but(country=None, region=None, city=None)
+    if page.is_empty(everything):
+        return
+    level = controls.segmented("Level", "level", _LEVELS, "country")
+    subject = _SUBJECTS[level]
+    if not page.is_empty(view):
+        found = judgement.calibration(view, level)
+        if found.n:
+            _judged(view, found, level)
+        else:
+            markup.notice("No confidence to judge", _nothing(level))
+    by_country = judgement.calibration(everything, level).by_country
+    if len(by_country):
+        st.subheader("Confidence and accuracy by true country", anchor=False)
+        reliability.countries(
+            by_country, subject, view.selection.country, lambda code: _pick(view, code)
+        )
+
+
+def _nothing(level: str) -> str:
+    if level == "city":
+        return "The country of none of these images is right, and cities are judged within it."
+    return "Nothing was predicted for these images."
+
+
+def _judged(view: View, found: Calibration, level: str) -> None:
+    subject = _SUBJECTS[level]
+    _headline(found, level)
+    figures.selection_remark(view.selection)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader("Reliability", anchor=False)
+        reliability.diagram(reliability.bin_frame(found.bins), subject)
+    with right:
+        st.subheader("If only the surest are answered", anchor=False)
+        reliability.coverage(found.coverage, subject)
+
+
+def _headline(found: Calibration, level: str) -> None:
+    n = f"n = {formats.count(found.n)}"
+    silent = found.num_images - found.n
+    of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n
+    gap = None
+    if found.confidence is not None and found.accuracy is not None:
+        gap = found.confidence - found.accuracy
+    columns = st.columns(3, gap="small")
+    with columns[0]:
+        figures.figure(
+            "Expected calibration error",
+            formats.share(found.ece),
+            "15 bins",
+            of_all,
+            "Mean gap between confidence and accuracy over the images, in 15 bins of equal width "
+            "(Guo et al. 2017). 0 is calibrated.",
+        )
+    with columns[1]:
+        figures.figure(
+            "Mean confidence",
+            formats.share(found.confidence),
+            "",
+            n,
+            f"Mean over the images of {_OF[level]}.",
+        )
+    with columns[2]:
+        figures.figure(
+            "Accuracy",
+            formats.share(found.accuracy),
+            "" if gap is None else f"{formats.points(-gap)}{formats.NBSP}pp from confidence",
+            n,
+            "Share of these images that is right. Images without a prediction are not among "
+            "them: they have no confidence.",
+        )
+
+
+def _pick(view: View, code: str | None) -> None:
+    chosen = replace(view.selection, country=code, region=None, city=None)
+    state.change_filters(chosen, view.defaults)

@@ -1,0 +1,168 @@
+"""Confusion: which country is taken for which, and the images behind each cell."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from dashboard import formats, judgement, page, state
+from dashboard.components import album, controls, markup, matrix, mistakes
+from dashboard.components.matrix import Matrix, Style
+from dashboard.view import View
+from streetclip.gazetteer import CONTINENTS
+
+_LEVELS = {"country": "Country", "continent": "Continent"}
+_TOPS = {str(number): str(number) for number in (10, 20, 30, 40)}
+_NORMS = {"row": "Row %", "column": "Column %", "count": "Count"}
+_ORDERS = {"continent": "Continent", "similarity": "Similarity"}
+_DIAGONALS = {"apart": "Apart", "coloured": "Coloured"}
+_TOWARDS = "to"
+_MOST_PAIRS = 12
+_IMAGES_BESIDE = 8
+
+Pick = Callable[[str, str], None]
+
+
+def render() -> None:
+    """Draw the page."""
+    page.show("Confusion", _body)
+
+
+def _body(view: View) -> None:
+    everything = view.but(country=None, region=None, city=None, predicted=None)
+    if page.is_empty(everything):
+        return
+    level, top, order = _choices()
+    if level == "continent":
+        _continents(view, everything.but(continent=None))
+    else:
+        _countries(view, everything, top, order)
+    _one_sided(view, everything)
+    _near_and_far(everything)
+
+
+def _choices() -> tuple[str, int, str]:
+    """What the URL says of level, number of countries and order."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        level = controls.segmented("Level", "level", _LEVELS, "country")
+        top, order = "20", "continent"
+        if level == "country":
+            top = controls.segmented("Most confused countries", "top", _TOPS, "20")
+            order = controls.segmented("Order", "order", _ORDERS, "continent")
+        controls.segmented("Colour by", "norm", _NORMS, "row")
+        controls.segmented("Right answers", "diagonal", _DIAGONALS, "apart")
+    return level, int(top), order
+
+
+def _style(unit: str, chosen: tuple[str | None, str | None]) -> Style:
+    return Style(
+        norm=state.own("norm", list(_NORMS), "row"),
+        is_diagonal_coloured=state.own("diagonal", list(_DIAGONALS), "apart") == "coloured",
+        chosen=chosen,
+        unit=unit,
+    )
+
+
+def _countries(view: View, everything: View, top: int, order: str) -> None:
+    towards = st.query_params.get(_TOWARDS)
+    towards = towards if towards in CONTINENTS else None
+    if towards is not None:
+        st.button(
+            f"Predicted countries of {towards}",
+            icon=":material/close:",
+            icon_position="right",
+            help="Show predicted countries of all continents",
+            on_click=lambda: state.change(**{_TOWARDS: None}),
+        )
+    shown = Matrix.of(
+        judgement.confusion_matrix(everything, "country", top, order, towards),
+        judgement.continents(everything),
+        is_square=towards is None,
+    )
+    style = _style("country", (view.selection.country, view.selection.predicted))
+    pick = partial(_pick_countries, view)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        matrix.draw(shown, style, key="confusion_matrix", on_pick=pick)
+        _table(shown, style, pick)
+    with right:
+        _beside(view, shown, style, pick)
+
+
+def _pick_countries(view: View, true: str, predicted: str) -> None:
+    """Show the images of a cell; a second click on it, all images again."""
+    cell: dict[str, str | None] = {"country": true, "predicted": predicted}
+    if (true, predicted) == (view.selection.country, view.selection.predicted):
+        cell = {"country": None, "predicted": None}
+    state.change_filters(replace(view.selection, **cell, region=None, city=None), view.defaults)
+
+
+def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
+    """The images of the chosen cell; where none is chosen, what to click."""
+    true, predicted = style.chosen
+    if true is None and predicted is None:
+        st.subheader("Most frequent mistakes", anchor=False)
+        mistakes.cells(shown, style, key="confused_most", on_pick=pick, most=_MOST_PAIRS)
+        markup.remark("Click a cell or a row to see its images here.")
+        return
+    ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
+    st.subheader(formats.markdown(" → ".join(ends)), anchor=False)
+    if not page.is_empty(view):
+        album.preview(view, key="confused_images", size=_IMAGES_BESIDE)
+
+
+def _continents(view: View, everything: View) -> None:
+    shown = Matrix.of(judgement.confusion_matrix(everything, "continent", 0, "continent", None), {})
+    style = _style("continent", (view.selection.continent, st.query_params.get(_TOWARDS)))
+    pick = partial(_pick_continents, view)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        matrix.draw(shown, style, key="continent_matrix", on_pick=pick)
+        markup.remark("Click a cell to see the countries in it.")
+    with right:
+        mistakes.cells(shown, style, key="continent_cells", on_pick=pick)
+
+
+def _pick_continents(view: View, true: str, predicted: str) -> None:
+    """Go down to the countries of a cell."""
+    below = replace(
+        view.selection, continent=true, country=None, region=None, city=None, predicted=None
+    )
+    if not predicted:
+        below = replace(below, predicted="")
+    state.change_filters(below, view.defaults)
+    state.change(level=None, **{_TOWARDS: predicted or None})
+
+
+def _table(shown: Matrix, style: Style, pick: Pick) -> None:
+    with st.expander("Table: all cells of the matrix", key="confusion_table"):
+        mistakes.cells(shown, style, key="confusion_cells", on_pick=pick)
+
+
+def _one_sided(view: View, everything: View) -> None:
+    st.subheader("One-sided confusions", anchor=False)
+    pairs = judgement.asymmetric_pairs(everything)
+    clear = pairs[pairs["low"] > 0]
+    if clear.empty:
+        markup.remark(
+            "No country is taken for another clearly more often than that one for it: every "
+            "interval of the difference holds 0."
+        )
+        return
+    markup.remark(
+        "Country A is taken for B more often than B for A. Shares are compared, as a country with "
+        "more images has more of every mistake; the most certain first, those left out whose "
+        "interval (Newcombe 95 %) holds 0."
+    )
+    chosen = (view.selection.country, view.selection.predicted)
+    mistakes.asymmetric(clear, chosen, on_pick=partial(_pick_countries, view))
+
+
+def _near_and_far(everything: View) -> None:
+    st.subheader("Neighbours and far mistakes", anchor=False)
+    found, against_chance = judgement.nearness(everything)
+    if against_chance["errors"]:
+        mistakes.nearness(found, against_chance)
+    else:
+        markup.remark("There is no mistake among these images.")
