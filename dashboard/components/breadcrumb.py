@@ -28,8 +28,8 @@ def draw(view: View) -> None:
                 type="tertiary",
                 on_click=lambda above=above: go(view, replace(chosen, **above)),
             )
-            markup.draw(markup.tag("span", "/", css="sc-remark"))
-        markup.draw(markup.tag("strong", steps[-1][0]))
+            markup.draw(markup.tag("span", "/", css="sc-remark"), width="content")
+        markup.draw(markup.tag("strong", steps[-1][0]), width="content")
 
 
 def _chosen_place(view: View) -> dict[str, str | None]:
