@@ -1,20 +1,18 @@
 """Exact medians of many groups, from a histogram and the few values that it leaves in question."""
 
 from collections.abc import Callable, Iterable, Iterator
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.metrics.intervals import CONFIDENCE
+from streetclip.metrics.intervals import CONFIDENCE, normal_quantile
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Values = Callable[[NDArray[np.bool_]], Iterable[tuple[Int64, Float64]]]
 
 _MOST_VALUES: Final = 2**21  # held at a time, 16 MiB and their groups as much
-_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 def group_medians(counts_GB: Int64, n: Int64, values: Values) -> Float64:
@@ -100,7 +98,7 @@ def median_bounds(counts_GB: Int64, n: Int64, edges: Float64) -> tuple[Float64, 
         >>> low.tolist(), high.tolist()
         ([1.0], [2.0])
     """
-    half_width = _Z * np.sqrt(n) / 2
+    half_width = normal_quantile(CONFIDENCE) * np.sqrt(n) / 2
     lower = np.floor(n / 2 - half_width).astype(np.int64) - 1  # ranks from 0
     upper = np.ceil(n / 2 + half_width).astype(np.int64)
     up_to_GB = counts_GB.cumsum(axis=1)

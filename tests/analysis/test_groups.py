@@ -1,0 +1,144 @@
+"""Groups against a count in plain Python over the rows, and against the store's aggregates."""
+
+import importlib
+import math
+import statistics
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetclip import store as stored
+from streetclip.analysis import distance_counts, group_accuracy
+from streetclip.geo import THRESHOLDS_KM, geoscore
+
+groups_module = importlib.import_module("streetclip.analysis.groups")
+
+KEYS = {
+    "overall": [],
+    "continent": ["continent"],
+    "country": ["continent", "true_country"],
+    "region": ["continent", "true_country", "region"],
+    "city": ["continent", "true_country", "region", "city"],
+    "predicted": ["pred_country"],
+    "attribute:weather": ["weather"],
+}
+
+
+def plain_groups(rows, by):
+    """One dict a group, by key, in order."""
+    grouped = {}
+    for row in rows:
+        flat = {**row, **row["attributes"], "pred_country": row["pred_country"] or ""}
+        grouped.setdefault(tuple(flat[name] for name in KEYS[by]), []).append(row)
+    return {key: plain_counters(grouped[key], by) for key in sorted(grouped)}
+
+
+def plain_counters(rows, by):
+    judged = [row for row in rows if row["coordinate_source"] != "none"]
+    known = [row["distance_km"] for row in rows if row["distance_km"] is not None]
+    wrong = [row for row in rows if not row["country_correct"]]
+    named = Counter(row["true_country" if by == "predicted" else "pred_country"] for row in wrong)
+    del named[None]
+    top_n = max(named.values(), default=0)
+    counters = {
+        "n": len(rows),
+        "unreadable": sum(row["status"] == "unreadable" for row in rows),
+        "with_coordinates": len(judged),
+        "num_distances": len(known),
+        "geoscore_sum": math.fsum(geoscore(known).tolist()),
+        "distance_km_sum": math.fsum(known),
+        "median_km": statistics.median(
+            [math.inf if row["distance_km"] is None else row["distance_km"] for row in judged]
+        )
+        if judged
+        else math.nan,
+        "top_mistake": min((code for code, n in named.items() if n == top_n), default=""),
+        "top_mistake_n": top_n,
+        "country_correct_city_reachable": sum(
+            row["country_correct"] and row["city_reachable"] for row in rows
+        ),
+    }
+    for name in ("country_correct", "city_correct", "country_reachable", "city_reachable"):
+        counters[name] = sum(row[name] for row in rows)
+    for km in THRESHOLDS_KM.values():
+        counters[f"within_{km}"] = sum(x <= km for x in known)
+        near = [row["nearest_candidate_km"] for row in rows]
+        counters[f"reachable_within_{km}"] = sum(x is not None and x <= km for x in near)
+    return counters
+
+
+def check(world, mask, by):
+    found = group_accuracy(world.table, mask, by)
+    expected = plain_groups(world.chosen(mask), by)
+    keys = [name for name in found.columns if name in {"continent", "country", "region", "city"}]
+    keys += [name for name in ("predicted", "value") if name in found]
+    assert len(keys) == len(KEYS[by])
+    assert list(found[keys].itertuples(index=False, name=None)) == list(expected)
+    for name in set(found.columns) - {*keys, "median_low_km", "median_high_km"}:
+        values = [each[name] for each in expected.values()]
+        if name.endswith("_sum"):
+            np.testing.assert_allclose(found[name], values, rtol=1e-11, err_msg=name)
+        elif name == "median_km":
+            np.testing.assert_array_equal(found[name], values)
+        else:
+            assert found[name].tolist() == values, name
+
+
+@pytest.mark.parametrize("by", KEYS)
+def test_groups_are_those_of_a_plain_count(world, chosen, by):
+    check(world, chosen, by)
+
+
+@pytest.mark.parametrize("by", ["city", "country", "predicted"])
+def test_many_groups_are_counted_part_by_part(world, chosen, by, monkeypatch):
+    monkeypatch.setattr(groups_module, "_FEW_GROUPS", 0)
+    monkeypatch.setattr(groups_module, "_MOST_CELLS", 2 * 256)
+    check(world, chosen, by)
+
+
+def test_an_interval_holds_its_median(world, chosen):
+    found = group_accuracy(world.table, chosen, "country").dropna(subset="median_km")
+    assert (found["median_low_km"] <= found["median_km"]).all()
+    assert (found["median_km"] <= found["median_high_km"]).all()
+
+
+@pytest.mark.parametrize("level", stored.LEVELS)
+def test_all_images_give_what_the_store_has_counted(world, level):
+    with stored.open_store(world.path, read_only=True) as opened:
+        expected = stored.place_accuracy(opened, world.run_id, level)
+    found = group_accuracy(world.table, world.table.done, level)[expected.columns]
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-11)
+
+
+def test_every_counter_of_the_store_is_there(world):
+    found = group_accuracy(world.table, world.table.done, "country")
+    assert set(stored.place_counters()) <= set(found.columns)
+
+
+def test_a_grouping_that_there_is_not_is_refused(world):
+    with pytest.raises(ValueError, match="cannot group by 'planet'; expected overall"):
+        group_accuracy(world.table, world.table.done, "planet")
+    with pytest.raises(ValueError, match="'moon' is no attribute"):
+        group_accuracy(world.table, world.table.done, "attribute:moon")
+
+
+def test_a_mask_of_another_length_is_refused(world):
+    with pytest.raises(ValueError, match="expected .* bool"):
+        group_accuracy(world.table, np.ones(3, dtype=np.bool_), "country")
+
+
+def test_distance_counts_are_those_of_a_plain_count(world, chosen):
+    rows = world.chosen(chosen)
+    found = distance_counts(world.table, chosen)
+    known = [row["distance_km"] for row in rows if row["distance_km"] is not None]
+    assert found["n"].tolist() == [sum(x <= km for x in known) for km in found["distance_km"]]
+    judged = sum(row["coordinate_source"] != "none" for row in rows)
+    assert set(found["total"]) == {judged}
+
+
+def test_distance_counts_of_all_images_are_the_curve_of_the_store(world):
+    with stored.open_store(world.path, read_only=True) as opened:
+        expected = stored.distance_curve(opened, world.run_id)
+    pd.testing.assert_frame_equal(distance_counts(world.table, world.table.done), expected)

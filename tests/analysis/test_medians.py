@@ -1,0 +1,53 @@
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streetclip.analysis import medians
+from streetclip.store import distance_bin_edges_km, distance_bins
+
+VALUE = st.one_of(st.floats(0, 20_040), st.sampled_from([0.0, 0.1, 25.0, 25.0]), st.none())
+
+
+def find(groups):
+    """Medians of lists of distances, None being infinite, through the histogram."""
+    num_bins = len(distance_bin_edges_km())
+    group = np.array([i for i, each in enumerate(groups) for x in each if x is not None], int)
+    value = np.array([x for each in groups for x in each if x is not None], float)
+    bins = distance_bins(value)
+    counts = np.zeros((len(groups), num_bins), dtype=np.int64)
+    np.add.at(counts, (group, bins), 1)
+
+    def values(matters):
+        hits = matters[group, bins]
+        half = len(value) // 2
+        for part in (slice(0, half), slice(half, None)):
+            yield group[part][hits[part]], value[part][hits[part]]
+
+    return medians.group_medians(counts, np.array([len(each) for each in groups]), values)
+
+
+def plain(group):
+    if not group:
+        return np.nan
+    return statistics.median(np.inf if x is None else x for x in group)
+
+
+@given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
+def test_medians_are_those_of_plain_python(groups):
+    np.testing.assert_array_equal(find(groups), [plain(each) for each in groups])
+
+
+@pytest.mark.parametrize("most", [1, 5])
+@settings(max_examples=30)
+@given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
+def test_medians_stay_the_same_when_few_values_fit(most, groups):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(medians, "_MOST_VALUES", most)
+        np.testing.assert_array_equal(find(groups), [plain(each) for each in groups])
+
+
+def test_half_missing_makes_an_even_median_infinite():
+    assert find([[1.0, None], [1.0, 2.0, None], [None], []])[:3].tolist() == [np.inf, 2.0, np.inf]
