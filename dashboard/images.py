@@ -182,8 +182,16 @@ def one(view: View, image_id: int) -> One:
         )
 
 
-def note(path: Path, action: triage.Action) -> str:
-    """Keep what was noted about an image, and say it where it is not plain to see.
+@dataclass(frozen=True)
+class Noted:
+    """What became of an action: whether it changed anything, and words about it, if any."""
+
+    changed: bool
+    words: str = ""
+
+
+def note(path: Path, action: triage.Action) -> Noted:
+    """Keep what was noted about an image.
 
     Args:
         path: The store.
@@ -203,10 +211,12 @@ def note(path: Path, action: triage.Action) -> str:
     with _writer(path) as opened:
         if action.kind == triage.UNDO:
             words = store.undo(opened)
-            return "Nothing to undo." if words is None else f"Undone: {plain(words)}."
-        if action.kind in changes:
-            store.annotate(opened, [action.image_id], **changes[action.kind])
-    return ""
+            if words is None:
+                return Noted(changed=False, words="There is nothing to undo.")
+            return Noted(changed=True, words=f"Undone: {plain(words)}.")
+        if action.kind not in changes:
+            return Noted(changed=False)
+        return Noted(store.annotate(opened, [action.image_id], **changes[action.kind]) > 0)
 
 
 def _writer(path: Path) -> Store:

@@ -184,13 +184,32 @@ def _act_on_page(view: View, shown: images.Page, action: triage.Action) -> str:
     elif action.kind == triage.PAGE:
         turn_to(shown.number + (1 if action.value == "next" else -1))
     else:
-        return images.note(view.path, action)
+        return images.note(view.path, action).words
     return ""
 
 
 def turn_to(number: int) -> None:
     """Make the URL name a page of the gallery."""
     state.change(**{PAGE: None if number <= 1 else str(number)})
+
+
+def neighbour(path: str, image_id: int | None) -> triage.Neighbour | None:
+    """The image before or after the present one, with its address on a page.
+
+    Args:
+        path: The page's path.
+        image_id: The image; None where there is none.
+    """
+    if image_id is None:
+        return None
+    own = {SORT: st.query_params.get(SORT), IMAGE: str(image_id)}
+    return triage.Neighbour(image_id, state.href(path, **own))
+
+
+def subject(found: images.One, image_id: int) -> triage.Subject:
+    """An image as the triage form shows it."""
+    name = found.fields["image_filename"]
+    return triage.Subject(image_id=image_id, name=name, **noted(found.notes, image_id))
 
 
 def _act_in_preview(
@@ -202,7 +221,7 @@ def _act_in_preview(
     if action.kind == triage.OPEN:
         _ask_to_go(key, link(action.image_id))
         return ""
-    return "" if action.kind == triage.PAGE else images.note(view.path, action)
+    return "" if action.kind == triage.PAGE else images.note(view.path, action).words
 
 
 def _ask_to_go(key: str, changes: Parameters) -> None:

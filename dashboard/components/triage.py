@@ -22,6 +22,7 @@ OPEN, PAGE = "open", "page"
 KINDS = frozenset({TAG, UNTAG, NOTE, STATUS, UNDO, OPEN, PAGE})
 
 _MOST_ACTIONS = 200
+_MOST_SHOWN = 200
 _LONGEST_VALUE = 10_000
 _LONGEST_SESSION = 64
 
@@ -87,6 +88,15 @@ class _Memory:
     problem: str = ""
     words: str = ""
     handled: dict[str, Any] = field(default_factory=dict)
+    shown: dict[int, None] = field(default_factory=dict)
+
+    def show(self, image_ids: Collection[int]) -> None:
+        """Remember the images shown last: a key may be pressed while the next one is on its way."""
+        for image_id in image_ids:
+            self.shown.pop(image_id, None)
+            self.shown[image_id] = None
+        for oldest in list(self.shown)[:-_MOST_SHOWN]:
+            del self.shown[oldest]
 
 
 def controls(
@@ -136,11 +146,13 @@ def mount(
         component: As `st.components.v2.component` gives it.
         data: Its own data; what the form needs is added.
         key: Unique on the page.
-        image_ids: The images that are shown: no other may be acted on.
+        image_ids: The images that are shown: only these, and those shown shortly before, may be
+            acted on.
         on_action: Does what an action says, and gives words to show, if any, or raises a
             `StreetClipError`, which is shown.
     """
     memory = _memory(key)
+    memory.show(image_ids)
     shared = {
         "suggested": list(SUGGESTED_TAGS),
         "statuses": list(STATUSES),
@@ -150,7 +162,7 @@ def mount(
     }
 
     def receive() -> None:
-        _handle(memory, st.session_state[key].get("actions"), image_ids, on_action)
+        _handle(memory, st.session_state[key].get("actions"), on_action)
 
     component(key=key, data=data | shared, on_actions_change=receive)
 
@@ -160,14 +172,9 @@ def _memory(key: str) -> _Memory:
     return memory
 
 
-def _handle(
-    memory: _Memory,
-    payload: object,
-    image_ids: Collection[int],
-    on_action: Callable[[Action], str],
-) -> None:
+def _handle(memory: _Memory, payload: object, on_action: Callable[[Action], str]) -> None:
     """Do the actions that are new, in order, and remember what went wrong."""
-    session, numbered = read_actions(payload, image_ids)
+    session, numbered = read_actions(payload, memory.shown)
     if session != memory.session:
         memory.session, memory.number = session, 0
     new = [(number, action) for number, action in numbered if number > memory.number]

@@ -102,15 +102,11 @@ def _one(view: View, order: str, image_id: int) -> None:
     with right:
         detail.verdict(found.fields)
         triage.controls(
-            triage.Subject(
-                image_id=image_id,
-                name=found.fields["image_filename"],
-                **album.noted(found.notes, image_id),
-            ),
+            album.subject(found, image_id),
             key="triage",
             on_action=lambda action: _act(view, action),
-            previous=_neighbour(place.previous),
-            following=_neighbour(place.following),
+            previous=album.neighbour(album.PATH, place.previous),
+            following=album.neighbour(album.PATH, place.following),
         )
     _more(view, found, image_id)
 
@@ -164,16 +160,8 @@ def _way_back(view: View, place: images.Place) -> None:
         markup.draw(markup.tag("p", words, css="sc-line"))
 
 
-def _neighbour(image_id: int | None) -> triage.Neighbour | None:
-    if image_id is None:
-        return None
-    sort = st.query_params.get(album.SORT)
-    own = {album.SORT: sort, album.IMAGE: str(image_id)}
-    return triage.Neighbour(image_id, state.href(album.PATH, **own))
-
-
 def _act(view: View, action: triage.Action) -> str:
     if action.kind == triage.OPEN:
         state.change(**{album.IMAGE: str(action.image_id)})
         return ""
-    return images.note(view.path, action)
+    return images.note(view.path, action).words
