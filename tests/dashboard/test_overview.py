@@ -135,7 +135,7 @@ def test_bars_by_continent_start_at_zero_and_are_sorted_by_value(open_page, writ
     page = open_page(written.path)
     bars = chart(page, 1)["layer"][0]
     assert bars["encoding"]["x"]["scale"]["domain"] == [0, 100]
-    assert bars["encoding"]["y"]["sort"] == ["Europe", "Asia", "Oceania"]
+    assert bars["encoding"]["y"]["sort"] is None  # the order of the rows
     table = page.dataframe[1].value
     assert table["continent"].tolist() == ["Europe", "Asia", "Oceania"]
     assert table["country"].tolist() == [75, 50, 25]

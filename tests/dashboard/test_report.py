@@ -5,7 +5,14 @@ import math
 import pandas as pd
 import pytest
 
-from dashboard.report import continent_shares, curve_shares, report_of_metrics, report_of_totals
+from dashboard.report import (
+    Delta,
+    continent_shares,
+    curve_shares,
+    report_of_groups,
+    report_of_metrics,
+    report_of_totals,
+)
 from streetclip.geo import THRESHOLDS_KM
 
 
@@ -93,3 +100,42 @@ def test_a_continent_without_a_right_country_has_no_share_given_country():
     assert row["country"] == 0
     assert math.isnan(row["hierarchical"])
     assert math.isnan(row["geoscore"])
+
+
+def groups(**columns):
+    """Groups as `analysis.group_accuracy` gives them: counters and medians."""
+    medians = {"median_km": [90.5], "median_low_km": [75.0], "median_high_km": [110.0]}
+    length = len(next(iter(columns.values())))
+    return places(**columns).assign(**{name: value * length for name, value in medians.items()})
+
+
+def test_a_choice_of_images_has_its_exact_median_with_its_interval():
+    overall = groups(n=[9], with_coordinates=[8])
+    found = report_of_groups(overall, groups(continent=["Asia"], n=[9]), curve([1, 2, 5], 8))
+    distance = found.distance
+    assert (distance.median_km, distance.low_km, distance.high_km) == (90.5, 75.0, 110.0)
+    assert not distance.is_binned
+
+
+def test_continents_are_the_sums_of_their_countries():
+    countries = groups(continent=["Asia", "Europe", "Asia"], n=[4, 9, 6], country_correct=[1, 9, 4])
+    found = report_of_groups(groups(n=[19], country_correct=[14]), countries, curve([0, 0, 0], 0))
+    shares = found.continents.set_index("continent")
+    assert (shares.loc["Asia", "n"], shares.loc["Asia", "country"]) == (10, 0.5)
+    assert (shares.loc["Europe", "n"], shares.loc["Europe", "country"]) == (9, 1.0)
+    assert found.country.value == pytest.approx(14 / 19)
+
+
+def test_a_choice_of_no_images_has_no_figures():
+    none = groups(continent=[], n=[])
+    found = report_of_groups(none, none, curve([0, 0, 0], 0))
+    assert (found.num_images, found.country.value, found.distance.median_km) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("ends", "is_clear"),
+    [((0.01, 0.2), True), ((-0.2, -0.01), True), ((-0.1, 0.2), False), ((0.0, 0.2), False)],
+)
+def test_a_difference_is_clear_where_its_interval_leaves_out_zero(ends, is_clear):
+    assert Delta(sum(ends) / 2, *ends).is_clear is is_clear
+    assert not Delta(None, None, None).is_clear
