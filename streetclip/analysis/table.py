@@ -313,7 +313,7 @@ def _within(mask: NDArray[np.bool_], table: RunTable, name: str, bounds: Bounds)
 def _rounded(value: float, dtype: np.dtype[Any], towards: float) -> Any:
     """The nearest number of a precision that is not on the far side of a value."""
     near = dtype.type(value)
-    beyond = near < value if towards > 0 else near > value
+    beyond = float(near) < value if towards > 0 else float(near) > value
     return np.nextafter(near, dtype.type(towards)) if beyond else near
 
 
