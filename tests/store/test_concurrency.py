@@ -5,7 +5,15 @@ import sys
 
 import numpy as np
 
-from streetclip.store import distance_curve, list_runs, open_store, run_totals
+from streetclip.store import (
+    dataset_columns,
+    distance_curve,
+    list_runs,
+    open_store,
+    predicted_places,
+    run_columns,
+    run_totals,
+)
 
 JOB = """
 import sys
@@ -70,3 +78,47 @@ def test_two_jobs_may_make_the_store_at_the_same_time(tmp_path):
     outputs = [job.communicate("go\n") for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0, 0], outputs
     assert sorted(out.strip() for out, _ in outputs) == ["1", "2", "3"]
+
+
+FINISHER = """
+import sys
+import pandas as pd
+from streetclip.store import finish_run, open_store, write_predictions
+
+path, frame_path, run_id, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+predictions = pd.read_pickle(frame_path)
+with open_store(path) as store:
+    for start in range(0, len(predictions), batch):
+        write_predictions(store, {run_id: predictions[start : start + batch]})
+    finish_run(store, run_id, {})
+"""
+
+
+def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(make_filled):
+    filled = make_filled(900)
+    predictions = filled.predictions()
+    # Each batch brings places that were not predicted before.
+    cities = np.where(predictions["pred_city"].isna(), None, [f"c{i // 7}" for i in range(900)])
+    predictions = predictions.assign(pred_city=cities).sample(frac=1, random_state=8)
+    frame_path = filled.folder / "predictions.pickle"
+    predictions.to_pickle(frame_path)
+    expected = predictions.set_index("image_id")
+    job = start_process(FINISHER, filled.path, frame_path, filled.run_id, 30)
+    seen, ended = set(), False
+    with open_store(filled.path, read_only=True, busy_timeout_s=5.0) as reader:
+        image_ids = dataset_columns(reader, filled.dataset.id).image_ids
+        while not ended:
+            ended = job.poll() is not None
+            with reader.snapshot():
+                columns = run_columns(reader, filled.run_id, ["pred_place", "margin"], image_ids)
+                places = predicted_places(reader, filled.run_id)
+            done = np.flatnonzero(columns["done"])
+            assert len(done) % 30 == 0
+            seen.add(len(done))
+            found = places.iloc[columns["pred_place"][done]]["city"]
+            wanted = expected.loc[image_ids[done], "pred_city"].fillna("")
+            assert found.tolist() == wanted.tolist()
+    output = job.communicate()
+    assert job.returncode == 0, output
+    assert max(seen) == 900
+    assert len(seen) > 2

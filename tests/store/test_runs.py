@@ -41,6 +41,7 @@ def test_a_run_keeps_what_it_was_made_of(filled):
         "dataset": "test",
         "drawn": True,
         "num_skipped": 3,
+        "attribute_columns": ("weather",),
         "csv_path": str(filled.folder / "test.csv"),
     }
     assert {name: run[name] for name in expected} == expected
