@@ -1,6 +1,6 @@
 """The images of a view as a gallery: read, made into cards, and what is done to them kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -77,6 +77,7 @@ def few(
     key: str,
     order: str = DEFAULT_ORDER,
     words: str = "",
+    beside: Mapping[int, str] | None = None,
 ) -> None:
     """Draw some images that a page has chosen itself; a click opens one on the failures page.
 
@@ -87,6 +88,7 @@ def few(
         key: Unique on the page.
         order: In which the failures page then goes on.
         words: What stands first, such as "most sure first".
+        beside: By image, a line for its card, such as what another run says; untrusted.
     """
     _go_where_asked(key)
     if not image_ids:
@@ -97,7 +99,7 @@ def few(
     of = f"{formats.count(len(image_ids))} of {formats.count(total)} images"
     markup.remark(", ".join(filter(None, (of, words))))
     gallery.cards(
-        cards(details, lambda image_id: state.href(PATH, **link(image_id))),
+        cards(details, lambda image_id: state.href(PATH, **link(image_id)), beside),
         key=key,
         label="Images",
         on_action=lambda action: _act_in_preview(view, key, link, action),
@@ -125,18 +127,25 @@ def page_of(view: View, shown: images.Page, order: str, *, key: str) -> None:
     )
 
 
-def cards(details: images.Details, href: Callable[[int], str]) -> list[gallery.Card]:
+def cards(
+    details: images.Details,
+    href: Callable[[int], str],
+    beside: Mapping[int, str] | None = None,
+) -> list[gallery.Card]:
     """Make the cards of some images.
 
     Args:
         details: What the store says of them.
         href: The address of an image's page.
+        beside: As `few`.
     """
     pictures = thumbnails(details.files)
-    return [
-        _card(row, picture, noted(details.notes, int(row["image_id"])), href(int(row["image_id"])))
-        for row, picture in zip(details.rows.to_dict("records"), pictures, strict=True)
-    ]
+    made = []
+    for row, picture in zip(details.rows.to_dict("records"), pictures, strict=True):
+        image_id = int(row["image_id"])
+        more = noted(details.notes, image_id) | {"beside": (beside or {}).get(image_id, "")}
+        made.append(_card(row, picture, more, href(image_id)))
+    return made
 
 
 def noted(notes: pd.DataFrame, image_id: int) -> dict[str, Any]:
@@ -147,9 +156,7 @@ def noted(notes: pd.DataFrame, image_id: int) -> dict[str, Any]:
     return {"tags": found["tags"], "note": found["note"], "status": found["status"]}
 
 
-def _card(
-    row: dict[Any, Any], picture: Thumbnail, annotation: dict[str, Any], href: str
-) -> gallery.Card:
+def _card(row: dict[Any, Any], picture: Thumbnail, more: dict[str, Any], href: str) -> gallery.Card:
     predicted = bool(row["pred_country"])
     return gallery.Card(
         image_id=int(row["image_id"]),
@@ -164,7 +171,7 @@ def _card(
         country_right=bool(row["country_correct"]) if predicted else None,
         distance=formats.kilometres(row["distance_km"]),
         confidence=float(row["country_probability"]) if predicted else None,
-        **annotation,
+        **more,
     )
 
 

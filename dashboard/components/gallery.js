@@ -64,6 +64,7 @@ function body(card) {
       verdict(card.country_right),
     ),
     el("span", { class: "numbers" }, el("span", {}, card.distance), confidence(card)),
+    card.beside ? el("span", { class: "beside", title: card.beside }, el("bdi", {}, card.beside)) : null,
     chips(card),
   );
 }

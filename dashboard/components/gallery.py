@@ -11,6 +11,7 @@ from dashboard.components import triage
 from dashboard.formats import plain, share
 
 _LONGEST_PLACE = 80
+_LONGEST_BESIDE = 200
 _LONGEST_PROBLEM = 240
 
 
@@ -29,6 +30,7 @@ class Card(triage.Subject):
         country_right: None where nothing was predicted.
         distance: As it is shown.
         confidence: Probability of the predicted country in [0, 1], None where there is none.
+        beside: A further line, such as what another run says.
     """
 
     href: str
@@ -41,6 +43,7 @@ class Card(triage.Subject):
     country_right: bool | None
     distance: str
     confidence: float | None
+    beside: str = ""
 
     def data(self) -> dict[str, Any]:
         """What the browser needs."""
@@ -59,6 +62,7 @@ class Card(triage.Subject):
                 "distance": self.distance,
                 "confidence": self.confidence,
                 "confidence_text": share(self.confidence),
+                "beside": plain(self.beside, _LONGEST_BESIDE),
             }
         )
 
