@@ -1,23 +1,22 @@
-"""Whether a confidence can be trusted: reliability diagram, confidence by country, coverage."""
+"""Whether a confidence can be trusted: reliability diagram and coverage curve."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import formats, theme
-from dashboard.components import charts, markup, picks, vega
+from dashboard.components import charts, markup, vega
 from dashboard.components.vega import Spec
 from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
 
-_SCALE = {"domain": [0, 100], "nice": False}
-_AXIS_PIXELS = {"minExtent": 42, "maxExtent": 42}  # charts above one another share their x axis
+AXIS_PIXELS = {"minExtent": 42, "maxExtent": 42}  # charts above one another share their x axis
 _HISTOGRAM_HEIGHT = 130
-_NUM_NAMED = 6
 _MARKED_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-_CLOSEST_MARKS = 6.0  # per cent of coverage between two labels
+_CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
 _PER_CENT = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn("n", format="localized")
 
@@ -36,7 +35,7 @@ def diagram(bins: pd.DataFrame, subject: str) -> None:
     rows = _bin_rows(bins)
     filled = rows[rows["n"] > 0]
     vega.draw(
-        [_diagonal(), *_bars(filled, subject)],
+        [diagonal(), *_bars(filled, subject)],
         key="reliability",
         alt_text=_diagram_text(bins, subject),
     )
@@ -82,9 +81,35 @@ def _bin_rows(bins: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _axis(field: str, title: str | None, **axis: object) -> Spec:
-    return vega.quantity(
-        field, title=title, scale=_SCALE, axis={"values": charts.SHARE_TICKS, **axis}
+def share_axis(field: str, title: str | None, lowest: float = 0.0, **settings: Any) -> Spec:
+    """A channel of shares in per cent, up to 100.
+
+    Args:
+        field: Column of the shares.
+        title: What they are.
+        lowest: Where the axis begins.
+        settings: Of Vega-Lite's axis.
+    """
+    step = 20 if lowest < 50 else 10  # noqa: PLR2004 -- per cent
+    ticks = list(range(int(lowest), 101, step))
+    settings = {"values": ticks, **settings}
+    return vega.quantity(field, title=title, scale=_scale(lowest), axis=settings)
+
+
+def _scale(lowest: float) -> Spec:
+    return {"domain": [lowest, 100], "nice": False}
+
+
+def diagonal(lowest: float = 0.0) -> Spec:
+    """Where confidence equals accuracy."""
+    ends = pd.DataFrame({"both": [lowest, 100.0]})
+    return vega.layer(
+        ends,
+        "line",
+        mark={"strokeDash": [5, 4], "strokeWidth": 1.2},
+        x=vega.quantity("both", scale=_scale(lowest)),
+        y=vega.quantity("both", scale=_scale(lowest)),
+        color=vega.role("muted"),
     )
 
 
@@ -93,21 +118,8 @@ def _pale() -> Spec:
     return {"condition": {"test": test, "value": theme.PALE_OPACITY}, "value": 1}
 
 
-def _diagonal() -> Spec:
-    """Where confidence equals accuracy."""
-    ends = pd.DataFrame({"x": [0.0, 100.0], "y": [0.0, 100.0]})
-    return vega.layer(
-        ends,
-        "line",
-        mark={"strokeDash": [5, 4], "strokeWidth": 1.2},
-        x=vega.quantity("x", scale=_SCALE),
-        y=vega.quantity("y", scale=_SCALE),
-        color=vega.role("muted"),
-    )
-
-
 def _bars(rows: pd.DataFrame, subject: str) -> list[Spec]:
-    y_axis = _axis("value", f"{subject} accuracy (%)", **_AXIS_PIXELS)
+    y_axis = share_axis("value", f"{subject} accuracy (%)", **AXIS_PIXELS)
     texts = vega.tooltip(
         ("bin", "confidence (%)"),
         ("confidence_label", "mean confidence"),
@@ -120,7 +132,7 @@ def _bars(rows: pd.DataFrame, subject: str) -> list[Spec]:
         rows,
         "bar",
         mark={"opacity": 0.28, "stroke": None},
-        x=_axis("low", None, grid=False, labels=False, ticks=False),
+        x=share_axis("low", None, grid=False, labels=False, ticks=False),
         x2={"field": "high"},
         y=y_axis,
         y2={"datum": 0},
@@ -154,9 +166,9 @@ def _histogram(rows: pd.DataFrame, subject: str) -> list[Spec]:
         rows,
         "bar",
         mark={"stroke": None},
-        x=_axis("low", f"confidence in the {subject} (%)", grid=False),
+        x=share_axis("low", f"confidence in the {subject} (%)", grid=False),
         x2={"field": "high"},
-        y=vega.quantity("n", title="images", axis={"tickCount": 2, "format": "~s", **_AXIS_PIXELS}),
+        y=vega.quantity("n", title="images", axis={"tickCount": 2, "format": "~s", **AXIS_PIXELS}),
         y2={"datum": 0},
         color=vega.role("muted"),
         tooltip=vega.tooltip(("bin", "confidence (%)"), ("n_label", "n")),
@@ -208,8 +220,9 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
     """
     rows = _coverage_rows(curve[curve["n"] > 0])
     marked = _marked(rows)
-    x = _axis("coverage", "share of images answered (%)")
-    y = _axis("value", f"{subject} accuracy of those (%)", **_AXIS_PIXELS)
+    lowest = floor(rows["value"].min())
+    x = share_axis("coverage", "share of images answered (%)", grid=False)
+    y = share_axis("value", f"{subject} accuracy of those (%)", lowest, **AXIS_PIXELS)
     line = rows[["coverage", "value", "low", "high"]]
     texts = vega.tooltip(
         ("threshold_label", "confidence from"),
@@ -222,9 +235,9 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         vega.layer(
             line,
             "area",
-            mark={"opacity": 0.25},
+            mark={"opacity": 0.25, "clip": True},
             x=x,
-            y=vega.quantity("low", scale=_SCALE),
+            y=vega.quantity("low", scale=_scale(lowest)),
             y2={"field": "high"},
             color=vega.role("right"),
         ),
@@ -240,12 +253,22 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         ),
         vega.layer(marked, "text", mark={"dy": -13}, x=x, y=y, text=vega.name("threshold_label")),
     ]
-    vega.draw(layers, key="coverage", alt_text=_coverage_text(marked, subject))
+    vega.draw(
+        layers,
+        key="coverage",
+        alt_text=_coverage_text(marked, subject),
+        height=theme.CHART_HEIGHT + _HISTOGRAM_HEIGHT,
+    )
     markup.remark(
         "Points: what is left if the model answers only from that confidence on. Band: Wilson 95 %."
     )
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
         _coverage_table(marked)
+
+
+def floor(least: float) -> float:
+    """A round share, with room, below the least that is drawn; for axes of lines and points."""
+    return float(max(0, 10 * int((least - 5) // 10)))
 
 
 def _coverage_rows(curve: pd.DataFrame) -> pd.DataFrame:
@@ -293,125 +316,3 @@ def _coverage_text(marked: pd.DataFrame, subject: str) -> str:
         )
     ]
     return f"{subject.capitalize()} accuracy if only the surest are answered: {', '.join(parts)}."
-
-
-# By country
-
-
-def countries(
-    frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
-) -> None:
-    """Draw the accuracy of each true country against the mean confidence in its images.
-
-    Args:
-        frame: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1].
-        subject: What is right or wrong, as "country".
-        chosen: The country that is filtered by, if any.
-        on_pick: Called with the code of a country that is clicked, None to clear the filter.
-    """
-    rows = _country_rows(frame)
-    key = picks.keyed("reliability_countries", chosen)
-    codes = set(frame["country"])
-
-    def pick() -> None:
-        code = (picks.clicked_mark(key) or {}).get("country")
-        if code in codes:
-            on_pick(None if code == chosen else code)
-
-    vega.draw(
-        [_diagonal(), *_country_layers(rows, subject, chosen)],
-        key=key,
-        alt_text=_country_text(rows, subject),
-        height=theme.CHART_HEIGHT + _HISTOGRAM_HEIGHT,
-        on_select=pick,
-    )
-    few = (rows["n"] < theme.SMALL_N).any()
-    pale = f" Pale: fewer than {theme.SMALL_N} images." if few else ""
-    markup.remark(f"Size: images. Named: the farthest from the line. Click: its images.{pale}")
-    with st.expander("Table: confidence and accuracy by country", key="reliability_country_table"):
-        _country_table(rows, chosen, on_pick)
-
-
-def _country_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Countries in per cent, the farthest from the diagonal by their surest gap first."""
-    shares = frame.rename(columns={"accuracy": "value"})
-    rows = charts.in_per_cent(shares).assign(
-        confidence=100 * frame["confidence"],
-        gap=100 * (frame["confidence"] - frame["accuracy"]),
-        name=[formats.country(code) for code in frame["country"]],
-        confidence_label=[formats.share(value) for value in frame["confidence"]],
-    )
-    rows["gap_label"] = [formats.points(gap / 100) for gap in rows["gap"]]
-    return rows.sort_values("gap", key=abs, ascending=False, kind="stable", ignore_index=True)
-
-
-def _country_layers(rows: pd.DataFrame, subject: str, chosen: str | None) -> list[Spec]:
-    x = _axis("confidence", "mean confidence (%)", grid=False)
-    y = _axis("value", f"{subject} accuracy (%)", **_AXIS_PIXELS)
-    point = vega.layer(
-        rows,
-        "point",
-        mark={"filled": True, "cursor": "pointer", "stroke": None},
-        x=x,
-        y=y,
-        size=vega.quantity("n", scale={"range": [25, 500]}, legend=None),
-        color=vega.role("right"),
-        opacity={
-            "condition": {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY},
-            "value": 0.75,
-        },
-        tooltip=vega.tooltip(
-            ("name", "true country"),
-            ("confidence_label", "mean confidence"),
-            ("label", "accuracy"),
-            ("interval", "95 % interval"),
-            ("gap_label", "confidence − accuracy (points)"),
-            ("n_label", "n"),
-        ),
-    )
-    named = rows[rows["n"] >= theme.SMALL_N].head(_NUM_NAMED)
-    ring = rows[rows["country"] == chosen]
-    return [
-        point | {"params": picks.mark("country")},
-        vega.layer(ring, "point", mark={"size": 550, "strokeWidth": 2, "opacity": 1}, x=x, y=y),
-        vega.layer(
-            pd.concat([named, ring]).drop_duplicates("country"),
-            "text",
-            mark={"align": "left", "dx": 10, "limit": 110},
-            x=x,
-            y=y,
-            text=vega.name("name"),
-        ),
-    ]
-
-
-def _country_table(
-    rows: pd.DataFrame, chosen: str | None, on_pick: Callable[[str | None], None]
-) -> None:
-    codes = list(rows["country"])
-    picks.table(
-        rows[["name", "n", "confidence", "value", "interval", "gap"]],
-        key=picks.keyed("reliability_country_rows", chosen),
-        chosen=picks.position(codes, chosen),
-        on_pick=lambda row: on_pick(None if row is None else codes[row]),
-        columns={
-            "name": "true country",
-            "n": _WHOLE,
-            "confidence": st.column_config.NumberColumn("mean confidence (%)", format="%.1f"),
-            "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
-            "interval": "95 %",
-            "gap": st.column_config.NumberColumn("gap (points)", format="%+.1f"),
-        },
-    )
-
-
-def _country_text(rows: pd.DataFrame, subject: str) -> str:
-    named = rows[rows["n"] >= theme.SMALL_N].head(_NUM_NAMED)
-    parts = [
-        f"{name} {accuracy} right at a confidence of {confidence}"
-        for name, accuracy, confidence in zip(
-            named["name"], named["label"], named["confidence_label"], strict=True
-        )
-    ]
-    what = f"{subject.capitalize()} accuracy against mean confidence of {len(rows)} countries"
-    return f"{what}. Farthest apart: {'; '.join(parts) or 'none with enough images'}."

@@ -5,9 +5,10 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import formats, judgement, page, state
-from dashboard.components import controls, figures, markup, reliability
+from dashboard.components import confidence, controls, figures, markup, reliability
 from dashboard.view import View
 from streetclip.analysis import Calibration
+from streetclip.metrics.intervals import Proportion
 
 _LEVELS = {"country": "Country", "city": "City given country"}
 _SUBJECTS = {"country": "country", "city": "city"}
@@ -38,9 +39,10 @@ def _body(view: View) -> None:
     by_country = judgement.calibration(everything, level).by_country
     if len(by_country):
         st.subheader("Confidence and accuracy by true country", anchor=False)
-        reliability.countries(
+        confidence.countries(
             by_country, subject, view.selection.country, lambda code: _pick(view, code)
         )
+        _link(view)
 
 
 def _nothing(level: str) -> str:
@@ -66,7 +68,8 @@ def _headline(found: Calibration, level: str) -> None:
     n = f"n = {formats.count(found.n)}"
     silent = found.num_images - found.n
     of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n
-    gap = None
+    right = None if found.accuracy is None else Proportion(round(found.accuracy * found.n), found.n)
+    gap = 0.0
     if found.confidence is not None and found.accuracy is not None:
         gap = found.confidence - found.accuracy
     columns = st.columns(3, gap="small")
@@ -91,11 +94,21 @@ def _headline(found: Calibration, level: str) -> None:
         figures.figure(
             "Accuracy",
             formats.share(found.accuracy),
-            "" if gap is None else f"{formats.points(-gap)}{formats.NBSP}pp from confidence",
-            n,
+            "" if right is None else formats.interval(right.low, right.high),
+            f"{n} · {formats.share(abs(gap))} {'below' if gap > 0 else 'above'} the confidence",
             "Share of these images that is right. Images without a prediction are not among "
-            "them: they have no confidence.",
+            "them: they have no confidence. Interval: Wilson 95 %.",
         )
+
+
+def _link(view: View) -> None:
+    """The way to the images, where a country is chosen."""
+    from dashboard import navigation  # the pages are its own
+
+    code = view.selection.country
+    if code is not None:
+        label = f"Wrong images of {formats.markdown(formats.country(code))}"
+        navigation.link("failures", label, "photo_library")
 
 
 def _pick(view: View, code: str | None) -> None:

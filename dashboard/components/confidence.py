@@ -1,0 +1,156 @@
+"""Confidence against accuracy, country by country."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats, theme
+from dashboard.components import charts, markup, picks, vega
+from dashboard.components.reliability import AXIS_PIXELS, diagonal, floor, share_axis
+from dashboard.components.vega import Spec
+
+_HEIGHT = 430
+_NUM_NAMED = 6
+_NAME_ROOM = (25.0, 5.0)  # per cent of the axes that a name takes
+_WHOLE = st.column_config.NumberColumn("n", format="localized")
+
+
+def countries(
+    frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    """Draw the accuracy of each true country against the mean confidence in its images.
+
+    Args:
+        frame: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1].
+        subject: What is right or wrong, as "country".
+        chosen: The country that is filtered by, if any.
+        on_pick: Called with the code of a country that is clicked, None to clear the filter.
+    """
+    rows = _country_rows(frame)
+    key = picks.keyed("reliability_countries", chosen)
+    codes = set(frame["country"])
+
+    def pick() -> None:
+        code = (picks.clicked_mark(key) or {}).get("country")
+        if code in codes:
+            on_pick(None if code == chosen else code)
+
+    lowest = floor(rows[["confidence", "value"]].min().min())
+    named = _named(rows, 100 - lowest)
+    vega.draw(
+        [diagonal(lowest), *_country_layers(rows, named, subject, chosen, lowest)],
+        key=key,
+        alt_text=_country_text(named, len(rows), subject),
+        height=_HEIGHT,
+        on_select=pick,
+    )
+    few = (rows["n"] < theme.SMALL_N).any()
+    pale = f" Pale: fewer than {theme.SMALL_N} images." if few else ""
+    markup.remark(
+        f"Size: images. Named: the farthest from the line. Click a country to filter by it.{pale}"
+    )
+    with st.expander("Table: confidence and accuracy by country", key="reliability_country_table"):
+        _country_table(rows, chosen, on_pick)
+
+
+def _country_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Countries in per cent, the farthest from the diagonal by their surest gap first."""
+    shares = frame.rename(columns={"accuracy": "value"})
+    rows = charts.in_per_cent(shares).assign(
+        confidence=100 * frame["confidence"],
+        gap=100 * (frame["confidence"] - frame["accuracy"]),
+        name=[formats.country(code) for code in frame["country"]],
+        confidence_label=[formats.share(value) for value in frame["confidence"]],
+    )
+    rows["gap_label"] = [formats.points(gap / 100) for gap in rows["gap"]]
+    return rows.sort_values("gap", key=abs, ascending=False, kind="stable", ignore_index=True)
+
+
+def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
+    """The countries farthest from the diagonal, those left out whose name would hide another's."""
+    kept: list[int] = []
+    for position, row in enumerate(rows[["confidence", "value", "n"]].itertuples(index=False)):
+        if row.n < theme.SMALL_N or len(kept) == _NUM_NAMED:
+            continue
+        others = rows.iloc[kept]
+        beside = (others["confidence"] - row.confidence).abs() < _NAME_ROOM[0] * span / 100
+        level = (others["value"] - row.value).abs() < _NAME_ROOM[1] * span / 100
+        if not (beside & level).any():
+            kept.append(position)
+    return rows.iloc[kept]
+
+
+def _country_layers(
+    rows: pd.DataFrame, named: pd.DataFrame, subject: str, chosen: str | None, lowest: float
+) -> list[Spec]:
+    x = share_axis("confidence", "mean confidence (%)", lowest, grid=False)
+    y = share_axis("value", f"{subject} accuracy (%)", lowest, **AXIS_PIXELS)
+    few = {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY}
+    size = {"domain": [0, max(int(rows["n"].max()), 1)], "range": [20, 260]}
+    point = vega.layer(
+        rows,
+        "point",
+        mark={"filled": True, "cursor": "pointer", "stroke": None},
+        x=x,
+        y=y,
+        size=vega.quantity("n", scale=size, legend=None),
+        color=vega.role("right"),
+        opacity={"condition": few, "value": 0.7},
+        tooltip=vega.tooltip(
+            ("name", "true country"),
+            ("confidence_label", "mean confidence"),
+            ("label", "accuracy"),
+            ("interval", "95 % interval"),
+            ("gap_label", "confidence − accuracy (points)"),
+            ("n_label", "n"),
+        ),
+    )
+    ring = rows[rows["country"] == chosen]
+    texts = pd.concat([named, ring]).drop_duplicates("country")
+    is_inside = texts["confidence"] < lowest + 0.8 * (100 - lowest)
+    beside = {"limit": 110, "align": "left", "dx": 10}
+    return [
+        point | {"params": picks.mark("country")},
+        vega.layer(ring, "point", mark={"size": 330, "strokeWidth": 2, "opacity": 1}, x=x, y=y),
+        vega.layer(texts[is_inside], "text", mark=beside, x=x, y=y, text=vega.name("name")),
+        vega.layer(
+            texts[~is_inside],
+            "text",
+            mark=beside | {"align": "right", "dx": -10},
+            x=x,
+            y=y,
+            text=vega.name("name"),
+        ),
+    ]
+
+
+def _country_table(
+    rows: pd.DataFrame, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    codes = list(rows["country"])
+    picks.table(
+        rows[["name", "n", "confidence", "value", "interval", "gap"]],
+        key=picks.keyed("reliability_country_rows", chosen),
+        chosen=picks.position(codes, chosen),
+        on_pick=lambda row: on_pick(None if row is None else codes[row]),
+        columns={
+            "name": "true country",
+            "n": _WHOLE,
+            "confidence": st.column_config.NumberColumn("mean confidence (%)", format="%.1f"),
+            "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
+            "interval": "95 %",
+            "gap": st.column_config.NumberColumn("gap (points)", format="%+.1f"),
+        },
+    )
+
+
+def _country_text(named: pd.DataFrame, num_countries: int, subject: str) -> str:
+    parts = [
+        f"{name} {accuracy} right at a confidence of {confidence}"
+        for name, accuracy, confidence in zip(
+            named["name"], named["label"], named["confidence_label"], strict=True
+        )
+    ]
+    what = f"{subject.capitalize()} accuracy against mean confidence of {num_countries} countries"
+    return f"{what}. Farthest apart: {'; '.join(parts) or 'none with enough images'}."
