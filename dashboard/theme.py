@@ -97,6 +97,7 @@ _CSS = """
 }
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
+[class*="st-key-map_of_world"] { flex: none; height: clamp(200px, 55vw, 420px); }
 .sc-legend {
   display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.5rem; margin: 0;
   font-size: 0.85rem; color: color-mix(in srgb, currentColor 72%, transparent);

@@ -74,8 +74,8 @@ def layer(
     transforms: list[Spec] = [] if where is None else [{"filter": where}]
     named = (encoding["color"] or {}).get("role")
     if named is not None:
-        transforms.append({"calculate": f"'{named}'", "as": _ROLE})
-        encoding["color"] = name(_ROLE, scale=_role_scale(), legend=None)
+        transforms.append(role_column(named))
+        encoding["color"] = role_channel()
     return {
         "data": rows,
         **({"transform": transforms} if transforms else {}),
@@ -84,8 +84,15 @@ def layer(
     }
 
 
-def _role_scale() -> Spec:
-    return {"domain": list(theme.ROLES), "range": "category"}
+def role_column(name: str) -> Spec:
+    """The transform that gives rows the role that `role_channel` shows."""
+    return {"calculate": f"'{name}'", "as": _ROLE}
+
+
+def role_channel() -> Spec:
+    """A colour or stroke by the role of `role_column`, for layers that are not made by `layer`."""
+    scale = {"domain": list(theme.ROLES), "range": "category"}
+    return name(_ROLE, scale=scale, legend=None)
 
 
 def draw(
@@ -117,12 +124,18 @@ def draw(
 
 
 def specification(layers: Sequence[Spec], height: int) -> Spec:
-    """The whole chart, its frames gathered under names that change with what they hold."""
+    """The whole chart, its frames gathered under names that change with what they hold.
+
+    Data that is a dictionary stays where it is: what has text for values, or names other data.
+    """
     datasets: dict[str, pd.DataFrame] = {}
     names: dict[int, str] = {}
     drawn = []
     for each in layers:
         rows = each["data"]
+        if isinstance(rows, dict):  # as Vega-Lite takes it
+            drawn.append(each)
+            continue
         if id(rows) not in names:
             names[id(rows)] = f"rows_{_digest(rows)}"
             datasets[names[id(rows)]] = rows
