@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, theme
+from dashboard import formats
 from dashboard.components import markup, picks, vega, world
 from dashboard.components.vega import Spec
 from dashboard.thumbnails import Thumbnail
@@ -164,31 +164,24 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
     x: Spec = vega.quantity(
         "per_cent",
         title="probability (%)",
-        scale={"domain": [0, 125], "nice": False},
+        scale={"domain": [0, 125], "nice": False},  # room for the words at the right
         axis={"values": list(_PER_CENT_TICKS)},
     )
-    tip = vega.tooltip(("name", "candidate"), ("label", "probability"))
-    bars = [
-        vega.layer(
-            rows[rows["role"] == role],
-            "bar",
-            mark={"height": {"band": 0.65}},
-            x=x,
-            y=y,
-            tooltip=tip,
-            color=vega.role(role),
-        )
-        for role in theme.ROLES
-        if (rows["role"] == role).any()
-    ]
-    order = {**y, "sort": list(rows["name"])}
-    for each in bars:
-        each["encoding"]["y"] = order
+    colour = {name: value for name, value in vega.role("muted").items() if name != "datum"}
+    bars = vega.layer(
+        rows,
+        "bar",
+        mark={"height": {"band": 0.65}},
+        x=x,
+        y=y,
+        tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
+        color={**colour, "field": "role"},
+    )
     labels = vega.layer(
-        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=order, text=vega.name("label")
+        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.name("label")
     )
     height = _BAR_PIXELS * max(len(rows), 3) + 45
-    vega.draw([*bars, labels], key=key, alt_text=_bars_text(rows), height=height)
+    vega.draw([bars, labels], key=key, alt_text=_bars_text(rows), height=height)
 
 
 def _bars_text(rows: pd.DataFrame) -> str:
