@@ -227,9 +227,9 @@ def _worlds(tmp_path_factory):
     }
 
 
-@pytest.fixture(params=["whole", "partial", "whole in blocks of 13", "partial in blocks of 13"])
+@pytest.fixture(params=["whole in blocks of 13", "partial"])
 def world(request, _worlds, monkeypatch):
-    """A run over 701 images, or one that has done 310 of 523; read only."""
+    """A run over 701 images in 54 blocks, or one that has done 310 of 523 in a block; read only."""
     if "blocks" in request.param:
         for function in (blocks, selected_rows):
             monkeypatch.setattr(function, "__defaults__", (13,))
