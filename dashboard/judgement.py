@@ -148,18 +148,35 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
 def outcome_images(
-    view: View, level: str, outcome: str, order: str, size: int
+    view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """The first images that were gained, lost or neither, and how many there are.
+    """Images that were gained, lost or neither, the surest first, and how many there are.
 
     Args:
         view: Which images.
         level: "country" or "city".
         outcome: One of `analysis.OUTCOMES`.
-        order: One of `analysis.ORDERS`.
-        size: The most images.
+        number: Of the page, from 1.
+        size: Images of a page.
     """
     run, baseline = table(view), table(view.of_baseline())
     chosen = analysis.outcome_mask(run, baseline, mask(view), outcome, level)
-    image_ids, total = analysis.page_of(run, chosen, order, 0, size)
+    image_ids, total = analysis.page_of(run, chosen, "surest", number - 1, size)
     return tuple(image_ids.tolist()), total
+
+
+def predictions_of_baseline(view: View, image_ids: tuple[int, ...]) -> dict[int, str]:
+    """What the baseline says of some images, in a line each."""
+    if view.baseline_id is None:
+        return {}
+    with reader(view.path) as opened:
+        rows = store.image_rows(opened, view.baseline_id, image_ids)
+    return {int(row["image_id"]): _said(row) for row in rows.to_dict("records")}
+
+
+def _said(row: Mapping[Any, Any]) -> str:
+    if not row["pred_country"]:
+        return "Baseline: no prediction"
+    city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
+    km = formats.kilometres(row["distance_km"])
+    return f"Baseline: {formats.country(row['pred_country'])}{city} · {km}"

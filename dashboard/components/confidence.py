@@ -102,7 +102,7 @@ def _country_layers(
             ("confidence_label", "mean confidence"),
             ("label", "accuracy"),
             ("interval", "95 % interval"),
-            ("gap_label", "confidence − accuracy (points)"),
+            ("gap_label", "confidence − accuracy (pp)"),
             ("n_label", "n"),
         ),
     )
@@ -140,7 +140,7 @@ def _country_table(
             "confidence": st.column_config.NumberColumn("mean confidence (%)", format="%.1f"),
             "value": st.column_config.NumberColumn("accuracy (%)", format="%.1f"),
             "interval": "95 %",
-            "gap": st.column_config.NumberColumn("gap (points)", format="%+.1f"),
+            "gap": st.column_config.NumberColumn("gap (pp)", format="%+.1f"),
         },
     )
 

@@ -127,7 +127,7 @@ def asymmetric(
             "other_taken": st.column_config.NumberColumn("B → A", format="localized"),
             "other_n": st.column_config.NumberColumn("n of B", format="localized"),
             "other_share": st.column_config.NumberColumn("of B (%)", **per_cent_column),
-            "difference": st.column_config.NumberColumn("difference (points)", format="%+.1f"),
+            "difference": st.column_config.NumberColumn("difference (pp)", format="%+.1f"),
             "interval": _INTERVAL,
         },
     )

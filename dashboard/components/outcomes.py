@@ -1,0 +1,245 @@
+"""Two runs over the same images: differences, what was gained and lost, and where."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats
+from dashboard.components import changes, figures, markup, picks, world
+from dashboard.report import Distance
+from streetclip.analysis import Comparison
+
+_DEFINITIONS: Final = {
+    "country": (
+        "Country accuracy",
+        (
+            "Share of images whose predicted country is the true one: this run's minus the "
+            "baseline's. Interval: Newcombe 95 %, paired. Grey: it holds 0."
+        ),
+    ),
+    "city": (
+        "City accuracy",
+        (
+            "Share of images whose predicted country and city are both right: this run's minus the "
+            "baseline's. Interval: Newcombe 95 %, paired. Grey: it holds 0."
+        ),
+    ),
+    "hierarchical": (
+        "City given country",
+        (
+            "Share of images whose city is right, of those whose country is right, each run by its "
+            "own: this run's minus the baseline's. n: images whose country either run has right. "
+            "Interval: bootstrap 95 % over the images. Grey: it holds 0."
+        ),
+    ),
+    "geoscore": (
+        "GeoScore",
+        (
+            "Mean of 5000 · exp(−distance / 1492.7 km): this run's minus the baseline's. Interval: "
+            "normal 95 % of the mean paired difference. Grey: it holds 0."
+        ),
+    ),
+}
+_GREY: Final = "color: #747a82"
+_PER_CENT = {"format": "%.1f"}
+_WHOLE = st.column_config.NumberColumn("n", format="localized")
+
+
+def figure(name: str, found: Comparison) -> None:
+    """Draw one difference with its interval, and both values under it.
+
+    Args:
+        name: "country", "city", "hierarchical" or "geoscore".
+        found: What was compared.
+    """
+    label, help_text = _DEFINITIONS[name]
+    is_share = name != "geoscore"
+    ends = (found.low, found.high)
+    if is_share:
+        value = f"{formats.points(found.difference)}{formats.NBSP}pp"
+        beside = formats.points_interval(*ends)
+        both = [formats.share(each) for each in (found.value, found.baseline_value)]
+    else:
+        value = formats.signed(found.difference)
+        beside = f"{formats.signed(found.low)} to {formats.signed(found.high)}"
+        both = [formats.count(each) for each in (found.value, found.baseline_value)]
+    under = f"{both[0]} against {both[1]} · n = {formats.count(found.n)}"
+    coloured = markup.tag("span", value, css=_direction(found))
+    figures.figure(label, coloured, beside if found.n else "", under, help_text)
+
+
+def _is_clear(low: float, high: float) -> bool:
+    """Whether an interval leaves 0 out."""
+    return low > 0 or high < 0
+
+
+def _direction(found: Comparison) -> str:
+    if not _is_clear(found.low, found.high):
+        return "sc-unclear"
+    return "sc-better" if found.difference > 0 else "sc-worse"
+
+
+def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]) -> None:
+    """Draw images by what happened to them, and the choice of those that are shown.
+
+    Args:
+        outcomes: Images by outcome.
+        chosen: The outcome whose images are shown.
+        on_pick: Called with the outcome that is chosen.
+    """
+    changes.outcome_bar(outcomes)
+    key = "outcome_shown"
+    st.session_state[key] = chosen
+    st.segmented_control(
+        "Images shown",
+        list(changes.OUTCOMES),
+        format_func=lambda each: _with_count(each, outcomes),
+        key=key,
+        required=True,
+        on_change=lambda: on_pick(st.session_state[key]),
+    )
+
+
+def _with_count(outcome: str, outcomes: Mapping[str, int]) -> str:
+    words = changes.OUTCOMES.get(outcome, outcome)
+    return f"{words.capitalize()} · {formats.count(outcomes.get(outcome, 0))}"
+
+
+# By country
+
+
+def countries(
+    frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    """Draw the difference of each true country on a map and in a table.
+
+    Args:
+        frame: As `analysis.compare_by` gives it by country, at least one.
+        subject: What is right or wrong, as "country".
+        chosen: The country that is filtered by, if any.
+        on_pick: Called with the code of a country that is clicked, None to clear the filter.
+    """
+    texts = {
+        "label": [f"{formats.points(value)}{formats.NBSP}pp" for value in frame["difference"]],
+        "interval": _intervals(frame),
+    }
+    world.choropleth(
+        frame.assign(value=frame["difference"], **texts),
+        key=picks.keyed("difference_map", chosen),
+        title=f"change of {subject} accuracy (pp)",
+        scale="difference",
+        words=formats.points,
+        on_select=lambda code: on_pick(None if code == chosen else code),
+    )
+    _country_table(frame, chosen, on_pick)
+
+
+def _intervals(frame: pd.DataFrame) -> list[str]:
+    ends = zip(frame["low"], frame["high"], strict=True)
+    return [formats.points_interval(low, high) for low, high in ends]
+
+
+def _country_table(
+    frame: pd.DataFrame, chosen: str | None, on_pick: Callable[[str | None], None]
+) -> None:
+    ordered = frame.sort_values("difference", ascending=False, kind="stable")
+    codes = list(ordered["country"])
+    rows = pd.DataFrame(
+        {
+            "name": [formats.country(code) for code in codes],
+            "n": ordered["n"].to_numpy(),
+            "difference": 100 * ordered["difference"].to_numpy(),
+            "interval": _intervals(ordered),
+            "gained": ordered["gained"].to_numpy(),
+            "lost": ordered["lost"].to_numpy(),
+            "value": 100 * ordered["value"].to_numpy(),
+            "baseline_value": 100 * ordered["baseline_value"].to_numpy(),
+        }
+    )
+    picks.table(
+        _grey_where_unclear(rows, ordered),
+        key=picks.keyed("difference_rows", chosen),
+        chosen=picks.position(codes, chosen),
+        on_pick=lambda row: on_pick(None if row is None else codes[row]),
+        columns={
+            "name": "true country",
+            "n": _WHOLE,
+            "difference": st.column_config.NumberColumn("difference (pp)", format="%+.1f"),
+            "interval": st.column_config.TextColumn("95 %"),
+            "gained": st.column_config.NumberColumn("gained", format="localized"),
+            "lost": st.column_config.NumberColumn("lost", format="localized"),
+            "value": st.column_config.NumberColumn("this run (%)", **_PER_CENT),
+            "baseline_value": st.column_config.NumberColumn("baseline (%)", **_PER_CENT),
+        },
+    )
+    markup.remark(
+        "Grey: the interval (Newcombe 95 %, paired) holds 0. Click a row to filter by it."
+    )
+
+
+def _grey_where_unclear(rows: pd.DataFrame, frame: pd.DataFrame) -> Any:
+    """Rows with the differences in grey that could be none."""
+    clear = [_is_clear(low, high) for low, high in zip(frame["low"], frame["high"], strict=True)]
+    styles = pd.DataFrame("", index=rows.index, columns=rows.columns)
+    for column in ("difference", "interval"):
+        styles[column] = ["" if each else _GREY for each in clear]
+    return rows.style.apply(lambda _: styles, axis=None)
+
+
+# Distances
+
+
+def medians(distance: Distance, baseline_km: float | None) -> None:
+    """Draw how far off half of the images are at most, in both runs.
+
+    Args:
+        distance: This run's.
+        baseline_km: The baseline's median, None where it is not known.
+    """
+    about = f"≈{formats.NBSP}" if distance.is_binned and distance.median_km is not None else ""
+    figures.figure(
+        "Median distance",
+        f"{about}{formats.kilometres(distance.median_km)}",
+        f"against {formats.kilometres(baseline_km)}",
+        f"n = {formats.count(distance.n)}",
+        "Half of all images are predicted at most this far from the true place, by this run and "
+        "by the baseline; an image without a prediction counts as infinitely far.",
+    )
+
+
+def distances(found: Mapping[float, Comparison]) -> None:
+    """Draw the shares within each threshold of both runs as a table.
+
+    Args:
+        found: By distance in km, what was compared.
+    """
+    rows = pd.DataFrame(
+        {
+            "threshold_km": list(found),
+            "value": [100 * each.value for each in found.values()],
+            "baseline_value": [100 * each.baseline_value for each in found.values()],
+            "difference": [100 * each.difference for each in found.values()],
+            "interval": [formats.points_interval(each.low, each.high) for each in found.values()],
+        }
+    )
+    ends = pd.DataFrame(
+        {
+            "low": [each.low for each in found.values()],
+            "high": [each.high for each in found.values()],
+        }
+    )
+    st.dataframe(
+        _grey_where_unclear(rows, ends),
+        hide_index=True,
+        key="compared_distances",
+        column_config={
+            "threshold_km": st.column_config.NumberColumn("km", format="localized", width=50),
+            "value": st.column_config.NumberColumn("this run (%)", width=85, **_PER_CENT),
+            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=85, **_PER_CENT),
+            "difference": st.column_config.NumberColumn("diff. (pp)", format="%+.1f", width=75),
+            "interval": st.column_config.TextColumn("95 %", width=120),
+        },
+    )
+    markup.remark("Share of images within each distance. Grey: the interval holds 0.")
