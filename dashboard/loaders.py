@@ -28,7 +28,10 @@ from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, int], ...]
 _BUSY_S = 5.0  # a page must not hang where a job would wait
-_BY_VIEW: dict[Any, Any] = {View: repr}
+# What the answers depend on: the rest of a view must not make them be counted anew.
+_BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
+_BY_VIEW: dict[Any, Any] = {View: lambda view: repr(view.of_selection)}
+_WITH_BASELINE: dict[Any, Any] = {View: repr}
 
 
 def stamp(store_path: Path) -> Stamp:
@@ -114,7 +117,7 @@ def report(view: View) -> Report:
     return _report(view) if view.is_whole_run else _report_of_selection(view)
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
 def _report(view: View) -> Report:
     with reader(view.path) as opened, opened.snapshot():
         run = store.get_run(opened, view.run_id)
@@ -192,14 +195,14 @@ def pairs(view: View) -> pd.DataFrame:
 # What the filter bar offers
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
 def countries(view: View) -> pd.DataFrame:
     """The true countries of the run: continent, country (ISO code) and counters."""
     with reader(view.path) as opened:
         return store.place_accuracy(opened, view.run_id, "country")
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
 def predicted_countries(view: View) -> list[str]:
     """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
     with reader(view.path) as opened:
@@ -242,7 +245,7 @@ def _tags(store_path: Path, seen: Stamp) -> list[str]:  # noqa: ARG001 -- a part
 # Overview: beside the baseline
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_WITH_BASELINE)
 def against(view: View) -> Against:
     """The run beside its baseline, over the images of the view that both have.
 
@@ -255,7 +258,6 @@ def against(view: View) -> Against:
     return against_of(
         num_selected(view),
         {
-            "country": analysis.compare(run, baseline, chosen, "country"),
             "city": analysis.compare(run, baseline, chosen, "city"),
             "hierarchical": analysis.compare_hierarchical(run, baseline, chosen),
             "geoscore": analysis.compare_geoscore(run, baseline, chosen),

@@ -10,11 +10,10 @@ import pandas as pd
 
 from streetclip.analysis import Comparison
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.metrics.intervals import Proportion, wilson_interval
+from streetclip.metrics.intervals import Proportion, newcombe_paired_interval, wilson_interval
 from streetclip.store import place_counters
 
 _HALF = 0.5
-_COMPARED = ("country", "city", "hierarchical", "geoscore")
 
 
 @dataclass(frozen=True)
@@ -244,30 +243,32 @@ def against_of(
 
     Args:
         num_chosen: Images of the run that are looked at.
-        compared: Of "country", "city", "hierarchical" and "geoscore".
+        compared: Of "city", "hierarchical" and "geoscore".
         median_km: The baseline's, over the images that both have.
         countries: Of the country accuracies by true country, as `analysis.compare_by` gives it.
         curve: The baseline's counts by distance over these images.
     """
-    sums = countries.groupby("continent", as_index=False)[["n", "both_right", "lost"]].sum()
+    counts = ["both_right", "gained", "lost", "both_wrong"]
+    sums = countries.groupby("continent", as_index=False)[["n", *counts]].sum()
+    outcomes = {name: int(sums[name].sum()) for name in counts}
     continents = sums[["continent", "n"]].assign(
         baseline=(sums["both_right"] + sums["lost"]) / sums["n"]
     )
     return Against(
-        num_common=compared["country"].n,
+        num_common=sum(outcomes.values()),
         num_chosen=num_chosen,
-        **{name: _delta(compared[name]) for name in _COMPARED},
+        country=_delta(*newcombe_paired_interval(*outcomes.values())),
+        **{name: _delta(each.difference, each.low, each.high) for name, each in compared.items()},
         median_km=median_km,
-        outcomes=compared["country"].outcomes,
+        outcomes=outcomes,
         countries=countries,
         continents=continents,
         curve=curve_shares(curve),
     )
 
 
-def _delta(found: Comparison) -> Delta:
+def _delta(*ends: float) -> Delta:
     """NaN stands for what cannot be known."""
-    ends = (found.difference, found.low, found.high)
     return Delta(*(None if math.isnan(end) else end for end in ends))
 
 

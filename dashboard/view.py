@@ -36,6 +36,16 @@ class View:
         """Whether no filter is set."""
         return self.selection == Selection()
 
+    @property
+    def of_run(self) -> tuple[object, ...]:
+        """What an answer about the whole run depends on."""
+        return str(self.path), self.run_id, self.run_key
+
+    @property
+    def of_selection(self) -> tuple[object, ...]:
+        """What an answer about the chosen images of the run depends on: not on a baseline."""
+        return *self.of_run, self.selection, self.annotations_key
+
     def but(self, **changes: Any) -> "View":
         """The same with other filters, as `but(country=None, predicted=None)`."""
         return replace(self, selection=replace(self.selection, **changes))
