@@ -35,13 +35,14 @@ def plain(group):
     return statistics.median(np.inf if x is None else x for x in group)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
 def test_medians_are_those_of_plain_python(groups):
     np.testing.assert_array_equal(find(groups), [plain(each) for each in groups])
 
 
 @pytest.mark.parametrize("most", [1, 5])
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
 def test_medians_stay_the_same_when_few_values_fit(most, groups):
     with pytest.MonkeyPatch.context() as patch:

@@ -55,7 +55,6 @@ def test_pairs_of_all_images_are_those_of_the_store(world):
 
 
 def test_continents_pair_by_what_the_dataset_states(world, chosen):
-    # Of the gazetteer; RU is in Europe, though the dataset has Yakutsk in Asia, and JP is not in it.
     continent_of = {"FR": "Europe", "GB": "Europe", "CA": "North America", "JP": "Asia"}
     continent_of |= {"RE": "Africa", "SG": "Asia", "": ""}
 

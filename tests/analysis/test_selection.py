@@ -64,7 +64,7 @@ def test_a_selection_finds_what_sql_finds(world, fields):
     assert ids_of(world, select(world.table, Selection(**fields))) == expected
 
 
-BOUNDS = [None, 0.0, 1 / 15, 0.2, 0.5, 0.9, 0.9 + 1e-12, 1.0, 25.0, 25, 750.0, 1e9, -1.0]
+BOUNDS = [None, 0.0, 0.2, 0.9, 0.9 + 1e-12, 1.0, 25, 1e9]
 
 
 @pytest.mark.parametrize("field", ["distance_km", "confidence"])

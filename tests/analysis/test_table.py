@@ -1,4 +1,4 @@
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -113,20 +113,9 @@ def test_a_store_that_was_replaced_is_noticed(partial, tmp_path):
 def test_threads_may_read_the_same_columns_at_once(partial):
     store, run_id, _ = partial
     table = RunTable.open(store.path, run_id)
-    found, errors = [], []
-
-    def read():
-        try:
-            found.append(group_accuracy(table, table.done, "country"))
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=read) for _ in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert not errors
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(group_accuracy, table, table.done, "country") for _ in range(8)]
+        found = [each.result() for each in waiting]
     for each in found:
         pd.testing.assert_frame_equal(each, found[0])
 
