@@ -125,7 +125,7 @@ def test_a_grouping_that_there_is_not_is_refused(world):
 
 
 def test_a_mask_of_another_length_is_refused(world):
-    with pytest.raises(ValueError, match="expected [0-9]+ bool"):
+    with pytest.raises(ValueError, match=r"expected [0-9]+ bool"):
         group_accuracy(world.table, np.ones(3, dtype=np.bool_), "country")
 
 
