@@ -132,8 +132,12 @@ def _report(view: View) -> Report:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
 def _report_of_selection(view: View) -> Report:
-    curve = analysis.distance_counts(table(view), mask(view))
-    return report_of_groups(groups(view, "overall"), groups(view, "country"), curve)
+    opened, chosen = table(view), mask(view)
+    return report_of_groups(
+        groups(view, "country"),
+        analysis.distance_counts(opened, chosen),
+        analysis.median_distance(opened, chosen),
+    )
 
 
 # The columns of a run, and what is counted from them
@@ -254,7 +258,6 @@ def against(view: View) -> Against:
     """
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     theirs = _of_baseline(run, baseline, chosen)
-    overall = analysis.group_accuracy(baseline, theirs, "overall")
     return against_of(
         num_selected(view),
         {
@@ -262,7 +265,7 @@ def against(view: View) -> Against:
             "hierarchical": analysis.compare_hierarchical(run, baseline, chosen),
             "geoscore": analysis.compare_geoscore(run, baseline, chosen),
         },
-        None if overall.empty else float(overall["median_km"].iloc[0]),
+        analysis.median_distance(baseline, theirs)[0],
         analysis.compare_by(run, baseline, chosen, "country", "country"),
         analysis.distance_counts(baseline, theirs),
     )

@@ -207,35 +207,30 @@ def report_of_totals(
     )
 
 
-def report_of_groups(overall: pd.DataFrame, countries: pd.DataFrame, curve: pd.DataFrame) -> Report:
+def report_of_groups(
+    countries: pd.DataFrame, curve: pd.DataFrame, median: tuple[float, float, float]
+) -> Report:
     """Put the figures of a choice of images together.
 
     Args:
-        overall: All of them as one group, as `analysis.group_accuracy` gives it; one row or none.
-        countries: Them by true country, likewise.
+        countries: Them by true country, as `analysis.group_accuracy` gives it.
         curve: As `analysis.distance_counts` gives it.
+        median: In km, with the ends of its interval, as `analysis.median_distance` gives it.
     """
-    counters = countries.columns.intersection(place_counters())
-    continents = countries.groupby("continent", as_index=False)[list(counters)].sum()
-    totals = overall.iloc[0].to_dict() if len(overall) else dict.fromkeys(place_counters(), 0)
+    counters = list(countries.columns.intersection(place_counters()))
+    continents = countries.groupby("continent", as_index=False)[counters].sum()
+    totals = countries[counters].sum().to_dict()
     found = report_of_totals(totals, countries, continents, curve)
     if not found.distance.n:
         return found
-    exact = {name: float(totals[f"median_{name}"]) for name in ("km", "low_km", "high_km")}
-    distance = replace(
-        found.distance,
-        median_km=exact["km"],
-        low_km=exact["low_km"],
-        high_km=exact["high_km"],
-        is_binned=False,
-    )
-    return replace(found, distance=distance)
+    exact = dict(zip(("median_km", "low_km", "high_km"), median, strict=True))
+    return replace(found, distance=replace(found.distance, **exact, is_binned=False))
 
 
 def against_of(
     num_chosen: int,
     compared: Mapping[str, Comparison],
-    median_km: float | None,
+    median_km: float,
     countries: pd.DataFrame,
     curve: pd.DataFrame,
 ) -> Against:
@@ -244,7 +239,7 @@ def against_of(
     Args:
         num_chosen: Images of the run that are looked at.
         compared: Of "city", "hierarchical" and "geoscore".
-        median_km: The baseline's, over the images that both have.
+        median_km: The baseline's, over the images that both have; NaN where it is not known.
         countries: Of the country accuracies by true country, as `analysis.compare_by` gives it.
         curve: The baseline's counts by distance over these images.
     """
@@ -259,7 +254,7 @@ def against_of(
         num_chosen=num_chosen,
         country=_delta(*newcombe_paired_interval(*outcomes.values())),
         **{name: _delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=median_km,
+        median_km=None if math.isnan(median_km) else median_km,
         outcomes=outcomes,
         countries=countries,
         continents=continents,

@@ -26,9 +26,10 @@ from streetclip.analysis.confusion import (
     mistakes_by_nearness,
 )
 from streetclip.analysis.dataset import DatasetTable
+from streetclip.analysis.ends import ends, images_in_hexagon, num_ends
 from streetclip.analysis.flows import flows
-from streetclip.analysis.groups import distance_counts, group_accuracy
-from streetclip.analysis.hexbins import error_hexbins, hexbins
+from streetclip.analysis.groups import distance_counts, group_accuracy, median_distance
+from streetclip.analysis.hexbins import Lattice, error_hexbins, hexbins
 from streetclip.analysis.pairs import continent_pairs, continents, country_pairs
 from streetclip.analysis.ranking import ORDERS, neighbours_of, page_of
 from streetclip.analysis.selection import AnnotatedIds, Selection
@@ -44,6 +45,7 @@ __all__ = [
     "Comparison",
     "ConfusionMatrix",
     "DatasetTable",
+    "Lattice",
     "RunTable",
     "Selection",
     "align",
@@ -58,13 +60,17 @@ __all__ = [
     "continents",
     "country_pairs",
     "distance_counts",
+    "ends",
     "error_hexbins",
     "flows",
     "group_accuracy",
     "hexbins",
+    "images_in_hexagon",
     "matrix",
+    "median_distance",
     "mistakes_by_nearness",
     "neighbours_of",
+    "num_ends",
     "outcome_mask",
     "page_of",
     "select",

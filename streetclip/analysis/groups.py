@@ -129,14 +129,48 @@ def distance_counts(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
         As `store.distance_curve`: distance_km, n (images at most that far off) and total (all
         whose true place has coordinates).
     """
+    counts, total = _distances(table, table.judged(mask))
     edges = distance_bin_edges_km()
+    return pd.DataFrame({"distance_km": edges, "n": counts.cumsum(), "total": total})
+
+
+def median_distance(table: RunTable, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Median distance of the images whose true place has coordinates, with its interval.
+
+    Args:
+        table: The run.
+        mask: N booleans: which images to look at; those without a prediction are left out.
+
+    Returns:
+        The median in km, exact, one without a distance being infinitely far; then the ends of its
+        95 % interval, as `medians.median_bounds` gives them. All NaN if there is no such image.
+    """
+    mask = table.judged(mask)
+    counts, total = _distances(table, mask)
+    n = np.array([total])
+    distance_km, distance_bin = table.load("distance_km", "distance_bin")
+
+    def values(matters: NDArray[np.bool_]) -> Iterator[tuple[Int64, NDArray[np.float64]]]:
+        wanted = np.zeros(_SMALL, dtype=np.bool_)
+        wanted[: matters.shape[1]] = matters[0]
+        for rows in selected_rows(mask):
+            found = distance_km[rows][wanted[distance_bin[rows]]]
+            yield np.zeros(len(found), dtype=np.int64), found
+
+    median = group_medians(counts[None, :], n, values)
+    low, high = median_bounds(counts[None, :], n, distance_bin_edges_km())
+    return float(median[0]), float(low[0]), float(high[0])
+
+
+def _distances(table: RunTable, mask: NDArray[np.bool_]) -> tuple[Int64, int]:
+    """Images by bin of their distance, and how many true places have coordinates."""
     flags, distance_bin = table.load("flags", "distance_bin")
     counts = np.zeros(_SMALL, dtype=np.int64)
     total = 0
-    for rows in selected_rows(table.judged(mask)):
+    for rows in selected_rows(mask):
         counts += np.bincount(distance_bin[rows], minlength=_SMALL)
         total += int(np.count_nonzero(flags[rows] & Flag.HAS_COORDINATES))
-    return pd.DataFrame({"distance_km": edges, "n": counts[: len(edges)].cumsum(), "total": total})
+    return counts[: len(distance_bin_edges_km())], total
 
 
 def _width(table: RunTable) -> int:

@@ -102,33 +102,26 @@ def test_a_continent_without_a_right_country_has_no_share_given_country():
     assert math.isnan(row["geoscore"])
 
 
-def groups(**columns):
-    """Groups as `analysis.group_accuracy` gives them: counters and medians."""
-    medians = {"median_km": [90.5], "median_low_km": [75.0], "median_high_km": [110.0]}
-    length = len(next(iter(columns.values())))
-    return places(**columns).assign(**{name: value * length for name, value in medians.items()})
-
-
 def test_a_choice_of_images_has_its_exact_median_with_its_interval():
-    overall = groups(n=[9], with_coordinates=[8])
-    found = report_of_groups(overall, groups(continent=["Asia"], n=[9]), curve([1, 2, 5], 8))
+    countries = places(continent=["Asia", "Asia"], n=[4, 5], with_coordinates=[4, 4])
+    found = report_of_groups(countries, curve([1, 2, 5], 8), (90.5, 75.0, 110.0))
     distance = found.distance
     assert (distance.median_km, distance.low_km, distance.high_km) == (90.5, 75.0, 110.0)
-    assert not distance.is_binned
+    assert (distance.n, distance.is_binned) == (8, False)
 
 
-def test_continents_are_the_sums_of_their_countries():
-    countries = groups(continent=["Asia", "Europe", "Asia"], n=[4, 9, 6], country_correct=[1, 9, 4])
-    found = report_of_groups(groups(n=[19], country_correct=[14]), countries, curve([0, 0, 0], 0))
+def test_continents_and_totals_are_the_sums_of_their_countries():
+    countries = places(continent=["Asia", "Europe", "Asia"], n=[4, 9, 6], country_correct=[1, 9, 4])
+    found = report_of_groups(countries, curve([0, 0, 0], 0), (math.nan,) * 3)
     shares = found.continents.set_index("continent")
     assert (shares.loc["Asia", "n"], shares.loc["Asia", "country"]) == (10, 0.5)
     assert (shares.loc["Europe", "n"], shares.loc["Europe", "country"]) == (9, 1.0)
+    assert found.num_images == 19
     assert found.country.value == pytest.approx(14 / 19)
 
 
 def test_a_choice_of_no_images_has_no_figures():
-    none = groups(continent=[], n=[])
-    found = report_of_groups(none, none, curve([0, 0, 0], 0))
+    found = report_of_groups(places(continent=[]), curve([0, 0, 0], 0), (math.nan,) * 3)
     assert (found.num_images, found.country.value, found.distance.median_km) == (0, None, None)
 
 
