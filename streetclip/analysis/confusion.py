@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -117,33 +118,40 @@ def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
         - difference, low, high: share − other_share with its Newcombe 95 % interval; the row is
           certain where low > 0.
     """
-    n = pairs.groupby("true_country")["n"].sum()
-    wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
-    forth = wrong[["true_country", "pred_country", "n"]]
-    names = {"true_country": "pred_country", "pred_country": "true_country", "n": "other_taken"}
-    both = forth.merge(
-        forth.rename(columns=names), how="outer", on=["true_country", "pred_country"]
-    )
-    both = both[both["true_country"].isin(n.index) & both["pred_country"].isin(n.index)]
+    sides = pd.concat([pairs["true_country"], pairs["pred_country"]])
+    places, names = pd.factorize(sides, sort=True)
+    true, predicted = places.reshape(2, -1)
+    counts_CC = np.zeros((len(names), len(names)), dtype=np.int64)
+    counts_CC[true, predicted] = pairs["n"]
+    n_C = counts_CC.sum(axis=1)
+    counts_CC[(n_C == 0) | (names == ""), :] = 0
+    counts_CC[:, (n_C == 0) | (names == "")] = 0
+    # Each two once, as the first and the second of them in the alphabet; then turned around where
+    # it is the second that is more often taken for the first.
+    first, second = np.nonzero(np.triu(counts_CC + counts_CC.T, k=1))
+    forth = counts_CC[first, second] / n_C[first]
+    is_turned = forth < counts_CC[second, first] / n_C[second]
+    country, other = np.where(is_turned, (second, first), (first, second))
+    counted = (n_C[country], n_C[other], counts_CC[country, other], counts_CC[other, country])
+    n, other_n, taken, other_taken = counted
+    difference, low, high = newcombe_interval(taken, n, other_taken, other_n)
+    order = np.lexsort((other, country, -difference, -low))
     frame = pd.DataFrame(
         {
-            "country": both["true_country"].to_numpy(dtype=object),
-            "other": both["pred_country"].to_numpy(dtype=object),
-            "n": n.reindex(both["true_country"]).to_numpy(dtype=np.int64),
-            "other_n": n.reindex(both["pred_country"]).to_numpy(dtype=np.int64),
-            "taken": both["n"].fillna(0).to_numpy(dtype=np.int64),
-            "other_taken": both["other_taken"].fillna(0).to_numpy(dtype=np.int64),
+            "country": np.array(names, dtype=object)[country],
+            "other": np.array(names, dtype=object)[other],
+            "n": n,
+            "other_n": other_n,
+            "taken": taken,
+            "other_taken": other_taken,
+            "share": taken / n,
+            "other_share": other_taken / other_n,
+            "difference": difference,
+            "low": low,
+            "high": high,
         }
     )
-    frame["share"] = frame["taken"] / frame["n"]
-    frame["other_share"] = frame["other_taken"] / frame["other_n"]
-    ends = newcombe_interval(frame["taken"], frame["n"], frame["other_taken"], frame["other_n"])
-    frame["difference"], frame["low"], frame["high"] = ends
-    # Each two stand here twice, once in each direction.
-    first = frame["country"] < frame["other"]
-    frame = frame[(frame["difference"] > 0) | ((frame["difference"] == 0) & first)]
-    by = ["low", "difference", "country", "other"]
-    return frame.sort_values(by, ascending=[False, False, True, True], ignore_index=True)
+    return frame.iloc[order].reset_index(drop=True)
 
 
 def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -183,6 +191,7 @@ def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@cache
 def _nearness(true: str, predicted: str) -> str:
     if are_neighbours(true, predicted):
         return NEARNESS[0]

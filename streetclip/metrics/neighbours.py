@@ -80,8 +80,10 @@ def neighbour_confusion_of_counts(
     """
     candidates = frozenset(candidate_codes)
     errors = _errors(counts, candidates)
+    borders = _on_both_sides(neighbours)
+    nobody: frozenset[str] = frozenset()
     bordering = {
-        true: {other for other in candidates - {true} if _share_a_border(true, other, neighbours)}
+        true: (borders.get(true, nobody) & candidates) - {true}
         for true in {true for true, _ in errors}
     }
     to_neighbours, expected = 0, 0.0
@@ -107,8 +109,14 @@ def _errors(
     }
 
 
-def _share_a_border(a: str, b: str, borders: Mapping[str, Collection[str]]) -> bool:
-    return b in borders.get(a, ()) or a in borders.get(b, ())
+def _on_both_sides(borders: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """The neighbours of each country, a border named on one side counted on both."""
+    both: dict[str, set[str]] = {}
+    for code, others in borders.items():
+        for other in others:
+            both.setdefault(code, set()).add(other)
+            both.setdefault(other, set()).add(code)
+    return both
 
 
 def _against_chance(observed: Proportion, expected: float) -> dict[str, float | int | None]:
