@@ -52,7 +52,8 @@ def _confusion_matrix(
     counted = pairs(view)
     if towards is None:
         return analysis.matrix(counted, top, names)
-    inside = [continent_of[code] == towards or not code for code in counted["pred_country"]]
+    predicted = counted["pred_country"].to_numpy(dtype=object)
+    inside = [continent_of[code] == towards or not code for code in predicted]
     folded = counted.assign(pred_country=counted["pred_country"].where(inside, analysis.OTHER))
     return analysis.matrix(folded, top + 1, names)  # one of them is what was folded
 
@@ -82,13 +83,8 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any]]:
         the run predicts anywhere as the candidates.
     """
     counted = pairs(view)
-    counts = dict(
-        zip(
-            zip(counted["true_country"], counted["pred_country"], strict=True),
-            counted["n"].tolist(),
-            strict=True,
-        )
-    )
+    codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
+    counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
     candidates = set(table(view).predicted_places["country"]) - {""}
     return (

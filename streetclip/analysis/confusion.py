@@ -166,10 +166,8 @@ def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
         those that have a distance (else NaN).
     """
     wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
-    nearness = [
-        _nearness(true, predicted)
-        for true, predicted in zip(wrong["true_country"], wrong["pred_country"], strict=True)
-    ]
+    sides = (wrong[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
+    nearness = [_nearness(true, predicted) for true, predicted in zip(*sides, strict=True)]
     sums = (
         wrong[["n", "num_distances", "distance_km_sum"]].groupby(np.array(nearness, object)).sum()
     )
