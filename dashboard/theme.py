@@ -98,6 +98,7 @@ _CSS = """
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
 [class*="st-key-map_of_world"] { flex: none; height: clamp(200px, 55vw, 420px); }
+.st-key-map_canvas { flex: none; height: clamp(320px, 62vh, 640px); }
 .sc-legend {
   display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.5rem; margin: 0;
   font-size: 0.85rem; color: color-mix(in srgb, currentColor 72%, transparent);
@@ -110,6 +111,12 @@ _CSS = """
 .sc-key-few { border: 1px dashed currentColor; }
 .sc-key-truth { background: #0072B2; }
 .sc-key-prediction { background: #D55E00; }
+.sc-width-10, .sc-width-5, .sc-width-1 {
+  background: currentColor; border-radius: 0; vertical-align: middle;
+}
+.sc-width-10 { height: 10px; }
+.sc-width-5 { height: 5px; }
+.sc-width-1 { height: 1px; }
 .sc-definitions {
   display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
   margin: 0; padding: 0 !important; font-size: 0.9rem;
