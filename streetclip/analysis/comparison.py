@@ -206,6 +206,41 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     )
 
 
+def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:
+    """Compare the shares within each threshold: `compare` at all its levels of distance, at once.
+
+    Args:
+        table: The run.
+        baseline: The run that it is compared with.
+        mask: As `compare`.
+
+    Returns:
+        By threshold in km, the smallest first.
+    """
+    thresholds = list(THRESHOLDS_KM.values())
+    # How many thresholds hold an image, by the bin of its distance; 255, nothing predicted: none.
+    edges = np.append(distance_bin_edges_km(), np.full(256 - len(distance_bin_edges_km()), np.inf))
+    num_holding = np.sum(edges[:, None] <= thresholds, axis=1).astype(np.uint8)
+    size = len(thresholds) + 1
+    counts = np.zeros((size, size), dtype=np.int64)
+    for rows, others in _common(table, baseline, mask):
+        judged = _has_coordinates(table, rows) & _has_coordinates(baseline, others)
+        now, then = (
+            num_holding[each.column("distance_bin")[where][judged]]
+            for each, where in ((table, rows), (baseline, others))
+        )
+        counts += np.bincount(now * size + then, minlength=size**2).reshape(size, size)
+    found = {}
+    for position, km in enumerate(thresholds):
+        least = size - 1 - position
+        both, now = int(counts[least:, least:].sum()), int(counts[least:].sum())
+        then, n = int(counts[:, least:].sum()), int(counts.sum())
+        outcome = np.array([n - now - then + both, then - both, now - both, both])
+        outcomes = dict(zip(OUTCOMES, outcome.tolist(), strict=True))
+        found[km] = Comparison(**_paired(outcome), outcomes=outcomes)
+    return found
+
+
 _PAIRED: Final = ["n", "value", "baseline_value", "difference", "low", "high"]
 
 
