@@ -160,28 +160,32 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _bars(rows: pd.DataFrame, key: str) -> None:
-    y = vega.name("name", title=None)
+    y = vega.name("name", title=None, scale={"paddingOuter": 0.3})
     x: Spec = vega.quantity(
         "per_cent",
         title="probability (%)",
         scale={"domain": [0, 125], "nice": False},  # room for the words at the right
         axis={"values": list(_PER_CENT_TICKS)},
     )
-    colour = {name: value for name, value in vega.role("muted").items() if name != "datum"}
-    bars = vega.layer(
-        rows,
-        "bar",
-        mark={"height": {"band": 0.65}},
-        x=x,
-        y=y,
-        tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
-        color={**colour, "field": "role"},
-    )
+    # The words come first: they hold every row, which gives the axis its order.
     labels = vega.layer(
-        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.name("label")
+        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.words("label")
     )
+    bars = [
+        vega.layer(
+            rows,
+            "bar",
+            mark={"height": {"band": 0.65}},
+            where=f"datum.role === '{role}'",
+            x=x,
+            y=y,
+            tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
+            color=vega.role(role),
+        )
+        for role in dict.fromkeys(rows["role"])
+    ]
     height = _BAR_PIXELS * max(len(rows), 3) + 45
-    vega.draw([bars, labels], key=key, alt_text=_bars_text(rows), height=height)
+    vega.draw([labels, *bars], key=key, alt_text=_bars_text(rows), height=height)
 
 
 def _bars_text(rows: pd.DataFrame) -> str:

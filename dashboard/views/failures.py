@@ -54,7 +54,7 @@ def _countries(view: View) -> None:
     counts = loaders.pairs(view).groupby(by)["n"].sum().sort_values(ascending=False, kind="stable")
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         words = "By true country" if name == "country" else "Taken for"
-        st.caption(words, width="content")
+        st.text(words, width="content")
         for code, n in counts.head(_MOST_COUNTRIES).items():
             st.button(
                 f"{formats.markdown(formats.country(str(code)))} {formats.count(n)}",
@@ -66,7 +66,7 @@ def _countries(view: View) -> None:
             )
         if len(counts) > _MOST_COUNTRIES:
             rest = formats.count(len(counts) - _MOST_COUNTRIES)
-            st.caption(f"and {rest} more", width="content")
+            st.text(f"and {rest} more", width="content")
 
 
 def _pager(shown: images.Page, where: str) -> None:
