@@ -1,15 +1,18 @@
 """Cached reads for judging a run: its confusions, its confidence, and what changed from another."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from dashboard import formats
 from dashboard.loaders import details, mask, pairs, reader, runs, table
+from dashboard.report import curve_shares
 from dashboard.view import View
 from streetclip import analysis, gazetteer, store
 from streetclip.analysis.selection import Selection
@@ -140,6 +143,55 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
     """The same for each true country, as `analysis.compare_by`."""
     run, baseline = table(view), table(view.of_baseline())
     return analysis.compare_by(run, baseline, mask(view), level, "country")
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far off two runs are, over the images that both have.
+
+    Attributes:
+        by_threshold: What was compared, by threshold in km.
+        curve: Share of images within each distance: distance_km, value, low, high.
+        baseline_curve: The baseline's.
+        median_km: Infinite where fewer than half of the images have a distance; NaN without any.
+        baseline_median_km: The baseline's.
+    """
+
+    by_threshold: dict[int, analysis.Comparison]
+    curve: pd.DataFrame
+    baseline_curve: pd.DataFrame
+    median_km: float
+    baseline_median_km: float
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+def distances(view: View) -> Distances:
+    """The distances of the run and of its baseline."""
+    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
+    mine, theirs = _common(run, baseline, chosen)
+    return Distances(
+        analysis.compare_distances(run, baseline, chosen),
+        curve_shares(analysis.distance_counts(run, mine)),
+        curve_shares(analysis.distance_counts(baseline, theirs)),
+        analysis.median_distance(run, mine)[0],
+        analysis.median_distance(baseline, theirs)[0],
+    )
+
+
+def _common(
+    run: analysis.RunTable, baseline: analysis.RunTable, chosen: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which of the chosen images both have judged, in the order of each of the two."""
+    mine = run.judged(chosen)
+    positions = analysis.align(run, baseline)
+    if positions is None:
+        both = baseline.judged(mine)
+        return both, both
+    mine = mine & (positions >= 0)
+    mine[mine] = baseline.done[positions[mine]]
+    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
+    theirs[positions[mine]] = True
+    return mine, theirs
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)

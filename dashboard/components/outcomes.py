@@ -1,15 +1,16 @@
 """Two runs over the same images: differences, what was gained and lost, and where."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import formats
 from dashboard.components import changes, figures, markup, picks, world
-from dashboard.report import Distance
 from streetclip.analysis import Comparison
+from streetclip.geo import THRESHOLDS_KM
+from streetclip.metrics.intervals import wilson_interval
 
 _DEFINITIONS: Final = {
     "country": (
@@ -42,7 +43,7 @@ _DEFINITIONS: Final = {
         ),
     ),
 }
-_GREY: Final = "color: #747a82"
+_UNCLEAR: Final = "Unclear: the interval (Newcombe 95 %, paired) holds 0."
 _PER_CENT = {"format": "%.1f"}
 _WHOLE = st.column_config.NumberColumn("n", format="localized")
 
@@ -152,6 +153,10 @@ def _country_table(
             "n": ordered["n"].to_numpy(),
             "difference": 100 * ordered["difference"].to_numpy(),
             "interval": _intervals(ordered),
+            "verdict": [
+                _verdict(low, high)
+                for low, high in zip(ordered["low"], ordered["high"], strict=True)
+            ],
             "gained": ordered["gained"].to_numpy(),
             "lost": ordered["lost"].to_numpy(),
             "value": 100 * ordered["value"].to_numpy(),
@@ -159,7 +164,7 @@ def _country_table(
         }
     )
     picks.table(
-        _grey_where_unclear(rows, ordered),
+        rows,
         key=picks.keyed("difference_rows", chosen),
         chosen=picks.position(codes, chosen),
         on_pick=lambda row: on_pick(None if row is None else codes[row]),
@@ -168,6 +173,7 @@ def _country_table(
             "n": _WHOLE,
             "difference": st.column_config.NumberColumn("difference (pp)", format="%+.1f"),
             "interval": st.column_config.TextColumn("95 %"),
+            "verdict": st.column_config.TextColumn("", width=60),
             "gained": st.column_config.NumberColumn("gained", format="localized"),
             "lost": st.column_config.NumberColumn("lost", format="localized"),
             "value": st.column_config.NumberColumn("this run (%)", **_PER_CENT),
@@ -179,67 +185,83 @@ def _country_table(
     )
 
 
-def _grey_where_unclear(rows: pd.DataFrame, frame: pd.DataFrame) -> Any:
-    """Rows with the differences in grey that could be none."""
-    clear = [_is_clear(low, high) for low, high in zip(frame["low"], frame["high"], strict=True)]
-    styles = pd.DataFrame("", index=rows.index, columns=rows.columns)
-    for column in ("difference", "interval"):
-        styles[column] = ["" if each else _GREY for each in clear]
-    return rows.style.apply(lambda _: styles, axis=None)
+def _verdict(low: float, high: float) -> str:
+    """What an interval of a difference says."""
+    if not _is_clear(low, high):
+        return "unclear"
+    return "better" if low > 0 else "worse"
 
 
 # Distances
 
 
-def medians(distance: Distance, baseline_km: float | None) -> None:
+def medians(median_km: float, baseline_km: float) -> None:
     """Draw how far off half of the images are at most, in both runs.
 
     Args:
-        distance: This run's.
-        baseline_km: The baseline's median, None where it is not known.
+        median_km: This run's; infinite or NaN where there is none.
+        baseline_km: The baseline's.
     """
-    about = f"≈{formats.NBSP}" if distance.is_binned and distance.median_km is not None else ""
     figures.figure(
         "Median distance",
-        f"{about}{formats.kilometres(distance.median_km)}",
+        formats.kilometres(median_km),
         f"against {formats.kilometres(baseline_km)}",
-        f"n = {formats.count(distance.n)}",
-        "Half of all images are predicted at most this far from the true place, by this run and "
-        "by the baseline; an image without a prediction counts as infinitely far.",
+        "",
+        "Half of the images that both runs have are predicted at most this far from the true "
+        "place, by this run and by the baseline; one without a prediction counts as infinitely "
+        "far.",
     )
 
 
-def distances(found: Mapping[float, Comparison]) -> None:
+def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:
+    """This run's shares within the thresholds, as `curves.distance_curve` takes them.
+
+    Args:
+        found: By threshold in km, what was compared.
+    """
+    n = [each.n for each in found.values()]
+    right = [each.outcomes["both_right"] + each.outcomes["gained"] for each in found.values()]
+    low, high = wilson_interval(right, n)
+    return pd.DataFrame(
+        {
+            "name": list(THRESHOLDS_KM),
+            "threshold_km": list(found),
+            "value": [each.value for each in found.values()],
+            "low": low,
+            "high": high,
+            "n": n,
+            "ceiling": float("nan"),
+        }
+    )
+
+
+def distances(found: Mapping[int, Comparison]) -> None:
     """Draw the shares within each threshold of both runs as a table.
 
     Args:
-        found: By distance in km, what was compared.
+        found: By threshold in km, what was compared.
     """
-    rows = pd.DataFrame(
-        {
-            "threshold_km": list(found),
-            "value": [100 * each.value for each in found.values()],
-            "baseline_value": [100 * each.baseline_value for each in found.values()],
-            "difference": [100 * each.difference for each in found.values()],
-            "interval": [formats.points_interval(each.low, each.high) for each in found.values()],
-        }
-    )
-    ends = pd.DataFrame(
-        {
-            "low": [each.low for each in found.values()],
-            "high": [each.high for each in found.values()],
-        }
-    )
+    compared = list(found.values())
     st.dataframe(
-        _grey_where_unclear(rows, ends),
+        pd.DataFrame(
+            {
+                "threshold_km": list(found),
+                "value": [100 * each.value for each in compared],
+                "baseline_value": [100 * each.baseline_value for each in compared],
+                "difference": [100 * each.difference for each in compared],
+                "interval": [formats.points_interval(each.low, each.high) for each in compared],
+                "verdict": [_verdict(each.low, each.high) for each in compared],
+            }
+        ),
         hide_index=True,
         key="compared_distances",
         column_config={
-            "threshold_km": st.column_config.NumberColumn("km", format="localized", width=50),
-            "value": st.column_config.NumberColumn("this run (%)", width=85, **_PER_CENT),
-            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=85, **_PER_CENT),
-            "difference": st.column_config.NumberColumn("diff. (pp)", format="%+.1f", width=75),
-            "interval": st.column_config.TextColumn("95 %", width=120),
+            "threshold_km": st.column_config.NumberColumn("km", format="localized", width=48),
+            "value": st.column_config.NumberColumn("this run (%)", width=84, **_PER_CENT),
+            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=84, **_PER_CENT),
+            "difference": st.column_config.NumberColumn("diff. (pp)", format="%+.1f", width=70),
+            "interval": st.column_config.TextColumn("95 %", width=110),
+            "verdict": st.column_config.TextColumn("", width=60),
         },
     )
-    markup.remark("Share of images within each distance. Grey: the interval holds 0.")
+    markup.remark(f"Share of images within each distance. {_UNCLEAR}")

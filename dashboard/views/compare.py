@@ -7,7 +7,6 @@ import streamlit as st
 from dashboard import formats, judgement, loaders, page, state
 from dashboard.components import album, changes, controls, curves, figures, markup, outcomes
 from dashboard.view import View
-from streetclip.geo import THRESHOLDS_KM
 
 _LEVELS = {"country": "Country", "city": "City"}
 _DELTA = "delta"
@@ -134,17 +133,16 @@ def _by_country(view: View, everything: View, level: str) -> None:
 
 
 def _distances(view: View) -> None:
-    report, against = loaders.report(view), loaders.against(view)
+    found = judgement.distances(view)
     st.subheader("Distances", anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
-        curves.distance_curve(report.curve, report.thresholds, baseline=against.curve)
+        thresholds = outcomes.thresholds(found.by_threshold)
+        curves.distance_curve(found.curve, thresholds, baseline=found.baseline_curve)
     with right:
         first, second = st.columns(2, gap="small")
         with first:
             outcomes.figure("geoscore", judgement.comparison(view, "geoscore"))
         with second:
-            outcomes.medians(report.distance, against.median_km)
-        outcomes.distances(
-            {km: judgement.comparison(view, f"within_{km}") for km in THRESHOLDS_KM.values()}
-        )
+            outcomes.medians(found.median_km, found.baseline_median_km)
+        outcomes.distances(found.by_threshold)
