@@ -26,7 +26,7 @@ from streetclip.store import open_store
 from tests.analysis import conftest
 
 
-def make_pair(folder, *, same_dataset, num_done):
+def make_pair(folder, *, same_dataset, num_done, num_missing=0):
     """A run and its baseline: over the same images, or over overlapping datasets."""
     manifest = conftest.make_manifest(400, seed=5)
     with open_store(folder / "streetclip.db") as store:
@@ -39,7 +39,8 @@ def make_pair(folder, *, same_dataset, num_done):
             extra["image_filename"] = [f"extra{i}.jpg" for i in range(30)]
             other = conftest.pd.concat([extra, other], ignore_index=True)
             theirs = conftest.register(store, folder, other, name="other")
-        ids.append(conftest.fill_run(store, other, theirs, "baseline", 7, len(other)))
+        done = len(other) - num_missing
+        ids.append(conftest.fill_run(store, other, theirs, "baseline", 7, done))
         return [
             conftest.World(
                 store.path,
@@ -55,12 +56,16 @@ def make_pair(folder, *, same_dataset, num_done):
 def pairs(tmp_path_factory):
     return {
         "same images": make_pair(tmp_path_factory.mktemp("a"), same_dataset=True, num_done=400),
-        "a partial run": make_pair(tmp_path_factory.mktemp("b"), same_dataset=True, num_done=230),
-        "other images": make_pair(tmp_path_factory.mktemp("c"), same_dataset=False, num_done=390),
+        "partial runs": make_pair(
+            tmp_path_factory.mktemp("b"), same_dataset=True, num_done=230, num_missing=70
+        ),
+        "other images": make_pair(
+            tmp_path_factory.mktemp("c"), same_dataset=False, num_done=390, num_missing=60
+        ),
     }
 
 
-@pytest.fixture(params=["same images", "a partial run", "other images"])
+@pytest.fixture(params=["same images", "partial runs", "other images"])
 def two(request, pairs, monkeypatch):
     for function in (blocks, selected_rows):
         monkeypatch.setattr(function, "__defaults__", (17,))

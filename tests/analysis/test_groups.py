@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from streetclip import store as stored
-from streetclip.analysis import distance_counts, group_accuracy
+from streetclip.analysis import DatasetTable, RunTable, distance_counts, group_accuracy
 from streetclip.geo import THRESHOLDS_KM, geoscore
 
 groups_module = importlib.import_module("streetclip.analysis.groups")
@@ -110,6 +110,24 @@ def test_all_images_give_what_the_store_has_counted(world, level):
         expected = stored.place_accuracy(opened, world.run_id, level)
     found = group_accuracy(world.table, world.table.done, level)[expected.columns]
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-11)
+
+
+def test_places_need_not_be_in_order(world):
+    table = world.table
+    backwards = DatasetTable.from_arrays(
+        image_ids=table.image_ids,
+        place=np.int32(len(table.places) - 1) - table.place,
+        places=table.places[::-1].reset_index(drop=True),
+    )
+    names = ["flags", "pred_place", "distance_km", "distance_bin", "nearest_bin"]
+    same = RunTable.from_arrays(
+        backwards,
+        columns=dict(zip(names, table.load(*names), strict=True)),
+        predicted_places=table.predicted_places,
+        done=table.done,
+    )
+    expected = group_accuracy(table, table.done, "region")
+    pd.testing.assert_frame_equal(group_accuracy(same, same.done, "region"), expected)
 
 
 def test_every_counter_of_the_store_is_there(world):
