@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -69,14 +70,12 @@ def _country_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
     """The countries farthest from the diagonal, those left out whose name would hide another's."""
+    confidence, value = rows["confidence"].to_numpy(), rows["value"].to_numpy()
     kept: list[int] = []
-    for position, row in enumerate(rows[["confidence", "value", "n"]].itertuples(index=False)):
-        if row.n < theme.SMALL_N or len(kept) == _NUM_NAMED:
-            continue
-        others = rows.iloc[kept]
-        beside = (others["confidence"] - row.confidence).abs() < _NAME_ROOM[0] * span / 100
-        level = (others["value"] - row.value).abs() < _NAME_ROOM[1] * span / 100
-        if not (beside & level).any():
+    for position in np.flatnonzero(rows["n"] >= theme.SMALL_N).tolist():
+        beside = np.abs(confidence[kept] - confidence[position]) < _NAME_ROOM[0] * span / 100
+        level = np.abs(value[kept] - value[position]) < _NAME_ROOM[1] * span / 100
+        if len(kept) < _NUM_NAMED and not np.any(beside & level):
             kept.append(position)
     return rows.iloc[kept]
 

@@ -64,7 +64,7 @@ class Matrix:
             groups: ISO code → continent.
             is_square: Whether a class has a column even if it was never predicted.
         """
-        cells = confusion.cells
+        cells = confusion.cells.astype({"true": object, "predicted": object})  # quicker to read
         true, predicted = set(cells["true"]), set(cells["predicted"])
         labels = [label for label in dict.fromkeys(confusion.labels) if label != OTHER]
         rest = [label for label in (OTHER, "") if label in predicted]
@@ -107,7 +107,7 @@ def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str]
         on_pick: Called with the true and the predicted class of a cell that is clicked.
     """
     cells = _texts(matrix, style)
-    ends = _colour_ends(matrix, cells, style)
+    ends = _colour_ends(cells, style)
     chart_key = picks.keyed(key, *style.chosen)
     pairs = set(zip(cells["true"], cells["predicted"], strict=True))
 
@@ -124,7 +124,7 @@ def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str]
         height=_height(len(matrix.rows)),
         on_select=pick,
     )
-    _legend(style, ends)
+    _legend(matrix, style, ends)
 
 
 def with_shares(cells: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +137,7 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
     """Cells with what colour, text and tooltip say."""
     cells = with_shares(matrix.cells)
     is_right = cells["true"] == cells["predicted"]
+    is_rolled = cells["true"].isin(matrix.closed) | cells["predicted"].isin(matrix.closed)
     of_column = cells["n"] / cells["column_n"]
     shown = {"row": 100 * cells["value"], "column": 100 * of_column, "count": cells["n"]}[
         style.norm
@@ -147,7 +148,7 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
             "true": cells["true"],
             "predicted": cells["predicted"],
             "shown": shown.astype("float64"),
-            "apart": is_right & (not style.is_diagonal_coloured),
+            "apart": is_rolled | (is_right & (not style.is_diagonal_coloured)),
             "right": is_right,
             "text": [write(value) for value in shown],
             "true_name": [matrix.name(label) for label in cells["true"]],
@@ -176,10 +177,9 @@ def _count_text(n: float) -> str:
     return f"{n:.0f}"
 
 
-def _colour_ends(matrix: Matrix, cells: pd.DataFrame, style: Style) -> tuple[float, float]:
-    """The values that get the first and the last colour; what was rolled up does not count."""
-    is_rolled = cells["true"].isin(matrix.closed) | cells["predicted"].isin(matrix.closed)
-    counted = cells.loc[~is_rolled & ~cells["apart"] & (cells["predicted"] != ""), "shown"]
+def _colour_ends(cells: pd.DataFrame, style: Style) -> tuple[float, float]:
+    """The values that get the first and the last colour."""
+    counted = cells.loc[~cells["apart"] & (cells["predicted"] != ""), "shown"]
     most = float(counted.max()) if len(counted) else 1.0
     return 0.0, max(most, 1.0 if style.norm == "count" else 0.1)
 
@@ -345,15 +345,17 @@ def _outline(matrix: Matrix, style: Style, x: Spec, y: Spec) -> list[Spec]:
 # Words
 
 
-def _legend(style: Style, ends: tuple[float, float]) -> None:
+def _legend(matrix: Matrix, style: Style, ends: tuple[float, float]) -> None:
     if style.norm == "count":
         title, words = "images (log scale)", tuple(formats.count(end) for end in ends)
     else:
         title = f"{NORMS[style.norm]} {style.unit}"
         words = tuple(formats.share(end / 100) for end in ends)
     parts = [legends.ramp(title, "sequential", *words)]
-    if not style.is_diagonal_coloured:
-        parts.append(legends.key("sc-key-apart", "right answers"))
+    apart = [] if style.is_diagonal_coloured else ["right answers"]
+    apart += sorted(matrix.closed.intersection((*matrix.rows, *matrix.columns)))
+    if apart:
+        parts.append(legends.key("sc-key-apart", " and ".join(apart)))
     legends.draw(parts)
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard import formats
 from dashboard.components import changes, figures, markup, picks, world
@@ -45,7 +47,6 @@ _DEFINITIONS: Final = {
 }
 _UNCLEAR: Final = "Unclear: the interval (Newcombe 95 %, paired) holds 0."
 _PER_CENT = {"format": "%.1f"}
-_WHOLE = st.column_config.NumberColumn("n", format="localized")
 
 
 def figure(name: str, found: Comparison) -> None:
@@ -96,16 +97,11 @@ def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]
     st.segmented_control(
         "Images shown",
         list(changes.OUTCOMES),
-        format_func=lambda each: _with_count(each, outcomes),
+        format_func=lambda each: changes.OUTCOMES.get(each, each).capitalize(),
         key=key,
         required=True,
         on_change=lambda: on_pick(st.session_state[key]),
     )
-
-
-def _with_count(outcome: str, outcomes: Mapping[str, int]) -> str:
-    words = changes.OUTCOMES.get(outcome, outcome)
-    return f"{words.capitalize()} · {formats.count(outcomes.get(outcome, 0))}"
 
 
 # By country
@@ -114,7 +110,7 @@ def _with_count(outcome: str, outcomes: Mapping[str, int]) -> str:
 def countries(
     frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
 ) -> None:
-    """Draw the difference of each true country on a map and in a table.
+    """Draw the difference of each true country on a map and in a table, certain gains first.
 
     Args:
         frame: As `analysis.compare_by` gives it by country, at least one.
@@ -145,7 +141,7 @@ def _intervals(frame: pd.DataFrame) -> list[str]:
 def _country_table(
     frame: pd.DataFrame, chosen: str | None, on_pick: Callable[[str | None], None]
 ) -> None:
-    ordered = frame.sort_values("difference", ascending=False, kind="stable")
+    ordered = frame.iloc[np.argsort(-_certain(frame), kind="stable")]
     codes = list(ordered["country"])
     rows = pd.DataFrame(
         {
@@ -169,20 +165,24 @@ def _country_table(
         chosen=picks.position(codes, chosen),
         on_pick=lambda row: on_pick(None if row is None else codes[row]),
         columns={
-            "name": "true country",
-            "n": _WHOLE,
-            "difference": st.column_config.NumberColumn("difference (pp)", format="%+.1f"),
-            "interval": st.column_config.TextColumn("95 %"),
+            "name": st.column_config.TextColumn("true country", width=110),
+            "n": st.column_config.NumberColumn("n", format="localized", width=48),
+            "difference": st.column_config.NumberColumn("diff. (pp)", format="%+.1f", width=70),
+            "interval": st.column_config.TextColumn("95 %", width=112),
             "verdict": st.column_config.TextColumn("", width=60),
-            "gained": st.column_config.NumberColumn("gained", format="localized"),
-            "lost": st.column_config.NumberColumn("lost", format="localized"),
-            "value": st.column_config.NumberColumn("this run (%)", **_PER_CENT),
-            "baseline_value": st.column_config.NumberColumn("baseline (%)", **_PER_CENT),
+            "gained": st.column_config.NumberColumn("gained", format="localized", width=56),
+            "lost": st.column_config.NumberColumn("lost", format="localized", width=48),
+            "value": st.column_config.NumberColumn("this run (%)", width=84, **_PER_CENT),
+            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=84, **_PER_CENT),
         },
     )
-    markup.remark(
-        "Grey: the interval (Newcombe 95 %, paired) holds 0. Click a row to filter by it."
-    )
+    markup.remark(f"{_UNCLEAR} Click a row or a country of the map to filter by it.")
+
+
+def _certain(frame: pd.DataFrame) -> NDArray[np.float64]:
+    """The end of each interval that is nearer to 0; 0 where the interval holds it."""
+    low, high = frame["low"].to_numpy(), frame["high"].to_numpy()
+    return np.maximum(low, 0.0) + np.minimum(high, 0.0)
 
 
 def _verdict(low: float, high: float) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import formats, judgement, page, state
+from dashboard import formats, judgement, page, state, theme
 from dashboard.components import album, controls, markup, matrix, mistakes
 from dashboard.components.matrix import Matrix, Style
 from dashboard.view import View
@@ -19,6 +19,7 @@ _ORDERS = {"continent": "Continent", "similarity": "Similarity"}
 _DIAGONALS = {"apart": "Apart", "coloured": "Coloured"}
 _TOWARDS = "to"
 _MOST_PAIRS = 12
+_MOST_ONE_SIDED = 100
 _IMAGES_BESIDE = 8
 
 Pick = Callable[[str, str], None]
@@ -121,6 +122,7 @@ def _continents(view: View, everything: View) -> None:
         matrix.draw(shown, style, key="continent_matrix", on_pick=pick)
         markup.remark("Click a cell to see the countries in it.")
     with right:
+        st.subheader("Most frequent mistakes", anchor=False)
         mistakes.cells(shown, style, key="continent_cells", on_pick=pick)
 
 
@@ -143,20 +145,26 @@ def _table(shown: Matrix, style: Style, pick: Pick) -> None:
 def _one_sided(view: View, everything: View) -> None:
     st.subheader("One-sided confusions", anchor=False)
     pairs = judgement.asymmetric_pairs(everything)
+    pairs = pairs[(pairs["n"] >= theme.SMALL_N) & (pairs["other_n"] >= theme.SMALL_N)]
     clear = pairs[pairs["low"] > 0]
+    compared = (
+        f"Compared are the {formats.count(len(pairs))} pairs that are confused at all and have "
+        f"{theme.SMALL_N} images or more on either side."
+    )
     if clear.empty:
         markup.remark(
-            "No country is taken for another clearly more often than that one for it: every "
-            "interval of the difference holds 0."
+            f"{compared} None is clearly one-sided: every interval of the difference holds 0."
         )
         return
+    most = f", of which the first {_MOST_ONE_SIDED}" if len(clear) > _MOST_ONE_SIDED else ""
     markup.remark(
-        "Country A is taken for B more often than B for A. Shares are compared, as a country with "
-        "more images has more of every mistake; the most certain first, those left out whose "
-        "interval (Newcombe 95 %) holds 0."
+        "Country A is taken for B more often than B for A, by shares, as a country with more "
+        "images has more of every mistake; the most certain first. Left out are those whose "
+        f"interval (Newcombe 95 %) holds 0. {compared} By chance up to 1 in 40 would stand here; "
+        f"it is {formats.count(len(clear))}{most}."
     )
     chosen = (view.selection.country, view.selection.predicted)
-    mistakes.asymmetric(clear, chosen, on_pick=partial(_pick_countries, view))
+    mistakes.asymmetric(clear.head(_MOST_ONE_SIDED), chosen, on_pick=partial(_pick_countries, view))
 
 
 def _near_and_far(everything: View) -> None:
