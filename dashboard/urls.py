@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from streetclip.analysis.selection import Selection
 from streetclip.errors import shown
@@ -128,7 +129,7 @@ def _attributes(name: str, texts: Sequence[str]) -> dict[str, object]:
         if not mark or not column:
             msg = f"{name} {shown(text)}; expected column=value"
             raise ValueError(msg)
-        pairs.append((column, value))
+        pairs.append((unquote(column), value))
     return {"attributes": tuple(pairs)}
 
 
@@ -180,12 +181,17 @@ def written(selection: Selection) -> dict[str, list[str]]:
         if bounds != (None, None):
             values[name] = [range_text(bounds)]
     if selection.attributes:
-        values[ATTRIBUTE] = [f"{column}={value}" for column, value in selection.attributes]
+        values[ATTRIBUTE] = [f"{_quoted(column)}={value}" for column, value in selection.attributes]
     if selection.tags:
         values[TAG] = list(selection.tags)
     if selection.status is not None:
         values[STATUS] = [selection.status]
     return values
+
+
+def _quoted(column: str) -> str:
+    """A column's name without the mark that ends it in the URL."""
+    return column.replace("%", "%25").replace("=", "%3D")
 
 
 def range_text(bounds: tuple[float | None, float | None]) -> str:

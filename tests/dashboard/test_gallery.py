@@ -4,8 +4,12 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from dashboard.components import gallery, triage
+from dashboard import urls
+from dashboard.components import album, gallery, triage
 from dashboard.components.triage import Action, read_actions
+from dashboard.view import View
+from dashboard.views import failures
+from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
 
 HOSTILE = "![a](https://x/y.png)<img src=x onerror=alert(1)>\u202e\n\0🙈"
@@ -154,3 +158,33 @@ def test_what_an_action_has_to_say_is_shown_until_the_next(done):
     assert done.data["words"] == "Undone."
     done.send((2, "b"))
     assert done.data["words"] == ""
+
+
+# The way from any page to the gallery
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(),
+        Selection(country="FR", predicted="", country_right=False),
+        Selection(city_right=True, distance_km=(None, 25.0), confidence=(0.5, None)),
+        Selection(attributes=(("a=b", HOSTILE), ("a=b", "")), tags=(HOSTILE, "x"), status="open"),
+    ],
+)
+def test_the_failures_page_shows_exactly_the_images_of_another_page(selection):
+    view = View(path=Path("x"), run_id=3, run_key="k", selection=selection, baseline_id=2)
+    found = {
+        name: [value] if isinstance(value, str) else value
+        for name, value in album.parameters(view, image="7").items()
+        if value is not None
+    }
+    assert (found["run"], found["baseline"], found["image"]) == (["3"], ["2"], ["7"])
+    read = urls.read_filters(found, failures.DEFAULTS)
+    assert read.problems == ()
+    assert read.selection == selection
+
+
+def test_a_run_is_not_compared_with_itself():
+    view = View(path=Path("x"), run_id=2, run_key="k", selection=Selection(), baseline_id=2)
+    assert album.parameters(view)["baseline"] is None

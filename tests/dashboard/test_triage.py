@@ -293,3 +293,19 @@ def test_cards_open_by_click_and_in_a_new_window_and_are_tagged_by_keyboard(serv
     assert f"image={queue[1]}" in page.url
     assert visited.errors == []
     assert visited.strangers() == []
+
+
+@pytest.mark.browser
+def test_a_card_beside_a_chart_opens_its_image_among_those_of_the_chart(served, visit):
+    world, address = served
+    (true, predicted, n), *_ = world.sql(
+        "SELECT true_country, pred_country, n FROM pair_aggregates WHERE true_country <> "
+        "pred_country AND pred_country <> '' ORDER BY n DESC, 1, 2"
+    )
+    visited = visit(viewport=DESK)
+    page = visited.go(f"{address}/confusion?country={true}&predicted={predicted}")
+    page.locator("a.card").first.click()
+    page.get_by_text(f"image 1 of {n}").wait_for(timeout=30_000)
+    assert "/failures?" in page.url
+    assert f"country={true}&predicted={predicted}" in page.url
+    assert visited.errors == []
