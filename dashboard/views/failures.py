@@ -5,7 +5,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import export, formats, images, loaders, page, state
-from dashboard.components import album, controls, detail, markup, triage
+from dashboard.components import album, controls, detail, markup, paging, triage
 from dashboard.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.view import View
 from streetclip import analysis
@@ -13,8 +13,6 @@ from streetclip.analysis.selection import Selection
 
 DEFAULTS: Final = Selection(country_right=False)
 """The page shows what went wrong, unless the URL says otherwise."""
-
-_MOST_COUNTRIES = 12
 
 
 def render() -> None:
@@ -33,60 +31,16 @@ def _body(view: View) -> None:
 
 def _all(view: View, order: str) -> None:
     shown = images.page(view, order, state.own_number(album.PAGE))
-    _countries(view)
+    paging.countries(view)
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
         controls.select("Order", album.SORT, album.order_words(view), album.DEFAULT_ORDER)
-        _pager(shown, "above")
+        paging.pager(shown, "above")
         export.button(view, order)
     export.limit_remark(view)
     album.page_of(view, shown, order, key="gallery")
     if shown.num_pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
-            _pager(shown, "below")
-
-
-def _countries(view: View) -> None:
-    """What the images are of, as ways to narrow them: by true country, then by predicted."""
-    by = "true_country" if view.selection.country is None else "pred_country"
-    name = "country" if by == "true_country" else "predicted"
-    if getattr(view.selection, name) is not None:
-        return
-    counts = loaders.pairs(view).groupby(by)["n"].sum().sort_values(ascending=False, kind="stable")
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        words = "By true country" if name == "country" else "Taken for"
-        st.text(words, width="content")
-        for code, n in counts.head(_MOST_COUNTRIES).items():
-            st.button(
-                f"{formats.markdown(formats.country(str(code)))} {formats.count(n)}",
-                key=f"narrow_{name}_{code}",
-                type="tertiary",
-                on_click=lambda code=code: state.change_filters(
-                    view.but(**{name: code}).selection, view.defaults
-                ),
-            )
-        if len(counts) > _MOST_COUNTRIES:
-            rest = formats.count(len(counts) - _MOST_COUNTRIES)
-            st.text(f"and {rest} more", width="content")
-
-
-def _pager(shown: images.Page, where: str) -> None:
-    last = shown.first + len(shown.image_ids) - 1
-    of = f"{formats.count(shown.first)}–{formats.count(last)} of {formats.count(shown.total)}"
-    for words, icon, number in (
-        ("First", "first_page", 1),
-        ("Previous", "chevron_left", shown.number - 1),
-        ("Next", "chevron_right", shown.number + 1),
-        ("Last", "last_page", shown.num_pages),
-    ):
-        if words == "Next":
-            st.text(of, width="content")
-        st.button(
-            words,
-            key=f"{words.lower()}_{where}",
-            icon=f":material/{icon}:",
-            disabled=not 1 <= number <= shown.num_pages or number == shown.number,
-            on_click=lambda number=number: album.turn_to(number),
-        )
+            paging.pager(shown, "below")
 
 
 def _one(view: View, order: str, image_id: int) -> None:

@@ -11,11 +11,13 @@ from dashboard.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.view import View
 from streetclip import analysis
 from streetclip.analysis.selection import Selection
+from streetclip.errors import StreetClipError
 
 PATH: Final = "triage"
 DEFAULTS: Final = Selection(country_right=False)
 
 _TRAIL: Final = "triage_trail"
+_PROBLEM: Final = "triage_problem"
 
 
 def render() -> None:
@@ -35,15 +37,20 @@ def _body(view: View) -> None:
     with right:
         controls.select("Order", album.SORT, album.order_words(view), album.DEFAULT_ORDER)
     if image_id is None:
-        markup.notice(
-            "All judged",
-            "No image of this selection is open any more. Take another selection in the sidebar, "
-            "or filter by triage status to see what was judged.",
-        )
-        undo = triage.Action(triage.UNDO, 0, "")
-        st.button("Undo the last change", on_click=lambda: _act(view.path, images.Place(), undo))
-        return
-    _one(view, queue, order, image_id)
+        _all_judged(view)
+    else:
+        _one(view, queue, order, image_id)
+
+
+def _all_judged(view: View) -> None:
+    markup.notice(
+        "All judged",
+        "No image of this selection is open any more. Take another selection in the sidebar, or "
+        "filter by triage status to see what was judged.",
+    )
+    if problem := st.session_state.pop(_PROBLEM, ""):
+        markup.notice("Not undone", problem, css="sc-alert", role="alert")
+    st.button("Undo the last change", on_click=_undo, args=(view.path,))
 
 
 def _queue(view: View) -> View:
@@ -123,12 +130,19 @@ def _act(path: Path, place: images.Place, action: triage.Action) -> str:
     if not noted.changed:
         return noted.words
     if action.kind == triage.UNDO:
-        _go_to(trail.pop() if trail else action.image_id)
+        _go_to(trail.pop() if trail else action.image_id or None)
         return noted.words
     trail.append(action.image_id)
     if action.kind == triage.STATUS and place.rank is not None:
         _go_to(place.following or place.previous)
     return noted.words
+
+
+def _undo(path: Path) -> None:
+    try:
+        _act(path, images.Place(), triage.Action(triage.UNDO, 0, ""))
+    except StreetClipError as error:
+        st.session_state[_PROBLEM] = str(error)
 
 
 def _go_to(image_id: int | None) -> None:
