@@ -111,17 +111,14 @@ _CSS = """
 .sc-key-few { border: 1px dashed currentColor; }
 .sc-key-truth { background: #0072B2; }
 .sc-key-prediction { background: #D55E00; }
-.sc-width-10, .sc-width-5, .sc-width-1 {
-  background: currentColor; border-radius: 0; vertical-align: middle;
-}
-.sc-width-10 { height: 10px; }
-.sc-width-5 { height: 5px; }
-.sc-width-1 { height: 1px; }
+[class*="sc-width-"] { background: currentColor; border-radius: 0; vertical-align: middle; }
 .sc-definitions {
   display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.15rem 1rem;
   margin: 0; padding: 0 !important; font-size: 0.9rem;
 }
 @media (max-width: 640px) {
+  .sc-legend > span { white-space: normal; }
+  .sc-ramp { width: 6rem; }
   .sc-definitions { grid-template-columns: 1fr; gap: 0; }
   .sc-definitions dt { margin-top: 0.4rem; }
 }
@@ -141,6 +138,9 @@ FAVICON = (
 RAMPS = MappingProxyType({"sequential": SEQUENTIAL, "difference": DIFFERENCE})
 """Colours of a continuous scale, low to high; the class `sc-ramp-NAME` draws one."""
 
+WIDEST_PIXELS = 10
+"""Of a line in a legend; the class `sc-width-N` draws one of N pixels."""
+
 
 def apply() -> None:
     """Put the style of our own elements on the page; the first thing that a view does."""
@@ -148,7 +148,10 @@ def apply() -> None:
         f".sc-ramp-{name} {{ background: linear-gradient(to right, {', '.join(colours)}); }}\n"
         for name, colours in RAMPS.items()
     )
-    st.html(_CSS.replace("</style>", f"{ramps}</style>"))
+    widths = "".join(
+        f".sc-width-{pixels} {{ height: {pixels}px; }}\n" for pixels in range(1, WIDEST_PIXELS + 1)
+    )
+    st.html(_CSS.replace("</style>", f"{ramps}{widths}</style>"))
 
 
 def in_role(mark: alt.Chart, role: str) -> alt.Chart:

@@ -19,6 +19,7 @@ NORMS: Mapping[str, str] = MappingProxyType(
 """What the colour of a cell can say, by the URL's word."""
 
 _PHONE_PIXELS = 700
+_MOST_PHONE_LABELS = 24  # side by side
 _LABEL_PIXELS = 110
 _AXIS_PIXELS = 130  # of the labels above the matrix
 _CELL_PIXELS = ((12, 36), (24, 25), (34, 20), (10**9, 16))  # at most so many rows: pixels of one
@@ -208,21 +209,26 @@ def _axes(matrix: Matrix, unit: str) -> tuple[Spec, Spec]:
         "predicted",
         title=f"predicted {unit}",
         scale={"domain": list(matrix.columns), **gap},
-        axis=_axis(matrix) | {"orient": "top", "labelAngle": -90},
+        axis=_axis(matrix, matrix.columns, is_narrow=True) | {"orient": "top", "labelAngle": -90},
     )
     y = vega.name(
         "true",
         title=f"true {unit}",
         scale={"domain": list(matrix.rows), **gap},
-        axis=_axis(matrix),
+        axis=_axis(matrix, matrix.rows, is_narrow=False),
     )
     return x, y
 
 
-def _axis(matrix: Matrix) -> Spec:
-    labels = {*matrix.rows, *matrix.columns}
+def _axis(matrix: Matrix, labels: Sequence[str], *, is_narrow: bool) -> Spec:
     long = json.dumps({label: matrix.name(label) for label in labels})
-    short = json.dumps({label: matrix.short.get(label, matrix.name(label)) for label in labels})
+    every = 2 if is_narrow and len(labels) > _MOST_PHONE_LABELS else 1
+    short = json.dumps(
+        {
+            label: "" if position % every else matrix.short.get(label, matrix.name(label))
+            for position, label in enumerate(labels)
+        }
+    )
     return {
         "labelExpr": f"windowSize()[0] < {_PHONE_PIXELS} ? {short}[datum.value]"
         f" : {long}[datum.value]",

@@ -90,8 +90,7 @@ def share_axis(field: str, title: str | None, lowest: float = 0.0, **settings: A
         lowest: Where the axis begins.
         settings: Of Vega-Lite's axis.
     """
-    step = 20 if lowest < 50 else 10  # noqa: PLR2004 -- per cent
-    ticks = list(range(int(lowest), 101, step))
+    ticks = list(range(int(lowest), 101, _step(lowest)))
     settings = {"values": ticks, **settings}
     return vega.quantity(field, title=title, scale=_scale(lowest), axis=settings)
 
@@ -223,7 +222,8 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
     lowest = floor(rows["value"].min())
     x = share_axis("coverage", "share of images answered (%)", grid=False)
     y = share_axis("value", f"{subject} accuracy of those (%)", lowest, **AXIS_PIXELS)
-    line = rows[["coverage", "value", "low", "high"]]
+    line = rows[["coverage", "value", "low", "high", "n"]]
+    enough, few = (f"datum.n {sign} {theme.SMALL_N}" for sign in (">=", "<="))
     texts = vega.tooltip(
         ("threshold_label", "confidence from"),
         ("coverage_label", "answered"),
@@ -241,7 +241,18 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
             y2={"field": "high"},
             color=vega.role("right"),
         ),
-        vega.layer(line, "line", mark={"strokeWidth": 2}, x=x, y=y, color=vega.role("right")),
+        *(
+            vega.layer(
+                line,
+                "line",
+                mark={"strokeWidth": 2, "opacity": opacity, "clip": True},
+                where=where,
+                x=x,
+                y=y,
+                color=vega.role("right"),
+            )
+            for where, opacity in ((enough, 1), (few, theme.PALE_OPACITY))
+        ),
         vega.layer(
             marked,
             "point",
@@ -260,7 +271,8 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         height=theme.CHART_HEIGHT + _HISTOGRAM_HEIGHT,
     )
     markup.remark(
-        "Points: what is left if the model answers only from that confidence on. Band: Wilson 95 %."
+        "Points: what is left if only answers from that confidence on are given. Band: Wilson "
+        f"95 %. Pale: fewer than {theme.SMALL_N} images."
     )
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
         _coverage_table(marked)
@@ -268,7 +280,13 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
 
 def floor(least: float) -> float:
     """A round share, with room, below the least that is drawn; for axes of lines and points."""
-    return float(max(0, 10 * int((least - 5) // 10)))
+    step = _step(least)
+    return float(max(0, step * int((least - 5) // step)))
+
+
+def _step(lowest: float) -> int:
+    """Between two ticks of an axis that begins there and ends at 100."""
+    return 20 if lowest < 60 else 10  # noqa: PLR2004 -- per cent
 
 
 def _coverage_rows(curve: pd.DataFrame) -> pd.DataFrame:
@@ -284,7 +302,7 @@ def _marked(rows: pd.DataFrame) -> pd.DataFrame:
     """The thresholds in round numbers, those left out that would lie on another's label."""
     kept: list[int] = []
     for threshold in _MARKED_THRESHOLDS:
-        above = np.flatnonzero((rows["threshold"] >= threshold).to_numpy())
+        above = np.flatnonzero((rows["threshold"] >= threshold) & (rows["n"] >= theme.SMALL_N))
         if not len(above):
             continue
         nearest = int(above[np.argmin(rows["threshold"].to_numpy()[above])])

@@ -95,7 +95,7 @@ def _headline(found: Calibration, level: str) -> None:
             "Accuracy",
             formats.share(found.accuracy),
             "" if right is None else formats.interval(right.low, right.high),
-            f"{n} · {formats.share(abs(gap))} {'below' if gap > 0 else 'above'} the confidence",
+            f"{n} · {100 * abs(gap):.1f} pp {'below' if gap > 0 else 'above'} the confidence",
             "Share of these images that is right. Images without a prediction are not among "
             "them: they have no confidence. Interval: Wilson 95 %.",
         )
