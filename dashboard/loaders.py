@@ -52,6 +52,14 @@ def _file_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
+def _file_number(path: Path) -> int:
+    """Tells a store from another one that was put in its place."""
+    try:
+        return path.stat().st_ino
+    except OSError:  # opening it says what is wrong
+        return 0
+
+
 def reader(path: Path) -> Store:
     """Open the store for reading, without waiting long for a writer.
 
@@ -150,7 +158,15 @@ def table(view: View) -> analysis.RunTable:
 
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _table(store_path: Path, run_id: int, run_key: str) -> analysis.RunTable:  # noqa: ARG001
-    return analysis.RunTable.open(store_path, run_id)
+    dataset_id = int(_details(store_path, stamp(store_path), run_id)["dataset_id"])
+    dataset = _dataset(store_path, _file_number(store_path), dataset_id)
+    return analysis.RunTable.open(store_path, run_id, dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _dataset(store_path: Path, number: int, dataset_id: int) -> analysis.DatasetTable:  # noqa: ARG001
+    """What the runs over one dataset share: in memory once, however many of them are open."""
+    return analysis.DatasetTable.open(store_path, dataset_id)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_VIEW)
@@ -226,11 +242,15 @@ def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
 
 def attribute_names(view: View) -> dict[str, tuple[str, ...]]:
     """The attributes that can be filtered by, with their values."""
-    return _attribute_names(view.path, int(details(view)["dataset_id"]))
+    return _attribute_names(view.path, stamp(view.path), int(details(view)["dataset_id"]))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _attribute_names(store_path: Path, dataset_id: int) -> dict[str, tuple[str, ...]]:
+def _attribute_names(
+    store_path: Path,
+    seen: Stamp,  # noqa: ARG001 -- a part of the key
+    dataset_id: int,
+) -> dict[str, tuple[str, ...]]:
     with reader(store_path) as opened:
         return store.attribute_names(opened, dataset_id)
 

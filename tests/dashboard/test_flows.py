@@ -1,0 +1,152 @@
+"""From a number to the pictures behind it, in a real browser: a click shows what SQL gives."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.dashboard.pages import PAGES
+from tests.dashboard.sites import DESK, PHONE, serve
+from tests.dashboard.worlds import World
+
+pytestmark = pytest.mark.browser
+
+TALL = {"width": 1440, "height": 1600}
+OF_A_PAIR = """
+    SELECT image_id FROM predictions
+    WHERE run_id = ? AND true_country = ? AND pred_country = ?
+    ORDER BY country_probability DESC, image_id"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("flows"))
+    made.add_run("older", skill=0.4, seed=1)
+    made.add_run("newer", skill=0.7, seed=2)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(world, tmp_path_factory):
+    with serve(world.path, tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+def parameters(page):
+    return {name: values[-1] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def shown_ids(page):
+    page.locator("a.card").first.wait_for(timeout=20_000)
+    return [int(card.get_attribute("data-id")) for card in page.locator("a.card").all()]
+
+
+def ids_of(world, query, *values):
+    return [row[0] for row in world.sql(query, *values)]
+
+
+def click_mark(page, words):
+    """Click the middle of the mark of a chart whose description contains these words."""
+    mark = page.locator(f'[data-testid=stVegaLiteChart] path[aria-label*="{words}"]').first
+    mark.wait_for(timeout=20_000)
+    mark.click(force=True)
+
+
+def test_a_confusion_cell_shows_exactly_its_images_and_its_link_shows_them_again(
+    world, address, visit
+):
+    (true, predicted, n), *_ = world.sql(
+        "SELECT true_country, pred_country, count(*) FROM predictions WHERE run_id = 2 "
+        "AND true_country <> pred_country GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    )
+    expected = ids_of(world, OF_A_PAIR, 2, true, predicted)
+    assert n == len(expected) > 1
+    visited = visit(viewport=TALL)
+    page = visited.go(f"{address}/confusion?run=2")
+    click_mark(page, f"predicted country: {predicted}; true country: {true};")
+    page.wait_for_url(f"**predicted={predicted}**", timeout=20_000)
+    visited.settle()
+    assert parameters(page) == {"run": "2", "country": true, "predicted": predicted}
+    assert shown_ids(page) == expected[:8]
+    assert f"{n} images match" in page.inner_text("[data-testid=stMain]")
+
+    other = visit(viewport=TALL)
+    assert shown_ids(other.go(page.url)) == expected[:8]
+    assert visited.errors == other.errors == []
+    assert visited.strangers() == other.strangers() == []
+
+
+def test_a_click_on_a_country_of_the_world_drills_down_to_what_sql_counts(world, address, visit):
+    visited = visit(viewport=TALL)
+    page = visited.go(f"{address}/accuracy?run=2")
+    click_mark(page, "country: Australia")
+    page.wait_for_url("**country=AU**", timeout=20_000)
+    visited.settle()
+    (n, right), *_ = world.sql(
+        "SELECT count(*), sum(country_correct) FROM predictions "
+        "WHERE run_id = 2 AND true_country = 'AU'"
+    )
+    text = page.inner_text("[data-testid=stMain]").replace("\u00a0", " ")
+    assert f"{n} images match" in text
+    assert f"{100 * right / n:.1f} %" in text
+    assert visited.errors == []
+
+
+def test_a_filter_follows_from_page_to_page_and_narrows_the_failures(world, address, visit):
+    visited = visit(viewport=DESK)
+    page = visited.go(f"{address}/confusion?run=2&country=JP&attr=weather=rain")
+    page.locator("[data-testid=stSidebar] a", has_text="Failures").click()
+    page.wait_for_url("**/failures**", timeout=20_000)
+    visited.settle()
+    assert parameters(page) == {"run": "2", "country": "JP", "attr": "weather=rain"}
+    expected = ids_of(
+        world,
+        "SELECT p.image_id FROM predictions AS p JOIN dataset_images AS d USING (image_id) "
+        "WHERE p.run_id = 2 AND p.true_country = 'JP' AND NOT p.country_correct "
+        "AND json_extract(d.attributes, '$.weather') = 'rain' "
+        "ORDER BY p.country_probability IS NULL, p.country_probability DESC, p.image_id",
+    )
+    assert shown_ids(page) == expected
+    assert visited.errors == []
+
+
+def test_removing_a_chip_widens_the_view(world, address, visit):
+    visited = visit(viewport=DESK)
+    page = visited.go(f"{address}/calibration?run=2&continent=Europe&city_is=wrong")
+    page.get_by_role("button", name="wrong city").click()
+    page.wait_for_url(f"{address}/calibration?run=2&continent=Europe", timeout=20_000)
+    visited.settle()
+    (n,), *_ = world.sql(
+        "SELECT count(*) FROM predictions JOIN dataset_images USING (image_id) "
+        "WHERE run_id = 2 AND continent = 'Europe'"
+    )
+    assert f"{n} images match" in page.inner_text("[data-testid=stMain]")
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, colours):
+    visited = visit(viewport=DESK, color_scheme=colours)
+    path = "" if name == "overview" else name
+    page = visited.go(f"{address}/{path}?run=2&baseline=1")
+    page.wait_for_timeout(500)
+    found = Axe().run(page).response["violations"]
+    bad = [
+        f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+    assert bad == []
+    assert visited.errors == []
+    assert visited.strangers() == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_fits_a_phone(address, visit, name):
+    visited = visit(viewport=PHONE)
+    path = "" if name == "overview" else name
+    page = visited.go(f"{address}/{path}?run=2&baseline=1&country=DE")
+    widest = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert widest <= PHONE["width"]
+    assert visited.errors == []
