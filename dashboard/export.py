@@ -113,33 +113,33 @@ def file_of(view: View, order: str) -> io.BytesIO:
     return made
 
 
-def _rows(view: View, order: str) -> Iterator[list[object]]:
+def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
     table, mask = loaders.table(view), loaders.mask(view)
     image_ids, _ = analysis.page_of(table, mask, order, 0, MOST_ROWS)
     with loaders.reader(view.path) as opened, opened.snapshot():
-        columns = store.get_run(opened, view.run_id)["attribute_columns"]
-        headers = (*COLUMNS, *NOTED, *(f"{ATTRIBUTE_PREFIX}{name}" for name in columns))
+        names = store.get_run(opened, view.run_id)["attribute_columns"]
+        headers = (*COLUMNS, *NOTED, *(f"{ATTRIBUTE_PREFIX}{name}" for name in names))
         yield [harmless(name) for name in headers]
         for start in range(0, len(image_ids), _CHUNK_ROWS):
             chunk = image_ids[start : start + _CHUNK_ROWS].tolist()
             rows = store.image_rows(opened, view.run_id, chunk)
             notes = store.read_annotations(opened, chunk).to_dict("index")
-            for row in rows.to_dict("records"):
-                yield _cells(row, notes.get(row["image_id"], {}), columns)
+            yield from zip(*_columns(rows, notes, names), strict=True)
 
 
-def _cells(
-    row: Mapping[Any, Any], noted: Mapping[Any, Any], columns: Sequence[str]
-) -> list[object]:
-    attributes = json.loads(row["attributes"]) if row["attributes"] else {}
-    values = [
-        *(row[name] for name in COLUMNS),
-        "; ".join(noted.get("tags", ())),
-        noted.get("note", ""),
-        noted.get("status", images.OPEN_STATUS),
-        *(attributes.get(name) for name in columns),
-    ]
-    return [harmless(value) for value in values]
+def _columns(
+    rows: pd.DataFrame, notes: Mapping[Any, Mapping[Any, Any]], names: Sequence[str]
+) -> Iterator[list[object]]:
+    """The cells of some rows, column by column, which is several times quicker than by row."""
+    for name in COLUMNS:
+        yield [harmless(value) for value in rows[name].tolist()]
+    noted = [notes.get(image_id, {}) for image_id in rows["image_id"].tolist()]
+    yield [harmless("; ".join(each.get("tags", ()))) for each in noted]
+    yield [harmless(each.get("note", "")) for each in noted]
+    yield [harmless(each.get("status", images.OPEN_STATUS)) for each in noted]
+    attributes = [json.loads(text) if text else {} for text in rows["attributes"]]
+    for name in names:
+        yield [harmless(each.get(name)) for each in attributes]
 
 
 def harmless(value: object) -> object:
