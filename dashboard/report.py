@@ -217,14 +217,17 @@ def report_of_groups(
         curve: As `analysis.distance_counts` gives it.
         median: In km, with the ends of its interval, as `analysis.median_distance` gives it.
     """
-    counters = list(countries.columns.intersection(place_counters()))
+    counters = [name for name in place_counters() if name in countries]
     continents = countries.groupby("continent", as_index=False)[counters].sum()
-    totals = countries[counters].sum().to_dict()
+    totals = {name: countries[name].sum() for name in counters}
     found = report_of_totals(totals, countries, continents, curve)
     if not found.distance.n:
         return found
-    exact = dict(zip(("median_km", "low_km", "high_km"), median, strict=True))
-    return replace(found, distance=replace(found.distance, **exact, is_binned=False))
+    median_km, low_km, high_km = median
+    distance = replace(
+        found.distance, median_km=median_km, low_km=low_km, high_km=high_km, is_binned=False
+    )
+    return replace(found, distance=distance)
 
 
 def against_of(

@@ -20,15 +20,14 @@ def draw(view: View) -> None:
             place[level] = value
             text = formats.country(value) if level == "country" else formats.plain(value, 40)
             steps.append((text or "(blank)", dict(place)))
-    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="crumbs"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="crumbs"):
         for position, (text, above) in enumerate(steps[:-1]):
             st.button(
-                formats.markdown(text),
+                f"{formats.markdown(text)} /",
                 key=f"crumb_{position}",
                 type="tertiary",
                 on_click=lambda above=above: go(view, replace(chosen, **above)),
             )
-            markup.draw(markup.tag("span", "/", css="sc-remark"), width="content")
         markup.draw(markup.tag("strong", steps[-1][0]), width="content")
 
 

@@ -1,6 +1,7 @@
 """What changed from the baseline to the run: images gained and lost, and where."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -130,7 +131,7 @@ def _changed(
         markup.remark(empty)
         return
     codes = list(rows["country"])
-    signed = {"width": "small", "alignment": "right"}
+    signed: dict[str, Any] = {"width": "small", "alignment": "right"}
     picks.table(
         pd.DataFrame(
             {
@@ -148,7 +149,7 @@ def _changed(
             }
         ),
         key=key,
-        on_pick=lambda position: on_click(codes[position]),
+        on_pick=lambda position: None if position is None else on_click(codes[position]),
         columns={
             "country": st.column_config.TextColumn("country"),
             "net": st.column_config.TextColumn("images", help="Gained minus lost.", **signed),

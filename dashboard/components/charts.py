@@ -10,6 +10,7 @@ from dashboard.components.vega import Spec
 SHARE_TICKS = [0, 20, 40, 60, 80, 100]
 """Per cent, of every axis of shares."""
 
+_MOST_ROW_PIXELS, _AXIS_PIXELS = 60, 60
 _WHOLE = st.column_config.NumberColumn(format="localized")
 
 
@@ -29,7 +30,8 @@ def continent_bars(continents: pd.DataFrame) -> None:
     has_baseline = "baseline" in continents
     if has_baseline:
         layers.append(_baseline_ticks(continents))
-    vega.draw(layers, key="continent_bars", alt_text=_bars_text(bars))
+    height = min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars))
+    vega.draw(layers, key="continent_bars", alt_text=_bars_text(bars), height=height)
     tick = " Tick: the baseline." if has_baseline else ""
     few = (continents["n"] < theme.SMALL_N).any()
     pale = f" Pale and dashed: fewer than {theme.SMALL_N} images." if few else ""

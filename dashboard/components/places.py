@@ -19,8 +19,9 @@ TOP = 20
 MOST_ROWS = 1000
 """Rows that are listed."""
 
-_ROW_PIXELS, _AXIS_PIXELS = 18, 60
+_ROW_PIXELS, _MOST_ROW_PIXELS, _AXIS_PIXELS = 18, 44, 60
 _BLANK = "(blank)"
+_WHOLE_FROM_KM = 10  # as `formats.kilometres`
 _NEAREST_KM, _FARTHEST_KM = 1.0, 20_000.0
 _MACRO = {False: "mean of", True: "median of"}
 _DEFINITIONS = {
@@ -140,9 +141,10 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
     Args:
         shown: As `named` gives them, in order.
         metric: One of `METRICS`.
-        height: Pixels; default: as many as the bars need.
+        height: Pixels to fill, unless the bars would be too thick; default: what they need.
     """
     top = shown.head(TOP)
+    least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
     title = METRICS[metric].title
     if metric == MEDIAN:
         layers = _median_bars(top)
@@ -152,10 +154,11 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
         layers,
         key="place_bars",
         alt_text=_bars_text(top, metric),
-        height=height or _AXIS_PIXELS + _ROW_PIXELS * len(top),
+        height=least if height is None else min(height, most),
     )
     few = (top["n"] < theme.SMALL_N).any()
-    pale = f" Pale and dashed: fewer than {theme.SMALL_N} images." if few else ""
+    look = "Hollow" if metric == MEDIAN else "Pale and dashed"
+    pale = f" {look}: fewer than {theme.SMALL_N} images." if few else ""
     first = f"The first {TOP} of {formats.count(len(shown))}. " if len(shown) > TOP else ""
     how = "95 % of the median" if metric == MEDIAN else "Wilson 95 %"
     markup.remark(f"{first}Whiskers: {how}.{pale}")
@@ -180,7 +183,7 @@ def _median_bars(top: pd.DataFrame) -> list[Spec]:
         scale={"type": "log", "domain": [_NEAREST_KM, _FARTHEST_KM], "nice": False},
         axis={"values": [1, 10, 100, 1000, 10_000], "format": ",d"},
     )
-    pale = {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY}
+    few = f"datum.n < {theme.SMALL_N}"
     tip = vega.tooltip(
         ("name", "name"), ("label", "median"), ("interval", "95 % interval"), ("n_label", "n")
     )
@@ -193,15 +196,18 @@ def _median_bars(top: pd.DataFrame) -> list[Spec]:
             x2={"field": "high"},
             y=y,
         ),
-        vega.layer(
-            rows,
-            "point",
-            mark={"filled": True, "size": 60},
-            x=x,
-            y=y,
-            color=vega.role("right"),
-            opacity={"condition": pale, "value": 1},
-            tooltip=tip,
+        *(
+            vega.layer(
+                rows,
+                "point",
+                mark={"filled": is_filled, "size": 60, "opacity": 1, "strokeWidth": 1.5},
+                where=where,
+                x=x,
+                y=y,
+                color=vega.role("right"),
+                tooltip=tip,
+            )
+            for is_filled, where in ((True, f"!({few})"), (False, few))
         ),
         *charts.values_at_right(rows, y),
     ]
@@ -242,7 +248,12 @@ def table(
             **({"inside": shown["inside"]} if (shown["inside"] != "").any() else {}),
         }
     )
-    picks.table(rows, key=key, columns=_columns(metric, title), on_pick=on_pick)
+    picks.table(
+        rows,
+        key=key,
+        columns=_columns(metric, title),
+        on_pick=lambda position: None if position is None else on_pick(position),
+    )
 
 
 def _measured(shown: pd.DataFrame, metric: str) -> dict[str, Any]:
@@ -253,8 +264,9 @@ def _measured(shown: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 
 def _kilometres(values: "pd.Series[float]") -> "pd.Series[float]":
-    """What a column of numbers can hold: an infinite median is left blank."""
-    return values.replace(math.inf, math.nan).round(1)
+    """What a column of numbers can hold, as precise as is shown: an infinite one is left blank."""
+    finite = values.replace(math.inf, math.nan)
+    return finite.round(1).where(finite < _WHOLE_FROM_KM, finite.round())
 
 
 def _columns(metric: str, title: str) -> dict[str, Any]:

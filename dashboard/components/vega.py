@@ -119,7 +119,7 @@ def draw(
         width="stretch",
         key=key,
         alt=alt_text,
-        **({} if on_select is None else {"on_select": on_select}),
+        on_select="ignore" if on_select is None else on_select,
     )
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import formats, theme
 from dashboard.components import legends, picks, vega
 from dashboard.components.vega import Spec
+from streetclip.gazetteer import countries
 from streetclip.gazetteer.outlines import (
     OBJECT_NAME,
     country_centre,
@@ -37,6 +38,18 @@ _NICE_DIFFERENCE = 0.05
 _OUTLINES = "outlines"
 
 
+_VIEWS: Final[Mapping[str, tuple[float, float, float]]] = {
+    "Africa": (2.0, 18.0, 52.0),
+    "Antarctica": (-90.0, 0.0, 35.0),
+    "Asia": (30.0, 88.0, 60.0),
+    "Europe": (54.0, 17.0, 30.0),
+    "North America": (42.0, -92.0, 58.0),
+    "Oceania": (-20.0, 152.0, 52.0),
+    "South America": (-22.0, -60.0, 52.0),
+}
+"""Middle (latitude and longitude) and radius of the view of a continent, in degrees."""
+
+
 def choropleth(
     frame: pd.DataFrame,
     *,
@@ -48,6 +61,8 @@ def choropleth(
     on_select: Callable[[str], None] | None = None,
 ) -> None:
     """Draw the world with each country coloured by a value; grey is a country without images.
+
+    Where all countries of the frame are on one continent, the view is of that.
 
     Fewer than `theme.SMALL_N` images are drawn pale with a dashed outline; countries too small
     to see are dots.
@@ -117,15 +132,27 @@ def world_specification(rows: pd.DataFrame, title: str, colours: Spec, *, clicka
         colours: Vega-Lite's scale.
         clickable: Whether a country can be picked.
     """
+    view = _view_of(rows["country"])
     # It takes a quarter of the map, and is drawn when there are images of it.
     has_antarctica = bool((rows["country"] == _ANTARCTICA).any())
     seen = None if has_antarctica else f"datum.properties.code != '{_ANTARCTICA}'"
     params = picks.mark("country") if clickable else []
     shapes = _valued_shapes(rows) | _valued(title, colours) | {"params": params}
-    shapes["mark"] = {"type": "geoshape", "cursor": "pointer" if clickable else "default"}
-    layers = [_land(seen), shapes, *_dots(rows, title, colours)]
-    projection = {"type": "equalEarth", "rotate": list(_TURN_DEG)}
+    clip = view is not None
+    cursor = "pointer" if clickable else "default"
+    shapes["mark"] = {"type": "geoshape", "cursor": cursor, "clip": clip}
+    layers = [_land(seen, clip=clip), shapes, *_dots(rows, title, colours, clip=clip)]
+    projection: Spec = {"type": "equalEarth", "rotate": list(_TURN_DEG)}
+    if view is not None:
+        projection = _azimuthal(*view)
     return vega.specification(layers, HEIGHT) | {"projection": projection}
+
+
+def _view_of(codes: "pd.Series[str]") -> tuple[float, float, float] | None:
+    """The view of the continent that all countries are on; None where there is no such one."""
+    known = countries()
+    found = {known[code].continent for code in codes if code in known}
+    return _VIEWS[found.pop()] if len(found) == 1 else None
 
 
 def close_up_specification(places: Mapping[str, Place]) -> Spec:
@@ -201,7 +228,7 @@ def _valued(title: str, colours: Spec) -> Spec:
     return {"encoding": encoding}
 
 
-def _dots(rows: pd.DataFrame, title: str, colours: Spec) -> list[Spec]:
+def _dots(rows: pd.DataFrame, title: str, colours: Spec, *, clip: bool) -> list[Spec]:
     """Countries that are smaller than a pixel, once more as dots."""
     tiny = rows[[country_km2(code) < _TINY_KM2 for code in rows["country"]]]
     places = [country_centre(code) for code in tiny["country"]]
@@ -220,6 +247,7 @@ def _dots(rows: pd.DataFrame, title: str, colours: Spec) -> list[Spec]:
     }
     data = _text(tiny.to_json(orient="records"), "tiny")
     mark = {"type": "point", "filled": True, "size": 36, "opacity": 1, "cursor": "pointer"}
+    mark["clip"] = clip
     return [dots | {"data": data, "mark": mark, "transform": [vega.role_column("muted")]}]
 
 
@@ -238,7 +266,7 @@ def _great_circle(places: list[Place]) -> Spec:
 def _labelled_point(name: str, place: Place, role: str, below: int) -> list[Spec]:
     """A place and its name, so many pixels below it."""
     rows = pd.DataFrame({"name": [name], "latitude_deg": [place[0]], "longitude_deg": [place[1]]})
-    where = {
+    where: dict[str, Any] = {
         "latitude": vega.quantity("latitude_deg"),
         "longitude": vega.quantity("longitude_deg"),
     }
@@ -264,10 +292,15 @@ def _projection_around(places: list[Place]) -> Spec:
     longitude_deg = np.degrees(np.arctan2(middle[1], middle[0]))
     half_deg = np.degrees(np.arccos(np.clip(first @ last, -1, 1))) / 2
     radius_deg = np.clip(half_deg * _MARGIN, _LEAST_RADIUS_DEG, 180.0)
+    return _azimuthal(float(latitude_deg), float(longitude_deg), float(radius_deg))
+
+
+def _azimuthal(latitude_deg: float, longitude_deg: float, radius_deg: float) -> Spec:
+    """Equal-area around a place (Lambert 1772), with what is within a radius of it in view."""
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
     return {
         "type": "azimuthalEqualArea",
-        "rotate": [-float(longitude_deg), -float(latitude_deg), 0],
+        "rotate": [-longitude_deg, -latitude_deg, 0],
         "scale": {"expr": f"min(width, 2 * height) / 2 / {reach:.6f}"},
         "translate": {"expr": "[width / 2, height / 2]"},
     }

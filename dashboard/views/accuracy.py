@@ -57,7 +57,7 @@ def _controls(view: View) -> tuple[str, str, str]:
     titles = {name: metric.title for name, metric in METRICS.items()}
     columns = st.columns(3, gap="small")
     with columns[0]:
-        by = controls.select("Group by", "by", _LEVELS | attributes, _default_level(view))
+        by = controls.select("Group by", "by", {**_LEVELS, **attributes}, _default_level(view))
     with columns[1]:
         metric = controls.select("Figure", "metric", titles, "country")
     with columns[2]:
@@ -105,7 +105,7 @@ def _table(view: View, shown: pd.DataFrame, total: int, by: str, metric: str) ->
         metric,
         key=picks.keyed("places", view.selection, by, metric, state.own("rank", [*RANKS], _RANK)),
         title=_SINGULAR.get(by, "value"),
-        on_pick=lambda position: _pick(view, by, shown.iloc[position]),
+        on_pick=lambda position: _pick(view, by, shown.iloc[position].to_dict()),
     )
     if total > len(shown):
         first, whole = formats.count(len(shown)), formats.count(total)
@@ -113,7 +113,7 @@ def _table(view: View, shown: pd.DataFrame, total: int, by: str, metric: str) ->
     markup.remark("A click on a row or a country goes there.")
 
 
-def _pick(view: View, by: str, row: Mapping[str, Any]) -> None:
+def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
     """Go down to a group: filter by it."""
     if by.startswith(ATTRIBUTE):
         name = by.removeprefix(ATTRIBUTE)
@@ -123,7 +123,9 @@ def _pick(view: View, by: str, row: Mapping[str, Any]) -> None:
         breadcrumb.go(view, replace(view.selection, predicted=row["predicted"]))
     else:
         keys = [level for level in grouped.LEVELS if level in row]
-        place = dict.fromkeys(grouped.LEVELS) | {level: row[level] for level in keys}
+        place: dict[str, Any] = dict.fromkeys(grouped.LEVELS) | {
+            level: row[level] for level in keys
+        }
         breadcrumb.go(view, replace(view.selection, **place))
 
 

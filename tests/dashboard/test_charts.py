@@ -300,8 +300,13 @@ def test_medians_are_points_on_a_log_axis_with_their_interval(drawn):
     rows = place_rows(
         3, value=[0.2, 300.0, math.inf], low=[0.0, 250.0, 900.0], high=[1.0, 400.0, math.inf]
     )
+    rows.loc[0, "n"] = 30
     places.bars(places.named(rows), "median")
-    point, found = drawn.layer("place_bars", "point")
+    point, firm = drawn.layer("place_bars", "point", 0)
+    assert (point["mark"]["filled"], firm["name"].tolist()) == (True, ["R0"])
+    hollow, few = drawn.layer("place_bars", "point", 1)
+    assert not hollow["mark"]["filled"]
+    found = pd.concat([firm, few])
     assert point["encoding"]["x"]["scale"]["type"] == "log"
     assert found["value"].tolist() == [1, 300, 20_000]  # within the axis
     assert found["label"].tolist()[2].startswith("∞")
