@@ -144,7 +144,7 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
         style.norm
     ]
     write = _count_text if style.norm == "count" else _share_text
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "true": cells["true"],
             "predicted": cells["predicted"],
@@ -163,6 +163,10 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
             "column_label": [formats.share(value) for value in of_column],
             "km_label": [formats.kilometres(km) for km in cells["mean_km"]],
         }
+    )
+    parts = rows[["true_name", "predicted_name", "n_label", "label"]].itertuples(index=False)
+    return rows.assign(
+        words=[f"{true} taken for {said}: {n}, {share}" for true, said, n, share in parts]
     )
 
 
@@ -272,6 +276,7 @@ def _cells(cells: pd.DataFrame, style: Style, ends: tuple[float, float], x: Spec
             "condition": {"test": "datum.right && !datum.apart", "value": "#ffffff"},
             "value": None,
         },
+        description={"field": "words", "type": "nominal"},
         tooltip=vega.tooltip(
             ("true_name", f"true {style.unit}"),
             ("predicted_name", f"predicted {style.unit}"),
@@ -311,7 +316,7 @@ def _borders(matrix: Matrix, x: Spec, y: Spec) -> list[Spec]:
         if not first:
             continue
         channel = "y" if field == "true" else "x"
-        at = {channel: axis | {"bandPosition": -0.03}}
+        at = {channel: axis | {"bandPosition": 0}}
         rows = pd.DataFrame({field: first})
         layers.append(
             vega.layer(

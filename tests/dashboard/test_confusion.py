@@ -1,0 +1,319 @@
+"""The Confusion page on a store of known predictions, against plain SQL; a click in a browser."""
+
+import json
+import math
+from collections import Counter
+from urllib.parse import parse_qs, urlsplit
+
+import altair as alt
+import pytest
+
+from streetclip.gazetteer import countries
+from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.sites import DESK, serve
+from tests.dashboard.worlds import World
+
+Z = 1.959963984540054
+NAMES = {code: country.name for code, country in countries().items()} | {None: "no prediction"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("world"), num_images=900, with_files=False)
+    made.add_run("older", skill=0.4, seed=1)
+    made.add_run("newer", skill=0.7, seed=2)
+    return made
+
+
+@pytest.fixture
+def open_page(monkeypatch, world):
+    opener = open_page_of(monkeypatch)
+    return lambda **parameters: opener(world.path, "confusion", run="2", **parameters)
+
+
+def wilson(k, n):
+    middle, half = k + Z * Z / 2, Z * math.sqrt(k * (n - k) / n + Z * Z / 4)
+    return (middle - half) / (n + Z * Z), (middle + half) / (n + Z * Z)
+
+
+def pairs_of(world):
+    """(true, predicted) → images, by plain SQL; None where nothing was predicted."""
+    rows = world.sql(
+        "SELECT true_country, pred_country, count(*) FROM predictions WHERE run_id = 2 "
+        "GROUP BY 1, 2"
+    )
+    return {(true, predicted): n for true, predicted, n in rows}
+
+
+def table(page, key):
+    return next(each.value for each in page.dataframe if (each.key or "").startswith(key))
+
+
+def cells_of(page, key="confusion_cells"):
+    rows = table(page, key).itertuples()
+    return {(row.true, row.predicted): row for row in rows}
+
+
+def specs(page):
+    return [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+
+
+def marks(spec, kind):
+    return [each for each in spec["layer"] if each["mark"]["type"] == kind]
+
+
+def choose(page, name, value):
+    """What a click on an option of a view's own parameter does."""
+    control = next(each for each in page.get("button_group") if each.key == f"own_{name}")
+    return control.set_value(value).run()
+
+
+def test_every_cell_has_the_count_the_share_and_the_interval_of_sql(open_page, world):
+    cells = cells_of(open_page(top="40"))
+    expected = pairs_of(world)
+    assert len(cells) == len(expected)
+    totals = Counter()
+    for (true, _), n in expected.items():
+        totals[true] += n
+    for (true, predicted), n in expected.items():
+        cell = cells[NAMES[true], NAMES[predicted]]
+        assert cell.n == n
+        assert cell.value == pytest.approx(100 * n / totals[true])
+        low, high = wilson(n, totals[true])
+        assert cell.interval == f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def test_the_most_confused_have_rows_of_their_own_and_the_rest_is_other(open_page, world):
+    expected = pairs_of(world)
+    wrong = Counter()
+    for (true, predicted), n in expected.items():
+        if true != predicted:
+            wrong[true] += n
+            wrong[predicted] += n
+    del wrong[None]
+    own = {code for code, _ in wrong.most_common(10)}
+    edge = sorted(wrong.values(), reverse=True)[9:11]
+    assert edge[0] > edge[1]  # no tie where the line is drawn
+    folded = Counter()
+    for (true, predicted), n in expected.items():
+        labels = (NAMES[c] if c in own or c is None else "(other)" for c in (true, predicted))
+        folded[tuple(labels)] += n
+    cells = cells_of(open_page(top="10"))
+    assert {key: cell.n for key, cell in cells.items()} == dict(folded)
+    assert sum(cell.n for cell in cells.values()) == 900
+
+
+def test_rows_are_the_truth_and_columns_the_prediction_by_continent_and_name(open_page):
+    (x, y) = (specs(open_page())[0]["layer"][1]["encoding"][each] for each in "xy")
+    assert (x["title"], y["title"]) == ("predicted country", "true country")
+    codes = y["scale"]["domain"]
+    known = countries()
+    assert codes == sorted(codes, key=lambda c: (known[c].continent, known[c].name))
+    assert x["scale"]["domain"] == [*codes, ""]  # what was not predicted stands last
+
+
+def test_the_chosen_cell_is_outlined_and_the_matrix_is_not_filtered_by_it(open_page):
+    free = open_page()
+    chosen = open_page(country="FR", predicted="DE")
+    before, after = cells_of(free), cells_of(chosen)
+    assert {key: cell.n for key, cell in before.items()} == {
+        key: cell.n for key, cell in after.items()
+    }
+    rects = [len(marks(specs(page)[0], "rect")) for page in (free, chosen)]
+    assert rects[1] == rects[0] + 1
+    frame = marks(specs(chosen)[0], "rect")[-1]
+    assert "wrong" in json.dumps(frame)
+    assert frame["mark"]["filled"] is False
+    assert "France → Germany" in text_of(chosen).replace("\\", "")
+
+
+def test_a_link_to_an_empty_cell_says_so(open_page, world):
+    absent = next(
+        (a, b) for a in ("FR", "SK") for b in ("US", "AR", "IT") if (a, b) not in pairs_of(world)
+    )
+    page = open_page(country=absent[0], predicted=absent[1])
+    assert not page.exception
+    assert "No image matches" in text_of(page)
+
+
+def test_continents_are_rolled_up(open_page, world):
+    continent = {code: country.continent for code, country in countries().items()}
+    expected = Counter()
+    for (true, predicted), n in pairs_of(world).items():
+        expected[continent[true], continent.get(predicted, "no prediction")] += n
+    cells = cells_of(open_page(level="continent"), "continent_cells")
+    assert {key: cell.n for key, cell in cells.items()} == dict(expected)
+
+
+def test_below_a_continent_cell_stand_its_countries_alone(open_page, world):
+    page = open_page(continent="Europe", to="Asia")
+    columns = specs(page)[0]["layer"][1]["encoding"]["x"]["scale"]["domain"]
+    assert columns == ["JP", "KR", "(other)", ""]
+    cells = cells_of(page)
+    counted = {
+        pair: n for pair, n in pairs_of(world).items() if countries()[pair[0]].continent == "Europe"
+    }
+    asian = {(t, p): n for (t, p), n in counted.items() if p in {"JP", "KR"}}
+    assert asian
+    for (true, predicted), n in asian.items():
+        assert cells[NAMES[true], NAMES[predicted]].n == n
+    assert sum(cell.n for cell in cells.values()) == sum(counted.values())
+    back = next(each for each in page.button if "Asia" in each.label).click().run()
+    assert "to" not in back.query_params
+    assert back.query_params["continent"] == "Europe"
+
+
+@pytest.mark.parametrize(
+    ("norm", "scale", "most"), [("row", None, 100), ("column", None, 100), ("count", "symlog", 900)]
+)
+def test_colours_begin_at_zero_and_counts_are_logarithmic(open_page, norm, scale, most):
+    fill = specs(open_page(norm=norm))[0]["layer"][1]["encoding"]["fill"]
+    assert fill["scale"].get("type") == scale
+    low, high = fill["scale"]["domain"]
+    assert low == 0
+    assert 0 < high < most
+
+
+def test_right_answers_share_the_colours_only_where_asked(open_page):
+    highest = [
+        specs(open_page(**each))[0]["layer"][1]["encoding"]["fill"]["scale"]["domain"][1]
+        for each in ({}, {"diagonal": "coloured"})
+    ]
+    assert highest[0] < 30 < highest[1]  # the runs know 70 % and scatter the rest
+
+
+def test_bad_parameters_of_the_page_fall_back(open_page):
+    page = open_page(level="town", top="7", norm="<b>", order="", diagonal="x", to="Atlantis")
+    assert not page.exception
+    assert {key: cell.n for key, cell in cells_of(page).items()} == {
+        key: cell.n for key, cell in cells_of(open_page()).items()
+    }
+
+
+def test_choices_are_written_into_the_url_and_defaults_out_of_it(open_page):
+    page = choose(open_page(), "top", "30")
+    assert page.query_params["top"] == "30"
+    page = choose(page, "order", "similarity")
+    assert page.query_params["order"] == "similarity"
+    assert "top" not in choose(page, "top", "20").query_params
+
+
+def test_one_sided_pairs_are_those_whose_interval_leaves_zero_out(open_page, world):
+    found = table(open_page(), "asymmetric_pairs")
+    counted = pairs_of(world)
+    totals = Counter()
+    for (true, _), n in counted.items():
+        totals[true] += n
+    expected = set()
+    for a in totals:
+        for b in totals:
+            k, j = counted.get((a, b), 0), counted.get((b, a), 0)
+            if a == b or k + j == 0 or min(totals[a], totals[b]) < 30:
+                continue
+            p, q = k / totals[a], j / totals[b]
+            low = p - q - math.hypot(p - wilson(k, totals[a])[0], wilson(j, totals[b])[1] - q)
+            if low > 0:
+                expected.add((NAMES[a], NAMES[b], k, j))
+    assert expected
+    rows = {(r.country, r.other, r.taken, r.other_taken) for r in found.itertuples()}
+    assert rows == expected
+
+
+def test_near_and_far_mistakes_are_counted_against_chance(open_page, world):
+    page = open_page()
+    known, near = countries(), Counter()
+    chance, errors = 0.0, 0
+    candidates = {p for _, p in pairs_of(world)} - {None}
+    for (true, predicted), n in pairs_of(world).items():
+        if predicted in (None, true):
+            continue
+        borders = known[true].neighbours
+        same = known[true].continent == known[predicted].continent
+        kind = "same continent" if same else "other continent"
+        near["neighbour" if predicted in borders else kind] += n
+        errors += n
+        chance += n * len(candidates & borders) / len(candidates - {true})
+    rows = next(e.value for e in page.dataframe if "nearness" in e.value).itertuples()
+    assert {row.nearness: row.n for row in rows} == dict(near)
+    share, expected = near["neighbour"] / errors, chance / errors
+    words = f"{100 * share:.1f} % of {errors} mistakes go to a country that borders on the true one"
+    assert words in text_of(page)
+    assert (
+        f"Chance would send {100 * expected:.1f} % there: it is {share / expected:.1f} times"
+        in (text_of(page))
+    )
+
+
+def test_without_mistakes_each_part_says_so(open_page):
+    page = open_page(country_is="right")
+    assert not page.exception
+    assert text_of(page).count("There is no mistake among these images.") == 2
+    assert "None is clearly one-sided" in text_of(page)
+
+
+def test_every_chart_is_valid_and_says_what_it_shows(open_page):
+    for parameters in ({}, {"level": "continent", "norm": "count"}, {"order": "similarity"}):
+        page = open_page(country="FR", predicted="DE", **parameters)
+        for chart in page.get("vega_lite_chart"):
+            alt.LayerChart.from_dict(json.loads(chart.proto.spec))
+            assert len(chart.proto.alt) > 30
+    most = max((n, p) for p, n in pairs_of_wrong(open_page).items())
+    assert f"{most[1][0]} taken for {most[1][1]} {most[0]} times" in (
+        open_page().get("vega_lite_chart")[0].proto.alt
+    )
+
+
+def pairs_of_wrong(open_page):
+    cells = cells_of(open_page())
+    return {key: cell.n for key, cell in cells.items() if key[0] != key[1] and "no" not in key[1]}
+
+
+@pytest.mark.browser
+def test_a_click_on_a_cell_shows_exactly_its_images_and_the_link_shows_them_again(tmp_path, visit):
+    world = World(tmp_path, num_images=150)
+    world.add_run("newer", skill=0.6, seed=2)
+    with serve(world.path, tmp_path) as address:
+        visited = visit(viewport=DESK)
+        page = visited.go(f"{address}/confusion?run=1&top=40")
+        true, predicted = click_on_a_cell(visited)
+        query = parse_qs(urlsplit(page.url).query)
+        assert (query["country"], query["predicted"]) == ([true], [predicted])
+        expected = [
+            name
+            for (name,) in world.sql(
+                "SELECT filename FROM predictions JOIN images ON images.id = image_id "
+                "WHERE true_country = ? AND pred_country = ? "
+                "ORDER BY country_probability DESC, image_id",
+                true,
+                predicted,
+            )
+        ]
+        assert expected
+        assert shown_images(page) == expected[:8]
+        again = visit(viewport=DESK)
+        assert shown_images(again.go(page.url)) == expected[:8]
+        assert visited.errors == again.errors == []
+        assert visited.strangers() == again.strangers() == []
+
+
+def click_on_a_cell(visited):
+    """Click on a wrong cell of the matrix that its accessible marks name, and give its codes."""
+    page = visited.page
+    drawn = "[data-testid=stVegaLiteChart] svg .mark-rect path[role='graphics-symbol']"
+    page.locator(drawn).first.wait_for()
+    codes = {name: code for code, name in NAMES.items() if code}
+    for cell in page.locator(drawn).all():
+        true, _, rest = (cell.get_attribute("aria-label") or "").partition(" taken for ")
+        predicted = rest.partition(":")[0]
+        if true in codes and predicted in codes and true != predicted:
+            cell.click()
+            page.wait_for_url("**country=**", timeout=20_000)
+            visited.settle()
+            return codes[true], codes[predicted]
+    pytest.fail("no wrong cell is drawn")
+
+
+def shown_images(page):
+    page.locator("a.card").first.wait_for()
+    texts = [each.inner_text() for each in page.locator("ul.cards > li").all()]
+    return [text.rsplit("Image ", 1)[1].splitlines()[0].strip() for text in texts]
