@@ -1,12 +1,13 @@
 """Confusion of neighbours against hand numbers, a plain loop and drawn chance."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from streetclip.metrics.neighbours import neighbour_confusion
+from streetclip.metrics.neighbours import neighbour_confusion, neighbour_confusion_of_counts
 
 BORDERS = {
     "FR": {"ES", "DE", "CH"},
@@ -112,3 +113,13 @@ def test_where_chance_would_give_none_there_is_no_ratio():
 def test_a_prediction_that_was_no_candidate_is_refused():
     with pytest.raises(ValueError, match="CH"):
         confuse([("FR", "CH")])
+
+
+def test_counted_pairs_give_what_their_images_give():
+    generator = np.random.default_rng(6)
+    true = generator.choice([*CANDIDATES, "CH"], 300)
+    predicted = generator.choice([*CANDIDATES, ""], 300)
+    counts = Counter(zip(true.tolist(), predicted.tolist(), strict=True))
+    found = neighbour_confusion_of_counts(counts, CANDIDATES, BORDERS)
+    assert found == neighbour_confusion(true, predicted, CANDIDATES, BORDERS)
+    assert found["errors"] > 100
