@@ -112,14 +112,14 @@ def _country_layers(
     return [
         point | {"params": picks.mark("country")},
         vega.layer(ring, "point", mark={"size": 330, "strokeWidth": 2, "opacity": 1}, x=x, y=y),
-        vega.layer(texts[is_inside], "text", mark=beside, x=x, y=y, text=vega.name("name")),
+        vega.layer(texts[is_inside], "text", mark=beside, x=x, y=y, text=vega.words("name")),
         vega.layer(
             texts[~is_inside],
             "text",
             mark=beside | {"align": "right", "dx": -10},
             x=x,
             y=y,
-            text=vega.name("name"),
+            text=vega.words("name"),
         ),
     ]
 

@@ -276,7 +276,7 @@ def _cells(cells: pd.DataFrame, style: Style, ends: tuple[float, float], x: Spec
             "condition": {"test": "datum.right && !datum.apart", "value": "#ffffff"},
             "value": None,
         },
-        description={"field": "words", "type": "nominal"},
+        description=vega.words("words"),
         tooltip=vega.tooltip(
             ("true_name", f"true {style.unit}"),
             ("predicted_name", f"predicted {style.unit}"),

@@ -262,7 +262,7 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
             color=vega.role("right"),
             tooltip=texts,
         ),
-        vega.layer(marked, "text", mark={"dy": -13}, x=x, y=y, text=vega.name("threshold_label")),
+        vega.layer(marked, "text", mark={"dy": -13}, x=x, y=y, text=vega.words("threshold_label")),
     ]
     vega.draw(
         layers,
