@@ -8,6 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import altair as alt
 import pytest
 
+from dashboard.view import View
+from dashboard.views import confusion
+from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, serve
@@ -266,6 +269,39 @@ def test_every_chart_is_valid_and_says_what_it_shows(open_page):
 def pairs_of_wrong(open_page):
     cells = cells_of(open_page())
     return {key: cell.n for key, cell in cells.items() if key[0] != key[1] and "no" not in key[1]}
+
+
+def clicks(monkeypatch, tmp_path, pick, selection, *cells):
+    """What clicks on cells write into the URL."""
+    view = View(path=tmp_path / "s.db", run_id=1, run_key="", selection=selection)
+    filters, own = [], []
+    monkeypatch.setattr(confusion.state, "change_filters", lambda s, _: filters.append(s))
+    monkeypatch.setattr(confusion.state, "change", lambda **changes: own.append(changes))
+    for cell in cells:
+        pick(view, *cell)
+    return filters, own
+
+
+def test_a_click_sets_both_countries_and_a_second_one_takes_them_back(monkeypatch, tmp_path):
+    chosen = Selection(country="FR", predicted="DE", city="Paris", tags=("x",))
+    cells = [("ES", "PT"), ("FR", ""), ("FR", "DE")]
+    found, _ = clicks(monkeypatch, tmp_path, confusion._pick_countries, chosen, *cells)
+    assert found == [
+        Selection(country="ES", predicted="PT", tags=("x",)),
+        Selection(country="FR", predicted="", tags=("x",)),
+        Selection(tags=("x",)),
+    ]
+
+
+def test_a_click_on_continents_goes_down_to_their_countries(monkeypatch, tmp_path):
+    chosen = Selection(country="FR", predicted="DE", country_right=False)
+    cells = [("Asia", "Europe"), ("Asia", "")]
+    found, own = clicks(monkeypatch, tmp_path, confusion._pick_continents, chosen, *cells)
+    assert found == [
+        Selection(continent="Asia", country_right=False),
+        Selection(continent="Asia", predicted="", country_right=False),
+    ]
+    assert own == [{"level": None, "to": "Europe"}, {"level": None, "to": None}]
 
 
 @pytest.mark.browser

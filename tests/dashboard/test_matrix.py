@@ -1,0 +1,355 @@
+"""The parts of the pages of judgement: what they draw, and what a click on them hands on."""
+
+import json
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+
+from dashboard.components import confidence, matrix, mistakes, outcomes, picks, reliability
+from dashboard.components.matrix import Matrix, Style
+from streetclip import analysis
+from streetclip.analysis import OTHER
+from streetclip.metrics.calibration import reliability_bins
+
+GROUPS = {"FR": "Europe", "DE": "Europe", "JP": "Asia", "KR": "Asia", "BR": "South America"}
+COUNTS = {
+    ("FR", "FR"): 40, ("FR", "DE"): 9, ("FR", "JP"): 1, ("DE", "FR"): 3, ("DE", "DE"): 27,
+    ("JP", "KR"): 14, ("JP", "JP"): 6, ("KR", "KR"): 11, ("KR", ""): 2, ("BR", "BR"): 5,
+    ("BR", "FR"): 1,
+}  # fmt: skip
+
+
+def confusion(top=None, counts=None):
+    counts = COUNTS if counts is None else counts
+    pairs = pd.DataFrame(
+        {
+            "true_country": [true for true, _ in counts],
+            "pred_country": [predicted for _, predicted in counts],
+            "n": list(counts.values()),
+            "city_correct": 0,
+            "num_distances": [n if said else 0 for (_, said), n in counts.items()],
+            "distance_km_sum": [100.0 * n if said else 0.0 for (_, said), n in counts.items()],
+            "country_probability_sum": 1.0,
+        }
+    )
+    order = {code: f"{GROUPS.get(code, '')} {code}" for code in GROUPS}
+    return analysis.matrix(pairs, top, order)
+
+
+def style(**changes):
+    values = {"norm": "row", "is_diagonal_coloured": False, "chosen": (None, None)}
+    return Style(unit="country", **(values | changes))
+
+
+class Kept:
+    """What was handed to Streamlit, and a way to click on it."""
+
+    def __init__(self, monkeypatch):
+        self.charts, self.tables, self.html = {}, {}, []
+        monkeypatch.setattr(st, "vega_lite_chart", self._chart)
+        monkeypatch.setattr(st, "dataframe", self._table)
+        monkeypatch.setattr(st, "html", lambda body, **_: self.html.append(body))
+        monkeypatch.setattr(st, "session_state", {})
+
+    def _chart(self, spec, *, key, alt, on_select=None, **_):
+        self.charts[key] = (spec, alt, on_select)
+
+    def _table(self, frame, *, key="table", on_select=None, **settings):
+        self.tables[key] = (frame, settings, on_select)
+
+    def only(self, kind):
+        (found,) = getattr(self, kind).values()
+        return found
+
+    def click_mark(self, **fields):
+        ((key, (_, _, on_select)),) = self.charts.items()
+        st.session_state[key] = {"selection": {"picked": [fields] if fields else []}}
+        on_select()
+
+    def click_row(self, row):
+        ((key, (_, _, on_select)),) = self.tables.items()
+        st.session_state[key] = {"selection": {"rows": [] if row is None else [row]}}
+        on_select()
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    return Kept(monkeypatch)
+
+
+def rows_of(spec, layer):
+    return spec["datasets"][layer["data"]["name"]]
+
+
+def test_rows_without_images_are_left_out_and_columns_without_are_not():
+    predicted_only = COUNTS | {("FR", "AR"): 2}
+    made = Matrix.of(confusion(counts=predicted_only), GROUPS | {"AR": "South America"})
+    assert made.rows == ["JP", "KR", "DE", "FR", "BR"]
+    assert set(made.columns) == {*made.rows, "AR", ""}
+    assert made.columns[-1] == ""
+    narrow = Matrix.of(
+        confusion(counts={("FR", "DE"): 1, ("DE", "DE"): 2}), GROUPS, is_square=False
+    )
+    assert (narrow.rows, narrow.columns) == (["DE", "FR"], ["DE"])
+
+
+def test_what_is_rolled_up_comes_last_and_blank_after_it():
+    made = Matrix.of(confusion(top=2), GROUPS)
+    assert made.rows[-1] == OTHER
+    assert made.columns[-2:] == [OTHER, ""]
+    assert made.cells["n"].sum() == sum(COUNTS.values())
+    assert made.name("FR") == "France" if "FR" in made.rows else made.name("JP") == "Japan"
+    assert made.name("") == "no prediction"
+
+
+def test_a_code_that_no_gazetteer_knows_is_a_text_and_nothing_else(kept):
+    hostile = '"]; alert(1) //'
+    counts = {(hostile, hostile): 3, (hostile, "FR"): 2, ("FR", "FR"): 5}
+    matrix.draw(Matrix.of(confusion(counts=counts), GROUPS), style(), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    expression = spec["layer"][1]["encoding"]["x"]["axis"]["labelExpr"]
+    assert json.dumps(hostile) in expression
+    assert expression.count("alert") == 4  # a key and a value in each of two tables of names
+
+
+def test_mean_distances_leave_out_images_without_one():
+    cells = Matrix.of(confusion(), GROUPS).cells.set_index(["true", "predicted"])
+    assert cells.loc[("FR", "DE"), "mean_km"] == 100
+    assert np.isnan(cells.loc[("KR", ""), "mean_km"])
+
+
+@pytest.mark.parametrize(
+    ("norm", "cell", "text"),
+    [
+        ("row", ("JP", "KR"), "70"),
+        ("column", ("JP", "KR"), "56"),
+        ("count", ("JP", "KR"), "14"),
+        ("row", ("FR", "JP"), "2"),
+    ],
+)
+def test_cells_say_what_their_colour_says(kept, norm, cell, text):
+    matrix.draw(Matrix.of(confusion(), GROUPS), style(norm=norm), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
+    assert rows.loc[cell, "text"] == text
+    alt.LayerChart.from_dict({k: v for k, v in spec.items() if k != "datasets"})
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(7, "7"), (999, "999"), (1234, "1.2k"), (45_678, "46k"), (2_500_000, "2.5M")],
+)
+def test_large_counts_are_shortened(kept, n, text):
+    made = Matrix.of(confusion(counts={("FR", "DE"): n, ("DE", "DE"): 1}), GROUPS)
+    matrix.draw(made, style(norm="count"), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
+    assert rows.loc[("FR", "DE"), "text"] == text
+
+
+def test_a_share_that_would_read_0_is_left_blank(kept):
+    made = Matrix.of(confusion(counts={("FR", "DE"): 1, ("FR", "FR"): 400}), GROUPS)
+    matrix.draw(made, style(), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
+    assert rows.loc[("FR", "DE"), "text"] == ""
+
+
+def test_lines_stand_between_continents_and_nowhere_in_another_order(kept):
+    made = Matrix.of(confusion(), GROUPS)
+    matrix.draw(made, style(), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    rules = [each for each in spec["layer"] if each["mark"]["type"] == "rule"]
+    first = [rows_of(spec, each).iloc[:, 0].tolist() for each in rules]
+    assert first == [["DE", "BR"], ["DE", "BR", ""]]
+    mixed = Matrix.of(confusion(), GROUPS)
+    mixed = Matrix(**{**vars(mixed), "rows": ["JP", "FR", "KR", "DE", "BR"]})
+    kept.charts.clear()
+    matrix.draw(mixed, style(), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    assert len([each for each in spec["layer"] if each["mark"]["type"] == "rule"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "channels"),
+    [
+        (("FR", "DE"), {"x", "y"}),
+        (("FR", None), {"y"}),
+        ((None, "DE"), {"x"}),
+        (("FR", "XX"), None),
+        ((None, None), None),
+    ],
+)
+def test_the_chosen_cell_row_or_column_is_framed(kept, chosen, channels):
+    matrix.draw(Matrix.of(confusion(), GROUPS), style(chosen=chosen), key="m", on_pick=print)
+    spec, _, _ = kept.only("charts")
+    frames = [each for each in spec["layer"] if each["mark"].get("filled") is False]
+    if channels is None:
+        assert frames == []
+        return
+    encoding = frames[0]["encoding"]
+    assert {each for each in "xy" if "field" in encoding[each]} == channels
+
+
+def test_a_click_hands_on_the_cell_and_one_on_the_rest_or_beside_nothing(kept):
+    clicked = []
+    made = Matrix.of(confusion(top=3), GROUPS)
+    matrix.draw(made, style(), key="m", on_pick=lambda *cell: clicked.append(cell))
+    kept.click_mark(true="JP", predicted="KR")
+    kept.click_mark(true="JP", predicted="ZZ")
+    kept.click_mark(true=made.rows[0], predicted=OTHER)
+    kept.click_mark()
+    assert clicked == [("JP", "KR")]
+
+
+def test_the_table_has_mistakes_first_and_hands_on_the_row(kept):
+    clicked = []
+    made = Matrix.of(confusion(), GROUPS)
+    mistakes.cells(made, style(), key="t", on_pick=lambda *cell: clicked.append(cell))
+    frame, _, _ = kept.only("tables")
+    assert frame["n"].tolist() == [14, 9, 3, 2, 1, 1, 40, 27, 11, 6, 5]
+    kept.click_row(1)
+    assert clicked == [("FR", "DE")]
+
+
+def test_the_most_frequent_mistakes_are_some_that_have_images_of_their_own(kept):
+    made = Matrix.of(confusion(top=2), GROUPS)
+    mistakes.cells(made, style(), key="t", on_pick=print, most=1)
+    frame, _, _ = kept.only("tables")
+    assert frame[["true", "predicted", "n"]].to_numpy().tolist() == [["Japan", "South Korea", 14]]
+
+
+def test_a_second_click_on_the_chosen_row_hands_the_same_cell_on_again(kept):
+    clicked = []
+    made = Matrix.of(confusion(), GROUPS)
+    mistakes.cells(
+        made,
+        style(chosen=("FR", "DE")),
+        key="t",
+        on_pick=lambda *cell: clicked.append(cell),
+    )
+    _, settings, _ = kept.only("tables")
+    assert settings["selection_default"] == {"selection": {"rows": [1]}}
+    kept.click_row(None)
+    assert clicked == [("FR", "DE")]
+
+
+def test_a_new_state_has_a_new_key():
+    assert picks.keyed("m", None, "FR") != picks.keyed("m", "FR", None)
+    assert picks.keyed("m", None) != picks.keyed("m", "-")
+    assert picks.position(["a", "b"], "b") == 1
+    assert picks.position(["a", "b"], None) is None
+
+
+# Reliability
+
+
+def test_bins_have_the_wilson_interval_of_their_accuracy():
+    sure = [0.05] * 4 + [0.95] * 20
+    right = [True] + [False] * 3 + [True] * 15 + [False] * 5
+    frame = reliability.bin_frame(reliability_bins(sure, right, num_bins=10))
+    assert frame["n"].tolist() == [4, 0, 0, 0, 0, 0, 0, 0, 0, 20]
+    assert frame["value"].iloc[[0, 9]].tolist() == [0.25, 0.75]
+    z2, k, n = 1.959963984540054**2, 15, 20
+    half = (z2 * (k * (n - k) / n + z2 / 4)) ** 0.5
+    assert frame["value_low"].iloc[9] == pytest.approx((k + z2 / 2 - half) / (n + z2))
+    assert frame["value_high"].iloc[9] == pytest.approx((k + z2 / 2 + half) / (n + z2))
+    assert np.isnan(frame["value_low"].iloc[1])
+
+
+def curve(n_at):
+    """A coverage curve of 1,000 images, from answered images by threshold."""
+    thresholds = sorted(n_at)
+    n = np.array([n_at[each] for each in thresholds])
+    return pd.DataFrame(
+        {
+            "threshold": thresholds,
+            "n": n,
+            "coverage": n / 1000,
+            "value": 0.8,
+            "low": 0.7,
+            "high": 0.9,
+        }
+    )
+
+
+def test_thresholds_are_marked_where_enough_is_answered_and_labels_keep_apart(kept):
+    answered = {0.0: 1000, 0.5: 900, 0.7: 850, 0.8: 600, 0.9: 300, 0.95: 100, 0.99: 29}
+    reliability.coverage(curve(answered), "country")
+    spec, words, _ = kept.charts["coverage"]
+    marked = rows_of(spec, next(e for e in spec["layer"] if e["mark"]["type"] == "text"))
+    assert marked["threshold_label"].tolist() == ["≥ 50 %", "≥ 80 %", "≥ 90 %", "≥ 95 %"]
+    assert "80.0\u00a0% of the 90.0\u00a0% with ≥ 50 %" in words
+
+
+def test_a_country_with_few_images_is_pale_and_has_no_name(kept):
+    frame = pd.DataFrame(
+        {
+            "country": ["FR", "DE", "JP"],
+            "n": [29, 30, 500],
+            "confidence": [0.9, 0.8, 0.75],
+            "accuracy": [0.1, 0.7, 0.72],
+            "low": [0.0, 0.5, 0.7],
+            "high": [0.3, 0.8, 0.8],
+        }
+    )
+    clicked = []
+    confidence.countries(frame, "country", "JP", clicked.append)
+    spec, words, _ = kept.only("charts")
+    texts = [rows_of(spec, e) for e in spec["layer"] if e["mark"]["type"] == "text"]
+    assert sorted(pd.concat(texts)["name"]) == ["Germany", "Japan"]
+    assert "Germany 70.0" in words
+    table, settings, _ = kept.only("tables")
+    assert table["gap"].round(1).tolist() == [80, 10, 3]
+    assert settings["selection_default"] == {"selection": {"rows": [2]}}
+    kept.click_mark(country="DE")
+    kept.click_mark(country="JP")
+    kept.click_mark(country="XX")
+    assert clicked == ["DE", None]
+
+
+# Differences
+
+
+def comparison(**changes):
+    values = {"n": 50, "value": 0.6, "baseline_value": 0.5, "difference": 0.1}
+    return analysis.Comparison(**(values | {"low": 0.02, "high": 0.18, "outcomes": {}} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "css"),
+    [
+        ({}, "sc-better"),
+        ({"difference": -0.1, "low": -0.18, "high": -0.02}, "sc-worse"),
+        ({"low": -0.02}, "sc-unclear"),
+        ({"n": 0, "difference": np.nan, "low": np.nan, "high": np.nan}, "sc-unclear"),
+    ],
+)
+def test_a_difference_is_coloured_only_where_its_interval_leaves_zero_out(kept, changes, css):
+    outcomes.figure("country", comparison(**changes))
+    assert css in "".join(kept.html)
+    assert sum(each in "".join(kept.html) for each in ("better", "worse", "unclear")) == 1
+
+
+def test_countries_stand_from_certain_gains_to_certain_losses(kept, monkeypatch):
+    monkeypatch.setattr(outcomes.world, "choropleth", lambda *_, **__: None)
+    frame = pd.DataFrame(
+        {
+            "country": ["FR", "DE", "JP", "KR", "BR"],
+            "n": [2, 90, 80, 70, 60],
+            "difference": [0.5, 0.1, -0.2, 0.2, 0.0],
+            "low": [-0.3, 0.02, -0.3, 0.12, -0.1],
+            "high": [0.9, 0.2, -0.1, 0.3, 0.1],
+            "gained": [1, 10, 1, 15, 3],
+            "lost": [0, 1, 17, 1, 3],
+            "value": 0.5,
+            "baseline_value": 0.4,
+        }
+    )
+    outcomes.countries(frame, "country", None, print)
+    table, _, _ = kept.only("tables")
+    assert table["name"].tolist() == ["South Korea", "Germany", "France", "Brazil", "Japan"]
+    assert table["verdict"].tolist() == ["better", "better", "unclear", "unclear", "worse"]
