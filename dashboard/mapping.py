@@ -22,7 +22,7 @@ LIMITS: Mapping[str, int] = MappingProxyType({ARCS: MOST_ARCS, POINTS: MOST_POIN
 """The most images that are drawn one by one."""
 
 _BY_VIEW: dict[Any, Any] = {View: repr}
-_WIDEST_DEG, _FINER_DEG = 3.0, ((80.0, 1.0), (25.0, 0.3))
+_WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,9 @@ _CSS = """
   font-size: 0.85rem; color: color-mix(in srgb, currentColor 72%, transparent);
 }
 .sc-legend > span { white-space: nowrap; }
-.sc-ramp { display: inline-block; width: 9rem; height: 0.7rem; border-radius: 2px; }
-.sc-key { display: inline-block; width: 1.1rem; height: 0.7rem; border-radius: 2px; }
+.sc-ramp, .sc-key { display: inline-block; height: 0.7rem; border-radius: 2px; }
+.sc-ramp { width: 9rem; margin: 0 0.4em; }
+.sc-key { width: 1.1rem; margin-right: 0.35em; }
 .sc-key-none { background: color-mix(in srgb, currentColor 22%, transparent); }
 .sc-key-apart { background: #5b646e; }
 .sc-key-few { border: 1px dashed currentColor; }

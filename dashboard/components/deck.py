@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import theme
-from streetclip.gazetteer.outlines import outline_features
+from streetclip.gazetteer.outlines import outline_borders, outline_features
 
 COUNTRIES: Final = "countries"
 """The layer of the outlines; a click on it gives the country's `code`."""
@@ -26,11 +26,10 @@ _LAND_RGBA: Final = (128, 134, 142, 50)
 _BORDER_RGBA: Final = (128, 134, 142, 130)
 _HIGHLIGHT_RGBA: Final = (86, 180, 233, 200)
 _DECIMALS: Final = 3
-_OUTLINE_DECIMALS: Final = 2
 
 _TILE_PIXELS: Final = 512  # of deck.gl's world at zoom 0
 _FITTED_WIDTH, _FITTED_HEIGHT = 540, 440  # pixels that the data should fill
-_FARTHEST_ZOOM, _CLOSEST_ZOOM = 0.2, 8.0
+_FARTHEST_ZOOM, _CLOSEST_ZOOM = 0.2, 5.0
 _NORTHERNMOST_DEG: Final = 80.0
 
 Rgb = npt.NDArray[np.int64]
@@ -81,7 +80,7 @@ def draw(
     longitude = np.concatenate([np.empty(0), *(each for _, each in fitted)])
     with st.container(key="map_canvas"):
         st.pydeck_chart(
-            _Map(layers, view_of(latitude, longitude)),  # type: ignore[arg-type]
+            _Map(layers, view_of(latitude, longitude)),
             height="stretch",
             key=key,
             alt=alt_text,
@@ -94,7 +93,10 @@ class _Map:
     """What Streamlit asks of a `pydeck.Deck`: its JSON, its layers to prepare, its tooltip."""
 
     layers = ()
-    _tooltip: Mapping[str, Any] = {"text": "{title}\n{detail}"}
+    _tooltip: Mapping[str, Any] = {
+        "text": "{title}\n{detail}",
+        "style": {"color": "#ffffff", "backgroundColor": "#1b1f24", "fontSize": "13px"},
+    }
 
     def __init__(self, layers: Sequence[Layer], view: Mapping[str, float]) -> None:
         self._layers = layers
@@ -116,40 +118,44 @@ def _with_data(settings: Mapping[str, Any], rows_json: str) -> str:
 
 @functools.cache
 def _outlines() -> str:
-    """The layer of all countries."""
-    settings = {
+    """The layers of all countries: their areas, which can be clicked, and their borders.
+
+    Borders are lines of their own: as outlines of the areas each would be drawn twice, and be
+    looked through at every move of the mouse, which takes seconds without a graphics card.
+    """
+    land = {
         "@@type": "GeoJsonLayer",
         "id": COUNTRIES,
         "pickable": True,
-        "stroked": True,
-        "filled": True,
-        "lineWidthUnits": "pixels",
-        "getLineWidth": 0.6,
+        "stroked": False,
         "getFillColor": _LAND_RGBA,
-        "getLineColor": _BORDER_RGBA,
     }
-    features = [
-        {
-            "type": "Feature",
-            "code": feature["properties"]["code"],
-            "title": feature["properties"]["name"],
-            "detail": "",
-            "geometry": _coarser(feature["geometry"]),
-        }
-        for feature in outline_features()
-    ]
-    return _with_data(settings, json.dumps(features, separators=(",", ":")))
+    borders = {
+        "@@type": "PathLayer",
+        "id": "borders",
+        "pickable": False,
+        "widthUnits": "pixels",
+        "getWidth": 0.8,
+        "getColor": _BORDER_RGBA,
+        "getPath": "@@=path",
+    }
+    features = [_area(feature) for feature in outline_features()]
+    paths = [{"path": line} for line in outline_borders()]
+    return f"{_with_data(land, _json(features))},{_with_data(borders, _json(paths))}"
 
 
-def _coarser(geometry: Mapping[str, Any]) -> dict[str, Any]:
-    polygons = [
-        [
-            [[round(x, _OUTLINE_DECIMALS), round(y, _OUTLINE_DECIMALS)] for x, y in ring]
-            for ring in polygon
-        ]
-        for polygon in geometry["coordinates"]
-    ]
-    return {"type": geometry["type"], "coordinates": polygons}
+def _area(feature: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "code": feature["properties"]["code"],
+        "title": feature["properties"]["name"],
+        "detail": "",
+        "geometry": feature["geometry"],
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _picked(key: str) -> tuple[str, Mapping[str, Any]]:

@@ -17,15 +17,15 @@ def ramp(title: str, scale: str, low: str, high: str) -> markup.Html:
     """
     return markup.tag(
         "span",
-        f"{title}: {low} ",
+        f"{title}: {low}",
         markup.tag("span", css=f"sc-ramp sc-ramp-{scale}"),
-        f" {high}",
+        high,
     )
 
 
 def key(css: str, words: str) -> markup.Html:
     """One colour with what it stands for; `css` is a class `sc-key-…` of the theme."""
-    return markup.tag("span", markup.tag("span", css=f"sc-key {css}"), f" {words}")
+    return markup.tag("span", markup.tag("span", css=f"sc-key {css}"), words)
 
 
 def few_key() -> markup.Html:

@@ -23,11 +23,14 @@ MEASURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The column behind each measure."""
 
-_NEAREST_KM, _FARTHEST_KM = 25.0, 10_000.0
+_NEAREST_KM, _FARTHEST_KM = 100.0, 20_000.0
 _FEW_ARCS: Final = 400  # so many may have dots at their ends
-_WIDEST_PIXELS: Final = 10.0
-_WIDTHS: Final = ((1.0, "sc-width-10"), (0.25, "sc-width-5"), (0.01, "sc-width-1"))
-_DARK, _PALE = 215, 80
+_WIDEST_PIXELS: Final = (
+    3.0,
+    float(theme.WIDEST_PIXELS),
+)  # of a flow of one image, and of a thousand or more
+_WIDTHS: Final = (1.0, 0.25, 0.01)  # of the most frequent flow, shown in the legend
+_DARK, _PALE = 220, 130
 _FULL: Final = 255
 _PIXELS: Final = MappingProxyType({"radiusUnits": "pixels", "widthUnits": "pixels"})
 _FROM, _TO = "@@=[x0, y0]", "@@=[x1, y1]"
@@ -98,11 +101,11 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     drawn = _ends(named, "mean ") | _measured(named, colour)
     images = [f"{formats.count(n)} images" for n in known["n"]]
     details = [f"{n} · {detail}" for n, detail in zip(images, drawn["detail"], strict=True)]
-    widths = _WIDEST_PIXELS * np.sqrt(known["n"] / known["n"].max())
+    most = int(known["n"].max())
     codes = {"true": known["true_country"], "predicted": known["pred_country"]}
-    frame = pd.DataFrame(drawn | codes | {"detail": details, "w": widths.to_numpy()})
-    settings = {**_line_colours(colour, 170), "getWidth": "@@=w", "widthMinPixels": 1, **_PIXELS}
-    legend = [*_colour_legend(colour, "mean "), *_width_legend(int(known["n"].max()))]
+    frame = pd.DataFrame(drawn | codes | {"detail": details, "w": _widths(known["n"], most)})
+    settings = {**_line_colours(colour, 190), "getWidth": "@@=w", "widthMinPixels": 1, **_PIXELS}
+    legend = [*_colour_legend(colour, "mean "), *_width_legend(most)]
     layer = _great_circles("flows", frame, settings)
     return Drawn([layer], _fitted(known), legend, len(known), int(known["n"].sum()))
 
@@ -126,7 +129,8 @@ def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
             "detail": [f"mean {_NAMES[colour]} {words(mean)}" for mean in rows["mean"]],
         }
     )
-    settings = {"getPolygon": "@@=outline", "getFillColor": "@@=[r, g, b, a]", "stroked": False}
+    settings: dict[str, Any] = {"getPolygon": "@@=outline", "getFillColor": "@@=[r, g, b, a]"}
+    settings |= {"getLineColor": "@@=[r, g, b]", "getLineWidth": 1, "lineWidthUnits": "pixels"}
     layer = Layer("hexagons", "PolygonLayer", drawn, settings)
     centres = (rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy())
     few = [legends.few_key()] if (rows["n"] < theme.SMALL_N).any() else []
@@ -149,8 +153,8 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
     """Where numbers stand on the scale of a measure: confidence as it is, distances by their log.
 
     Examples:
-        >>> share_of(np.array([25.0, 500.0, 10000.0]), "km").round(2).tolist()
-        [0.0, 0.5, 1.0]
+        >>> share_of(np.array([100.0, 2000.0, 20000.0]), "km").round(2).tolist()
+        [0.0, 0.57, 1.0]
     """
     if colour == CONFIDENCE:
         return values
@@ -181,9 +185,20 @@ def _width_legend(most: int) -> list[markup.Html]:
     Args:
         most: Images of the widest one.
     """
-    numbers = [max(1, round(share * most)) for share, _ in _WIDTHS]
-    keys = dict(zip(numbers, (css for _, css in _WIDTHS), strict=True))
-    return [legends.key(css, f"{formats.count(n)} {_images(n)}") for n, css in keys.items()]
+    numbers = dict.fromkeys(max(1, round(share * most)) for share in _WIDTHS)
+    widths = _widths(np.array([*numbers]), most)
+    return [
+        legends.key(f"sc-width-{max(1, round(width))}", f"{formats.count(n)} {_images(n)}")
+        for n, width in zip(numbers, widths, strict=True)
+    ]
+
+
+def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
+    """Pixels of flows: their areas are as their numbers, and many images make wide ones."""
+    least, widest = _WIDEST_PIXELS
+    scale = least + (widest - least) * min(1.0, np.log10(most) / 3)
+    widths: npt.NDArray[np.float64] = scale * np.sqrt(np.asarray(n) / most)
+    return widths
 
 
 # Rows

@@ -29,6 +29,7 @@ _COLOURS = {
 _PLACES = {"true": "True place", "predicted": "Predicted place"}
 _CELL = "cell"
 _ORDER = "farthest"
+_AFRESH = "map_afresh"  # how often the session cleared the map: a new map has nothing picked
 
 
 def render() -> None:
@@ -93,7 +94,9 @@ def _map(view: View, drawn: Drawn, choices: tuple[str, str, str]) -> None:
     deck.draw(
         [*drawn.layers, *above],
         fitted=drawn.fitted,
-        key=picks.keyed("map", view.run_id, view.selection, *choices),
+        key=picks.keyed(
+            "map", view.run_id, view.selection, *choices, st.session_state.get(_AFRESH)
+        ),
         alt_text=routes.alt_text(mapping.routes(view)),
         on_pick=partial(_pick, view),
     )
@@ -111,13 +114,25 @@ def _panel(view: View, form: str, where: str) -> None:
     if image_id is not None and mapping.one_end(view, image_id) is not None:
         st.subheader("The image", anchor=False)
         album.few(view, [image_id], 1, key="map_image", order=_ORDER)
+        _way_back()
     elif form == HEXAGONS and cell is not None:
         st.subheader("In the hexagon", anchor=False)
         ids, total = mapping.in_hexagon(view, where, cell, album.PREVIEW_SIZE)
         album.few(view, ids, total, key="map_cell", order=_ORDER, words="farthest off first")
+        _way_back()
     else:
         st.subheader("Farthest off", anchor=False)
         album.preview(view, key="map_images", order=_ORDER)
+
+
+def _way_back() -> None:
+    st.button("Show all images", icon=":material/close:", key="map_all", on_click=_unpick)
+
+
+def _unpick() -> None:
+    """Show all images again, on a map on which nothing is picked."""
+    st.session_state[_AFRESH] = st.session_state.get(_AFRESH, 0) + 1
+    state.change(**{_CELL: None})
 
 
 def _pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
@@ -137,15 +152,17 @@ def _number(value: object) -> str | None:
 
 
 def _pick_country(view: View, code: object) -> None:
-    if code in set(loaders.countries(view)["country"]):
-        _show(view, replace(view.selection, country=str(code), region=None, city=None))
+    """Go to a country that has images here; one without any would leave an empty page."""
+    anywhere = view.but(country=None, region=None, city=None)
+    if code in set(loaders.pairs(anywhere)["true_country"]):
+        _show(view, replace(anywhere.selection, country=str(code)))
 
 
 def _pick_pair(view: View, true: object, predicted: object) -> None:
     codes = set(loaders.table(view).codes)
     if true in codes and predicted in codes:
-        pair = {"country": str(true), "predicted": str(predicted)}
-        _show(view, replace(view.selection, **pair, region=None, city=None))
+        chosen = replace(view.selection, country=str(true), predicted=str(predicted))
+        _show(view, replace(chosen, region=None, city=None))
 
 
 def _show(view: View, selection: Selection) -> None:

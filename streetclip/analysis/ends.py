@@ -97,8 +97,9 @@ class _Located:
         has = self._has_place[self._pred_place[rows]]
         has &= ~np.isnan(self._latitude[rows])
         has &= ~np.isnan(self._longitude[rows])
-        hits: Int64 = np.flatnonzero(has)
-        return hits + rows.start if isinstance(rows, slice) else rows[hits]
+        hits = np.flatnonzero(has)
+        found: Int64 = hits + rows.start if isinstance(rows, slice) else rows[hits]
+        return found
 
 
 def images_in_hexagon(

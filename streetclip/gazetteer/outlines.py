@@ -23,7 +23,7 @@ _FILE = Path(__file__).parents[2] / "data" / "reference" / "countries.json"
 _EDGE_DEG = 180.0
 _NORTHERNMOST_DEG = 85.05
 """Where the square Web Mercator map ends."""
-_DECIMALS = 3
+_DECIMALS = 2  # about 1 km
 
 # Too small for Natural Earth 1:50m: the capital (GeoNames).
 _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -71,6 +71,20 @@ def outline_features() -> tuple[Mapping[str, Any], ...]:
         }
         for shape in topology.shapes
     )
+
+
+@functools.cache
+def outline_borders() -> tuple[list[list[float]], ...]:
+    """Coasts and borders as lines on a flat map, each drawn once: [longitude, latitude] points.
+
+    They end where `outline_features` end.
+
+    Raises:
+        ResourceError: The file is missing or damaged.
+    """
+    topology = _topology()
+    lines = (unwrapped(topology.degrees(arc)) for arc in topology.arcs)
+    return tuple(_rounded(part) for line in lines for part in _within_edges(line))
 
 
 def country_centre(code: str) -> tuple[float, float] | None:
@@ -178,6 +192,18 @@ def _closed_line(points: Degrees) -> Degrees:
     return line
 
 
+def _within_edges(line: Degrees) -> Iterator[Degrees]:
+    """A line cut where it crosses the antimeridian, each part on its side of the map."""
+    if np.abs(line[:, 0]).max() <= _EDGE_DEG:
+        yield line
+        return
+    turns = np.floor((line[:, 0] + _EDGE_DEG) / (2 * _EDGE_DEG))
+    cuts = np.flatnonzero(np.diff(turns)) + 1
+    for part, turn in zip(np.split(line, cuts), turns[[0, *cuts]], strict=True):
+        if len(part) > 1:
+            yield part - [2 * _EDGE_DEG * turn, 0.0]
+
+
 def _between(line: Degrees) -> Degrees:
     """The part of a ring between the meridians ±180° (Sutherland & Hodgman 1974)."""
     for edge, sign in ((-_EDGE_DEG, 1.0), (_EDGE_DEG, -1.0)):
@@ -198,4 +224,5 @@ def _between(line: Degrees) -> Degrees:
 def _rounded(line: Degrees) -> list[list[float]]:
     top = _NORTHERNMOST_DEG
     flat = np.column_stack([line[:, 0], line[:, 1].clip(-top, top)]).round(_DECIMALS)
-    return [[float(x), float(y)] for x, y in flat]
+    points: list[list[float]] = flat.tolist()
+    return points

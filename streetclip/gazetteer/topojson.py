@@ -111,6 +111,9 @@ def unwrapped(points: Degrees) -> Degrees:
         >>> unwrapped(np.array([[179.0, 1.0], [-179.0, 2.0]])).tolist()
         [[179.0, 1.0], [181.0, 2.0]]
     """
+    steps = points[1:, 0] - points[:-1, 0]
+    if np.abs(steps).max(initial=0.0) <= _HALF_TURN_DEG:
+        return points
     longitudes = np.unwrap(points[:, 0], period=2 * _HALF_TURN_DEG)
     return np.column_stack([longitudes, points[:, 1]])
 
