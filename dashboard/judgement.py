@@ -56,7 +56,7 @@ def _confusion_matrix(
     if towards is None:
         return analysis.matrix(counted, top, names)
     predicted = counted["pred_country"].to_numpy(dtype=object)
-    inside = [continent_of[code] == towards or not code for code in predicted]
+    inside = np.array([continent_of[code] == towards or not code for code in predicted], np.bool_)
     folded = counted.assign(pred_country=counted["pred_country"].where(inside, analysis.OTHER))
     return analysis.matrix(folded, top + 1, names)  # one of them is what was folded
 

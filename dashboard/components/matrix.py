@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -316,7 +317,7 @@ def _borders(matrix: Matrix, x: Spec, y: Spec) -> list[Spec]:
         if not first:
             continue
         channel = "y" if field == "true" else "x"
-        at = {channel: axis | {"bandPosition": 0}}
+        at: dict[str, Any] = {channel: axis | {"bandPosition": 0}}
         rows = pd.DataFrame({field: first})
         layers.append(
             vega.layer(
@@ -337,7 +338,7 @@ def _first_of_groups(labels: Sequence[str], groups: Mapping[str, str]) -> list[s
 def _outline(matrix: Matrix, style: Style, x: Spec, y: Spec) -> list[Spec]:
     """A frame around the chosen cell, or the chosen row or column."""
     true, predicted = style.chosen
-    places: dict[str, Spec] = {}
+    places: dict[str, Any] = {}
     if true in matrix.rows:
         places["y"] = y
     if predicted in matrix.columns:

@@ -112,7 +112,6 @@ def asymmetric(
     }
     per_cent = {name: 100 * pairs[name] for name in ("share", "other_share", "difference")}
     names = ["country", "other", "taken", "n", "share", "other_taken", "other_n", "other_share"]
-    per_cent_column: dict[str, Any] = {"format": "%.1f"}
     picks.table(
         pairs.assign(**texts, **per_cent)[[*names, "difference", "interval"]],
         key=picks.keyed("asymmetric_pairs", *chosen),
@@ -123,10 +122,10 @@ def asymmetric(
             "other": "country B",
             "taken": st.column_config.NumberColumn("A → B", format="localized"),
             "n": st.column_config.NumberColumn("n of A", format="localized"),
-            "share": st.column_config.NumberColumn("of A (%)", **per_cent_column),
+            "share": st.column_config.NumberColumn("of A (%)", format="%.1f"),
             "other_taken": st.column_config.NumberColumn("B → A", format="localized"),
             "other_n": st.column_config.NumberColumn("n of B", format="localized"),
-            "other_share": st.column_config.NumberColumn("of B (%)", **per_cent_column),
+            "other_share": st.column_config.NumberColumn("of B (%)", format="%.1f"),
             "difference": st.column_config.NumberColumn("difference (pp)", format="%+.1f"),
             "interval": _INTERVAL,
         },

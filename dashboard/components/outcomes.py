@@ -46,7 +46,6 @@ _DEFINITIONS: Final = {
     ),
 }
 _UNCLEAR: Final = "Unclear: the interval (Newcombe 95 %, paired) holds 0."
-_PER_CENT = {"format": "%.1f"}
 
 
 def figure(name: str, found: Comparison) -> None:
@@ -172,8 +171,10 @@ def _country_table(
             "verdict": st.column_config.TextColumn("", width=60),
             "gained": st.column_config.NumberColumn("gained", format="localized", width=56),
             "lost": st.column_config.NumberColumn("lost", format="localized", width=48),
-            "value": st.column_config.NumberColumn("this run (%)", width=84, **_PER_CENT),
-            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=84, **_PER_CENT),
+            "value": st.column_config.NumberColumn("this run (%)", format="%.1f", width=84),
+            "baseline_value": st.column_config.NumberColumn(
+                "baseline (%)", format="%.1f", width=84
+            ),
         },
     )
     markup.remark(f"{_UNCLEAR} Click a row or a country of the map to filter by it.")
@@ -182,7 +183,8 @@ def _country_table(
 def _certain(frame: pd.DataFrame) -> NDArray[np.float64]:
     """The end of each interval that is nearer to 0; 0 where the interval holds it."""
     low, high = frame["low"].to_numpy(), frame["high"].to_numpy()
-    return np.maximum(low, 0.0) + np.minimum(high, 0.0)
+    certain: NDArray[np.float64] = np.maximum(low, 0.0) + np.minimum(high, 0.0)
+    return certain
 
 
 def _verdict(low: float, high: float) -> str:
@@ -257,8 +259,10 @@ def distances(found: Mapping[int, Comparison]) -> None:
         key="compared_distances",
         column_config={
             "threshold_km": st.column_config.NumberColumn("km", format="localized", width=48),
-            "value": st.column_config.NumberColumn("this run (%)", width=84, **_PER_CENT),
-            "baseline_value": st.column_config.NumberColumn("baseline (%)", width=84, **_PER_CENT),
+            "value": st.column_config.NumberColumn("this run (%)", format="%.1f", width=84),
+            "baseline_value": st.column_config.NumberColumn(
+                "baseline (%)", format="%.1f", width=84
+            ),
             "difference": st.column_config.NumberColumn("diff. (pp)", format="%+.1f", width=70),
             "interval": st.column_config.TextColumn("95 %", width=110),
             "verdict": st.column_config.TextColumn("", width=60),

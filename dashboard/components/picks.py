@@ -44,7 +44,6 @@ def table(
     columns: dict[str, Any],
     on_pick: Callable[[int | None], None],
     chosen: int | None = None,
-    height: int | str = "auto",
 ) -> None:
     """Draw a table of which one row can be chosen.
 
@@ -55,14 +54,12 @@ def table(
         on_pick: Called with the position of the row that is clicked, None where the chosen row
             is clicked again.
         chosen: The position of the row that is chosen, if it is among them.
-        height: Pixels, or "auto".
     """
     st.dataframe(
         rows,
         hide_index=True,
         key=key,
         column_config=columns,
-        height=height,
         on_select=lambda: _hand_on(key, on_pick),
         selection_mode="single-row",
         selection_default=None if chosen is None else {"selection": {"rows": [chosen]}},
