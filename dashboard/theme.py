@@ -70,6 +70,7 @@ _CSS = """
 <style>
 [class*="st-key-nav_"] [data-testid="stCaptionContainer"] { margin-bottom: 0; }
 [class*="st-key-nav_"] [data-testid="stCaptionContainer"] p { margin: 0 0 0.15rem; }
+.st-key-chips > [data-testid="stElementContainer"] { flex-grow: 0; }
 .st-key-chips button { min-height: 1.9rem; padding: 0 0.5rem; }
 .st-key-chips button p { font-size: 0.875rem; }
 .stApp { font-variant-numeric: tabular-nums; }
