@@ -93,10 +93,11 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
 
 def _pick_countries(view: View, true: str, predicted: str) -> None:
     """Show the images of a cell; a second click on it, all images again."""
-    cell: dict[str, str | None] = {"country": true, "predicted": predicted}
-    if (true, predicted) == (view.selection.country, view.selection.predicted):
-        cell = {"country": None, "predicted": None}
-    state.change_filters(replace(view.selection, **cell, region=None, city=None), view.defaults)
+    chosen = view.selection
+    is_again = (true, predicted) == (chosen.country, chosen.predicted)
+    cell = (None, None) if is_again else (true, predicted)
+    changed = replace(chosen, country=cell[0], predicted=cell[1], region=None, city=None)
+    state.change_filters(changed, view.defaults)
 
 
 def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
