@@ -21,6 +21,8 @@ from streetclip.gazetteer.outlines import outline_borders, outline_features
 COUNTRIES: Final = "countries"
 """The layer of the outlines; a click on it gives the country's `code`."""
 
+_COMMAND: Final = "@@"  # begins what deck.gl evaluates, in texts of the data, too
+_JOINER: Final = "\u2060"  # is not seen
 _NO_TILES: Final = "__MAP_STYLE__"  # what pydeck writes for none; without it, tiles are fetched
 _LAND_RGBA: Final = (128, 134, 142, 50)
 _BORDER_RGBA: Final = (128, 134, 142, 130)
@@ -54,7 +56,8 @@ class Layer:
     def json(self) -> str:
         """The layer as JSON, its numbers rounded to about 100 m."""
         own = {"@@type": self.kind, "id": self.name, "pickable": True, **self.settings}
-        return _with_data(own, self.rows.to_json(orient="records", double_precision=_DECIMALS))
+        rows = self.rows.to_json(orient="records", double_precision=_DECIMALS)
+        return _with_data(own, rows.replace(f'"{_COMMAND}', f'"{_JOINER}{_COMMAND}'))
 
 
 def draw(

@@ -18,6 +18,9 @@ Places = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 ENDS, DISTANCE, CONFIDENCE = "ends", "km", "confidence"
 """What marks are coloured by, in the URL's words."""
 
+FLOW_LAYER: Final = "flows"
+"""The layer of flows; a click on one gives its `true` and `predicted` country."""
+
 MEASURES: Final[Mapping[str, str]] = MappingProxyType(
     {DISTANCE: "distance_km", CONFIDENCE: "country_probability"}
 )
@@ -106,7 +109,7 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     frame = pd.DataFrame(drawn | codes | {"detail": details, "w": _widths(known["n"], most)})
     settings = {**_line_colours(colour, 190), "getWidth": "@@=w", "widthMinPixels": 1, **_PIXELS}
     legend = [*_colour_legend(colour, "mean "), *_width_legend(most)]
-    layer = _great_circles("flows", frame, settings)
+    layer = _great_circles(FLOW_LAYER, frame, settings)
     return Drawn([layer], _fitted(known), legend, len(known), int(known["n"].sum()))
 
 
@@ -283,7 +286,3 @@ def _dots(rows: pd.DataFrame, prefix: str = "", radius: float = 3) -> list[Layer
 
 def _images(n: int) -> str:
     return "image" if n == 1 else "images"
-
-
-IMAGE_LAYERS: Sequence[str] = ("arcs", "points", "truths", "predictions")
-"""Layers of which each mark is an image, named by its `id`."""

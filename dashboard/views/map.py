@@ -1,14 +1,21 @@
 """Map: where images were placed wrongly."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from dashboard import loaders, mapping, page, state
-from dashboard.components import album, controls, deck, legends, map_layers, markup, picks, routes
+from dashboard.components import (
+    album,
+    controls,
+    deck,
+    legends,
+    map_layers,
+    map_picks,
+    markup,
+    picks,
+    routes,
+)
 from dashboard.components.map_layers import Drawn
 from dashboard.mapping import ARCS, AUTO, FLOWS, HEXAGONS, POINTS
 from dashboard.view import View
@@ -27,9 +34,7 @@ _COLOURS = {
     map_layers.CONFIDENCE: "Confidence",
 }
 _PLACES = {"true": "True place", "predicted": "Predicted place"}
-_CELL = "cell"
 _ORDER = "farthest"
-_AFRESH = "map_afresh"  # how often the session cleared the map: a new map has nothing picked
 
 
 def render() -> None:
@@ -94,77 +99,30 @@ def _map(view: View, drawn: Drawn, choices: tuple[str, str, str]) -> None:
     deck.draw(
         [*drawn.layers, *above],
         fitted=drawn.fitted,
-        key=picks.keyed(
-            "map", view.run_id, view.selection, *choices, st.session_state.get(_AFRESH)
-        ),
+        key=picks.keyed("map", view.run_id, view.selection, *choices, map_picks.times_unpicked()),
         alt_text=routes.alt_text(mapping.routes(view)),
-        on_pick=partial(_pick, view),
+        on_pick=partial(map_picks.pick, view),
     )
     legends.draw(drawn.legend)
 
 
 def _table(view: View) -> None:
     key = picks.keyed("map_table", view.selection)
-    routes.table(mapping.routes(view), key=key, on_pick=partial(_pick_pair, view))
+    routes.table(mapping.routes(view), key=key, on_pick=partial(map_picks.pair, view))
 
 
 def _panel(view: View, form: str, where: str) -> None:
     """The images of what is clicked, else those that are farthest off."""
-    image_id, cell = state.own_id(album.IMAGE), state.own_id(_CELL)
+    image_id, cell = state.own_id(album.IMAGE), state.own_id(map_picks.CELL)
     if image_id is not None and mapping.one_end(view, image_id) is not None:
         st.subheader("The image", anchor=False)
         album.few(view, [image_id], 1, key="map_image", order=_ORDER)
-        _way_back()
+        map_picks.way_back()
     elif form == HEXAGONS and cell is not None:
         st.subheader("In the hexagon", anchor=False)
         ids, total = mapping.in_hexagon(view, where, cell, album.PREVIEW_SIZE)
         album.few(view, ids, total, key="map_cell", order=_ORDER, words="farthest off first")
-        _way_back()
+        map_picks.way_back()
     else:
         st.subheader("Farthest off", anchor=False)
         album.preview(view, key="map_images", order=_ORDER)
-
-
-def _way_back() -> None:
-    st.button("Show all images", icon=":material/close:", key="map_all", on_click=_unpick)
-
-
-def _unpick() -> None:
-    """Show all images again, on a map on which nothing is picked."""
-    st.session_state[_AFRESH] = st.session_state.get(_AFRESH, 0) + 1
-    state.change(**{_CELL: None})
-
-
-def _pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
-    """Show what is clicked; a click beside everything shows all images again."""
-    if layer == deck.COUNTRIES:
-        _pick_country(view, row.get("code"))
-    elif layer == FLOWS:
-        _pick_pair(view, row.get("true"), row.get("predicted"))
-    elif layer == HEXAGONS:
-        state.change(**{_CELL: _number(row.get(_CELL))})
-    else:
-        state.change(**{album.IMAGE: _number(row.get("id")), _CELL: None})
-
-
-def _number(value: object) -> str | None:
-    return str(value) if isinstance(value, int) and value >= 0 else None
-
-
-def _pick_country(view: View, code: object) -> None:
-    """Go to a country that has images here; one without any would leave an empty page."""
-    anywhere = view.but(country=None, region=None, city=None)
-    if code in set(loaders.pairs(anywhere)["true_country"]):
-        _show(view, replace(anywhere.selection, country=str(code)))
-
-
-def _pick_pair(view: View, true: object, predicted: object) -> None:
-    codes = set(loaders.table(view).codes)
-    if true in codes and predicted in codes:
-        chosen = replace(view.selection, country=str(true), predicted=str(predicted))
-        _show(view, replace(chosen, region=None, city=None))
-
-
-def _show(view: View, selection: Selection) -> None:
-    state.change_filters(selection, view.defaults)
-    state.change(**{_CELL: None})
