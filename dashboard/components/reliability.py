@@ -1,7 +1,7 @@
 """Whether a confidence can be trusted: reliability diagram and coverage curve."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,12 @@ from streetclip.metrics.intervals import wilson_interval
 
 AXIS_PIXELS = {"minExtent": 42, "maxExtent": 42}  # charts above one another share their x axis
 _HISTOGRAM_HEIGHT = 130
+_NO_UNIT_AT_0 = "datum.value ? datum.label : '0'"
 _MARKED_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+_BESIDE: Final = {  # the curve falls: above it at the right there is room, but at the edge
+    "datum.coverage <= 85": {"align": "left", "dx": 7, "dy": -7},
+    "datum.coverage > 85": {"align": "right", "dx": -7, "dy": 11},
+}
 _CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
 _PER_CENT = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn("n", format="localized")
@@ -167,7 +172,11 @@ def _histogram(rows: pd.DataFrame, subject: str) -> list[Spec]:
         mark={"stroke": None},
         x=share_axis("low", f"confidence in the {subject} (%)", grid=False),
         x2={"field": "high"},
-        y=vega.quantity("n", title="images", axis={"tickCount": 2, "format": "~s", **AXIS_PIXELS}),
+        y=vega.quantity(
+            "n",
+            title="images",
+            axis={"tickCount": 2, "format": "~s", "labelExpr": _NO_UNIT_AT_0, **AXIS_PIXELS},
+        ),
         y2={"datum": 0},
         color=vega.role("muted"),
         tooltip=vega.tooltip(("bin", "confidence (%)"), ("n_label", "n")),
@@ -219,11 +228,13 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
     """
     rows = _coverage_rows(curve[curve["n"] > 0])
     marked = _marked(rows)
-    lowest = floor(rows["value"].min())
+    enough_answered = rows[rows["n"] >= theme.SMALL_N]
+    lowest = floor((rows if enough_answered.empty else enough_answered)["value"].min())
     x = share_axis("coverage", "share of images answered (%)", grid=False)
     y = share_axis("value", f"{subject} accuracy of those (%)", lowest, **AXIS_PIXELS)
     line = rows[["coverage", "value", "low", "high", "n"]]
     enough, few = (f"datum.n {sign} {theme.SMALL_N}" for sign in (">=", "<="))
+    label = vega.words("threshold_label")
     texts = vega.tooltip(
         ("threshold_label", "confidence from"),
         ("coverage_label", "answered"),
@@ -262,7 +273,10 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
             color=vega.role("right"),
             tooltip=texts,
         ),
-        vega.layer(marked, "text", mark={"dy": -13}, x=x, y=y, text=vega.words("threshold_label")),
+        *(
+            vega.layer(marked, "text", mark=beside, where=where, x=x, y=y, text=label)
+            for where, beside in _BESIDE.items()
+        ),
     ]
     vega.draw(
         layers,
