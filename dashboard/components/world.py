@@ -144,7 +144,8 @@ def world_specification(rows: pd.DataFrame, title: str, colours: Spec, *, clicka
     layers = [_land(seen, clip=clip), shapes, *_dots(rows, title, colours, clip=clip)]
     projection: Spec = {"type": "equalEarth", "rotate": list(_TURN_DEG)}
     if view is not None:
-        projection = _azimuthal(*view)
+        latitude_deg, longitude_deg, radius_deg = view
+        projection = _azimuthal(latitude_deg, longitude_deg, _radius_scale(radius_deg))
     return vega.specification(layers, HEIGHT) | {"projection": projection}
 
 
@@ -230,7 +231,8 @@ def _valued(title: str, colours: Spec) -> Spec:
 
 def _dots(rows: pd.DataFrame, title: str, colours: Spec, *, clip: bool) -> list[Spec]:
     """Countries that are smaller than a pixel, once more as dots."""
-    tiny = rows[[country_km2(code) < _TINY_KM2 for code in rows["country"]]]
+    is_tiny = [country_km2(code) < _TINY_KM2 for code in rows["country"]]
+    tiny = rows[np.array(is_tiny, dtype=np.bool_)]
     places = [country_centre(code) for code in tiny["country"]]
     known = [place is not None for place in places]
     if not any(known):
@@ -274,11 +276,11 @@ def _labelled_point(name: str, place: Place, role: str, below: int) -> list[Spec
     text = {"dy": below, "fontWeight": "bold"}
     return [
         vega.layer(rows, "point", mark=dot, color=vega.role(role), **where),
-        vega.layer(rows, "text", mark=text, text=vega.name("name"), **where),
+        vega.layer(rows, "text", mark=text, text=vega.words("name"), **where),
     ]
 
 
-_MARGIN = 1.8  # times half the distance of the two places
+_FILLED = 0.34  # of the width and of the height, from the middle to a place
 _LEAST_RADIUS_DEG = 5.0  # of the closest view: a middle-sized country
 
 
@@ -288,22 +290,49 @@ def _projection_around(places: list[Place]) -> Spec:
     middle = first + last
     if np.linalg.norm(middle) < 1e-6:  # noqa: PLR2004 -- opposite places: any middle will do
         middle = _unit_vector(0.0, places[0][1] + 90.0)
-    latitude_deg = np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2])))
-    longitude_deg = np.degrees(np.arctan2(middle[1], middle[0]))
-    half_deg = np.degrees(np.arccos(np.clip(first @ last, -1, 1))) / 2
-    radius_deg = np.clip(half_deg * _MARGIN, _LEAST_RADIUS_DEG, 180.0)
-    return _azimuthal(float(latitude_deg), float(longitude_deg), float(radius_deg))
+    latitude_deg = float(np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2]))))
+    longitude_deg = float(np.degrees(np.arctan2(middle[1], middle[0])))
+    x, y = _projected(first, latitude_deg, longitude_deg)
+    least = float(np.sin(np.radians(_LEAST_RADIUS_DEG)))
+    fits = (
+        f"{_FILLED} * width / {max(abs(x), least / 2):.6f}",
+        f"{_FILLED} * height / {max(abs(y), least / 2):.6f}",
+    )
+    return _azimuthal(latitude_deg, longitude_deg, f"min({', '.join(fits)})")
 
 
-def _azimuthal(latitude_deg: float, longitude_deg: float, radius_deg: float) -> Spec:
-    """Equal-area around a place (Lambert 1772), with what is within a radius of it in view."""
+def _radius_scale(radius_deg: float) -> str:
+    """The scale at which what is within a radius of the middle is in view."""
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
+    return f"min(width, 2 * height) / 2 / {reach:.6f}"
+
+
+def _azimuthal(latitude_deg: float, longitude_deg: float, scale: str) -> Spec:
+    """Equal-area around a place (Lambert 1772).
+
+    Args:
+        latitude_deg: Of the middle.
+        longitude_deg: Likewise.
+        scale: Vega's expression for pixels per unit, of `width` and `height`.
+    """
     return {
         "type": "azimuthalEqualArea",
         "rotate": [-longitude_deg, -latitude_deg, 0],
-        "scale": {"expr": f"min(width, 2 * height) / 2 / {reach:.6f}"},
+        "scale": {"expr": scale},
         "translate": {"expr": "[width / 2, height / 2]"},
     }
+
+
+def _projected(
+    vector: npt.NDArray[np.float64], latitude_deg: float, longitude_deg: float
+) -> tuple[float, float]:
+    """Where a place is on the map around a middle, on a sphere of radius 1 (Snyder 1987, 24-2)."""
+    longitude = np.radians(longitude_deg)
+    east = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
+    north = np.cross(_unit_vector(latitude_deg, longitude_deg), east)
+    ahead = float(vector @ np.cross(east, north))
+    k = np.sqrt(2 / max(1 + ahead, 1e-9))
+    return float(k * (vector @ east)), float(k * (vector @ north))
 
 
 def _unit_vector(latitude_deg: float, longitude_deg: float) -> npt.NDArray[np.float64]:
