@@ -12,7 +12,7 @@ from dashboard.components.reliability import AXIS_PIXELS, diagonal, floor, share
 from dashboard.components.vega import Spec
 
 _HEIGHT = 430
-_NUM_NAMED = 6
+_NUM_NAMED, _FARTHEST = 6, 15  # names that are drawn, of those that are farthest
 _NAME_ROOM = (25.0, 5.0)  # per cent of the axes that a name takes
 _WHOLE = st.column_config.NumberColumn("n", format="localized")
 
@@ -72,7 +72,7 @@ def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
     """The countries farthest from the diagonal, those left out whose name would hide another's."""
     confidence, value = rows["confidence"].to_numpy(), rows["value"].to_numpy()
     kept: list[int] = []
-    for position in np.flatnonzero(rows["n"] >= theme.SMALL_N).tolist():
+    for position in np.flatnonzero(rows["n"] >= theme.SMALL_N)[:_FARTHEST].tolist():
         beside = np.abs(confidence[kept] - confidence[position]) < _NAME_ROOM[0] * span / 100
         level = np.abs(value[kept] - value[position]) < _NAME_ROOM[1] * span / 100
         if len(kept) < _NUM_NAMED and not np.any(beside & level):
