@@ -59,7 +59,7 @@ def _baseline_ticks(continents: pd.DataFrame) -> Spec:
         "tick",
         mark={"orient": "vertical", "thickness": 3, "height": {"band": 0.9}},
         x=vega.quantity("baseline"),
-        y=vega.name("continent", title=None),
+        y=vega.rows_axis("continent"),
         tooltip=vega.tooltip(("continent", "continent"), ("label", "baseline")),
     )
 
@@ -141,7 +141,7 @@ def share_bars(
     """
     axis = {"values": SHARE_TICKS}
     x = vega.quantity("value", title=title, scale={"domain": [0, 100], "nice": False}, axis=axis)
-    y = vega.name(field, title=None, axis={"labelOverlap": False})
+    y = vega.rows_axis(field)
     bar = vega.layer(
         rows,
         "bar",

@@ -176,7 +176,7 @@ def _median_bars(top: pd.DataFrame) -> list[Spec]:
         n_label=[formats.count(n) for n in top["n"]],
         n_text=[f"n = {formats.count(n)}" for n in top["n"]],
     )
-    y = vega.name("name", title=None, axis={"labelOverlap": False})
+    y = vega.rows_axis("name")
     x = vega.quantity(
         "value",
         title="median distance (km, log scale)",
@@ -243,8 +243,10 @@ def table(
             **({"few": few} if few.any() else {}),
             "ceiling": 100 * shown["ceiling"],
             **({} if metric == MEDIAN else {"median": _kilometres(shown["median_km"])}),
-            "mistake": [formats.country(each) if each else "" for each in shown["top_mistake"]],
-            "mistake_share": 100 * shown["top_share"].where(shown["top_mistake"] != ""),
+            "mistake": [
+                f"{formats.country(code)}, {formats.share(share)}" if code else ""
+                for code, share in zip(shown["top_mistake"], shown["top_share"], strict=True)
+            ],
             **({"inside": shown["inside"]} if (shown["inside"] != "").any() else {}),
         }
     )
@@ -264,7 +266,7 @@ def _measured(shown: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 
 def _kilometres(values: "pd.Series[float]") -> "pd.Series[float]":
-    """What a column of numbers can hold, as precise as is shown: an infinite one is left blank."""
+    """What a column of numbers can hold, as precise as is shown: an infinite one is none."""
     finite = values.replace(math.inf, math.nan)
     return finite.round(1).where(finite < _WHOLE_FROM_KM, finite.round())
 
@@ -285,7 +287,12 @@ def _columns(metric: str, title: str) -> dict[str, Any]:
         "n": number("n", format="localized"),
         "few": st.column_config.TextColumn("few", help="Too few images for a firm figure."),
         "ceiling": number("ceiling (%)", format="%.1f", help="What the candidates allow."),
-        "median": number("median (km)", format="localized", help="Blank: beyond any distance."),
-        "mistake": st.column_config.TextColumn("most frequent mistake"),
-        "mistake_share": number("of n (%)", format="%.1f"),
+        "median": number(
+            "median (km)",
+            format="localized",
+            help="None: half of the images and more have no distance.",
+        ),
+        "mistake": st.column_config.TextColumn(
+            "most frequent mistake", help="And its share of all images of the row."
+        ),
     }

@@ -41,6 +41,11 @@ def name(field: str, **settings: Any) -> Spec:
     return {"field": field, "type": "nominal", "sort": None, **settings}
 
 
+def rows_axis(field: str) -> Spec:
+    """A vertical axis with a row for each text of a column, every one written beside its row."""
+    return name(field, title=None, axis={"labelOverlap": False, "labelFlush": False})
+
+
 def words(field: str) -> Spec:
     """The texts of text marks, from a column."""
     return {"field": field, "type": "nominal"}

@@ -110,7 +110,7 @@ def _table(view: View, shown: pd.DataFrame, total: int, by: str, metric: str) ->
     if total > len(shown):
         first, whole = formats.count(len(shown)), formats.count(total)
         markup.remark(f"The first {first} of {whole} in this order; filter to see the others.")
-    markup.remark("A click on a row or a country goes there.")
+    markup.remark("A click on a row, or on a country of the map, goes down to it.")
 
 
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:

@@ -340,11 +340,11 @@ def test_the_table_marks_few_images_and_names_the_mistake(drawn):
     places.table(places.named(place_rows(12)), "country", key="k", title="region", on_pick=print)
     table = drawn.tables[0]
     assert table["few"].tolist() == ["n < 30"] * 10 + [""] * 2
-    assert table["mistake"].tolist() == ["Germany"] * 12
+    assert table["mistake"].tolist() == ["Germany, 10.0\u00a0%"] * 12
     assert table["value"].tolist()[0] == pytest.approx(90)
 
 
-def test_an_infinite_median_is_blank_in_a_table_of_numbers(drawn):
+def test_an_infinite_median_is_none_in_a_table_of_numbers(drawn):
     rows = place_rows(2, median_km=[math.inf, 12.34])
     places.table(places.named(rows), "city", key="k", title="region", on_pick=print)
     assert drawn.tables[0]["median"].isna().tolist() == [True, False]
