@@ -3,9 +3,10 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard.serving import OwnPage
+from dashboard.serving import OwnPage, warm_start
 
-app = st.App(__file__, middleware=[Middleware(OwnPage)])  # what `streamlit run` serves
+# What `streamlit run` serves.
+app = st.App(__file__, lifespan=warm_start, middleware=[Middleware(OwnPage)])
 
 if __name__ == "__main__":  # what it runs for each visitor, whenever something changes
     from dashboard import navigation, theme

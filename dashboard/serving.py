@@ -1,10 +1,14 @@
-"""What the server adds to Streamlit's page: where its backend is, and whom it may ask.
+"""What the server adds to Streamlit: a page that asks nobody else, and a quick first visit.
 
 A page such as `/map` looks for its backend below its own address first, which costs a round trip
 and leaves two failed requests in the browser's console; told the address, it does not. And the
 browser is told to load nothing from elsewhere, so that no text from a file can make it.
 """
 
+import contextlib
+import importlib
+import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +22,21 @@ POLICY = (
 )
 _NOT_PASSED_ON = ("accept-encoding", "if-none-match", "if-modified-since")
 _NOT_TRUE_ANY_MORE = ("etag", "last-modified")
+
+
+@contextlib.asynccontextmanager
+async def warm_start(app: ASGIApp) -> AsyncIterator[None]:  # noqa: ARG001 -- Starlette's signature
+    """Load what the pages need while the server starts, so that no visitor waits for it."""
+    threading.Thread(target=load_pages, name="warm-up", daemon=True).start()
+    yield
+
+
+def load_pages() -> None:
+    """Import the pages, and read what every one of them asks of the gazetteer."""
+    importlib.import_module("dashboard.navigation")
+    gazetteer = importlib.import_module("streetclip.gazetteer")
+    gazetteer.countries()
+    importlib.import_module("streetclip.gazetteer.outlines").outline_topojson()
 
 
 class OwnPage:

@@ -3,8 +3,9 @@
 python tests/measure_dashboard.py --db PATH [--clicks 40] [--views accuracy map]
 
 Each page is run by Streamlit's AppTest in a process of its own, that is with the whole of what the
-server does for one rerun but the transfer. "First" is the first view in a fresh process; the clicks
-are changes of filters drawn at random, each of them new to the caches.
+server does for one rerun but the transfer. "First" is the first view after the server has started,
+with every cache of the store's contents empty; the clicks are changes of filters drawn at random,
+each of them new to the caches.
 """
 
 import argparse
@@ -64,8 +65,11 @@ def measure(store_path, view, num_clicks, seed):
     """First view and clicks of one page, in this process."""
     import sqlite3
 
+    sys.path.insert(0, str(ROOT))
     from streamlit.testing.v1 import AppTest
     from streamlit.util import calc_hash
+
+    from dashboard import serving
 
     os.environ["STREETCLIP_DB"] = str(store_path.resolve())
     sys.argv = ["Home.py"]
@@ -79,6 +83,7 @@ def measure(store_path, view, num_clicks, seed):
     page._page_hash = calc_hash("" if view == "overview" else view)
     if view in ("compare", "overview"):
         page.query_params["baseline"] = "1"
+    serving.load_pages()  # as the server does when it starts
     first_ms = _timed(page)
     clicks = []
     for _ in range(num_clicks):
