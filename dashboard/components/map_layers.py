@@ -27,11 +27,10 @@ MEASURES: Final[Mapping[str, str]] = MappingProxyType(
 """The column behind each measure."""
 
 _NEAREST_KM, _FARTHEST_KM = 100.0, 20_000.0
+_SCALE: Final = np.log(_FARTHEST_KM / _NEAREST_KM)
 _FEW_ARCS: Final = 400  # so many may have dots at their ends
-_WIDEST_PIXELS: Final = (
-    3.0,
-    float(theme.WIDEST_PIXELS),
-)  # of a flow of one image, and of a thousand or more
+# Of the most frequent flow, if it is of one image, and if it is of a thousand or more.
+_WIDEST_PIXELS: Final = (3.0, float(theme.WIDEST_PIXELS))
 _WIDTHS: Final = (1.0, 0.25, 0.01)  # of the most frequent flow, shown in the legend
 _DARK, _PALE = 220, 130
 _FULL: Final = 255
@@ -162,8 +161,8 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
     if colour == CONFIDENCE:
         return values
     with np.errstate(divide="ignore"):
-        share: npt.NDArray[np.float64] = np.log(values / _NEAREST_KM)
-    return share / np.log(_FARTHEST_KM / _NEAREST_KM)
+        share: npt.NDArray[np.float64] = np.log(values / _NEAREST_KM) / _SCALE
+    return share
 
 
 # Legends
