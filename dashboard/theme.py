@@ -5,10 +5,8 @@ gives each theme its `chartCategoricalColors` in the order of `ROLES`, so that t
 them and a change of theme needs no rerun. Okabe & Ito, "Color Universal Design" (2008).
 """
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
-import altair as alt
 import streamlit as st
 
 RIGHT = "#0072B2"
@@ -154,57 +152,3 @@ def apply() -> None:
         f".sc-width-{pixels} {{ height: {pixels}px; }}\n" for pixels in range(1, WIDEST_PIXELS + 1)
     )
     st.html(_CSS.replace("</style>", f"{ramps}{widths}</style>"))
-
-
-def in_role(mark: alt.Chart, role: str) -> alt.Chart:
-    """Colour a mark by role, so that it follows the light or the dark theme.
-
-    Args:
-        mark: A chart of one mark.
-        role: One of `ROLES`.
-    """
-    scale = alt.Scale(domain=list(ROLES), range="category")
-    return mark.transform_calculate(role=f"'{role}'").encode(
-        color=alt.Color("role:N", scale=scale, legend=None)
-    )
-
-
-def continent_scale() -> alt.Scale:
-    """Each continent's colour, the same on every page."""
-    return alt.Scale(domain=list(CONTINENT_COLOURS), range=list(CONTINENT_COLOURS.values()))
-
-
-def draw(
-    layers: Sequence[alt.Chart], *, key: str, alt_text: str, height: int = CHART_HEIGHT
-) -> None:
-    """Draw a chart in the house style, with a description for those who do not see it.
-
-    Args:
-        layers: Marks, the lowest first; at least one is `in_role`, whose colours the axes share:
-            Streamlit's own grey of axis labels is too pale to read (3.7:1 on white).
-        key: Unique on the page.
-        alt_text: What the chart says, in a sentence.
-        height: Pixels, axes included.
-    """
-    chart = alt.layer(*layers, height=height, config=config())
-    st.altair_chart(chart, width="stretch", key=key, alt=alt_text)
-
-
-def config() -> alt.Config:
-    """The house style of a chart in which at least one mark is `in_role`."""
-    axis_colour = alt.ExprRef("scale('color', 'muted')")
-    return alt.Config(
-        view=alt.ViewConfig(stroke=None),
-        text=alt.MarkConfig(fontSize=_LABEL_PIXELS),
-        axis=alt.AxisConfig(
-            labelColor=axis_colour,
-            titleColor=axis_colour,
-            labelFontSize=_LABEL_PIXELS,
-            titleFontSize=_LABEL_PIXELS,
-            titleFontWeight="normal",
-            labelPadding=5,
-            titlePadding=8,
-            gridOpacity=0.6,
-            labelLimit=160,
-        ),
-    )
