@@ -82,8 +82,13 @@ def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
         where: "true" or "predicted".
     """
     drawn = pd.DataFrame(_ends(rows) | _measured(rows, colour))
-    position = _FROM if where == "true" else _TO
-    settings = {"getPosition": position, "getFillColor": "@@=[r, g, b, 190]", "getRadius": 3.5}
+    is_true = where == "true"
+    drawn = drawn.drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])  # half of 2 MB
+    settings = {
+        "getPosition": _FROM if is_true else _TO,
+        "getFillColor": "@@=[r, g, b, 190]",
+        "getRadius": 3.5,
+    }
     layer = Layer("points", "ScatterplotLayer", drawn, {**settings, **_PIXELS})
     legend = _colour_legend(colour)
     return Drawn([layer], _fitted(rows, [where]), legend, len(rows), len(rows))
@@ -101,7 +106,7 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
         return Drawn([], [], [])
     named = known.rename(columns={"mean_km": "distance_km"})
     drawn = _ends(named, "mean ") | _measured(named, colour)
-    images = [f"{formats.count(n)} images" for n in known["n"]]
+    images = [f"{formats.count(n)} {_images(n)}" for n in known["n"]]
     details = [f"{n} · {detail}" for n, detail in zip(images, drawn["detail"], strict=True)]
     most = int(known["n"].max())
     codes = {"true": known["true_country"], "predicted": known["pred_country"]}

@@ -24,7 +24,7 @@ class Shown:
         form: As `mapping.form_of`.
         is_by_scale: Whether it was chosen by the number of images.
         num_selected: Images that the filters leave.
-        num_placed: Those of them that have a true and a predicted place.
+        num_placed: Those of them that have the places that the form needs.
         num_marks: Arcs, points, hexagons or flows that are drawn.
         num_in: Images in them.
         num_pairs: Pairs of different countries.
@@ -50,7 +50,7 @@ def words(shown: Shown) -> str:
     without = shown.num_selected - shown.num_placed
     missing = (
         f" {_images(without)} {'has' if without == 1 else 'have'} no place on the map: nothing was "
-        "predicted, or the true place has no coordinates."
+        "predicted, or no coordinates are known."
     )
     return _what(shown) + _why(shown) + (missing if without else "")
 
@@ -60,15 +60,15 @@ def _what(shown: Shown) -> str:
     if shown.num_in < shown.num_placed:
         of = f"{formats.count(shown.num_in)} of {_images(shown.num_placed)}"
     marks = formats.count(shown.num_marks)
-    if shown.form == FLOWS:
-        of_pairs = (
-            f" of {formats.count(shown.num_pairs)}" if shown.num_marks < shown.num_pairs else ""
-        )
-        return f"{of} in the {marks}{of_pairs} most frequent flows between countries."
+    if shown.form == FLOWS and shown.num_marks < shown.num_pairs:
+        pairs = formats.count(shown.num_pairs)
+        return f"{of} in the {marks} most frequent of {pairs} flows between countries."
+    plural = "" if shown.num_marks == 1 else "s"
     return {
         ARCS: f"{of}, each an arc from its true to its predicted place.",
         POINTS: f"{of}, each a point.",
-        HEXAGONS: f"{of} in {marks} hexagons.",
+        HEXAGONS: f"{of} in {marks} hexagon{plural}.",
+        FLOWS: f"{of} in {marks} flow{plural} between countries.",
     }[shown.form]
 
 

@@ -84,7 +84,7 @@ def _words(view: View, form: str, total: int, drawn: Drawn) -> str:
             form=form,
             is_by_scale=state.own("layer", [*_FORMS], AUTO) == AUTO,
             num_selected=loaders.num_selected(view),
-            num_placed=total,
+            num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
             num_marks=drawn.num_marks,
             num_in=drawn.num_in,
             num_pairs=len(mapping.routes(view)),
