@@ -31,7 +31,9 @@ _DECIMALS: Final = 3
 
 _TILE_PIXELS: Final = 512  # of deck.gl's world at zoom 0
 _FITTED_WIDTH, _FITTED_HEIGHT = 540, 440  # pixels that the data should fill
-_FARTHEST_ZOOM, _CLOSEST_ZOOM = 0.2, 5.0
+_PHONE_WIDTH: Final = 310  # likewise
+_FARTHEST_ZOOM, _CLOSEST_ZOOM = -0.8, 5.0
+_WORLD_ZOOM: Final = 0.2
 _NORTHERNMOST_DEG: Final = 80.0
 
 Rgb = npt.NDArray[np.int64]
@@ -83,7 +85,7 @@ def draw(
     longitude = np.concatenate([np.empty(0), *(each for _, each in fitted)])
     with st.container(key="map_canvas"):
         st.pydeck_chart(
-            _Map(layers, view_of(latitude, longitude)),
+            _Map(layers, view_of(latitude, longitude, _PHONE_WIDTH if _is_phone() else None)),
             height="stretch",
             key=key,
             alt=alt_text,
@@ -169,32 +171,40 @@ def _picked(key: str) -> tuple[str, Mapping[str, Any]]:
     return "", {}
 
 
+def _is_phone() -> bool:
+    """Whether the browser says that it is a phone's; the map's width is not known here."""
+    return "Mobi" in (st.context.headers.get("User-Agent") or "")
+
+
 def view_of(
-    latitude_deg: npt.NDArray[np.float64], longitude_deg: npt.NDArray[np.float64]
+    latitude_deg: npt.NDArray[np.float64],
+    longitude_deg: npt.NDArray[np.float64],
+    width: int | None = None,
 ) -> dict[str, float]:
     """The view that holds some places: its centre and deck.gl's zoom.
 
     Args:
         latitude_deg: Of the places; NaN is left out.
         longitude_deg: Likewise. Places on both sides of the antimeridian stay together.
+        width: Pixels that the places should fill at most; default: as on a desktop.
 
     Returns:
         latitude, longitude and zoom; of the whole world where there is no place.
     """
     known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
     if not known.any():
-        return {"latitude": 20.0, "longitude": 10.0, "zoom": _FARTHEST_ZOOM}
-    west, width = _shortest_span(longitude_deg[known])
+        return {"latitude": 20.0, "longitude": 10.0, "zoom": _WORLD_ZOOM}
+    west, span = _shortest_span(longitude_deg[known])
     top = _NORTHERNMOST_DEG
     y = _mercator(latitude_deg[known].clip(-top, top))
     low, high = float(y.min()), float(y.max())
     zoom = min(
-        np.log2(_FITTED_WIDTH / _TILE_PIXELS * 360 / max(width, 1e-6)),
+        np.log2((width or _FITTED_WIDTH) / _TILE_PIXELS * 360 / max(span, 1e-6)),
         np.log2(_FITTED_HEIGHT / _TILE_PIXELS * 2 * np.pi / max(high - low, 1e-6)),
     )
     return {
         "latitude": round(float(np.degrees(np.arctan(np.sinh((low + high) / 2)))), _DECIMALS),
-        "longitude": round((west + width / 2 + 180) % 360 - 180, _DECIMALS),
+        "longitude": round((west + span / 2 + 180) % 360 - 180, _DECIMALS),
         "zoom": round(float(np.clip(zoom, _FARTHEST_ZOOM, _CLOSEST_ZOOM)), 2),
     }
 

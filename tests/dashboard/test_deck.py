@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -257,6 +258,22 @@ def test_the_view_holds_all_places_and_is_no_wider_than_needed(places):
         assert max(np.ptp(found[:, 0]) / 540, np.ptp(found[:, 1]) / 440) == pytest.approx(
             1, abs=0.02
         )
+
+
+def test_on_a_phone_the_view_holds_all_places_too(drawn, monkeypatch):
+    phone = SimpleNamespace(headers={"User-Agent": "Mozilla/5.0 (Linux; Android 14) Mobile"})
+    rows = images(true_longitude_deg=[-100.0, 5.0, 130.0])
+    zooms = []
+    for context in (st.context, phone):
+        monkeypatch.setattr(st, "context", context)
+        draw(map_layers.points(rows, "km", "true"), drawn)
+        zooms.append(drawn.content["initialViewState"]["zoom"])
+    assert zooms[1] < zooms[0]
+    found = [
+        pixels(drawn.content["initialViewState"], *place)
+        for place in zip(rows["true_latitude_deg"], rows["true_longitude_deg"], strict=True)
+    ]
+    assert np.abs(np.array(found)[:, 0]).max() <= 360 / 2
 
 
 def test_without_places_the_view_is_the_world():

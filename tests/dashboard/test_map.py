@@ -117,15 +117,15 @@ def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world
         (
             {"form": "flows", "num_marks": 300, "num_pairs": 26_518, "num_in": 64_213},
             (
-                "64,213 of 336,226 images in the 300 most frequent of 26,518 flows between countries. "
-                "More than 10,000 are too many for points."
+                "64,213 of 336,226 images in the 300 most frequent of 26,518 flows between "
+                "countries. More than 10,000 are too many for points."
             ),
         ),
         (
             {"form": "points", "num_marks": 10_000, "num_pairs": 5, "num_in": 10_000},
             (
-                "10,000 of 336,226 images, each a point. They are spread evenly over all: more than "
-                "10,000 cannot be read."
+                "10,000 of 336,226 images, each a point. They are spread evenly over all: more "
+                "than 10,000 cannot be read."
             ),
         ),
         (
