@@ -62,7 +62,6 @@ SMALL_N = 30
 
 PALE_OPACITY = 0.35
 CHART_HEIGHT = 300
-_LABEL_PIXELS = 12
 
 _CSS = """
 <style>

@@ -17,7 +17,7 @@ PATH: Final = "failures"
 IMAGE, PAGE, SORT = "image", "page", "sort"
 DEFAULT_ORDER: Final = "surest"
 
-PREVIEW_SIZE: Final = 12
+PREVIEW_SIZE: Final = 8
 
 Parameters = dict[str, str | Sequence[str] | None]
 

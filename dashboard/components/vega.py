@@ -136,7 +136,7 @@ def specification(layers: Sequence[Spec], height: int) -> Spec:
     datasets: dict[str, pd.DataFrame] = {}
     names: dict[int, str] = {}
     drawn = []
-    for each in layers:
+    for each in filter(_has_marks, layers):
         rows = each["data"]
         if isinstance(rows, dict):  # as Vega-Lite takes it
             drawn.append(each)
@@ -152,6 +152,11 @@ def specification(layers: Sequence[Spec], height: int) -> Spec:
         "height": height,
         "config": _config(),
     }
+
+
+def _has_marks(each: Spec) -> bool:
+    """Whether a layer draws anything: a screen reader would stop at an empty group of marks."""
+    return isinstance(each["data"], dict) or len(each["data"]) > 0 or "params" in each
 
 
 def _digest(rows: pd.DataFrame) -> str:

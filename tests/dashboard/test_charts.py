@@ -359,3 +359,15 @@ def test_frames_are_named_by_what_they_hold(drawn):
     assert names(frame) != names(frame.assign(b=["x", "view_2"]))
     assert names(frame) != names(frame.assign(a=[1.0, 2.5]))
     assert names(frame) != names(frame.rename(columns={"a": "c"}))
+
+
+def test_a_layer_without_rows_is_left_out_unless_it_takes_clicks():
+    rows = pd.DataFrame({"x": [1.0]})
+    none = rows.iloc[:0]
+    layers = [
+        vega.layer(rows, "bar", x=vega.quantity("x")),
+        vega.layer(none, "rule", x=vega.quantity("x")),
+        vega.layer(none, "point", x=vega.quantity("x")) | {"params": [{"name": "picked"}]},
+    ]
+    drawn = vega.specification(layers, 100)["layer"]
+    assert [each["mark"]["type"] for each in drawn] == ["bar", "point"]

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from dashboard import formats
 from tests.dashboard.pages import PAGES
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import World
@@ -63,7 +64,7 @@ def test_a_confusion_cell_shows_exactly_its_images_and_its_link_shows_them_again
     assert n == len(expected) > 1
     visited = visit(viewport=TALL)
     page = visited.go(f"{address}/confusion?run=2")
-    click_mark(page, f"predicted country: {predicted}; true country: {true};")
+    click_mark(page, f"{formats.country(true)} taken for {formats.country(predicted)}:")
     page.wait_for_url(f"**predicted={predicted}**", timeout=20_000)
     visited.settle()
     assert parameters(page) == {"run": "2", "country": true, "predicted": predicted}
