@@ -37,13 +37,15 @@ def distance_curve(
     """
     line = in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
     marks = in_per_cent(thresholds)
-    layers = [_ceilings(marks), *_curve(line), *_thresholds(marks)]
+    has_ceilings = bool(marks["ceiling"].notna().any())
+    layers = [_ceilings(marks)] if has_ceilings else []
     if baseline is not None and len(baseline):
-        layers[1:1] = _baseline_curve(baseline, line)
+        layers += _baseline_curve(baseline, line)
+    layers += [*_curve(line), *_thresholds(marks)]
     if published is not None:
         layers.append(_published(published))
     vega.draw(layers, key="distance_curve", alt_text=_curve_text(thresholds))
-    markup.remark(_curve_remark(has_baseline=baseline is not None, published=published))
+    markup.remark(_curve_remark(baseline is not None, has_ceilings, published))
     with st.expander("Table: share within each threshold", key="distance_table"):
         st.dataframe(
             marks[["name", "threshold_km", "value", "low", "high", "ceiling", "n"]],
@@ -241,11 +243,11 @@ def _published(published: Benchmark) -> Spec:
     )
 
 
-def _curve_remark(*, has_baseline: bool, published: Benchmark | None) -> str:
-    parts = [
-        "Dotted: the thresholds street, city, region, country and continent.",
-        "Ticks on them: the ceiling of the candidates. Band: Wilson 95 %.",
-    ]
+def _curve_remark(has_baseline: bool, has_ceilings: bool, published: Benchmark | None) -> str:
+    parts = ["Dotted: the thresholds street, city, region, country and continent."]
+    if has_ceilings:
+        parts.append("Ticks on them: the ceiling of the candidates.")
+    parts.append("Band: Wilson 95 %.")
     if has_baseline:
         parts.append("Grey: the baseline, over the images that both runs have.")
     if published is not None:
