@@ -94,7 +94,7 @@ def view(
     """What a page shows, with the keys of what it depends on."""
     keys = {
         int(run["id"]): f"{run['created_at']} {run['num_done']} {run['state']}"
-        for run in runs(store_path).to_dict("records")
+        for run in runs(store_path)[["id", "created_at", "num_done", "state"]].to_dict("records")
     }
     depends = bool(selection.tags) or selection.status is not None
     return View(
