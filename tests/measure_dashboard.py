@@ -2,7 +2,7 @@
 
 python tests/measure_dashboard.py --db PATH [--clicks 40] [--views accuracy map]
 
-Each page is run by Streamlit's AppTest in a process of its own. What is timed is the script, from the
+Each page is run by AppTest in a process of its own. What is timed is the script, from the
 first link of the sidebar to the last chart, with all that it hands over to be sent. "First" is the
 first view after the server has started, with every cache of the store's contents empty; the clicks
 are changes of filters drawn at random, each of them new to the caches.
