@@ -39,7 +39,7 @@ def open_page_of(monkeypatch):
     return run
 
 
-class _Elements(html.parser.HTMLParser):
+class Elements(html.parser.HTMLParser):
     """Which elements a page's HTML has, and its text."""
 
     def __init__(self, markup):
@@ -59,7 +59,7 @@ def text_of(page):
     words = []
     for each in page.main:
         if each.type == "html" and "<style>" not in each.proto.body:
-            words += _Elements(each.proto.body).text
+            words += Elements(each.proto.body).text
         elif each.type in {"markdown", "title", "subheader", "code", "caption"}:
             words.append(each.value)
     return " ".join(" ".join(words).replace(NBSP, " ").split())

@@ -10,9 +10,9 @@ from dashboard.view import View
 from dashboard.views import accuracy
 from streetclip.analysis.selection import Selection
 from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.plain import wilson
 from tests.dashboard.worlds import World
 
-Z = 1.959963984540054
 NUM_IMAGES = 331
 
 
@@ -28,11 +28,6 @@ def world(tmp_path_factory):
 def open_page(monkeypatch, world):
     opener = open_page_of(monkeypatch)
     return lambda **parameters: opener(world.path, "accuracy", run="2", **parameters)
-
-
-def wilson(k, n):
-    middle, half = k + Z * Z / 2, Z * math.sqrt(k * (n - k) / n + Z * Z / 4)
-    return (middle - half) / (n + Z * Z), (middle + half) / (n + Z * Z)
 
 
 def counted(world, column, where="1", right="country_correct"):

@@ -12,9 +12,9 @@ from dashboard.views import calibration
 from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.plain import wilson
 from tests.dashboard.worlds import World
 
-Z = 1.959963984540054
 NUM_BINS = 15
 
 
@@ -30,11 +30,6 @@ def world(tmp_path_factory):
 def open_page(monkeypatch, world):
     opener = open_page_of(monkeypatch)
     return lambda **parameters: opener(world.path, "calibration", run="2", **parameters)
-
-
-def wilson(k, n):
-    middle, half = k + Z * Z / 2, Z * math.sqrt(k * (n - k) / n + Z * Z / 4)
-    return (middle - half) / (n + Z * Z), (middle + half) / (n + Z * Z)
 
 
 def judged(world, level="country", where="1"):

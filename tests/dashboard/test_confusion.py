@@ -13,10 +13,10 @@ from dashboard.views import confusion
 from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.plain import wilson
 from tests.dashboard.sites import DESK, serve
 from tests.dashboard.worlds import World
 
-Z = 1.959963984540054
 NAMES = {code: country.name for code, country in countries().items()} | {None: "no prediction"}
 
 
@@ -32,11 +32,6 @@ def world(tmp_path_factory):
 def open_page(monkeypatch, world):
     opener = open_page_of(monkeypatch)
     return lambda **parameters: opener(world.path, "confusion", run="2", **parameters)
-
-
-def wilson(k, n):
-    middle, half = k + Z * Z / 2, Z * math.sqrt(k * (n - k) / n + Z * Z / 4)
-    return (middle - half) / (n + Z * Z), (middle + half) / (n + Z * Z)
 
 
 def pairs_of(world):

@@ -1,43 +1,16 @@
 """The overview page in every state of the store, without a browser."""
 
-import html.parser
 import json
 import sqlite3
 import sys
 
 import pytest
 
-NBSP = "\u00a0"
-
-
-class _Elements(html.parser.HTMLParser):
-    """Which elements a page's HTML has, and its text."""
-
-    def __init__(self, markup):
-        super().__init__()
-        self.names, self.text = set(), []
-        self.feed(markup)
-
-    def handle_starttag(self, tag, attrs):
-        self.names.add(tag)
-
-    def handle_data(self, data):
-        self.text.append(data)
+from tests.dashboard.pages import NBSP, Elements, text_of
 
 
 def markup_of(page):
     return "".join(b for each in page.get("html") if "<style>" not in (b := each.proto.body))
-
-
-def text_of(page):
-    """Everything that is drawn as text, from top to bottom, spaces made plain."""
-    words = []
-    for each in page.main:
-        if each.type == "html":
-            words += _Elements(each.proto.body).text
-        elif each.type in {"markdown", "title", "subheader", "code"}:
-            words.append(each.value)
-    return " ".join(" ".join(words).replace(NBSP, " ").split())
 
 
 def chart(page, position):
@@ -250,7 +223,7 @@ def test_a_bad_link_is_explained_and_the_newest_run_shown(open_page, written, wa
     assert not page.exception
     assert f"Run {newest} is shown instead" in text_of(page)
     assert "Run newer" in text_of(page)
-    assert "img" not in _Elements(markup_of(page)).names
+    assert "img" not in Elements(markup_of(page)).names
 
 
 def test_a_link_that_names_two_runs_shows_the_first_and_says_so(open_page, written):
@@ -292,7 +265,7 @@ def test_texts_from_files_are_never_interpreted(open_page, written, text):
     )
     page = open_page(written.path)
     assert not page.exception
-    elements = _Elements(markup_of(page))
+    elements = Elements(markup_of(page))
     assert elements.names <= {"bdi", "dd", "div", "dl", "dt", "p", "small", "span", "strong"}
     interpreted = [each.value for each in (*page.markdown, *page.caption, *page.title)]
     interpreted += [each.proto.text for each in page.get("progress")]
