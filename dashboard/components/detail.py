@@ -93,7 +93,7 @@ def countries(fields: Fields) -> None:
         fields: As `store.image_detail`.
     """
     if fields["top_countries"]:
-        st.subheader("Countries by probability", anchor=False)
+        st.header("Countries by probability", anchor=False)
         rows = _country_rows(fields)
         _bars(rows, "detail_countries")
         _rank_remark(fields, rows, "country")
@@ -107,7 +107,7 @@ def cities(fields: Fields) -> None:
     """
     if not fields["top_cities"]:
         return
-    st.subheader("Cities within the predicted country", anchor=False)
+    st.header("Cities within the predicted country", anchor=False)
     rows = _city_rows(fields)
     _bars(rows, "detail_cities")
     if fields["country_correct"]:

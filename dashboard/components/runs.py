@@ -141,7 +141,7 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
         runs: The runs, newest first.
         run_id: The run that is shown.
     """
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     run_ids = [int(each) for each in runs["id"]]
     key = f"runs_table_{run_id}"  # a new key a run: the selection is always the run that is shown
     st.dataframe(

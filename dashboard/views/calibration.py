@@ -38,7 +38,7 @@ def _body(view: View) -> None:
             markup.notice("No confidence to judge", _nothing(level))
     by_country = judgement.calibration(everything, level).by_country
     if len(by_country):
-        st.subheader("Confidence and accuracy by true country", anchor=False)
+        st.header("Confidence and accuracy by true country", anchor=False)
         confidence.countries(
             by_country, subject, view.selection.country, lambda code: _pick(view, code)
         )
@@ -57,10 +57,10 @@ def _judged(view: View, found: Calibration, level: str) -> None:
     figures.selection_remark(view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Reliability", anchor=False)
+        st.header("Reliability", anchor=False)
         reliability.diagram(reliability.bin_frame(found.bins), subject)
     with right:
-        st.subheader("If only the surest are answered", anchor=False)
+        st.header("If only the surest are answered", anchor=False)
         reliability.coverage(found.coverage, subject)
 
 

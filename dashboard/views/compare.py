@@ -90,7 +90,7 @@ def _differences(view: View) -> None:
 
 
 def _images(view: View, level: str) -> None:
-    st.subheader("Gained and lost", anchor=False)
+    st.header("Gained and lost", anchor=False)
     counted = judgement.comparison(view, level).outcomes
     chosen = state.own(_DELTA, list(changes.OUTCOMES), "gained")
     outcomes.bar(counted, chosen, lambda outcome: state.change(**{_DELTA: outcome}))
@@ -122,7 +122,7 @@ def _pager(number: int, last: int) -> None:
 
 
 def _by_country(view: View, everything: View, level: str) -> None:
-    st.subheader("Difference by true country", anchor=False)
+    st.header("Difference by true country", anchor=False)
     frame = judgement.comparison_by_country(everything, level)
 
     def pick(code: str | None) -> None:
@@ -134,7 +134,7 @@ def _by_country(view: View, everything: View, level: str) -> None:
 
 def _distances(view: View) -> None:
     found = judgement.distances(view)
-    st.subheader("Distances", anchor=False)
+    st.header("Distances", anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
         thresholds = outcomes.thresholds(found.by_threshold)

@@ -104,12 +104,12 @@ def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
     """The images of the chosen cell; where none is chosen, what to click."""
     true, predicted = style.chosen
     if true is None and predicted is None:
-        st.subheader("Most frequent mistakes", anchor=False)
+        st.header("Most frequent mistakes", anchor=False)
         mistakes.cells(shown, style, key="confused_most", on_pick=pick, most=_MOST_PAIRS)
         markup.remark("Click a cell or a row to see its images here.")
         return
     ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
-    st.subheader(formats.markdown(" → ".join(ends)), anchor=False)
+    st.header(formats.markdown(" → ".join(ends)), anchor=False)
     if not page.is_empty(view):
         album.preview(view, key="confused_images", size=_IMAGES_BESIDE)
 
@@ -123,7 +123,7 @@ def _continents(view: View, everything: View) -> None:
         matrix.draw(shown, style, key="continent_matrix", on_pick=pick)
         markup.remark("Click a cell to see the countries in it.")
     with right:
-        st.subheader("Most frequent mistakes", anchor=False)
+        st.header("Most frequent mistakes", anchor=False)
         mistakes.cells(shown, style, key="continent_cells", on_pick=pick)
 
 
@@ -144,7 +144,7 @@ def _table(shown: Matrix, style: Style, pick: Pick) -> None:
 
 
 def _one_sided(view: View, everything: View) -> None:
-    st.subheader("One-sided confusions", anchor=False)
+    st.header("One-sided confusions", anchor=False)
     pairs = judgement.asymmetric_pairs(everything)
     pairs = pairs[(pairs["n"] >= theme.SMALL_N) & (pairs["other_n"] >= theme.SMALL_N)]
     clear = pairs[pairs["low"] > 0]
@@ -169,7 +169,7 @@ def _one_sided(view: View, everything: View) -> None:
 
 
 def _near_and_far(everything: View) -> None:
-    st.subheader("Neighbours and far mistakes", anchor=False)
+    st.header("Neighbours and far mistakes", anchor=False)
     found, against_chance = judgement.nearness(everything)
     if against_chance["errors"]:
         mistakes.nearness(found, against_chance)

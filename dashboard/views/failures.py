@@ -79,15 +79,15 @@ def _more(view: View, found: images.One, image_id: int) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         detail.countries(found.fields)
-        st.subheader("Attributes", anchor=False)
+        st.header("Attributes", anchor=False)
         detail.attributes(found.fields)
     with right:
         detail.cities(found.fields)
-        st.subheader("Where", anchor=False)
+        st.header("Where", anchor=False)
         detail.where(found.fields)
-        st.subheader("Prompts", anchor=False)
+        st.header("Prompts", anchor=False)
         detail.prompts(loaders.details(view)["prompts"])
-    st.subheader("The same image in every run", anchor=False)
+    st.header("The same image in every run", anchor=False)
     detail.in_runs(
         found.in_runs,
         view.run_id,

@@ -115,14 +115,14 @@ def _panel(view: View, form: str, where: str) -> None:
     """The images of what is clicked, else those that are farthest off."""
     image_id, cell = state.own_id(album.IMAGE), state.own_id(map_picks.CELL)
     if image_id is not None and mapping.one_end(view, image_id) is not None:
-        st.subheader("The image", anchor=False)
+        st.header("The image", anchor=False)
         album.few(view, [image_id], 1, key="map_image", order=_ORDER)
         map_picks.way_back()
     elif form == HEXAGONS and cell is not None:
-        st.subheader("In the hexagon", anchor=False)
+        st.header("In the hexagon", anchor=False)
         ids, total = mapping.in_hexagon(view, where, cell, album.PREVIEW_SIZE)
         album.few(view, ids, total, key="map_cell", order=_ORDER, words="farthest off first")
         map_picks.way_back()
     else:
-        st.subheader("Farthest off", anchor=False)
+        st.header("Farthest off", anchor=False)
         album.preview(view, key="map_images", order=_ORDER)

@@ -42,13 +42,13 @@ def _results(
     figures.selection_remark(view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Share within a distance", anchor=False)
+        st.header("Share within a distance", anchor=False)
         baseline = None if compared is None else compared.curve
         curves.distance_curve(
             report.curve, report.thresholds, baseline=baseline, published=published
         )
     with right:
-        st.subheader("Country accuracy by continent", anchor=False)
+        st.header("Country accuracy by continent", anchor=False)
         charts.continent_bars(_with_baseline(report, compared))
     if compared is not None:
         _changes(view, compared)
@@ -80,7 +80,7 @@ def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:
 def _changes(view: View, against: Against) -> None:
     from dashboard import navigation  # the pages are its own
 
-    st.subheader("What changed since the baseline", anchor=False)
+    st.header("What changed since the baseline", anchor=False)
     changes.outcome_bar(against.outcomes)
     changes.changed_countries(
         against.countries,
@@ -94,7 +94,7 @@ def _changes(view: View, against: Against) -> None:
 
 
 def _published(report: Report, published: Benchmark) -> None:
-    st.subheader(f"Against the figures published on {published.name}", anchor=False)
+    st.header(f"Against the figures published on {published.name}", anchor=False)
     curves.published_table(report.thresholds, published)
     n, total = formats.count(report.distance.n), formats.count(published.num_images)
     same = f"n = {n}, as published."

@@ -60,6 +60,6 @@ def text_of(page):
     for each in page.main:
         if each.type == "html" and "<style>" not in each.proto.body:
             words += Elements(each.proto.body).text
-        elif each.type in {"markdown", "title", "subheader", "code", "caption"}:
+        elif each.type in {"markdown", "title", "header", "code", "caption"}:
             words.append(each.value)
     return " ".join(" ".join(words).replace(NBSP, " ").split())

@@ -52,7 +52,7 @@ def drawn(monkeypatch):
         detail.vega, "draw", lambda layers, **options: each.charts.update({options["key"]: layers})
     )
     monkeypatch.setattr(detail.st, "image", lambda *_, width, **__: each.widths.append(width))
-    monkeypatch.setattr(detail.st, "subheader", lambda *_, **__: None)
+    monkeypatch.setattr(detail.st, "header", lambda *_, **__: None)
     monkeypatch.setattr(detail.markup, "draw", lambda *_: None)
     return each
 
