@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Tests run side by side; threads of torch that wait for one another would slow all of them down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts this in the background makes it deaf to Ctrl-C, and the jobs it starts as well.
+# A shell that starts this in the background makes it, and the jobs it starts, deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
