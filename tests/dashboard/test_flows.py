@@ -77,6 +77,25 @@ def test_a_confusion_cell_shows_exactly_its_images_and_its_link_shows_them_again
     assert visited.strangers() == other.strangers() == []
 
 
+def test_a_row_of_the_mistakes_shows_exactly_its_images(world, address, visit):
+    (most,), *_ = world.sql(
+        "SELECT count(*) AS n FROM predictions WHERE run_id = 2 AND true_country <> pred_country "
+        "GROUP BY true_country, pred_country ORDER BY n DESC"
+    )
+    visited = visit(viewport=TALL)
+    page = visited.go(f"{address}/confusion?run=2")
+    page.get_by_role("heading", name="Most frequent mistakes").wait_for(timeout=20_000)
+    box = page.locator("[class*=st-key-confused_most] canvas").first.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 1.5 * 33)  # the tick column of the first row
+    page.wait_for_url("**predicted=**", timeout=20_000)
+    visited.settle()
+    shown = parameters(page)
+    expected = ids_of(world, OF_A_PAIR, 2, shown["country"], shown["predicted"])
+    assert len(expected) == most
+    assert shown_ids(page) == expected[:8]
+    assert visited.errors == []
+
+
 def test_a_click_on_a_country_of_the_world_drills_down_to_what_sql_counts(world, address, visit):
     visited = visit(viewport=TALL)
     page = visited.go(f"{address}/accuracy?run=2")
