@@ -7,12 +7,7 @@ import pytest
 
 from streetclip.store import open_store
 from tests.dashboard.pages import PAGES, open_page_of, text_of
-from tests.dashboard.worlds import World
-
-HOSTILE = (
-    '![a](https://evil.example/y.png) <img src="https://evil.example/z.png" onerror=alert(1)>'
-    " ../../etc/passwd [x](javascript:alert(1)) :red[hot] \"q\" 'a' `b` $x$ \u202eevil 🙈"
-)
+from tests.dashboard.worlds import HOSTILE, World
 
 
 @pytest.fixture(scope="module")

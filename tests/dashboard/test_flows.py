@@ -1,6 +1,6 @@
 """From a number to the pictures behind it, in a real browser: a click shows what SQL gives."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from dashboard import formats
 from tests.dashboard.pages import PAGES
 from tests.dashboard.sites import DESK, PHONE, serve
-from tests.dashboard.worlds import World
+from tests.dashboard.worlds import HOSTILE, World
 
 pytestmark = pytest.mark.browser
 
@@ -169,4 +169,26 @@ def test_every_page_fits_a_phone(address, visit, name):
     page = visited.go(f"{address}/{path}?run=2&baseline=1&country=DE")
     widest = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
     assert widest <= PHONE["width"]
+    assert visited.errors == []
+
+
+def test_hostile_names_fetch_and_run_nothing_on_any_page(visit, tmp_path):
+    hostile = World(tmp_path, num_images=60, text=HOSTILE)
+    hostile.add_run("older", skill=0.4, seed=1)
+    hostile.add_run("newer", skill=0.6, seed=2)
+    (image_id,), *_ = hostile.sql("SELECT image_id FROM predictions WHERE run_id = 2")
+    addresses = ["" if name == "overview" else name for name in PAGES]
+    addresses += [
+        f"failures?image={image_id}",
+        f"accuracy?by=attribute:weather&tag={quote(HOSTILE)}",
+    ]
+    with serve(hostile.path, tmp_path) as site:
+        visited = visit(viewport=DESK)
+        visited.page.on("dialog", lambda dialog: visited.errors.append(dialog.message))
+        for each in addresses:
+            mark = "&" if "?" in each else "?"
+            visited.go(f"{site}/{each}{mark}run=2&baseline=1")
+            sources = visited.page.eval_on_selector_all("img", "all => all.map(one => one.src)")
+            assert [source for source in sources if "evil" in source] == []
+    assert visited.strangers() == []
     assert visited.errors == []

@@ -22,6 +22,12 @@ from streetclip.store import (
     write_predictions,
 )
 
+HOSTILE = (
+    '![a](https://evil.example/y.png) <img src="https://evil.example/z.png" onerror=alert(1)>'
+    " ../../etc/passwd [x](javascript:alert(1)) :red[hot] \"q\" 'a' `b` $x$ \u202eevil 🙈"
+)
+"""A name that would fetch, run, colour or reorder something, were it not taken as text."""
+
 # continent, code, country as written, region, city, latitude, longitude
 PLACES = [
     ("Europe", "FR", "France", "Île-de-France", "Paris", 48.86, 2.35),
