@@ -22,7 +22,6 @@ PAGE_SIZE: Final = 24
 OPEN_STATUS: Final = store.STATUSES[0]
 
 _BUSY_S = 3.0  # how long a note waits for a job that writes
-_BY_VIEW: dict[Any, Any] = {View: repr}
 
 
 @dataclass(frozen=True)
@@ -82,14 +81,14 @@ def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
     return Page(image_ids, number, size, total)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=loaders.BY_VIEW)
 def _page(view: View, order: str, number: int, size: int) -> tuple[tuple[int, ...], int]:
     table, mask = loaders.table(view), loaders.mask(view)
     image_ids, total = analysis.page_of(table, mask, order, number, size)
     return tuple(image_ids.tolist()), total
 
 
-@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=loaders.BY_VIEW)
 def place(view: View, order: str, image_id: int) -> Place:
     """Where an image stands among those that the filters leave.
 

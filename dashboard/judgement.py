@@ -11,15 +11,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.loaders import details, mask, pairs, reader, runs, table
+from dashboard.loaders import BY_VIEW, WITH_BASELINE, details, mask, pairs, reader, runs, table
 from dashboard.report import curve_shares
 from dashboard.view import View
 from streetclip import analysis, gazetteer, store
 from streetclip.analysis.selection import Selection
 from streetclip.metrics.neighbours import neighbour_confusion_of_counts
-
-_BY_VIEW: dict[Any, Any] = {View: repr}
-
 
 # Confusion: who is taken for whom
 
@@ -42,7 +39,7 @@ def confusion_matrix(
     return confusion
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def _confusion_matrix(
     view: View, level: str, top: int, towards: str | None
 ) -> analysis.ConfusionMatrix:
@@ -61,7 +58,7 @@ def _confusion_matrix(
     return analysis.matrix(folded, top + 1, names)  # one of them is what was folded
 
 
-@st.cache_data(show_spinner=False, max_entries=8, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=8, hash_funcs=BY_VIEW)
 def _continents(view: View) -> dict[str, str]:
     return dict(analysis.continents(table(view)))
 
@@ -71,13 +68,13 @@ def continents(view: View) -> Mapping[str, str]:
     return _continents(replace(view, selection=Selection()))
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def asymmetric_pairs(view: View) -> pd.DataFrame:
     """Countries of which one is taken for the other, as `analysis.asymmetric_pairs`."""
     return analysis.asymmetric_pairs(pairs(view))
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Mistakes by how near they are, and those to neighbours against chance.
 
@@ -99,7 +96,7 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any]]:
 # Calibration
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def calibration(view: View, level: str) -> analysis.Calibration:
     """Confidence against accuracy, as `analysis.calibration`."""
     return analysis.calibration(table(view), mask(view), level)
@@ -121,7 +118,7 @@ def _dataset_of(store_path: Path, run_id: int) -> int:
         return int(store.get_run(opened, run_id)["dataset_id"])
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def comparison(view: View, level: str) -> analysis.Comparison:
     """The run against its baseline over the images that both have.
 
@@ -138,7 +135,7 @@ def comparison(view: View, level: str) -> analysis.Comparison:
     return analysis.compare(run, baseline, chosen, level)
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def comparison_by_country(view: View, level: str) -> pd.DataFrame:
     """The same for each true country, as `analysis.compare_by`."""
     run, baseline = table(view), table(view.of_baseline())
@@ -164,7 +161,7 @@ class Distances:
     baseline_median_km: float
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def distances(view: View) -> Distances:
     """The distances of the run and of its baseline."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
@@ -194,7 +191,7 @@ def _common(
     return mine, theirs
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:

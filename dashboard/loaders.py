@@ -23,15 +23,15 @@ from dashboard.report import (
 )
 from dashboard.view import View
 from streetclip import analysis, store
+from streetclip.analysis.dataset import BUSY_S
 from streetclip.analysis.selection import Selection
 from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, int], ...]
-_BUSY_S = 5.0  # a page must not hang where a job would wait
 # What the answers depend on: the rest of a view must not make them be counted anew.
-_BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
-_BY_VIEW: dict[Any, Any] = {View: lambda view: repr(view.of_selection)}
-_WITH_BASELINE: dict[Any, Any] = {View: repr}
+BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
+BY_VIEW: dict[Any, Any] = {View: lambda view: repr(view.of_selection)}
+WITH_BASELINE: dict[Any, Any] = {View: repr}
 
 
 def stamp(store_path: Path) -> Stamp:
@@ -67,7 +67,7 @@ def reader(path: Path) -> Store:
         StoreError: The store is missing, newer, or not a store.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
-    return open_store(path, read_only=True, busy_timeout_s=_BUSY_S)
+    return open_store(path, read_only=True, busy_timeout_s=BUSY_S)
 
 
 # Runs
@@ -105,8 +105,14 @@ def view(
         defaults=defaults,
         baseline_id=baseline_id,
         baseline_key="" if baseline_id is None else keys[baseline_id],
-        annotations_key=str(stamp(store_path)) if depends else "",
+        annotations_key=_annotations_version(store_path, stamp(store_path)) if depends else "",
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _annotations_version(store_path: Path, seen: Stamp) -> str:  # noqa: ARG001 -- a part of the key
+    with reader(store_path) as opened:
+        return store.annotations_version(opened)
 
 
 def details(view: View) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def report(view: View) -> Report:
     return _report(view) if view.is_whole_run else _report_of_selection(view)
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
 def _report(view: View) -> Report:
     with reader(view.path) as opened, opened.snapshot():
         run = store.get_run(opened, view.run_id)
@@ -138,7 +144,7 @@ def _report(view: View) -> Report:
         return report_of_totals(totals, countries_, continents, curve)
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
 def _report_of_selection(view: View) -> Report:
     opened, chosen = table(view), mask(view)
     return report_of_groups(
@@ -169,7 +175,7 @@ def _dataset(store_path: Path, number: int, dataset_id: int) -> analysis.Dataset
     return analysis.DatasetTable.open(store_path, dataset_id)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_VIEW)
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
 def mask(view: View) -> npt.NDArray[np.bool_]:
     """Which images of the run's dataset the filters leave, in the order of the table."""
     chosen = analysis.select(table(view), view.selection, _annotated(view))
@@ -192,7 +198,7 @@ def _annotated(view: View) -> analysis.AnnotatedIds:
         )
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def num_selected(view: View) -> int:
     """How many images of the run the filters leave."""
     if view.is_whole_run:
@@ -200,13 +206,13 @@ def num_selected(view: View) -> int:
     return int(np.count_nonzero(mask(view)))
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def groups(view: View, by: str) -> pd.DataFrame:
     """Counters, median and most frequent mistake by group, as `analysis.group_accuracy`."""
     return analysis.group_accuracy(table(view), mask(view), by)
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def pairs(view: View) -> pd.DataFrame:
     """Counters by true and predicted country, as `analysis.country_pairs`."""
     return analysis.country_pairs(table(view), mask(view))
@@ -215,14 +221,14 @@ def pairs(view: View) -> pd.DataFrame:
 # What the filter bar offers
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
 def countries(view: View) -> pd.DataFrame:
     """The true countries of the run: continent, country (ISO code) and counters."""
     with reader(view.path) as opened:
         return store.place_accuracy(opened, view.run_id, "country")
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_RUN)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
 def predicted_countries(view: View) -> list[str]:
     """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
     with reader(view.path) as opened:
@@ -269,7 +275,7 @@ def _tags(store_path: Path, seen: Stamp) -> list[str]:  # noqa: ARG001 -- a part
 # Overview: beside the baseline
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_WITH_BASELINE)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def against(view: View) -> Against:
     """The run beside its baseline, over the images of the view that both have.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ AUTO, ARCS, POINTS, HEXAGONS, FLOWS = "auto", "arcs", "points", "hexagons", "flo
 LIMITS: Mapping[str, int] = MappingProxyType({ARCS: MOST_ARCS, POINTS: MOST_POINTS})
 """The most images that are drawn one by one."""
 
-_BY_VIEW: dict[Any, Any] = {View: repr}
 _WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 
@@ -56,13 +55,13 @@ def form_of(wanted: str, total: int) -> str:
     return next((layer for layer, most in LIMITS.items() if total <= most), FLOWS)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=loaders.BY_VIEW)
 def num_ends(view: View) -> int:
     """How many of the images have a true and a predicted place with coordinates."""
     return analysis.num_ends(loaders.table(view), loaders.mask(view))
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=loaders.BY_VIEW)
 def ends(view: View, layer: str) -> pd.DataFrame:
     """The images that a layer draws one by one, as `analysis.ends`."""
     return analysis.ends(loaders.table(view), loaders.mask(view), LIMITS[layer])
@@ -84,7 +83,7 @@ def one_end(view: View, image_id: int) -> pd.DataFrame | None:
     return analysis.ends(table, mask, 1)
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=loaders.BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
     """The most frequent pairs of countries, as `analysis.flows`, with their mean confidence.
 
@@ -97,7 +96,7 @@ def flows(view: View) -> pd.DataFrame:
     return found.merge(sure, on=keys, how="left", validate="1:1")
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=loaders.BY_VIEW)
 def routes(view: View) -> pd.DataFrame:
     """Every pair of different countries, the most frequent first.
 
@@ -115,7 +114,7 @@ def routes(view: View) -> pd.DataFrame:
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=loaders.BY_VIEW)
 def hexagons(view: View, where: str, measure: str) -> Hexagons:
     """The images gathered into hexagons, finer ones where the images are close together.
 
@@ -156,7 +155,7 @@ def _reach_deg(found: pd.DataFrame) -> float:
     return reach
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=_BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=loaders.BY_VIEW)
 def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
     """The images of a hexagon that are farthest off, and how many are in it.
 

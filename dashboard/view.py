@@ -34,7 +34,7 @@ class View:
     @property
     def is_whole_run(self) -> bool:
         """Whether no filter is set."""
-        return self.selection == Selection()
+        return self.selection.is_everything
 
     @property
     def of_run(self) -> tuple[object, ...]:

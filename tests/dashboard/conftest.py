@@ -1,14 +1,12 @@
 """Stores with known figures, the page run by AppTest, and a real server with a real browser."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from streetclip.evaluation.measure import measure
 from streetclip.store import (
@@ -22,10 +20,10 @@ from streetclip.store import (
     start_run,
     write_predictions,
 )
+from tests.dashboard.pages import open_page_of
 from tests.dashboard.sites import FLAGS, Visit, chromium, serve
 
 ROOT = Path(__file__).parents[2]
-HOME = ROOT / "dashboard" / "Home.py"
 
 NUM_IMAGES = 120
 # By true country: images, of these country right, of these city right, city among candidates.
@@ -176,14 +174,11 @@ def written(tmp_path):
 
 @pytest.fixture
 def open_page(monkeypatch, tmp_path):
-    """Run the dashboard on a store, with URL parameters, and give what it drew."""
+    """Run the overview on a store, with URL parameters, and give what it drew."""
+    opener = open_page_of(monkeypatch)
 
     def run(store_path=tmp_path / "streetclip.db", **parameters):
-        monkeypatch.setenv("STREETCLIP_DB", str(store_path))
-        monkeypatch.setattr(sys, "argv", ["Home.py"])
-        page = AppTest.from_file(HOME, default_timeout=20)
-        page.query_params.update(parameters)
-        return page.run()
+        return opener(store_path, **parameters)
 
     yield run
     st.cache_data.clear()
