@@ -14,11 +14,10 @@ import streamlit as st
 
 from dashboard import urls
 from streetclip.analysis.selection import Selection
-from streetclip.config import DEFAULT_STORE
+from streetclip.config import DEFAULT_STORE, STORE_VARIABLE
 from streetclip.errors import ConfigError, shown
 
 STORE_FLAG = "--db"
-STORE_VARIABLE = "STREETCLIP_DB"
 
 RUN, BASELINE = "run", "baseline"
 SHARED = (RUN, BASELINE, *urls.FILTERS)

@@ -7,12 +7,15 @@ and the check itself are built from one definition.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from streetclip.errors import ConfigError, shown
 
 DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
 DEFAULT_STORE = Path("outputs/streetclip.db")
+STORE_VARIABLE = "STREETCLIP_DB"
+"""Environment variable that names another store than the default."""
+
 DEFAULT_CANDIDATES = Path("data/candidates.json")
 DEFAULT_OUTLINES = Path("data/reference/countries.json")
 
@@ -53,8 +56,15 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class JobConfig:
-    """What every job takes. A subclass's fields become the flags of its job."""
+    """What every job takes. A subclass's fields become the flags of its job.
 
+    Attributes:
+        kind: Name of the job, as its file in `jobs/`.
+    """
+
+    kind: ClassVar[str] = ""
+
+    db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
     log_level: str = option("info", choices=LOG_LEVELS, help="how much to log on stderr")
 
     def __post_init__(self) -> None:
@@ -100,7 +110,6 @@ class _ComputeOptions(JobConfig):
     num_workers: int = option(
         -1, minimum=-1, maximum=256, help="processes that decode images; -1: one a spare core"
     )
-    db: Path = option(DEFAULT_STORE, help="SQLite store that the dashboard reads")
     run_name: str | None = option(None, help="name of this run in the store and the dashboard")
     resume: bool = option(
         False, help="go on where an interrupted run in --output_dir stopped; else start afresh"
@@ -110,6 +119,8 @@ class _ComputeOptions(JobConfig):
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig(_CaptionOptions):
     """Settings of the `generate_captions` job."""
+
+    kind: ClassVar[str] = "generate_captions"
 
     train_csv: Path | None = option(None, help="manifest CSV of the training images")
     val_csv: Path | None = option(None, help="manifest CSV of the validation images")
@@ -138,6 +149,8 @@ class CaptionConfig(_CaptionOptions):
 class TrainConfig(_ComputeOptions, _CaptionOptions):
     """Settings of the `train` job."""
 
+    kind: ClassVar[str] = "train"
+
     train_csv: Path = option(help="manifest or captions CSV of the training images")
     val_csv: Path = option(help="manifest or captions CSV of the validation images")
     image_dir: Path = option(help="folder that the image names are relative to")
@@ -162,6 +175,8 @@ class TrainConfig(_ComputeOptions, _CaptionOptions):
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(_ComputeOptions, _ManifestOptions):
     """Settings of the `evaluate` job."""
+
+    kind: ClassVar[str] = "evaluate"
 
     test_csv: Path = option(help="manifest CSV of the test images")
     image_dir: Path = option(help="folder that the image names are relative to")
@@ -204,6 +219,8 @@ class EvaluateConfig(_ComputeOptions, _ManifestOptions):
 class DemoConfig(JobConfig):
     """Settings of the `make_demo` job."""
 
+    kind: ClassVar[str] = "make_demo"
+
     output_dir: Path = option(Path("data/demo"), help="folder for the drawn world")
     num_train: int = option(4800, minimum=1, help="training images")
     num_val: int = option(480, minimum=1, help="validation images")
@@ -217,6 +234,8 @@ class DemoConfig(JobConfig):
 class CandidatesConfig(JobConfig):
     """Settings of the `build_candidates` job."""
 
+    kind: ClassVar[str] = "build_candidates"
+
     output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
     cities_per_country: int = option(30, minimum=1, help="most populous cities of each country")
     min_population: int = option(
@@ -229,6 +248,8 @@ class CandidatesConfig(JobConfig):
 @dataclass(frozen=True, kw_only=True)
 class OutlinesConfig(JobConfig):
     """Settings of the `build_outlines` job."""
+
+    kind: ClassVar[str] = "build_outlines"
 
     topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
     output: Path = option(DEFAULT_OUTLINES, help="TopoJSON file to write")
@@ -245,12 +266,46 @@ class OutlinesConfig(JobConfig):
 class CheckDataConfig(_ManifestOptions):
     """Settings of the `check_data` job."""
 
+    kind: ClassVar[str] = "check_data"
+
     csv: tuple[Path, ...] = option(help="manifest CSVs to check")
     image_dir: Path | None = option(None, help="also decode every image under this folder")
     candidates_file: Path | None = option(
         None, help="also say how many of the places these candidates can name"
     )
     num_workers: int = option(-1, minimum=-1, maximum=256, help="processes that decode images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQueueConfig(JobConfig):
+    """Settings of the `run_queue` job."""
+
+    kind: ClassVar[str] = "run_queue"
+
+    max_jobs: int = option(1, minimum=1, maximum=64, help="jobs that may run at the same time")
+    grace_s: float = option(
+        60.0,
+        minimum=0,
+        maximum=86400,
+        help="seconds that a cancelled job has to save and end; then TERM, as long again, KILL",
+    )
+    stay: bool = option(False, help="wait for further jobs when the queue is empty")
+
+
+JOB_CONFIGS: dict[str, type[JobConfig]] = {
+    each.kind: each
+    for each in (
+        CaptionConfig,
+        TrainConfig,
+        EvaluateConfig,
+        DemoConfig,
+        CandidatesConfig,
+        OutlinesConfig,
+        CheckDataConfig,
+        RunQueueConfig,
+    )
+}
+"""The config class of every job, by its name."""
 
 
 def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
