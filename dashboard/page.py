@@ -29,8 +29,27 @@ def show(title: str, body: Callable[[View], None], *, defaults: Selection | None
         path = state.store_path()
         _page(path, body, defaults or Selection())
     except StreetClipError as error:
-        markup.notice("Nothing to show", str(error), css="sc-alert", role="alert")
+        _refused(error)
         runs.how_to_start()
+
+
+def frame(title: str, body: Callable[[Path], None]) -> None:
+    """Draw a page that is about no run: no filters; what the store refuses is said on it.
+
+    Args:
+        title: A constant of the caller.
+        body: Draws the page's own part from the store's path, where no store may be yet.
+    """
+    theme.apply()
+    st.title(title, anchor=False)
+    try:
+        body(state.store_path())
+    except StreetClipError as error:
+        _refused(error)
+
+
+def _refused(error: StreetClipError) -> None:
+    markup.notice("Nothing to show", str(error), css="sc-alert", role="alert")
 
 
 def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None:
