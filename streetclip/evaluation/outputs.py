@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from streetclip.config import STRATEGIES
 from streetclip.errors import OutputError
-from streetclip.files import atomic_path, read_json, write_json
+from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
@@ -16,6 +17,8 @@ PREDICTIONS_FILE = "predictions.csv"
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
     """Make sure that the folder is free, or holds this very evaluation and may go on.
 
+    What a killed evaluation left half written is removed.
+
     Args:
         folder: `--output_dir`.
         decisive: What decides the predictions; compared with what the folder holds.
@@ -24,6 +27,8 @@ def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> Non
     Raises:
         OutputError: Something else is there, or this without `resume`.
     """
+    for each in (folder, *(folder / strategy for strategy in STRATEGIES)):
+        clear_leftovers(each)
     config_path = folder / CONFIG_FILE
     if not config_path.exists():
         return

@@ -29,6 +29,16 @@ def test_the_same_evaluation_goes_on_only_when_asked(tmp_path):
     claim_folder(tmp_path, DECISIVE, resume=True)
 
 
+def test_what_a_killed_evaluation_left_half_written_goes(tmp_path):
+    write_config(tmp_path, {"decisive": DECISIVE})
+    for folder in (tmp_path, tmp_path / "flat"):
+        half = folder / ".streetclip-abcdefgh.tmp" / "new" / "predictions.csv"
+        half.parent.mkdir(parents=True)
+        half.write_text("image_filename,cou")
+    claim_folder(tmp_path, DECISIVE, resume=True)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "config.json", tmp_path / "flat"]
+
+
 def test_a_config_that_is_no_json_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(OutputError, match=r"config\.json: is not JSON"):
