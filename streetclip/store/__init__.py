@@ -1,4 +1,4 @@
-"""The store: one SQLite file of datasets, runs, predictions, training curves and annotations.
+"""The store: one SQLite file of datasets, runs, predictions, trainings, jobs and annotations.
 
 The only place that knows SQL. Jobs write, the dashboard reads and annotates, at the same time.
 """
@@ -29,6 +29,34 @@ from streetclip.store.connection import Store, open_store
 from streetclip.store.datasets import DatasetSpec, RegisteredDataset, register_dataset
 from streetclip.store.distance_bins import distance_bin_edges_km, distance_bins
 from streetclip.store.images import image_detail, image_in_runs, image_path, image_rows
+from streetclip.store.job_deaths import find_dead_jobs, interrupt_dead_jobs, live_runner
+from streetclip.store.job_lists import (
+    get_job,
+    has_live_jobs,
+    list_jobs,
+    runs_of_job,
+    trainings_of_job,
+)
+from streetclip.store.job_specs import (
+    JOB_STATES,
+    RUNNER_KIND,
+    STALE_AFTER_S,
+    JobOrders,
+    JobProgress,
+    JobSpec,
+    JobState,
+    JobTicket,
+)
+from streetclip.store.jobs import (
+    attach_job,
+    beat_job,
+    claim_job,
+    end_job,
+    enqueue_job,
+    register_job,
+    request_cancel,
+    requeue_job,
+)
 from streetclip.store.predictions import PREDICTION_COLUMNS, read_predictions, write_predictions
 from streetclip.store.queries import (
     country_pairs,
@@ -53,20 +81,29 @@ from streetclip.store.trainings import (
     find_training,
     list_trainings,
     log_training_points,
+    set_training_best,
     set_training_state,
     start_training,
     training_curves,
 )
 
 __all__ = [
+    "JOB_STATES",
     "LEVELS",
     "PREDICTION_COLUMNS",
+    "RUNNER_KIND",
     "RUN_DTYPES",
+    "STALE_AFTER_S",
     "STATUSES",
     "SUGGESTED_TAGS",
     "DatasetColumns",
     "DatasetSpec",
     "Flag",
+    "JobOrders",
+    "JobProgress",
+    "JobSpec",
+    "JobState",
+    "JobTicket",
     "RegisteredDataset",
     "RunSpec",
     "RunState",
@@ -75,23 +112,34 @@ __all__ = [
     "TrainingSpec",
     "annotate",
     "annotations_version",
+    "attach_job",
     "attribute_codes",
     "attribute_names",
+    "beat_job",
+    "claim_job",
     "country_pairs",
     "dataset_columns",
     "distance_bin_edges_km",
     "distance_bins",
     "distance_curve",
+    "end_job",
+    "enqueue_job",
+    "find_dead_jobs",
     "find_run",
     "find_training",
     "finish_run",
+    "get_job",
     "get_run",
+    "has_live_jobs",
     "image_detail",
     "image_in_runs",
     "image_path",
     "image_rows",
+    "interrupt_dead_jobs",
+    "list_jobs",
     "list_runs",
     "list_trainings",
+    "live_runner",
     "log_training_points",
     "open_store",
     "pending_image_ids",
@@ -101,9 +149,14 @@ __all__ = [
     "read_annotations",
     "read_predictions",
     "register_dataset",
+    "register_job",
+    "request_cancel",
+    "requeue_job",
     "run_columns",
     "run_totals",
+    "runs_of_job",
     "set_run_state",
+    "set_training_best",
     "set_training_state",
     "start_run",
     "start_training",
@@ -111,6 +164,7 @@ __all__ = [
     "tag_counts",
     "tagged_image_ids",
     "training_curves",
+    "trainings_of_job",
     "undo",
     "write_predictions",
 ]

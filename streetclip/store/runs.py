@@ -57,8 +57,8 @@ class RunSpec:
     output_dir: str | Path
 
 
-def start_run(store: Store, spec: RunSpec) -> int:
-    """Add a run in state `running` and give its id.
+def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
+    """Add a run in state `running`, of the job that makes it if any, and give its id.
 
     Raises:
         ResourceError: The disk is full, or another job holds the store for too long.
@@ -70,10 +70,11 @@ def start_run(store: Store, spec: RunSpec) -> int:
     for name in ("prompts", "config", "versions"):
         values[name] = to_json(values[name])
     now = utc_now()
+    values |= {"state": "running", "created_at": now, "updated_at": now}
+    if job_id is not None:
+        values["job_id"] = job_id
     with store.transaction():
-        return store.insert(
-            "runs", values | {"state": "running", "created_at": now, "updated_at": now}
-        )
+        return store.insert("runs", values)
 
 
 def find_run(store: Store, fingerprint: str) -> dict[str, Any] | None:
@@ -123,8 +124,15 @@ def require_run(store: Store, run_id: int) -> int:
     return int(found[0][0])
 
 
-def set_run_state(store: Store, run_id: int, state: RunState, error: str | None = None) -> None:
-    """Say how a run stands; `error` is why it failed.
+def set_run_state(
+    store: Store,
+    run_id: int,
+    state: RunState,
+    error: str | None = None,
+    *,
+    job_id: int | None = None,
+) -> None:
+    """Say how a run stands; `error` is why it failed, `job_id` the job that goes on with it.
 
     Raises:
         StoreError: There is no such run.
@@ -132,8 +140,9 @@ def set_run_state(store: Store, run_id: int, state: RunState, error: str | None 
     with store.transaction():
         require_run(store, run_id)
         store.rows(
-            "UPDATE runs SET state = ?, error = ?, updated_at = ? WHERE id = ?",
-            (state, error, utc_now(), run_id),
+            "UPDATE runs SET state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id) "
+            "WHERE id = ?",
+            (state, error, utc_now(), job_id, run_id),
         )
 
 

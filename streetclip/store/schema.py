@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
 from streetclip.store.fill import fill_columns
+from streetclip.store.job_tables import JOB_TABLES
 
 # In the file's header, so that another program's database is never taken for a store.
 APPLICATION_ID = 0x53434C50  # "SCLP"
@@ -303,6 +304,13 @@ def m002_columns_and_annotations(db: Database) -> None:
     for statement in (*_COLUMNS, *_ANNOTATIONS):
         db.execute(statement)
     fill_columns(db.conn)
+
+
+@MIGRATIONS()
+def m003_jobs(db: Database) -> None:
+    """Create jobs; runs and trainings that are called running become interrupted."""
+    for statement in JOB_TABLES:
+        db.execute(statement)
 
 
 def migrate(db: Database) -> None:

@@ -55,8 +55,8 @@ class TrainingPoint(NamedTuple):
     value: float
 
 
-def start_training(store: Store, spec: TrainingSpec) -> int:
-    """Add a training in state `running` and give its id."""
+def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = None) -> int:
+    """Add a training in state `running`, of the job that makes it if any, and give its id."""
     values = asdict(spec)
     values["commit_sha"] = values.pop("commit")
     for name in ("train_csv", "val_csv", "output_dir"):
@@ -64,10 +64,11 @@ def start_training(store: Store, spec: TrainingSpec) -> int:
     for name in ("config", "versions"):
         values[name] = to_json(values[name])
     now = utc_now()
+    values |= {"state": "running", "created_at": now, "updated_at": now}
+    if job_id is not None:
+        values["job_id"] = job_id
     with store.transaction():
-        return store.insert(
-            "trainings", values | {"state": "running", "created_at": now, "updated_at": now}
-        )
+        return store.insert("trainings", values)
 
 
 def find_training(store: Store, output_dir: str | Path) -> int | None:
@@ -96,16 +97,36 @@ def log_training_points(
 
 
 def set_training_state(
-    store: Store, training_id: int, state: RunState, error: str | None = None
+    store: Store,
+    training_id: int,
+    state: RunState,
+    error: str | None = None,
+    *,
+    job_id: int | None = None,
 ) -> None:
-    """Say how a training stands; `error` is why it failed.
+    """Say how a training stands; `error` is why it failed, `job_id` the job that goes on with it.
 
     Raises:
         StoreError: There is no such training.
     """
     with store.transaction():
-        changes = "state = ?, error = ?, updated_at = ?"
-        _touch(store, training_id, changes, (state, error, utc_now()))
+        changes = "state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id)"
+        _touch(store, training_id, changes, (state, error, utc_now(), job_id))
+
+
+def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
+    """Say which checkpoint of a training was chosen.
+
+    Args:
+        store: The store.
+        training_id: From `start_training`.
+        best: epoch, step, checkpoint (its path) and reason (why this one, in words).
+
+    Raises:
+        StoreError: There is no such training.
+    """
+    with store.transaction():
+        _touch(store, training_id, "best = ?, updated_at = ?", (to_json(best), utc_now()))
 
 
 def list_trainings(store: Store) -> pd.DataFrame:
@@ -113,14 +134,17 @@ def list_trainings(store: Store) -> pd.DataFrame:
 
     Returns:
         A frame with id, name, state, error, model_source, train_csv, val_csv, output_dir,
-        commit_sha, created_at, updated_at, config (a dict).
+        commit_sha, created_at, updated_at, config (a dict), best (as `set_training_best` takes
+        it, or None), job_id (missing where no job is known).
     """
     frame = store.frame(
         "SELECT id, name, state, error, model_source, train_csv, val_csv, output_dir, commit_sha, "
-        "created_at, updated_at, config FROM trainings ORDER BY id DESC"
+        "created_at, updated_at, config, best, job_id FROM trainings ORDER BY id DESC"
     )
-    frame["config"] = pd.Series([json.loads(text) for text in frame["config"]], dtype=object)
-    return frame
+    for name in ("config", "best"):
+        values = [None if text is None else json.loads(text) for text in frame[name]]
+        frame[name] = pd.Series(values, dtype=object)
+    return frame.astype({"job_id": "Int64"})
 
 
 def training_curves(store: Store, training_id: int) -> pd.DataFrame:

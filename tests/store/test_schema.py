@@ -14,12 +14,22 @@ from streetclip.store import (
 )
 
 
+def schema_of_today():
+    """A copy of this program's migrations, to add to."""
+    migrations = Migrations("streetclip")
+    for name in (
+        "m001_images_runs_and_trainings",
+        "m002_columns_and_annotations",
+        "m003_jobs",
+    ):
+        migrations(name=name)(getattr(schema, name))
+    return migrations
+
+
 @pytest.fixture
 def next_schema():
     """The schema that a later version of this program might have."""
-    migrations = Migrations("streetclip")
-    migrations(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
-    migrations(name="m002_columns_and_annotations")(schema.m002_columns_and_annotations)
+    migrations = schema_of_today()
 
     @migrations()
     def m999_notes(db):
@@ -34,7 +44,7 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "WHERE schema = 'main' AND type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' "
         "AND name NOT LIKE 'sqlite%'"
     )
-    assert len(tables) == 20
+    assert len(tables) == 21
     assert all(strict for _, strict, _ in tables)
     assert {name for name, _, without_rowid in tables if without_rowid} == {
         "dataset_images",
@@ -77,16 +87,14 @@ def test_a_newer_store_is_refused(tmp_path, next_schema, monkeypatch, read_only)
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(filled, monkeypatch):
     filled.store.close()
-    broken = Migrations("streetclip")
-    broken(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
-    broken(name="m002_columns_and_annotations")(schema.m002_columns_and_annotations)
+    broken = schema_of_today()
 
     @broken()
-    def m003_good(db):
+    def m998_good(db):
         db.execute("CREATE TABLE notes (text TEXT) STRICT")
 
     @broken()
-    def m004_bad(db):
+    def m999_bad(db):
         db.execute("CREATE TABLE runs (text TEXT) STRICT")
 
     with monkeypatch.context() as patch:
