@@ -1,6 +1,6 @@
 """The header of a model card, from which the hub knows where a model comes from."""
 
-from streetclip.models.hub import looks_like_hub_id
+from streetclip.hub_ids import looks_like_hub_id
 
 # Hub identifiers of the licences that a model trained from these inherits. Without an entry the
 # card states none.

@@ -6,7 +6,6 @@ from pathlib import Path
 from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
 from streetclip.models.weights import weight_files
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.json",
@@ -27,17 +26,6 @@ _SMALL_FILES = (
     "streetclip.json",
 )
 _TIMEOUT_S = 10.0
-
-
-def looks_like_hub_id(source: str) -> bool:
-    """Whether a text could name a model on the hub: `name` or `organisation/name`.
-
-    Examples:
-        >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")
-        (True, False)
-    """
-    suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(suffixes)
 
 
 def fetch_from_hub(repo_id: str) -> Path:

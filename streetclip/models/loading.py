@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
+from streetclip.hub_ids import looks_like_hub_id
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
-from streetclip.models.hub import fetch_from_hub, looks_like_hub_id, missing_part
+from streetclip.models.hub import fetch_from_hub, missing_part
 from streetclip.models.precision import resolve_device, resolve_precision
 from streetclip.models.quiet import quiet_transformers
 from streetclip.models.weights import is_state, read_folder_weights, read_tensors, read_torch_file

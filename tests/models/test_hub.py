@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streetclip.errors import ModelError, ResourceError
+from streetclip.hub_ids import looks_like_hub_id
 from streetclip.models import load_encoder
-from streetclip.models.hub import looks_like_hub_id
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -1,0 +1,16 @@
+"""Names of models on the hub, told from paths without asking anyone."""
+
+import re
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
+
+def looks_like_hub_id(source: str) -> bool:
+    """Whether a text could name a model on the hub: `name` or `organisation/name`.
+
+    Examples:
+        >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")
+        (True, False)
+    """
+    suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(suffixes)
