@@ -56,12 +56,26 @@ def store_path(
     """
     words = sys.argv[1:] if arguments is None else arguments
     variables = os.environ if environment is None else environment
-    for position, word in enumerate(words):
-        if word.startswith(f"{STORE_FLAG}="):
-            return _given_path(word.partition("=")[2])
-        if word == STORE_FLAG:
-            return _given_path(next(iter(words[position + 1 :]), ""))
+    given = option_values(words, STORE_FLAG)
+    if given:
+        return _given_path(given[0])
     return Path(variables.get(STORE_VARIABLE) or DEFAULT_STORE)
+
+
+def option_values(words: Sequence[str], flag: str) -> list[str]:
+    """The values of an option of the command line, in order; "" where it ends without one.
+
+    Examples:
+        >>> option_values(["--root", "a", "--db=x", "--root=b"], "--root")
+        ['a', 'b']
+    """
+    values = []
+    for position, word in enumerate(words):
+        if word.startswith(f"{flag}="):
+            values.append(word.partition("=")[2])
+        elif word == flag:
+            values.append(next(iter(words[position + 1 :]), ""))
+    return values
 
 
 def _given_path(text: str) -> Path:
