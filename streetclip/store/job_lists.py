@@ -8,7 +8,7 @@ import pandas as pd
 
 from streetclip.errors import StoreError
 from streetclip.store.connection import Store
-from streetclip.store.job_specs import RUNNER_KIND
+from streetclip.store.job_specs import RUNNER_KIND, JobState
 
 _JSON_COLUMNS = ("arguments", "parameters", "numbers", "outputs")
 _DTYPES = {
@@ -30,10 +30,22 @@ def get_job(store: Store, job_id: int) -> dict[str, Any]:
     """
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     if found.empty:
-        msg = f"{store.path}: has no job {job_id}. Choose one of those that it lists."
-        raise StoreError(msg)
+        raise _no_job(store, job_id)
     job = {str(name): value for name, value in found.iloc[0].items()}
     return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+
+
+def require_state(store: Store, job_id: int) -> JobState:
+    """The state of a job that must be there.
+
+    Raises:
+        StoreError: There is no such job.
+    """
+    found = store.rows("SELECT state FROM jobs WHERE id = ?", (job_id,))
+    if not found:
+        raise _no_job(store, job_id)
+    state: JobState = found[0][0]
+    return state
 
 
 def list_jobs(
@@ -94,6 +106,10 @@ def trainings_of_job(store: Store, job_id: int) -> list[int]:
     """Ids of the trainings that a job made or went on with, oldest first."""
     found = store.rows("SELECT id FROM trainings WHERE job_id = ? ORDER BY id", (job_id,))
     return [row[0] for row in found]
+
+
+def _no_job(store: Store, job_id: int) -> StoreError:
+    return StoreError(f"{store.path}: has no job {job_id}. Choose one of those that it lists.")
 
 
 def _one_of(column: str, values: Sequence[str]) -> str:

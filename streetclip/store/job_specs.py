@@ -1,10 +1,12 @@
 """What goes into a job's record and what comes out of it, as values."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from streetclip.errors import OutputError, shown
+from streetclip.errors import ConfigError, OutputError, shown
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
@@ -41,18 +43,16 @@ class JobSpec:
     cwd: Path
 
     def __post_init__(self) -> None:
-        """Refuse what no record can hold or no process can be started with.
+        """Refuse what no process can be started with.
 
         Raises:
-            OutputError: A folder's name is not Unicode, or a NUL stands in it or an argument.
+            ConfigError: An argument holds a NUL.
+            ValueError: The kind is no name of a program.
         """
-        _check_folder("working folder", self.cwd)
-        if self.output_dir is not None:
-            _check_folder("--output_dir", self.output_dir)
-        for argument in self.arguments:
-            if "\0" in argument:
-                msg = f"argument {shown(argument)} holds a NUL; expected text without. Remove it."
-                raise OutputError(msg)
+        if not self.kind.isidentifier():  # it becomes part of a file's name
+            msg = f"kind is {shown(self.kind)}; expected a name as of jobs/NAME.py"
+            raise ValueError(msg)
+        check_arguments(self.arguments)
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,36 @@ class JobOrders(NamedTuple):
     cancel: bool
 
 
-def _check_folder(what: str, folder: Path) -> None:
-    text = str(folder)
-    if "\0" in text or not _is_unicode(text):
-        msg = (
-            f"{what} {shown(text)} is no Unicode text without NUL, which the store cannot keep. "
-            "Name another folder."
-        )
-        raise OutputError(msg)
+def check_arguments(arguments: Iterable[str]) -> None:
+    """Refuse a command line that no process can be started with.
+
+    Raises:
+        ConfigError: An argument holds a NUL.
+    """
+    for argument in arguments:
+        if "\0" in argument:
+            msg = f"argument {shown(argument)} holds a NUL; expected text without. Remove it."
+            raise ConfigError(msg)
 
 
-def _is_unicode(text: str) -> bool:
-    # The system's names are bytes: those that are not UTF-8 arrive as halves of surrogate pairs.
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def resolved(what: str, path: Path) -> str:
+    """A path as the store keeps it: absolute, its links resolved.
+
+    Args:
+        what: What it is called in the message.
+        path: The path.
+
+    Raises:
+        OutputError: It is no Unicode text, or holds a NUL.
+    """
+    text = str(path)
+    if "\0" not in text:
+        text = os.path.realpath(text)  # unlike Path.resolve, also a link that leads to itself
+        # Names are bytes: those that are not UTF-8 arrive as halves of surrogate pairs.
+        if not any("\ud800" <= character <= "\udfff" for character in text):
+            return text
+    msg = (
+        f"{what} {shown(text)}: the name is not Unicode, or holds a NUL; the store cannot keep it. "
+        "Name another."
+    )
+    raise OutputError(msg)

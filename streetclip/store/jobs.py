@@ -6,7 +6,6 @@ attempt, so that one whose record was taken from it changes nothing, learns of i
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from streetclip.errors import OutputError, StoreError, shown
 from streetclip.processes import ProcessId
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.job_deaths import interrupt_dead_jobs, set_state_of_work
+from streetclip.store.job_lists import require_state
 from streetclip.store.job_specs import (
     ENDED_STATES,
     RUNNER_KIND,
@@ -23,6 +23,8 @@ from streetclip.store.job_specs import (
     JobSpec,
     JobState,
     JobTicket,
+    check_arguments,
+    resolved,
 )
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
@@ -40,7 +42,8 @@ def enqueue_job(store: Store, spec: JobSpec) -> int:
     """Add a job that waits for a runner, and give its id.
 
     Raises:
-        OutputError: A job that is queued or running has the same output folder.
+        OutputError: A job that is queued or running has the same output folder, or the name of a
+            folder is not Unicode.
         ResourceError: The disk is full, or another job holds the store for too long.
     """
     interrupt_dead_jobs(store)
@@ -61,7 +64,8 @@ def register_job(
             further attempt, unless that one is done.
 
     Raises:
-        OutputError: A job that is queued or running has the same output folder.
+        OutputError: A job that is queued or running has the same output folder, or the name of a
+            folder is not Unicode.
         ResourceError: The disk is full, or another job holds the store for too long.
     """
     interrupt_dead_jobs(store)
@@ -226,7 +230,7 @@ def request_cancel(store: Store, job_id: int) -> None:
     """
     now = utc_now()
     with store.transaction():
-        state = _require_state(store, job_id)
+        state = require_state(store, job_id)
         if state == "queued":
             _update(store, job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
         elif state == "running":
@@ -254,11 +258,13 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
     Raises:
         StoreError: There is no such job, or it is queued, running or done.
         OutputError: Another job that is queued or running has the same output folder.
+        ConfigError: An argument holds a NUL.
         ResourceError: The disk is full, or another job holds the store for too long.
     """
+    check_arguments(arguments)
     interrupt_dead_jobs(store)
     with store.transaction():
-        state = _require_state(store, job_id)
+        state = require_state(store, job_id)
         if state not in ENDED_STATES or state == "done":
             msg = (
                 f"{store.path}: job {job_id} is {state}; expected one that failed, was cancelled "
@@ -283,7 +289,7 @@ def _add_job(store: Store, spec: JobSpec) -> int:
     times = {"created_at": now, "updated_at": now}
     first = {"state": "queued", "attempt": 0, "kind": spec.kind, "log_path": ""}
     job_id = store.insert("jobs", _spec_values(spec) | first | times)
-    path = Path(os.path.realpath(store.path))
+    path = Path(resolved("--db", store.path))
     log_path = path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{spec.kind}.log"
     _update(store, job_id, {"log_path": str(log_path)})
     return job_id
@@ -295,13 +301,12 @@ def _spec_values(spec: JobSpec) -> dict[str, Any]:
         "arguments": _any_json(list(spec.arguments)),
         "parameters": _any_json(spec.parameters),
         "output_dir": _output_dir(spec),
-        "cwd": str(spec.cwd.absolute()),
+        "cwd": resolved("working folder", spec.cwd),
     }
 
 
 def _output_dir(spec: JobSpec) -> str:
-    # Unlike Path.resolve, it also takes a link that leads to itself.
-    return "" if spec.output_dir is None else os.path.realpath(spec.cwd / spec.output_dir)
+    return "" if spec.output_dir is None else resolved("--output_dir", spec.cwd / spec.output_dir)
 
 
 def _progress_values(progress: JobProgress) -> dict[str, Any]:
@@ -368,16 +373,8 @@ def _check_folder_free(store: Store, folder: str) -> None:
         raise OutputError(msg)
 
 
-def _require_state(store: Store, job_id: int) -> str:
-    found = store.rows("SELECT state FROM jobs WHERE id = ?", (job_id,))
-    if not found:
-        msg = f"{store.path}: has no job {job_id}. Choose one of those that it lists."
-        raise StoreError(msg)
-    return str(found[0][0])
-
-
 def _standing(store: Store, job_id: int) -> str:
-    state = _require_state(store, job_id)
+    state = require_state(store, job_id)
     if state != "running":
         return f"is {state}"
     attempt, host, pid = store.rows("SELECT attempt, host, pid FROM jobs WHERE id = ?", (job_id,))[
