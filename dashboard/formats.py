@@ -195,3 +195,52 @@ def points_interval(low: float | None, high: float | None) -> str:
         '−1.1 to +5.3'
     """
     return NONE if NONE in (points(low), points(high)) else f"{points(low)} to {points(high)}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in its two largest units, whole seconds at the least.
+
+    Examples:
+        >>> [duration(s).replace(NBSP, " ") for s in (0.4, 59.6, 3725, 200_000)]
+        ['0 s', '1 min', '1 h 2 min', '2 d 7 h']
+        >>> duration(None)
+        '—'
+    """
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return NONE
+    left, parts = round(seconds), []
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        number, left = divmod(left, length)
+        if number or (unit == "s" and not parts):
+            parts.append(f"{count(number)}{NBSP}{unit}")
+        elif parts:
+            break  # "2 d 5 s" says no more than "2 d"
+    return " ".join(parts[:2])
+
+
+def rate(per_second: float | None, unit: str) -> str:
+    """How fast work goes, in three digits.
+
+    Args:
+        per_second: Units a second.
+        unit: What one is, as image; may be untrusted.
+
+    Examples:
+        >>> [rate(each, "step").replace(NBSP, " ") for each in (0.0312, 12.345, 1234.5)]
+        ['0.0312 steps/s', '12.3 steps/s', '1,234 steps/s']
+    """
+    if per_second is None or not math.isfinite(per_second) or per_second <= 0:
+        return NONE
+    number = count(per_second) if per_second >= 999.5 else f"{per_second:.3g}"  # noqa: PLR2004
+    return f"{number}{NBSP}{units(unit)}/s"
+
+
+def units(unit: str) -> str:
+    """The plural of a unit; "units" where there is none.
+
+    Examples:
+        >>> units("image"), units("rows"), units("")
+        ('images', 'rows', 'units')
+    """
+    shown = plain(unit, 20) or "unit"
+    return shown if shown.endswith("s") else f"{shown}s"
