@@ -122,13 +122,26 @@ def plain(text: object, limit: int = 200) -> str:
         >>> plain("x" * 10, limit=4)
         'xxx…'
     """
-    shown = str(text)[: 4 * limit]
-    shown = "".join(
+    return cut(without_controls(str(text)[: 4 * limit]).strip(), limit)
+
+
+def without_controls(text: str) -> str:
+    r"""Make line breaks and control characters of a text `·`, and drop marks that reorder it.
+
+    Examples:
+        >>> without_controls("  a\x00b")
+        '  a·b'
+    """
+    return "".join(
         "·" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
-        for c in shown
+        for c in text
         if c not in _BIDI_CONTROLS
-    ).strip()
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    )
+
+
+def cut(text: str, limit: int) -> str:
+    """A text of at most `limit` characters, the ellipsis included."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def markdown(text: object, limit: int = 60) -> str:

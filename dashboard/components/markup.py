@@ -19,7 +19,14 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, css: str = "", role: str = "") -> Html:
+def tag(
+    name: str,
+    *children: str,
+    css: str = "",
+    role: str = "",
+    label: str = "",
+    focusable: bool = False,
+) -> Html:
     """An element around its children; a child that is not `Html` is escaped.
 
     Args:
@@ -27,13 +34,15 @@ def tag(name: str, *children: str, css: str = "", role: str = "") -> Html:
         children: Texts and elements, in order.
         css: Class names, constants of the caller.
         role: ARIA role.
+        label: What a screen reader calls it.
+        focusable: Whether the keyboard can reach it, as what scrolls must be.
 
     Examples:
         >>> tag("b", "1 < 2", tag("i", "x"), css="sc-x")
         '<b class="sc-x">1 &lt; 2<i>x</i></b>'
     """
-    attributes = f' class="{html.escape(css)}"' if css else ""
-    attributes += f' role="{html.escape(role)}"' if role else ""
+    given = {"class": css, "role": role, "aria-label": label, "tabindex": "0" * focusable}
+    attributes = "".join(f' {key}="{html.escape(each)}"' for key, each in given.items() if each)
     inner = "".join(c if isinstance(c, Html) else html.escape(c) for c in children)
     return Html(f"<{name}{attributes}>{inner}</{name}>")
 
