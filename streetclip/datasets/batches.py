@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ def iterate_batches(
     """Decode and preprocess images in batches.
 
     The batches are the same, and in the same order, whatever `num_workers` is. Workers leave
-    Ctrl-C to this process, and end when the iterator does.
+    Ctrl-C, and a TERM that is sent to all processes of a job, to this process. They end when the
+    iterator does; within seconds, if this process is killed.
 
     Args:
         paths: The images.
@@ -136,15 +138,15 @@ def _usable_cores() -> int:
 def _iterate(dataset: _Batches, num_workers: int) -> Iterator[_Arrays]:
     iterator: Any = None
     try:
-        with _interrupts_held_back(), _more_workers_than_cores_allowed():
-            # Workers start here, and inherit that they are not interrupted.
+        with _signals_held_back(), _more_workers_than_cores_allowed():
+            # Workers start here, and inherit that neither signal reaches them.
             iterator = iter(
                 DataLoader(
                     dataset,
                     batch_size=None,
                     num_workers=num_workers,
                     collate_fn=_unchanged,
-                    worker_init_fn=_ignore_interrupts,
+                    worker_init_fn=_leave_signals_to_parent,
                     prefetch_factor=_PREFETCHED_BATCHES if num_workers else None,
                 )
             )
@@ -164,11 +166,11 @@ def _iterate(dataset: _Batches, num_workers: int) -> Iterator[_Arrays]:
 
 
 @contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def _signals_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -183,8 +185,19 @@ def _more_workers_than_cores_allowed() -> Iterator[None]:
         yield
 
 
-def _ignore_interrupts(_worker: int) -> None:
+def _leave_signals_to_parent(_worker: int) -> None:
+    """Ignore Ctrl-C and TERM, but for the TERM by which torch ends a worker that is stuck."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # it tells who sent a signal; macOS lacks it
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parents_word, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parents_word(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _unchanged(arrays: Any) -> Any:

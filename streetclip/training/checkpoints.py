@@ -30,6 +30,7 @@ class TrainingState:
         step: Steps done, skipped ones included.
         epochs: Records of the validations done, epoch 0 first.
         best: The best record after training of at least one epoch.
+        best_sha256: Hash of its weights.
         num_skipped_batches: Batches that had fewer than two readable images.
         seconds: Time spent in the sessions before this one.
         training_id: In the store.
@@ -39,6 +40,7 @@ class TrainingState:
     step: int = 0
     epochs: list[EpochRecord] = field(default_factory=list)
     best: EpochRecord | None = None
+    best_sha256: str | None = None
     num_skipped_batches: int = 0
     seconds: float = 0.0
     training_id: int | None = None
@@ -51,6 +53,7 @@ class TrainingState:
             "step": self.step,
             "epochs": [dataclasses.asdict(record) for record in self.epochs],
             "best": dataclasses.asdict(self.best) if self.best else None,
+            "best_sha256": self.best_sha256,
             "num_skipped_batches": self.num_skipped_batches,
             "seconds": self.seconds,
             "training_id": self.training_id,
@@ -66,6 +69,7 @@ class TrainingState:
             step=values["step"],
             epochs=[EpochRecord(**record) for record in values["epochs"]],
             best=EpochRecord(**values["best"]) if values["best"] else None,
+            best_sha256=values.get("best_sha256"),  # earlier checkpoints have none
             num_skipped_batches=values["num_skipped_batches"],
             seconds=values["seconds"],
             training_id=values["training_id"],

@@ -1,41 +1,58 @@
-"""Ctrl-C between steps only, so that what is saved is a state that a resume can go on from."""
+"""Interrupts between steps only, so that what is saved is a state that a resume can go on from."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
+
+from streetclip.processes import raise_interrupt
+
+# Signals that can mean "save and end", and the handler by which they do.
+_INTERRUPTING: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: raise_interrupt,
+}
 
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is left; a second one interrupts at once.
+    """Hold back Ctrl-C, and TERM where the job takes it for one, until the block is left.
 
-    Outside the main thread, where Python delivers no signals, and where another program has its
-    own handler, nothing is changed.
+    A second one of either interrupts at once. Outside the main thread, where Python delivers no
+    signals, and for a signal that has another handler, nothing is changed.
 
     Raises:
-        KeyboardInterrupt: On leaving, if Ctrl-C was pressed inside.
+        KeyboardInterrupt: On leaving, if there was one inside.
     """
-    if not _owns_interrupts():
-        yield
-        return
-    pressed = False
+    handlers = _interrupting_handlers()
+    interrupted = False
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        nonlocal interrupted
+        interrupted = True
+        _install(handlers)
 
-    signal.signal(signal.SIGINT, note)
     try:
+        _install(dict.fromkeys(handlers, note))
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
+        _install(handlers)
+    if interrupted:
         raise KeyboardInterrupt
 
 
-def _owns_interrupts() -> bool:
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    return in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def _interrupting_handlers() -> dict[signal.Signals, Any]:
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {
+        number: handler
+        for number, handler in _INTERRUPTING.items()
+        if signal.getsignal(number) is handler
+    }
+
+
+def _install(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -31,6 +31,7 @@ from streetclip.training.data import load_training_data
 from streetclip.training.images import ImageSource, fits_in_memory
 from streetclip.training.interrupts import interrupts_deferred
 from streetclip.training.loss import contrastive_loss
+from streetclip.training.memory import peak_memory_mib
 from streetclip.training.optimizer import build_optimizer, clamp_logit_scale
 from streetclip.training.recorder import Recorder
 from streetclip.training.results import EpochRecord, TrainingResult
@@ -39,9 +40,16 @@ from streetclip.training.validation import Validator
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST_BATCH = 2  # one image has nothing to be contrasted with
+# Curves of the validations, and the fields of an epoch's record that they show.
+_VALIDATED = (
+    ("val_loss", "val_loss"),
+    ("val_country_accuracy", "val_country_accuracy"),
+    ("val_num_correct", "num_correct"),
+    ("val_num_images", "num_images"),
+)
 
 
-def train(
+def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it takes
     config: TrainConfig,
     train: Manifest,
     val: Manifest,
@@ -50,6 +58,7 @@ def train(
     progress: Progress = no_progress,
     *,
     drawn: bool = False,
+    job_id: int | None = None,
 ) -> TrainingResult:
     """Train a dual encoder on images and their captions, or go on with a training that stopped.
 
@@ -65,6 +74,7 @@ def train(
         database: Store that receives the curves, opened for writing.
         progress: Told about each step.
         drawn: Whether the images are drawn, not photographed; the model card says so.
+        job_id: The job that trains, if it has a record in the store.
 
     Returns:
         The records of all epochs, and where the best model is.
@@ -74,7 +84,8 @@ def train(
         ConfigError: A resume under other conditions; a loss that is not finite.
         ManifestError: Nothing to learn, or no image can be read.
         ResourceError: The disk is full; the checkpoints before it are whole.
-        KeyboardInterrupt: Ctrl-C, after the state was saved for a resume.
+        KeyboardInterrupt: Ctrl-C, or a TERM that the job takes for one, after the state was saved
+            for a resume.
     """
     check_output_dir(config)
     data = load_training_data(config, train, val)
@@ -93,7 +104,7 @@ def train(
     with torch.random.fork_rng(devices=cuda):
         training = _Training(origin, encoder, progress)
         if not training.is_finished:
-            training.run(database)
+            training.run(database, job_id)
             return training.result()
     _LOG.info("%s: the training is finished; nothing to do.", config.output_dir)
     return training.result(was_finished=True)
@@ -125,12 +136,13 @@ class _Training:
         """Whether the last epoch was validated."""
         return len(self._state.epochs) > self._config.num_epochs
 
-    def run(self, database: store.Store) -> None:
+    def run(self, database: store.Store, job_id: int | None) -> None:
         """Do what is left to do, and leave the outcome in the store and the folder."""
-        recorder = Recorder(database, self._origin, self._state.training_id)
+        recorder = Recorder(database, self._origin, self._state.training_id, job_id)
         self._state.training_id = recorder.training_id
         recorder.set_state("running")
         try:
+            recorder.write_best(self._state)
             self._run_or_save(recorder)
         except KeyboardInterrupt:
             recorder.set_state("interrupted")
@@ -264,12 +276,13 @@ class _Training:
         return self._config.learning_rate * factor
 
     def _close_window(self) -> None:
-        step = self._state.step
+        step, memory_mib = self._state.step, peak_memory_mib(self._encoder.device)
         self._state.curves.close_window(
             step,
             step / self._steps_per_epoch,
             lr=self._learning_rate(step - 1),
             logit_scale=self._encoder.logit_scale,
+            **({} if memory_mib is None else {"memory_mib": memory_mib}),
         )
 
     def _report(self, recorder: Recorder) -> None:
@@ -309,8 +322,10 @@ class _Training:
             state.epochs.append(record)
             state.best = record if is_best else state.best
             curves.epoch_losses.clear()
-            for name in ("val_loss", "val_country_accuracy"):
-                curves.points.append(Point(state.step, epoch, name, getattr(record, name)))
+            values = record.to_dict()
+            curves.points += [
+                Point(state.step, epoch, name, float(values[of])) for name, of in _VALIDATED
+            ]
 
     def _save(self, recorder: Recorder) -> None:
         """Write the resume checkpoint and the points; no step is under way."""
@@ -321,6 +336,8 @@ class _Training:
         state.seconds, self._began = state.seconds + now - self._began, now
         training = self._origin.to_dict() | {"step": state.step}
         payload = build_payload(self._encoder, prompts=self._data.prompts, training=training)
+        if state.best is not None and state.best.step == state.step:
+            state.best_sha256 = payload["sha256"]  # these are its weights
         payload[RESUME] = state.to_dict() | {
             "decisive": self._origin.decisive(),
             "optimizer": self._optimizer.state_dict(),
@@ -328,6 +345,7 @@ class _Training:
         }
         write_payload(self._last_path, payload)
         recorder.write(state.curves.points, now=True)
+        recorder.write_best(state)
 
     def _diverged_message(self, record: EpochRecord) -> str:
         return (

@@ -1,10 +1,14 @@
 """A training's way into the store: its state, and its points in few transactions."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 from streetclip import store
 from streetclip.training.best import Origin
+from streetclip.training.checkpoints import BEST_MODEL, TrainingState
 from streetclip.training.curves import Point
+from streetclip.training.results import why_best
 
 _SECONDS_BETWEEN_WRITES = 2.0
 
@@ -16,7 +20,13 @@ class Recorder:
         training_id: In the store.
     """
 
-    def __init__(self, database: store.Store, origin: Origin, training_id: int | None) -> None:
+    def __init__(
+        self,
+        database: store.Store,
+        origin: Origin,
+        training_id: int | None,
+        job_id: int | None = None,
+    ) -> None:
         """Register the training, or find it again.
 
         Args:
@@ -25,11 +35,15 @@ class Recorder:
             training_id: Of a training to go on with. Where the store does not know it for this
                 folder, as another store was in use then, a new one is registered; its points are
                 all written, since they are in the checkpoint too.
+            job_id: The job that trains, if it has a record.
         """
         config = origin.config
         folder = str(config.output_dir.resolve())
         known = store.find_training(database, folder) if training_id is not None else None
         self._database = database
+        self._job_id = job_id
+        self._best_path = Path(folder) / BEST_MODEL
+        self._best_written: dict[str, Any] | None = None
         self._num_written = 0
         self._written_at = float("-inf")
         self.training_id = known or store.start_training(
@@ -44,11 +58,29 @@ class Recorder:
                 versions=origin.to_dict()["versions"],
                 commit=origin.to_dict()["commit"],
             ),
+            job_id=job_id,
         )
 
     def set_state(self, state: store.RunState, error: str | None = None) -> None:
         """Say how the training stands."""
-        store.set_training_state(self._database, self.training_id, state, error)
+        store.set_training_state(
+            self._database, self.training_id, state, error, job_id=self._job_id
+        )
+
+    def write_best(self, state: TrainingState) -> None:
+        """Say which epoch the best model is of, and why, where that has changed."""
+        if state.best is None:
+            return
+        best = {
+            "epoch": state.best.epoch,
+            "step": state.best.step,
+            "checkpoint": str(self._best_path),
+            "sha256": state.best_sha256,
+            "reason": why_best(state.epochs, state.best),
+        }
+        if best != self._best_written:
+            store.set_training_best(self._database, self.training_id, best)
+            self._best_written = best
 
     def write(self, points: list[Point], *, now: bool = False) -> None:
         """Write the points that are new, if the last time is long enough ago.

@@ -1,6 +1,7 @@
 """What a training leaves: one record an epoch, and the whole."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,43 @@ class EpochRecord:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the accuracy included."""
         return dataclasses.asdict(self) | {"val_country_accuracy": self.val_country_accuracy}
+
+
+def why_best(epochs: Sequence[EpochRecord], best: EpochRecord) -> str:
+    """Say in words why an epoch was taken for the best when it was validated.
+
+    Args:
+        epochs: Records, epoch 0 first.
+        best: One of them after epoch 0, better than those between.
+
+    Examples:
+        >>> records = [
+        ...     EpochRecord(0, 0, None, 4.0, num_correct=1, num_images=40),
+        ...     EpochRecord(1, 9, 3.0, 2.5, num_correct=30, num_images=40),
+        ...     EpochRecord(2, 18, 2.0, 2.25, num_correct=30, num_images=40),
+        ... ]
+        >>> why_best(records, records[1])
+        'the country of 30 of 40 validation images is right (75.0%), and no epoch was before it'
+        >>> print(why_best(records, records[2]))  # doctest: +NORMALIZE_WHITESPACE
+        the country of 30 of 40 validation images is right (75.0%), as many as in epoch 1,
+        with a lower validation loss: 2.2500, there 2.5000
+    """
+    right = (
+        f"the country of {best.num_correct:,} of {best.num_images:,} validation images is right "
+        f"({best.val_country_accuracy:.1%})"
+    )
+    rival: EpochRecord | None = None
+    for record in epochs:
+        if 0 < record.epoch < best.epoch and record.is_better_than(rival):
+            rival = record
+    if rival is None:
+        return f"{right}, and no epoch was before it"
+    if rival.num_correct < best.num_correct:
+        return f"{right}, more than in any before it: epoch {rival.epoch} had {rival.num_correct:,}"
+    return (
+        f"{right}, as many as in epoch {rival.epoch}, with a lower validation loss: "
+        f"{best.val_loss:.4f}, there {rival.val_loss:.4f}"
+    )
 
 
 @dataclass(frozen=True)

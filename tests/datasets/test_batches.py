@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from streetclip.datasets import batches
 from streetclip.datasets.batches import iterate_batches, resolve_num_workers
 from streetclip.errors import ImageError, ResourceError
 
@@ -130,39 +132,94 @@ def test_stopping_early_leaves_no_worker_behind(paths):
     assert children() == before
 
 
-def test_ctrl_c_reaches_the_job_alone_and_leaves_no_worker_behind(paths):
-    script = """
-        import sys, time
-        from pathlib import Path
-        import numpy as np
-        from streetclip.datasets.batches import iterate_batches
+ENDLESS = """
+    import signal, sys, time
+    from pathlib import Path
+    import numpy as np
+    from streetclip.datasets.batches import iterate_batches
+    from streetclip.processes import raise_interrupt
 
-        def slow(image):
-            time.sleep(0.05)
-            return np.asarray(image)
+    def slow(image):
+        time.sleep(0.05)
+        return np.asarray(image)
 
-        paths = [Path(sys.argv[1])] * 1000
-        try:
-            for batch in iterate_batches(paths, slow, batch_size=2, num_workers=2):
-                print("batch", flush=True)
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), str(paths[0])],
+    signal.signal(signal.SIGTERM, raise_interrupt)  # as a job does
+    paths = [Path(sys.argv[1])] * 1000
+    batches = iterate_batches(paths, slow, batch_size=2, num_workers=2)
+    try:
+        for batch in batches:
+            print("batch", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.fixture
+def decoding(paths):
+    """A process that decodes in two workers, the three in a group of their own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(ENDLESS), str(paths[0])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert process.stdout.readline() == "batch\n"
-    os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout.readline() == "batch\n"
+        yield process
+
+
+def is_gone(group, within_s):
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_signal_to_all_reaches_the_job_alone_and_leaves_no_worker_behind(decoding, number):
+    os.killpg(decoding.pid, number)
+    output, errors = decoding.communicate(timeout=60)
     assert output.splitlines()[-1] == "interrupted"
     assert errors == ""
-    time.sleep(0.2)
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert is_gone(decoding.pid, within_s=5)
+
+
+def test_workers_go_on_through_a_term_that_is_not_their_parents(decoding):
+    workers = Path(f"/proc/{decoding.pid}/task/{decoding.pid}/children").read_text().split()
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(int(worker), signal.SIGTERM)
+    for _ in range(12):  # more than were decoded ahead
+        assert decoding.stdout.readline() == "batch\n"
+    os.killpg(decoding.pid, signal.SIGINT)
+    assert decoding.communicate(timeout=60)[0].endswith("interrupted\n")
+
+
+def test_workers_end_when_the_job_is_killed_alone(decoding):
+    os.kill(decoding.pid, signal.SIGKILL)
+    decoding.communicate(timeout=60)
+    assert is_gone(decoding.pid, within_s=30)
+
+
+def be_stuck():
+    batches._leave_signals_to_parent(0)
+    time.sleep(3600)
+
+
+def test_a_stuck_worker_is_ended_by_the_term_of_its_parent():
+    worker = multiprocessing.get_context("fork").Process(target=be_stuck)
+    with batches._signals_held_back():
+        worker.start()
+    subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
+    worker.join(0.5)
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(30)
+    assert worker.exitcode == 0
 
 
 def test_automatic_workers_leave_a_core_to_the_computation(monkeypatch):

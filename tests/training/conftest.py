@@ -119,7 +119,7 @@ def world(tmp_path, tiny_clip) -> World:
     return made
 
 
-def run_training(config, progress=None):
+def run_training(config, progress=None, job_id=None):
     """Do what the job does; give the result, the encoder and the curves."""
     from streetclip.datasets.manifest import read_manifest
     from streetclip.models import load_encoder
@@ -130,5 +130,7 @@ def run_training(config, progress=None):
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
     with open_store(config.db) as database:
-        result = train(config, *manifests, encoder, database, progress or no_progress)
+        result = train(
+            config, *manifests, encoder, database, progress or no_progress, job_id=job_id
+        )
     return result, encoder

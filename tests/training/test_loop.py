@@ -11,6 +11,7 @@ from streetclip.errors import ConfigError, ManifestError, OutputError, ResourceE
 from streetclip.models import load_encoder
 from streetclip.store import list_trainings, open_store, training_curves
 from streetclip.training.loss import contrastive_loss
+from streetclip.training.results import why_best
 from streetclip.training.schedule import epoch_order
 
 from .conftest import run_training
@@ -30,7 +31,8 @@ def curves_of(config):
     with open_store(config.db, read_only=True) as store:
         trainings = list_trainings(store)
         frame = training_curves(store, int(trainings["id"].iloc[0]))
-    return trainings, frame[frame["name"] != "images_per_s"].reset_index(drop=True)
+    of_the_machine = frame["name"].isin(["images_per_s", "memory_mib"])
+    return trainings, frame[~of_the_machine].reset_index(drop=True)
 
 
 def weights(encoder):
@@ -151,11 +153,55 @@ def test_the_small_world_is_learned(whole):
     counts = curves.groupby("name").size().to_dict()
     assert counts == {
         "grad_norm": 12, "logit_scale": 12, "loss": 12, "lr": 12,
-        "val_country_accuracy": 4, "val_loss": 4,
+        "val_country_accuracy": 4, "val_loss": 4, "val_num_correct": 4, "val_num_images": 4,
     }  # fmt: skip
     losses = curves[curves["name"] == "loss"]
     first_epoch = losses[losses["epoch"] <= 1]["value"]
     assert result.epochs[1].train_loss == pytest.approx(first_epoch.mean())
+
+
+def test_the_store_names_the_checkpoint_and_why_it_was_chosen(world, whole):
+    result, _, _ = whole
+    with open_store(world.folder / "whole.db", read_only=True) as store:
+        best = list_trainings(store)["best"].iloc[0]
+    assert best == {
+        "epoch": result.best.epoch,
+        "step": result.best.step,
+        "checkpoint": str(result.checkpoint_path.resolve()),
+        "sha256": load_encoder(str(result.checkpoint_path), device="cpu").sha256,
+        "reason": why_best(result.epochs, result.best),
+    }
+
+
+def test_the_chosen_checkpoint_is_known_while_the_training_runs_and_after_a_resume(world):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(6))
+    trainings, _ = curves_of(world.config())
+    before = trainings["best"].iloc[0]
+    assert before["epoch"] == 1
+    assert before["sha256"] == load_encoder(before["checkpoint"], device="cpu").sha256
+    elsewhere = world.config(resume=True, db=world.folder / "other.db")
+    with pytest.raises(KeyboardInterrupt):
+        run_training(elsewhere, stop_at(7))
+    assert curves_of(elsewhere)[0]["best"].iloc[0] == before
+
+
+def test_a_training_names_the_job_that_does_it(world):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2), job_id=5)
+    assert curves_of(world.config())[0]["job_id"].tolist() == [5]
+    run_training(world.config(resume=True), job_id=7)
+    assert curves_of(world.config())[0]["job_id"].tolist() == [7]
+
+
+def test_each_window_has_its_rate_and_the_peak_of_memory(world, whole):
+    with open_store(world.folder / "whole.db", read_only=True) as store:
+        points = training_curves(store, 1)
+    memory = points.loc[points["name"] == "memory_mib", "value"]
+    assert len(memory) == 12
+    assert memory.is_monotonic_increasing
+    assert 50 < memory.iloc[0] < 100_000
+    assert (points.loc[points["name"] == "images_per_s", "value"] > 0).all()
 
 
 def test_the_best_model_evaluates_as_recorded(whole):
