@@ -142,7 +142,7 @@ def list_trainings(store: Store) -> pd.DataFrame:
         "created_at, updated_at, config, best, job_id FROM trainings ORDER BY id DESC"
     )
     for name in ("config", "best"):
-        values = [None if text is None else json.loads(text) for text in frame[name]]
+        values = [json.loads(text) if isinstance(text, str) else None for text in frame[name]]
         frame[name] = pd.Series(values, dtype=object)
     return frame.astype({"job_id": "Int64"})
 
