@@ -6,7 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip.store import DatasetSpec, RunSpec, open_store, register_dataset, start_run
+from streetclip.processes import ProcessId, current_process
+from streetclip.store import (
+    DatasetSpec,
+    JobSpec,
+    RunSpec,
+    attach_job,
+    claim_job,
+    end_job,
+    enqueue_job,
+    get_job,
+    open_store,
+    register_dataset,
+    register_job,
+    start_run,
+)
 
 PLACES = [
     ("Europe", "FR", "Île-de-France", "Paris"),
@@ -131,6 +145,75 @@ class Filled:
 
     def predictions(self, seed=0):
         return make_predictions(self.manifest, self.dataset.image_ids, seed)
+
+
+class Queue:
+    """A store with jobs of this process, each in an output folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "streetclip.db"
+        self.folder = folder
+        self.store = open_store(self.path)
+        self.process = current_process()
+
+    def spec(self, **changes):
+        values = {
+            "kind": "train",
+            "name": "first",
+            "arguments": ("--num_epochs=3",),
+            "parameters": {"num_epochs": 3},
+            "output_dir": Path("outputs"),
+            "cwd": self.folder,
+        }
+        return JobSpec(**(values | changes))
+
+    def add(self, **changes):
+        """A queued job and its id."""
+        number = self.store.rows("SELECT count(*) FROM jobs")[0][0]
+        return enqueue_job(self.store, self.spec(**{"output_dir": Path(f"out{number}")} | changes))
+
+    def claim(self, process=None, most_running=99):
+        return claim_job(self.store, process or self.process, most_running=most_running)
+
+    def start(self, process=None, **changes):
+        """A running job that its process has taken over, and its id."""
+        job_id = self.add(**changes)
+        ticket = self.claim(process)
+        assert ticket.job_id == job_id
+        attach_job(self.store, job_id, process or self.process)
+        return job_id
+
+    def register(self, process=None, *, resume=False, **changes):
+        """The ticket of a job started in a shell."""
+        spec = self.spec(**changes)
+        return register_job(self.store, spec, process or self.process, resume=resume)
+
+    def bring(self, state):
+        """A job in this state, and its id; one that runs is attached."""
+        if state == "queued":
+            return self.add()
+        job_id = self.start()
+        if state != "running":
+            assert end_job(self.store, job_id, 1, state)
+        return job_id
+
+    def get(self, job_id):
+        return get_job(self.store, job_id)
+
+    def state(self, job_id):
+        return self.get(job_id)["state"]
+
+    def other(self, **changes):
+        """A process like this one, but for what is given."""
+        values = vars(self.process) | {"pid": 7, "started_at": 1e9}
+        return ProcessId(**(values | changes))
+
+
+@pytest.fixture
+def queue(tmp_path):
+    made = Queue(tmp_path)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Two jobs write, each in its own process, while the dashboard reads."""
+"""Jobs write, each in its own process, while the dashboard reads and runners share the queue."""
 
 import subprocess
 import sys
@@ -6,8 +6,10 @@ import sys
 import numpy as np
 
 from streetclip.store import (
+    claim_job,
     dataset_columns,
     distance_curve,
+    interrupt_dead_jobs,
     list_runs,
     open_store,
     predicted_places,
@@ -122,3 +124,56 @@ def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(
     assert job.returncode == 0, output
     assert max(seen) == 900
     assert len(seen) > 2
+
+
+CLAIMER = """
+import sys, time
+from streetclip.processes import current_process
+from streetclip.store import attach_job, beat_job, claim_job, end_job, has_live_jobs, open_store
+
+path, most_running, process = sys.argv[1], int(sys.argv[2]), current_process()
+with open_store(path) as store:
+    print("ready", flush=True)
+    input()
+    while has_live_jobs(store):
+        ticket = claim_job(store, process, most_running=most_running)
+        if ticket is None:
+            time.sleep(0.001)
+            continue
+        assert attach_job(store, ticket.job_id, process) == ticket
+        assert beat_job(store, ticket.job_id, 1, None) == (True, False)
+        time.sleep(0.002)
+        assert end_job(store, ticket.job_id, 1, "done")
+        print(ticket.job_id)
+"""
+
+
+def test_eight_runners_claim_200_queued_jobs_each_exactly_once(queue):
+    job_ids = [queue.add() for _ in range(200)]
+    with queue.store.transaction():
+        # The store itself notes each claim, and how many jobs run from then on.
+        queue.store.rows("CREATE TABLE claims (job_id INTEGER, num_running INTEGER)")
+        queue.store.rows(
+            "CREATE TRIGGER claimed AFTER UPDATE OF attempt ON jobs BEGIN "
+            "INSERT INTO claims SELECT new.id, count(*) FROM jobs WHERE state = 'running'; END"
+        )
+    runners = [start_process(CLAIMER, queue.path, 5) for _ in range(8)]
+    assert [runner.stdout.readline() for runner in runners] == ["ready\n"] * 8
+    for runner in runners:
+        runner.stdin.write("go\n")
+        runner.stdin.flush()
+    outputs = [runner.communicate() for runner in runners]
+    assert [runner.returncode for runner in runners] == [0] * 8, outputs
+    assert sorted(int(line) for out, _ in outputs for line in out.split()) == job_ids
+    assert sum(out != "" for out, _ in outputs) > 1  # they did share
+    claims = queue.store.rows("SELECT job_id, num_running FROM claims ORDER BY rowid")
+    assert [job_id for job_id, _ in claims] == job_ids  # the longest queued first
+    assert max(num_running for _, num_running in claims) <= 5
+    assert queue.store.rows("SELECT DISTINCT state, attempt FROM jobs") == [("done", 1)]
+
+
+def test_who_finds_nothing_to_do_waits_for_no_writer(queue):
+    queue.start()
+    with open_store(queue.path, busy_timeout_s=0.0) as other, queue.store.transaction():
+        assert claim_job(other, queue.process, most_running=99) is None
+        assert interrupt_dead_jobs(other) == []

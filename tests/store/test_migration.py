@@ -1,18 +1,27 @@
 """A store as the first schema left it, brought up to date: nothing lost, the columns filled."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 from sqlite_utils import Migrations
 
 from streetclip.store import (
     RUN_DTYPES,
+    TrainingSpec,
     annotate,
     attribute_codes,
     attribute_names,
     dataset_columns,
     datasets,
     fill,
+    find_training,
     finish_run,
+    get_run,
+    list_jobs,
+    list_runs,
+    list_trainings,
+    log_training_points,
     open_store,
     parts,
     predicted_places,
@@ -21,6 +30,10 @@ from streetclip.store import (
     run_columns,
     runs,
     schema,
+    set_run_state,
+    set_training_state,
+    start_training,
+    training_curves,
     write_predictions,
 )
 
@@ -33,7 +46,9 @@ NEW_TABLES = {
     "annotation_tags",
     "annotation_events",
     "annotation_changes",
+    "jobs",
 }
+STATES = ("running", "interrupted", "failed", "done")
 
 
 @pytest.fixture
@@ -139,3 +154,85 @@ def test_an_old_store_without_anything_is_brought_up_to_date(first_schema, tmp_p
     with open_store(path) as store:
         assert tables(store) >= NEW_TABLES
         assert store.rows("SELECT count(*) FROM column_parts") == [(0,)]
+
+
+def training_spec(name):
+    return TrainingSpec(
+        name=name, model_source="m", train_csv="a", val_csv="b", output_dir=name, config={}
+    )
+
+
+def dump(path):
+    """Every row of every table, as dicts."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    found = {
+        name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]
+        for (name,) in names
+    }
+    connection.close()
+    return found
+
+
+@pytest.fixture
+def without_jobs(make_filled, monkeypatch):
+    """A store as before there were jobs, with a run and a training in every state."""
+    with monkeypatch.context() as patch:
+        migrations = Migrations("streetclip")
+        for name in ("m001_images_runs_and_trainings", "m002_columns_and_annotations"):
+            migrations(name=name)(getattr(schema, name))
+        patch.setattr(schema, "MIGRATIONS", migrations)
+        made = make_filled(157)
+    made.runs = {state: made.start(name=state) for state in STATES}
+    made.trainings = {state: start_training(made.store, training_spec(state)) for state in STATES}
+    write_predictions(made.store, {made.runs["running"]: made.predictions()[:20]})
+    log_training_points(made.store, made.trainings["running"], [(10, 0.5, "train_loss", 3.5)])
+    with made.store.transaction():
+        for table, ids in (("runs", made.runs), ("trainings", made.trainings)):
+            for state, number in ids.items():
+                made.store.rows(f"UPDATE {table} SET state = ? WHERE id = ?", (state, number))
+    made.tables = dump(made.path)
+    assert "jobs" not in made.tables
+    made.store.close()
+    return made
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_store_from_before_jobs_keeps_every_row_and_calls_nothing_running(
+    without_jobs, read_only
+):
+    with open_store(without_jobs.path, read_only=read_only) as store:
+        assert list_jobs(store).empty
+        ended = ["interrupted", "interrupted", "failed", "done"]
+        for frame, ids in (
+            (list_runs(store), without_jobs.runs),
+            (list_trainings(store), without_jobs.trainings),
+        ):
+            assert frame.set_index("id").loc[[*ids.values()], "state"].tolist() == ended
+            assert frame["job_id"].isna().all()
+        assert list_trainings(store)["best"].tolist() == [None] * 4
+    after = dump(without_jobs.path)
+    applied = without_jobs.tables.pop("_sqlite_migrations")
+    assert after["_sqlite_migrations"][: len(applied)] == applied
+    added = {"runs": {"job_id": None}, "trainings": {"job_id": None, "best": None}}
+    for name, rows in without_jobs.tables.items():
+        assert after[name] == [
+            row
+            | added.get(name, {})
+            | ({"state": "interrupted"} if row.get("state") == "running" else {})
+            for row in rows
+        ]
+
+
+def test_what_ran_before_jobs_says_itself_how_it_ends_or_goes_on(without_jobs):
+    run_id, training_id = (each["running"] for each in (without_jobs.runs, without_jobs.trainings))
+    with open_store(without_jobs.path) as store:
+        assert write_predictions(store, {run_id: without_jobs.predictions()}) == {run_id: 137}
+        finish_run(store, run_id, {})
+        set_training_state(store, training_id, "done")
+        set_run_state(store, without_jobs.runs["failed"], "running", job_id=1)
+        assert get_run(store, run_id)["state"] == "done"
+        assert get_run(store, without_jobs.runs["failed"])["job_id"] == 1
+        assert find_training(store, "running") == training_id
+        assert len(training_curves(store, training_id)) == 1

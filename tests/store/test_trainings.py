@@ -10,6 +10,7 @@ from streetclip.store import (
     list_trainings,
     log_training_points,
     open_store,
+    set_training_best,
     set_training_state,
     start_training,
     training_curves,
@@ -45,6 +46,18 @@ def test_trainings_are_listed_newest_first(store):
     assert listed["state"].tolist() == ["running", "failed"]
     assert listed["error"].tolist()[1] == "out of memory"
     assert listed["config"].tolist()[0] == {"learning_rate": 1e-6}
+
+
+def test_a_list_says_which_checkpoint_was_chosen_and_by_which_job(store):
+    first, second = start_training(store, spec(), job_id=7), start_training(store, spec())
+    best = {"epoch": 2, "step": 40, "checkpoint": "best_model.pt", "reason": "lowest, “so far”"}
+    set_training_best(store, first, {"epoch": 1})
+    set_training_best(store, first, best)
+    set_training_state(store, first, "done")  # keeps its job
+    set_training_state(store, second, "running", job_id=8)
+    listed = list_trainings(store)
+    assert listed["best"].tolist() == [None, best]
+    assert listed["job_id"].tolist() == [8, 7]
 
 
 def test_no_training_lists_no_rows(store):
@@ -94,3 +107,5 @@ def test_a_training_that_is_not_there_is_told(store):
         log_training_points(store, 5, [(10, 0.5, "train_loss", 1.0)])
     with pytest.raises(StoreError, match="has no training 5"):
         set_training_state(store, 5, "done")
+    with pytest.raises(StoreError, match="has no training 5"):
+        set_training_best(store, 5, {})
