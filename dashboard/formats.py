@@ -221,7 +221,8 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return NONE
-    left, parts = round(seconds), []
+    left = round(seconds)
+    parts: list[str] = []
     for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         number, left = divmod(left, length)
         if number or (unit == "s" and not parts):

@@ -5,6 +5,7 @@ the run (how much of it is written) for what its columns say. So what a job has 
 seen at the next rerun, and nothing is read twice in between.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ Stamp = tuple[tuple[int, int], ...]
 BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
 BY_VIEW: dict[Any, Any] = {View: lambda view: repr(view.of_selection)}
 WITH_BASELINE: dict[Any, Any] = {View: repr}
+
+_MOST_LIVE_JOBS = 500
 
 
 def stamp(store_path: Path) -> Stamp:
@@ -308,3 +311,71 @@ def _of_baseline(
     theirs = np.zeros(baseline.num_images, dtype=np.bool_)
     theirs[positions[judged & (positions >= 0)]] = True
     return theirs
+
+
+# Jobs
+
+
+def has_store(store_path: Path) -> bool:
+    """Whether a store is there to be read; the first job makes one."""
+    return _file_stamp(store_path)[1] > 0
+
+
+def log_folder(store_path: Path) -> Path:
+    """Where the logs of a store's jobs lie."""
+    path = Path(os.path.realpath(store_path))
+    return path.with_name(f"{path.stem}-logs")
+
+
+def live_jobs(store_path: Path) -> list[dict[str, Any]]:
+    """The jobs that are queued or running, in the order in which they were queued."""
+    found = jobs(store_path, (), ("queued", "running"), _MOST_LIVE_JOBS)
+    return sorted(found, key=_turn)
+
+
+def _turn(job: dict[str, Any]) -> tuple[bool, str, int]:
+    is_queued = job["state"] == "queued"
+    return is_queued, str(job["updated_at" if is_queued else "started_at"]), job["id"]
+
+
+def jobs(
+    store_path: Path, kinds: tuple[str, ...], states: tuple[str, ...], limit: int
+) -> list[dict[str, Any]]:
+    """Jobs, newest first, as `store.list_jobs`; none where there is no store yet."""
+    return _jobs(store_path, stamp(store_path), kinds, states, limit)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _jobs(
+    store_path: Path,
+    seen: Stamp,  # noqa: ARG001 -- a part of the key
+    kinds: tuple[str, ...],
+    states: tuple[str, ...],
+    limit: int,
+) -> list[dict[str, Any]]:
+    if not has_store(store_path):
+        return []
+    with reader(store_path) as opened:
+        found = store.list_jobs(opened, kinds=kinds, states=states, limit=limit)
+    return [{str(name): each for name, each in row.items()} for row in found.to_dict("records")]
+
+
+def job(store_path: Path, job_id: int) -> dict[str, Any]:
+    """One job, as `store.get_job`.
+
+    Raises:
+        StoreError: There is no such job, or no store.
+    """
+    return _job(store_path, stamp(store_path), job_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _job(store_path: Path, seen: Stamp, job_id: int) -> dict[str, Any]:  # noqa: ARG001
+    with reader(store_path) as opened:
+        return store.get_job(opened, job_id)
+
+
+def work_of_job(store_path: Path, job_id: int) -> tuple[list[int], list[int]]:
+    """Ids of the runs and of the trainings that a job made or went on with, oldest first."""
+    with reader(store_path) as opened, opened.snapshot():
+        return store.runs_of_job(opened, job_id), store.trainings_of_job(opened, job_id)

@@ -125,13 +125,26 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
     return JobOptions(Roots(folders), _max_jobs(words), NO_JOBS_FLAG not in words)
 
 
+# Those of `Path` raise where a text can be no path, as for a name that is too long.
+
+
 def exists(path: Path) -> bool:
-    """Whether something stands at a path; False for a text that can be no path."""
-    return os.path.exists(path)  # noqa: PTH110 -- Path.exists raises for names that are too long
+    """Whether something stands at a path."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file stands at a path."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder stands at a path."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _root(text: str) -> Path:
-    if not text or not os.path.isdir(text):  # noqa: PTH112 -- as in `exists`
+    if not text or not is_folder(Path(text)):
         msg = (
             f"{ROOT_FLAG} is {shown(text)}; expected a folder that is there. Start with: "
             f"streamlit run dashboard/Home.py -- {ROOT_FLAG} data {ROOT_FLAG} outputs"

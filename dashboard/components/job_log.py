@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dashboard import formats
+from dashboard import formats, loaders
 from dashboard.components import markup
 from streetclip.errors import shown
 
@@ -36,11 +36,6 @@ class Tail(NamedTuple):
     problem: str = ""
 
 
-def folder_of(store_path: Path) -> Path:
-    """Where the logs of a store's jobs lie."""
-    return store_path.with_name(f"{store_path.stem}-logs")
-
-
 def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> Tail:
     """Read the end of a job's log.
 
@@ -51,7 +46,7 @@ def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_B
         job: Its record, for `log_path`.
         most_bytes: How much is read, from the end.
     """
-    path = folder_of(store_path) / Path(job["log_path"] or "").name
+    path = loaders.log_folder(store_path) / Path(job["log_path"] or "").name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -104,5 +99,5 @@ def draw(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_BYTES)
     label = f"End of the log of job {job['id']}"
     markup.draw(markup.tag("div", text, css="sc-log", role="region", label=label, focusable=True))
     if not tail.is_whole:
-        path = folder_of(store_path) / Path(job["log_path"]).name
+        path = loaders.log_folder(store_path) / Path(job["log_path"]).name
         markup.remark(f"The end of {formats.plain(path, 400)}; the file holds more.")

@@ -1,0 +1,167 @@
+"""The form that starts a job: one field for each setting of its config, checked when it is sent."""
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import streamlit as st
+
+from dashboard import job_settings, launcher, state
+from dashboard.components import browser, markup
+from dashboard.job_settings import Draft, Setting
+from dashboard.roots import JobOptions
+from streetclip.errors import StreetClipError
+
+_ROWS_OF_WORDS: Final = 3
+
+
+class Prefill(NamedTuple):
+    """What a form begins with.
+
+    Attributes:
+        origin: Where that is from, as "again 3"; another one replaces what was typed.
+        draft: The texts.
+        words: What the form says of it; "" for nothing.
+    """
+
+    origin: str
+    draft: Draft
+    words: str = ""
+
+
+class _Problem(NamedTuple):
+    """What is wrong with a setting, as long as it says what it said then."""
+
+    value: Any
+    text: str
+
+
+def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> None:
+    """Draw the form of a job; its button queues the job, or says what is wrong.
+
+    Args:
+        store_path: The store that the job is to write; made by the first job.
+        kind: One of `job_settings.FORMS`.
+        options: Where its files may lie.
+        prefill: What it begins with.
+    """
+    draft = _draft(kind, prefill)
+    if prefill.words:
+        markup.remark(prefill.words)
+    settings = job_settings.settings_of(kind)
+    for each in settings:
+        if each.group != "more":
+            _field(kind, each, draft, options)
+    more = [each for each in settings if each.group == "more"]
+    problems = _problems(kind)
+    is_wrong = any(each.name in problems for each in more)
+    with st.expander("More settings", expanded=is_wrong, key=f"more_{kind}"):
+        for each in more:
+            _field(kind, each, draft, options)
+    browser.dialog(options.roots)
+    _said(problems)
+    st.button(
+        f"Start: {job_settings.FORMS[kind].lower()}",
+        key="job_start",
+        type="primary",
+        on_click=lambda: _start(store_path, kind, options),
+    )
+
+
+# What is typed: kept by job, so that looking at another form loses nothing
+
+
+def _draft(kind: str, prefill: Prefill) -> Draft:
+    """What the form says now; what it is prefilled with where that has changed."""
+    name = f"job_draft_{kind}"
+    origin: str | None
+    draft: Draft
+    origin, draft = st.session_state.get(name, (None, {}))
+    if origin != prefill.origin:
+        origin, draft = prefill.origin, dict(prefill.draft)
+        st.session_state[name] = (origin, draft)
+        for each in draft:
+            st.session_state.pop(_key(kind, each), None)
+        st.session_state.pop(_problems_name(kind), None)
+    return draft
+
+
+def _key(kind: str, name: str) -> str:
+    return f"job_{kind}_{name}"
+
+
+def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> None:
+    key = _key(kind, setting.name)
+    # Set once: what is being typed must not be written over by the next look.
+    st.session_state.setdefault(key, draft.get(setting.name))
+    if setting.is_path:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            draft[setting.name] = _widget(setting, key)
+            browser.button(key, setting, options.roots)
+    else:
+        draft[setting.name] = _widget(setting, key)
+    problem = _problems(kind).get(setting.name)
+    if problem is not None and problem.value == draft[setting.name]:
+        markup.draw(markup.tag("p", problem.text, css="sc-problem", role="alert"))
+
+
+def _widget(setting: Setting, key: str) -> Any:
+    label = setting.label if setting.group != "needed" else f"{setting.label} (needed)"
+    given: dict[str, Any] = {"key": key, "help": setting.help}
+    if setting.widget == "flag":
+        return st.checkbox(label, **given)
+    if setting.widget == "choice":
+        return st.selectbox(label, setting.choices, **given)
+    if setting.widget == "choices":
+        return st.multiselect(label, setting.choices, **given)
+    if setting.widget == "words":
+        return st.text_area(f"{label}, one a line", height=28 * _ROWS_OF_WORDS, **given)
+    return st.text_input(label, **given)
+
+
+# Sending it
+
+
+def _start(store_path: Path, kind: str, options: JobOptions) -> None:
+    draft = {
+        each.name: st.session_state.get(_key(kind, each.name))
+        for each in job_settings.settings_of(kind)
+    }
+    config, problems = job_settings.read_draft(kind, draft, options.roots, store_path)
+    if config is not None:
+        try:
+            job_id = launcher.enqueue(store_path, config, options)
+        except StreetClipError as error:
+            problems = {job_settings.GENERAL: str(error)}
+        else:
+            _forget(kind)
+            state.change(job=str(job_id), again=None, after=None)
+    st.session_state[_problems_name(kind)] = {
+        name: _Problem(draft.get(name), text) for name, text in problems.items()
+    }
+
+
+def _forget(kind: str) -> None:
+    """Begin afresh the next time."""
+    st.session_state.pop(f"job_draft_{kind}", None)
+
+
+def _problems(kind: str) -> dict[str, _Problem]:
+    found: dict[str, _Problem] = st.session_state.get(_problems_name(kind), {})
+    return found
+
+
+def _problems_name(kind: str) -> str:
+    return f"job_problems_{kind}"
+
+
+def _said(problems: dict[str, _Problem]) -> None:
+    if not problems:
+        return
+    general = problems.get(job_settings.GENERAL)
+    count = len(problems)
+    said = (
+        general.text
+        if general is not None
+        else f"{count} setting{'s need' if count > 1 else ' needs'} a change, as said beside it."
+    )
+    markup.notice("Not started", said, css="sc-alert", role="alert")
