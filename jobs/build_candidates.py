@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jobs.cli import OneLineParser, build_config_parser, run_job
+from jobs.record import Job
 from streetclip.config import CandidatesConfig
 
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), CandidatesConfig, argv, _build)
 
 
-def _build(config: CandidatesConfig) -> None:
+def _build(config: CandidatesConfig, job: Job) -> None:
     from streetclip.datasets.city_lists import list_cities, write_cities
     from streetclip.gazetteer import resolve_country
 
@@ -34,6 +35,7 @@ def _build(config: CandidatesConfig) -> None:
         min_population=config.min_population,
     )
     write_cities(config.output_file, cities)
+    job.add_output(config.output_file)
     count = sum(map(len, cities.values()))
     print(f"{config.output_file}: {len(cities)} countries, {count} cities (GeoNames, CC BY 4.0)")
 

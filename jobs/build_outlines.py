@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import OneLineParser, build_config_parser, run_job
+from jobs.record import Job
 from streetclip.config import OutlinesConfig
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), OutlinesConfig, argv, _build)
 
 
-def _build(config: OutlinesConfig) -> None:
+def _build(config: OutlinesConfig, job: Job) -> None:
     from streetclip.files import write_text
     from streetclip.gazetteer.outlines import OBJECT_NAME
     from streetclip.gazetteer.simplification import simplify
@@ -42,6 +43,7 @@ def _build(config: OutlinesConfig) -> None:
     )
     text = _lines(write_topology(simple, OBJECT_NAME))
     write_text(config.output, text)
+    job.add_output(config.output)
     size = len(text.encode()) / 1000
     print(f"{config.output}: {len(simple.shapes)} shapes, {size:.0f} kB (Natural Earth)")
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.cli import OneLineParser, build_config_parser, run_job
+from jobs.record import Job
 from streetclip.config import CheckDataConfig
 from streetclip.errors import ManifestError
 
@@ -25,8 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), CheckDataConfig, argv, check_data)
 
 
-def check_data(config: CheckDataConfig) -> None:
+def check_data(config: CheckDataConfig, job: Job) -> None:
     """Check what the flags name, and print what was found.
+
+    Args:
+        config: The flags.
+        job: Its record.
 
     Raises:
         ManifestError: Something is bad; what, is printed.
@@ -45,7 +50,7 @@ def check_data(config: CheckDataConfig) -> None:
             num_bad += 1
             continue
         manifests.append(manifest)
-        num_bad += _check_one(config, manifest, candidates)
+        num_bad += _check_one(config, job, manifest, candidates)
     for (path_a, path_b), count in shared_names(manifests).items():
         print(
             f"! {path_a} and {path_b} share {count:,} image names: the same images are trained "
@@ -68,7 +73,7 @@ def _read(path: Path) -> "Manifest | None":
 
 
 def _check_one(
-    config: CheckDataConfig, manifest: "Manifest", candidates: "Candidates | None"
+    config: CheckDataConfig, job: Job, manifest: "Manifest", candidates: "Candidates | None"
 ) -> int:
     """Print what is found in one manifest, and count what is bad."""
     frame = manifest.frame
@@ -85,7 +90,7 @@ def _check_one(
         _print_coverage(manifest, candidates)
     num_bad = manifest.num_skipped if config.on_bad_rows == "fail" else 0
     if config.image_dir is not None:
-        num_bad += _check_images(config, config.image_dir, manifest)
+        num_bad += _check_images(config, job, config.image_dir, manifest)
     return num_bad
 
 
@@ -120,10 +125,10 @@ def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> None:
         print(f"  countries without candidates: {', '.join(found.countries_missing)}")
 
 
-def _check_images(config: CheckDataConfig, image_dir: Path, manifest: "Manifest") -> int:
+def _check_images(config: CheckDataConfig, job: Job, image_dir: Path, manifest: "Manifest") -> int:
     from streetclip.datasets.check import unreadable_images
 
-    with ProgressBar(f"images of {manifest.path.name}", "image") as bar:
+    with job.progress(f"images of {manifest.path.name}", "image") as bar:
         unreadable = unreadable_images(
             manifest, image_dir, num_workers=config.num_workers, progress=bar
         )

@@ -1,4 +1,4 @@
-"""What every job shares: a parser made from a config class, a progress bar, exit codes.
+"""What every job shares: a parser made from a config class, a record, exit codes.
 
 Exit codes: 0 done, 2 the user's mistake (one line), 1 a fault, 130 interrupted.
 """
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from streetclip.config import JobConfig
+from jobs.record import Job, recorded
+from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.errors import StreetClipError
 
 _log = logging.getLogger(__name__)
@@ -52,21 +53,22 @@ def run_job(
     parser: OneLineParser,
     config_class: type[Config],
     argv: Sequence[str] | None,
-    work: Callable[[Config], None],
+    work: Callable[[Config, Job], None],
 ) -> int:
-    """Parse, check, work, and turn the outcome into an exit code.
+    """Parse, check, work, keep the job's record, and turn the outcome into an exit code.
 
     Args:
         parser: Made by `build_config_parser`.
         config_class: What the flags become.
         argv: The flags; None takes those of the process.
-        work: The job itself.
+        work: The job itself; it is given its record too.
     """
     namespace = parser.parse_args(argv)
     try:
         config = config_class(**{name: _frozen(value) for name, value in vars(namespace).items()})
         _set_up_logging(config.log_level)
-        work(config)
+        with recorded(config) as job:
+            work(config, job)
     except StreetClipError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -86,62 +88,12 @@ def warn_of_skipped_rows(problems: Sequence[str]) -> None:
         _log.warning("skipped %s", problem)
 
 
-class ProgressBar:
-    """A tqdm bar on stderr that is a `streetclip.progress.Progress`."""
-
-    def __init__(self, description: str, unit: str) -> None:
-        """Name the work and what one unit of it is."""
-        self._description = description
-        self._unit = unit
-        self._bar: Any = None
-
-    def __call__(self, done: int, total: int, **numbers: float) -> None:
-        """Move the bar to `done` of `total`, with the numbers beside it."""
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(
-                total=total,
-                initial=done,
-                desc=self._description,
-                unit=self._unit,
-                mininterval=0.2,
-                dynamic_ncols=True,
-                file=sys.stderr,
-            )
-            self._set_numbers(numbers)
-            return
-        self._bar.total = total
-        self._set_numbers(numbers)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Draw the bar a last time."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def __enter__(self) -> typing.Self:
-        """Use the bar as a context, so that it closes."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the bar."""
-        self.close()
-
-    def _set_numbers(self, numbers: dict[str, float]) -> None:
-        if numbers:
-            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
-            self._bar.set_postfix(shown, refresh=False)
-
-
 def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
-    arguments: dict[str, Any] = {"help": _help_text(field)}
-    required = field.default is dataclasses.MISSING
-    if required:
+    default = _default(field)
+    arguments: dict[str, Any] = {"help": _help_text(field, default), "default": default}
+    if default is dataclasses.MISSING:
         arguments["required"] = True
         arguments["default"] = argparse.SUPPRESS
-    else:
-        arguments["default"] = field.default
     if field.metadata["choices"]:
         arguments["choices"] = field.metadata["choices"]
     kind = _kind(hint)
@@ -151,8 +103,15 @@ def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any)
         arguments["type"] = kind
         arguments["metavar"] = None if "choices" in arguments else _METAVARS[kind]
         if typing.get_origin(hint) is tuple:
-            arguments["nargs"] = "+"
+            # Given once with several values, or several times; the config knows the default.
+            arguments |= {"nargs": "+", "action": "extend", "default": argparse.SUPPRESS}
     parser.add_argument(f"--{field.name}", **arguments)
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.name == "db" and os.environ.get(STORE_VARIABLE):
+        return Path(os.environ[STORE_VARIABLE])
+    return field.default
 
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
@@ -164,9 +123,8 @@ def _way_on(config_class: type[JobConfig]) -> str:
     return "nothing half-finished is left; run the same command again."
 
 
-def _help_text(field: "dataclasses.Field[Any]") -> str:
+def _help_text(field: "dataclasses.Field[Any]", default: Any) -> str:
     text: str = field.metadata["help"]
-    default = field.default
     if default not in (dataclasses.MISSING, None, False, ()):
         text += f" (default: {' '.join(default) if isinstance(default, tuple) else default})"
     return text.replace("%", "%%")  # argparse expands %-signs

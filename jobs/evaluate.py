@@ -4,13 +4,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import (
-    OneLineParser,
-    ProgressBar,
-    build_config_parser,
-    run_job,
-    warn_of_skipped_rows,
-)
+from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.record import Job
 from jobs.report import metrics_table
 from streetclip.config import EvaluateConfig
 
@@ -30,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), EvaluateConfig, argv, _evaluate)
 
 
-def _evaluate(config: EvaluateConfig) -> None:
+def _evaluate(config: EvaluateConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.demo import is_drawn
     from streetclip.evaluation.inputs import load_inputs
@@ -41,9 +36,10 @@ def _evaluate(config: EvaluateConfig) -> None:
     warn_of_skipped_rows(inputs.manifest.problems)
     logger.info("model %s, %s", config.model_source, encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
-    with ProgressBar("evaluate", "image") as progress:
-        runs = evaluate(inputs, progress)
+    with job.progress("evaluate", "image") as progress:
+        runs = evaluate(inputs, progress, job_id=job.id)
     for run in runs:
+        job.add_output(run.output_dir)
         _print_run(config, run)
 
 

@@ -7,13 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli import (
-    OneLineParser,
-    ProgressBar,
-    build_config_parser,
-    run_job,
-    warn_of_skipped_rows,
-)
+from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.record import Job
 from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, OutputError, shown
 
@@ -33,8 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), CaptionConfig, argv, generate_captions)
 
 
-def generate_captions(config: CaptionConfig) -> None:
+def generate_captions(config: CaptionConfig, job: Job) -> None:
     """Write the captions files, all or none, and print what was written.
+
+    Args:
+        config: The flags.
+        job: Its record.
 
     Raises:
         OutputError: A file stands already and is not to be replaced.
@@ -45,8 +44,9 @@ def generate_captions(config: CaptionConfig) -> None:
     destinations = {split: config.output_dir / f"{split}_captions.csv" for split in config.inputs()}
     if not config.overwrite:
         _refuse_existing(list(destinations.values()))
-    written = _write_all(config, destinations)
+    written = _write_all(config, job, destinations)
     for split, destination in destinations.items():
+        job.add_output(destination)
         _report(destination, written[split])
 
 
@@ -60,7 +60,9 @@ def _refuse_existing(destinations: list[Path]) -> None:
         raise OutputError(msg)
 
 
-def _write_all(config: CaptionConfig, destinations: dict[str, Path]) -> "dict[str, CaptionFile]":
+def _write_all(
+    config: CaptionConfig, job: Job, destinations: dict[str, Path]
+) -> "dict[str, CaptionFile]":
     from streetclip.captions import load_templates
     from streetclip.datasets.caption_files import write_captions
     from streetclip.datasets.manifest import ManifestReader
@@ -73,7 +75,7 @@ def _write_all(config: CaptionConfig, destinations: dict[str, Path]) -> "dict[st
     with contextlib.ExitStack() as pending:
         for split, source in config.inputs().items():
             temporary = pending.enter_context(atomic_path(destinations[split]))
-            bar = pending.enter_context(ProgressBar(f"{split} captions", "B"))
+            bar = pending.enter_context(job.progress(f"{split} captions", "B"))
             try:
                 reader = ManifestReader(
                     source, on_bad_rows=config.on_bad_rows, check_captions=False, progress=bar

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from jobs.cli import OneLineParser, ProgressBar, build_config_parser, run_job
+from jobs.cli import OneLineParser, build_config_parser, run_job
+from jobs.record import Job
 from streetclip.config import DemoConfig
 
 
@@ -17,13 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), DemoConfig, argv, _make_demo)
 
 
-def _make_demo(config: DemoConfig) -> None:
+def _make_demo(config: DemoConfig, job: Job) -> None:
     # Drawing and the model need packages that --help should not wait for.
     from streetclip.demo.world import build_world
 
     start = time.monotonic()
-    with ProgressBar("draw", "image") as progress:
+    with job.progress("draw", "image") as progress:
         world = build_world(config, progress)
+    job.add_output(world.folder)
     seconds = time.monotonic() - start
     state = "stood already" if world.stood_already else f"done in {seconds:.0f} s"
     print(f"drawn world · {sum(world.num_images.values()):,} images · {state}\n")

@@ -5,13 +5,8 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import (
-    OneLineParser,
-    ProgressBar,
-    build_config_parser,
-    run_job,
-    warn_of_skipped_rows,
-)
+from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.record import Job
 from streetclip.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -30,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_job(build_parser(), TrainConfig, argv, _train)
 
 
-def _train(config: TrainConfig) -> None:
+def _train(config: TrainConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.datasets.images import check_image_dir
     from streetclip.datasets.manifest import read_manifest
@@ -49,10 +44,18 @@ def _train(config: TrainConfig) -> None:
     drawn = is_drawn(config.image_dir)
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
-    with open_store(config.db) as database, ProgressBar("train", "step") as progress:
+    with open_store(config.db) as database, job.progress("train", "step") as progress:
         result = train(
-            config, train_manifest, val_manifest, encoder, database, progress, drawn=drawn
+            config,
+            train_manifest,
+            val_manifest,
+            encoder,
+            database,
+            progress,
+            drawn=drawn,
+            job_id=job.id,
         )
+    job.add_output(result.checkpoint_path)
     _print_result(config, result)
 
 

@@ -17,7 +17,8 @@ def to_arguments(config: JobConfig) -> tuple[str, ...]:
 
     Examples:
         >>> from streetclip.config import CaptionConfig
-        >>> to_arguments(CaptionConfig(test_csv=Path("a b.csv"), templates=("full", "my"), seed=7))[1:]
+        >>> config = CaptionConfig(test_csv=Path("a b.csv"), templates=("full", "my"), seed=7)
+        >>> to_arguments(config)[1:]
         ('--templates=full', '--templates=my', '--test_csv=a b.csv', '--seed=7')
     """
     words: list[str] = []

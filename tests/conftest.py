@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Tests run side by side; threads of torch that wait for one another would slow all of them down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Jobs keep their records here where a test names no store.
+_FOLDER = tempfile.TemporaryDirectory(prefix="streetclip-tests-")
+os.environ["STREETCLIP_DB"] = str(Path(_FOLDER.name) / "streetclip.db")
 
 # A shell that starts this in the background makes it, and the jobs it starts, deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from streetclip import captions, gazetteer, store
+from streetclip.config import STORE_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -52,7 +53,8 @@ def by_job(command):
 def run(workplace, command):
     program, *flags = shlex.split(command)
     assert program == "python"
-    environment = os.environ | {"HF_HUB_CACHE": str(workplace / "hub"), "OMP_NUM_THREADS": "1"}
+    named = {name: value for name, value in os.environ.items() if name != STORE_VARIABLE}
+    environment = named | {"HF_HUB_CACHE": str(workplace / "hub"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, *flags],
         cwd=workplace,

@@ -54,12 +54,15 @@ class EvaluatedRun:
     stood_already: bool
 
 
-def evaluate(inputs: Inputs, progress: Progress = no_progress) -> list[EvaluatedRun]:
+def evaluate(
+    inputs: Inputs, progress: Progress = no_progress, *, job_id: int | None = None
+) -> list[EvaluatedRun]:
     """Predict every image of the test file, store it, and measure.
 
     Args:
         inputs: Of `streetclip.evaluation.inputs.load_inputs`.
         progress: Told of images done.
+        job_id: Record of the job that does it, whose end is the end of its runs.
 
     Returns:
         One run for each strategy, in the order of `config.strategy`.
@@ -84,7 +87,7 @@ def evaluate(inputs: Inputs, progress: Progress = no_progress) -> list[Evaluated
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
         if pending:
-            _Evaluation(inputs, database, pending, image_ids).run(progress)
+            _Evaluation(inputs, database, pending, image_ids, job_id).run(progress)
         return [
             _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
             for strategy, run_id in run_ids.items()
@@ -128,12 +131,18 @@ class _Evaluation:
     """The pass over the images that the runs still lack."""
 
     def __init__(
-        self, inputs: Inputs, database: store.Store, run_ids: dict[str, int], image_ids: Int64
+        self,
+        inputs: Inputs,
+        database: store.Store,
+        run_ids: dict[str, int],
+        image_ids: Int64,
+        job_id: int | None,
     ) -> None:
         self.inputs = inputs
         self.database = database
         self.run_ids = run_ids
         self.image_ids = image_ids
+        self.job_id = job_id
         # The runs of one pass are written in step; a row counts as pending if any lacks it.
         lacking = [store.pending_image_ids(database, run_id) for run_id in run_ids.values()]
         self.rows = np.flatnonzero(np.isin(image_ids, np.concatenate(lacking))).astype(np.int64)
@@ -152,7 +161,9 @@ class _Evaluation:
 
     def _mark(self, state: store.RunState, error: str | None = None) -> None:
         for run_id in self.run_ids.values():
-            store.set_run_state(self.database, run_id, state, error=error)
+            store.set_run_state(
+                self.database, run_id, state, error=error, job_id=self.job_id
+            )
 
     def _mark_failed(self, error: Exception) -> None:
         cause = str(error) if isinstance(error, StreetClipError) else repr(error)

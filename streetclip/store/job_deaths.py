@@ -41,6 +41,8 @@ def find_dead_jobs(store: Store) -> list[int]:
 def interrupt_dead_jobs(store: Store) -> list[int]:
     """Make dead jobs, and their running runs and trainings, interrupted.
 
+    A job that was asked to end, and was ended before it could say so, is cancelled.
+
     Returns:
         Ids of the jobs; `find_dead_jobs` says which are dead. They ended at their last sign of
         life, and their error says what is known.
@@ -115,10 +117,11 @@ def _is_stale(last_sign: str, now: str) -> bool:
 def _interrupt(store: Store, job: _Running, error: str) -> bool:
     # It may have been attached, ended or resumed since it was read.
     found = store.rows(
-        "UPDATE jobs SET state = 'interrupted', error = ?, ended_at = ?, updated_at = ? "
+        "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = "
+        "CASE WHEN cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END "
         "WHERE id = ? AND attempt = ? AND state = 'running' AND host = ? AND pid = ? "
         "AND process_started_at = ? AND heartbeat_at IS ? RETURNING id",
-        (error, job.last_sign, utc_now(), *job[:6]),
+        (job.last_sign, error, utc_now(), *job[:6]),
     )
     if found:
         set_state_of_work(store, job.id, "interrupted", error)

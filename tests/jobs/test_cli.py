@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -13,8 +15,13 @@ ROOT = Path(__file__).parents[2]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if "__main__" in path.read_text())
 
 
+STORE = Path(os.environ["STREETCLIP_DB"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config(JobConfig):
+    kind: ClassVar[str] = "check_data"
+
     words: tuple[str, ...] = option(("a",), help="100 % words")
     folder: Path = option(help="a folder")
     rate: float = option(0.5, minimum=0, help="a rate")
@@ -24,20 +31,38 @@ class Config(JobConfig):
 def run(argv, work):
     parser = build_config_parser(Config, "Do it.")
     parser.prog = "job"
-    return run_job(parser, Config, argv, work)
+    return run_job(parser, Config, argv, lambda config, _job: work(config))
 
 
 def test_flags_become_the_config():
     seen = []
     flags = ["--folder", "x y", "--words", "b", "c", "--rate", "0.25", "--dry"]
     assert run(flags, seen.append) == 0
-    assert seen == [Config(folder=Path("x y"), words=("b", "c"), rate=0.25, dry=True)]
+    assert seen == [Config(db=STORE, folder=Path("x y"), words=("b", "c"), rate=0.25, dry=True)]
 
 
 def test_absent_flags_take_the_defaults():
     seen = []
     run(["--folder", "x"], seen.append)
-    assert seen == [Config(folder=Path("x"))]
+    assert seen == [Config(db=STORE, folder=Path("x"))]
+
+
+def test_a_flag_with_several_values_may_be_repeated():
+    seen = []
+    run(["--folder=x", "--words=--b", "--words", "c", "d"], seen.append)
+    assert seen[0].words == ("--b", "c", "d")
+
+
+def test_the_store_is_that_of_the_flag_else_of_the_environment_else_the_default(
+    monkeypatch, tmp_path
+):
+    seen = []
+    run(["--folder=x", f"--db={tmp_path / 'a.db'}"], seen.append)
+    monkeypatch.setenv("STREETCLIP_DB", str(tmp_path / "b.db"))
+    run(["--folder=x"], seen.append)
+    assert [each.db.name for each in seen] == ["a.db", "b.db"]
+    monkeypatch.delenv("STREETCLIP_DB")
+    assert "outputs/streetclip.db" in build_config_parser(Config, "Do it.").format_help()
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,6 @@ def test_ctrl_c_exits_130_and_resume_finishes(small_world, large_world, tmp_path
         (["--candidates_file", "missing.json"], "missing.json"),
         (["--prompts", "poetry"], "poetry"),
         (["--image_dir", "missing"], "no such folder"),
-        (["--batch_size", "0"], "--batch_size is 0; expected at least 1"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(small_world, tmp_path, flags, message):
@@ -101,4 +100,16 @@ def test_a_users_mistake_is_one_line_and_exit_2(small_world, tmp_path, flags, me
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "store.db").exists()
+    with store.open_store(tmp_path / "store.db", read_only=True) as opened:
+        assert store.list_runs(opened).empty
+        record = store.get_job(opened, 1)
+    assert record["state"] == "failed"
+    assert message in record["error"]
+
+
+def test_a_flag_out_of_range_is_one_line_and_leaves_nothing(small_world, tmp_path):
+    done = run(small_world, tmp_path, "--batch_size", "0")
+    assert done.returncode == 2
+    assert "--batch_size is 0; expected at least 1" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,92 @@
+"""Progress of a job: a bar on stderr, whose numbers its record repeats."""
+
+import io
+import sys
+import typing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streetclip.store import JobProgress
+
+_SECONDS_BETWEEN_DRAWINGS = 0.2
+
+
+class ProgressBar:
+    """A tqdm bar that is a `streetclip.progress.Progress`."""
+
+    def __init__(self, description: str, unit: str, *, visible: bool = True) -> None:
+        """Name the work and what one unit of it is.
+
+        Args:
+            description: Before the bar.
+            unit: After the rate.
+            visible: Whether to draw it on stderr; its numbers are kept in any case.
+        """
+        self._description = description
+        self._unit = unit
+        self._visible = visible
+        self._bar: Any = None
+        self._numbers: dict[str, float] = {}
+
+    def __call__(self, done: int, total: int, **numbers: float) -> None:
+        """Move the bar to `done` of `total`, with the numbers beside it."""
+        if self._bar is None:
+            self._bar = self._draw_first(done, total)
+        self._bar.total = total
+        if numbers:
+            self._numbers = numbers
+            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
+            self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def read(self) -> "JobProgress | None":
+        """What the bar says, from any thread; None before its first call."""
+        from streetclip.store import JobProgress
+
+        if self._bar is None:
+            return None
+        drawn = self._bar.format_dict
+        rate = drawn["rate"]
+        if rate is None and drawn["elapsed"] > 0:
+            rate = (drawn["n"] - drawn["initial"]) / drawn["elapsed"]
+        return JobProgress(
+            task=self._description,
+            unit=self._unit,
+            done=drawn["n"],
+            total=drawn["total"],
+            rate=rate or None,
+            numbers=self._numbers,
+        )
+
+    def close(self) -> None:
+        """Draw the bar a last time."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __enter__(self) -> typing.Self:
+        """Use the bar as a context, so that it closes."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the bar."""
+        self.close()
+
+    def _draw_first(self, done: int, total: int) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            total=total,
+            initial=done,
+            desc=self._description,
+            unit=self._unit,
+            mininterval=_SECONDS_BETWEEN_DRAWINGS,
+            dynamic_ncols=True,
+            file=sys.stderr if self._visible else _Nowhere(),
+        )
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes what is written, and keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)

@@ -1,0 +1,266 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from jobs.cli import build_config_parser, run_job
+from jobs.record import JOB_VARIABLE, one_line
+from streetclip import store
+from streetclip.config import JobConfig, option
+from streetclip.errors import ConfigError
+from streetclip.processes import current_process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(JobConfig):
+    kind: ClassVar[str] = "make_demo"
+
+    output_dir: Path = option(help="a folder")
+    run_name: str | None = option(None, help="a name")
+    resume: bool = option(False, help="go on")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("jobs.record.BEAT_S", 0.02)
+
+
+class Place:
+    """A folder with a store; jobs run here, in this process."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.db = folder / "streetclip.db"
+
+    def run(self, work, *flags, folder="out"):
+        parser = build_config_parser(Config, "Do it.")
+        parser.prog = "job"
+        argv = [f"--db={self.db}", f"--output_dir={self.folder / folder}", *flags]
+        return run_job(parser, Config, argv, work)
+
+    def record(self, job_id=1):
+        with store.open_store(self.db, read_only=True) as opened:
+            return store.get_job(opened, job_id)
+
+    def open(self):
+        return store.open_store(self.db)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_a_job_that_ends_well_leaves_a_record_of_what_it_did(place):
+    def work(config, job):
+        with job.progress("draw", "image") as bar:
+            bar(0, 7)
+            bar(5, 7, loss=0.25)
+        job.add_output(config.output_dir / "a.csv")
+        print("a result")
+
+    assert place.run(work, "--run_name=my 'run'; x") == 0
+    record = place.record()
+    assert record["kind"] == "make_demo"
+    assert record["name"] == "my 'run'; x"
+    assert record["state"] == "done"
+    assert record["attempt"] == 1
+    assert (record["task"], record["unit"]) == ("draw", "image")
+    assert (record["done"], record["total"]) == (5, 7)
+    assert record["numbers"] == {"loss": 0.25}
+    assert record["outputs"] == [str(place.folder / "out" / "a.csv")]
+    assert record["pid"] == os.getpid()
+    assert record["output_dir"] == str(place.folder / "out")
+    assert record["parameters"]["run_name"] == "my 'run'; x"
+    assert "--run_name=my 'run'; x" in record["arguments"]
+    assert "a result" in Path(record["log_path"]).read_text()
+
+
+def test_a_failure_is_recorded_in_one_line(place):
+    def work(_config, _job):
+        msg = "\ntest.csv:4: latitude is 95\ntest.csv:5: latitude is 96"
+        raise ConfigError(msg)
+
+    assert place.run(work) == 2
+    record = place.record()
+    assert record["state"] == "failed"
+    assert record["error"] == "test.csv:4: latitude is 95"
+    assert "test.csv:5: latitude is 96" in Path(record["log_path"]).read_text()
+
+
+def test_a_fault_of_our_own_is_recorded_with_its_traceback_in_the_log(place):
+    def work(_config, _job):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        place.run(work)
+    record = place.record()
+    assert (record["state"], record["error"]) == ("failed", "ZeroDivisionError")
+    assert "Traceback" in Path(record["log_path"]).read_text()
+
+
+def test_long_causes_are_cut():
+    assert len(one_line(ConfigError("x" * 5000))) == 500
+
+
+def test_progress_is_written_while_the_job_runs(place):
+    seen = []
+
+    def work(_config, job):
+        with job.progress("encode", "image") as bar:
+            bar(30, 120)
+            wait_for(lambda: place.record()["done"] == 30)
+            seen.append(place.record())
+            bar(60, 120)
+            wait_for(lambda: place.record()["done"] == 60)
+            seen.append(place.record())
+
+    place.run(work)
+    assert [each["state"] for each in seen] == ["running", "running"]
+    assert seen[0]["heartbeat_at"] < seen[1]["heartbeat_at"]
+    assert seen[0]["rate"] is None
+    assert seen[1]["rate"] > 0
+
+
+def test_a_cancelled_job_ends_as_with_ctrl_c(place, capsys):
+    saved = []
+
+    def work(_config, job):
+        with place.open() as opened:
+            store.request_cancel(opened, job.id)
+        try:
+            time.sleep(20)
+        except KeyboardInterrupt:
+            saved.append("state")
+            raise
+
+    assert place.run(work) == 130
+    assert saved == ["state"]
+    assert place.record()["state"] == "cancelled"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ctrl_c_and_term_leave_it_interrupted(place):
+    def press(number):
+        def work(_config, _job):
+            os.kill(os.getpid(), number)
+            time.sleep(20)
+
+        return work
+
+    assert place.run(press(signal.SIGINT), folder="a") == 130
+    assert place.run(press(signal.SIGTERM), folder="b") == 130
+    assert [place.record(1)["state"], place.record(2)["state"]] == ["interrupted", "interrupted"]
+
+
+def test_a_job_whose_record_was_ended_by_another_stops(place):
+    def work(_config, job):
+        with place.open() as opened:
+            assert store.end_job(opened, job.id, 1, "interrupted", error="taken for dead")
+        time.sleep(20)
+
+    assert place.run(work) == 130
+    assert place.record()["error"] == "taken for dead"
+
+
+def test_a_second_job_on_the_same_folder_is_refused_and_told_of_the_first(place, capsys):
+    codes = []
+
+    def work(_config, _job):
+        codes.append(place.run(lambda _config, _job: None, "--run_name=second"))
+
+    assert place.run(work, "--run_name=first") == 0
+    assert codes == [2]
+    error = capsys.readouterr().err
+    assert "job 1" in error
+    assert "first" in error
+    assert str(os.getpid()) in error
+
+
+def test_a_resumed_job_takes_its_record_over(place):
+    def stopped(_config, _job):
+        raise KeyboardInterrupt
+
+    place.run(stopped)
+    place.run(lambda _config, _job: None, "--resume")
+    record = place.record()
+    assert (record["state"], record["attempt"]) == ("done", 2)
+    with place.open() as opened:
+        assert len(store.list_jobs(opened)) == 1
+
+
+def test_a_job_of_the_queue_takes_over_the_record_that_it_is_named(place, monkeypatch):
+    seen = []
+
+    def work(_config, job):
+        seen.append((job.id, job.queued, os.environ.get(JOB_VARIABLE)))
+
+    spec = store.JobSpec(
+        kind="make_demo", arguments=(), parameters={}, output_dir=None, cwd=place.folder
+    )
+    with place.open() as opened:
+        store.enqueue_job(opened, dataclasses.replace(spec, name="other"))
+        job_id = store.enqueue_job(opened, spec)
+        store.request_cancel(opened, 1)
+        runner = dataclasses.replace(current_process(), pid=1)
+        assert store.claim_job(opened, runner, most_running=1).job_id == job_id
+    monkeypatch.setenv(JOB_VARIABLE, str(job_id))
+    assert place.run(work) == 0
+    assert seen == [(job_id, True, None)]
+    assert place.record(job_id)["pid"] == os.getpid()
+    assert place.record(job_id)["state"] == "done"
+
+
+def test_a_job_that_needs_no_store_runs_without_one(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    ran = []
+    place = Place(tmp_path)
+    place.db = tmp_path / "file" / "streetclip.db"
+    assert place.run(lambda _config, job: ran.append(job.id)) == 0
+    assert ran == [None]
+    assert "no record of this job is kept" in capsys.readouterr().err
+
+
+SLEEPER = """
+import sys, time
+sys.path.insert(0, {root!r})
+from tests.jobs.test_record import Config
+from jobs.cli import build_config_parser, run_job
+def work(config, job):
+    print("begun", flush=True)
+    time.sleep(60)
+sys.exit(run_job(build_config_parser(Config, "x"), Config, {argv!r}, work))
+"""
+
+
+def test_a_killed_job_is_seen_to_be_interrupted_at_the_next_look(place):
+    root = str(Path(__file__).parents[2])
+    argv = [f"--db={place.db}", f"--output_dir={place.folder / 'out'}"]
+    code = SLEEPER.format(root=root, argv=argv)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begun\n"
+        assert place.record()["state"] == "running"
+        process.kill()
+        process.wait()
+    with place.open() as opened:
+        assert store.interrupt_dead_jobs(opened) == [1]
+    record = place.record()
+    assert record["state"] == "interrupted"
+    assert str(process.pid) in record["error"]
+    assert place.run(lambda _config, _job: None, "--resume") == 0
+    assert place.record()["attempt"] == 2

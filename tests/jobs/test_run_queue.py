@@ -1,0 +1,258 @@
+"""The runner of the queue, with real jobs in processes of their own."""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs import run_queue
+from streetclip import store
+from streetclip.arguments import to_arguments
+from streetclip.config import (
+    CaptionConfig,
+    CheckDataConfig,
+    DemoConfig,
+    RunQueueConfig,
+)
+from streetclip.processes import find_process, is_alive
+
+ROOT = Path(__file__).parents[2]
+HEAD = "image_filename,city,region,country,continent\n"
+
+
+class Queue:
+    """A store with queued jobs over a small manifest."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.db = folder / "streetclip.db"
+        self.csv = folder / "a b;'c.csv"
+        self.csv.write_text(HEAD + "1.jpg,Lyon,Rhône,France,Europe\n2.jpg,Graz,,Austria,Europe\n")
+
+    def add(self, config, cwd=None):
+        folder = getattr(config, "output_dir", None)
+        spec = store.JobSpec(
+            kind=config.kind,
+            arguments=to_arguments(config),
+            parameters=config.to_dict(),
+            output_dir=folder,
+            cwd=cwd or self.folder,
+        )
+        with store.open_store(self.db) as opened:
+            return store.enqueue_job(opened, spec)
+
+    def check(self, **settings):
+        return CheckDataConfig(db=self.db, csv=(self.csv,), **settings)
+
+    def long_job(self):
+        folder = self.folder / "world"
+        return DemoConfig(db=self.db, output_dir=folder, num_train=200_000, num_workers=1)
+
+    def run(self, **settings):
+        with store.open_store(self.db) as opened:
+            runner = run_queue.Runner(opened, RunQueueConfig(db=self.db, **settings))
+            while runner.look():
+                time.sleep(0.05)
+
+    def record(self, job_id):
+        with store.open_store(self.db, read_only=True) as opened:
+            return store.get_job(opened, job_id)
+
+    def wait_for(self, job_id, condition, seconds=60.0):
+        deadline = time.monotonic() + seconds
+        while not condition(self.record(job_id)):
+            assert time.monotonic() < deadline, self.record(job_id)
+            time.sleep(0.05)
+        return self.record(job_id)
+
+    @contextlib.contextmanager
+    def started(self, *flags):
+        """The runner as its own process, ended in any case."""
+        command = [sys.executable, str(ROOT / "jobs" / "run_queue.py"), f"--db={self.db}", *flags]
+        with (self.folder / "runner.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def queue(tmp_path):
+    return Queue(tmp_path)
+
+
+@contextlib.contextmanager
+def killed_at_last(queue, job_id):
+    """Leave nothing running, however the test ends."""
+    try:
+        yield
+    finally:
+        record = queue.record(job_id)
+        found = None if record["pid"] is None else find_process(int(record["pid"]))
+        if found is not None and found.pid != os.getpid() and record["state"] == "running":
+            os.killpg(found.pid, signal.SIGKILL)
+
+
+def test_queued_jobs_run_in_their_order_one_at_a_time(queue):
+    job_ids = [queue.add(queue.check()) for _ in range(3)]
+    queue.run(max_jobs=1)
+    records = [queue.record(job_id) for job_id in job_ids]
+    assert [each["state"] for each in records] == ["done"] * 3
+    assert [each["attempt"] for each in records] == [1] * 3
+    for before, after in itertools.pairwise(records):
+        assert before["ended_at"] <= after["started_at"]
+    assert "All good." in Path(records[0]["log_path"]).read_text()
+
+
+def test_arguments_are_words_of_a_list_and_never_shell_text(queue):
+    folder = queue.folder / "out $(touch x) `touch x`; touch x\n'\""
+    config = CaptionConfig(db=queue.db, train_csv=queue.csv, output_dir=folder)
+    job_id = queue.add(config)
+    queue.run()
+    record = queue.record(job_id)
+    assert record["state"] == "done", record["error"]
+    assert (folder / "train_captions.csv").exists()
+    assert record["outputs"] == [str(folder / "train_captions.csv")]
+    assert not (queue.folder / "x").exists()
+
+
+def test_a_file_that_vanished_is_told_in_one_line(queue):
+    job_id = queue.add(queue.check())
+    queue.csv.unlink()
+    queue.run()
+    record = queue.record(job_id)
+    assert record["state"] == "failed"
+    assert "found" in record["error"]
+    assert "Traceback" not in Path(record["log_path"]).read_text()
+
+
+def test_a_job_that_dies_before_its_record_is_its_own_is_told_by_its_last_line(queue):
+    spec = store.JobSpec(
+        kind="check_data",
+        arguments=(f"--db={queue.db}", "--no_such_flag=1"),
+        parameters={},
+        output_dir=None,
+        cwd=queue.folder,
+    )
+    with store.open_store(queue.db) as opened:
+        job_id = store.enqueue_job(opened, spec)
+    queue.run()
+    record = queue.record(job_id)
+    assert record["state"] == "failed"
+    assert "--no_such_flag" in record["error"] or "--csv" in record["error"]
+
+
+def test_a_folder_to_work_in_that_vanished_fails_the_job_and_not_the_runner(queue):
+    job_id = queue.add(queue.check(), cwd=queue.folder / "gone")
+    other = queue.add(queue.check())
+    queue.run()
+    assert queue.record(job_id)["state"] == "failed"
+    assert "gone" in queue.record(job_id)["error"]
+    assert queue.record(other)["state"] == "done"
+
+
+def test_a_job_of_the_queue_draws_no_bar_into_its_log(queue):
+    (queue.folder / "images").mkdir()
+    job_id = queue.add(queue.check(image_dir=queue.folder / "images", num_workers=0))
+    queue.run()
+    record = queue.record(job_id)
+    assert record["total"] == 2
+    assert "it/s" not in Path(record["log_path"]).read_text()
+
+
+def test_a_cancelled_job_ends_and_the_next_begins(queue):
+    first = queue.add(queue.long_job())
+    second = queue.add(queue.check())
+    with queue.started(), killed_at_last(queue, first):
+        queue.wait_for(first, lambda record: record["done"])
+        assert queue.record(second)["state"] == "queued"
+        with store.open_store(queue.db) as opened:
+            store.request_cancel(opened, first)
+        queue.wait_for(second, lambda record: record["state"] == "done")
+    record = queue.record(first)
+    assert record["state"] == "cancelled"
+    assert 0 < record["done"] < record["total"]
+
+
+def test_a_job_that_was_killed_is_interrupted_and_goes_on_when_asked(queue):
+    job_id = queue.add(queue.long_job())
+    with queue.started(), killed_at_last(queue, job_id):
+        record = queue.wait_for(job_id, lambda record: record["done"])
+        os.killpg(int(record["pid"]), signal.SIGKILL)
+        record = queue.wait_for(job_id, lambda record: record["state"] != "running")
+    assert record["state"] == "interrupted"
+    assert "SIGKILL" in record["error"]
+    arguments = to_arguments(queue.check())  # something shorter
+    with store.open_store(queue.db) as opened:
+        store.requeue_job(opened, job_id, arguments)
+    assert queue.record(job_id)["state"] == "queued"
+
+
+def test_a_job_outlives_its_runner_and_another_takes_the_queue(queue):
+    first = queue.add(
+        DemoConfig(
+            db=queue.db,
+            output_dir=queue.folder / "w",
+            num_train=150,
+            num_val=5,
+            num_test=5,
+            num_workers=0,
+        )
+    )
+    second = queue.add(queue.check())
+    with queue.started() as runner, killed_at_last(queue, first):
+        record = queue.wait_for(first, lambda record: record["done"])
+        runner.kill()
+        runner.wait()
+        assert is_alive(find_process(int(record["pid"])))
+        with queue.started():
+            queue.wait_for(second, lambda record: record["state"] == "done")
+    assert queue.record(first)["state"] == "done"
+    assert queue.record(first)["attempt"] == 1
+
+
+def test_a_runner_that_is_asked_to_end_leaves_its_jobs_running(queue):
+    job_id = queue.add(queue.long_job())
+    with queue.started() as runner, killed_at_last(queue, job_id):
+        record = queue.wait_for(job_id, lambda record: record["done"])
+        runner.terminate()
+        assert runner.wait(timeout=20) == 130
+        assert is_alive(find_process(int(record["pid"])))
+        assert queue.record(job_id)["state"] == "running"
+
+
+DEAF = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_job_that_hears_nothing_is_killed_in_the_end(queue):
+    job_id = queue.add(queue.check())
+    command = [sys.executable, "-c", DEAF]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as deaf:
+        assert deaf.stdout.readline() == b"up\n"
+        with store.open_store(queue.db) as opened:
+            process = find_process(deaf.pid)
+            store.claim_job(opened, process, most_running=1)
+            store.request_cancel(opened, job_id)
+            runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=0.3))
+            began = time.monotonic()
+            while runner.look():
+                if time.monotonic() - began < 0.2:
+                    assert deaf.poll() is None
+                time.sleep(0.02)
+                deaf.poll()
+        assert deaf.wait() == -signal.SIGKILL
+        assert time.monotonic() - began > 0.5
+    assert queue.record(job_id)["state"] == "cancelled"
