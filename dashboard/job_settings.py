@@ -17,7 +17,6 @@ from dashboard.roots import Roots, exists, is_file, is_folder
 from streetclip import captions
 from streetclip.config import JOB_CONFIGS, JobConfig
 from streetclip.errors import ConfigError, shown
-from streetclip.hub_ids import looks_like_hub_id
 
 Widget = Literal[
     "flag", "choice", "choices", "words", "number", "text", "file", "folder", "output", "source"
@@ -114,6 +113,12 @@ class Setting:
         """Whether it names a file or folder."""
         return self.widget in {"file", "folder", "output", "source"}
 
+    def names_path(self, text: str, roots: Roots) -> bool:
+        """Whether a value is a path, not a built-in name or a model on the hub."""
+        if not self.is_path or not text or text in self.words:
+            return False
+        return self.widget != "source" or bool(self.words) or not roots.is_hub_id(text)
+
 
 def settings_of(kind: str) -> tuple[Setting, ...]:
     """What can be set for a job: what it needs first, then what is usual, then the rest.
@@ -199,10 +204,9 @@ def check_paths(kind: str, values: Mapping[str, Any], roots: Roots) -> None:
         value = values.get(each.name, each.default)
         paths = value if isinstance(value, tuple) else (value,)
         for path in paths:
-            if path is None or not each.is_path or str(path) in each.words:
-                continue
-            if each.widget != "source" or not looks_like_hub_id(str(path)):
-                roots.check(each.flag, str(path))
+            text = "" if path is None else str(path)
+            if each.names_path(text, roots):
+                roots.check(each.flag, text)
 
 
 def _setting(field: "dataclasses.Field[Any]", hint: Any, is_usual: bool) -> Setting:

@@ -61,8 +61,7 @@ class Roots:
         Raises:
             ConfigError: As `check`; also where the text names neither a hub id nor anything there.
         """
-        is_upwards = ".." in Path(text).parts
-        if looks_like_hub_id(text) and not is_upwards and not exists(self.base / text):
+        if self.is_hub_id(text):
             return None
         path = self.check(flag, text)
         if not exists(path):
@@ -72,6 +71,10 @@ class Roots:
             )
             raise ConfigError(msg)
         return path
+
+    def is_hub_id(self, text: str) -> bool:
+        """Whether a text names a model on the hub, as nothing of that name is here."""
+        return looks_like_hub_id(text) and not exists(self.base / text)
 
     def written(self, path: Path) -> str:
         """A path as a form shows it: relative to the working folder where it lies in it."""

@@ -13,4 +13,5 @@ def looks_like_hub_id(source: str) -> bool:
         (True, False)
     """
     suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(suffixes)
+    is_path = ".." in source or source.endswith(suffixes)  # the hub has no name with two dots
+    return bool(_HUB_ID.fullmatch(source)) and not is_path

@@ -7,25 +7,12 @@ import streamlit as st
 
 from dashboard import job_settings, launcher, state
 from dashboard.components import browser, markup
+from dashboard.job_chain import Prefill
 from dashboard.job_settings import Draft, Setting
 from dashboard.roots import JobOptions
 from streetclip.errors import StreetClipError
 
 _ROWS_OF_WORDS: Final = 3
-
-
-class Prefill(NamedTuple):
-    """What a form begins with.
-
-    Attributes:
-        origin: Where that is from, as "again 3"; another one replaces what was typed.
-        draft: The texts.
-        words: What the form says of it; "" for nothing.
-    """
-
-    origin: str
-    draft: Draft
-    words: str = ""
 
 
 class _Problem(NamedTuple):

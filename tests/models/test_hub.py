@@ -95,6 +95,7 @@ def test_a_folder_that_is_not_there_is_not_taken_for_a_hub_id(tmp_path):
         ("outputs/training/best_model", False),
         ("outputs/best_model.pt", False),
         ("../model", False),
+        ("a/..", False),
         ("./model", False),
         ("~/model", False),
         ("", False),
