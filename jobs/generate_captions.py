@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def generate_captions(config: CaptionConfig, job: Job) -> None:
     """Write the captions files, all or none, and print what was written.
 
+    What a killed job left half written in the folder is removed.
+
     Args:
         config: The flags.
         job: Its record.
@@ -41,6 +43,9 @@ def generate_captions(config: CaptionConfig, job: Job) -> None:
         TemplateError: A template is unknown or malformed, or fits no image.
         ResourceError: The disk is full.
     """
+    from streetclip.files import clear_leftovers
+
+    clear_leftovers(config.output_dir)
     destinations = {split: config.output_dir / f"{split}_captions.csv" for split in config.inputs()}
     if not config.overwrite:
         _refuse_existing(list(destinations.values()))

@@ -8,6 +8,7 @@ from typing import Any
 
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, ModelError, OutputError, shown
+from streetclip.files import clear_leftovers
 from streetclip.models.checkpoints import read_payload
 from streetclip.training.curves import Curves, Point
 from streetclip.training.results import EpochRecord
@@ -84,7 +85,8 @@ class TrainingState:
 def check_output_dir(config: TrainConfig) -> None:
     """Refuse to train over what an earlier training left.
 
-    Cheap; to be called before a model is loaded.
+    Cheap; to be called before a model is loaded. What a killed training left half written is
+    removed, and a replacement of `best_model/` that it cut short is finished.
 
     Raises:
         OutputError: The folder holds a training and `--resume` is not given, or it holds a model
@@ -94,6 +96,7 @@ def check_output_dir(config: TrainConfig) -> None:
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: is a file; expected a folder. Name another --output_dir."
         raise OutputError(msg)
+    clear_leftovers(folder)
     found = [n for n in (LAST_CHECKPOINT, BEST_MODEL, BEST_FOLDER) if (folder / n).exists()]
     if not found or (config.resume and LAST_CHECKPOINT in found):
         return

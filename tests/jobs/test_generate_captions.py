@@ -110,6 +110,16 @@ def test_a_full_disk_leaves_nothing_half_written(inputs, tmp_path, capsys, monke
     assert "the disk is full" in capsys.readouterr().err
 
 
+def test_what_a_killed_job_left_half_written_goes(inputs, tmp_path):
+    half = tmp_path / "out" / ".streetclip-abcdefgh.tmp" / "new" / "train_captions.csv"
+    half.parent.mkdir(parents=True)
+    half.write_text("image_filename,ci")
+    assert main(flags(inputs, tmp_path / "out")) == 0
+    assert sorted(contents(tmp_path / "out")) == [
+        "test_captions.csv", "train_captions.csv", "val_captions.csv"
+    ]  # fmt: skip
+
+
 def test_equal_captions_are_warned_about(inputs, tmp_path, capsys):
     assert main(flags(inputs, tmp_path / "out", "--templates", "paper")) == 0
     assert "all captions are equal" in capsys.readouterr().err

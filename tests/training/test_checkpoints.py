@@ -83,3 +83,15 @@ def test_every_difference_is_named(tmp_path):
     assert "gone was 'x', is 'None'" in message
     assert "new was 'None', is 'y'" in message
     assert "--beta2" not in message
+
+
+def test_a_resume_finishes_a_folder_that_a_kill_left_without_its_name(world):
+    config = world.config(resume=True)
+    (config.output_dir / ".streetclip-abcdefgh.tmp" / "old" / "best_model").mkdir(parents=True)
+    new = config.output_dir / ".streetclip-abcdefgh.tmp" / "new" / "best_model"
+    new.mkdir(parents=True)
+    (new / "model.safetensors").write_bytes(b"newer")
+    (config.output_dir / "last_checkpoint.pt").write_bytes(b"")
+    check_output_dir(config)
+    names = {str(each.relative_to(config.output_dir)) for each in config.output_dir.rglob("*")}
+    assert names == {"last_checkpoint.pt", "best_model", "best_model/model.safetensors"}
