@@ -57,18 +57,36 @@ class TrainingPoint(NamedTuple):
 
 def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = None) -> int:
     """Add a training in state `running`, of the job that makes it if any, and give its id."""
-    values = asdict(spec)
-    values["commit_sha"] = values.pop("commit")
-    for name in ("train_csv", "val_csv", "output_dir"):
-        values[name] = str(values[name])
-    for name in ("config", "versions"):
-        values[name] = to_json(values[name])
     now = utc_now()
-    values |= {"state": "running", "created_at": now, "updated_at": now}
-    if job_id is not None:
-        values["job_id"] = job_id
+    values = _columns(spec, job_id) | {"state": "running", "created_at": now, "updated_at": now}
     with store.transaction():
         return store.insert("trainings", values)
+
+
+def restart_training(
+    store: Store, training_id: int, spec: TrainingSpec, *, job_id: int | None = None
+) -> None:
+    """Begin a training anew that was stopped before its first checkpoint: its points go.
+
+    Raises:
+        StoreError: There is no such training.
+    """
+    values = _columns(spec, job_id) | {"state": "running", "error": None, "best": None}
+    with store.transaction() as connection:
+        names = ", ".join(f"{name} = ?" for name in values)
+        changes = f"{names}, updated_at = ?"
+        _touch(store, training_id, changes, (*values.values(), utc_now()))
+        connection.execute("DELETE FROM training_points WHERE training_id = ?", (training_id,))
+
+
+def find_begun_training(store: Store, output_dir: str | Path) -> int | None:
+    """The newest training with this folder, if it was stopped before any checkpoint was chosen."""
+    found = store.rows(
+        "SELECT id, state <> 'done' AND best IS NULL FROM trainings WHERE output_dir = ? "
+        "ORDER BY id DESC LIMIT 1",
+        (str(output_dir),),
+    )
+    return int(found[0][0]) if found and found[0][1] else None
 
 
 def find_training(store: Store, output_dir: str | Path) -> int | None:
@@ -134,27 +152,44 @@ def list_trainings(store: Store) -> pd.DataFrame:
 
     Returns:
         A frame with id, name, state, error, model_source, train_csv, val_csv, output_dir,
-        commit_sha, created_at, updated_at, config (a dict), best (as `set_training_best` takes
-        it, or None), job_id (missing where no job is known).
+        commit_sha, created_at, updated_at, config and versions (dicts), best (as
+        `set_training_best` takes it, or None), job_id (missing where no job is known).
     """
     frame = store.frame(
         "SELECT id, name, state, error, model_source, train_csv, val_csv, output_dir, commit_sha, "
-        "created_at, updated_at, config, best, job_id FROM trainings ORDER BY id DESC"
+        "created_at, updated_at, config, versions, best, job_id FROM trainings ORDER BY id DESC"
     )
-    for name in ("config", "best"):
+    for name in ("config", "versions", "best"):
         values = [json.loads(text) if isinstance(text, str) else None for text in frame[name]]
         frame[name] = pd.Series(values, dtype=object)
     return frame.astype({"job_id": "Int64"})
 
 
-def training_curves(store: Store, training_id: int) -> pd.DataFrame:
-    """The points of a training: step, epoch, name, value, by name and step."""
+def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd.DataFrame:
+    """The points of a training: step, epoch, name, value, by name and step.
+
+    Args:
+        store: The store.
+        training_id: From `start_training`.
+        from_step: Only points at this step or later. A training writes in the order of steps, so
+            that who has read up to a step lacks nothing before it; at that step there may be more.
+    """
     frame = store.frame(
-        "SELECT step, epoch, name, value FROM training_points WHERE training_id = ? "
+        "SELECT step, epoch, name, value FROM training_points WHERE training_id = ? AND step >= ? "
         "ORDER BY name, step",
-        (training_id,),
+        (training_id, from_step),
     )
     return frame.astype({"epoch": "float64", "value": "float64"})
+
+
+def _columns(spec: TrainingSpec, job_id: int | None) -> dict[str, Any]:
+    values = asdict(spec)
+    values["commit_sha"] = values.pop("commit")
+    for name in ("train_csv", "val_csv", "output_dir"):
+        values[name] = str(values[name])
+    for name in ("config", "versions"):
+        values[name] = to_json(values[name])
+    return values if job_id is None else values | {"job_id": job_id}
 
 
 def _touch(store: Store, training_id: int, changes: str, values: tuple[Any, ...]) -> None:

@@ -32,34 +32,28 @@ class Recorder:
         Args:
             database: Opened for writing.
             origin: What the training is made of.
-            training_id: Of a training to go on with. Where the store does not know it for this
-                folder, as another store was in use then, a new one is registered; its points are
-                all written, since they are in the checkpoint too.
+            training_id: Of a training to go on with; None where there is no checkpoint, so that a
+                resume begins anew what was stopped before its first. Where the store does not know
+                it for this folder, as another store was in use then, a new one is registered; its
+                points are all written, since they are in the checkpoint too.
             job_id: The job that trains, if it has a record.
         """
-        config = origin.config
-        folder = str(config.output_dir.resolve())
-        known = store.find_training(database, folder) if training_id is not None else None
+        folder = str(origin.config.output_dir.resolve())
         self._database = database
         self._job_id = job_id
         self._best_path = Path(folder) / BEST_MODEL
         self._best_written: dict[str, Any] | None = None
         self._num_written = 0
         self._written_at = float("-inf")
-        self.training_id = known or store.start_training(
-            database,
-            store.TrainingSpec(
-                name=config.run_name or config.output_dir.name,
-                model_source=origin.base_model,
-                train_csv=config.train_csv,
-                val_csv=config.val_csv,
-                output_dir=folder,
-                config=config.to_dict(),
-                versions=origin.to_dict()["versions"],
-                commit=origin.to_dict()["commit"],
-            ),
-            job_id=job_id,
-        )
+        known = store.find_training(database, folder) if training_id is not None else None
+        self.training_id = known or self._begin(_spec(origin, folder), origin.config.resume)
+
+    def _begin(self, spec: store.TrainingSpec, is_resume: bool) -> int:
+        stopped = store.find_begun_training(self._database, spec.output_dir)
+        if is_resume and stopped is not None:
+            store.restart_training(self._database, stopped, spec, job_id=self._job_id)
+            return stopped
+        return store.start_training(self._database, spec, job_id=self._job_id)
 
     def set_state(self, state: store.RunState, error: str | None = None) -> None:
         """Say how the training stands."""
@@ -93,3 +87,17 @@ class Recorder:
         if due and len(points) > self._num_written:
             store.log_training_points(self._database, self.training_id, points[self._num_written :])
             self._num_written, self._written_at = len(points), time.monotonic()
+
+
+def _spec(origin: Origin, folder: str) -> store.TrainingSpec:
+    config, made_of = origin.config, origin.to_dict()
+    return store.TrainingSpec(
+        name=config.run_name or config.output_dir.name,
+        model_source=origin.base_model,
+        train_csv=config.train_csv,
+        val_csv=config.val_csv,
+        output_dir=folder,
+        config=config.to_dict(),
+        versions=made_of["versions"],
+        commit=made_of["commit"],
+    )

@@ -6,10 +6,12 @@ from streetclip.errors import StoreError
 from streetclip.store import (
     TrainingPoint,
     TrainingSpec,
+    find_begun_training,
     find_training,
     list_trainings,
     log_training_points,
     open_store,
+    restart_training,
     set_training_best,
     set_training_state,
     start_training,
@@ -46,6 +48,51 @@ def test_trainings_are_listed_newest_first(store):
     assert listed["state"].tolist() == ["running", "failed"]
     assert listed["error"].tolist()[1] == "out of memory"
     assert listed["config"].tolist()[0] == {"learning_rate": 1e-6}
+    assert listed["versions"].tolist()[1] == {"torch": "2.13.0"}
+
+
+def test_a_training_stopped_before_its_first_checkpoint_begins_anew_under_its_number(store):
+    start_training(store, spec())
+    stopped = start_training(store, spec())
+    log_training_points(store, stopped, [(3, 0.5, "loss", 4.5)])
+    set_training_state(store, stopped, "failed", "a fault")
+    assert find_begun_training(store, "outputs/training") == stopped
+    restart_training(store, stopped, spec(name="again", config={"seed": 7}), job_id=5)
+    listed = list_trainings(store)
+    assert listed["name"].tolist() == ["again", "demo"]
+    assert listed["state"].tolist() == ["running", "running"]
+    assert listed["error"].tolist() == [None, None]
+    assert listed["config"].tolist()[0] == {"seed": 7}
+    assert listed["job_id"].tolist()[0] == 5
+    assert training_curves(store, stopped).empty
+
+
+def test_a_training_with_a_checkpoint_or_an_end_is_not_begun_anew(store):
+    assert find_begun_training(store, "outputs/training") is None
+    first = start_training(store, spec())
+    set_training_best(store, first, {"epoch": 1})
+    assert find_begun_training(store, "outputs/training") is None
+    second = start_training(store, spec())
+    assert find_begun_training(store, "outputs/other") is None
+    set_training_state(store, second, "done")
+    assert find_begun_training(store, "outputs/training") is None
+
+
+def test_points_can_be_read_from_a_step_on(store):
+    training = start_training(store, spec())
+    points = [
+        (1, 0.1, "loss", 3.0),
+        (2, 0.2, "loss", 2.0),
+        (2, 0.2, "lr", 1.0),
+        (3, 0.3, "lr", 2.0),
+    ]
+    log_training_points(store, training, points)
+    found = training_curves(store, training, from_step=2)
+    assert list(zip(found["name"], found["step"], strict=True)) == [
+        ("loss", 2),
+        ("lr", 2),
+        ("lr", 3),
+    ]
 
 
 def test_a_list_says_which_checkpoint_was_chosen_and_by_which_job(store):

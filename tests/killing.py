@@ -1,0 +1,191 @@
+"""Kill jobs at random moments, resume them, and compare what they leave in the end.
+
+For tests, which kill a few times, and for the measurements, which kill often.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from streetclip.store import list_trainings, open_store, training_curves
+
+ROOT = Path(__file__).parents[1]
+OF_THE_MACHINE = ("images_per_s", "memory_mib")
+"""Curves that no two runs share."""
+
+_BAR = b"%|"  # of tqdm: the work has begun
+_LONGEST_START_S = 4.0
+_SHARE_IN_START = 0.2
+_PATIENCE_S = 300.0
+
+
+def run_job(name: str, arguments: Sequence[str]) -> str:
+    """Run a job undisturbed, and give what it printed.
+
+    Args:
+        name: Of its file in `jobs/`.
+        arguments: Its flags.
+
+    Raises:
+        RuntimeError: It failed; with its stderr.
+    """
+    with _Session(name, arguments) as session:
+        return session.finish()
+
+
+def run_killed(
+    name: str, arguments: Sequence[str], *, num_kills: int, longest_s: float, seed: int
+) -> int:
+    """Run a job with `--resume`, kill it and all its processes, and again, until it is done.
+
+    Args:
+        name: Of its file in `jobs/`.
+        arguments: Its flags.
+        num_kills: How often; then it is left alone.
+        longest_s: A kill comes within so many seconds of work, evenly at random; one in five comes
+            while the job still starts.
+        seed: Of the moments.
+
+    Returns:
+        How often it was killed: fewer times where it was done before.
+
+    Raises:
+        RuntimeError: It failed on its own account; with its stderr.
+    """
+    moments = random.Random(seed)
+    for num_done in range(num_kills):
+        in_start = moments.random() < _SHARE_IN_START
+        delay_s = moments.uniform(0, _LONGEST_START_S if in_start else longest_s)
+        with _Session(name, (*arguments, "--resume")) as session:
+            if not in_start:
+                session.wait_for_bar()
+            if not session.kill_after(delay_s):
+                session.finish()
+                return num_done
+    run_job(name, (*arguments, "--resume"))
+    return num_kills
+
+
+class _Session:
+    """One process of a job, with its own in a group of their own."""
+
+    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, f"jobs/{name}.py", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._stdout, self._stderr = bytearray(), bytearray()
+        self._readers = [
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in (
+                (self._process.stdout, self._stdout),
+                (self._process.stderr, self._stderr),
+            )
+        ]
+        for each in self._readers:
+            each.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for each in self._readers:
+            each.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            stream.close()
+
+    def wait_for_bar(self) -> None:
+        """Wait until the work has begun, or the job has ended."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while _BAR not in self._stderr and self._process.poll() is None:
+            if time.monotonic() > deadline:
+                msg = f"no bar within {_PATIENCE_S:.0f} s: {self._stderr.decode()}"
+                raise RuntimeError(msg)
+            time.sleep(0.005)
+
+    def kill_after(self, delay_s: float) -> bool:
+        """Kill the whole group a moment later; False if the job had ended by then."""
+        try:
+            self._process.wait(delay_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait() == -signal.SIGKILL
+        return False
+
+    def finish(self) -> str:
+        """Wait for the end, which must be a good one; give what was printed."""
+        status = self._process.wait(_PATIENCE_S)
+        for each in self._readers:
+            each.join()
+        if status:
+            msg = f"exit code {status}: {self._stderr.decode()}"
+            raise RuntimeError(msg)
+        return self._stdout.decode()
+
+    @staticmethod
+    def _read(stream: Any, into: bytearray) -> None:
+        while piece := stream.read1():
+            into += piece
+
+
+def training_differences(output_dir: Path, db: Path, other_dir: Path, other_db: Path) -> list[str]:
+    """Name what two finished trainings do not share to the last bit.
+
+    Compared are the weights of `best_model.pt`, the weights, optimizer state and records of
+    `last_checkpoint.pt`, and the curves and state in the store; not the speed, nor the memory.
+
+    Args:
+        output_dir: Folder of the one.
+        db: Its store, which holds no other training.
+        other_dir: Folder of the other.
+        other_db: Its store, likewise.
+    """
+    one, other = (
+        dict(_outcome(folder, store)) for folder, store in ((output_dir, db), (other_dir, other_db))
+    )
+    return sorted(name for name in {**one, **other} if one.get(name) != other.get(name))
+
+
+def _outcome(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
+    best = torch.load(output_dir / "best_model.pt", weights_only=True)
+    yield from _leaves("best_model.pt", best["model"])
+    last = torch.load(output_dir / "last_checkpoint.pt", weights_only=True)
+    resume = last["resume"]
+    kept = ("step", "epochs", "best", "best_sha256", "window", "optimizer", "scaler")
+    yield from _leaves("last_checkpoint.pt", last["model"])
+    yield from _leaves("last_checkpoint.pt", {name: resume[name] for name in kept})
+    points = [point for point in resume["points"] if point[2] not in OF_THE_MACHINE]
+    yield "last_checkpoint.pt points", points
+    with open_store(db, read_only=True) as store:
+        trainings = list_trainings(store)
+        yield "states", trainings["state"].tolist()
+        curves = training_curves(store, int(trainings["id"].iloc[0]))
+    curves = curves[~curves["name"].isin(OF_THE_MACHINE)]
+    yield "curves in the store", list(curves.itertuples(index=False, name=None))
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every plain value in nested dicts and lists, by its path; tensors as their bytes."""
+    if isinstance(value, torch.Tensor):
+        yield name, (value.dtype, tuple(value.shape), value.numpy().tobytes())
+    elif isinstance(value, dict | list | tuple):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in pairs:
+            yield from _leaves(f"{name} {key}", each)
+    else:
+        yield name, value

@@ -1,0 +1,40 @@
+"""A training killed with KILL at random moments, resumed each time, as a user would in a shell."""
+
+from tests.killing import run_job, run_killed, training_differences
+
+NUM_KILLS = 3
+
+
+def flags(world, folder):
+    """A training of 60 steps, with a checkpoint after every third and at each epoch's end."""
+    return (
+        f"--train_csv={world / 'train.csv'}",
+        f"--val_csv={world / 'val.csv'}",
+        f"--image_dir={world / 'images'}",
+        f"--model_name={world / 'model'}",
+        f"--output_dir={folder / 'training'}",
+        f"--db={folder / 'streetclip.db'}",
+        "--batch_size=8",
+        "--num_epochs=6",
+        "--learning_rate=1e-3",
+        "--checkpoint_every=3",
+        "--num_workers=1",
+        "--device=cpu",
+        "--precision=fp32",
+    )
+
+
+def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_job("train", flags(small_world, whole))
+    num_kills = run_killed(
+        "train", flags(small_world, killed), num_kills=NUM_KILLS, longest_s=1.0, seed=4
+    )
+    assert num_kills == NUM_KILLS
+    differences = training_differences(
+        killed / "training", killed / "streetclip.db", whole / "training", whole / "streetclip.db"
+    )
+    assert differences == []
+    # Nothing half-written is left, and the comparison can tell trainings apart.
+    names = {path.name for path in (killed / "training").iterdir()}
+    assert names == {"best_model", "best_model.pt", "last_checkpoint.pt"}
