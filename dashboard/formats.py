@@ -1,5 +1,6 @@
 """How numbers, times and untrusted texts are written on a page: one definition of each."""
 
+import json
 import math
 import string
 import unicodedata
@@ -258,3 +259,16 @@ def units(unit: str) -> str:
     """
     shown = plain(unit, 20) or "unit"
     return shown if shown.endswith("s") else f"{shown}s"
+
+
+def json_text(value: object) -> str:
+    r"""A value as JSON to read and to copy: what is no plain character is escaped.
+
+    Examples:
+        >>> print(json_text({"name": "é\u202e\ud800"}))
+        {
+          "name": "é\u202e\ud800"
+        }
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)

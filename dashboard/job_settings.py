@@ -111,7 +111,7 @@ class Setting:
     @property
     def is_path(self) -> bool:
         """Whether it names a file or folder."""
-        return self.widget in {"file", "folder", "output", "source"}
+        return self.kind is Path or self.widget == "source"
 
     def names_path(self, text: str, roots: Roots) -> bool:
         """Whether a value is a path, not a built-in name or a model on the hub."""

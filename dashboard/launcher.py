@@ -27,6 +27,9 @@ from streetclip.store import JobSpec, open_store
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
+KINDS: Final = frozenset(JOB_CONFIGS) - {store.RUNNER_KIND}
+"""Jobs that have a command of their own."""
+
 RESUMABLE: Final = ("failed", "cancelled", "interrupted")
 """States that a job can be resumed from."""
 
@@ -98,11 +101,10 @@ def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
     Raises:
         ConfigError: Its files lie outside the roots, or this version has no such job.
     """
-    config_class = JOB_CONFIGS.get(job["kind"])
-    if config_class is None:
+    if job["kind"] not in KINDS:
         msg = f"job {job['id']} is of a kind that this version does not have; it cannot be resumed"
         raise ConfigError(msg)
-    values = from_parameters(config_class, job["parameters"])
+    values = from_parameters(JOB_CONFIGS[job["kind"]], job["parameters"])
     roots = replace(options.roots, base=Path(job["cwd"]))
     job_settings.check_paths(job["kind"], values, roots)
 

@@ -11,6 +11,7 @@ from dashboard.views import (
     compare,
     confusion,
     failures,
+    jobs,
     overview,
     triage,
 )
@@ -39,6 +40,9 @@ def _pages() -> dict[str, list[Any]]:
         "Judgement": [
             page(calibration, "Calibration", "straighten", "calibration"),
             page(compare, "Compare", "compare_arrows", "compare"),
+        ],
+        "Work": [
+            page(jobs, "Jobs", "work", "jobs"),
         ],
     }
 

@@ -95,6 +95,18 @@ _CSS = """
 }
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
+.sc-problem {
+  margin: -0.5rem 0 0; font-size: 0.9rem; overflow-wrap: anywhere;
+  color: color-mix(in srgb, #D55E00 60%, currentColor);
+}
+.sc-log {
+  display: flex; flex-direction: column-reverse; max-height: 22rem; overflow: auto;
+  border-radius: 3px; background: color-mix(in srgb, currentColor 5%, transparent);
+}
+.sc-log pre {
+  margin: 0; padding: 0.5rem 0.8rem; font-size: 0.8rem; line-height: 1.45;
+  white-space: pre-wrap; overflow-wrap: anywhere;
+}
 [class*="st-key-map_of_world"] { flex: none; height: clamp(200px, 55vw, 420px); }
 .st-key-map_canvas { flex: none; height: clamp(320px, 62vh, 640px); }
 .sc-legend {

@@ -1,0 +1,120 @@
+"""What can be done to a job: cancel it, resume it, run it again, go on with what it made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard import job_chain, job_settings, launcher, state
+from dashboard.components import markup
+from dashboard.components.job_cards import Job
+from dashboard.roots import JobOptions
+from streetclip.errors import StreetClipError
+
+_PROBLEM: Final = "job_action_problem"
+
+
+def said() -> None:
+    """Draw what went wrong with the last click, once."""
+    problem = st.session_state.pop(_PROBLEM, "")
+    if problem:
+        markup.notice("Not done", problem, css="sc-alert", role="alert")
+
+
+def cancel(store_path: Path, job: Job, options: JobOptions) -> None:
+    """Draw the button that asks a job to end."""
+    if not options.may_start or job["state"] not in {"queued", "running"}:
+        return
+    is_asked = job["cancel_requested_at"] is not None
+    st.button(
+        "Cancel",
+        key=f"job_cancel_{job['id']}",
+        disabled=is_asked,
+        help=_cancel_help(job),
+        on_click=lambda: _try(launcher.cancel, store_path, int(job["id"])),
+    )
+
+
+def _cancel_help(job: Job) -> str:
+    if job["state"] == "queued":
+        return "It has not begun; nothing is lost."
+    return (
+        "It finishes its step, saves, and can be resumed. If it does not end by itself, it is "
+        "ended after a minute."
+    )
+
+
+def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
+    """Draw the ways on from a job that has ended: resume, run again, what comes next."""
+    if not options.may_start:
+        return
+    problem = _resume_problem(job, options)
+    with st.container(horizontal=True, gap="small"):
+        following = job_chain.next_kind(job)
+        if following is not None:
+            _go(
+                "Train on these captions" if following == "train" else "Evaluate this model",
+                "job_next",
+                "primary",
+                form=following,
+                after=str(job["id"]),
+            )
+        if job["state"] in launcher.RESUMABLE:
+            st.button(
+                "Resume",
+                key="job_resume",
+                type="primary",
+                disabled=bool(problem),
+                help="Go on where it stopped",
+                on_click=lambda: _try(launcher.resume, store_path, int(job["id"]), options),
+            )
+        if job["kind"] in job_settings.FORMS:
+            _go(
+                "Run again with changes",
+                "job_again",
+                "secondary",
+                form=job["kind"],
+                again=str(job["id"]),
+            )
+    if problem:
+        markup.notice("Cannot be resumed from here", problem, css="sc-alert")
+
+
+def commands(job: Job, options: JobOptions) -> None:
+    """Draw the exact commands that do the same in a shell, and that resume it."""
+    if job["kind"] not in launcher.KINDS:
+        return
+    if job["state"] in launcher.RESUMABLE:
+        markup.remark("Resumes it in a shell, under this number:")
+        _command(launcher.shell_command(job, options.roots.base, launcher.arguments_to_resume(job)))
+    markup.remark("What it was started with:")
+    _command(launcher.shell_command(job, options.roots.base))
+
+
+def _command(text: str) -> None:
+    shown = text.encode("utf-8", "replace").decode()
+    st.code(shown, language=None, wrap_lines=True)
+
+
+def _resume_problem(job: Job, options: JobOptions) -> str:
+    if job["state"] not in launcher.RESUMABLE:
+        return ""
+    try:
+        launcher.check_resumable(job, options)
+    except StreetClipError as error:
+        return str(error)
+    return ""
+
+
+def _go(label: str, key: str, kind: Any, **changes: str) -> None:
+    """A button that leads to a form of this page."""
+    leave: dict[str, Any] = {"job": None, "again": None, "after": None}
+    st.button(label, key=key, type=kind, on_click=lambda: state.change(**(leave | changes)))
+
+
+def _try(act: Callable[..., None], *arguments: Any) -> None:
+    try:
+        act(*arguments)
+    except StreetClipError as error:
+        st.session_state[_PROBLEM] = str(error)

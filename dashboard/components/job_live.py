@@ -1,0 +1,86 @@
+"""What runs and what waits: drawn again every two seconds, as long as anything does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard import jobs_health, launcher, loaders, state
+from dashboard.components import job_actions, job_cards, job_log, markup
+from dashboard.roots import JobOptions
+from streetclip.errors import StreetClipError
+
+_POLL_S: Final = 2.0
+_SHORT_LOG: Final = 8 * 1024  # bytes, of each of several jobs that run
+
+
+def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
+    """Draw what changes while jobs run; look again every two seconds as long as any does.
+
+    When one begins or ends, the whole page is drawn again.
+
+    Args:
+        path: The store.
+        options: Whether a runner may be started for what is queued.
+        draw: Draws the part.
+    """
+    seen = _standing(path)
+
+    @st.fragment(run_every=_POLL_S if seen else None)
+    def part() -> None:
+        try:
+            jobs_health.heal(path)
+            if _standing(path) != seen:
+                st.rerun()
+            problem = _see_to_runner(path, options)
+            job_actions.said()
+            draw()
+        except StreetClipError as error:
+            problem = str(error)
+        if problem:
+            markup.notice("The queue", problem, css="sc-alert", role="alert")
+
+    part()
+
+
+def _standing(path: Path) -> list[tuple[Any, ...]]:
+    """What the page beside the live part depends on."""
+    return [(job["id"], job["state"], job["attempt"]) for job in loaders.live_jobs(path)]
+
+
+def _see_to_runner(path: Path, options: JobOptions) -> str:
+    queued = any(job["state"] == "queued" for job in loaders.live_jobs(path))
+    return launcher.ensure_runner(path, options) if queued and options.may_start else ""
+
+
+def now(path: Path, options: JobOptions) -> None:
+    """Draw the jobs that run, then those that wait.
+
+    Args:
+        path: The store.
+        options: Whether they may be cancelled here.
+    """
+    live = loaders.live_jobs(path)
+    st.header("Now", anchor=False)
+    if not live:
+        markup.remark("Nothing runs, and nothing is queued.")
+    for job in live:
+        with st.container(border=True, key=f"job_now_{job['id']}"):
+            job_cards.heading(job)
+            if job["state"] == "running":
+                job_cards.progress(job)
+                job_log.draw(path, job, _SHORT_LOG)
+            with st.container(horizontal=True, gap="small"):
+                job_actions.cancel(path, job, options)
+                _open_button(job)
+
+
+def _open_button(job: dict[str, Any]) -> None:
+    number = str(job["id"])
+    st.button(
+        "Open",
+        key=f"job_open_{number}",
+        help="Its settings, its command and the whole end of its log",
+        on_click=lambda: state.change(job=number),
+    )
