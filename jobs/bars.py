@@ -2,8 +2,8 @@
 
 import io
 import sys
-import typing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from streetclip.store import JobProgress
@@ -14,17 +14,29 @@ _SECONDS_BETWEEN_DRAWINGS = 0.2
 class ProgressBar:
     """A tqdm bar that is a `streetclip.progress.Progress`."""
 
-    def __init__(self, description: str, unit: str, *, visible: bool = True) -> None:
+    def __init__(
+        self,
+        description: str,
+        unit: str,
+        *,
+        visible: bool = True,
+        passing: bool = False,
+        on_close: Callable[["ProgressBar"], None] | None = None,
+    ) -> None:
         """Name the work and what one unit of it is.
 
         Args:
             description: Before the bar.
             unit: After the rate.
             visible: Whether to draw it on stderr; its numbers are kept in any case.
+            passing: Whether to wipe it away when it is closed.
+            on_close: Called with it when it is closed.
         """
         self._description = description
         self._unit = unit
         self._visible = visible
+        self._passing = passing
+        self._on_close = on_close
         self._bar: Any = None
         self._numbers: dict[str, float] = {}
 
@@ -62,8 +74,10 @@ class ProgressBar:
         """Draw the bar a last time."""
         if self._bar is not None:
             self._bar.close()
+        if self._on_close is not None:
+            self._on_close(self)
 
-    def __enter__(self) -> typing.Self:
+    def __enter__(self) -> Self:
         """Use the bar as a context, so that it closes."""
         return self
 
@@ -81,6 +95,7 @@ class ProgressBar:
             unit=self._unit,
             mininterval=_SECONDS_BETWEEN_DRAWINGS,
             dynamic_ncols=True,
+            leave=not self._passing,
             file=sys.stderr if self._visible else _Nowhere(),
         )
 

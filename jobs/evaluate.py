@@ -36,9 +36,7 @@ def _evaluate(config: EvaluateConfig, job: Job) -> None:
     warn_of_skipped_rows(inputs.manifest.problems)
     logger.info("model %s, %s", config.model_source, encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
-    with job.progress("evaluate", "image") as progress:
-        runs = evaluate(inputs, progress, job_id=job.id)
-    for run in runs:
+    for run in evaluate(inputs, job.progress, job_id=job.id):
         job.add_output(run.output_dir)
         _print_run(config, run)
 

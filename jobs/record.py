@@ -64,14 +64,26 @@ class Job:
         self._db = db
         self._ticket = ticket
         self._outputs: list[str] = []
-        self._bar: ProgressBar | None = None
+        self._open_bars: list[ProgressBar] = []
+        self._last_bar: ProgressBar | None = None
         self._can_interrupt = can_interrupt
         self._heart = None if ticket is None else _Heart(db, ticket, self)
 
     def progress(self, description: str, unit: str) -> ProgressBar:
-        """Make the bar of the work that begins now; the record repeats its numbers."""
-        self._bar = ProgressBar(description, unit, visible=not self.queued)
-        return self._bar
+        """Make the bar of the work that begins now; the record repeats its numbers.
+
+        A bar that is made while another is open stands for a part of its work, as a validation
+        does for a training.
+        """
+        bar = ProgressBar(
+            description,
+            unit,
+            visible=not self.queued,
+            passing=bool(self._open_bars),
+            on_close=self._close_bar,
+        )
+        self._open_bars.append(bar)
+        return bar
 
     def add_output(self, path: Path) -> None:
         """Note a file or folder that the job has written."""
@@ -79,8 +91,8 @@ class Job:
 
     @property
     def bar(self) -> ProgressBar | None:
-        """The bar of the work under way."""
-        return self._bar
+        """The bar of the work under way, else the last one; None before the first."""
+        return next(reversed(self._open_bars), self._last_bar)
 
     def interrupt(self, reason: str) -> None:
         """End the work as Ctrl-C does, from another thread."""
@@ -118,11 +130,16 @@ class Job:
         except StreetClipError as second:
             _log.warning("how this job ended could not be recorded: %s", second)
 
+    def _close_bar(self, bar: ProgressBar) -> None:
+        if bar in self._open_bars:
+            self._open_bars.remove(bar)
+            self._last_bar = bar
+
     def _end(self, ticket: "JobTicket", state: "JobState", cause: str | None) -> None:
         from streetclip import store
 
         with store.open_store(self._db) as opened:
-            read = None if self._bar is None else self._bar.read()
+            read = None if self.bar is None else self.bar.read()
             store.beat_job(opened, ticket.job_id, ticket.attempt, read)
             store.end_job(
                 opened, ticket.job_id, ticket.attempt, state, error=cause, outputs=self._outputs

@@ -26,7 +26,7 @@ from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
 from streetclip.models import DualEncoder, class_features
-from streetclip.progress import Progress, no_progress
+from streetclip.progress import Progress, Stages, no_progress, no_stages
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +55,13 @@ class EvaluatedRun:
 
 
 def evaluate(
-    inputs: Inputs, progress: Progress = no_progress, *, job_id: int | None = None
+    inputs: Inputs, stages: Stages = no_stages, *, job_id: int | None = None
 ) -> list[EvaluatedRun]:
     """Predict every image of the test file, store it, and measure.
 
     Args:
         inputs: Of `streetclip.evaluation.inputs.load_inputs`.
-        progress: Told of images done.
+        stages: Told of prompts encoded, then of images done.
         job_id: Record of the job that does it, whose end is the end of its runs.
 
     Returns:
@@ -87,7 +87,7 @@ def evaluate(
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
         if pending:
-            _Evaluation(inputs, database, pending, image_ids, job_id).run(progress)
+            _Evaluation(inputs, database, pending, image_ids, job_id).run(stages)
         return [
             _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
             for strategy, run_id in run_ids.items()
@@ -95,7 +95,10 @@ def evaluate(
 
 
 def build_classifier(
-    encoder: DualEncoder, candidates: Candidates, prompts: captions.PromptSet
+    encoder: DualEncoder,
+    candidates: Candidates,
+    prompts: captions.PromptSet,
+    progress: Progress = no_progress,
 ) -> PlaceClassifier:
     """Encode the class weights of all candidates.
 
@@ -103,6 +106,7 @@ def build_classifier(
         encoder: The model.
         candidates: C countries and M cities.
         prompts: Patterns; the features of several are averaged.
+        progress: Told of the cities' prompts done.
     """
     names = candidates.country_names
     logger.info(
@@ -121,7 +125,7 @@ def build_classifier(
     ]
     return PlaceClassifier(
         country_features_CD=class_features(encoder, country_texts),
-        city_features_MD=class_features(encoder, city_texts),
+        city_features_MD=class_features(encoder, city_texts, progress=progress),
         city_country_M=torch.from_numpy(candidates.city_country_M).to(encoder.device),
         logit_scale=encoder.logit_scale,
     )
@@ -147,11 +151,11 @@ class _Evaluation:
         lacking = [store.pending_image_ids(database, run_id) for run_id in run_ids.values()]
         self.rows = np.flatnonzero(np.isin(image_ids, np.concatenate(lacking))).astype(np.int64)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, stages: Stages) -> None:
         """Predict and store; leave the runs marked for what happened."""
         self._mark("running")
         try:
-            self._predict_pending(progress)
+            self._predict_pending(stages)
         except KeyboardInterrupt:
             self._mark("interrupted")
             raise
@@ -161,9 +165,7 @@ class _Evaluation:
 
     def _mark(self, state: store.RunState, error: str | None = None) -> None:
         for run_id in self.run_ids.values():
-            store.set_run_state(
-                self.database, run_id, state, error=error, job_id=self.job_id
-            )
+            store.set_run_state(self.database, run_id, state, error=error, job_id=self.job_id)
 
     def _mark_failed(self, error: Exception) -> None:
         cause = str(error) if isinstance(error, StreetClipError) else repr(error)
@@ -173,20 +175,24 @@ class _Evaluation:
             # A full disk, say, that stopped the run; the first error is the one to tell.
             logger.warning("the run could not be marked as failed: %s", second)
 
-    def _predict_pending(self, progress: Progress) -> None:
+    def _predict_pending(self, stages: Stages) -> None:
         total = len(self.image_ids)
         done = total - len(self.rows)
         inputs = self.inputs
-        classifier = build_classifier(inputs.encoder, inputs.candidates, inputs.prompts)
+        with stages("prompts", "prompt") as progress:
+            classifier = build_classifier(
+                inputs.encoder, inputs.candidates, inputs.prompts, progress
+            )
         buffer = _Buffer(self.database)
-        progress(done, total)
-        try:
-            for batch in self._batches():
-                buffer.add(self._predict_batch(classifier, batch))
-                done += len(batch.indices_B) + len(batch.errors)
-                progress(done, total)
-        finally:
-            buffer.write()
+        with stages("evaluate", "image") as progress:
+            progress(done, total)
+            try:
+                for batch in self._batches():
+                    buffer.add(self._predict_batch(classifier, batch))
+                    done += len(batch.indices_B) + len(batch.errors)
+                    progress(done, total)
+            finally:
+                buffer.write()
 
     def _batches(self) -> Iterator[ImageBatch]:
         config = self.inputs.config

@@ -15,6 +15,7 @@ from streetclip.errors import ModelError
 from streetclip.models.precision import Precision
 from streetclip.models.preprocessing import build_inputs, build_preprocess
 from streetclip.models.weights import weights_sha256
+from streetclip.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from streetclip.captions import PromptSet
@@ -113,7 +114,9 @@ class DualEncoder:
         with torch.no_grad(), self._inference():
             return self.image_features(pixels_BCHW)
 
-    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 256) -> torch.Tensor:
+    def encode_texts(
+        self, texts: Sequence[str], *, batch_size: int = 256, progress: Progress = no_progress
+    ) -> torch.Tensor:
         """Encode texts, without gradients, in evaluation mode.
 
         Texts are sorted by length into batches, so that little is computed on padding. A text
@@ -122,14 +125,18 @@ class DualEncoder:
         Args:
             texts: T of them.
             batch_size: Most texts at a time.
+            progress: Told of texts done.
 
         Returns:
             Text features TD, float32, of length 1, on `device`, in the order of `texts`.
         """
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
         chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        features = []
         with torch.no_grad(), self._inference():
-            features = [self.text_features([texts[i] for i in chunk]) for chunk in chunks]
+            for chunk in chunks:
+                features.append(self.text_features([texts[i] for i in chunk]))
+                progress(sum(map(len, features)), len(texts))
         if not features:
             return torch.empty(0, self.embedding_dim, device=self.device)
         features_TD = torch.empty_like(torch.cat(features))

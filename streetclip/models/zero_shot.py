@@ -8,10 +8,15 @@ from collections.abc import Sequence
 import torch
 
 from streetclip.models.encoder import DualEncoder
+from streetclip.progress import Progress, no_progress
 
 
 def class_features(
-    encoder: DualEncoder, texts_per_class: Sequence[Sequence[str]], *, batch_size: int = 256
+    encoder: DualEncoder,
+    texts_per_class: Sequence[Sequence[str]],
+    *,
+    batch_size: int = 256,
+    progress: Progress = no_progress,
 ) -> torch.Tensor:
     """Average each class's prompts into one unit vector.
 
@@ -22,6 +27,7 @@ def class_features(
         encoder: Model to encode with.
         texts_per_class: C non-empty lists of texts.
         batch_size: Most texts at a time.
+        progress: Told of distinct texts done.
 
     Returns:
         Class features CD, float32, of length 1, on the encoder's device.
@@ -35,7 +41,7 @@ def class_features(
             raise ValueError(msg)
     unique = list(dict.fromkeys(text for texts in texts_per_class for text in texts))
     row = {text: index for index, text in enumerate(unique)}
-    features_UD = encoder.encode_texts(unique, batch_size=batch_size)
+    features_UD = encoder.encode_texts(unique, batch_size=batch_size, progress=progress)
     means = [features_UD[[row[text] for text in texts]].mean(dim=0) for texts in texts_per_class]
     if not means:
         return features_UD

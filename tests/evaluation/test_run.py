@@ -1,5 +1,6 @@
 """A real evaluation of the small untrained model on the small drawn world."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -14,6 +15,7 @@ from streetclip.config import EvaluateConfig
 from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation.inputs import load_inputs
 from streetclip.evaluation.run import build_classifier, evaluate
+from streetclip.progress import no_progress
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,7 +40,12 @@ def config(small_world, tmp_path):
 
 def run_of(config, progress=None):
     inputs = load_inputs(config)
-    return evaluate(inputs, progress) if progress else evaluate(inputs)
+    return evaluate(
+        inputs,
+        lambda task, _unit: contextlib.nullcontext(
+            progress if progress and task == "evaluate" else no_progress
+        ),
+    )
 
 
 def predictions_of(config, run_id):
