@@ -44,14 +44,14 @@ def _train(config: TrainConfig, job: Job) -> None:
     drawn = is_drawn(config.image_dir)
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
-    with open_store(config.db) as database, job.progress("train", "step") as progress:
+    with open_store(config.db) as database:
         result = train(
             config,
             train_manifest,
             val_manifest,
             encoder,
             database,
-            progress,
+            job.progress,
             drawn=drawn,
             job_id=job.id,
         )

@@ -167,7 +167,10 @@ class TrainConfig(_ComputeOptions, _CaptionOptions):
     beta2: float = option(0.98, above=0, maximum=0.99999, help="second moment of AdamW")
     max_grad_norm: float = option(1.0, above=0, help="gradients are clipped to this norm")
     checkpoint_every: int = option(
-        0, minimum=0, help="steps between resume checkpoints inside an epoch; 0: only at its end"
+        0, minimum=0, help="steps between resume checkpoints inside an epoch; 0: none by steps"
+    )
+    checkpoint_minutes: float = option(
+        15.0, minimum=0, help="minutes between resume checkpoints inside an epoch; 0: none by time"
     )
     seed: int = option(42, minimum=0, help="seed of every random choice")
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from streetclip.datasets.batches import ImageBatch, Preprocess, iterate_batches
+from streetclip.progress import Stages, no_stages
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,13 @@ class ImageSource:
     """
 
     def __init__(
-        self, paths: Sequence[Path], preprocess: Preprocess, *, num_workers: int, keep: bool
+        self,
+        paths: Sequence[Path],
+        preprocess: Preprocess,
+        *,
+        num_workers: int,
+        keep: bool,
+        stages: Stages = no_stages,
     ) -> None:
         """Take what to decode; nothing is decoded yet.
 
@@ -39,12 +46,14 @@ class ImageSource:
             preprocess: The model's own geometry.
             num_workers: Processes that decode; -1 for one a spare core.
             keep: Decode all at the first use and keep the pixels in memory.
+            stages: Told of the images decoded where all are kept.
         """
         self.unreadable: dict[int, str] = {}
         self._paths = paths
         self._preprocess = preprocess
         self._num_workers = num_workers
         self._keep = keep
+        self._stages = stages
         self._kept_NCHW: Tensor | None = None
 
     def batches(self, order: NDArray[np.int64], batch_size: int) -> Iterator[ImageBatch]:
@@ -71,9 +80,13 @@ class ImageSource:
         height, width, channels = _blank(self._preprocess).shape
         kept_NCHW = torch.zeros((len(self._paths), channels, height, width), dtype=torch.uint8)
         _LOG.info("decoding %d images into memory, once", len(self._paths))
-        for batch in self._decode(np.arange(len(self._paths)), _DECODED_AT_ONCE):
-            if len(batch.indices_B):
-                kept_NCHW[torch.from_numpy(batch.indices_B)] = batch.pixels_BCHW
+        num_done, num_images = 0, len(self._paths)
+        with self._stages("decode", "image") as progress:
+            for batch in self._decode(np.arange(num_images), _DECODED_AT_ONCE):
+                if len(batch.indices_B):
+                    kept_NCHW[torch.from_numpy(batch.indices_B)] = batch.pixels_BCHW
+                num_done += len(batch.indices_B) + len(batch.errors)
+                progress(num_done, num_images)
         return kept_NCHW
 
     def _decode(self, order: NDArray[np.int64], batch_size: int) -> Iterator[ImageBatch]:

@@ -15,7 +15,7 @@ from streetclip.datasets.manifest import Manifest
 from streetclip.errors import ConfigError, ManifestError
 from streetclip.models import DualEncoder
 from streetclip.models.checkpoints import build_payload, write_payload
-from streetclip.progress import Progress, no_progress
+from streetclip.progress import Stages, no_progress, no_stages
 from streetclip.training.best import Origin, save_best
 from streetclip.training.checkpoints import (
     BEST_MODEL,
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     val: Manifest,
     encoder: DualEncoder,
     database: store.Store,
-    progress: Progress = no_progress,
+    stages: Stages = no_stages,
     *,
     drawn: bool = False,
     job_id: int | None = None,
@@ -72,7 +72,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         encoder: The model to begin with; it is trained in place. Also to be given to a resume,
             with the weights that the training began with.
         database: Store that receives the curves, opened for writing.
-        progress: Told about each step.
+        stages: Told of images decoded, steps done and images validated.
         drawn: Whether the images are drawn, not photographed; the model card says so.
         job_id: The job that trains, if it has a record in the store.
 
@@ -102,7 +102,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     # What dropout draws is the training's own affair, not the caller's.
     cuda = [encoder.device] if encoder.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        training = _Training(origin, encoder, progress)
+        training = _Training(origin, encoder, stages)
         if not training.is_finished:
             training.run(database, job_id)
             return training.result()
@@ -113,8 +113,9 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
 class _Training:
     """One training under way."""
 
-    def __init__(self, origin: Origin, encoder: DualEncoder, progress: Progress) -> None:
-        self._origin, self._encoder, self._progress = origin, encoder, progress
+    def __init__(self, origin: Origin, encoder: DualEncoder, stages: Stages) -> None:
+        self._origin, self._encoder, self._stages = origin, encoder, stages
+        self._progress = no_progress
         self._config, self._data = origin.config, origin.data
         self._optimizer = build_optimizer(encoder.model, self._config)
         self._scaler = torch.amp.GradScaler(
@@ -183,8 +184,10 @@ class _Training:
         train, val = self._data.train.paths, self._data.val.paths
         preprocess, num_workers = self._encoder.preprocess, self._config.num_workers
         keep = fits_in_memory(len(train) + len(val), preprocess)
-        self._train_images = ImageSource(train, preprocess, num_workers=num_workers, keep=keep)
-        self._val_images = ImageSource(val, preprocess, num_workers=num_workers, keep=keep)
+        self._train_images, self._val_images = (
+            ImageSource(paths, preprocess, num_workers=num_workers, keep=keep, stages=self._stages)
+            for paths in (train, val)
+        )
 
     def _run_or_save(self, recorder: Recorder) -> None:
         try:
@@ -203,13 +206,15 @@ class _Training:
             self._val_images,
             batch_size=self._config.batch_size,
             seed=self._config.seed,
+            stages=self._stages,
         )
-        self._progress(self._state.step, self._num_steps)
-        for epoch in range(len(self._state.epochs), self._config.num_epochs + 1):
-            if epoch:
-                self._train_epoch(epoch, recorder)
-            self._validate(epoch, validator)
-            self._save(recorder)
+        with self._stages("train", "step") as self._progress:
+            self._progress(self._state.step, self._num_steps)
+            for epoch in range(len(self._state.epochs), self._config.num_epochs + 1):
+                if epoch:
+                    self._train_epoch(epoch, recorder)
+                self._validate(epoch, validator)
+                self._save(recorder)
 
     def _train_epoch(self, epoch: int, recorder: Recorder) -> None:
         batch_size, length = self._config.batch_size, self._steps_per_epoch
@@ -287,14 +292,19 @@ class _Training:
 
     def _report(self, recorder: Recorder) -> None:
         step, state = self._state.step, self._state
-        every = self._config.checkpoint_every
-        if every and step % every == 0 and step % self._steps_per_epoch:
+        if step % self._steps_per_epoch and self._is_save_due():
             self._save(recorder)
         numbers = {}
         if step % self._window == 0:
             recorder.write(state.curves.points)
             numbers = self._numbers_to_show()
         self._progress(step, self._num_steps, **numbers)
+
+    def _is_save_due(self) -> bool:
+        every, minutes = self._config.checkpoint_every, self._config.checkpoint_minutes
+        if every and self._state.step % every == 0:
+            return True
+        return minutes > 0 and time.monotonic() - self._began >= 60 * minutes
 
     def _numbers_to_show(self) -> dict[str, float]:
         numbers = {"val_accuracy": self._state.epochs[-1].val_country_accuracy}

@@ -13,6 +13,7 @@ from torch import Tensor
 from streetclip.captions import country_prompts
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder, class_features
+from streetclip.progress import Stages, no_stages
 from streetclip.training.data import TrainingData
 from streetclip.training.images import ImageSource
 from streetclip.training.loss import contrastive_loss
@@ -42,7 +43,13 @@ class Validator:
     """
 
     def __init__(
-        self, data: TrainingData, images: ImageSource, *, batch_size: int, seed: int
+        self,
+        data: TrainingData,
+        images: ImageSource,
+        *,
+        batch_size: int,
+        seed: int,
+        stages: Stages = no_stages,
     ) -> None:
         """Take the images and the classes.
 
@@ -51,11 +58,13 @@ class Validator:
             images: The pixels of `data.val`.
             batch_size: Images of a forward pass and of a group.
             seed: Seed of the groups.
+            stages: Told of the images encoded.
         """
         self._data = data
         self._images = images
         self._batch_size = batch_size
         self._seed = seed
+        self._stages = stages
         self._texts_per_country = [
             country_prompts(data.prompts, name) for name in data.country_names
         ]
@@ -77,10 +86,14 @@ class Validator:
 
     def _encode(self, encoder: DualEncoder) -> tuple[Tensor, np.ndarray]:
         features, indices = [], []
-        for batch in self._images.batches(np.arange(len(self._data.val)), self._batch_size):
-            if len(batch.indices_B):
-                features.append(encoder.encode_images(batch.pixels_BCHW))
-                indices.append(batch.indices_B)
+        num_done, num_images = 0, len(self._data.val)
+        with self._stages("validate", "image") as progress:
+            for batch in self._images.batches(np.arange(num_images), self._batch_size):
+                if len(batch.indices_B):
+                    features.append(encoder.encode_images(batch.pixels_BCHW))
+                    indices.append(batch.indices_B)
+                num_done += len(batch.indices_B) + len(batch.errors)
+                progress(num_done, num_images)
         if not indices:
             reason = next(iter(self._images.unreadable.values()))
             msg = (

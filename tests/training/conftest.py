@@ -1,5 +1,6 @@
 """A small training: a CLIP with dropout, plain-coloured photos of three countries."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -120,17 +121,18 @@ def world(tmp_path, tiny_clip) -> World:
 
 
 def run_training(config, progress=None, job_id=None):
-    """Do what the job does; give the result, the encoder and the curves."""
+    """Do what the job does; `progress` is told of the steps. Give the result and the encoder."""
     from streetclip.datasets.manifest import read_manifest
     from streetclip.models import load_encoder
     from streetclip.progress import no_progress
     from streetclip.store import open_store
     from streetclip.training.loop import train
 
+    def stages(task, _unit):
+        return contextlib.nullcontext(progress if progress and task == "train" else no_progress)
+
     encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
     manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
     with open_store(config.db) as database:
-        result = train(
-            config, *manifests, encoder, database, progress or no_progress, job_id=job_id
-        )
+        result = train(config, *manifests, encoder, database, stages, job_id=job_id)
     return result, encoder

@@ -95,6 +95,19 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(world, whole):
     assert_equal_to(whole, config, *run_training(config))
 
 
+def test_a_long_epoch_is_saved_by_the_clock(world, whole):
+    def killed(done, total, **numbers):
+        if done == 11:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run_training(world.config(checkpoint_minutes=1e-9), killed)
+    last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)
+    assert last["resume"]["step"] == 11
+    config = world.config(resume=True)
+    assert_equal_to(whole, config, *run_training(config))
+
+
 def test_ctrl_c_within_a_step_waits_for_its_end(world, whole, monkeypatch):
     from streetclip.training import loop
 
