@@ -27,6 +27,9 @@ CONTINENT_COLOURS = MappingProxyType(
 )
 """Okabe-Ito without black and yellow, which vanish on one of the backgrounds."""
 
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Lines laid over one another, in this order: Okabe-Ito, likewise."""
+
 SEQUENTIAL = (
     "#440154",
     "#482878",
@@ -95,6 +98,9 @@ _CSS = """
 }
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
+[data-testid="stBaseButton-primary"]:not(:disabled) {
+  background: #0072B2; border-color: #0072B2; color: #fff;
+}
 .sc-problem {
   margin: -0.5rem 0 0; font-size: 0.9rem; overflow-wrap: anywhere;
   color: color-mix(in srgb, #D55E00 60%, currentColor);
@@ -103,6 +109,7 @@ _CSS = """
   display: flex; flex-direction: column-reverse; max-height: 22rem; overflow: auto;
   border-radius: 3px; background: color-mix(in srgb, currentColor 5%, transparent);
 }
+.sc-log.sc-short { max-height: 8rem; }
 .sc-log pre {
   margin: 0; padding: 0.5rem 0.8rem; font-size: 0.8rem; line-height: 1.45;
   white-space: pre-wrap; overflow-wrap: anywhere;
@@ -162,4 +169,8 @@ def apply() -> None:
     widths = "".join(
         f".sc-width-{pixels} {{ height: {pixels}px; }}\n" for pixels in range(1, WIDEST_PIXELS + 1)
     )
-    st.html(_CSS.replace("</style>", f"{ramps}{widths}</style>"))
+    series = "".join(
+        f".sc-key-series-{position} {{ background: {colour}; height: 4px; }}\n"
+        for position, colour in enumerate(SERIES)
+    )
+    st.html(_CSS.replace("</style>", f"{ramps}{widths}{series}</style>"))

@@ -19,7 +19,13 @@ def draw(path: Path, job: dict[str, Any], options: JobOptions) -> None:
         job: Its record, as `loaders.job`.
         options: What may be done to it here.
     """
-    st.button("All jobs", key="job_all", type="tertiary", on_click=lambda: state.change(job=None))
+    st.button(
+        "All jobs",
+        key="job_all",
+        icon=":material/arrow_back:",
+        type="tertiary",
+        on_click=lambda: state.change(job=None),
+    )
     if job["state"] in {"queued", "running"}:
         job_live.watch(path, options, partial(_one_live, path, job["id"], options))
     else:

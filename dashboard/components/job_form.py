@@ -1,5 +1,6 @@
 """The form that starts a job: one field for each setting of its config, checked when it is sent."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +13,7 @@ from dashboard.job_settings import Draft, Setting
 from dashboard.roots import JobOptions
 from streetclip.errors import StreetClipError
 
+_PER_ROW: Final = 3
 _ROWS_OF_WORDS: Final = 3
 
 
@@ -35,15 +37,12 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
     if prefill.words:
         markup.remark(prefill.words)
     settings = job_settings.settings_of(kind)
-    for each in settings:
-        if each.group != "more":
-            _field(kind, each, draft, options)
+    _fields(kind, [each for each in settings if each.group != "more"], draft, options)
     more = [each for each in settings if each.group == "more"]
     problems = _problems(kind)
     is_wrong = any(each.name in problems for each in more)
     with st.expander("More settings", expanded=is_wrong, key=f"more_{kind}"):
-        for each in more:
-            _field(kind, each, draft, options)
+        _fields(kind, more, draft, options)
     browser.dialog(options.roots)
     _said(problems)
     st.button(
@@ -74,6 +73,19 @@ def _draft(kind: str, prefill: Prefill) -> Draft:
 
 def _key(kind: str, name: str) -> str:
     return f"job_{kind}_{name}"
+
+
+def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOptions) -> None:
+    """Paths first, each in a row of its own; then the rest side by side."""
+    for each in settings:
+        if each.is_path:
+            _field(kind, each, draft, options)
+    short = [each for each in settings if not each.is_path]
+    for start in range(0, len(short), _PER_ROW):
+        cells = st.columns(_PER_ROW, gap="medium")
+        for cell, each in zip(cells, short[start : start + _PER_ROW], strict=False):
+            with cell:
+                _field(kind, each, draft, options)
 
 
 def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> None:

@@ -12,7 +12,6 @@ from dashboard.roots import JobOptions
 from streetclip.errors import StreetClipError
 
 _POLL_S: Final = 2.0
-_SHORT_LOG: Final = 8 * 1024  # bytes, of each of several jobs that run
 
 
 def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
@@ -62,18 +61,30 @@ def now(path: Path, options: JobOptions) -> None:
         options: Whether they may be cancelled here.
     """
     live = loaders.live_jobs(path)
+    queued = [job for job in live if job["state"] == "queued"]
     st.header("Now", anchor=False)
     if not live:
         markup.remark("Nothing runs, and nothing is queued.")
     for job in live:
-        with st.container(border=True, key=f"job_now_{job['id']}"):
-            job_cards.heading(job)
-            if job["state"] == "running":
-                job_cards.progress(job)
-                job_log.draw(path, job, _SHORT_LOG)
-            with st.container(horizontal=True, gap="small"):
+        if job["state"] == "running":
+            with st.container(border=True, key=f"job_now_{job['id']}"):
+                _running(path, job, options)
+    if queued:
+        st.header("Queue", anchor=False)
+        for job in queued:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                job_cards.heading(job)
                 job_actions.cancel(path, job, options)
                 _open_button(job)
+
+
+def _running(path: Path, job: dict[str, Any], options: JobOptions) -> None:
+    job_cards.heading(job)
+    job_cards.progress(job)
+    with st.container(horizontal=True, gap="small"):
+        job_actions.cancel(path, job, options)
+        _open_button(job)
+    job_log.draw(path, job, is_short=True)
 
 
 def _open_button(job: dict[str, Any]) -> None:

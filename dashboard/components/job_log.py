@@ -13,6 +13,7 @@ from streetclip.errors import shown
 
 MOST_BYTES: Final = 64 * 1024
 
+_FEW_BYTES: Final = 8 * 1024
 _MOST_LINES: Final = 500
 _MOST_CHARACTERS: Final = 2000  # of a line
 
@@ -83,21 +84,22 @@ def _visible(line: str) -> str:
     return formats.cut(formats.without_controls(last), _MOST_CHARACTERS)
 
 
-def draw(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> None:
+def draw(store_path: Path, job: Mapping[str, Any], *, is_short: bool = False) -> None:
     """Draw the end of a job's log, its last line in sight.
 
     Args:
         store_path: The store.
         job: Its record, as `store.get_job` gives it.
-        most_bytes: How much of it.
+        is_short: Whether some lines are enough.
     """
-    tail = read_tail(store_path, job, most_bytes)
+    tail = read_tail(store_path, job, _FEW_BYTES if is_short else MOST_BYTES)
     if tail.problem:
         markup.remark(tail.problem)
         return
     text = markup.tag("pre", "\n".join(tail.lines))
     label = f"End of the log of job {job['id']}"
-    markup.draw(markup.tag("div", text, css="sc-log", role="region", label=label, focusable=True))
-    if not tail.is_whole:
+    css = "sc-log sc-short" if is_short else "sc-log"
+    markup.draw(markup.tag("div", text, css=css, role="region", label=label, focusable=True))
+    if not tail.is_whole and not is_short:
         path = loaders.log_folder(store_path) / Path(job["log_path"]).name
         markup.remark(f"The end of {formats.plain(path, 400)}; the file holds more.")
