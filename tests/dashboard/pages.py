@@ -19,15 +19,20 @@ PAGES = (
     "calibration",
     "compare",
 )
+"""Pages about a run."""
+
+WORK_PAGES = ("jobs",)
+"""Pages about what is done: they need no run."""
+
 NBSP = "\u00a0"
 
 
 def open_page_of(monkeypatch):
     """A function that opens a page of a store, by name, with URL parameters."""
 
-    def run(store_path, name="overview", **parameters):
+    def run(store_path, name="overview", arguments=(), **parameters):
         monkeypatch.setenv("STREETCLIP_DB", str(store_path))
-        monkeypatch.setattr(sys, "argv", ["Home.py"])
+        monkeypatch.setattr(sys, "argv", ["Home.py", *arguments])
         st.cache_data.clear()
         st.cache_resource.clear()
         page = AppTest.from_file(HOME, default_timeout=30)

@@ -32,8 +32,11 @@ FLAGS = (
 
 
 @contextlib.contextmanager
-def serve(store_path, folder):
-    """Start the dashboard on a free loopback port, and give its address."""
+def serve(store_path, folder, *arguments, **environment):
+    """Start the dashboard on a free loopback port, and give its address.
+
+    `arguments` are further start options, `environment` further variables.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -43,7 +46,11 @@ def serve(store_path, folder):
     log_path = folder / f"server_{port}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--", "--db", str(store_path)], cwd=ROOT, stdout=log, stderr=log
+            [*command, "--", "--db", str(store_path), *arguments],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=log,
+            stderr=log,
         )
         try:
             _wait_until_healthy(process, port, log_path)
