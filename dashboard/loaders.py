@@ -55,7 +55,7 @@ def _file_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def _file_number(path: Path) -> int:
+def file_number(path: Path) -> int:
     """Tells a store from another one that was put in its place."""
     try:
         return path.stat().st_ino
@@ -168,7 +168,7 @@ def table(view: View) -> analysis.RunTable:
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _table(store_path: Path, run_id: int, run_key: str) -> analysis.RunTable:  # noqa: ARG001
     dataset_id = int(_details(store_path, stamp(store_path), run_id)["dataset_id"])
-    dataset = _dataset(store_path, _file_number(store_path), dataset_id)
+    dataset = _dataset(store_path, file_number(store_path), dataset_id)
     return analysis.RunTable.open(store_path, run_id, dataset)
 
 

@@ -13,6 +13,7 @@ from dashboard.views import (
     failures,
     jobs,
     overview,
+    training,
     triage,
 )
 from dashboard.views import (
@@ -43,6 +44,7 @@ def _pages() -> dict[str, list[Any]]:
         ],
         "Work": [
             page(jobs, "Jobs", "work", "jobs"),
+            page(training, "Training", "show_chart", "training"),
         ],
     }
 

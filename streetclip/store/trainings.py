@@ -71,11 +71,12 @@ def restart_training(
     Raises:
         StoreError: There is no such training.
     """
+    now = utc_now()
     values = _columns(spec, job_id) | {"state": "running", "error": None, "best": None}
+    values |= {"created_at": now, "updated_at": now}
     with store.transaction() as connection:
-        names = ", ".join(f"{name} = ?" for name in values)
-        changes = f"{names}, updated_at = ?"
-        _touch(store, training_id, changes, (*values.values(), utc_now()))
+        changes = ", ".join(f"{name} = ?" for name in values)
+        _touch(store, training_id, changes, tuple(values.values()))
         connection.execute("DELETE FROM training_points WHERE training_id = ?", (training_id,))
 
 

@@ -62,14 +62,14 @@ def why_best(epochs: Sequence[EpochRecord], best: EpochRecord) -> str:
         ...     EpochRecord(2, 18, 2.0, 2.25, num_correct=30, num_images=40),
         ... ]
         >>> why_best(records, records[1])
-        'the country of 30 of 40 validation images is right (75.0%), and no epoch was before it'
+        'the country of 30 of 40 validation images is right (75.0 %), and no epoch was before it'
         >>> print(why_best(records, records[2]))  # doctest: +NORMALIZE_WHITESPACE
-        the country of 30 of 40 validation images is right (75.0%), as many as in epoch 1,
+        the country of 30 of 40 validation images is right (75.0 %), as many as in epoch 1,
         with a lower validation loss: 2.2500, there 2.5000
     """
     right = (
         f"the country of {best.num_correct:,} of {best.num_images:,} validation images is right "
-        f"({best.val_country_accuracy:.1%})"
+        f"({100 * best.val_country_accuracy:.1f} %)"
     )
     rival: EpochRecord | None = None
     for record in epochs:

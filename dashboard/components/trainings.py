@@ -1,0 +1,239 @@
+"""Trainings in words: choosing some, how one stands, its chosen checkpoint, epochs and details."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats, state
+from dashboard.components import charts, job_cards, legends, markup
+from dashboard.trainings import MOST_SHOWN, TRAINING, Best, Training, curve, num_epochs, num_steps
+
+_PICKER: Final = "training_picker"
+_LONGEST: Final = 1000  # characters of a text that are shown in full
+_COMMAND: Final = (
+    "python main.py --mode train --train_csv data/train.csv --val_csv data/val.csv "
+    "--image_dir data/images --output_dir outputs/training"
+)
+
+
+def label(training: Training) -> str:
+    """A training in a few words, no two the same; holds untrusted text."""
+    return f"{training['id']} · {formats.isolated(training['name'], 40)}"
+
+
+def picker(trainings: Sequence[Training], ids: Sequence[int]) -> None:
+    """Draw the choice of trainings; it writes the URL.
+
+    Args:
+        trainings: All of them, newest first.
+        ids: Those that are shown.
+    """
+    labels = {each["id"]: f"{label(each)} · {each['state']}" for each in trainings}
+    st.session_state[_PICKER] = list(ids)
+    st.multiselect(
+        "Trainings",
+        list(labels),
+        format_func=lambda each: labels.get(each, str(each)),
+        key=_PICKER,
+        max_selections=MOST_SHOWN,
+        help=f"Up to {MOST_SHOWN}, laid over one another.",
+        on_change=_show_picked,
+    )
+
+
+def _show_picked() -> None:
+    state.change(**{TRAINING: [str(each) for each in st.session_state[_PICKER]]})
+
+
+def heading(training: Training, points: pd.DataFrame) -> None:
+    """Draw the line that says in words which training is shown and how it stands."""
+    parts = [_text(training["model_source"], 80), _standing(training, points)]
+    parts.append(f"started {formats.moment(training['created_at'])}")
+    markup.draw(
+        markup.tag(
+            "p",
+            "Training ",
+            markup.tag("strong", markup.name(label(training))),
+            f" · from {' · '.join(parts)}",
+            css="sc-line",
+        )
+    )
+
+
+def legend(trainings: Sequence[Training], points: Sequence[pd.DataFrame]) -> None:
+    """Draw which colour is which training, and how each stands."""
+    legends.draw(
+        [
+            legends.key(f"sc-key-series-{position}", f"{label(each)} · {_standing(each, of)}")
+            for position, (each, of) in enumerate(zip(trainings, points, strict=True))
+        ]
+    )
+
+
+def _standing(training: Training, points: pd.DataFrame) -> str:
+    wanted = num_epochs(training)
+    done = len(curve(points, "val_loss")) - 1  # the first is the model before training
+    of = "" if wanted is None or done < 0 else f", epoch {formats.progress(done, wanted)}"
+    return f"{training['state']}{of}"
+
+
+def progress(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | None) -> None:
+    """Draw how far a training is that is not done, or why it ended.
+
+    Args:
+        training: Its row.
+        points: What is written of it.
+        job: The job that trains or trained last, if it has a record.
+    """
+    if training["state"] == "failed":
+        said = formats.plain(training["error"] or "It left no message.", _LONGEST)
+        _ended("failed", training, said)
+    elif training["state"] == "interrupted":
+        _ended("was interrupted", training, "What was finished is kept.")
+    elif training["state"] == "running":
+        _running(training, points, job)
+
+
+def _ended(how: str, training: Training, *lines: str) -> None:
+    way_on = "Resume it from its job, or with the same command and --resume."
+    css, role = ("sc-alert", "alert") if how == "failed" else ("", "status")
+    markup.notice(f"Training {label(training)} {how}", *lines, way_on, css=css, role=role)
+
+
+def _running(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | None) -> None:
+    if job is not None and job["total"] > 0:
+        job_cards.progress(job)
+        return
+    total, steps = num_steps(training, points), curve(points, "loss")["step"]
+    if total is None or steps.empty:
+        markup.remark("It prepares: no step is recorded yet.")
+        return
+    done = min(int(steps.iloc[-1]), total)
+    written = formats.moment(training["updated_at"])
+    text = f"{formats.progress(done, total)} steps · last written {written}"
+    st.progress(done / total, formats.markdown(text, 200))
+
+
+# The checkpoint that was chosen
+
+
+def chosen(training: Training, best: Best | None) -> None:
+    """Draw which checkpoint is the result of a training, why, and where it is."""
+    if best is None:
+        is_live = training["state"] == "running"
+        said = "the first is chosen after the first epoch" if is_live else "none is recorded"
+        markup.remark(f"Training {label(training)}: {said}.")
+        return
+    wanted = num_epochs(training)
+    epoch = formats.progress(best.epoch, wanted) if wanted else formats.count(best.epoch)
+    why = f": {formats.plain(best.reason, _LONGEST)}" if best.reason else ""
+    markup.draw(
+        markup.tag(
+            "p",
+            markup.tag("strong", markup.name(label(training))),
+            f" · epoch {epoch}, step {formats.count(best.step)}{why}. ",
+            _where(best),
+            css="sc-line",
+        )
+    )
+
+
+def _where(best: Best) -> str:
+    path = formats.plain(best.path, 400)
+    return f"File: {path}" if _is_there(best.path) else f"Its file is not there any more: {path}"
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # no path at all, as one that is too long
+        return False
+
+
+def how_to_evaluate(training: Training, best: Best) -> None:
+    """Say which command evaluates a checkpoint that no run is of."""
+    config = training["config"] if isinstance(training["config"], dict) else {}
+    folder = str(config.get("image_dir", "data/images"))
+    words = ["--test_csv", "TEST.csv", "--image_dir", folder, "--checkpoint_path", best.path]
+    command = f"python main.py --mode evaluate {shlex.join(words)}"
+    markup.remark("No run of this store is of these weights. To evaluate them:")
+    st.code(command.encode("utf-8", "replace").decode(), language=None, wrap_lines=True)
+
+
+# Epochs and details
+
+
+def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -> None:
+    """Draw the validations of trainings, epoch by epoch, in one table.
+
+    Args:
+        trainings: Those that are shown.
+        epochs: Of each, as `trainings.epochs` gives them with `is_best` beside.
+    """
+    frames = [
+        each.assign(training=label(training))
+        for training, each in zip(trainings, epochs, strict=True)
+    ]
+    rows = pd.concat(frames, ignore_index=True)
+    shown = pd.DataFrame(
+        {
+            "training": rows["training"],
+            "epoch": rows["epoch"],
+            "step": rows["step"],
+            "train_loss": rows["train_loss"],
+            "val_loss": rows["val_loss"],
+            "accuracy": 100 * rows["accuracy"],
+            "interval": charts.intervals(rows, "low", "high"),
+            "n": rows["n"],
+            "checkpoint": ["chosen" if is_best else "" for is_best in rows["is_best"]],
+        }
+    )
+    loss = st.column_config.NumberColumn
+    st.dataframe(
+        shown if len(trainings) > 1 else shown.drop(columns="training"),
+        hide_index=True,
+        key="training_epochs",
+        column_config={
+            "epoch": st.column_config.NumberColumn(format="%d"),
+            "step": st.column_config.NumberColumn(format="localized"),
+            "train_loss": loss("training loss, mean", format="%.4f"),
+            "val_loss": loss("validation loss", format="%.4f"),
+            "accuracy": st.column_config.NumberColumn("country right (%)", format="%.1f"),
+            "interval": st.column_config.TextColumn("95 %"),
+            "n": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+
+
+def details(training: Training) -> None:
+    """Draw what a training is made of."""
+    versions = training["versions"] if isinstance(training["versions"], dict) else {}
+    with st.expander(f"Details of training {training['id']}", key=f"details_{training['id']}"):
+        markup.definitions(
+            [
+                ("Training", f"{training['id']} · {_text(training['name'])}"),
+                ("State", training["state"]),
+                ("Base model", _text(training["model_source"])),
+                ("Training images", _text(training["train_csv"])),
+                ("Validation images", _text(training["val_csv"])),
+                ("Output folder", _text(training["output_dir"])),
+                ("Started", formats.moment(training["created_at"])),
+                ("Last written", formats.moment(training["updated_at"])),
+                ("Versions", _text(" · ".join(f"{k} {v}" for k, v in sorted(versions.items())))),
+                ("Commit", _text(training["commit_sha"])),
+            ]
+        )
+        st.code(formats.json_text(training["config"]), language="json", wrap_lines=True)
+
+
+def _text(value: object, limit: int = _LONGEST) -> str:
+    return formats.NONE if value is None else formats.plain(value, limit)
+
+
+def how_to_start() -> None:
+    """Say which command makes a training."""
+    st.code(_COMMAND, language=None, wrap_lines=True)

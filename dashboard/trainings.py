@@ -1,0 +1,242 @@
+"""Cached reads of trainings: their list, their curves as far as they are written, their epochs."""
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import loaders, state
+from dashboard.loaders import Stamp
+from streetclip import store
+from streetclip.errors import StoreError, shown
+from streetclip.metrics.intervals import wilson_interval
+
+TRAINING: Final = "training"
+"""The parameter of the URL that names a training; it may stand several times."""
+
+MOST_SHOWN: Final = 6
+"""Trainings over one another; there are no more colours that all tell apart."""
+
+Training = dict[str, Any]
+"""One row of `store.list_trainings`."""
+
+
+def listed(store_path: Path) -> list[Training]:
+    """All trainings, newest first, as `store.list_trainings`; none where there is no store yet."""
+    return _listed(store_path, loaders.stamp(store_path))
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _listed(store_path: Path, seen: Stamp) -> list[Training]:  # noqa: ARG001 -- a part of the key
+    if not loaders.has_store(store_path):
+        return []
+    with loaders.reader(store_path) as opened:
+        rows = store.list_trainings(opened).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+# Which of them
+
+
+class Choice(NamedTuple):
+    """Which trainings to show, and what was wrong with what the URL asked for."""
+
+    ids: tuple[int, ...]
+    problems: tuple[str, ...] = ()
+
+
+def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
+    """Check which trainings the URL asks for; without any that there is, the newest.
+
+    Args:
+        wanted: The values of the parameter.
+        ids: The trainings there are, newest first; at least one.
+
+    Examples:
+        >>> choose(["1", "3", "1"], [3, 2, 1]).ids
+        (1, 3)
+        >>> choose([], [3, 2, 1]).ids
+        (3,)
+    """
+    known = [int(text) for text in wanted if state.is_id(text) and int(text) in ids]
+    unknown = [text for text in wanted if not (state.is_id(text) and int(text) in ids)]
+    problems = [
+        f"The link asks for training {shown(text)}, which this store does not hold."
+        for text in unknown[:MOST_SHOWN]
+    ]
+    distinct = list(dict.fromkeys(known))
+    if len(distinct) > MOST_SHOWN:
+        problems.append(
+            f"The link names {len(distinct)} trainings; the first {MOST_SHOWN} are shown."
+        )
+    return Choice(tuple(distinct[:MOST_SHOWN]) or (ids[0],), tuple(problems))
+
+
+# Their curves
+
+
+class _Curves:
+    """The points of one training that were read so far; further ones are added."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # pages of several visitors share it
+        self._seen: Stamp | None = None
+        self._points = pd.DataFrame()
+
+    def read(self, store_path: Path, training_id: int, seen: Stamp) -> pd.DataFrame:
+        with self._lock:
+            if seen != self._seen:
+                self._points = self._with_new(store_path, training_id)
+                self._seen = seen
+            return self._points
+
+    def _with_new(self, store_path: Path, training_id: int) -> pd.DataFrame:
+        before = self._points
+        newest = int(before["step"].max()) if len(before) else 0
+        with loaders.reader(store_path) as opened:
+            new = store.training_curves(opened, training_id, from_step=newest)
+        new["value"] = new["value"].where(np.isfinite(new["value"]))
+        if before.empty:
+            return new
+        if new.equals(before[before["step"] >= newest].reset_index(drop=True)):
+            return before
+        both = pd.concat([before[before["step"] < newest], new], ignore_index=True)
+        return both.sort_values(["name", "step"], ignore_index=True)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _curves(store_path: Path, number: int, training_id: int, created_at: str) -> _Curves:  # noqa: ARG001
+    return _Curves()
+
+
+def points(store_path: Path, training: Training) -> pd.DataFrame:
+    """The points of a training by name and step: step, epoch, name, value (NaN: no number).
+
+    What was read before is not read again.
+    """
+    number = loaders.file_number(store_path)
+    found = _curves(store_path, number, int(training["id"]), str(training["created_at"]))
+    return found.read(store_path, int(training["id"]), loaders.stamp(store_path))
+
+
+def curve(all_points: pd.DataFrame, name: str) -> pd.DataFrame:
+    """One of the curves: step, epoch, value."""
+    return all_points.loc[all_points["name"] == name, ["step", "epoch", "value"]]
+
+
+def epochs(all_points: pd.DataFrame) -> pd.DataFrame:
+    """The validations of a training.
+
+    Returns:
+        A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
+        val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
+        num_correct and n, in the order of steps.
+    """
+    names = {
+        "val_loss": "val_loss",
+        "val_country_accuracy": "accuracy",
+        "val_num_correct": "num_correct",
+        "val_num_images": "n",
+    }
+    of_validations = all_points[all_points["name"].isin(names)]
+    wide = of_validations.pivot_table(
+        index=["step", "epoch"], columns="name", values="value", dropna=False, aggfunc="last"
+    )
+    wide = wide.reindex(columns=list(names)).rename(columns=names).dropna(how="all").reset_index()
+    is_counted = (wide["n"] > 0) & wide["num_correct"].between(0, wide["n"])
+    low, high = wilson_interval(
+        wide["num_correct"].where(is_counted, 0), wide["n"].where(is_counted, 1)
+    )
+    return wide.assign(
+        train_loss=_mean_losses(curve(all_points, "loss"), wide["step"].tolist()),
+        low=pd.Series(low, wide.index).where(is_counted),
+        high=pd.Series(high, wide.index).where(is_counted),
+    )
+
+
+def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
+    """Mean loss of the steps up to each end since the one before; a point sums up several."""
+    steps = losses["step"].to_numpy()
+    lengths = np.diff(steps, prepend=0)
+    means = []
+    for begin, end in zip((-1, *ends[:-1]), ends, strict=True):
+        inside = (steps > begin) & (steps <= end)
+        total = lengths[inside].sum()
+        weighted = (lengths * losses["value"].to_numpy())[inside].sum()
+        means.append(float(weighted / total) if total else math.nan)
+    return means
+
+
+# The checkpoint that was chosen
+
+
+@dataclass(frozen=True)
+class Best:
+    """The checkpoint of a training that is kept as its result.
+
+    Attributes:
+        epoch: After which it was written.
+        step: Likewise.
+        reason: Why it, in words of the training.
+        path: The file.
+        sha256: Hash of its weights, "" where it is not known.
+    """
+
+    epoch: int
+    step: int
+    reason: str
+    path: str
+    sha256: str
+
+
+def best(training: Training) -> Best | None:
+    """What the training says of its best checkpoint; None before the first, or if unreadable."""
+    said = training["best"]
+    if not isinstance(said, Mapping):
+        return None
+    epoch, step = said.get("epoch"), said.get("step")
+    if not (isinstance(epoch, int) and isinstance(step, int)):
+        return None
+    texts = [str(said.get(each) or "") for each in ("reason", "checkpoint", "sha256")]
+    return Best(epoch, step, *texts)
+
+
+def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:
+    """The runs that evaluated these very weights, newest first: id, name."""
+    runs = loaders.runs(store_path)
+    same = runs[(runs["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
+    return [
+        {"id": int(run_id), "name": str(name)}
+        for run_id, name in zip(same["id"], same["name"], strict=True)
+    ]
+
+
+def job(store_path: Path, training: Training) -> dict[str, Any] | None:
+    """The record of the job that trains, or trained last; None where there is none."""
+    if pd.isna(training["job_id"]):
+        return None
+    try:
+        return loaders.job(store_path, int(training["job_id"]))
+    except StoreError:  # the record is gone; the training is shown without it
+        return None
+
+
+def num_epochs(training: Training) -> int | None:
+    """How many epochs a training was asked for, if its settings say."""
+    said = training["config"].get("num_epochs") if isinstance(training["config"], dict) else None
+    return said if isinstance(said, int) and said > 0 else None
+
+
+def num_steps(training: Training, all_points: pd.DataFrame) -> int | None:
+    """How many steps a training takes in all, as its points tell; None before the first."""
+    steps = curve(all_points, "loss")
+    wanted = num_epochs(training)
+    if wanted is None or steps.empty or not steps["epoch"].iloc[-1] > 0:
+        return None
+    return round(wanted * float(steps["step"].iloc[-1]) / float(steps["epoch"].iloc[-1]))

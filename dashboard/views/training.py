@@ -1,0 +1,121 @@
+"""Training: how a model is being trained, beside other trainings, and which checkpoint is kept."""
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats, jobs_health, page, theme, trainings
+from dashboard.components import controls, markup, training_charts
+from dashboard.components import trainings as parts
+from dashboard.components.training_charts import Shown
+from dashboard.trainings import Training
+
+_POLL_S: Final = 2.0
+_AXES: Final = {"step": "Steps", "epoch": "Epochs"}
+
+
+def render() -> None:
+    """Draw the page."""
+    page.frame("Training", _body)
+
+
+def _body(path: Path) -> None:
+    jobs_health.heal(path)
+    listed = trainings.listed(path)
+    if not listed:
+        _none_yet(path)
+        return
+    choice = trainings.choose(
+        st.query_params.get_all(trainings.TRAINING), [each["id"] for each in listed]
+    )
+    if choice.problems:
+        markup.notice("A part of the link was left out", *choice.problems, css="sc-alert")
+    left, right = st.columns([4, 1], gap="medium")
+    with left:
+        parts.picker(listed, choice.ids)
+    with right:
+        axis = controls.segmented("Horizontal axis", "axis", _AXES, "step")
+    live = _is_live(_chosen(path, choice.ids))
+    figures = partial(_figures, path, choice.ids, axis, live)
+    st.fragment(figures, run_every=_POLL_S if live else None)()
+    _what_came_of_it(path, choice.ids)
+
+
+def _chosen(path: Path, ids: tuple[int, ...]) -> list[Training]:
+    by_id = {each["id"]: each for each in trainings.listed(path)}
+    return [by_id[each] for each in ids if each in by_id]
+
+
+def _is_live(shown: list[Training]) -> bool:
+    return any(each["state"] == "running" for each in shown)
+
+
+def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> None:
+    """Draw what changes while a training runs; once none does, the page is drawn a last time."""
+    if was_live:
+        jobs_health.heal(path)
+    chosen = _chosen(path, ids)
+    if was_live and not _is_live(chosen):
+        st.rerun()
+    points = [trainings.points(path, each) for each in chosen]
+    shown = [
+        Shown(
+            parts.label(training),
+            theme.SERIES[position],
+            of,
+            trainings.epochs(of),
+            trainings.best(training),
+        )
+        for position, (training, of) in enumerate(zip(chosen, points, strict=True))
+    ]
+    _words(path, chosen, points)
+    training_charts.draw(shown, axis)
+    st.header("Chosen checkpoint", anchor=False)
+    for training, each in zip(chosen, shown, strict=True):
+        parts.chosen(training, each.best)
+    st.header("Epochs", anchor=False)
+    parts.epoch_table(chosen, [_marked(each) for each in shown])
+
+
+def _words(path: Path, chosen: list[Training], points: list[pd.DataFrame]) -> None:
+    if len(chosen) == 1:
+        parts.heading(chosen[0], points[0])
+    else:
+        parts.legend(chosen, points)
+    for training, of in zip(chosen, points, strict=True):
+        parts.progress(training, of, trainings.job(path, training))
+
+
+def _marked(shown: Shown) -> pd.DataFrame:
+    step = None if shown.best is None else shown.best.step
+    return shown.epochs.assign(is_best=shown.epochs["step"] == step)
+
+
+def _what_came_of_it(path: Path, ids: tuple[int, ...]) -> None:
+    """Draw the links to runs and jobs, and what the trainings are made of."""
+    from dashboard import navigation  # the pages are its own
+
+    for training in _chosen(path, ids):
+        best = trainings.best(training)
+        runs = [] if best is None else trainings.runs_of(path, best)
+        with st.container(horizontal=True):
+            for run in runs:
+                name, number = formats.markdown(run["name"]), str(run["id"])
+                navigation.link("overview", f"Run {number}: {name}", "monitoring", run=number)
+            if trainings.job(path, training) is not None:
+                number = str(training["job_id"])
+                navigation.link("jobs", f"Job {number}", "work", job=number)
+        if best is not None and not runs and training["state"] != "running":
+            parts.how_to_evaluate(training, best)
+        parts.details(training)
+
+
+def _none_yet(path: Path) -> None:
+    from dashboard import navigation  # the pages are its own
+
+    markup.notice("No training yet", f"{path} holds none. This command makes one:")
+    parts.how_to_start()
+    navigation.link("jobs", "Or fill in the form on the Jobs page", "work", form="train")
