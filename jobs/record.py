@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Self
 from jobs.bars import ProgressBar
 from streetclip.arguments import to_arguments
 from streetclip.config import JobConfig
-from streetclip.errors import OutputError, ResourceError, StoreError, StreetClipError
+from streetclip.errors import (
+    ConfigError,
+    OutputError,
+    ResourceError,
+    StoreError,
+    StreetClipError,
+    shown,
+)
 from streetclip.processes import current_process, raise_interrupt
 
 if TYPE_CHECKING:
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 JOB_VARIABLE = "STREETCLIP_JOB"
-"""Environment variable in which the runner of the queue names the record to take over."""
+"""Environment variable in which the runner names the record to take over, as ID:ATTEMPT."""
 
 BEAT_S = 2.0
 _LONGEST_ERROR = 500  # characters
@@ -176,23 +183,28 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     Raises:
         OutputError: Another job writes into the same output folder.
         StoreError: The record that the runner named is not there to be taken over.
+        ConfigError: The environment names a record as no runner does.
         KeyboardInterrupt: The job was interrupted or cancelled; as it came from the job.
     """
-    number = os.environ.pop(JOB_VARIABLE, None)
-    ticket = _attach(config, number) if number is not None else _register(config)
+    named = os.environ.pop(JOB_VARIABLE, None)
+    ticket = _register(config) if named is None else _attach(config, named)
     with contextlib.ExitStack() as stack:
-        if ticket is not None and number is None:
+        if ticket is not None and named is None:
             stack.enter_context(_copied_to(ticket.log_path))
         can_interrupt = stack.enter_context(_terminations_interrupt())
-        job = Job(config.db, ticket, queued=number is not None, can_interrupt=can_interrupt)
+        job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
         yield stack.enter_context(job)
 
 
-def _attach(config: JobConfig, number: str) -> "JobTicket":
+def _attach(config: JobConfig, named: str) -> "JobTicket":
     from streetclip import store
 
+    job_id, _, attempt = named.partition(":")
+    if not (job_id.isdecimal() and attempt.isdecimal()):
+        msg = f"{JOB_VARIABLE} is {shown(named)}; expected ID:ATTEMPT. Unset it."
+        raise ConfigError(msg)
     with store.open_store(config.db) as opened:
-        return store.attach_job(opened, int(number), current_process())
+        return store.attach_job(opened, int(job_id), current_process(), attempt=int(attempt))
 
 
 def _register(config: JobConfig) -> "JobTicket | None":

@@ -114,7 +114,8 @@ class Runner:
                 child = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
                     command,
                     cwd=ticket.cwd,
-                    env=os.environ | {JOB_VARIABLE: str(ticket.job_id), "PYTHONUNBUFFERED": "1"},
+                    env=os.environ
+                    | {JOB_VARIABLE: f"{ticket.job_id}:{ticket.attempt}", "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -219,11 +219,19 @@ def test_a_job_of_the_queue_takes_over_the_record_that_it_is_named(place, monkey
         store.request_cancel(opened, 1)
         runner = dataclasses.replace(current_process(), pid=1)
         assert store.claim_job(opened, runner, most_running=1).job_id == job_id
-    monkeypatch.setenv(JOB_VARIABLE, str(job_id))
+    monkeypatch.setenv(JOB_VARIABLE, f"{job_id}:1")
     assert place.run(work) == 0
     assert seen == [(job_id, True, None)]
     assert place.record(job_id)["pid"] == os.getpid()
     assert place.record(job_id)["state"] == "done"
+
+
+@pytest.mark.parametrize("named", ["", "1", "x:1", "1:2", "1:1; rm", "99:1"])
+def test_a_record_that_nobody_claimed_is_refused(place, monkeypatch, capsys, named):
+    place.open().close()
+    monkeypatch.setenv(JOB_VARIABLE, named)
+    assert place.run(lambda _config, _job: None) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_job_that_needs_no_store_runs_without_one(tmp_path, capsys, monkeypatch):
