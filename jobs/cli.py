@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 the user's mistake (one line), 1 a fault, 130 interrupted.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import os
@@ -14,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from jobs.record import Job, recorded
+from jobs.logs import output_may_fail
+from jobs.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.errors import StreetClipError
 
@@ -64,8 +66,18 @@ def run_job(
         work: The job itself; it is given its record too.
     """
     namespace = parser.parse_args(argv)
+    with output_may_fail() if JOB_VARIABLE in os.environ else contextlib.nullcontext():
+        return _run(parser, config_class, vars(namespace), work)
+
+
+def _run(
+    parser: OneLineParser,
+    config_class: type[Config],
+    flags: dict[str, Any],
+    work: Callable[[Config, Job], None],
+) -> int:
     try:
-        config = config_class(**{name: _frozen(value) for name, value in vars(namespace).items()})
+        config = config_class(**{name: _frozen(value) for name, value in flags.items()})
         _set_up_logging(config.log_level)
         with recorded(config) as job:
             work(config, job)

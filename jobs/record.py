@@ -5,19 +5,17 @@ asked to end. The job's own work pays for none of it.
 """
 
 import contextlib
-import io
 import logging
 import os
 import signal
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from jobs.bars import ProgressBar
+from jobs.logs import copied_to
 from streetclip.arguments import to_arguments
 from streetclip.config import JobConfig
 from streetclip.errors import (
@@ -190,7 +188,7 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     ticket = _register(config) if named is None else _attach(config, named)
     with contextlib.ExitStack() as stack:
         if ticket is not None and named is None:
-            stack.enter_context(_copied_to(ticket.log_path))
+            stack.enter_context(copied_to(ticket.log_path))
         can_interrupt = stack.enter_context(_terminations_interrupt())
         job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
         yield stack.enter_context(job)
@@ -295,38 +293,3 @@ def _terminations_interrupt() -> Iterator[bool]:
         yield True
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _copied_to(path: Path) -> Iterator[None]:
-    """Write into the log file what a job that was started in a shell says there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        handler = logging.StreamHandler(file)
-        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-        logging.getLogger().addHandler(handler)
-        try:
-            with contextlib.redirect_stdout(_Both((sys.stdout, file))):
-                yield
-        except Exception as error:
-            kind = "" if isinstance(error, StreetClipError) else traceback.format_exc()
-            file.write(f"{kind}error: {error}\n")
-            raise
-        finally:
-            logging.getLogger().removeHandler(handler)
-
-
-class _Both(io.TextIOBase):
-    """Text that goes two ways; the first is the one that may be a terminal."""
-
-    def __init__(self, streams: Sequence[Any]) -> None:
-        self._streams = streams
-
-    def write(self, text: str) -> int:
-        for stream in self._streams:
-            stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        for stream in self._streams:
-            stream.flush()
