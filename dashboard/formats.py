@@ -272,3 +272,13 @@ def json_text(value: object) -> str:
     """
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def sendable(text: str) -> str:
+    r"""A text as a browser can be sent it: halves of surrogate pairs, as from file names, become ?.
+
+    Examples:
+        >>> sendable("é\udcff")
+        'é?'
+    """
+    return text.encode("utf-8", "replace").decode()

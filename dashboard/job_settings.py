@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from dashboard import formats
 from dashboard.roots import Roots, exists, is_file, is_folder
 from streetclip import captions
 from streetclip.config import JOB_CONFIGS, JobConfig
@@ -270,8 +271,8 @@ def _written(setting: Setting, value: Any) -> Any:
     if setting.widget == "choices":
         return [each for each in value if each in setting.choices]
     if setting.widget == "words":
-        return "\n".join(value)
-    return "" if value is None else str(value)
+        return formats.sendable("\n".join(value))
+    return "" if value is None else formats.sendable(str(value))
 
 
 def _read(setting: Setting, value: Any, roots: Roots) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard import job_chain, job_settings, launcher, state
+from dashboard import formats, job_chain, job_settings, launcher, state
 from dashboard.components import markup
 from dashboard.components.job_cards import Job
 from dashboard.roots import JobOptions
@@ -93,8 +93,7 @@ def commands(job: Job, options: JobOptions) -> None:
 
 
 def _command(text: str) -> None:
-    shown = text.encode("utf-8", "replace").decode()
-    st.code(shown, language=None, wrap_lines=True)
+    st.code(formats.sendable(text), language=None, wrap_lines=True)
 
 
 def _resume_problem(job: Job, options: JobOptions) -> str:

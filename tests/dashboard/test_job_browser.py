@@ -1,0 +1,77 @@
+"""What can be chosen by walking through folders: what lies within the roots, and little of it."""
+
+import os
+
+import pytest
+
+from dashboard.components import browser
+from dashboard.roots import Roots
+
+
+@pytest.fixture
+def roots(tmp_path):
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    for name in ("b.CSV", "a.csv", "A.json", "train.txt", ".hidden"):
+        (tmp_path / "data" / name).touch()
+    (tmp_path / "secret").mkdir()
+    return Roots((tmp_path / "data",), tmp_path)
+
+
+def listed(roots, **options):
+    return browser.list_folder(roots.folders[0], roots, **options)
+
+
+def test_folders_come_first_then_files_of_the_wanted_kind(roots):
+    listing = listed(roots, suffixes=(".csv",))
+    assert listing.folders == ("images",)
+    assert listing.files == ("a.csv", "b.CSV", "A.json", "train.txt")
+
+
+def test_only_folders_where_a_folder_is_wanted(roots):
+    assert listed(roots, with_files=False).files == ()
+
+
+def test_a_part_of_the_name_narrows(roots):
+    listing = listed(roots, words="A")
+    assert (listing.folders, listing.files) == (("images",), ("a.csv", "A.json", "train.txt"))
+
+
+def test_links_that_lead_out_and_names_that_are_no_text_are_left_out(roots):
+    folder = roots.folders[0]
+    (folder / "way_out").symlink_to(roots.base / "secret")
+    (folder / "inside").symlink_to(folder / "images")
+    (folder / "loop").symlink_to("loop")
+    (folder / os.fsdecode(b"\xff")).mkdir()
+    listing = listed(roots)
+    assert listing.folders == ("images", "inside")
+    assert "loop" in listing.files
+    assert listing.num_left_out == 2
+
+
+def test_of_a_large_folder_a_part_is_read(roots, monkeypatch):
+    monkeypatch.setattr(browser, "MOST_READ", 4)
+    listing = listed(roots)
+    assert listing.is_cut
+    assert len(listing.folders) + len(listing.files) <= 4
+
+
+def test_a_folder_that_is_gone_is_an_error_to_tell(roots):
+    (roots.folders[0] / "images").rmdir()
+    with pytest.raises(OSError, match="No such file"):
+        browser.list_folder(roots.folders[0] / "images", roots)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "data"),
+        ("data", "data"),
+        ("data/a.csv", "data"),
+        ("data/images/gone/x.csv", "data/images"),
+        ("/etc/passwd", "data"),
+        ("openai/clip", "data"),
+        ("a\0b", "data"),
+    ],
+)
+def test_it_opens_near_what_the_field_says(roots, text, expected):
+    assert browser._start(text, roots) == roots.base / expected
