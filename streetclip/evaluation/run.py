@@ -4,6 +4,7 @@ Features are encoded once for all strategies. Each strategy is a run of its own 
 that runs compare with each other whatever made them differ.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -86,12 +87,14 @@ def evaluate(
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
-        if pending:
-            _Evaluation(inputs, database, pending, image_ids, job_id).run(stages)
-        return [
-            _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
-            for strategy, run_id in run_ids.items()
-        ]
+        evaluation = _Evaluation(inputs, database, pending, image_ids, job_id)
+        with evaluation.marked():
+            if pending:
+                evaluation.run(stages)
+            return [
+                _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
+                for strategy, run_id in run_ids.items()
+            ]
 
 
 def build_classifier(
@@ -149,33 +152,35 @@ class _Evaluation:
         self.job_id = job_id
         # The runs of one pass are written in step; a row counts as pending if any lacks it.
         lacking = [store.pending_image_ids(database, run_id) for run_id in run_ids.values()]
-        self.rows = np.flatnonzero(np.isin(image_ids, np.concatenate(lacking))).astype(np.int64)
+        is_lacking = np.isin(image_ids, np.concatenate([np.empty(0, np.int64), *lacking]))
+        self.rows = np.flatnonzero(is_lacking).astype(np.int64)
 
-    def run(self, stages: Stages) -> None:
-        """Predict and store; leave the runs marked for what happened."""
-        self._mark("running")
+    @contextlib.contextmanager
+    def marked(self) -> Iterator[None]:
+        """Mark the runs as running, and those that do not get done for what happened."""
+        for run_id in self.run_ids.values():
+            store.set_run_state(self.database, run_id, "running", job_id=self.job_id)
         try:
-            self._predict_pending(stages)
+            yield
         except KeyboardInterrupt:
-            self._mark("interrupted")
+            self._mark_unfinished("interrupted")
             raise
         except Exception as error:
-            self._mark_failed(error)
+            cause = str(error) if isinstance(error, StreetClipError) else repr(error)
+            self._mark_unfinished("failed", cause)
             raise
 
-    def _mark(self, state: store.RunState, error: str | None = None) -> None:
-        for run_id in self.run_ids.values():
-            store.set_run_state(self.database, run_id, state, error=error, job_id=self.job_id)
-
-    def _mark_failed(self, error: Exception) -> None:
-        cause = str(error) if isinstance(error, StreetClipError) else repr(error)
+    def _mark_unfinished(self, state: store.RunState, error: str | None = None) -> None:
         try:
-            self._mark("failed", cause)
+            for run_id in self.run_ids.values():
+                if store.get_run(self.database, run_id)["state"] == "running":
+                    store.set_run_state(self.database, run_id, state, error=error)
         except StreetClipError as second:
             # A full disk, say, that stopped the run; the first error is the one to tell.
-            logger.warning("the run could not be marked as failed: %s", second)
+            logger.warning("the run could not be marked as %s: %s", state, second)
 
-    def _predict_pending(self, stages: Stages) -> None:
+    def run(self, stages: Stages) -> None:
+        """Predict and store what is lacking."""
         total = len(self.image_ids)
         done = total - len(self.rows)
         inputs = self.inputs
