@@ -1,8 +1,10 @@
 """What every test shares."""
 
+import contextlib
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,18 @@ def small_world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world") / "demo"
     build_world(DemoConfig(output_dir=folder, num_workers=1, **SMALL_WORLD))
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """An empty file system of 24 MB, to be filled; skips where none can be mounted."""
+    from tests.disks import mounted
+
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(mounted(folder, megabytes=24))
+        except PermissionError as error:
+            pytest.skip(f"no file system can be mounted here: {error}")
+        yield folder

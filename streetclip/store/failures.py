@@ -14,6 +14,14 @@ _NO_ROOM = (
         "--resume."
     ),
 )
+# SQLite tells a full disk from a failing one, but not a quota or a limit from either.
+_NO_ROOM_OR_FAULT = (
+    ResourceError,
+    (
+        "cannot be written ({error}): the disk is full, over its quota, or fails; what was written "
+        "before is kept. Free some space and run again with --resume."
+    ),
+)
 _LOCKED = (
     ResourceError,
     (
@@ -35,6 +43,8 @@ _TRANSLATIONS: dict[int, tuple[type[StreetClipError], str]] = {
     sqlite3.SQLITE_CANTOPEN: _CLOSED,
     sqlite3.SQLITE_READONLY: _CLOSED,
     sqlite3.SQLITE_PERM: _CLOSED,
+    sqlite3.SQLITE_IOERR_WRITE: _NO_ROOM_OR_FAULT,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM_OR_FAULT,
     sqlite3.SQLITE_IOERR: (
         ResourceError,
         (
@@ -67,8 +77,9 @@ def translated(path: Path) -> Iterator[None]:
 
 def _translation(error: sqlite3.Error, path: Path) -> StreetClipError | None:
     # Errors of Python's own module, as of a wrong thread, carry no code.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code not in _TRANSLATIONS:
+    code = getattr(error, "sqlite_errorcode", 0)
+    found = _TRANSLATIONS.get(code) or _TRANSLATIONS.get(code & 0xFF)
+    if found is None:
         return None
-    kind, text = _TRANSLATIONS[code]
+    kind, text = found
     return kind(f"{path}: {text.format(error=error)}")
