@@ -164,12 +164,13 @@ def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
     """Mean loss of the steps up to each end since the one before; a point sums up several."""
     steps = losses["step"].to_numpy()
     lengths = np.diff(steps, prepend=0)
-    means = []
-    for begin, end in zip((-1, *ends[:-1]), ends, strict=True):
+    weighted = lengths * losses["value"].to_numpy()
+    means, begin = [], -1
+    for end in ends:
         inside = (steps > begin) & (steps <= end)
         total = lengths[inside].sum()
-        weighted = (lengths * losses["value"].to_numpy())[inside].sum()
-        means.append(float(weighted / total) if total else math.nan)
+        means.append(float(weighted[inside].sum() / total) if total else math.nan)
+        begin = end
     return means
 
 

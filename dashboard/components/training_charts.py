@@ -47,11 +47,10 @@ class _Plane(NamedTuple):
 
     def x(self) -> Spec:
         """The horizontal axis, of the column x."""
-        settings: Spec = {"grid": False}
-        if self.axis == "step":
-            settings["format"] = ",d"
+        settings: Spec = {"grid": False, "tickMinStep": 1, "format": ",d"}
         title = _TITLES[self.axis]
-        return vega.quantity("x", title=title, scale={"nice": False}, axis=settings)
+        scale = {"nice": False, "zero": True}
+        return vega.quantity("x", title=title, scale=scale, axis=settings)
 
     def by_training(self) -> Spec:
         """The colours, of the column training."""
@@ -65,26 +64,45 @@ class _Curve(NamedTuple):
     name: str
     title: str
     unit: str
-    format: str
-    from_zero: bool
     remark: str
+    axis: Spec
+    from_zero: bool = True
 
 
+_WHOLE: Final = {"format": ",~r"}
 _SPEEDS: Final = (
-    _Curve("lr", "Learning rate", "learning rate", "~g", True, "AdamW's, after warm-up and decay."),
-    _Curve("images_per_s", "Images per second", "images/s", ",~r", True, "Validations left out."),
+    _Curve(
+        "lr",
+        "Learning rate",
+        "learning rate",
+        "AdamW's, after warm-up and decay.",
+        {"labelExpr": "datum.value ? format(datum.value, '~e') : '0'"},
+    ),
+    _Curve(
+        "images_per_s",
+        "Images per second",
+        "images/s",
+        "Validations and checkpoints left out.",
+        _WHOLE,
+    ),
     _Curve(
         "memory_mib",
         "Memory",
         "peak so far (MiB)",
-        ",d",
-        True,
-        "Of the process that trains, or on the GPU.",
+        "Of the process that trains, without those that decode; with CUDA, on the GPU.",
+        _WHOLE,
     ),
 )
 _MORE: Final = (
-    _Curve("grad_norm", "Gradient norm", "norm", "~g", True, "Before clipping."),
-    _Curve("logit_scale", "Logit scale", "logit scale", "~g", False, "exp of the log temperature."),
+    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps.", {}),
+    _Curve(
+        "logit_scale",
+        "Logit scale",
+        "logit scale",
+        "What cosines are multiplied by before the softmax.",
+        {},
+        from_zero=False,
+    ),
 )
 
 
@@ -172,7 +190,7 @@ def _single(plane: _Plane, of: _Curve) -> None:
     rows = _rows(plane, of.name, of.title.lower())
     if not _has_numbers(rows):
         return
-    y = {"title": of.unit, "scale": {"zero": of.from_zero}, "axis": {"format": of.format}}
+    y = {"title": of.unit, "scale": {"zero": of.from_zero}, "axis": of.axis}
     layers = [*_line(rows, plane, y, width=1.5), *_latest(rows, plane, y)]
     text = f"{of.title} by {plane.axis}. {_latest_text(rows)}"
     vega.draw(layers, key=f"training_{of.name}", alt_text=text, height=_SMALL_HEIGHT)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, state
-from dashboard.components import charts, job_cards, legends, markup
+from dashboard.components import charts, figures, job_cards, legends, markup
 from dashboard.trainings import MOST_SHOWN, TRAINING, Best, Training, curve, num_epochs, num_steps
 
 _PICKER: Final = "training_picker"
@@ -93,15 +93,16 @@ def progress(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | 
         said = formats.plain(training["error"] or "It left no message.", _LONGEST)
         _ended("failed", training, said)
     elif training["state"] == "interrupted":
-        _ended("was interrupted", training, "What was finished is kept.")
+        said = formats.plain(training["error"] or "What was finished is kept.", _LONGEST)
+        _ended("was interrupted", training, said)
     elif training["state"] == "running":
         _running(training, points, job)
 
 
-def _ended(how: str, training: Training, *lines: str) -> None:
+def _ended(how: str, training: Training, said: str) -> None:
     way_on = "Resume it from its job, or with the same command and --resume."
     css, role = ("sc-alert", "alert") if how == "failed" else ("", "status")
-    markup.notice(f"Training {label(training)} {how}", *lines, way_on, css=css, role=role)
+    markup.notice(f"Training {label(training)} {how}", said, way_on, css=css, role=role)
 
 
 def _running(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | None) -> None:
@@ -119,6 +120,56 @@ def _running(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | 
 
 
 # The checkpoint that was chosen
+
+
+def headline(training: Training, points: pd.DataFrame, best_epoch: Mapping[str, Any]) -> None:
+    """Draw the figures of one training: how good its best epoch is, and how it goes now.
+
+    Args:
+        training: Its row.
+        points: What is written of it.
+        best_epoch: The row of `trainings.epochs` whose checkpoint is chosen, the last one before
+            any is.
+    """
+    n = f"n = {formats.count(best_epoch['n'])} · " if best_epoch["n"] > 0 else ""
+    loss, speed = curve(points, "loss")["value"].dropna(), curve(points, "images_per_s")["value"]
+    when = f"epoch {formats.count(best_epoch['epoch'])}"
+    columns = st.columns(3, gap="small")
+    with columns[0]:
+        figures.figure(
+            "Validation country accuracy",
+            formats.share(best_epoch["accuracy"]),
+            formats.interval(best_epoch["low"], best_epoch["high"]) if n else "",
+            f"{n}{when}",
+            "Validation images whose country is the best of all countries of both manifests, "
+            "zero-shot, of all validation images; an unreadable one is wrong. Of the chosen "
+            "checkpoint, so it flatters: the epoch was chosen by it. Interval: Wilson 95 %.",
+        )
+    with columns[1]:
+        figures.figure(
+            "Validation loss",
+            _loss_text(best_epoch["val_loss"]),
+            "",
+            f"{when} · training loss now {_loss_text(loss.iloc[-1] if len(loss) else None)}",
+            "Symmetric contrastive loss over groups of as many images as a batch has.",
+        )
+    with columns[2]:
+        figures.figure(
+            "Images per second",
+            formats.count(speed.median()) if len(speed) else formats.NONE,
+            "",
+            f"median · batches of {_setting(training, 'batch_size')}",
+            "Training images a second, decoding included, validations and checkpoints left out.",
+        )
+
+
+def _loss_text(value: float | None) -> str:
+    return formats.NONE if value is None or pd.isna(value) else f"{value:.3f}"
+
+
+def _setting(training: Training, name: str) -> str:
+    config = training["config"] if isinstance(training["config"], dict) else {}
+    return formats.plain(config.get(name, formats.NONE), 40)
 
 
 def chosen(training: Training, best: Best | None) -> None:
@@ -156,8 +207,7 @@ def _is_there(path: str) -> bool:
 
 def how_to_evaluate(training: Training, best: Best) -> None:
     """Say which command evaluates a checkpoint that no run is of."""
-    config = training["config"] if isinstance(training["config"], dict) else {}
-    folder = str(config.get("image_dir", "data/images"))
+    folder = _setting(training, "image_dir")
     words = ["--test_csv", "TEST.csv", "--image_dir", folder, "--checkpoint_path", best.path]
     command = f"python main.py --mode evaluate {shlex.join(words)}"
     markup.remark("No run of this store is of these weights. To evaluate them:")

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
@@ -72,6 +72,8 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
         for position, (training, of) in enumerate(zip(chosen, points, strict=True))
     ]
     _words(path, chosen, points)
+    if len(shown) == 1 and len(shown[0].epochs):
+        parts.headline(chosen[0], points[0], _best_epoch(shown[0]))
     training_charts.draw(shown, axis)
     st.header("Chosen checkpoint", anchor=False)
     for training, each in zip(chosen, shown, strict=True):
@@ -89,6 +91,14 @@ def _words(path: Path, chosen: list[Training], points: list[pd.DataFrame]) -> No
         parts.progress(training, of, trainings.job(path, training))
 
 
+def _best_epoch(shown: Shown) -> dict[str, Any]:
+    """The epoch whose checkpoint is chosen; the last one before any is."""
+    marked = _marked(shown)
+    rows = marked[marked["is_best"]]
+    row = (rows if len(rows) else marked).iloc[-1]
+    return {str(name): value for name, value in row.items()}
+
+
 def _marked(shown: Shown) -> pd.DataFrame:
     step = None if shown.best is None else shown.best.step
     return shown.epochs.assign(is_best=shown.epochs["step"] == step)
@@ -104,11 +114,12 @@ def _what_came_of_it(path: Path, ids: tuple[int, ...]) -> None:
         with st.container(horizontal=True):
             for run in runs:
                 name, number = formats.markdown(run["name"]), str(run["id"])
-                navigation.link("overview", f"Run {number}: {name}", "monitoring", run=number)
+                navigation.link("", f"Run {number}: {name}", "monitoring", run=number)
             if trainings.job(path, training) is not None:
                 number = str(training["job_id"])
                 navigation.link("jobs", f"Job {number}", "work", job=number)
-        if best is not None and not runs and training["state"] != "running":
+        is_alone = len(ids) == 1
+        if is_alone and best is not None and not runs and training["state"] != "running":
             parts.how_to_evaluate(training, best)
         parts.details(training)
 

@@ -71,7 +71,7 @@ class Curves:
         self._images += num_images
 
     def restart_clock(self) -> None:
-        """Leave what came before, as a validation, out of the images per second."""
+        """Leave what came before, as a validation or a checkpoint, out of the images per second."""
         self._images, self._since = 0, time.perf_counter()
 
     def read(self) -> None:

@@ -294,6 +294,7 @@ class _Training:
         step, state = self._state.step, self._state
         if step % self._steps_per_epoch and self._is_save_due():
             self._save(recorder)
+            state.curves.restart_clock()
         numbers = {}
         if step % self._window == 0:
             recorder.write(state.curves.points)

@@ -21,7 +21,7 @@ PAGES = (
 )
 """Pages about a run."""
 
-WORK_PAGES = ("jobs",)
+WORK_PAGES = ("jobs", "training")
 """Pages about what is done: they need no run."""
 
 NBSP = "\u00a0"

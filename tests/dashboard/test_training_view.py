@@ -1,0 +1,427 @@
+"""The Training page: trainings of known points, in every state, one or several at a time."""
+
+import json
+import math
+
+import altair as alt
+import pandas as pd
+import pytest
+import streamlit as st
+
+from dashboard import formats, theme, trainings
+from streetclip import store as library
+from streetclip.processes import ProcessId, current_process
+from streetclip.store import (
+    JobSpec,
+    TrainingSpec,
+    log_training_points,
+    open_store,
+    register_job,
+    restart_training,
+    set_training_best,
+    set_training_state,
+    start_training,
+)
+from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.plain import wilson
+from tests.dashboard.worlds import HOSTILE, World
+
+NUM_VAL = 40
+# Steps 1 to 7 in epochs of 3; the windows are of 2 steps, but for the last of an epoch.
+LOSSES = {2: 4.0, 3: 1.0, 5: 2.0, 6: 0.5, 7: 0.25}
+
+
+def points(num_epochs=2, *, correct=(3, 20, 17)):
+    made = []
+    for step, loss in LOSSES.items():
+        values = {"loss": loss, "lr": 1e-4 * step, "images_per_s": 30.0 + step}
+        values |= {"memory_mib": 900.0 + step, "grad_norm": 2.0, "logit_scale": 14.0}
+        made += [(step, step / 3, name, value) for name, value in values.items()]
+    for epoch in range(num_epochs + 1):
+        values = {"val_loss": 3.0 - epoch, "val_country_accuracy": correct[epoch] / NUM_VAL}
+        values |= {"val_num_correct": correct[epoch], "val_num_images": NUM_VAL}
+        made += [(3 * epoch, epoch, name, value) for name, value in values.items()]
+    return sorted(made)
+
+
+def spec(text="", **changes):
+    values = {
+        "name": f"b32{text}",
+        "model_source": f"openai/clip{text}",
+        "train_csv": f"train.csv{text}",
+        "val_csv": "val.csv",
+        "output_dir": f"outputs/training{text}",
+        "config": {"num_epochs": 3, "batch_size": 5, "image_dir": f"photos{text}"},
+        "versions": {"torch": "2.13.0"},
+        "commit": "e3a0417",
+    }
+    return TrainingSpec(**(values | changes))
+
+
+class Trainings:
+    """A store that tests write trainings into, as the train job does."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def add(self, state="done", rows=None, *, best=True, error=None, text="", **changes):
+        with open_store(self.path) as store:
+            training = start_training(store, spec(text, **changes))
+            log_training_points(store, training, points() if rows is None else rows)
+            if best:
+                set_training_best(store, training, self.best(text))
+            set_training_state(store, training, state, error)
+        return training
+
+    def best(self, text=""):
+        return {
+            "epoch": 1,
+            "step": 3,
+            "checkpoint": str(self.path.parent / f"best_model{text}.pt"),
+            "sha256": "abc",
+            "reason": f"20 of 40 are right{text}",
+        }
+
+    def log(self, training, rows):
+        with open_store(self.path) as store:
+            log_training_points(store, training, rows)
+
+
+@pytest.fixture
+def written(tmp_path):
+    return Trainings(tmp_path / "streetclip.db")
+
+
+@pytest.fixture
+def open_page(monkeypatch, written):
+    opener = open_page_of(monkeypatch)
+    return lambda **parameters: opener(written.path, "training", **parameters)
+
+
+def label(number, name="b32"):
+    return f"{number} · {formats.isolated(name)}"
+
+
+def epoch_table(page):
+    return next(each.value for each in page.dataframe if "val_loss" in each.value)
+
+
+def charts(page):
+    return [json.loads(each.proto.spec) for each in page.get("vega_lite_chart")]
+
+
+def links(page):
+    return [each.proto for each in page.get("page_link") if each in list(page.main)]
+
+
+class TestWithoutATraining:
+    def test_without_a_store_it_names_the_command_and_the_form(self, open_page):
+        page = open_page()
+        assert not page.exception
+        assert "No training yet" in text_of(page)
+        assert "python main.py --mode train --train_csv" in text_of(page)
+        (link,) = links(page)
+        assert "form=train" in link.query_string
+
+    def test_a_store_of_runs_alone_says_the_same(self, open_page, written):
+        with open_store(written.path):
+            pass
+        page = open_page()
+        assert not page.exception
+        assert "No training yet" in text_of(page)
+
+
+class TestOneTraining:
+    def test_it_says_which_and_how_it_stands(self, open_page, written):
+        written.add()
+        text = text_of(open_page())
+        assert "Training 1 · b32 · from openai/clip · done, epoch 2 of 3 · started 20" in text
+
+    def test_the_headline_is_of_the_chosen_epoch_with_its_interval(self, open_page, written):
+        written.add()
+        low, high = wilson(20, NUM_VAL)
+        text = text_of(open_page())
+        assert (
+            f"Validation country accuracy 50.0 % {100 * low:.1f}–{100 * high:.1f} n = 40 · epoch 1"
+            in text
+        )
+        assert "Validation loss 2.000 epoch 1 · training loss now 0.250" in text
+        assert "Images per second 35 median · batches of 5" in text
+
+    def test_the_chosen_checkpoint_has_its_reason_and_its_file(self, open_page, written):
+        written.add()
+        said = "epoch 1 of 3, step 3: 20 of 40 are right. "
+        assert f"{said}Its file is not there any more: {written.path.parent}" in text_of(
+            open_page()
+        )
+        (written.path.parent / "best_model.pt").write_bytes(b"weights")
+        assert f"{said}File: {written.path.parent}" in text_of(open_page())
+
+    def test_the_table_has_the_mean_losses_and_the_intervals(self, open_page, written):
+        written.add()
+        table = epoch_table(open_page())
+        assert table["step"].tolist() == [0, 3, 6]
+        assert math.isnan(table["train_loss"][0])
+        # Two steps of 4.0 and one of 1.0; then two of 2.0 and one of 0.5.
+        assert table["train_loss"].tolist()[1:] == pytest.approx([9 / 3, 4.5 / 3])
+        assert table["val_loss"].tolist() == [3.0, 2.0, 1.0]
+        assert table["accuracy"].tolist() == pytest.approx([7.5, 50.0, 42.5])
+        assert table["n"].tolist() == [NUM_VAL] * 3
+        assert table["checkpoint"].tolist() == ["", "chosen", ""]
+        low, high = wilson(17, NUM_VAL)
+        assert table["interval"][2] == f"{100 * low:.1f}–{100 * high:.1f}"
+
+    @pytest.mark.parametrize("axis", ["step", "epoch"])
+    def test_every_chart_is_valid_and_says_what_it_shows(self, open_page, written, axis):
+        written.add()
+        page = open_page(axis=axis)
+        drawn = page.get("vega_lite_chart")
+        assert len(drawn) == 7
+        for chart in drawn:
+            alt.LayerChart.from_dict(json.loads(chart.proto.spec))
+            assert f"by {axis}. " in chart.proto.alt
+            assert label(1) in chart.proto.alt
+        assert "training loss 0.25 at step 7 · epoch 2.333" in drawn[0].proto.alt
+
+    @pytest.mark.parametrize(("axis", "place"), [("step", 3), ("epoch", 1)])
+    def test_a_rule_marks_the_chosen_checkpoint(self, open_page, written, monkeypatch, axis, place):
+        written.add()
+        specs = []
+        monkeypatch.setattr(st, "vega_lite_chart", lambda spec, **_: specs.append(spec))
+        open_page(axis=axis)
+        for spec_ in specs[:2]:
+            rule = next(each for each in spec_["layer"] if each["mark"]["type"] == "rule")
+            assert spec_["datasets"][rule["data"]["name"]]["x"].tolist() == [place]
+        assert "rule" not in json.dumps([each["layer"] for each in specs[2:]])
+
+    def test_a_run_of_these_weights_is_linked_and_the_others_are_not(self, open_page, written):
+        world = World(written.path.parent, num_images=20, with_files=False)
+        world.add_run("same")  # of the weights "abc"
+        written.path = world.path
+        written.add()
+        page = open_page()
+        assert "Run 1: same" in [each.label.replace("\\", "") for each in links(page)]
+        assert "No run of this store" not in text_of(page)
+
+    def test_weights_without_a_run_have_the_command_that_evaluates_them(self, open_page, written):
+        written.add(config={"num_epochs": 3, "image_dir": "my photos"})
+        text = text_of(open_page())
+        assert "No run of this store is of these weights." in text
+        assert "--image_dir 'my photos' --checkpoint_path" in text
+
+    def test_without_a_chosen_checkpoint_it_says_so(self, open_page, written):
+        written.add(best=False)
+        page = open_page()
+        assert "none is recorded" in text_of(page)
+        assert set(epoch_table(page)["checkpoint"]) == {""}
+
+    @pytest.mark.parametrize("best", ["text", {"epoch": "x"}, {"epoch": 1, "step": None}, []])
+    def test_a_checkpoint_that_cannot_be_read_is_left_out(self, open_page, written, best):
+        training = written.add(best=False)
+        with open_store(written.path) as store:
+            set_training_best(store, training, best)
+        page = open_page()
+        assert not page.exception
+        assert "none is recorded" in text_of(page)
+
+
+class TestOddPoints:
+    def test_one_point_is_drawn_as_a_dot(self, open_page, written, monkeypatch):
+        written.add("running", [(1, 0.1, "loss", 3.5)], best=False)
+        page = open_page()
+        assert not page.exception
+        (chart,) = page.get("vega_lite_chart")
+        assert "training loss 3.5 at step 1" in chart.proto.alt
+        assert "Nothing is recorded of it so far." in text_of(page)
+        assert "the first is chosen after the first epoch" in text_of(page)
+
+    def test_no_point_yet_is_said(self, open_page, written):
+        written.add("running", [], best=False)
+        page = open_page()
+        assert not page.exception
+        assert not page.get("vega_lite_chart")
+        assert "It prepares: no step is recorded yet." in text_of(page)
+
+    def test_numbers_that_are_none_leave_gaps(self, open_page, written):
+        gaps = {(6, "val_loss"), (5, "loss"), (7, "lr")}
+        rows = [
+            (step, epoch, name, math.nan if (step, name) in gaps else value)
+            for step, epoch, name, value in points()
+        ]
+        rows = [(*row[:3], math.inf) if row[2] == "grad_norm" else row for row in rows]
+        written.add(rows=rows)
+        page = open_page()
+        assert not page.exception
+        table = epoch_table(page)
+        assert math.isnan(table["val_loss"][2])
+        assert math.isnan(table["train_loss"][2])
+        assert table["accuracy"][2] == pytest.approx(42.5)
+        assert len(page.get("vega_lite_chart")) == 6  # of the gradient nothing is left
+        for chart in charts(page):
+            alt.LayerChart.from_dict(chart)
+
+    def test_counts_that_cannot_be_are_left_out(self, open_page, written):
+        written.add(rows=points(correct=(3, 41, -1)))
+        page = open_page()
+        assert not page.exception
+        assert epoch_table(page)["interval"].tolist()[1:] == ["—", "—"]
+
+    def test_a_training_of_an_earlier_version_has_no_interval(self, open_page, written):
+        written.add(rows=[row for row in points() if not row[2].startswith("val_num")])
+        page = open_page()
+        assert not page.exception
+        assert epoch_table(page)["accuracy"].tolist() == pytest.approx([7.5, 50.0, 42.5])
+        assert set(epoch_table(page)["interval"]) == {"—"}
+
+    @pytest.mark.parametrize("config", [{}, {"num_epochs": "many"}, {"num_epochs": -1}, []])
+    def test_odd_settings_are_survived(self, open_page, written, config):
+        written.add("running", config=config)
+        page = open_page()
+        assert not page.exception
+        assert "b32" in text_of(page)
+
+
+class TestSeveral:
+    def test_each_has_its_colour_and_its_rows(self, open_page, written, monkeypatch):
+        for name in ("one", "two", "three"):
+            written.add(name=name)
+        specs = []
+        monkeypatch.setattr(st, "vega_lite_chart", lambda spec, **_: specs.append(spec))
+        page = open_page(training=["3", "1"])
+        assert not page.exception
+        text = text_of(page)
+        assert f"{label(3, 'three')} · done, epoch 2 of 3" in text
+        assert f"{label(1, 'one')} · done, epoch 2 of 3" in text
+        assert set(epoch_table(page)["training"]) == {label(3, "three"), label(1, "one")}
+        line = specs[0]["layer"][0]["encoding"]["stroke"]["scale"]
+        assert line == {
+            "domain": [label(3, "three"), label(1, "one")],
+            "range": list(theme.SERIES[:2]),
+        }
+        rows = next(iter(specs[0]["datasets"].values()))
+        assert rows.groupby("training").size().tolist() == [5, 5]
+
+    def test_trainings_of_one_name_stay_apart(self, open_page, written):
+        written.add(), written.add()
+        page = open_page(training=["1", "2"])
+        assert len(set(epoch_table(page)["training"])) == 2
+
+    def test_the_newest_is_shown_where_the_link_names_none(self, open_page, written):
+        written.add(name="older"), written.add(name="newer")
+        assert "Training 2 · newer" in text_of(open_page())
+
+    def test_more_than_can_be_told_apart_are_left_out(self, open_page, written):
+        for _ in range(7):
+            written.add()
+        page = open_page(training=[str(each) for each in range(1, 8)])
+        assert not page.exception
+        assert "names 7 trainings; the first 6 are shown" in text_of(page)
+        assert len(set(epoch_table(page)["training"])) == 6
+
+    @pytest.mark.parametrize("wanted", ["99", "-1", "1e3", "9" * 40, HOSTILE, "١"])
+    def test_a_bad_parameter_is_named_and_left_out(self, open_page, written, wanted):
+        written.add()
+        page = open_page(training=[wanted, "1"], axis=wanted)
+        assert not page.exception
+        assert "A part of the link was left out" in text_of(page)
+        assert "Training 1 · b32" in text_of(page)
+
+    def test_choosing_writes_the_link(self, open_page, written):
+        written.add(), written.add()
+        page = open_page()
+        page.multiselect(key="training_picker").set_value([1, 2]).run()
+        assert page.query_params["training"] == ["1", "2"]
+        assert not page.exception
+
+
+class TestStates:
+    def test_a_failed_one_says_why(self, open_page, written):
+        written.add("failed", error="out of memory")
+        text = text_of(open_page())
+        assert f"Training {label(1)} failed out of memory Resume it" in text
+
+    def test_an_interrupted_one_says_how_to_go_on(self, open_page, written):
+        written.add("interrupted")
+        assert "was interrupted What was finished is kept. Resume it" in text_of(open_page())
+
+    def test_a_running_one_says_how_far_it_is(self, open_page, written, monkeypatch):
+        written.add("running")
+        intervals = []
+        monkeypatch.setattr(
+            st, "fragment", lambda body, *, run_every: intervals.append(run_every) or body
+        )
+        page = open_page()
+        assert "7 of 9 steps" in page.get("progress")[0].proto.text
+        assert intervals == [2.0]
+
+    def test_only_a_running_one_is_polled(self, open_page, written, monkeypatch):
+        written.add("running")
+        written.add("done")
+        intervals = []
+        monkeypatch.setattr(
+            st, "fragment", lambda body, *, run_every: intervals.append(run_every) or body
+        )
+        open_page(training="2")
+        open_page(training=["2", "1"])
+        assert intervals == [None, 2.0]
+
+    def test_one_whose_process_is_gone_is_interrupted_at_the_first_look(self, open_page, written):
+        training = written.add("running")
+        mine = current_process()
+        gone = ProcessId(mine.host, mine.pid, mine.started_at - 1000)  # its number is another's
+        job = JobSpec(
+            kind="train", arguments=(), parameters={}, output_dir=None, cwd=written.path.parent
+        )
+        with open_store(written.path) as store:
+            ticket = register_job(store, job, gone)
+            set_training_state(store, training, "running", job_id=ticket.job_id)
+        page = open_page()
+        assert not page.exception
+        assert "was interrupted" in text_of(page)
+        assert "job=1" in [each.query_string for each in links(page)][-1]
+
+    def test_hostile_texts_are_drawn_as_texts(self, open_page, written):
+        for state in ("failed", "interrupted", "running", "done"):
+            written.add(state, text=HOSTILE, error=HOSTILE)
+        for wanted in ("1", "2", "3", "4", ["1", "2", "3", "4"]):
+            page = open_page(training=wanted)
+            assert not page.exception
+            for kind in ("markdown", "caption", "header", "subheader", "title"):
+                assert not [each for each in page.get(kind) if "evil" in each.value]
+            labels = [each.label for each in page.get("expander")]
+            assert not [each for each in labels if "evil" in each]
+
+
+class TestReading:
+    def test_only_new_points_are_read(self, written, monkeypatch):
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        training = written.add("running")
+        asked = []
+        original = library.training_curves
+        monkeypatch.setattr(
+            library,
+            "training_curves",
+            lambda *given, from_step: (
+                asked.append(from_step) or original(*given, from_step=from_step)
+            ),
+        )
+        row = trainings.listed(written.path)[0]
+        before = trainings.points(written.path, row)
+        assert trainings.points(written.path, row) is before  # nothing was written since
+        # The validation comes after the window that ends at the same step.
+        written.log(training, [(7, 7 / 3, "val_loss", 0.5), (9, 3.0, "loss", 0.125)])
+        after = trainings.points(written.path, row)
+        assert asked == [0, 7]
+        with open_store(written.path, read_only=True) as store:
+            pd.testing.assert_frame_equal(after, original(store, training))
+        assert len(after) == len(before) + 2
+
+    def test_a_training_that_begins_anew_is_read_anew(self, written):
+        training = written.add("running")
+        assert len(trainings.points(written.path, trainings.listed(written.path)[0]))
+        with open_store(written.path) as store:
+            restart_training(store, training, spec())
+            log_training_points(store, training, [(1, 0.5, "loss", 9.0)])
+        row = trainings.listed(written.path)[0]
+        assert trainings.points(written.path, row)["value"].tolist() == [9.0]
