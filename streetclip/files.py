@@ -94,9 +94,11 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _DISK_GAVE_OUT:
+            limit = "" if error.errno == errno.ENOSPC else ", or a quota or limit is reached"
             msg = (
-                f"{path}: the disk is full ({_free_space(path)}); the file that stood there is "
-                "untouched. Free some space, or name another folder, and run again."
+                f"{path}: the disk is full{limit} ({_free_space(path)}); what stood there is "
+                "untouched. Free some space and run again, with --resume if the job has it, or "
+                "name another folder."
             )
             raise ResourceError(msg) from error
         if isinstance(error, _NOT_WRITABLE) or error.errno == errno.EROFS:

@@ -73,7 +73,7 @@ def test_a_folder_whose_swap_fails_is_the_old_one_again(tmp_path, monkeypatch):
 def test_a_full_disk_is_a_resource_error_that_calms(number, tmp_path):
     path = tmp_path / "x.json"
     path.write_text("old")
-    with pytest.raises(ResourceError, match=r"the disk is full \(.* MiB free\).*untouched"):
+    with pytest.raises(ResourceError, match=r"the disk is full.* \(.* MiB free\).*untouched"):
         _write_half(path, OSError(number, "full"))
     assert path.read_text() == "old"
 

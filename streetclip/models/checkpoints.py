@@ -185,7 +185,7 @@ def check_space(path: Path, needed_bytes: int) -> None:
         msg = (
             f"{path}: needs {needed_bytes / 2**20:,.0f} MiB, but the disk has "
             f"{free_bytes / 2**20:,.0f} MiB free; what stood there is untouched. "
-            "Free some space, or name another folder, and run again."
+            "Free some space and run again with --resume, or name another folder."
         )
         raise ResourceError(msg)
 

@@ -146,10 +146,10 @@ class _Training:
             recorder.write_best(self._state)
             self._run_or_save(recorder)
         except KeyboardInterrupt:
-            recorder.set_state("interrupted")
+            recorder.set_stopped("interrupted")
             raise
         except Exception as error:
-            recorder.set_state("failed", str(error) or type(error).__name__)
+            recorder.set_stopped("failed", str(error) or type(error).__name__)
             raise
         recorder.set_state("done")
 

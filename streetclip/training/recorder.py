@@ -1,15 +1,18 @@
 """A training's way into the store: its state, and its points in few transactions."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from streetclip import store
+from streetclip.errors import StreetClipError
 from streetclip.training.best import Origin
 from streetclip.training.checkpoints import BEST_MODEL, TrainingState
 from streetclip.training.curves import Point
 from streetclip.training.results import why_best
 
+_LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_WRITES = 2.0
 
 
@@ -60,6 +63,13 @@ class Recorder:
         store.set_training_state(
             self._database, self.training_id, state, error, job_id=self._job_id
         )
+
+    def set_stopped(self, state: store.RunState, error: str | None = None) -> None:
+        """Say that the training stopped, if that can be said: what stopped it is the news."""
+        try:
+            self.set_state(state, error)
+        except StreetClipError as second:
+            _LOG.warning("the training could not be marked as %s: %s", state, second)
 
     def write_best(self, state: TrainingState) -> None:
         """Say which epoch the best model is of, and why, where that has changed."""
