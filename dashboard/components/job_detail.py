@@ -66,6 +66,6 @@ def _links(path: Path, job: dict[str, Any]) -> None:
 
     runs, trainings = loaders.work_of_job(path, job["id"])
     for run in runs:
-        navigation.link("overview", f"Run {run} on Overview", "monitoring", run=str(run))
+        navigation.link("", f"Run {run} on Overview", "monitoring", run=str(run))
     for training in trainings:
         navigation.link("training", f"Training {training}", "show_chart", training=str(training))

@@ -23,7 +23,7 @@ from streetclip.store import (
 )
 from tests.dashboard.job_records import Records
 from tests.dashboard.pages import open_page_of, text_of
-from tests.dashboard.worlds import HOSTILE
+from tests.dashboard.worlds import HOSTILE, World
 
 AWKWARD = 'it\'s "quoted"; $(rm) `x`\nnext line'
 
@@ -296,17 +296,24 @@ class TestActions:
         assert "Not done" in text_of(page)
         assert "job 2 (train) is running there" in text_of(page)
 
-    def test_a_job_leads_to_its_training(self, open_jobs, records):
+    def test_a_job_leads_to_its_runs_and_trainings(self, open_jobs, records):
         job_id = records.add("running")
         spec = TrainingSpec(
             name="t", model_source="m", train_csv="a", val_csv="b", output_dir="c", config={}
         )
+        world = World(records.path.parent, num_images=20, with_files=False)
+        run = world.add_run()
         with open_store(records.path) as store:
             training = start_training(store, spec, job_id=job_id)
+            with store.transaction():
+                store.rows("UPDATE runs SET job_id = ?", (job_id,))
         page = open_jobs(job=str(job_id))
+        assert not page.exception
         links = [each.proto for each in page.main.get("page_link")]
-        assert [link.label for link in links] == [f"Training {training}"]
-        assert f"training={training}" in links[0].query_string
+        words = [f"Run {run} on Overview", f"Training {training}"]
+        assert [link.label for link in links] == words
+        assert f"run={run}" in links[0].query_string
+        assert f"training={training}" in links[1].query_string
 
     def test_no_jobs_shows_everything_and_starts_nothing(self, open_jobs, records, started):
         failed = records.add("failed")
