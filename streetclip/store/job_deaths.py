@@ -115,13 +115,12 @@ def _is_stale(last_sign: str, now: str) -> bool:
 
 
 def _interrupt(store: Store, job: _Running, error: str) -> bool:
-    # It may have been attached, ended or resumed since it was read.
+    # Since it was read it may have been attached, have beaten, ended or been resumed.
     found = store.rows(
         "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = "
         "CASE WHEN cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END "
-        "WHERE id = ? AND attempt = ? AND state = 'running' AND host = ? AND pid = ? "
-        "AND process_started_at = ? AND heartbeat_at IS ? RETURNING id",
-        (job.last_sign, error, utc_now(), *job[:6]),
+        "WHERE id = ? AND attempt = ? AND state = 'running' AND heartbeat_at IS ? RETURNING id",
+        (job.last_sign, error, utc_now(), job.id, job.attempt, job.heartbeat_at),
     )
     if found:
         set_state_of_work(store, job.id, "interrupted", error)

@@ -23,6 +23,7 @@ from streetclip.store import (
     list_trainings,
     live_runner,
     open_store,
+    request_cancel,
     requeue_job,
     runs_of_job,
     set_run_state,
@@ -219,6 +220,34 @@ def test_a_job_whose_process_has_attached_survives_its_runner(queue, monkeypatch
         attach_job(queue.store, job_id, queue.process)
     assert interrupt_dead_jobs(queue.store) == []
     assert queue.state(job_id) == "running"
+
+
+def test_a_job_that_somebody_else_found_dead_and_resumed_goes_on(queue, monkeypatch):
+    job_id = queue.add()
+    queue.claim(queue.other())
+
+    def is_alive(_):
+        monkeypatch.setattr("streetclip.processes.is_alive", lambda _: True)
+        end_job(queue.store, job_id, 1, "interrupted")
+        requeue_job(queue.store, job_id, [])
+        queue.claim()
+        return False
+
+    monkeypatch.setattr("streetclip.processes.is_alive", is_alive)
+    assert interrupt_dead_jobs(queue.store) == []
+    assert (queue.state(job_id), queue.get(job_id)["attempt"]) == ("running", 2)
+
+
+def test_a_dead_job_that_was_asked_to_end_is_cancelled_and_its_work_interrupted(queue):
+    job_id = queue.start()
+    request_cancel(queue.store, job_id)
+    trainings = start_work(queue, job_id)
+    with queue.store.transaction():
+        queue.store.rows("UPDATE jobs SET pid = 7, process_started_at = 1e9")
+    assert interrupt_dead_jobs(queue.store) == [job_id]
+    assert queue.state(job_id) == "cancelled"
+    assert "ended without saying why" in queue.get(job_id)["error"]
+    assert states_of_trainings(queue, trainings)["running"] == "interrupted"
 
 
 @pytest.mark.parametrize("way", ["enqueue", "register", "requeue"])

@@ -38,11 +38,12 @@ def test_an_empty_list_has_the_columns_and_types_of_a_full_one(queue):
 def test_a_list_is_paged_by_the_last_id_of_the_page_before(queue):
     ids = [queue.add() for _ in range(7)]
     pages, before = [], None
-    while not (page := list_jobs(queue.store, limit=3, before=before)).empty:
-        pages.append(page["id"].tolist())
+    for _ in range(3):
+        pages.append(list_jobs(queue.store, limit=3, before=before)["id"].tolist())
         before = pages[-1][-1]
         queue.add()  # what is new does not move the older pages
     assert pages == [ids[:3:-1], ids[3:0:-1], ids[:1]]
+    assert list_jobs(queue.store, limit=3, before=before).empty
 
 
 @pytest.mark.parametrize("limit", [0, -1])
