@@ -74,6 +74,9 @@ _CSS = """
 .st-key-chips button { min-height: 1.9rem; padding: 0 0.5rem; }
 .st-key-chips button p { font-size: 0.875rem; }
 .stApp { font-variant-numeric: tabular-nums; }
+.stMultiSelect [data-tag] {  /* Streamlit's white on the dark theme's blue is too pale */
+  color: inherit; background: color-mix(in srgb, currentColor 12%, transparent);
+}
 .sc-remark, .sc-figure small, .sc-under, .sc-definitions dt {
   color: color-mix(in srgb, currentColor 72%, transparent);
 }
@@ -98,7 +101,8 @@ _CSS = """
 }
 .sc-notice.sc-alert { border-left-color: #D55E00; }
 .sc-notice p { margin: 0.2rem 0 0; white-space: pre-wrap; }
-[data-testid="stBaseButton-primary"]:not(:disabled) {
+[data-testid="stBaseButton-primary"]:not(:disabled),
+[data-testid="stMultiSelectTagsContainer"] [data-tag] {
   background: #0072B2; border-color: #0072B2; color: #fff;
 }
 .sc-problem {

@@ -24,7 +24,7 @@ MOST_SHOWN: Final = 6
 """Trainings over one another; there are no more colours that all tell apart."""
 
 Training = dict[str, Any]
-"""One row of `store.list_trainings`."""
+"""One row of `store.list_trainings`; None where something is missing."""
 
 
 def listed(store_path: Path) -> list[Training]:
@@ -38,7 +38,12 @@ def _listed(store_path: Path, seen: Stamp) -> list[Training]:  # noqa: ARG001 --
         return []
     with loaders.reader(store_path) as opened:
         rows = store.list_trainings(opened).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    return [{str(name): _known(value) for name, value in row.items()} for row in rows]
+
+
+def _known(value: Any) -> Any:
+    """None for what pandas has as missing, in one of its ways."""
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
 
 
 # Which of them
@@ -220,7 +225,7 @@ def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:
     """The record of the job that trains, or trained last; None where there is none."""
-    if pd.isna(training["job_id"]):
+    if training["job_id"] is None:
         return None
     try:
         return loaders.job(store_path, int(training["job_id"]))

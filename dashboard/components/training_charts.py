@@ -143,7 +143,7 @@ def _loss(plane: _Plane) -> None:
     if not _has_numbers(training, validation):
         return
     layers = [
-        *_line(training, plane, y, width=1.2, opacity=0.75),
+        *_line(training, plane, y, width=1.2, opacity=0.75 if len(plane.shown) == 1 else 0.5),
         *_line(validation, plane, y, width=2.2, dots=True),
         *_latest(pd.concat([training, validation]), plane, y),
         *_chosen(plane),
