@@ -172,7 +172,7 @@ def _process(job: Job) -> str:
 
 def parameters(job: Job) -> None:
     """Draw a job's settings as JSON, to be copied."""
-    st.code(formats.json_text(job["parameters"]), language="json", wrap_lines=True)
+    st.code(formats.json_text(job["parameters"]), language=None, wrap_lines=True)
 
 
 def table(jobs: Sequence[Job]) -> pd.DataFrame:
