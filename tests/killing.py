@@ -3,6 +3,7 @@
 For tests, which kill a few times, and for the measurements, which kill often.
 """
 
+import math
 import os
 import random
 import signal
@@ -16,7 +17,16 @@ from typing import Any, Self
 
 import torch
 
-from streetclip.store import list_trainings, open_store, training_curves
+from streetclip.store import (
+    dataset_columns,
+    get_run,
+    list_runs,
+    list_trainings,
+    open_store,
+    run_columns,
+    training_curves,
+)
+from streetclip.store.columns import RUN_DTYPES
 
 ROOT = Path(__file__).parents[1]
 OF_THE_MACHINE = ("images_per_s", "memory_mib")
@@ -26,6 +36,7 @@ _BAR = b"%|"  # of tqdm: the work has begun
 _LONGEST_START_S = 4.0
 _SHARE_IN_START = 0.2
 _PATIENCE_S = 300.0
+_INTERRUPTED = 130  # exit code of a job that saved what it has and ended
 
 
 def run_job(name: str, arguments: Sequence[str]) -> str:
@@ -43,7 +54,13 @@ def run_job(name: str, arguments: Sequence[str]) -> str:
 
 
 def run_killed(
-    name: str, arguments: Sequence[str], *, num_kills: int, longest_s: float, seed: int
+    name: str,
+    arguments: Sequence[str],
+    *,
+    num_kills: int,
+    longest_s: float,
+    seed: int,
+    numbers: Sequence[signal.Signals] = (signal.SIGKILL,),
 ) -> int:
     """Run a job with `--resume`, kill it and all its processes, and again, until it is done.
 
@@ -54,6 +71,7 @@ def run_killed(
         longest_s: A kill comes within so many seconds of work, evenly at random; one in five comes
             while the job still starts.
         seed: Of the moments.
+        numbers: The signals that are sent to all its processes, in turn.
 
     Returns:
         How often it was killed: fewer times where it was done before.
@@ -68,7 +86,7 @@ def run_killed(
         with _Session(name, (*arguments, "--resume")) as session:
             if not in_start:
                 session.wait_for_bar()
-            if not session.kill_after(delay_s):
+            if not session.end_after(delay_s, numbers[num_done % len(numbers)]):
                 session.finish()
                 return num_done
     run_job(name, (*arguments, "--resume"))
@@ -118,13 +136,13 @@ class _Session:
                 raise RuntimeError(msg)
             time.sleep(0.005)
 
-    def kill_after(self, delay_s: float) -> bool:
-        """Kill the whole group a moment later; False if the job had ended by then."""
+    def end_after(self, delay_s: float, number: signal.Signals) -> bool:
+        """Signal the whole group a moment later; False if the job had ended by then."""
         try:
             self._process.wait(delay_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            return self._process.wait() == -signal.SIGKILL
+            os.killpg(self._process.pid, number)
+            return self._process.wait(_PATIENCE_S) in (-number, _INTERRUPTED)
         return False
 
     def finish(self) -> str:
@@ -189,3 +207,58 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{name} {key}", each)
     else:
         yield name, value
+
+
+def evaluation_differences(
+    output_dir: Path, db: Path, other_dir: Path, other_db: Path
+) -> list[str]:
+    """Name what two finished evaluations do not share.
+
+    Compared to the last bit are the predictions, their rankings and places, the columns, the
+    counts of the aggregates, the metrics, and the files but for `config.json`. Sums of fractions
+    in the aggregates depend on how predictions were gathered into transactions, which the clock
+    decides: they may differ by rounding.
+
+    Args:
+        output_dir: Folder of the one.
+        db: Its store, which holds no other evaluation.
+        other_dir: Folder of the other.
+        other_db: Its store, likewise.
+    """
+    one, other = dict(_evaluated(output_dir, db)), dict(_evaluated(other_dir, other_db))
+    names = sorted({**one, **other})
+    return [name for name in names if not _agree(name, one.get(name), other.get(name))]
+
+
+_TABLES = ("predictions", "prediction_rankings", "predicted_places", "place_aggregates",
+           "pair_aggregates", "distance_histogram")  # fmt: skip
+_ROUNDING = 1e-12
+
+
+def _evaluated(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
+    for path in sorted(output_dir.rglob("*")):
+        if path.is_file() and path.name != "config.json":
+            yield str(path.relative_to(output_dir)), path.read_bytes()
+    with open_store(db, read_only=True) as store:
+        runs = list_runs(store).sort_values("id")
+        yield "runs", runs[["name", "state", "num_done", "num_images"]].to_dict("list")
+        for run_id in runs["id"].tolist():
+            run = get_run(store, run_id)
+            yield f"run {run_id} metrics", run["metrics"]
+            for table in _TABLES:
+                frame = store.frame(f"SELECT * FROM {table} WHERE run_id = ?", (run_id,))
+                frame = frame.sort_values(list(frame.columns)).astype(object)
+                for column in frame:
+                    values = frame[column].where(frame[column].notna(), None).tolist()
+                    yield f"run {run_id} {table} {column}", values
+            image_ids = dataset_columns(store, run["dataset_id"]).image_ids
+            for name, values in run_columns(store, run_id, RUN_DTYPES, image_ids).items():
+                yield f"run {run_id} column {name}", values.tobytes()
+
+
+def _agree(name: str, one: Any, other: Any) -> bool:
+    if name.endswith("_sum") and one is not None and other is not None:
+        return len(one) == len(other) and all(
+            math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(one, other, strict=True)
+        )
+    return bool(one == other)
