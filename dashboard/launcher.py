@@ -64,12 +64,14 @@ def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
     )
     with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
         job_id = store.enqueue_job(opened, spec)
-    ensure_runner(store_path, options, at_once=True)
+    see_to_runner(store_path, options, at_once=True)
     return job_id
 
 
-def cancel(store_path: Path, job_id: int) -> None:
+def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
     """Ask a job to end: it finishes its step, saves, and can be resumed.
+
+    A runner sees to it that one which does not is ended, wherever it was started.
 
     Raises:
         StoreError: There is no such job, or it has ended.
@@ -77,6 +79,7 @@ def cancel(store_path: Path, job_id: int) -> None:
     """
     with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
         store.request_cancel(opened, job_id)
+    see_to_runner(store_path, options, at_once=True)
 
 
 def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
@@ -92,7 +95,7 @@ def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
         job = store.get_job(opened, job_id)
         check_resumable(job, options)
         store.requeue_job(opened, job_id, arguments_to_resume(job))
-    ensure_runner(store_path, options, at_once=True)
+    see_to_runner(store_path, options, at_once=True)
 
 
 def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
@@ -143,22 +146,37 @@ def shell_command(
     return f"cd {shlex.quote(job['cwd'])} && {command}"
 
 
-def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
-    """Start a process that runs the queue, unless one lives.
+def see_to_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
+    """Start a process that runs the queue if there is something for it to do, unless one lives.
 
     Args:
         store_path: The store.
-        options: How many jobs at once.
+        options: How many jobs at once, and whether any may be started from here.
         at_once: Also where one ended with an error just now.
 
     Returns:
-        Why none could be started, in words; "" if one lives.
+        Why none could be started, in words; "" if one lives or none is needed.
 
     Raises:
         StoreError: The store cannot be read.
         OutputError: The folder of the logs cannot be written.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
+    live = loaders.live_jobs(store_path)
+    is_needed = any(
+        job["state"] == "queued" or job["cancel_requested_at"] is not None for job in live
+    )
+    if not is_needed or not options.may_start:
+        return ""
+    return _ensure_runner(store_path, options, at_once=at_once)
+
+
+def log_path(store_path: Path) -> Path:
+    """The file that runners of a store write their output to, beside the logs of the jobs."""
+    return loaders.log_folder(store_path) / "runner.log"
+
+
+def _ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool) -> str:
     key = Path(os.path.realpath(store_path))
     lock, started = _runners()
     with lock:
@@ -174,11 +192,6 @@ def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
                 return ""
         started[key] = _Started(_start_runner(key, options), time.monotonic())
     return ""
-
-
-def log_path(store_path: Path) -> Path:
-    """The file that runners of a store write their output to, beside the logs of the jobs."""
-    return loaders.log_folder(store_path) / "runner.log"
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Choosing a file or folder by walking through the folders that the dashboard works in."""
 
+import errno
 import itertools
 import os
 from collections.abc import Callable
@@ -60,15 +61,17 @@ def list_folder(
     """Read the first entries of a folder.
 
     Args:
-        folder: Must lie within the roots.
+        folder: Within the roots.
         roots: Links that lead out of them are left out.
         suffixes: Of the files that come first.
         with_files: Whether files are listed at all.
         words: Only names that hold this text, in whatever case.
 
     Raises:
-        OSError: The folder is gone, or may not be read.
+        OSError: The folder is gone, may not be read, or leads out of the roots by now.
     """
+    if not roots.hold(folder):
+        raise OSError(errno.EACCES, "leads out of the folders of this dashboard", str(folder))
     folders, files, num_left_out = [], [], 0
     with os.scandir(folder) as found:
         entries = list(itertools.islice(found, MOST_READ + 1))

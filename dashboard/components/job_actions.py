@@ -10,6 +10,7 @@ from dashboard import formats, job_chain, job_settings, launcher, state
 from dashboard.components import markup
 from dashboard.components.job_cards import Job
 from dashboard.roots import JobOptions
+from streetclip.config import RunQueueConfig
 from streetclip.errors import StreetClipError
 
 _PROBLEM: Final = "job_action_problem"
@@ -32,16 +33,17 @@ def cancel(store_path: Path, job: Job, options: JobOptions) -> None:
         key=f"job_cancel_{job['id']}",
         disabled=is_asked,
         help=_cancel_help(job),
-        on_click=lambda: _try(launcher.cancel, store_path, int(job["id"])),
+        on_click=lambda: _try(launcher.cancel, store_path, int(job["id"]), options),
     )
 
 
 def _cancel_help(job: Job) -> str:
     if job["state"] == "queued":
         return "It has not begun; nothing is lost."
+    minutes = 2 * RunQueueConfig().grace_s / 60
     return (
         "It finishes its step, saves, and can be resumed. If it does not end by itself, it is "
-        "ended after a minute."
+        f"ended by force after {minutes:.0f} minutes."
     )
 
 

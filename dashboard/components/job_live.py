@@ -32,7 +32,7 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
             jobs_health.heal(path)
             if _standing(path) != seen:
                 st.rerun()
-            problem = _see_to_runner(path, options)
+            problem = launcher.see_to_runner(path, options)
             job_actions.said()
             draw()
         except StreetClipError as error:
@@ -46,11 +46,6 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
 def _standing(path: Path) -> list[tuple[Any, ...]]:
     """What the page beside the live part depends on."""
     return [(job["id"], job["state"], job["attempt"]) for job in loaders.live_jobs(path)]
-
-
-def _see_to_runner(path: Path, options: JobOptions) -> str:
-    queued = any(job["state"] == "queued" for job in loaders.live_jobs(path))
-    return launcher.ensure_runner(path, options) if queued and options.may_start else ""
 
 
 def now(path: Path, options: JobOptions) -> None:

@@ -61,6 +61,11 @@ def test_a_folder_that_is_gone_is_an_error_to_tell(roots):
         browser.list_folder(roots.folders[0] / "images", roots)
 
 
+def test_a_folder_outside_is_not_read(roots):
+    with pytest.raises(OSError, match="leads out"):
+        browser.list_folder(roots.base / "secret", roots)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -38,11 +38,11 @@ def started(monkeypatch):
     """The stores for which a runner would have been started."""
     stores = []
 
-    def ensure_runner(path, options, *, at_once=False):
+    def ensure_runner(path, options, *, at_once):
         stores.append(path)
         return ""
 
-    monkeypatch.setattr(launcher, "ensure_runner", ensure_runner)
+    monkeypatch.setattr(launcher, "_ensure_runner", ensure_runner)
     return stores
 
 

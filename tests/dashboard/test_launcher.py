@@ -66,7 +66,7 @@ def wait_until(is_so):
 class TestRunner:
     def test_it_is_a_process_of_its_own_that_outlives_this_one(self, records, options, program):
         records.add("queued")
-        assert launcher.ensure_runner(records.path, options) == ""
+        assert launcher.see_to_runner(records.path, options) == ""
         (process,) = started()
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
         command = psutil.Process(process.pid).cmdline()
@@ -76,47 +76,54 @@ class TestRunner:
 
     def test_it_is_told_how_many_jobs_may_run(self, records, options, program):
         records.add("queued")
-        launcher.ensure_runner(records.path, JobOptions(options.roots, max_jobs=3))
+        launcher.see_to_runner(records.path, JobOptions(options.roots, max_jobs=3))
         (process,) = started()
         assert "--max_jobs=3" in psutil.Process(process.pid).cmdline()
 
     def test_a_second_look_starts_no_second_one(self, records, options, program):
         records.add("queued")
-        launcher.ensure_runner(records.path, options)
+        launcher.see_to_runner(records.path, options)
         before = started()
-        launcher.ensure_runner(records.path, options)
-        launcher.ensure_runner(records.path, options, at_once=True)
+        launcher.see_to_runner(records.path, options)
+        launcher.see_to_runner(records.path, options, at_once=True)
         assert started() == before
 
     def test_none_is_started_where_one_lives_that_somebody_else_started(
         self, records, options, program
     ):
         records.add("running", "run_queue")
-        assert launcher.ensure_runner(records.path, options) == ""
+        assert launcher.see_to_runner(records.path, options) == ""
+        assert started() == []
+
+    @pytest.mark.parametrize("may_start", [True, False])
+    def test_none_is_started_without_need_or_leave(self, records, options, program, may_start):
+        records.add("queued" if not may_start else "running")
+        look = JobOptions(options.roots, may_start=may_start)
+        assert launcher.see_to_runner(records.path, look) == ""
         assert started() == []
 
     def test_one_that_has_ended_is_replaced_and_leaves_no_zombie(self, records, options, program):
         records.add("queued")
         program("print('queue empty')")
-        launcher.ensure_runner(records.path, options)
+        launcher.see_to_runner(records.path, options)
         wait_until(lambda: not started())
         children = psutil.Process().children()
         assert [each for each in children if each.status() == psutil.STATUS_ZOMBIE] == []
         assert launcher.log_path(records.path).read_text() == "queue empty\n"
         program(SLEEPER)
-        assert launcher.ensure_runner(records.path, options) == ""
+        assert launcher.see_to_runner(records.path, options) == ""
         assert len(started()) == 1
 
     def test_one_that_cannot_begin_is_not_started_over_and_over(self, records, options, program):
         records.add("queued")
         program("raise SystemExit(2)")
-        launcher.ensure_runner(records.path, options)
+        launcher.see_to_runner(records.path, options)
         wait_until(lambda: not started())
-        problem = launcher.ensure_runner(records.path, options)
+        problem = launcher.see_to_runner(records.path, options)
         assert "exit code 2" in problem
         assert str(launcher.log_path(records.path)) in problem
         program(SLEEPER)
-        assert launcher.ensure_runner(records.path, options, at_once=True) == ""
+        assert launcher.see_to_runner(records.path, options, at_once=True) == ""
         assert len(started()) == 1
 
 
@@ -219,12 +226,14 @@ class TestResume:
         assert records.get(job_id)["state"] == "queued"
 
 
-def test_cancel_ends_a_queued_job_and_asks_a_running_one(records):
+def test_cancel_ends_a_queued_job_and_asks_a_running_one(records, options, program):
     queued = records.add("queued")
     running = records.add("running", output_dir=Path("outputs/b"))
-    for job_id in (queued, running):
-        launcher.cancel(records.path, job_id)
+    launcher.cancel(records.path, queued, options)
+    assert started() == []
+    launcher.cancel(records.path, running, options)
+    assert len(started()) == 1  # it ends the job by force if need be
     assert records.states() == {queued: "cancelled", running: "running"}
     assert records.get(running)["cancel_requested_at"] is not None
     with pytest.raises(StoreError, match="nothing to cancel"):
-        launcher.cancel(records.path, queued)
+        launcher.cancel(records.path, queued, options)
