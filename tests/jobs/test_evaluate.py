@@ -1,8 +1,5 @@
 """The job as its own process: exit codes, one-line errors, Ctrl-C."""
 
-import csv
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from streetclip import store
+from tests.large_world import repeat_test_images
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,21 +38,7 @@ def run(*arguments):
 @pytest.fixture
 def large_world(small_world, tmp_path):
     """The small world's test images twenty times over, so that there is time to interrupt."""
-    folder = tmp_path / "large"
-    (folder / "images").mkdir(parents=True)
-    shutil.copy(small_world / "candidates.json", folder)
-    with (small_world / "test.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with (folder / "test.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        for copy in range(20):
-            for row in rows:
-                name = f"{copy}_{row['image_filename']}"
-                source = small_world / "images" / row["image_filename"]
-                os.link(source, folder / "images" / name)
-                writer.writerow(row | {"image_filename": name})
-    return folder
+    return repeat_test_images(small_world, tmp_path / "large", 20)
 
 
 def test_ctrl_c_exits_130_and_resume_finishes(small_world, large_world, tmp_path):

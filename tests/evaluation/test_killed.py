@@ -1,0 +1,60 @@
+"""An evaluation killed with KILL at random moments, resumed each time, as a user would."""
+
+import sqlite3
+
+from tests.killing import evaluation_differences, run_job, run_killed
+from tests.large_world import repeat_test_images
+
+NUM_KILLS = 2
+PAIR_COLUMNS = ("city_correct", "country_probability_sum", "distance_km_sum", "n",
+                "num_distances", "pred_country", "run_id", "true_country")  # fmt: skip
+
+
+def flags(world, images, folder, *more):
+    """An evaluation of some seconds, whose predictions are stored every two of them."""
+    return (
+        f"--test_csv={images / 'test.csv'}",
+        f"--image_dir={images / 'images'}",
+        f"--candidates_file={images / 'candidates.json'}",
+        f"--model_name={world / 'model'}",
+        f"--output_dir={folder / 'evaluation'}",
+        f"--db={folder / 'streetclip.db'}",
+        "--strategy=hierarchical",
+        "--strategy=marginal",
+        "--batch_size=4",
+        "--num_workers=1",
+        "--device=cpu",
+        "--precision=fp32",
+        *more,
+    )
+
+
+def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
+    images = repeat_test_images(small_world, tmp_path / "large", 16)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_job("evaluate", flags(small_world, images, whole))
+    num_kills = run_killed(
+        "evaluate",
+        flags(small_world, images, killed),
+        num_kills=NUM_KILLS,
+        longest_s=4.0,
+        seed=6,
+    )
+    assert num_kills == NUM_KILLS
+    places = [(folder / "evaluation", folder / "streetclip.db") for folder in (killed, whole)]
+    assert evaluation_differences(*places[0], *places[1]) == []
+    names = {path.name for path in (killed / "evaluation").iterdir()}
+    assert names == {"config.json", "metrics.json", "predictions.csv", "marginal"}
+    # The comparison can tell evaluations apart.
+    with sqlite3.connect(whole / "streetclip.db") as connection:
+        connection.execute(
+            "UPDATE predictions SET distance_km = distance_km * (1 + 1e-15) WHERE run_id = 2"
+        )
+        connection.execute(
+            "DELETE FROM pair_aggregates WHERE run_id = 1 AND true_country = "
+            "(SELECT max(true_country) FROM pair_aggregates)"
+        )
+    assert evaluation_differences(*places[0], *places[1]) == [
+        *(f"run 1 pair_aggregates {name}" for name in PAIR_COLUMNS),
+        "run 2 predictions distance_km",
+    ]
