@@ -1,5 +1,6 @@
 """Cached reads of trainings: their list, their curves as far as they are written, their epochs."""
 
+import functools
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -86,83 +87,95 @@ def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
 # Their curves
 
 
-class _Curves:
-    """The points of one training that were read so far; further ones are added."""
+class Curves:
+    """What is written of one training, read once and worked on once.
+
+    Attributes:
+        points: By name and step: step, epoch, name, value (NaN: no number).
+    """
+
+    def __init__(self, points: pd.DataFrame) -> None:
+        self.points = points
+        self._by_name = {str(name): of for name, of in points.groupby("name", observed=True)}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """One of the curves: step, epoch, value; without rows where there is none."""
+        found = self._by_name.get(name, self.points.head(0))
+        return found[["step", "epoch", "value"]]
+
+    @functools.cached_property
+    def epochs(self) -> pd.DataFrame:
+        """The validations, in the order of steps.
+
+        A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
+        val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
+        num_correct and n.
+        """
+        wide = pd.DataFrame(
+            {
+                column: self[name].set_index(["step", "epoch"])["value"]
+                for name, column in _OF_VALIDATIONS.items()
+            }
+        )
+        wide = wide.dropna(how="all").sort_index().reset_index()
+        is_counted = (wide["n"] > 0) & wide["num_correct"].between(0, wide["n"])
+        low, high = wilson_interval(
+            wide["num_correct"].where(is_counted, 0), wide["n"].where(is_counted, 1)
+        )
+        return wide.assign(
+            train_loss=_mean_losses(self["loss"], wide["step"].tolist()),
+            low=pd.Series(low, wide.index).where(is_counted),
+            high=pd.Series(high, wide.index).where(is_counted),
+        )
+
+
+_OF_VALIDATIONS: Final = {
+    "val_loss": "val_loss",
+    "val_country_accuracy": "accuracy",
+    "val_num_correct": "num_correct",
+    "val_num_images": "n",
+}
+
+
+class _Reader:
+    """The curves of one training as far as they were read; further points are added."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # pages of several visitors share it
         self._seen: Stamp | None = None
-        self._points = pd.DataFrame()
+        self._curves: Curves | None = None
 
-    def read(self, store_path: Path, training_id: int, seen: Stamp) -> pd.DataFrame:
+    def read(self, store_path: Path, training_id: int, seen: Stamp) -> Curves:
         with self._lock:
-            if seen != self._seen:
-                self._points = self._with_new(store_path, training_id)
+            if self._curves is None or seen != self._seen:
+                self._curves = self._with_new(store_path, training_id)
                 self._seen = seen
-            return self._points
+            return self._curves
 
-    def _with_new(self, store_path: Path, training_id: int) -> pd.DataFrame:
-        before = self._points
-        newest = int(before["step"].max()) if len(before) else 0
+    def _with_new(self, store_path: Path, training_id: int) -> Curves:
+        before = None if self._curves is None else self._curves.points
+        newest = 0 if before is None or before.empty else int(before["step"].max())
         with loaders.reader(store_path) as opened:
             new = store.training_curves(opened, training_id, from_step=newest)
         new["value"] = new["value"].where(np.isfinite(new["value"]))
-        if before.empty:
-            return new
+        if self._curves is None or before is None:
+            return Curves(new)
         if new.equals(before[before["step"] >= newest].reset_index(drop=True)):
-            return before
+            return self._curves
         both = pd.concat([before[before["step"] < newest], new], ignore_index=True)
-        return both.sort_values(["name", "step"], ignore_index=True)
+        return Curves(both.sort_values(["name", "step"], ignore_index=True))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _curves(store_path: Path, number: int, training_id: int, created_at: str) -> _Curves:  # noqa: ARG001
-    return _Curves()
+def _reader(store_path: Path, number: int, training_id: int, created_at: str) -> _Reader:  # noqa: ARG001
+    return _Reader()
 
 
-def points(store_path: Path, training: Training) -> pd.DataFrame:
-    """The points of a training by name and step: step, epoch, name, value (NaN: no number).
-
-    What was read before is not read again.
-    """
+def curves(store_path: Path, training: Training) -> Curves:
+    """The curves of a training; what was read before is not read again."""
     number = loaders.file_number(store_path)
-    found = _curves(store_path, number, int(training["id"]), str(training["created_at"]))
+    found = _reader(store_path, number, int(training["id"]), str(training["created_at"]))
     return found.read(store_path, int(training["id"]), loaders.stamp(store_path))
-
-
-def curve(all_points: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One of the curves: step, epoch, value."""
-    return all_points.loc[all_points["name"] == name, ["step", "epoch", "value"]]
-
-
-def epochs(all_points: pd.DataFrame) -> pd.DataFrame:
-    """The validations of a training.
-
-    Returns:
-        A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
-        val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
-        num_correct and n, in the order of steps.
-    """
-    names = {
-        "val_loss": "val_loss",
-        "val_country_accuracy": "accuracy",
-        "val_num_correct": "num_correct",
-        "val_num_images": "n",
-    }
-    of_validations = all_points[all_points["name"].isin(names)]
-    wide = of_validations.pivot_table(
-        index=["step", "epoch"], columns="name", values="value", dropna=False, aggfunc="last"
-    )
-    wide = wide.reindex(columns=list(names)).rename(columns=names).dropna(how="all").reset_index()
-    is_counted = (wide["n"] > 0) & wide["num_correct"].between(0, wide["n"])
-    low, high = wilson_interval(
-        wide["num_correct"].where(is_counted, 0), wide["n"].where(is_counted, 1)
-    )
-    return wide.assign(
-        train_loss=_mean_losses(curve(all_points, "loss"), wide["step"].tolist()),
-        low=pd.Series(low, wide.index).where(is_counted),
-        high=pd.Series(high, wide.index).where(is_counted),
-    )
 
 
 def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
@@ -239,9 +252,9 @@ def num_epochs(training: Training) -> int | None:
     return said if isinstance(said, int) and said > 0 else None
 
 
-def num_steps(training: Training, all_points: pd.DataFrame) -> int | None:
+def num_steps(training: Training, of: Curves) -> int | None:
     """How many steps a training takes in all, as its points tell; None before the first."""
-    steps = curve(all_points, "loss")
+    steps = of["loss"]
     wanted = num_epochs(training)
     if wanted is None or steps.empty or not steps["epoch"].iloc[-1] > 0:
         return None

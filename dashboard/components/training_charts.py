@@ -1,15 +1,17 @@
 """The curves of trainings, those of several over one another in a colour for each."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import formats
 from dashboard.components import charts, markup, vega
 from dashboard.components.vega import Spec
-from dashboard.trainings import Best, curve
+from dashboard.trainings import Best, Curves
 
 _SMALL_HEIGHT: Final = 210
 _TITLES: Final = {"step": "optimizer steps", "epoch": "epochs"}
@@ -22,15 +24,13 @@ class Shown(NamedTuple):
     Attributes:
         label: Its number and name, as plain text; no two are equal.
         colour: Of its lines.
-        points: As `trainings.points` gives them.
-        epochs: As `trainings.epochs` gives them.
+        curves: What is written of it.
         best: The checkpoint that was chosen, if any was yet.
     """
 
     label: str
     colour: str
-    points: pd.DataFrame
-    epochs: pd.DataFrame
+    curves: Curves
     best: Best | None
 
 
@@ -211,12 +211,13 @@ _COUNTED: Final = (("interval", "95 % interval"), ("n_label", "n"))
 
 
 def _rows(plane: _Plane, name: str, what: str) -> pd.DataFrame:
-    rows = _named(plane, what, [curve(each.points, name) for each in plane.shown])
-    return rows.assign(value_label=[_number(value) for value in rows["value"]])
+    frames = [each.curves[name] for each in plane.shown]
+    rows = _named(plane, what, frames)
+    return rows.assign(value_label=[_number(value) for value in rows["value"].tolist()])
 
 
 def _accuracy_rows(plane: _Plane) -> pd.DataFrame:
-    frames = [each.epochs.rename(columns={"accuracy": "value"}) for each in plane.shown]
+    frames = [each.curves.epochs.rename(columns={"accuracy": "value"}) for each in plane.shown]
     rows = charts.in_per_cent(_named(plane, "accuracy", frames))
     return rows.rename(columns={"label": "value_label"})
 
@@ -224,18 +225,18 @@ def _accuracy_rows(plane: _Plane) -> pd.DataFrame:
 def _named(plane: _Plane, what: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of all trainings, each with its training, its place in words, and x."""
     labels = [each.label for each in plane.shown]
-    named = [rows.assign(training=name) for name, rows in zip(labels, frames, strict=True)]
-    rows = pd.concat(named, ignore_index=True)
-    at = [
-        f"step {formats.count(step)} · epoch {epoch:.4g}"
-        for step, epoch in zip(rows["step"], rows["epoch"], strict=True)
-    ]
-    rows = rows.assign(what=what, at=at, x=rows[plane.axis])
-    return rows.drop(columns=["step", "epoch"])
+    rows = pd.concat(frames, ignore_index=True)
+    places = zip(rows["step"].tolist(), rows["epoch"].tolist(), strict=True)
+    return rows.assign(
+        training=np.repeat(np.array(labels, dtype=object), [len(each) for each in frames]),
+        what=what,
+        at=[f"step {step:,} · epoch {epoch:.4g}" for step, epoch in places],
+        x=rows[plane.axis],
+    ).drop(columns=["step", "epoch"])
 
 
 def _number(value: float) -> str:
-    return formats.NONE if pd.isna(value) else f"{value:.4g}".replace("-", formats.MINUS)
+    return formats.NONE if math.isnan(value) else f"{value:.4g}".replace("-", formats.MINUS)
 
 
 # Layers

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import formats, state
 from dashboard.components import charts, figures, job_cards, legends, markup
-from dashboard.trainings import MOST_SHOWN, TRAINING, Best, Training, curve, num_epochs, num_steps
+from dashboard.trainings import MOST_SHOWN, TRAINING, Best, Curves, Training, num_epochs, num_steps
 
 _PICKER: Final = "training_picker"
 _LONGEST: Final = 1000  # characters of a text that are shown in full
@@ -49,9 +49,9 @@ def _show_picked() -> None:
     state.change(**{TRAINING: [str(each) for each in st.session_state[_PICKER]]})
 
 
-def heading(training: Training, points: pd.DataFrame) -> None:
+def heading(training: Training, curves: Curves) -> None:
     """Draw the line that says in words which training is shown and how it stands."""
-    parts = [_text(training["model_source"], 80), _standing(training, points)]
+    parts = [_text(training["model_source"], 80), _standing(training, curves)]
     parts.append(f"started {formats.moment(training['created_at'])}")
     markup.draw(
         markup.tag(
@@ -64,29 +64,29 @@ def heading(training: Training, points: pd.DataFrame) -> None:
     )
 
 
-def legend(trainings: Sequence[Training], points: Sequence[pd.DataFrame]) -> None:
+def legend(trainings: Sequence[Training], curves: Sequence[Curves]) -> None:
     """Draw which colour is which training, and how each stands."""
     legends.draw(
         [
             legends.key(f"sc-key-series-{position}", f"{label(each)} · {_standing(each, of)}")
-            for position, (each, of) in enumerate(zip(trainings, points, strict=True))
+            for position, (each, of) in enumerate(zip(trainings, curves, strict=True))
         ]
     )
 
 
-def _standing(training: Training, points: pd.DataFrame) -> str:
+def _standing(training: Training, curves: Curves) -> str:
     wanted = num_epochs(training)
-    done = len(curve(points, "val_loss")) - 1  # the first is the model before training
+    done = len(curves["val_loss"]) - 1  # the first is the model before training
     of = "" if wanted is None or done < 0 else f", epoch {formats.progress(done, wanted)}"
     return f"{training['state']}{of}"
 
 
-def progress(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | None) -> None:
+def progress(training: Training, curves: Curves, job: Mapping[str, Any] | None) -> None:
     """Draw how far a training is that is not done, or why it ended.
 
     Args:
         training: Its row.
-        points: What is written of it.
+        curves: What is written of it.
         job: The job that trains or trained last, if it has a record.
     """
     if training["state"] == "failed":
@@ -96,7 +96,7 @@ def progress(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | 
         said = formats.plain(training["error"] or "What was finished is kept.", _LONGEST)
         _ended("was interrupted", training, said)
     elif training["state"] == "running":
-        _running(training, points, job)
+        _running(training, curves, job)
 
 
 def _ended(how: str, training: Training, said: str) -> None:
@@ -105,11 +105,11 @@ def _ended(how: str, training: Training, said: str) -> None:
     markup.notice(f"Training {label(training)} {how}", said, way_on, css=css, role=role)
 
 
-def _running(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | None) -> None:
+def _running(training: Training, curves: Curves, job: Mapping[str, Any] | None) -> None:
     if job is not None and job["total"] > 0:
         job_cards.progress(job)
         return
-    total, steps = num_steps(training, points), curve(points, "loss")["step"]
+    total, steps = num_steps(training, curves), curves["loss"]["step"]
     if total is None or steps.empty:
         markup.remark("It prepares: no step is recorded yet.")
         return
@@ -122,17 +122,17 @@ def _running(training: Training, points: pd.DataFrame, job: Mapping[str, Any] | 
 # The checkpoint that was chosen
 
 
-def headline(training: Training, points: pd.DataFrame, best_epoch: Mapping[str, Any]) -> None:
+def headline(training: Training, curves: Curves, best_epoch: Mapping[str, Any]) -> None:
     """Draw the figures of one training: how good its best epoch is, and how it goes now.
 
     Args:
         training: Its row.
-        points: What is written of it.
-        best_epoch: The row of `trainings.epochs` whose checkpoint is chosen, the last one before
+        curves: What is written of it.
+        best_epoch: The row of `Curves.epochs` whose checkpoint is chosen, the last one before
             any is.
     """
     n = f"n = {formats.count(best_epoch['n'])} · " if best_epoch["n"] > 0 else ""
-    loss, speed = curve(points, "loss")["value"].dropna(), curve(points, "images_per_s")["value"]
+    loss, speed = curves["loss"]["value"].dropna(), curves["images_per_s"]["value"]
     when = f"epoch {formats.count(best_epoch['epoch'])}"
     columns = st.columns(3, gap="small")
     with columns[0]:
@@ -222,7 +222,7 @@ def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -
 
     Args:
         trainings: Those that are shown.
-        epochs: Of each, as `trainings.epochs` gives them with `is_best` beside.
+        epochs: Of each, as `Curves.epochs` gives them with `is_best` beside.
     """
     frames = [
         each.assign(training=label(training))

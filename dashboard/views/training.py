@@ -11,7 +11,7 @@ from dashboard import formats, jobs_health, page, theme, trainings
 from dashboard.components import controls, markup, training_charts
 from dashboard.components import trainings as parts
 from dashboard.components.training_charts import Shown
-from dashboard.trainings import Training
+from dashboard.trainings import Curves, Training
 
 _POLL_S: Final = 2.0
 _AXES: Final = {"step": "Steps", "epoch": "Epochs"}
@@ -60,20 +60,14 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
     chosen = _chosen(path, ids)
     if was_live and not _is_live(chosen):
         st.rerun()
-    points = [trainings.points(path, each) for each in chosen]
+    curves = [trainings.curves(path, each) for each in chosen]
     shown = [
-        Shown(
-            parts.label(training),
-            theme.SERIES[position],
-            of,
-            trainings.epochs(of),
-            trainings.best(training),
-        )
-        for position, (training, of) in enumerate(zip(chosen, points, strict=True))
+        Shown(parts.label(training), theme.SERIES[position], of, trainings.best(training))
+        for position, (training, of) in enumerate(zip(chosen, curves, strict=True))
     ]
-    _words(path, chosen, points)
-    if len(shown) == 1 and len(shown[0].epochs):
-        parts.headline(chosen[0], points[0], _best_epoch(shown[0]))
+    _words(path, chosen, curves)
+    if len(shown) == 1 and len(shown[0].curves.epochs):
+        parts.headline(chosen[0], curves[0], _best_epoch(shown[0]))
     training_charts.draw(shown, axis)
     st.header("Chosen checkpoint", anchor=False)
     for training, each in zip(chosen, shown, strict=True):
@@ -82,12 +76,12 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
     parts.epoch_table(chosen, [_marked(each) for each in shown])
 
 
-def _words(path: Path, chosen: list[Training], points: list[pd.DataFrame]) -> None:
+def _words(path: Path, chosen: list[Training], curves: list[Curves]) -> None:
     if len(chosen) == 1:
-        parts.heading(chosen[0], points[0])
+        parts.heading(chosen[0], curves[0])
     else:
-        parts.legend(chosen, points)
-    for training, of in zip(chosen, points, strict=True):
+        parts.legend(chosen, curves)
+    for training, of in zip(chosen, curves, strict=True):
         parts.progress(training, of, trainings.job(path, training))
 
 
@@ -100,8 +94,8 @@ def _best_epoch(shown: Shown) -> dict[str, Any]:
 
 
 def _marked(shown: Shown) -> pd.DataFrame:
-    step = None if shown.best is None else shown.best.step
-    return shown.epochs.assign(is_best=shown.epochs["step"] == step)
+    epochs, step = shown.curves.epochs, None if shown.best is None else shown.best.step
+    return epochs.assign(is_best=epochs["step"] == step)
 
 
 def _what_came_of_it(path: Path, ids: tuple[int, ...]) -> None:

@@ -343,21 +343,21 @@ class TestReading:
             ),
         )
         row = trainings.listed(written.path)[0]
-        before = trainings.points(written.path, row)
-        assert trainings.points(written.path, row) is before  # nothing was written since
+        before = trainings.curves(written.path, row)
+        assert trainings.curves(written.path, row) is before  # nothing was written since
         # The validation comes after the window that ends at the same step.
         written.log(training, [(7, 7 / 3, "val_loss", 0.5), (9, 3.0, "loss", 0.125)])
-        after = trainings.points(written.path, row)
+        after = trainings.curves(written.path, row)
         assert asked == [0, 7]
         with open_store(written.path, read_only=True) as store:
-            pd.testing.assert_frame_equal(after, original(store, training))
-        assert len(after) == len(before) + 2
+            pd.testing.assert_frame_equal(after.points, original(store, training))
+        assert len(after.points) == len(before.points) + 2
 
     def test_a_training_that_begins_anew_is_read_anew(self, written):
         training = written.add("running")
-        assert len(trainings.points(written.path, trainings.listed(written.path)[0]))
+        assert len(trainings.curves(written.path, trainings.listed(written.path)[0]).points)
         with open_store(written.path) as store:
             restart_training(store, training, spec())
             log_training_points(store, training, [(1, 0.5, "loss", 9.0)])
         row = trainings.listed(written.path)[0]
-        assert trainings.points(written.path, row)["value"].tolist() == [9.0]
+        assert trainings.curves(written.path, row)["loss"]["value"].tolist() == [9.0]
