@@ -75,7 +75,7 @@ def evaluate(
     config = inputs.config
     outputs.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
     with store.open_store(config.db) as database:
-        image_ids, run_ids = _register(inputs, database)
+        image_ids, run_ids = _register(inputs, database, job_id)
         settings = {
             "config": config.to_dict(),
             "decisive": inputs.decisive(),
@@ -83,12 +83,12 @@ def evaluate(
             "versions": provenance.versions(),
             "commit": provenance.commit(),
         }
-        outputs.write_config(config.output_dir, settings)
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
         evaluation = _Evaluation(inputs, database, pending, image_ids, job_id)
         with evaluation.marked():
+            outputs.write_config(config.output_dir, settings)
             if pending:
                 evaluation.run(stages)
             return [
@@ -277,7 +277,9 @@ class _Buffer:
         self._frames, self._num_rows, self._since = {}, 0, time.monotonic()
 
 
-def _register(inputs: Inputs, database: store.Store) -> tuple[Int64, dict[str, int]]:
+def _register(
+    inputs: Inputs, database: store.Store, job_id: int | None
+) -> tuple[Int64, dict[str, int]]:
     """The store's ids of the images, aligned with the manifest, and of the runs, by strategy."""
     config, manifest = inputs.config, inputs.manifest
     dataset = store.register_dataset(
@@ -299,7 +301,7 @@ def _register(inputs: Inputs, database: store.Store) -> tuple[Int64, dict[str, i
         run_ids[strategy] = (
             found["id"]
             if found
-            else store.start_run(database, _run_spec(inputs, strategy, dataset.id))
+            else store.start_run(database, _run_spec(inputs, strategy, dataset.id), job_id=job_id)
         )
     return dataset.image_ids, run_ids
 
