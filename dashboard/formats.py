@@ -133,6 +133,8 @@ def without_controls(text: str) -> str:
         >>> without_controls("  a\x00b")
         '  a·b'
     """
+    if text.isprintable():  # as nearly all are, and quickly seen
+        return text
     return "".join(
         "·" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
         for c in text

@@ -140,10 +140,33 @@ def shell_command(
     script = Path("jobs", f"{job['kind']}.py")
     is_home = os.path.realpath(job["cwd"]) == str(ROOT)
     words = ["python", str(script if is_home else ROOT / script)]
-    command = shlex.join([*words, *(job["arguments"] if arguments is None else arguments)])
+    words += job["arguments"] if arguments is None else arguments
+    command = " ".join(map(_quoted, words))
     if os.path.realpath(base) == os.path.realpath(job["cwd"]):
         return command
-    return f"cd {shlex.quote(job['cwd'])} && {command}"
+    return f"cd {_quoted(job['cwd'])} && {command}"
+
+
+def _quoted(word: str) -> str:
+    r"""A word as a shell reads it; what would not be seen, or reorder the rest, is spelt out.
+
+    Examples:
+        >>> print(_quoted("a b"), _quoted("a\u202eb's"), _quoted("caf\udce9"))
+        'a b' $'a\xe2\x80\xaeb\'s' $'caf\xe9'
+    """
+    if all(c.isprintable() or c == "\n" for c in word):
+        return shlex.quote(word)
+    return f"$'{''.join(map(_spelt, word))}'"
+
+
+def _spelt(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable() or character == "\n":
+        return character
+    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is no UTF-8
+    found = character.encode("utf-8", "surrogateescape" if is_byte else "replace")
+    return "".join(f"\\x{byte:02x}" for byte in found)
 
 
 def see_to_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:

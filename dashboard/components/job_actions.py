@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard import formats, job_chain, job_settings, launcher, state
+from dashboard import job_chain, job_settings, launcher, state
 from dashboard.components import markup
 from dashboard.components.job_cards import Job
 from dashboard.roots import JobOptions
@@ -95,7 +95,7 @@ def commands(job: Job, options: JobOptions) -> None:
 
 
 def _command(text: str) -> None:
-    st.code(formats.sendable(text), language=None, wrap_lines=True)
+    st.code(text, language=None, wrap_lines=True)
 
 
 def _resume_problem(job: Job, options: JobOptions) -> str:

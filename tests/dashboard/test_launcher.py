@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dashboard.roots import JobOptions, Roots
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, OutputError, StoreError
 from tests.dashboard.job_records import NEEDED, Records
+from tests.dashboard.worlds import HOSTILE
 
 AWKWARD = 'it\'s "quoted"; rm -rf $HOME `x`\nsecond line \\ *.csv'
 SLEEPER = "import time\ntime.sleep(30)\n"
@@ -152,6 +154,17 @@ class TestCommand:
         assert words[0] == "python"
         assert words[1] == str(launcher.ROOT / "jobs" / "train.py")
         assert words[2:] == job["arguments"]
+
+    @pytest.mark.parametrize(
+        "word", [AWKWARD, HOSTILE, "\u202e\x1b[31m'\\n\t", "caf\udce9", "\xa0", "", "é 🙈"]
+    )
+    def test_bash_reads_any_word_and_the_eye_sees_all_of_it(self, records, word):
+        job = records.get(records.add("done"))
+        command = launcher.shell_command(job, records.folder, ["--run_name=" + word])
+        script = command.replace("python", "printf '%s\\0'", 1)
+        told = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+        assert told.stdout.split(b"\0")[1] == os.fsencode("--run_name=" + word)
+        assert all(c.isprintable() or c == "\n" for c in command)
 
     def test_it_goes_where_the_job_works(self, records):
         elsewhere = records.folder / "it's there"
