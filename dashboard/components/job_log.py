@@ -68,12 +68,11 @@ def _tail(end: bytes, *, is_whole: bool) -> Tail:
     text = end.decode("utf-8", "replace")
     if not is_whole:
         text = text[text.find("\n") + 1 :]  # the first line is cut; one without an end stays
-    lines = [_visible(line) for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    if not lines:
+    lines = text.rstrip().split("\n")
+    if not text.strip():
         return Tail((), problem="Nothing has been logged yet.")
-    return Tail(tuple(lines[-_MOST_LINES:]), is_whole and len(lines) <= _MOST_LINES)
+    is_whole = is_whole and len(lines) <= _MOST_LINES
+    return Tail(tuple(map(_visible, lines[-_MOST_LINES:])), is_whole)
 
 
 def _visible(line: str) -> str:
