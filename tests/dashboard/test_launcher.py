@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from dashboard import launcher
 from dashboard.roots import JobOptions, Roots
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, OutputError, StoreError
+from streetclip.store import get_job, open_store
 from tests.dashboard.job_records import NEEDED, Records
 from tests.dashboard.worlds import HOSTILE
 
@@ -250,3 +253,42 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(records, options, progr
     assert records.get(running)["cancel_requested_at"] is not None
     with pytest.raises(StoreError, match="nothing to cancel"):
         launcher.cancel(records.path, queued, options)
+
+
+DASHBOARD = """
+import sys, time
+from pathlib import Path
+from dashboard import launcher
+from dashboard.roots import JobOptions, Roots
+from streetclip.config import CaptionConfig
+
+folder = Path(sys.argv[1])
+config = CaptionConfig(
+    test_csv=folder / "t.csv", output_dir=folder / "captions", db=folder / "s.db"
+)
+launcher.enqueue(folder / "s.db", config, JobOptions(Roots((folder,), folder)))
+print("queued", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_job_goes_on_when_the_dashboard_is_killed(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "image_filename,city,region,country,continent\na.jpg,Paris,,France,Europe\n"
+    )
+    dashboard = subprocess.Popen(
+        [sys.executable, "-c", DASHBOARD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with dashboard:
+        assert dashboard.stdout.readline() == b"queued\n"
+        os.killpg(dashboard.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    with open_store(tmp_path / "s.db") as store:
+        while get_job(store, 1)["state"] in ("queued", "running"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert get_job(store, 1)["state"] == "done"
+    assert "Paris" in (tmp_path / "captions" / "test_captions.csv").read_text()
