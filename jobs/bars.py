@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from streetclip.store import JobProgress
 
 _SECONDS_BETWEEN_DRAWINGS = 0.2
+_SECONDS_BETWEEN_LINES = 10.0  # where each drawing is a line in a file
 
 
 class ProgressBar:
@@ -88,12 +89,13 @@ class ProgressBar:
     def _draw_first(self, done: int, total: int) -> Any:
         from tqdm import tqdm
 
+        is_file = self._visible and not sys.stderr.isatty()
         return tqdm(
             total=total,
             initial=done,
             desc=self._description,
             unit=self._unit,
-            mininterval=_SECONDS_BETWEEN_DRAWINGS,
+            mininterval=_SECONDS_BETWEEN_LINES if is_file else _SECONDS_BETWEEN_DRAWINGS,
             dynamic_ncols=True,
             leave=not self._passing,
             file=sys.stderr if self._visible else _Nowhere(),

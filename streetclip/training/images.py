@@ -56,6 +56,11 @@ class ImageSource:
         self._stages = stages
         self._kept_NCHW: Tensor | None = None
 
+    def load(self) -> None:
+        """Decode now what is to be kept, rather than at the first use."""
+        if self._keep and self._kept_NCHW is None:
+            self._kept_NCHW = self._decode_all()
+
     def batches(self, order: NDArray[np.int64], batch_size: int) -> Iterator[ImageBatch]:
         """Yield consecutive stretches of `order`, without their unreadable images.
 
@@ -66,8 +71,8 @@ class ImageSource:
         if not self._keep:
             yield from self._decode(order, batch_size)
             return
-        if self._kept_NCHW is None:
-            self._kept_NCHW = self._decode_all()
+        self.load()
+        assert self._kept_NCHW is not None
         for start in range(0, len(order), batch_size):
             stretch = order[start : start + batch_size].tolist()
             errors = {

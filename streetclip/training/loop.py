@@ -221,6 +221,7 @@ class _Training:
         done = self._state.step - (epoch - 1) * length
         order = epoch_order(len(self._data.train), seed=self._config.seed, epoch=epoch)
         order = order[done * batch_size : length * batch_size]
+        self._train_images.load()  # not a part of the first step's time
         self._state.curves.restart_clock()
         self._encoder.model.train()
         for batch in self._train_images.batches(order, batch_size):
