@@ -1,0 +1,302 @@
+"""Measure an evaluation whose features are there already: from features to a finished run.
+
+    python tests/measure_evaluation.py --rows 100000 [--strategy hierarchical] [--folder PATH]
+
+Makes a test file of so many images in 200 countries, 4,669 candidate cities, unit features in
+float16 and class weights (once a folder), then does in this process what an evaluation does but for
+decoding and encoding: every step is the library's own function, timed where it stands. "before" is
+what comes before the first image; it is not part of the total.
+"""
+
+import argparse
+import contextlib
+import functools
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # run as a script, tests/ alone is there
+
+NUM_COUNTRIES, NUM_CITIES, DIMENSIONS = 200, 4669, 512
+LOGIT_SCALE = 100.0
+TOP_K = 10
+_BLOCK_MADE = 2**15
+
+
+def main():
+    options = _parse()
+    if options.make:
+        make(options.folder, options.rows, options.seed)
+        return
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = folder / f"{options.rows}-{options.seed}"
+        if not (folder / "made").exists():
+            # In a process of its own: the peak of memory is to be the evaluation's.
+            command = [sys.executable, __file__, "--make", "--folder", str(folder)]
+            command += ["--rows", str(options.rows), "--seed", str(options.seed)]
+            subprocess.run(command, check=True)
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        clock = Clock()
+        evaluate(folder, work, options, clock)
+        clock.report(options.rows)
+
+
+def _parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rows", type=int, default=100_000, help="images")
+    parser.add_argument("--strategy", default="hierarchical")
+    parser.add_argument("--block", type=int, default=4096, help="images predicted at once")
+    parser.add_argument("--folder", type=Path, help="where the files are kept; default: removed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+class Clock:
+    """Seconds by step; a step inside another is taken off that one."""
+
+    def __init__(self):
+        self.seconds = {}
+        self._inner = [0.0]
+
+    @contextlib.contextmanager
+    def __call__(self, name):
+        start = time.perf_counter()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            own = elapsed - self._inner.pop()
+            self._inner[-1] += elapsed
+            self.seconds[name] = self.seconds.get(name, 0.0) + own
+
+    def watch(self, module, function, name):
+        """Time a function of a module from now on, if the module has it."""
+        inner = getattr(module, function, None)
+        if inner is None:
+            return
+
+        @functools.wraps(inner)
+        def timed(*arguments, **named):
+            with self(name):
+                return inner(*arguments, **named)
+
+        setattr(module, function, timed)
+
+    def report(self, num_rows):
+        before = {name: s for name, s in self.seconds.items() if name.startswith("before:")}
+        steps = {name: s for name, s in self.seconds.items() if name not in before}
+        total = sum(steps.values())
+        print(f"{'step':28} {'seconds':>9} {'share':>7} {'us/row':>8}")
+        for name, seconds in steps.items():
+            share = f"{seconds / total:6.1%}"
+            print(f"{name:28} {seconds:9.2f} {share:>7} {1e6 * seconds / num_rows:8.2f}")
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{'total':28} {total:9.2f} {'':7} {1e6 * total / num_rows:8.2f}")
+        for name, seconds in before.items():
+            print(f"{name:28} {seconds:9.2f} {'':7} {1e6 * seconds / num_rows:8.2f}")
+        print(f"{num_rows / total:.0f} rows/s, peak {peak_mb:.0f} MB")
+
+
+class TimedConnection:
+    """A connection whose bulk inserts are timed, by table."""
+
+    def __init__(self, connection, clock):
+        self._connection = connection
+        self._clock = clock
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def executemany(self, sql, rows):
+        table = sql.split()[2]
+        if table not in ("predictions", "prediction_rankings"):
+            return self._connection.executemany(sql, rows)
+        with self._clock(f"insert {table}"):
+            return self._connection.executemany(sql, rows)
+
+    def execute(self, sql, *parameters):
+        if sql != "COMMIT":
+            return self._connection.execute(sql, *parameters)
+        with self._clock("commit"):
+            return self._connection.execute(sql)
+
+
+def evaluate(folder, work, options, clock):
+    """All of an evaluation but decoding and encoding."""
+    import torch
+
+    from streetclip import store
+    from streetclip.datasets.candidates import load_candidates
+    from streetclip.datasets.manifest import read_manifest
+    from streetclip.evaluation import run
+    from streetclip.evaluation.truth import find_truth
+
+    watch_steps(clock)
+    with clock("before: read the files"):
+        manifest = read_manifest(folder / "test.csv")
+        candidates = load_candidates(folder / "candidates.json")
+    with clock("before: find the truth"):
+        truth = find_truth(manifest.frame, candidates)
+    with np.load(folder / "weights.npz") as weights:
+        classifier = run.PlaceClassifier(
+            torch.from_numpy(weights["country_CD"]),
+            torch.from_numpy(weights["city_MD"]),
+            torch.from_numpy(candidates.city_country_M),
+            LOGIT_SCALE,
+        )
+    with store.open_store(work / "store.db") as database:
+        with clock("before: register"):
+            image_ids, run_id = _register(database, manifest, work, options)
+        database.db.conn = TimedConnection(database.db.conn, clock)
+        buffer = run._Buffer(database)
+        for start in range(0, options.rows, options.block):
+            rows = np.arange(start, min(start + options.block, options.rows))
+            with clock("read features"):
+                features_ND = read_features(folder, rows[0], len(rows))
+            predictions = run.predict(
+                features_ND, classifier, options.strategy,
+                true_country_N=truth.country_N[rows], true_city_N=truth.city_N[rows],
+                top_k=TOP_K,
+            )  # fmt: skip
+            known = run.truth_frame(manifest.frame, truth, rows, image_ids)
+            frame = run.prediction_frame(known, predictions, truth, rows, candidates)
+            with clock("write: the rest"):
+                buffer.add({run_id: frame})
+        with clock("write: the rest"):
+            buffer.write()
+        config = SimpleNamespace(output_dir=work, strategy=(options.strategy,), seed=0)
+        inputs = SimpleNamespace(config=config, manifest=manifest, candidates=candidates)
+        with clock("finish: the rest"):
+            run._finish(inputs, database, options.strategy, run_id, stood_already=False)
+
+
+def watch_steps(clock):
+    """Put clocks around what an evaluation calls."""
+    from streetclip.evaluation import outputs, run
+    from streetclip.store import predictions
+
+    clock.watch(run, "predict", "predict")
+    clock.watch(run, "truth_frame", "frames")
+    clock.watch(run, "prediction_frame", "frames")
+    clock.watch(predictions, "_check", "check")
+    clock.watch(predictions, "_new_ones", "check")
+    clock.watch(predictions, "add_aggregates", "aggregates")
+    clock.watch(predictions, "add_run_columns", "columns")
+    clock.watch(run.store, "read_predictions", "finish: read")
+    clock.watch(run, "measure", "finish: metrics")
+    clock.watch(outputs, "write_results", "finish: predictions.csv")
+    clock.watch(run.store, "finish_run", "finish: sort columns")
+
+
+def read_features(folder, start, count):
+    """A block of unit features as a run gets them from the cache."""
+    import torch
+
+    path = folder / "features.f16"
+    offset = 2 * DIMENSIONS * int(start)
+    values = np.fromfile(path, np.float16, count * DIMENSIONS, offset=offset)
+    return torch.from_numpy(values.reshape(count, DIMENSIONS)).float()
+
+
+def _register(database, manifest, work, options):
+    from streetclip import store
+
+    dataset = store.register_dataset(
+        database,
+        store.DatasetSpec(
+            name="measured", csv_path=manifest.path, csv_sha256=manifest.sha256,
+            image_dir=work / "images", frame=manifest.frame,
+            attribute_columns=manifest.attribute_columns,
+        ),
+    )  # fmt: skip
+    run_id = store.start_run(
+        database,
+        store.RunSpec(
+            name="measured", fingerprint="f", dataset_id=dataset.id, model_source="m",
+            model_sha256="m", candidates_path="c", candidates_sha256="c", prompts={},
+            strategy=options.strategy, seed=0, config={}, versions={}, commit=None,
+            num_images=options.rows, output_dir=work,
+        ),
+    )  # fmt: skip
+    return dataset.image_ids, run_id
+
+
+def make(folder, num_rows, seed):
+    """Write candidates.json, weights.npz, test.csv and features.f16, in little memory."""
+    from streetclip.datasets.candidates import load_candidates
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "candidates.json").write_text(json.dumps(_cities()), encoding="utf-8")
+    candidates = load_candidates(folder / "candidates.json")
+    rng = np.random.default_rng(seed)
+    country_CD = _unit(rng.standard_normal((NUM_COUNTRIES, DIMENSIONS), np.float32))
+    of_country_MD = country_CD[candidates.city_country_M]
+    noise_MD = _unit(rng.standard_normal((NUM_CITIES, DIMENSIONS), np.float32))
+    city_MD = _unit(of_country_MD + 0.7 * noise_MD)
+    np.savez(folder / "weights.npz", country_CD=country_CD, city_MD=city_MD)
+    with (folder / "test.csv").open("w", encoding="utf-8") as csv:
+        csv.write("image_filename,city,region,country,continent,latitude,longitude,weather\n")
+        with (folder / "features.f16").open("wb") as features:
+            for start in range(0, num_rows, _BLOCK_MADE):
+                size = min(_BLOCK_MADE, num_rows - start)
+                # Large cities have most of the images, as in the world.
+                city = (NUM_CITIES * rng.random(size) ** 1.5).astype(np.int64)
+                noise_ND = _unit(rng.standard_normal((size, DIMENSIONS), np.float32))
+                features_ND = _unit(0.16 * city_MD[city] + noise_ND)
+                features.write(features_ND.astype(np.float16).tobytes())
+                csv.writelines(_lines(candidates, start, city, rng))
+    (folder / "made").touch()
+
+
+def _cities():
+    """200 countries with 4,669 cities, by country."""
+    from streetclip import gazetteer
+
+    codes = sorted(gazetteer.countries(), key=lambda c: -gazetteer.countries()[c].population)
+    found = {code: gazetteer.most_populous_cities(code, 40) for code in codes}
+    chosen = sorted(codes, key=lambda code: -len(found[code]))[:NUM_COUNTRIES]
+    most = next(n for n in range(40) if sum(len(found[c][:n]) for c in chosen) >= NUM_CITIES)
+    surplus = sum(len(found[c][:most]) for c in chosen) - NUM_CITIES
+    return {
+        gazetteer.countries()[code].name: [
+            {"city": each.name, "latitude": each.latitude_deg, "longitude": each.longitude_deg}
+            for each in found[code][: most - (i < surplus)]
+        ]
+        for i, code in enumerate(chosen)
+    }
+
+
+def _lines(candidates, start, city_N, rng):
+    latitude_N = (candidates.city_latitude_deg_M[city_N] + rng.normal(0, 0.06, len(city_N))).clip(
+        -89, 89
+    )
+    longitude_N = (candidates.city_longitude_deg_M[city_N] + rng.normal(0, 0.08, len(city_N))).clip(
+        -180, 180
+    )
+    weather_N = rng.choice(["clear", "cloudy", "rain"], len(city_N))
+    rows = zip(city_N.tolist(), latitude_N, longitude_N, weather_N, strict=True)
+    for i, (city, latitude, longitude, weather) in enumerate(rows, start):
+        country = candidates.country_names[candidates.city_country_M[city]]
+        yield (
+            f'{i // 1000:05}/{i:09}.jpg,"{candidates.city_names[city]}",,"{country}",,'
+            f"{latitude:.5f},{longitude:.5f},{weather}\n"
+        )
+
+
+def _unit(values_ND):
+    return values_ND / np.linalg.norm(values_ND, axis=1, keepdims=True)
+
+
+if __name__ == "__main__":
+    main()
