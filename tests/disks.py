@@ -78,3 +78,8 @@ def is_whole(db: Path) -> bool:
     """Whether SQLite finds no damage in a store."""
     with contextlib.closing(sqlite3.connect(db)) as connection:
         return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def limit_file_size(pid: int, num_bytes: int) -> None:
+    """Let no file of another process grow beyond a size; Linux only."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (num_bytes, resource.RLIM_INFINITY))
