@@ -107,6 +107,23 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for a moment, where the system keeps such.
+
+    Raises:
+        ResourceError: There is no room for it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX[1:]))
+        except FileNotFoundError as error:  # Python tried to write a byte in each folder it knows
+            msg = f"{error.strerror}. Free some space, or name a folder with the variable TMPDIR."
+            raise ResourceError(msg) from error
+        with translated_disk_errors(Path(folder)):
+            yield Path(folder)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -6,12 +6,20 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
 from streetclip.errors import OutputError, ResourceError
-from streetclip.files import atomic_path, clear_leftovers, read_json, write_json, write_text
+from streetclip.files import (
+    atomic_path,
+    clear_leftovers,
+    read_json,
+    scratch_folder,
+    write_json,
+    write_text,
+)
 
 
 def _write_half(path, error):
@@ -89,6 +97,18 @@ def test_a_sync_that_finds_the_disk_full_keeps_the_old_file(tmp_path, monkeypatc
     with pytest.raises(ResourceError):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+def test_no_room_for_temporary_files_is_told_with_a_way_out(monkeypatch):
+    def found_none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", found_none)
+    with (
+        pytest.raises(ResourceError, match=r"'/tmp'\]\. Free some space, or .* TMPDIR"),
+        scratch_folder(),
+    ):
+        pass
 
 
 def test_a_parent_that_is_a_file_is_the_users_to_mend(tmp_path):

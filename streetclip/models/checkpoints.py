@@ -15,7 +15,6 @@ A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from streetclip.errors import ModelError, ResourceError, shown
-from streetclip.files import atomic_path, write_json
+from streetclip.files import atomic_path, scratch_folder, write_json
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.quiet import quiet_transformers
 from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
@@ -163,14 +162,14 @@ def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
     if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
         raise ModelError(msg)
-    with tempfile.TemporaryDirectory(prefix="streetclip-") as folder:
+    with scratch_folder() as folder:
         for name, content in files.items():
             if not isinstance(name, str) or Path(name).name != name:
                 msg = f"{path}: holds a file named {shown(name)}; expected a plain file name."
                 raise ModelError(msg)
             data = content if isinstance(content, bytes) else str(content).encode()
-            (Path(folder) / name).write_bytes(data)
-        yield Path(folder)
+            (folder / name).write_bytes(data)
+        yield folder
 
 
 def check_space(path: Path, needed_bytes: int) -> None:
@@ -192,8 +191,8 @@ def check_space(path: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def raising_disk_errors() -> Iterator[None]:
-    """Bring out the OSError behind what torch and safetensors raise on a full disk."""
-    import safetensors
+    """Bring out the OSError behind what torch, safetensors and tokenizers raise on a full disk."""
+    from safetensors import SafetensorError
 
     try:
         yield
@@ -202,23 +201,24 @@ def raising_disk_errors() -> Iterator[None]:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
-    except safetensors.SafetensorError as error:
+    except Exception as error:
+        # Written in Rust, these name the system's error in their text; tokenizers has no type.
         number = re.search(r"os error (\d+)", str(error))
-        if number:
-            raise OSError(int(number.group(1)), str(error)) from error
+        if number and (type(error) is Exception or isinstance(error, SafetensorError)):
+            raise OSError(int(number[1]), str(error)) from error
         raise
 
 
 def _model_files(encoder: DualEncoder) -> dict[str, str | bytes]:
     """The small files of a Hugging Face folder: configuration, tokenizer, image processor."""
-    with tempfile.TemporaryDirectory(prefix="streetclip-") as folder:
+    with scratch_folder() as folder:
         encoder.model.config.save_pretrained(folder)
-        _write_processors(encoder, Path(folder))
-        return {path.name: _text_or_bytes(path) for path in sorted(Path(folder).iterdir())}
+        _write_processors(encoder, folder)
+        return {path.name: _text_or_bytes(path) for path in sorted(folder.iterdir())}
 
 
 def _write_processors(encoder: DualEncoder, folder: Path) -> None:
-    with quiet_transformers():
+    with raising_disk_errors(), quiet_transformers():
         encoder.tokenizer.save_pretrained(folder)
         encoder.image_processor.save_pretrained(folder)
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib
+import tempfile
 
 import pytest
 import torch
@@ -141,6 +142,24 @@ def test_a_disk_that_is_too_full_is_told_before_anything_is_written(on_small_dis
     with pytest.raises(ResourceError, match=r"last_checkpoint\.pt: needs .* run again with --res"):
         run_training(config, fill_at_step_5)
     assert steps_saved(config) == 4
+
+
+def test_a_full_folder_for_temporary_files_is_told_and_loses_nothing(
+    world, small_disk, whole, monkeypatch
+):
+    config = world.config(checkpoint_every=STEPS_BETWEEN_CHECKPOINTS)
+
+    def fill_at_step_3(done, total, **numbers):
+        if done == 3:
+            monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+            fill(small_disk)
+
+    with pytest.raises(ResourceError, match=r"disk/streetclip-.*: the disk is full \(0 MiB free\)"):
+        run_training(config, fill_at_step_3)
+    assert steps_saved(config) == 2
+    free_space(small_disk)
+    run_training(resumed(config))
+    assert_equal(config, whole)
 
 
 def test_points_that_find_no_room_stop_the_training_after_its_last_checkpoint(
