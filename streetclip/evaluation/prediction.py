@@ -1,52 +1,34 @@
 """From image features to a place: three strategies over the same features.
 
-Shapes: N images, C countries, M cities (grouped by country), K best kept, D embedding.
+Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
+K best kept, D embedding.
 
 Source: hierarchical linear probing of Haas et al. 2023 (arXiv 2302.00275), section 4.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Int64 = NDArray[np.int64]
-Float32 = NDArray[np.float32]
+from streetclip.evaluation.class_weights import (
+    Float32,
+    Float64,
+    Int64,
+    PlaceClassifier,
+    city_logits,
+    city_logits_of,
+    country_logits,
+    exact_features,
+)
 
+__all__ = ["Float32", "Int64", "PlaceClassifier", "Predictions", "predict", "rank_of"]
 
-@dataclass(frozen=True)
-class PlaceClassifier:
-    """Class weights of the candidates, encoded once a run.
-
-    Attributes:
-        country_features_CD: L2-normalised, float32.
-        city_features_MD: L2-normalised, float32, grouped by country.
-        city_country_M: Index of each city's country, ascending.
-        logit_scale: The model's own; softmax is taken at it.
-    """
-
-    country_features_CD: torch.Tensor
-    city_features_MD: torch.Tensor
-    city_country_M: torch.Tensor
-    logit_scale: float
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a strategy makes of a batch, before anyone decides.
-
-    Attributes:
-        country_scores_NC: What ranks the countries; higher is better.
-        country_probabilities_NC: Sum to one over the countries.
-        city_logits_NM: Scaled similarities to the city prompts.
-        city_probabilities_NM: Sum to one within each country.
-    """
-
-    country_scores_NC: torch.Tensor
-    country_probabilities_NC: torch.Tensor
-    city_logits_NM: torch.Tensor
-    city_probabilities_NM: torch.Tensor
+# Of the largest array of scores at a time: what fits the processor's cache is scored fastest.
+_MOST_SCORES = 2**20
 
 
 @dataclass(frozen=True)
@@ -79,7 +61,7 @@ class Predictions:
 
 
 def predict(
-    image_features_ND: torch.Tensor,
+    image_features_ND: torch.Tensor | NDArray[np.floating],
     classifier: PlaceClassifier,
     strategy: str,
     *,
@@ -87,116 +69,200 @@ def predict(
     true_city_N: Int64,
     top_k: int,
 ) -> Predictions:
-    """Choose a country and a city for each image.
+    """Choose a country and a city for each image; among equals, the one of the lower index.
 
     * `hierarchical`: the country by the country prompts, then the best city of that country.
     * `flat`: the best of all cities; its country is the predicted one.
     * `marginal`: a country's probability is the sum over its cities; then its best city.
 
+    What is predicted of an image is the same to the last bit whatever images come with it.
+
     Args:
-        image_features_ND: L2-normalised, float32.
+        image_features_ND: L2-normalised; rounded to float16 here.
         classifier: Class weights.
         strategy: One of `streetclip.config.STRATEGIES`.
         true_country_N: Index of the true country, −1 where it is no candidate.
         true_city_N: Index of the true city, −1 where it is no candidate.
         top_k: Best countries and cities to keep.
     """
-    scores = score(image_features_ND, classifier, strategy)
-    city_country_M = classifier.city_country_M
-    country_N = scores.country_scores_NC.argmax(dim=1)
-    in_country_NM = city_country_M[None, :] == country_N[:, None]
-    within_NM = scores.city_probabilities_NM.masked_fill(~in_country_NM, -1.0)
-    city_N = scores.city_logits_NM.masked_fill(~in_country_NM, -torch.inf).argmax(dim=1)
-    if strategy == "flat":
-        over_all_NM = scores.city_logits_NM.softmax(dim=1)
-        top_cities = over_all_NM.topk(min(top_k, over_all_NM.shape[1]))
-    else:
-        top_cities = within_NM.topk(min(top_k, within_NM.shape[1]))
-    top_countries_NK = _best(scores.country_scores_NC, top_k)
-    same_country_NM = torch.from_numpy(true_country_N).to(city_N.device)[:, None] == city_country_M
+    num_images = len(image_features_ND)
+    block_rows = max(1, _MOST_SCORES // _width(classifier, strategy))
+    parts = []
+    # At least one block, which gives the arrays their shapes.
+    for start in range(0, max(num_images, 1), block_rows):
+        rows = slice(start, start + block_rows)
+        features_ND = exact_features(image_features_ND[rows])
+        scores = _scores(features_ND, classifier, strategy)
+        parts.append(_decide(scores, classifier, true_country_N[rows], true_city_N[rows], top_k))
     return Predictions(
-        country_N=country_N.cpu().numpy(),
-        city_N=city_N.cpu().numpy(),
-        country_probability_N=_pick(scores.country_probabilities_NC, country_N),
-        city_probability_N=_pick(scores.city_probabilities_NM, city_N),
-        true_country_rank_N=rank_of(scores.country_scores_NC, true_country_N),
-        true_city_rank_N=rank_of(
-            scores.city_logits_NM.masked_fill(~same_country_NM, -torch.inf), true_city_N
-        ),
-        top_countries_NK=top_countries_NK.cpu().numpy(),
-        top_country_probabilities_NK=_gather(scores.country_probabilities_NC, top_countries_NK),
-        top_cities_NK=top_cities.indices.masked_fill(top_cities.values < 0, -1).cpu().numpy(),
-        top_city_probabilities_NK=top_cities.values.cpu().numpy(),
+        *(
+            np.concatenate([getattr(part, each.name) for part in parts])
+            for each in fields(Predictions)
+        )
     )
 
 
-def score(image_features_ND: torch.Tensor, classifier: PlaceClassifier, strategy: str) -> Scores:
-    """Score every candidate for every image."""
-    scaled_ND = image_features_ND.float() * classifier.logit_scale
-    city_logits_NM = scaled_ND @ classifier.city_features_MD.T
-    num_countries = classifier.country_features_CD.shape[0]
-    log_sums_NC = _log_sum_by_country(city_logits_NM, classifier.city_country_M, num_countries)
-    city_probabilities_NM = (city_logits_NM - log_sums_NC[:, classifier.city_country_M]).exp()
-    if strategy == "hierarchical":
-        country_scores_NC = scaled_ND @ classifier.country_features_CD.T
-        country_probabilities_NC = country_scores_NC.softmax(dim=1)
-    else:
-        country_probabilities_NC = log_sums_NC.softmax(dim=1)
-        country_scores_NC = log_sums_NC
-        if strategy == "flat":
-            country_scores_NC = _best_by_country(
-                city_logits_NM, classifier.city_country_M, num_countries
-            )
-    return Scores(
-        country_scores_NC, country_probabilities_NC, city_logits_NM, city_probabilities_NM
-    )
-
-
-def rank_of(scores_NC: torch.Tensor, true_N: Int64) -> Int64:
+def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
     """Rank of the true class, 1 for the best, 0 where it is no candidate (index −1).
 
     Of equal scores the lower index comes first, as argmax has it.
     """
-    true_index_N = torch.from_numpy(true_N).to(scores_NC.device)
-    known_N = true_index_N >= 0
-    true_index_N1 = true_index_N.clamp(min=0)[:, None]
-    true_scores_N1 = scores_NC.gather(1, true_index_N1)
-    positions_C = torch.arange(scores_NC.shape[1], device=scores_NC.device)
-    ahead_NC = (scores_NC > true_scores_N1) | (
-        (scores_NC == true_scores_N1) & (positions_C < true_index_N1)
+    true_N1 = np.maximum(true_N, 0)[:, None]
+    true_scores_N1 = np.take_along_axis(scores_NC, true_N1, axis=1)
+    is_ahead_NC = scores_NC > true_scores_N1
+    is_ahead_NC |= (scores_NC == true_scores_N1) & (np.arange(scores_NC.shape[1]) < true_N1)
+    rank_N: Int64 = np.where(true_N >= 0, 1 + is_ahead_NC.sum(axis=1), 0)
+    return rank_N
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What a strategy makes of a block, before anyone decides.
+
+    Attributes:
+        country_scores_NC: What ranks the countries; higher is better.
+        country_logits_NC: Their softmax are the probabilities of the countries.
+        city_logits_of: From R positions of images and an index of a country for each to the
+            logits of its cities, R × P, as `class_weights.city_logits_of`.
+        rival_logits_NM: Of all cities, where they compete with one another.
+    """
+
+    country_scores_NC: Float64
+    country_logits_NC: Float64
+    city_logits_of: Callable[[Int64, Int64], Float64]
+    rival_logits_NM: Float64 | None = None
+
+
+def _width(classifier: PlaceClassifier, strategy: str) -> int:
+    """The largest number of scores that an image has at a time."""
+    if strategy == "hierarchical":
+        return max(len(classifier.country_features_CD), classifier.most_cities)
+    return len(classifier.city_features_MD)
+
+
+def _scores(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> _Scores:
+    if strategy == "hierarchical":
+        logits_NC = country_logits(features_ND, classifier)
+        of_country = partial(city_logits_of, features_ND, classifier)
+        return _Scores(logits_NC, logits_NC, of_country)
+    logits_NM = city_logits(features_ND, classifier)
+    best_NC = np.maximum.reduceat(logits_NM, classifier.city_offsets[:-1], axis=1)
+    log_sums_NC = _log_sums(logits_NM, best_NC, classifier)
+    of_country = partial(_select_cities, logits_NM, classifier)
+    if strategy == "flat":
+        return _Scores(best_NC, log_sums_NC, of_country, logits_NM)
+    return _Scores(log_sums_NC, log_sums_NC, of_country)
+
+
+def _log_sums(logits_NM: Float64, best_NC: Float64, classifier: PlaceClassifier) -> Float64:
+    """Logarithm of the summed exponentials of each country's cities."""
+    shifted_NM = np.exp(logits_NM - best_NC[:, classifier.country_of_city_M])
+    sums_NC: Float64 = np.add.reduceat(shifted_NM, classifier.city_offsets[:-1], axis=1)
+    return best_NC + np.log(sums_NC)
+
+
+def _select_cities(
+    logits_NM: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
+) -> Float64:
+    """As `city_logits_of`, out of the logits of all cities."""
+    offsets = classifier.city_offsets
+    index_RP = offsets[country_R][:, None] + np.arange(classifier.most_cities)
+    is_other_RP = index_RP >= offsets[country_R + 1][:, None]
+    index_RP[is_other_RP] = 0
+    logits_RP: Float64 = logits_NM[rows_R[:, None], index_RP]
+    logits_RP[is_other_RP] = -np.inf
+    return logits_RP
+
+
+def _decide(
+    scores: _Scores,
+    classifier: PlaceClassifier,
+    true_country_N: Int64,
+    true_city_N: Int64,
+    top_k: int,
+) -> Predictions:
+    top_countries_NK = _best(scores.country_scores_NC, top_k)
+    country_N = top_countries_NK[:, 0]
+    city_logits_NP, true_city_rank_N = _of_two_countries(
+        scores, classifier, country_N, true_country_N, true_city_N
     )
-    ranks: Int64 = ((1 + ahead_NC.sum(dim=1)) * known_N).cpu().numpy()
-    return ranks
+    within = _best_within(city_logits_NP, classifier, country_N, top_k)
+    listed = within
+    if scores.rival_logits_NM is not None:
+        top_NK = _best(scores.rival_logits_NM, top_k)
+        listed = top_NK, _softmax_at(scores.rival_logits_NM, top_NK)
+    top_country_probabilities_NK = _softmax_at(scores.country_logits_NC, top_countries_NK)
+    return Predictions(
+        country_N=country_N,
+        city_N=within[0][:, 0],
+        country_probability_N=top_country_probabilities_NK[:, 0],
+        city_probability_N=within[1][:, 0],
+        true_country_rank_N=rank_of(scores.country_scores_NC, true_country_N),
+        true_city_rank_N=true_city_rank_N,
+        top_countries_NK=top_countries_NK,
+        top_country_probabilities_NK=top_country_probabilities_NK,
+        top_cities_NK=listed[0],
+        top_city_probabilities_NK=listed[1],
+    )
 
 
-def _best_by_country(
-    city_logits_NM: torch.Tensor, city_country_M: torch.Tensor, num_countries: int
-) -> torch.Tensor:
-    best_NC = city_logits_NM.new_full((city_logits_NM.shape[0], num_countries), -torch.inf)
-    index_NM = city_country_M.expand_as(city_logits_NM)
-    return best_NC.scatter_reduce(1, index_NM, city_logits_NM, reduce="amax")
+def _of_two_countries(
+    scores: _Scores,
+    classifier: PlaceClassifier,
+    country_N: Int64,
+    true_country_N: Int64,
+    true_city_N: Int64,
+) -> tuple[Float64, Int64]:
+    """Logits of the predicted country's cities, N × P, and ranks of the true cities in theirs."""
+    everyone_N = np.arange(len(country_N))
+    is_known_N = true_city_N >= 0
+    others = np.flatnonzero(is_known_N & (true_country_N != country_N))
+    logits_RP = scores.city_logits_of(
+        np.concatenate([everyone_N, others]), np.concatenate([country_N, true_country_N[others]])
+    )
+    row_of_truth_N = everyone_N.copy()
+    row_of_truth_N[others] = len(country_N) + np.arange(len(others))
+    within_N = true_city_N - classifier.city_offsets[true_country_N]
+    return (
+        logits_RP[: len(country_N)],
+        rank_of(logits_RP[row_of_truth_N], np.where(is_known_N, within_N, -1)),
+    )
 
 
-def _log_sum_by_country(
-    city_logits_NM: torch.Tensor, city_country_M: torch.Tensor, num_countries: int
-) -> torch.Tensor:
-    best_NC = _best_by_country(city_logits_NM, city_country_M, num_countries)
-    shifted_NM = (city_logits_NM - best_NC[:, city_country_M]).exp()
-    sums_NC = torch.zeros_like(best_NC).index_add(1, city_country_M, shifted_NM)
-    return best_NC + sums_NC.log()
+def _best_within(
+    logits_NP: Float64, classifier: PlaceClassifier, country_N: Int64, top_k: int
+) -> tuple[Int64, Float32]:
+    """The best cities of each image's country and their probabilities within it, −1 as filling."""
+    num_images = len(logits_NP)
+    num_listed = min(top_k, len(classifier.city_features_MD))
+    top_NK = _best(logits_NP, num_listed)
+    first_N, past_N = classifier.city_offsets[country_N], classifier.city_offsets[country_N + 1]
+    cities_NK = np.full((num_images, num_listed), -1)
+    probabilities_NK = np.full((num_images, num_listed), -1.0, np.float32)
+    is_city_NK = np.arange(top_NK.shape[1]) < (past_N - first_N)[:, None]
+    cities_NK[:, : top_NK.shape[1]] = np.where(is_city_NK, first_N[:, None] + top_NK, -1)
+    probabilities_NK[:, : top_NK.shape[1]] = np.where(
+        is_city_NK, _softmax_at(logits_NP, top_NK), np.float32(-1)
+    )
+    return cities_NK, probabilities_NK
 
 
-def _best(scores_NC: torch.Tensor, top_k: int) -> torch.Tensor:
-    # A stable sort keeps the lower index first among equals, so that the first is argmax's.
-    order_NC = scores_NC.sort(dim=1, descending=True, stable=True).indices
-    return order_NC[:, :top_k]
+def _best(scores_NC: Float64, top_k: int) -> Int64:
+    """Indices of the highest scores, N × K; the lower one first among equals."""
+    left_NC = scores_NC.copy()
+    num_images, num_classes = left_NC.shape
+    everyone_N = np.arange(num_images)
+    best_NK = np.empty((num_images, min(top_k, num_classes)), np.int64)
+    for column_N in best_NK.T:
+        column_N[:] = left_NC.argmax(axis=1)
+        left_NC[everyone_N, column_N] = -np.inf
+    return best_NK
 
 
-def _pick(values_NC: torch.Tensor, index_N: torch.Tensor) -> Float32:
-    picked: Float32 = values_NC.gather(1, index_N[:, None])[:, 0].cpu().numpy()
-    return picked
-
-
-def _gather(values_NC: torch.Tensor, index_NK: torch.Tensor) -> Float32:
-    gathered: Float32 = values_NC.gather(1, index_NK).cpu().numpy()
-    return gathered
+def _softmax_at(logits_NC: Float64, index_NK: Int64) -> Float32:
+    """Some of the probabilities that sum to one over all classes."""
+    highest_N1 = logits_NC.max(axis=1, keepdims=True)
+    sums_N1 = np.exp(logits_NC - highest_N1).sum(axis=1, keepdims=True)
+    picked_NK = np.take_along_axis(logits_NC, index_NK, axis=1)
+    probabilities_NK: Float64 = np.exp(picked_NK - highest_N1) / sums_N1
+    return probabilities_NK.astype(np.float32)

@@ -1,0 +1,136 @@
+"""Class weights of the candidates, and products with them that depend on nothing but the two.
+
+Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
+D embedding.
+
+A sum of floating-point products depends on its order, and a matrix product's order on the number
+of threads, the shape of the block and the library. Here every product is exact: features are
+float16, so multiples of 2⁻²⁴; weights are rounded to multiples of 2⁻²⁸, which is finer than
+float32 has it for most of them; so each product is a multiple of 2⁻⁵², and a partial sum of those
+of two unit vectors stays below 2: float64 holds it without rounding. So an image's scores are the
+same bits whatever images it is scored with, and by however many processes.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_WEIGHT_UNITS = 2.0**28
+# Multiplications of a product that numpy's OpenBLAS leaves to one thread; larger ones that are
+# still so small wait for the other threads longer than they take.
+_MOST_UNSHARED = 2**18
+
+
+@dataclass(frozen=True)
+class PlaceClassifier:
+    """Class weights of the candidates, encoded once a run.
+
+    Attributes:
+        country_features_CD: L2-normalised, float32.
+        city_features_MD: L2-normalised, float32, grouped by country.
+        city_country_M: Index of each city's country, ascending; each country has a city.
+        logit_scale: The model's own; softmax is taken at it.
+    """
+
+    country_features_CD: torch.Tensor
+    city_features_MD: torch.Tensor
+    city_country_M: torch.Tensor
+    logit_scale: float
+
+    @cached_property
+    def country_weights_CD(self) -> Float64:
+        """Of the countries, for exact products."""
+        return _exact_weights(self.country_features_CD)
+
+    @cached_property
+    def city_weights_MD(self) -> Float64:
+        """Of the cities, for exact products."""
+        return _exact_weights(self.city_features_MD)
+
+    @cached_property
+    def country_of_city_M(self) -> Int64:
+        """`city_country_M` as an array."""
+        return self.city_country_M.cpu().numpy().astype(np.int64)
+
+    @cached_property
+    def city_offsets(self) -> Int64:
+        """C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
+
+        Raises:
+            ValueError: The cities are not grouped by country, or a country has none.
+        """
+        num_countries = len(self.country_features_CD)
+        country_M = self.country_of_city_M
+        counts = np.bincount(country_M, minlength=num_countries)
+        if (np.diff(country_M) < 0).any() or len(counts) > num_countries or not counts.all():
+            msg = f"expected the cities of {num_countries} countries, grouped, at least one each"
+            raise ValueError(msg)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def most_cities(self) -> int:
+        """P, the number of cities of the country that has the most."""
+        return int(np.diff(self.city_offsets).max())
+
+
+def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Float64:
+    """Unit features, rounded to float16, for exact products.
+
+    Args:
+        image_features_ND: L2-normalised; float16 ones, as of the cache, keep their values.
+    """
+    if isinstance(image_features_ND, torch.Tensor):
+        image_features_ND = image_features_ND.to(torch.float16).cpu().numpy()
+    return image_features_ND.astype(np.float16, copy=False).astype(np.float64)
+
+
+def country_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
+    """Scaled similarities to the prompts of all countries, N × C."""
+    return features_ND @ classifier.country_weights_CD.T * classifier.logit_scale
+
+
+def city_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
+    """Scaled similarities to the prompts of all cities, N × M."""
+    return features_ND @ classifier.city_weights_MD.T * classifier.logit_scale
+
+
+def city_logits_of(
+    features_ND: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
+) -> Float64:
+    """Scaled similarities of images to the cities of one country each.
+
+    One matrix product for each country that occurs, over its images.
+
+    Args:
+        features_ND: Of `exact_features`.
+        classifier: Class weights.
+        rows_R: R positions of images in it; an image may occur again with another country.
+        country_R: Index of each one's country.
+
+    Returns:
+        R × P; the cities of a country come first in its rows, −inf fills them up.
+    """
+    order_R = np.argsort(country_R, kind="stable")
+    present, starts = np.unique(country_R[order_R], return_index=True)
+    stops = [*starts[1:], len(rows_R)]
+    logits_RP = np.full((len(rows_R), classifier.most_cities), -np.inf)
+    for country, start, stop in zip(present, starts, stops, strict=True):
+        first, last = classifier.city_offsets[country : country + 2]
+        weights_MD = classifier.city_weights_MD[first:last]
+        step = max(1, _MOST_UNSHARED // weights_MD.size)
+        for low in range(start, stop, step):
+            tile = order_R[low : min(low + step, stop)]
+            logits_RP[tile, : last - first] = features_ND[rows_R[tile]] @ weights_MD.T
+    return logits_RP * classifier.logit_scale
+
+
+def _exact_weights(features: torch.Tensor) -> Float64:
+    doubles: Float64 = features.detach().cpu().double().numpy()
+    return np.rint(doubles * _WEIGHT_UNITS) / _WEIGHT_UNITS
