@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from streetclip import captions, provenance
-from streetclip.evaluation.measure import measure
+from streetclip.evaluation.measure import OUTCOMES, measure
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -36,12 +36,6 @@ from tests.big_world import World, draw_images, predict
 CHUNK = 100_000
 NUM_DRAWN = 240
 NAMES = ("Zero-shot CLIP on big", "Fine-tuned on big")
-# What `measure` asks for; kept in memory through a run.
-MEASURED = (
-    "country_correct", "city_correct", "country_reachable", "city_reachable", "status",
-    "true_country", "true_continent", "pred_country", "country_probability", "distance_km",
-    "nearest_candidate_km", "coordinate_source",
-)  # fmt: skip
 
 
 def make_big_store(
@@ -165,7 +159,7 @@ def _write_run(
         images = draw_images(world, chunk, size)
         frame = predict(images, run, image_ids[start : start + size])
         write_predictions(store, {run_id: frame})
-        kept.append(frame[list(MEASURED)])
+        kept.append(frame[list(OUTCOMES)])
         bar.update(size)
     bar.set_description(f"measuring run {run + 1}")
     predictions = pd.concat(kept, ignore_index=True)

@@ -62,20 +62,23 @@ def _parse():
 
 
 class Clock:
-    """Seconds by step; a step inside another is taken off that one."""
+    """Seconds by step, passed and of all processors; a step inside another is taken off that one.
+
+    Others may use the machine, too: then the processors' seconds say more about the program.
+    """
 
     def __init__(self):
         self.seconds = {}
-        self._inner = [0.0]
+        self._inner = [np.zeros(2)]
 
     @contextlib.contextmanager
     def __call__(self, name):
-        start = time.perf_counter()
-        self._inner.append(0.0)
+        start = _now()
+        self._inner.append(np.zeros(2))
         try:
             yield
         finally:
-            elapsed = time.perf_counter() - start
+            elapsed = _now() - start
             own = elapsed - self._inner.pop()
             self._inner[-1] += elapsed
             self.seconds[name] = self.seconds.get(name, 0.0) + own
@@ -97,15 +100,17 @@ class Clock:
         before = {name: s for name, s in self.seconds.items() if name.startswith("before:")}
         steps = {name: s for name, s in self.seconds.items() if name not in before}
         total = sum(steps.values())
-        print(f"{'step':28} {'seconds':>9} {'share':>7} {'us/row':>8}")
-        for name, seconds in steps.items():
-            share = f"{seconds / total:6.1%}"
-            print(f"{name:28} {seconds:9.2f} {share:>7} {1e6 * seconds / num_rows:8.2f}")
+        print(f"{'step':28} {'seconds':>8} {'share':>6} {'us/row':>8} {'cpu us/row':>11}")
+        for name, seconds in (*steps.items(), ("total", total), *before.items()):
+            share = "" if name in before else f"{seconds[0] / total[0]:.1%}"
+            passed_us, cpu_us = 1e6 * seconds / num_rows
+            print(f"{name:28} {seconds[0]:8.2f} {share:>6} {passed_us:8.2f} {cpu_us:11.2f}")
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{'total':28} {total:9.2f} {'':7} {1e6 * total / num_rows:8.2f}")
-        for name, seconds in before.items():
-            print(f"{name:28} {seconds:9.2f} {'':7} {1e6 * seconds / num_rows:8.2f}")
-        print(f"{num_rows / total:.0f} rows/s, peak {peak_mb:.0f} MB")
+        print(f"{num_rows / total[0]:.0f} rows/s, peak {peak_mb:.0f} MB")
+
+
+def _now():
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 class TimedConnection:
@@ -195,7 +200,7 @@ def watch_steps(clock):
     clock.watch(predictions, "add_run_columns", "columns")
     clock.watch(run.store, "read_predictions", "finish: read")
     clock.watch(run, "measure", "finish: metrics")
-    clock.watch(outputs, "write_results", "finish: predictions.csv")
+    clock.watch(outputs, "write_predictions", "finish: read, predictions.csv")
     clock.watch(run.store, "finish_run", "finish: sort columns")
 
 

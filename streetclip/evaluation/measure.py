@@ -1,6 +1,6 @@
 """From the stored predictions of a run to the body of `metrics.json`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,36 @@ from streetclip import gazetteer
 from streetclip.metrics.neighbours import neighbour_confusion
 from streetclip.metrics.summary import SummaryInput, summarise
 
+_NUMBERS = ("country_probability", "distance_km", "nearest_candidate_km")
+OUTCOMES = (
+    "status",
+    "true_country",
+    "true_continent",
+    "pred_country",
+    "country_correct",
+    "city_correct",
+    "country_reachable",
+    "city_reachable",
+    "coordinate_source",
+    *_NUMBERS,
+)
+"""What `measure` asks of a prediction."""
+
+
+def collect_outcomes(
+    chunks: Iterable[Mapping[str, Sequence[Any]]], outcomes: list[pd.DataFrame]
+) -> Iterator[Mapping[str, Sequence[Any]]]:
+    """Pass chunks of predictions on, and keep what `measure` asks of them.
+
+    Args:
+        chunks: Of `streetclip.store.iterate_predictions`.
+        outcomes: Takes a frame for each chunk.
+    """
+    for chunk in chunks:
+        frame = pd.DataFrame({name: chunk[name] for name in OUTCOMES})
+        outcomes.append(frame.astype(dict.fromkeys(_NUMBERS, "float64")))
+        yield chunk
+
 
 def measure(
     predictions: pd.DataFrame, *, candidate_codes: Collection[str], seed: int
@@ -17,7 +47,8 @@ def measure(
     """Compute every metric of a finished run.
 
     Args:
-        predictions: Of `streetclip.store.read_predictions`, one row an image of the test file.
+        predictions: `OUTCOMES` of `streetclip.store.read_predictions`, a row for each image of the
+            test file.
         candidate_codes: ISO codes of the countries that could be predicted.
         seed: Of the bootstrap.
     """

@@ -1,9 +1,9 @@
 """The evaluation folder: `config.json` first, `predictions.csv` and `metrics.json` at the end."""
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from streetclip.config import STRATEGIES
 from streetclip.errors import OutputError
@@ -12,6 +12,8 @@ from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
+
+_UNSAFE = re.compile('[",\r\n]')
 
 
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
@@ -54,13 +56,50 @@ def write_config(folder: Path, settings: dict[str, Any]) -> None:
     write_json(folder / CONFIG_FILE, settings)
 
 
-def write_results(folder: Path, metrics: dict[str, Any], predictions: pd.DataFrame) -> None:
-    """Write `predictions.csv`, then `metrics.json`, whose presence says that all is there."""
-    with atomic_path(folder / PREDICTIONS_FILE) as temporary:
-        predictions.to_csv(temporary, index=False)
+def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
+    """Write `predictions.csv`, as `pandas.DataFrame.to_csv` would, but in little time and memory.
+
+    Args:
+        folder: Where it goes.
+        chunks: At least one; columns of plain values by name, the same names in each.
+    """
+    with (
+        atomic_path(folder / PREDICTIONS_FILE) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        for number, chunk in enumerate(chunks):
+            if number == 0:
+                file.write(",".join(map(_csv_text, chunk)) + "\n")
+            columns = map(_csv_column, chunk.values())
+            file.write("\n".join([*map(",".join, zip(*columns, strict=True)), ""]))
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write `metrics.json`, whose presence says that all is there."""
     write_json(folder / METRICS_FILE, metrics)
 
 
 def strategy_folder(folder: Path, strategies: tuple[str, ...], strategy: str) -> Path:
     """Where a strategy's files go: the first one's in the folder itself, others' below it."""
     return folder if strategy == strategies[0] else folder / strategy
+
+
+def _csv_column(values: Sequence[Any]) -> Iterable[str]:
+    kind = type(next((value for value in values if value is not None), None))
+    if kind is str:
+        return map(_CsvTexts().__getitem__, values)
+    return ["" if value is None else repr(value) for value in values]
+
+
+class _CsvTexts(dict[str | None, str]):
+    """Texts as CSV, each distinct one made once."""
+
+    def __missing__(self, value: str | None) -> str:
+        text = self[value] = _csv_text(value)
+        return text
+
+
+def _csv_text(value: str | None) -> str:
+    if value is None:
+        return ""
+    return '"' + value.replace('"', '""') + '"' if _UNSAFE.search(value) else value

@@ -24,7 +24,7 @@ from streetclip.errors import StreetClipError
 from streetclip.evaluation import outputs
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.inputs import Inputs
-from streetclip.evaluation.measure import measure
+from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Progress, Stages, no_progress, no_stages
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 # A crash loses at most this much; the dashboard sees news at this pace.
 _SECONDS_BETWEEN_WRITES = 2.0
-_ROWS_BETWEEN_WRITES = 5000
+_ROWS_BETWEEN_WRITES = 2**16  # of features that are there already: some seconds' worth
 
 
 @dataclass(frozen=True)
@@ -337,11 +337,13 @@ def _finish(
     complete = stood_already and (folder / outputs.METRICS_FILE).exists()
     if complete:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
-    predictions = store.read_predictions(database, run_id)
+    outcomes: list[pd.DataFrame] = []
+    predictions = store.iterate_predictions(database, run_id)
+    outputs.write_predictions(folder, collect_outcomes(predictions, outcomes))
     measured = measure(
-        predictions, candidate_codes=inputs.candidates.country_codes, seed=config.seed
+        pd.concat(outcomes), candidate_codes=inputs.candidates.country_codes, seed=config.seed
     )
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
-    outputs.write_results(folder, {"run_id": run_id, "strategy": strategy} | metrics, predictions)
+    outputs.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, stood_already=False)

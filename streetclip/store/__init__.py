@@ -57,7 +57,12 @@ from streetclip.store.jobs import (
     request_cancel,
     requeue_job,
 )
-from streetclip.store.predictions import PREDICTION_COLUMNS, read_predictions, write_predictions
+from streetclip.store.predictions import (
+    PREDICTION_COLUMNS,
+    iterate_predictions,
+    read_predictions,
+    write_predictions,
+)
 from streetclip.store.queries import (
     country_pairs,
     distance_curve,
@@ -139,6 +144,7 @@ __all__ = [
     "image_path",
     "image_rows",
     "interrupt_dead_jobs",
+    "iterate_predictions",
     "list_jobs",
     "list_runs",
     "list_trainings",

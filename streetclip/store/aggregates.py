@@ -6,7 +6,7 @@ that writes the batch. So a run has its figures at every moment, and none needs 
 Legend of shapes: N predictions, G groups, K counters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.store.connection import Store
 from streetclip.store.distance_bins import distance_bin_edges_km
-from streetclip.store.values import add_sql, column_values, floats
+from streetclip.store.values import add_sql, column_values, floats, number_rows
 
 Float64 = npt.NDArray[np.float64]
 
@@ -97,31 +97,29 @@ def _add_places(
     store: Store, run_id: int, frame: pd.DataFrame, counters: Mapping[str, Float64]
 ) -> None:
     names = place_counters()
-    keys: Iterable[tuple[Any, ...]] = zip(
-        *(column_values(frame[f"true_{part}"]) for part in PLACE), strict=True
-    )
     sums = np.stack([counters[name] for name in names])
     sql = add_sql("place_aggregates", ["run_id", "level", *PLACE], names)
+    places = frame[[f"true_{part}" for part in PLACE]]
     for depth in range(len(PLACE), -1, -1):
         # A level's sums are the sums of the level below it.
+        places, sums = _group_sums(places.iloc[:, :depth], sums)
         blanks = ("",) * (len(PLACE) - depth)
-        groups, sums = _group_sums([key[:depth] for key in keys], sums)
-        keys = groups
-        heads = ((run_id, LEVELS[depth], *key, *blanks) for key in groups)
-        _add(store, sql, heads, _plain(names, sums))
+        keys = [column_values(places[name]) for name in places]
+        keys += [[blank] * sums.shape[1] for blank in blanks]
+        _add(store, sql, (run_id, LEVELS[depth]), keys, _plain(names, sums))
 
 
 def _add_pairs(
     store: Store, run_id: int, frame: pd.DataFrame, counters: Mapping[str, Float64]
 ) -> None:
-    pairs = zip(
-        column_values(frame["true_country"]),
-        (code or "" for code in column_values(frame["pred_country"])),
-        strict=True,
-    )
-    groups, sums = _group_sums(list(pairs), np.stack([counters[name] for name in _PAIR_COUNTERS]))
+    pairs = frame[["true_country", "pred_country"]]
+    groups, sums = _group_sums(pairs, np.stack([counters[name] for name in _PAIR_COUNTERS]))
+    keys = [
+        column_values(groups["true_country"]),
+        [code or "" for code in column_values(groups["pred_country"])],
+    ]
     sql = add_sql("pair_aggregates", ["run_id", "true_country", "pred_country"], _PAIR_COUNTERS)
-    _add(store, sql, ((run_id, *pair) for pair in groups), _plain(_PAIR_COUNTERS, sums))
+    _add(store, sql, (run_id,), keys, _plain(_PAIR_COUNTERS, sums))
 
 
 def _add_distances(store: Store, run_id: int, distance_km: Float64) -> None:
@@ -130,19 +128,16 @@ def _add_distances(store: Store, run_id: int, distance_km: Float64) -> None:
     counts = np.bincount(bins, minlength=len(edges))
     sql = add_sql("distance_histogram", ["run_id", "bin"], ["n"])
     filled = np.flatnonzero(counts)
-    _add(store, sql, ((run_id, each) for each in filled.tolist()), [counts[filled].tolist()])
+    _add(store, sql, (run_id,), [filled.tolist()], [counts[filled].tolist()])
 
 
-def _group_sums(
-    keys: Sequence[tuple[Any, ...]], values_KN: Float64
-) -> tuple[list[tuple[Any, ...]], Float64]:
-    """The distinct keys, G of them, and the sums of their values, K × G."""
-    number: dict[tuple[Any, ...], int] = {}
-    codes_N = np.fromiter(
-        (number.setdefault(key, len(number)) for key in keys), dtype=np.int64, count=len(keys)
-    )
-    sums = [np.bincount(codes_N, weights=row, minlength=len(number)) for row in values_KN]
-    return list(number), np.stack(sums)
+def _group_sums(keys: pd.DataFrame, values_KN: Float64) -> tuple[pd.DataFrame, Float64]:
+    """The distinct rows of `keys`, G of them, and the sums of their values, K × G."""
+    if keys.columns.empty:
+        return keys.iloc[:1], values_KN.sum(axis=1, keepdims=True)
+    numbers_N, firsts_G = number_rows([keys[name] for name in keys])
+    sums = [np.bincount(numbers_N, weights=row, minlength=len(firsts_G)) for row in values_KN]
+    return keys.iloc[firsts_G], np.stack(sums)
 
 
 def _plain(names: Sequence[str], sums_KG: Float64) -> list[list[Any]]:
@@ -156,8 +151,10 @@ def _plain(names: Sequence[str], sums_KG: Float64) -> list[list[Any]]:
 def _add(
     store: Store,
     sql: str,
-    heads: Iterable[tuple[Any, ...]],
-    columns: Sequence[Sequence[Any]],
+    constants: tuple[Any, ...],
+    keys: Sequence[list[Any]],
+    counts: Sequence[list[Any]],
 ) -> None:
-    rows = (head + values for head, values in zip(heads, zip(*columns, strict=True), strict=True))
-    store.db.conn.executemany(sql, rows)
+    """Add G rows that begin with the same constants; the columns are lists of G values."""
+    fixed = [[value] * len(counts[0]) for value in constants]
+    store.db.conn.executemany(sql, zip(*fixed, *keys, *counts, strict=True))

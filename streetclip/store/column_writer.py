@@ -17,7 +17,7 @@ import pandas as pd
 
 from streetclip.store.distance_bins import NO_BIN, distance_bins
 from streetclip.store.parts import add_parts, sort_parts
-from streetclip.store.values import column_values, floats
+from streetclip.store.values import column_values, floats, number_rows
 
 RUN_DTYPES: Mapping[str, str] = {
     "image_id": "i8",
@@ -215,6 +215,22 @@ def _predicted_places(
     connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame
 ) -> npt.NDArray[np.uint32]:
     """The number of each predicted place within its run, 0 where nothing was predicted."""
+    predicted = frame["pred_country"].notna().to_numpy()
+    ids = np.zeros(len(frame), np.uint32)
+    if not predicted.any():
+        return ids
+    places = frame.loc[
+        predicted, ["pred_country", "pred_city", "pred_latitude_deg", "pred_longitude_deg"]
+    ]
+    numbers, firsts = number_rows([places[name] for name in places])
+    ids[predicted] = _place_ids(connection, run_id, _place_tuples(places.iloc[firsts]))[numbers]
+    return ids
+
+
+def _place_ids(
+    connection: sqlite3.Connection, run_id: int, places: Iterable[tuple[Any, ...]]
+) -> npt.NDArray[np.uint32]:
+    """The ids of distinct places of a run; those that are new get the next ones."""
     found = connection.execute(
         "SELECT id, country, city, latitude_deg, longitude_deg FROM predicted_places "
         "WHERE run_id = ?",
@@ -222,20 +238,23 @@ def _predicted_places(
     )
     number: dict[Any, int] = {tuple(place): i for i, *place in found}
     known = len(number)
-    places = zip(
-        column_values(frame["pred_country"]),
-        (city or "" for city in column_values(frame["pred_city"])),
-        _nan_to_none(frame["pred_latitude_deg"]),
-        _nan_to_none(frame["pred_longitude_deg"]),
-        strict=True,
-    )
-    ids = [0 if place[0] is None else number.setdefault(place, len(number) + 1) for place in places]
+    ids = [number.setdefault(place, len(number) + 1) for place in places]
     connection.executemany(
         "INSERT INTO predicted_places (run_id, id, country, city, latitude_deg, longitude_deg) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         ((run_id, i, *place) for place, i in islice(number.items(), known, None)),
     )
     return np.array(ids, np.uint32)
+
+
+def _place_tuples(places: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+    return zip(
+        column_values(places["pred_country"]),
+        (city or "" for city in column_values(places["pred_city"])),
+        _nan_to_none(places["pred_latitude_deg"]),
+        _nan_to_none(places["pred_longitude_deg"]),
+        strict=True,
+    )
 
 
 def _nan_to_none(column: "pd.Series[Any]") -> list[float | None]:

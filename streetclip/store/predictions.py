@@ -1,7 +1,7 @@
 """Predictions: one per run and image, written in batches with all that follows from them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from streetclip.store.aggregates import add_aggregates
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.distance_bins import distance_bin_edges_km
+from streetclip.store.failures import translated
 from streetclip.store.runs import require_run
 from streetclip.store.values import column_values, floats, insert_sql
 
@@ -54,6 +55,16 @@ _OF_THE_DATASET = {
 _STORED = tuple(
     name for name in PREDICTION_COLUMNS if name not in _RANKINGS and name not in _OF_THE_DATASET
 )
+# As they are read: the places' names come from the dataset.
+_READ_NAMES = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
+_READ_FROM = {
+    "line": "d.line",
+    "image_filename": "images.filename",
+    "country": "d.country",
+    "image_id": "p.image_id",
+    **{name: f"d.{column}" for name, column in _OF_THE_DATASET.items()},
+}
+_READ_COLUMNS = ", ".join(f"{_READ_FROM.get(name, name)} AS {name}" for name in _READ_NAMES)
 _FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
 _ALLOWED: dict[str, tuple[str | int, ...]] = {
     "status": ("ok", "unreadable"),
@@ -106,24 +117,53 @@ def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
     Raises:
         StoreError: There is no such run.
     """
-    columns = ", ".join(
-        f"d.{_OF_THE_DATASET[name]} AS {name}" if name in _OF_THE_DATASET else name
-        for name in PREDICTION_COLUMNS
-    ).replace("image_id", "p.image_id")
     with store.snapshot():
         dataset_id = require_run(store, run_id)
         frame = store.frame(
             f"""
-            SELECT d.line, images.filename AS image_filename, d.country, {columns}
+            SELECT {_READ_COLUMNS}
             FROM predictions AS p
-            JOIN dataset_images AS d ON d.dataset_id = ? AND d.image_id = p.image_id
+            JOIN dataset_images AS d ON d.dataset_id = ?1 AND d.image_id = p.image_id
             JOIN images ON images.id = p.image_id
-            LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
-            WHERE p.run_id = ? ORDER BY d.line""",  # noqa: S608 -- our own names
+            LEFT JOIN prediction_rankings AS r ON r.run_id = ?2 AND r.image_id = p.image_id
+            WHERE p.run_id = ?2 ORDER BY d.line""",  # noqa: S608 -- our own names
             (dataset_id, run_id),
         )
     types = dict.fromkeys(_FLOATS, "float64") | dict.fromkeys(_RANKS, "Int64")
     return frame.astype(types)
+
+
+def iterate_predictions(
+    store: Store, run_id: int, chunk_rows: int = 2**14
+) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """All predictions of a run, in the order of the manifest, in the memory of a few.
+
+    Yields:
+        At least one chunk: the columns of `read_predictions` as plain values, None where there is
+        none. Predictions that are written meanwhile may be among them.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    dataset_id = require_run(store, run_id)
+    with translated(store.path):
+        found = store.db.conn.execute(
+            "SELECT image_id FROM dataset_images WHERE dataset_id = ? ORDER BY line", (dataset_id,)
+        )
+        image_ids = np.fromiter((row[0] for row in found), np.int64)
+    sql = f"""
+        SELECT {_READ_COLUMNS}
+        FROM json_each(?1) AS wanted
+        CROSS JOIN predictions AS p ON p.run_id = ?2 AND p.image_id = wanted.value
+        CROSS JOIN dataset_images AS d ON d.dataset_id = ?3 AND d.image_id = p.image_id
+        CROSS JOIN images ON images.id = p.image_id
+        LEFT JOIN prediction_rankings AS r ON r.run_id = ?2 AND r.image_id = p.image_id
+        ORDER BY wanted.key"""  # noqa: S608 -- our own names
+    for start in range(0, max(len(image_ids), 1), chunk_rows):
+        wanted = json.dumps(image_ids[start : start + chunk_rows].tolist())
+        rows = store.rows(sql, (wanted, run_id, dataset_id))
+        columns = list(zip(*rows, strict=True)) or [()] * len(_READ_NAMES)
+        yield dict(zip(_READ_NAMES, columns, strict=True))
 
 
 def _check(frame: pd.DataFrame) -> None:
@@ -147,17 +187,13 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     if frame.empty:
         return 0
     # As the columns hold them, so that a bound picks the same images here and there.
-    rounded = {name: _to_float32(frame[name]) for name in _PROBABILITIES}
-    frame = frame.assign(**rounded)
-    values = {name: column_values(frame[name]) for name in PREDICTION_COLUMNS}
-    run_ids = [run_id] * len(frame)
-    rows = zip(run_ids, *(values[name] for name in _STORED), strict=True)
-    store.db.conn.executemany(insert_sql("predictions", ["run_id", *_STORED]), rows)
-    rankings = zip(run_ids, *(values[name] for name in ("image_id", *_RANKINGS)), strict=True)
-    store.db.conn.executemany(
-        insert_sql("prediction_rankings", ["run_id", "image_id", *_RANKINGS]),
-        (row for row in rankings if row[2] is not None),
-    )
+    frame = frame.assign(**{name: _to_float32(frame[name]) for name in _PROBABILITIES})
+    in_order = frame
+    if not frame["image_id"].is_monotonic_increasing:
+        in_order = frame.sort_values("image_id")  # as they lie in the file
+    _insert(store, "predictions", run_id, in_order, _STORED)
+    ranked = in_order[in_order["top_countries"].notna()]
+    _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
     add_aggregates(store, run_id, frame)
     add_run_columns(store.db.conn, run_id, frame)
     store.rows(
@@ -165,6 +201,14 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
         (len(frame), utc_now(), run_id),
     )
     return len(frame)
+
+
+def _insert(
+    store: Store, table: str, run_id: int, frame: pd.DataFrame, names: Sequence[str]
+) -> None:
+    columns = [column_values(frame[name]) for name in names]
+    rows = zip([run_id] * len(frame), *columns, strict=True)
+    store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
 
 
 def _to_float32(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:

@@ -42,6 +42,32 @@ def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float6
     return np.asarray(column, dtype=np.float64)
 
 
+def number_rows(
+    columns: "Sequence[pd.Series[Any] | npt.NDArray[Any]]",
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Number the distinct rows of some columns, in the order in which they come up.
+
+    Args:
+        columns: At least one, all of N values; what is missing equals what is missing.
+
+    Returns:
+        The number of each of the N rows, and of each number the first row that has it.
+
+    Examples:
+        >>> numbers, firsts = number_rows([np.array(["b", "a", "b"]), np.array([1, 1, 1])])
+        >>> numbers.tolist(), firsts.tolist()
+        ([0, 1, 0], [0, 1])
+    """
+    numbers, distinct = pd.factorize(columns[0], use_na_sentinel=False)
+    for column in columns[1:]:
+        codes, of_column = pd.factorize(column, use_na_sentinel=False)
+        # Renumbered at each step, so that the products stay below the square of N.
+        numbers, distinct = pd.factorize(numbers * np.int64(len(of_column)) + codes)
+    firsts = np.empty(len(distinct), np.int64)
+    firsts[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return numbers.astype(np.int64), firsts
+
+
 def insert_sql(table: str, columns: Sequence[str]) -> str:
     """Statement that inserts one row with bound values.
 

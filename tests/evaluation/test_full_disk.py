@@ -96,7 +96,7 @@ def test_predictions_that_find_no_room_are_whole_batches_and_go_on_later(
     ("name", "message"),
     [
         ("write_config", r"config\.json: the disk is full \(0 MiB free\)"),
-        ("write_results", r"predictions\.csv: the disk is full \(0 MiB free\)"),
+        ("write_predictions", r"predictions\.csv: the disk is full \(0 MiB free\)"),
     ],
 )
 def test_files_that_find_no_room_leave_none_in_part(
@@ -123,14 +123,14 @@ def test_a_limit_on_a_file_marks_the_run_and_leaves_nothing_in_part(
     small_world, tmp_path, whole, monkeypatch
 ):
     config = config_in(small_world, tmp_path)
-    write = outputs.write_results
+    write = outputs.write_predictions
 
     def write_within_a_limit(*arguments):
         with file_size_limit(5_000):
             write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(outputs, "write_results", write_within_a_limit)
+        patched.setattr(outputs, "write_predictions", write_within_a_limit)
         with pytest.raises(ResourceError, match=r"predictions\.csv: the disk is full, or a quota"):
             run_of(config)
     assert [path.name for path in config.output_dir.iterdir()] == ["config.json"]

@@ -1,7 +1,13 @@
+import pandas as pd
 import pytest
 
 from streetclip.errors import OutputError
-from streetclip.evaluation.outputs import claim_folder, strategy_folder, write_config
+from streetclip.evaluation.outputs import (
+    claim_folder,
+    strategy_folder,
+    write_config,
+    write_predictions,
+)
 from streetclip.files import write_json
 
 DECISIVE = {"model": "abc", "top_k": 5}
@@ -49,3 +55,24 @@ def test_only_the_first_strategy_takes_the_folder_itself(tmp_path):
     strategies = ("flat", "marginal")
     assert strategy_folder(tmp_path, strategies, "flat") == tmp_path
     assert strategy_folder(tmp_path, strategies, "marginal") == tmp_path / "marginal"
+
+
+AWKWARD = {
+    "line": (2, 3, 4, 5, None),
+    'a "name", of\na column': ("plain", 'says "hi"', "one, two", None, ""),
+    "text": (None, "Łódź", "two\nlines", " blank ", "'"),
+    "number": (0.1, None, -0.0, 1e-05, 12345678.123456789),
+    "nothing": (None,) * 5,
+}
+
+
+@pytest.mark.parametrize("sizes", [(5,), (1, 3, 1), (4, 0, 1)])
+def test_predictions_are_written_as_pandas_would(tmp_path, sizes):
+    chunks, start = [], 0
+    for size in sizes:
+        chunks.append({name: values[start : start + size] for name, values in AWKWARD.items()})
+        start += size
+    write_predictions(tmp_path, chunks)
+    frame = pd.DataFrame(AWKWARD).astype({"line": "Int64"})
+    expected = frame.to_csv(index=False, lineterminator="\n")
+    assert (tmp_path / "predictions.csv").read_bytes().decode() == expected

@@ -6,6 +6,7 @@ from streetclip.errors import StoreError
 from streetclip.store import (
     PREDICTION_COLUMNS,
     get_run,
+    iterate_predictions,
     list_runs,
     read_predictions,
     run_totals,
@@ -125,3 +126,36 @@ def test_a_run_of_part_of_the_images_reads_only_those(filled):
 def test_reading_a_run_that_is_not_there_is_refused(filled):
     with pytest.raises(StoreError, match="has no run 7"):
         read_predictions(filled.store, 7)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 10, 157, 1000])
+def test_predictions_read_in_chunks_are_those_read_at_once(filled, chunk_rows):
+    shuffled = filled.predictions().sample(frac=0.8, random_state=3)
+    write_predictions(filled.store, {filled.run_id: shuffled})
+    whole = read_predictions(filled.store, filled.run_id)
+    chunks = list(iterate_predictions(filled.store, filled.run_id, chunk_rows))
+    assert len(chunks) == -(-157 // chunk_rows)
+    for name in whole:
+        values = [value for chunk in chunks for value in chunk[name]]
+        assert values == whole[name].astype(object).where(whole[name].notna(), None).tolist()
+
+
+def test_a_run_without_predictions_has_one_empty_chunk_with_all_names(filled):
+    (chunk,) = iterate_predictions(filled.store, filled.run_id)
+    assert list(chunk) == list(read_predictions(filled.store, filled.run_id))
+    assert not any(chunk.values())
+
+
+def test_reading_chunks_of_a_run_that_is_not_there_is_refused(filled):
+    with pytest.raises(StoreError, match="has no run 7"):
+        next(iterate_predictions(filled.store, 7))
+
+
+def test_predictions_in_any_order_make_the_same_rows(filled):
+    other = filled.start(name="second")
+    predictions = filled.predictions()
+    shuffled = predictions.sample(frac=1, random_state=1)
+    write_predictions(filled.store, {filled.run_id: predictions, other: shuffled})
+    pd.testing.assert_frame_equal(
+        read_predictions(filled.store, filled.run_id), read_predictions(filled.store, other)
+    )
