@@ -69,6 +69,7 @@ class Clock:
 
     def __init__(self):
         self.seconds = {}
+        self.peak_mb = {}
         self._inner = [np.zeros(2)]
 
     @contextlib.contextmanager
@@ -82,6 +83,7 @@ class Clock:
             own = elapsed - self._inner.pop()
             self._inner[-1] += elapsed
             self.seconds[name] = self.seconds.get(name, 0.0) + own
+            self.peak_mb[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     def watch(self, module, function, name):
         """Time a function of a module from now on, if the module has it."""
@@ -100,13 +102,19 @@ class Clock:
         before = {name: s for name, s in self.seconds.items() if name.startswith("before:")}
         steps = {name: s for name, s in self.seconds.items() if name not in before}
         total = sum(steps.values())
-        print(f"{'step':28} {'seconds':>8} {'share':>6} {'us/row':>8} {'cpu us/row':>11}")
-        for name, seconds in (*steps.items(), ("total", total), *before.items()):
+        print(
+            f"{'step':29} {'seconds':>8} {'share':>6} {'us/row':>8} {'cpu us/row':>11} "
+            f"{'peak MB':>8}"
+        )
+        for name, seconds in (*before.items(), *steps.items(), ("total", total)):
             share = "" if name in before else f"{seconds[0] / total[0]:.1%}"
             passed_us, cpu_us = 1e6 * seconds / num_rows
-            print(f"{name:28} {seconds[0]:8.2f} {share:>6} {passed_us:8.2f} {cpu_us:11.2f}")
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{num_rows / total[0]:.0f} rows/s, peak {peak_mb:.0f} MB")
+            peak_mb = self.peak_mb.get(name, max(self.peak_mb.values()))
+            print(
+                f"{name:29} {seconds[0]:8.2f} {share:>6} {passed_us:8.2f} {cpu_us:11.2f} "
+                f"{peak_mb:8.0f}"
+            )
+        print(f"{num_rows / total[0]:.0f} rows/s; peak MB: the highest until the step's last end")
 
 
 def _now():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.metrics.neighbours import neighbour_confusion
@@ -52,8 +53,8 @@ def measure(
         candidate_codes: ISO codes of the countries that could be predicted.
         seed: Of the bootstrap.
     """
-    true_country = predictions["true_country"].to_numpy(object)
-    predicted_country = predictions["pred_country"].fillna("").to_numpy(object)
+    true_country = _texts(predictions["true_country"])
+    predicted_country = _texts(predictions["pred_country"])
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
     summary = summarise(
         SummaryInput(
@@ -63,7 +64,7 @@ def measure(
             city_reachable=predictions["city_reachable"].to_numpy(bool),
             readable=(predictions["status"] == "ok").to_numpy(),
             true_country=true_country,
-            true_continent=predictions["true_continent"].to_numpy(object),
+            true_continent=_texts(predictions["true_continent"]),
             predicted_country=predicted_country,
             country_probability=predictions["country_probability"].to_numpy(np.float64),
             distance_km=predictions["distance_km"].to_numpy(np.float64),
@@ -74,3 +75,9 @@ def measure(
     )
     confusion = neighbour_confusion(true_country, predicted_country, candidate_codes, borders)
     return summary | {"neighbours": confusion}
+
+
+def _texts(column: "pd.Series[Any]") -> NDArray[np.str_]:
+    """A column of few distinct texts as numpy's, "" where there is none."""
+    codes, distinct = pd.factorize(column.fillna(""))
+    return np.asarray(distinct, dtype=np.str_)[codes]

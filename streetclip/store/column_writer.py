@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.distance_bins import NO_BIN, distance_bins
-from streetclip.store.parts import add_parts, sort_parts
+from streetclip.store.parts import add_parts, read_column, replace_column, sort_parts
 from streetclip.store.values import column_values, floats, number_rows
 
 RUN_DTYPES: Mapping[str, str] = {
@@ -44,6 +44,7 @@ RUN_FILLS: Mapping[str, float] = {
 FEWEST_VALUES, MOST_VALUES = 2, 500
 """An attribute with fewer or more distinct values is shown, but not filtered by."""
 
+_PREDICTED_PLACES = "predicted_places (run_id, id, country, city, latitude_deg, longitude_deg)"
 _PLACE = ("continent", "country_code", "region", "city")
 # The first two probabilities of a ranking as JSON; what does not look so is parsed in full.
 _FIRST_TWO = re.compile(r'\[\["[^"\\]*", ?([0-9.eE+-]+)\], ?\["[^"\\]*", ?([0-9.eE+-]+)\]')
@@ -89,8 +90,13 @@ def add_run_columns(connection: sqlite3.Connection, run_id: int, frame: pd.DataF
 
 
 def sort_run_columns(connection: sqlite3.Connection, run_id: int) -> None:
-    """Bring the columns of a finished run into the order of image ids, in few parts."""
+    """Bring the columns of a finished run into the order of image ids, in few parts.
+
+    Its predicted places are numbered in that order, too: whoever wrote what first, the same
+    predictions leave the same columns.
+    """
     sort_parts(connection, ("run", run_id), "image_id", RUN_DTYPES)
+    _renumber_places(connection, run_id)
 
 
 def add_dataset_columns(
@@ -239,12 +245,29 @@ def _place_ids(
     number: dict[Any, int] = {tuple(place): i for i, *place in found}
     known = len(number)
     ids = [number.setdefault(place, len(number) + 1) for place in places]
-    connection.executemany(
-        "INSERT INTO predicted_places (run_id, id, country, city, latitude_deg, longitude_deg) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        ((run_id, i, *place) for place, i in islice(number.items(), known, None)),
-    )
+    new = ((run_id, i, *place) for place, i in islice(number.items(), known, None))
+    _insert_numbered(connection, _PREDICTED_PLACES, 6, new)
     return np.array(ids, np.uint32)
+
+
+def _renumber_places(connection: sqlite3.Connection, run_id: int) -> None:
+    """Number the predicted places as they come up in the column, which is sorted by now."""
+    column = read_column(connection, ("run", run_id), "pred_place", RUN_DTYPES["pred_place"])
+    ids, firsts = np.unique(column, return_index=True)
+    ids = ids[np.argsort(firsts)]
+    ids = ids[ids > 0]
+    if np.array_equal(ids, np.arange(1, len(ids) + 1)):
+        return
+    new_of_old = np.zeros(ids.max() + 1, column.dtype)
+    new_of_old[ids] = np.arange(1, len(ids) + 1)
+    places = connection.execute(
+        "DELETE FROM predicted_places WHERE run_id = ? "
+        "RETURNING run_id, id, country, city, latitude_deg, longitude_deg",
+        (run_id,),
+    ).fetchall()
+    rows = sorted((run_id, int(new_of_old[i]), *place) for _, i, *place in places)
+    _insert_numbered(connection, _PREDICTED_PLACES, 6, rows)
+    replace_column(connection, ("run", run_id), "pred_place", new_of_old[column])
 
 
 def _place_tuples(places: pd.DataFrame) -> Iterable[tuple[Any, ...]]:

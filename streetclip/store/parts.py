@@ -47,6 +47,14 @@ def add_parts(
         )
 
 
+def replace_column(
+    connection: sqlite3.Connection, owner: Owner, name: str, values: npt.NDArray[Any]
+) -> None:
+    """Write a column anew, in as few parts as may be; to be called in a transaction."""
+    connection.execute(f"DELETE FROM column_parts {_WHERE}", (*owner, name))  # noqa: S608 -- our own text
+    add_parts(connection, owner, {name: values})
+
+
 def num_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tuple[int, int]:
     """How many parts a column has, and how many rows."""
     sql = f"SELECT count(*), coalesce(sum(num_rows), 0) FROM column_parts {_WHERE}"  # noqa: S608 -- our own text
@@ -90,5 +98,4 @@ def sort_parts(
     del keys
     for name, dtype in dtypes.items():
         column = read_column(connection, owner, name, dtype)
-        connection.execute(f"DELETE FROM column_parts {_WHERE}", (*owner, name))  # noqa: S608 -- our own text
-        add_parts(connection, owner, {name: column if order is None else column[order]})
+        replace_column(connection, owner, name, column if order is None else column[order])

@@ -273,3 +273,28 @@ def test_probabilities_are_kept_to_float32_in_rows_too(filled):
     assert (found["country_probability"] >= bound).all()
     sums = filled.store.rows("SELECT sum(country_probability_sum) FROM pair_aggregates")[0][0]
     assert sums == pytest.approx(157 * bound, rel=1e-12)
+
+
+def test_a_finished_run_has_the_same_columns_whatever_was_written_first(filled):
+    other = filled.start(name="second")
+    predictions = filled.predictions()
+    is_shared = (predictions.index > 60) & (predictions["status"] == "ok")
+    predictions.loc[is_shared, ["pred_latitude_deg", "pred_longitude_deg"]] = 1.5
+    write_predictions(filled.store, {filled.run_id: predictions})
+    for part in (predictions[90:], predictions[:90].sample(frac=1, random_state=2)):
+        write_predictions(filled.store, {other: part})
+    image_ids = np.sort(filled.dataset.image_ids)
+    before = run_columns(filled.store, other, ["pred_place"], image_ids)["pred_place"]
+    for run_id in (filled.run_id, other):
+        finish_run(filled.store, run_id, {})
+        check_run(filled.store, run_id, image_ids)
+    one, two = (
+        run_columns(filled.store, run_id, RUN_DTYPES, image_ids)
+        for run_id in (filled.run_id, other)
+    )
+    assert before.tolist() != one["pred_place"].tolist()
+    for name, values in one.items():
+        assert values.tobytes() == two[name].tobytes(), name
+    pd.testing.assert_frame_equal(
+        predicted_places(filled.store, filled.run_id), predicted_places(filled.store, other)
+    )
