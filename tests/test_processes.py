@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -79,6 +80,9 @@ def test_the_group_of_a_leader_is_signalled(start):
     child = find_process(int(child))
     assert signal_group(find_process(process.pid), signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 20
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a signal to a group reaches its members one after another
     assert not is_alive(child)
 
 
