@@ -16,7 +16,7 @@ def open_overview(visited, address):
     visited.page.goto(address)
     visited.page.get_by_text("Run details").wait_for(timeout=60_000)
     visited.page.locator("[data-testid=stVegaLiteChart] svg, canvas").first.wait_for()
-    return visited.page
+    return visited.settle()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
