@@ -117,6 +117,18 @@ class _ComputeOptions(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _CacheOptions(JobConfig):
+    cache_dir: Path | None = option(
+        None, help="folder of image features computed before; default: features, beside the store"
+    )
+
+    @property
+    def features_dir(self) -> Path:
+        """Folder of the feature caches."""
+        return self.cache_dir or self.db.parent / "features"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaptionConfig(_CaptionOptions):
     """Settings of the `generate_captions` job."""
 
@@ -176,7 +188,7 @@ class TrainConfig(_ComputeOptions, _CaptionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(_ComputeOptions, _ManifestOptions):
+class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
     """Settings of the `evaluate` job."""
 
     kind: ClassVar[str] = "evaluate"
@@ -203,6 +215,7 @@ class EvaluateConfig(_ComputeOptions, _ManifestOptions):
     )
     batch_size: int = option(32, minimum=1, help="images a forward pass")
     top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
+    no_cache: bool = option(False, help="neither use nor keep computed image features")
     seed: int = option(42, minimum=0, help="seed of the bootstrap intervals")
 
     def __post_init__(self) -> None:
@@ -280,6 +293,15 @@ class CheckDataConfig(_ManifestOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClearCacheConfig(_CacheOptions):
+    """Settings of the `clear_cache` job."""
+
+    kind: ClassVar[str] = "clear_cache"
+
+    dry_run: bool = option(False, help="only show what would be removed")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunQueueConfig(JobConfig):
     """Settings of the `run_queue` job."""
 
@@ -305,6 +327,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         CandidatesConfig,
         OutlinesConfig,
         CheckDataConfig,
+        ClearCacheConfig,
         RunQueueConfig,
     )
 }

@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 
 from streetclip import captions, provenance, store
-from streetclip.datasets.batches import ImageBatch, iterate_batches
 from streetclip.datasets.candidates import Candidates
 from streetclip.datasets.images import resolve_image_path
 from streetclip.errors import StreetClipError
 from streetclip.evaluation import outputs
+from streetclip.evaluation.features import FeatureBatch, iterate_features, open_cache
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import collect_outcomes, measure
@@ -192,25 +192,29 @@ class _Evaluation:
         with stages("evaluate", "image") as progress:
             progress(done, total)
             try:
-                for batch in self._batches():
+                for batch in self._features():
                     buffer.add(self._predict_batch(classifier, batch))
                     done += len(batch.indices_B) + len(batch.errors)
                     progress(done, total)
             finally:
                 buffer.write()
 
-    def _batches(self) -> Iterator[ImageBatch]:
-        config = self.inputs.config
-        names = self.inputs.manifest.frame["image_filename"].to_numpy()[self.rows]
-        return iterate_batches(
+    def _features(self) -> Iterator[FeatureBatch]:
+        inputs, config = self.inputs, self.inputs.config
+        names = inputs.manifest.frame["image_filename"].to_numpy()[self.rows]
+        cache = None
+        if not config.no_cache:
+            cache = open_cache(config.features_dir, inputs.encoder, inputs.model_sha256)
+        return iterate_features(
             [resolve_image_path(config.image_dir, name) for name in names],
-            self.inputs.encoder.preprocess,
+            inputs.encoder,
+            cache,
             batch_size=config.batch_size,
             num_workers=config.num_workers,
         )
 
     def _predict_batch(
-        self, classifier: PlaceClassifier, batch: ImageBatch
+        self, classifier: PlaceClassifier, batch: FeatureBatch
     ) -> dict[int, pd.DataFrame]:
         """Rows to store, by run."""
         parts = []
@@ -226,16 +230,15 @@ class _Evaluation:
         }
 
     def _predict_readable(
-        self, classifier: PlaceClassifier, batch: ImageBatch
+        self, classifier: PlaceClassifier, batch: FeatureBatch
     ) -> dict[int, pd.DataFrame]:
         inputs = self.inputs
         rows = self.rows[batch.indices_B]
         known = self._known(rows)
-        features_BD = inputs.encoder.encode_images(batch.pixels_BCHW)
         frames = {}
         for strategy, run_id in self.run_ids.items():
             predictions = predict(
-                features_BD,
+                batch.features_BD,
                 classifier,
                 strategy,
                 true_country_N=inputs.truth.country_N[rows],

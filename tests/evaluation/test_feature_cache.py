@@ -1,0 +1,173 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from streetclip.evaluation.feature_cache import FeatureCache, content_digests, signatures
+
+MADE_OF = {"model": "abc", "precision": "fp32", "preprocessing": "exact"}
+D = 6
+
+
+class Files:
+    """A folder of files whose content stands for images, and a cache."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.cache_dir = folder / "cache"
+        (folder / "images").mkdir()
+
+    def make(self, *contents, prefix="a"):
+        paths = [self.folder / "images" / f"{prefix}{i}.jpg" for i in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        return paths
+
+    def open(self, **changes):
+        return FeatureCache(self.cache_dir, MADE_OF | changes, D)
+
+    def fill(self, paths, features):
+        with self.open().writer() as writer:
+            writer.add(paths, signatures(paths), features)
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+def features_of(n, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, D)).astype(np.float16)
+
+
+def test_what_was_written_is_found_and_read(files):
+    paths = files.make(b"one", b"three", b"fourteen")
+    features = features_of(3)
+    files.fill(paths, features)
+    cache = files.open()
+    rows = cache.find(paths[::-1])
+    read, whole = cache.read(rows)
+    assert cache.num_rows == 3
+    assert (read == features[::-1]).all()
+    assert whole.all()
+
+
+def test_an_empty_cache_knows_nothing_and_makes_nothing(files):
+    paths = files.make(b"one")
+    assert files.open().find(paths).tolist() == [-1]
+    assert not files.cache_dir.exists()
+
+
+def test_a_changed_image_is_not_known(files):
+    paths = files.make(b"one", b"two")
+    files.fill(paths, features_of(2))
+    before = paths[0].stat()
+    paths[0].write_bytes(b"eno")  # as long, and its times put back
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert files.open().find(paths).tolist() == [-1, 1]
+
+
+def test_a_moved_copied_or_touched_image_is_known_by_its_content(files):
+    paths = files.make(b"one", b"three", b"seven")
+    features = features_of(3)
+    files.fill(paths, features)
+    moved, copied = files.folder / "moved.jpg", files.folder / "copied.jpg"
+    paths[0].rename(moved)
+    shutil.copy(paths[1], copied)
+    os.utime(paths[2])
+    cache = files.open()
+    rows = cache.find([paths[2], copied, moved, paths[0]])
+    assert rows.tolist() == [2, 1, 0, -1]
+    assert (cache.read(rows[:3])[0] == features[::-1]).all()
+
+
+def test_equal_contents_under_two_names_have_their_own_rows(files):
+    paths = files.make(b"same", b"same", b"other")
+    files.fill(paths, features_of(3))
+    assert files.open().find(paths).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"precision": "bf16"}, {"preprocessing": "fast"}]
+)
+def test_another_model_precision_or_preprocessing_has_a_cache_of_its_own(files, change):
+    paths = files.make(b"one")
+    files.fill(paths, features_of(1))
+    assert files.open(**change).find(paths).tolist() == [-1]
+    assert FeatureCache(files.cache_dir, MADE_OF, D + 1).num_rows == 0
+
+
+def test_segments_of_several_writers_are_one_cache_and_the_newest_row_counts(files):
+    first = files.make(b"one", b"two")
+    second = files.make(b"three", b"four", b"five", prefix="b")
+    files.fill(first, features_of(2, seed=1))
+    files.fill(second, features_of(3, seed=2))
+    cache = files.open()
+    rows = cache.find([*second, *first])
+    expected = np.concatenate([features_of(3, seed=2), features_of(2, seed=1)])
+    assert (cache.read(rows)[0] == expected).all()
+
+
+@pytest.mark.parametrize("suffix", [".features", ".index"])
+@pytest.mark.parametrize("lost", [1, 13, 10_000])
+def test_what_was_cut_off_is_computed_anew(files, suffix, lost):
+    paths = files.make(b"one", b"two", b"three")
+    features = features_of(3)
+    files.fill(paths, features)
+    (path,) = files.open().folder.glob(f"*{suffix}")
+    os.truncate(path, max(0, path.stat().st_size - lost))
+    cache = files.open()
+    rows = cache.find(paths)
+    assert rows[-1] == -1
+    known = rows[rows >= 0]
+    read, whole = cache.read(known)
+    assert whole.all()
+    assert (read == features[: len(known)]).all()
+
+
+def test_a_row_that_was_damaged_is_told(files):
+    paths = files.make(b"one", b"two", b"three")
+    files.fill(paths, features_of(3))
+    (path,) = files.open().folder.glob("*.features")
+    data = bytearray(path.read_bytes())
+    data[D * 2 + 3] ^= 1
+    path.write_bytes(bytes(data))
+    cache = files.open()
+    assert cache.read(cache.find(paths))[1].tolist() == [True, False, True]
+
+
+def test_rows_of_zeros_as_a_crash_may_leave_them_are_not_whole(files):
+    paths = files.make(b"one")
+    files.fill(paths, features_of(1))
+    for path in files.open().folder.glob("*.features"):
+        path.write_bytes(bytes(path.stat().st_size))
+    cache = files.open()
+    assert cache.read(cache.find(paths))[1].tolist() == [False]
+
+
+def test_an_image_that_changed_while_it_was_encoded_is_not_kept(files):
+    paths = files.make(b"one", b"two")
+    before = signatures(paths)
+    paths[1].write_bytes(b"another")
+    with files.open().writer() as writer:
+        writer.add(paths, before, features_of(2))
+    assert files.open().num_rows == 1
+    assert files.open().find(paths).tolist() == [0, -1]
+
+
+def test_missing_files_are_not_known_and_not_kept(files):
+    paths = [files.folder / "nothing.jpg", *files.make(b"one")]
+    files.fill(paths, features_of(2))
+    cache = files.open()
+    assert cache.num_rows == 1
+    assert cache.find(paths).tolist() == [-1, 0]
+    assert content_digests(paths)[0].tolist() == [0, 0]
+
+
+def test_no_files_are_no_rows(files):
+    paths = files.make(b"one")
+    files.fill(paths, features_of(1))
+    cache = files.open()
+    assert cache.find([]).tolist() == []
+    assert cache.read(np.empty(0, np.int64))[0].shape == (0, D)

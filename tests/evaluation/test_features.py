@@ -1,0 +1,126 @@
+"""A second evaluation of the same images reads none of them, and says the same."""
+
+import dataclasses
+import logging
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetclip import store
+from streetclip.config import EvaluateConfig
+from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.run import evaluate
+
+
+@pytest.fixture
+def config(small_world, tmp_path):
+    shutil.copytree(small_world / "images", tmp_path / "images")
+    return EvaluateConfig(
+        test_csv=small_world / "test.csv",
+        image_dir=tmp_path / "images",
+        model_name=str(small_world / "model"),
+        candidates_file=small_world / "candidates.json",
+        output_dir=tmp_path / "first",
+        db=tmp_path / "store.db",
+        num_workers=0,
+        batch_size=16,
+        precision="fp32",
+    )
+
+
+def predictions(config, name, **changes):
+    """Evaluate into a folder of that name; what is stored of it."""
+    config = dataclasses.replace(config, output_dir=config.db.parent / name, **changes)
+    (run,) = evaluate(load_inputs(config))
+    with store.open_store(config.db, read_only=True) as opened:
+        return store.read_predictions(opened, run.run_id)
+
+
+def decoded(monkeypatch):
+    """The names of the images that are decoded from now on."""
+    from streetclip.datasets import batches
+
+    names, decode = [], batches.decode_image
+    monkeypatch.setattr(
+        batches,
+        "decode_image",
+        lambda path, *a, **k: names.append(path.name) or decode(path, *a, **k),
+    )
+    return names
+
+
+def test_a_second_evaluation_reads_no_image_and_says_the_same(config, monkeypatch):
+    first = predictions(config, "first")
+    names = decoded(monkeypatch)
+    second = predictions(config, "second")
+    assert names == []
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_other_prompts_and_strategies_need_no_image_either(config, monkeypatch):
+    predictions(config, "first")
+    names = decoded(monkeypatch)
+    other = predictions(config, "other", prompts="full", strategy=("flat",), batch_size=7)
+    assert names == []
+    fresh = predictions(config, "fresh", prompts="full", strategy=("flat",), no_cache=True)
+    assert len(names) == len(other) == 50
+    pd.testing.assert_frame_equal(other, fresh)
+
+
+def test_without_a_cache_nothing_is_kept(config):
+    predictions(config, "first", no_cache=True)
+    assert not config.features_dir.exists()
+
+
+def test_another_precision_computes_its_own(config, monkeypatch):
+    predictions(config, "first")
+    names = decoded(monkeypatch)
+    predictions(config, "bf16", precision="bf16")
+    assert len(names) == 50
+
+
+def test_a_changed_image_is_read_again(config, monkeypatch):
+    first = predictions(config, "first")
+    names_of = first["image_filename"].tolist()
+    shutil.copy(config.image_dir / names_of[3], config.image_dir / names_of[8])
+    names = decoded(monkeypatch)
+    second = predictions(config, "second")
+    assert names == []  # it is the content of an image that is known
+    assert second["country_probability"][8] == first["country_probability"][3]
+    path = config.image_dir / names_of[8]
+    path.write_bytes(path.read_bytes() + b"\0")
+    predictions(config, "third")
+    assert names == [path.name]
+
+
+def test_an_image_that_cannot_be_read_is_tried_again_each_time(config):
+    first = predictions(config, "first")
+    path = config.image_dir / first["image_filename"][5]
+    good = path.read_bytes()
+    path.write_bytes(b"no image")
+    assert predictions(config, "broken")["status"].eq("unreadable").to_numpy().nonzero()[0] == [5]
+    path.write_bytes(good)
+    pd.testing.assert_frame_equal(predictions(config, "mended"), first)
+
+
+@pytest.mark.parametrize("suffix", ["features", "index"])
+def test_a_damaged_cache_changes_nothing_but_the_time(config, monkeypatch, suffix):
+    first = predictions(config, "first")
+    (path,) = config.features_dir.glob(f"*/*.{suffix}")
+    data = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data[: len(data) - 7].tobytes())
+    names = decoded(monkeypatch)
+    pd.testing.assert_frame_equal(predictions(config, "second"), first)
+    assert 1 <= len(names) < 50
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_done_without(config, caplog):
+    expected = predictions(config, "first", no_cache=True)
+    config.features_dir.write_text("a file")
+    with caplog.at_level(logging.WARNING):
+        found = predictions(config, "second")
+    assert "features are not kept" in caplog.text
+    pd.testing.assert_frame_equal(found, expected)
