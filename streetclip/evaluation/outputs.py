@@ -88,7 +88,9 @@ def _csv_column(values: Sequence[Any]) -> Iterable[str]:
     kind = type(next((value for value in values if value is not None), None))
     if kind is str:
         return map(_CsvTexts().__getitem__, values)
-    return ["" if value is None else repr(value) for value in values]
+    if None in values:
+        return ["" if value is None else repr(value) for value in values]
+    return map(repr, values)
 
 
 class _CsvTexts(dict[str | None, str]):

@@ -7,7 +7,7 @@ import enum
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -115,13 +115,13 @@ def add_dataset_columns(
             city, and the attributes, each under `attribute_column` of its name.
     """
     image_ids: list[npt.NDArray[np.int64]] = []
-    places = _Coder()
-    coders = {name: _Coder(MOST_VALUES) for name in attributes}
+    places = _Coder(tuple)
+    coders = {name: _Coder(_attribute_text, MOST_VALUES) for name in attributes}
     for chunk in chunks:
         image_ids.append(chunk["image_id"].to_numpy(np.int64))
-        places.add(zip(*(chunk[name].tolist() for name in _PLACE), strict=True))
+        places.add([chunk[name] for name in _PLACE])
         for name, coder in coders.items():
-            coder.add(map(_attribute_text, column_values(chunk[attribute_column(name)])))
+            coder.add([chunk[attribute_column(name)]])
     owner = ("dataset", dataset_id)
     values, codes = places.sorted()
     _insert_numbered(
@@ -146,9 +146,10 @@ def add_dataset_columns(
 
 
 class _Coder:
-    """Numbers distinct values; stops when there are too many."""
+    """Numbers distinct values, made of the cells of a row; stops when there are too many."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, make: Callable[[tuple[Any, ...]], Any], most: int | None = None) -> None:
+        self._make = make
         self._most = most
         self._number: dict[Any, int] = {}
         self._codes: list[npt.NDArray[np.uint32]] = []
@@ -161,12 +162,14 @@ class _Coder:
         """Whether there were more values than wanted."""
         return self._most is not None and len(self._number) > self._most
 
-    def add(self, values: Iterable[Any]) -> None:
-        if self.is_full:
+    def add(self, columns: "Sequence[pd.Series[Any]]") -> None:
+        if self.is_full or not len(columns[0]):
             return
+        numbers, firsts = number_rows(columns)
+        rows = zip(*(column_values(column.iloc[firsts]) for column in columns), strict=True)
         number = self._number
-        codes = [number.setdefault(value, len(number)) for value in values]
-        self._codes.append(np.array(codes, np.uint32))
+        codes = [number.setdefault(self._make(row), len(number)) for row in rows]
+        self._codes.append(np.array(codes, np.uint32)[numbers])
         if self.is_full:
             self._codes.clear()
 
@@ -187,8 +190,8 @@ def _insert_numbered(
     connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 -- our own names
 
 
-def _attribute_text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _attribute_text(row: tuple[Any, ...]) -> str:
+    return "" if row[0] is None else str(row[0])
 
 
 def _flags(frame: pd.DataFrame) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from streetclip.store.column_writer import add_dataset_columns, attribute_column
 from streetclip.store.connection import Store, utc_now
-from streetclip.store.values import column_values, insert_sql
+from streetclip.store.values import column_values, insert_sql, number_rows
 
 _DATASET_IMAGE_COLUMNS = (
     "dataset_id",
@@ -171,6 +171,11 @@ def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[p
 def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
     if not names:
         return [None] * len(frame)
-    columns = (column_values(frame[name]) for name in names)
+    # Many images share theirs, such as the weather: each text is made once.
+    numbers, firsts = number_rows([frame[name] for name in names])
+    columns = (column_values(frame[name].iloc[firsts]) for name in names)
     encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each row
-    return [encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+    rows = zip(*columns, strict=True)
+    texts = np.array([encode(dict(zip(names, values, strict=True))) for values in rows], object)
+    made: list[str | None] = texts[numbers].tolist()
+    return made

@@ -134,7 +134,7 @@ def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
 
 
 def iterate_predictions(
-    store: Store, run_id: int, chunk_rows: int = 2**14
+    store: Store, run_id: int, chunk_rows: int = 2**12
 ) -> Iterator[dict[str, tuple[Any, ...]]]:
     """All predictions of a run, in the order of the manifest, in the memory of a few.
 
