@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streetclip.errors import ModelError
+
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -85,10 +87,13 @@ def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Fl
 
     Args:
         image_features_ND: L2-normalised; float16 ones, as of the cache, keep their values.
+
+    Raises:
+        ModelError: Some are no numbers.
     """
     if isinstance(image_features_ND, torch.Tensor):
         image_features_ND = image_features_ND.to(torch.float16).cpu().numpy()
-    return image_features_ND.astype(np.float16, copy=False).astype(np.float64)
+    return _finite(image_features_ND.astype(np.float16, copy=False).astype(np.float64), "images")
 
 
 def country_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
@@ -132,5 +137,15 @@ def city_logits_of(
 
 
 def _exact_weights(features: torch.Tensor) -> Float64:
-    doubles: Float64 = features.detach().cpu().double().numpy()
+    doubles = _finite(features.detach().cpu().double().numpy(), "prompts")
     return np.rint(doubles * _WEIGHT_UNITS) / _WEIGHT_UNITS
+
+
+def _finite(features: Float64, what: str) -> Float64:
+    if not np.isfinite(features.sum()):
+        msg = (
+            f"the model's features of {what} are not numbers, as of a training that diverged or a "
+            "precision that is too low. Name another checkpoint, or add --precision fp32."
+        )
+        raise ModelError(msg)
+    return features

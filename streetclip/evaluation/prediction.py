@@ -84,6 +84,9 @@ def predict(
         true_country_N: Index of the true country, −1 where it is no candidate.
         true_city_N: Index of the true city, −1 where it is no candidate.
         top_k: Best countries and cities to keep.
+
+    Raises:
+        ModelError: Features are no numbers.
     """
     num_images = len(image_features_ND)
     block_rows = max(1, _MOST_SCORES // _width(classifier, strategy))

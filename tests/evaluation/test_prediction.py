@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from streetclip.config import STRATEGIES
+from streetclip.errors import ModelError
 from streetclip.evaluation import prediction
 from streetclip.evaluation.prediction import PlaceClassifier, Predictions, predict, rank_of
 
@@ -279,6 +280,19 @@ def test_features_are_rounded_to_what_the_cache_holds():
         predict_large((noisy, *rest), "hierarchical"),
         predict_large((features, *rest), "hierarchical"),
     )
+
+
+def test_features_that_are_no_numbers_are_the_models_fault():
+    features, classifier, *truth = large_world(57, cities_of=CITIES_OF_MANY)
+    broken = features.copy()
+    broken[31, 7] = np.nan
+    with pytest.raises(ModelError, match="features of images are not numbers"):
+        predict_large((broken, classifier, *truth), "marginal")
+    weights = classifier.city_features_MD.clone()
+    weights[3, 1] = torch.inf
+    broken = dataclasses.replace(classifier, city_features_MD=weights)
+    with pytest.raises(ModelError, match="features of prompts are not numbers"):
+        predict_large((features, broken, *truth), "hierarchical")
 
 
 def test_no_image_gives_empty_arrays_of_the_right_shape():
