@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import contextlib
+import logging
 import os
 import signal
 import tempfile
@@ -22,6 +23,18 @@ os.environ["STREETCLIP_DB"] = str(Path(_FOLDER.name) / "streetclip.db")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_is() -> Iterator[None]:
+    """Take back what a job's `main` set up: it would log to a stream that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ _PATIENCE_S = 300.0
 _INTERRUPTED = 130  # exit code of a job that saved what it has and ended
 
 
-def run_job(name: str, arguments: Sequence[str]) -> str:
-    """Run a job undisturbed, and give what it printed.
+def run_job(name: str, arguments: Sequence[str]) -> float:
+    """Run a job undisturbed, and give how long it worked, in seconds: its start does not count.
 
     Args:
         name: Of its file in `jobs/`.
@@ -50,7 +50,10 @@ def run_job(name: str, arguments: Sequence[str]) -> str:
         RuntimeError: It failed; with its stderr.
     """
     with _Session(name, arguments) as session:
-        return session.finish()
+        session.wait_for_bar()
+        began = time.monotonic()
+        session.finish()
+        return time.monotonic() - began
 
 
 def run_killed(
@@ -100,20 +103,13 @@ class _Session:
         self._process = subprocess.Popen(
             [sys.executable, f"jobs/{name}.py", *arguments],
             cwd=ROOT,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        self._stdout, self._stderr = bytearray(), bytearray()
-        self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True)
-            for pair in (
-                (self._process.stdout, self._stdout),
-                (self._process.stderr, self._stderr),
-            )
-        ]
-        for each in self._readers:
-            each.start()
+        self._stderr = bytearray()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
@@ -122,10 +118,8 @@ class _Session:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        for each in self._readers:
-            each.join()
-        for stream in (self._process.stdout, self._process.stderr):
-            stream.close()
+        self._reader.join()
+        self._process.stderr.close()
 
     def wait_for_bar(self) -> None:
         """Wait until the work has begun, or the job has ended."""
@@ -145,20 +139,17 @@ class _Session:
             return self._process.wait(_PATIENCE_S) in (-number, _INTERRUPTED)
         return False
 
-    def finish(self) -> str:
-        """Wait for the end, which must be a good one; give what was printed."""
+    def finish(self) -> None:
+        """Wait for the end, which must be a good one."""
         status = self._process.wait(_PATIENCE_S)
-        for each in self._readers:
-            each.join()
+        self._reader.join()
         if status:
             msg = f"exit code {status}: {self._stderr.decode()}"
             raise RuntimeError(msg)
-        return self._stdout.decode()
 
-    @staticmethod
-    def _read(stream: Any, into: bytearray) -> None:
-        while piece := stream.read1():
-            into += piece
+    def _read(self) -> None:
+        while piece := self._process.stderr.read1():
+            self._stderr += piece
 
 
 def training_differences(output_dir: Path, db: Path, other_dir: Path, other_db: Path) -> list[str]:

@@ -29,12 +29,12 @@ def flags(world, folder):
 
 def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_job("train", flags(small_world, whole))
+    work_s = run_job("train", flags(small_world, whole))
     num_kills = run_killed(
         "train",
         flags(small_world, killed),
         num_kills=len(SIGNALS),
-        longest_s=1.0,
+        longest_s=work_s / (len(SIGNALS) + 1),
         seed=2,  # one of the moments is in the start
         numbers=SIGNALS,
     )
