@@ -1,18 +1,22 @@
 """Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
 
+import contextlib
 import math
 import stat
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from streetclip.crops import Crop
+from streetclip.datasets.jpeg import JPEG_FORMATS, open_reduced, reduced_scale
 from streetclip.datasets.names import name_problem
 from streetclip.errors import ImageError, shown
 
@@ -40,8 +44,23 @@ _DAMAGED = (
 _NAMES_LOOKED_FOR = 100
 # Above this many pixels one image is decoded at a time: each takes 4 bytes a pixel and more.
 _LARGE_PIXELS = 32_000_000
-_large_lock = threading.Lock()
+Turn = contextlib.AbstractContextManager[Any]
+"""What is held while a large image is in memory."""
+LARGE_TURN: Turn = threading.Lock()
+"""By which this process has one large image in memory at a time."""
 _REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
+# How an upright image lies in its file, by orientation: mirrored left to right, top to bottom.
+# From 5 on, width and height are swapped as well.
+_MIRRORED = {
+    2: (True, False),
+    3: (True, True),
+    4: (False, True),
+    5: (False, False),
+    6: (False, True),
+    7: (True, True),
+    8: (True, False),
+}
+_FIRST_SWAPPED = 5
 
 
 class _PillowSettings:
@@ -81,7 +100,9 @@ class _PillowSettings:
 _pillow_settings = _PillowSettings()
 
 
-def decode_image(path: Path, max_side: int | None = None) -> Image.Image:
+def decode_image(
+    path: Path, max_side: int | None = None, *, turn: Turn = LARGE_TURN
+) -> Image.Image:
     """Decode an image as RGB, upright, its first frame.
 
     The pixels are those of transformers' `load_image` (EXIF orientation applied, then Pillow's
@@ -92,40 +113,54 @@ def decode_image(path: Path, max_side: int | None = None) -> Image.Image:
         path: A file of one of `FORMATS`, told by its content, whatever its name ends with.
         max_side: Make the image no larger than this, in pixels, with its proportions kept; for
             looking at, as JPEG is then decoded at a reduced scale. None keeps every pixel.
+        turn: Held while a large image is decoded; this process decodes one at a time.
 
     Raises:
         ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
             range is unknown, or larger than `MAX_PIXELS`.
     """
-    _check_file(path)
-    where = shown(path.name)
-    try:
-        with _pillow_settings, Image.open(path, formats=FORMATS) as image:
-            _check_size(image.size, where)
-            if max_side is None:
-                return _decoded(image, where)
-            image.draft(None, _fitted(image.size, max_side))
-            decoded = _decoded(image, where)
+    with _opened(path) as image:
+        whole_size = image.size
+        if max_side is not None:
+            image.draft(None, _fitted(whole_size, max_side))
+        with _turn_for(image, whole_size, turn):
+            image.load()
+            orientation = _orientation(image)
+            decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
+        if max_side is not None:
             decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
-            return decoded
-    except UnidentifiedImageError:
-        msg = f"{where}: is not an image, or damaged at its start; expected {_formats()}."
-        raise ImageError(msg) from None
-    except MemoryError:
-        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
-        raise ImageError(msg) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
-        raise ImageError(msg) from error
-    except Image.DecompressionBombError:
-        raise ImageError(_too_large(where, "has")) from None
-    except _DAMAGED as error:
-        msg = (
-            f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
-            "the file is damaged. Copy it again."
-        )
-        raise ImageError(msg) from error
+        return decoded
+
+
+def decode_crop(
+    path: Path, crop_of: Callable[[int, int], Crop], *, turn: Turn = LARGE_TURN
+) -> Image.Image:
+    """Decode a part of an image as RGB, upright, resized, and of a JPEG no more than that takes.
+
+    The pixels are nearly those of `decode_image`, cropped and resized (see `jpeg`).
+
+    Args:
+        path: See `decode_image`.
+        crop_of: From width and height of the whole upright image to the part wanted.
+        turn: See `decode_image`.
+
+    Raises:
+        ImageError: As `decode_image`.
+    """
+    with _opened(path) as image, contextlib.ExitStack() as held:
+        if image.format not in JPEG_FORMATS:  # cannot be reduced; a TIFF turns as it loads
+            held.enter_context(_turn_for(image, image.size, turn))
+            image.load()
+        whole_size, orientation = image.size, _orientation(image)
+        crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
+        reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+        if image.format in JPEG_FORMATS:
+            held.enter_context(_turn_for(reduced, whole_size, turn))
+        rgb = _to_rgb(reduced, shown(path.name))
+        left, top, right, bottom = (side / scale for side in crop.box)
+        filter_ = Image.Resampling(crop.resample)
+        resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+        return _upright(resized, orientation)
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
@@ -167,13 +202,40 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
         raise ImageError(msg)
 
 
-def _decoded(image: Image.Image, where: str) -> Image.Image:
-    if math.prod(image.size) < _LARGE_PIXELS:
-        image.load()
-        return _to_rgb(_upright(image), where)
-    with _large_lock:
-        image.load()
-        return _to_rgb(_upright(image), where)
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image whose header is read, and errors that say why it cannot be decoded."""
+    _check_file(path)
+    where = shown(path.name)
+    try:
+        with _pillow_settings, Image.open(path, formats=FORMATS) as image:
+            _check_size(image.size, where)
+            yield image
+    except UnidentifiedImageError:
+        msg = f"{where}: is not an image, or damaged at its start; expected {_formats()}."
+        raise ImageError(msg) from None
+    except MemoryError:
+        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
+        raise ImageError(msg) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
+        raise ImageError(msg) from error
+    except Image.DecompressionBombError:
+        raise ImageError(_too_large(where, "has")) from None
+    except _DAMAGED as error:
+        msg = (
+            f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
+            "the file is damaged. Copy it again."
+        )
+        raise ImageError(msg) from error
+
+
+def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Turn:
+    """What to hold while an image is decoded: nothing, if it is small."""
+    # Of a progressive JPEG the decoder holds all waves, at whatever scale it is decoded.
+    size = whole_size if image.info.get("progressive") else image.size
+    return contextlib.nullcontext() if math.prod(size) < _LARGE_PIXELS else turn
 
 
 def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
@@ -217,17 +279,46 @@ def _too_large(where: str, has: str) -> str:
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    """How the file says that the image is to be turned, 1 to 8; 1 if it says nothing that is."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except (OSError, *_DAMAGED):
-        return image  # The pixels are good, only the notes about them are damaged.
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+        return 1  # The pixels are good, only the notes about them are damaged.
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    method = _UPRIGHT.get(orientation)
     return image if method is None else image.transpose(method)
 
 
+def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
+    """The same part in the axes of the file.
+
+    Args:
+        crop: A part of the upright image.
+        size: Width and height in the file.
+        orientation: From `_orientation`.
+    """
+    left, top, right, bottom = crop.box
+    if orientation >= _FIRST_SWAPPED:
+        left, top, right, bottom = top, left, bottom, right
+    mirrored_across, mirrored_down = _MIRRORED.get(orientation, (False, False))
+    if mirrored_across:
+        left, right = size[0] - right, size[0] - left
+    if mirrored_down:
+        top, bottom = size[1] - bottom, size[1] - top
+    return Crop((left, top, right, bottom), _turned(crop.size, orientation), crop.resample)
+
+
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height in the file from those of the upright image, and the other way."""
+    return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
+
+
 def _to_rgb(image: Image.Image, where: str) -> Image.Image:
-    """Convert to RGB, without the notes of the file: its orientation is applied already."""
+    """Convert to RGB, without the notes of the file."""
     mode, file_format = image.mode, image.format
     if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
         msg = (
@@ -238,7 +329,8 @@ def _to_rgb(image: Image.Image, where: str) -> Image.Image:
     if mode.startswith("I"):
         # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    rgb = image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb.load()
     rgb.info = {}
     return rgb
 

@@ -50,6 +50,8 @@ class DualEncoder:
         tokenizer: Of the model.
         image_processor: Of the model.
         preprocess: PIL image → uint8 HWC, the processor's own resize and crop; picklable.
+        fast_preprocess: The same but for small differences; of large JPEG files it has only as
+            much decoded as it needs.
         source: Where the model came from, as the user named it.
         device: Where it computes.
         precision: In which number format, and why.
@@ -72,6 +74,7 @@ class DualEncoder:
         self.source = source
         self.precision = precision
         self.preprocess = build_preprocess(parts.image_processor)
+        self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
         self._to_inputs = build_inputs(parts.image_processor)
         self._text_options = _text_options(parts.model.config, parts.tokenizer)
 
@@ -106,7 +109,7 @@ class DualEncoder:
         """Encode images, without gradients, in evaluation mode.
 
         Args:
-            pixels_BCHW: uint8, from `preprocess`; on any device.
+            pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
 
         Returns:
             Image features BD, float32, of length 1, on `device`.
@@ -147,7 +150,7 @@ class DualEncoder:
         """Encode images with gradients, in the mode that the model is in.
 
         Args:
-            pixels_BCHW: uint8, from `preprocess`; on any device.
+            pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
 
         Returns:
             Image features BD, float32, of length 1, on `device`.

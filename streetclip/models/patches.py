@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import PIL.Image
 
+from streetclip.crops import Crop
 from streetclip.models.pixels import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
@@ -34,22 +35,54 @@ class PatchResize:
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
         """Return uint8 of shape (N + 1, P, C): the header row, the patches, black padding."""
+        image = as_rgb(image)
+        size = self.resized_size(image.width, image.height)
+        return self.lay_out(image.resize(size, PIL.Image.Resampling(self.resample)))
+
+    def resized_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height in pixels after the resize."""
         from transformers.models.siglip2.image_processing_pil_siglip2 import (
             get_image_size_for_max_num_patches,
         )
 
-        image = as_rgb(image)
-        height, width = get_image_size_for_max_num_patches(
-            image.height, image.width, self.patch_size, self.max_num_patches
+        resized = get_image_size_for_max_num_patches(
+            height, width, self.patch_size, self.max_num_patches
         )
-        resized = image.resize((width, height), PIL.Image.Resampling(self.resample))
+        return int(resized[1]), int(resized[0])
+
+    def lay_out(self, resized: PIL.Image.Image) -> np.ndarray:
+        """Lay the patches of a resized image out, as the call returns them."""
         side = self.patch_size
-        rows, columns = height // side, width // side
+        rows, columns = resized.height // side, resized.width // side
         grid = np.asarray(resized).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
         laid_out = np.zeros((self.max_num_patches + 1, side * side, 3), np.uint8)
         laid_out[0, :2, :2] = divmod(rows, 256), divmod(columns, 256)
         laid_out[1 : 1 + rows * columns] = grid.reshape(rows * columns, side * side, 3)
         return laid_out
+
+
+@dataclass(frozen=True)
+class FastPatchResize:
+    """`PatchResize` that tells what it needs before an image is decoded.
+
+    Attributes:
+        exact: What it stands in for; of a decoded image it makes the same.
+    """
+
+    exact: PatchResize
+
+    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
+        """Return what `PatchResize` does."""
+        return self.exact(image)
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Tell what is needed of an image: all of it."""
+        size = self.exact.resized_size(width, height)
+        return Crop((0, 0, width, height), size, self.exact.resample)
+
+    def finish(self, resized: PIL.Image.Image) -> np.ndarray:
+        """Lay out the patches of what `crop_of` asked for."""
+        return self.exact.lay_out(resized)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import PIL.Image
 
+from streetclip.crops import Crop
 from streetclip.errors import ModelError, shown
-from streetclip.models.patches import PatchInputs, PatchResize
+from streetclip.models.patches import FastPatchResize, PatchInputs, PatchResize
 from streetclip.models.pixels import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ResizeCrop:
         height, width = self.resized_size(image.height, image.width)
         top, left = (height - self.crop_height) // 2, (width - self.crop_width) // 2
         if height * width > _MAX_RESIZED_PIXELS:
-            return self._resize_centre_only(image, height, width)
+            return FastResizeCrop(self)(image)
         resized = image.resize((width, height), PIL.Image.Resampling(self.resample))
         box = (left, top, left + self.crop_width, top + self.crop_height)
         return np.array(resized.crop(box) if box != (0, 0, width, height) else resized)
@@ -78,17 +79,54 @@ class ResizeCrop:
             return int(edge * height / width), edge
         return edge, int(edge * width / height)
 
-    def _resize_centre_only(self, image: PIL.Image.Image, height: int, width: int) -> np.ndarray:
-        top, left = (height - self.crop_height) // 2, (width - self.crop_width) // 2
-        down, across = image.height / height, image.width / width
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Tell what the crop shows of an image, in its own pixels."""
+        resized_height, resized_width = self.resized_size(height, width)
+        top = (resized_height - self.crop_height) // 2
+        left = (resized_width - self.crop_width) // 2
+        down, across = height / resized_height, width / resized_width
         box = (
             left * across,
             top * down,
-            (left + self.crop_width) * across,
-            (top + self.crop_height) * down,
+            min((left + self.crop_width) * across, width),  # rounding must not lead beyond
+            min((top + self.crop_height) * down, height),
         )
-        size = (self.crop_width, self.crop_height)
-        return np.array(image.resize(size, PIL.Image.Resampling(self.resample), box=box))
+        return Crop(box, (self.crop_width, self.crop_height), self.resample)
+
+
+@dataclass(frozen=True)
+class FastResizeCrop:
+    """`ResizeCrop` with a single resize, of that part alone that the crop keeps.
+
+    The pixels are those of `ResizeCrop` but for rounding. It tells what it needs before an image is
+    decoded, so that of a large one no more is decoded (`datasets.images.decode_crop`).
+
+    Attributes:
+        exact: What it stands in for.
+
+    Examples:
+        >>> fast = FastResizeCrop(ResizeCrop(8, 3, crop_height=8, crop_width=6))
+        >>> fast.crop_of(40, 16).box
+        (14.0, 0.0, 26.0, 16.0)
+    """
+
+    exact: ResizeCrop
+
+    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
+        """Resize and crop one image to uint8 HWC."""
+        image = as_rgb(image)
+        crop = self.crop_of(image.width, image.height)
+        return self.finish(
+            image.resize(crop.size, PIL.Image.Resampling(crop.resample), box=crop.box)
+        )
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Tell what is needed of an image."""
+        return self.exact.crop_of(width, height)
+
+    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
+        """Turn what `crop_of` asked for into uint8 HWC."""
+        return np.array(cropped)
 
 
 @dataclass(frozen=True)
@@ -109,21 +147,29 @@ class ProcessorGeometry:
         return np.ascontiguousarray(pixels_CHW.transpose(1, 2, 0))
 
 
-def build_preprocess(image_processor: Any) -> Preprocess:
+def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
     """Make the resize and crop of an image processor.
+
+    Args:
+        image_processor: Of the model.
+        exact: Give the processor's own pixels. Else, where the geometry is a plain one, nearly the
+            same ones, in a form that tells what it needs before an image is decoded.
 
     Raises:
         ModelError: The processor leaves images in their own sizes, so that they make no batch.
     """
     if hasattr(image_processor, "max_num_patches"):
-        return _patch_resize(image_processor)
+        patches = _patch_resize(image_processor)
+        return patches if exact else FastPatchResize(patches)
     size = dict(image_processor.size) if image_processor.do_resize else {}
     crop = dict(image_processor.crop_size or {}) if _crops(image_processor) else {}
     if not size and not crop:
         msg = "the image processor neither resizes nor crops; expected pixels of one size."
         raise ModelError(msg)
     plain = _plain_resize_crop(image_processor, size, crop)
-    return plain or ProcessorGeometry(image_processor)
+    if plain is None:
+        return ProcessorGeometry(image_processor)
+    return plain if exact else FastResizeCrop(plain)
 
 
 def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, Any]]":
@@ -178,7 +224,7 @@ def _plain_resize_crop(image_processor: Any, size: Any, crop: Any) -> ResizeCrop
     return ResizeCrop(resize_to, resample, crop["height"], crop["width"])
 
 
-def _patch_resize(image_processor: Any) -> Preprocess:
+def _patch_resize(image_processor: Any) -> PatchResize:
     resample = 2 if image_processor.resample is None else int(image_processor.resample)
     return PatchResize(image_processor.patch_size, image_processor.max_num_patches, resample)
 

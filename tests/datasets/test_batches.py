@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from streetclip.datasets import batches
+from streetclip.crops import Crop
+from streetclip.datasets import images
 from streetclip.datasets.batches import iterate_batches, resolve_num_workers
-from streetclip.errors import ImageError, ResourceError
+from streetclip.errors import ImageError
 
 
 def to_array(image):
@@ -28,10 +28,6 @@ def refuse_dark(image):
     return np.asarray(image)
 
 
-def die(_image):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def fail(_image):
     msg = "a fault of the preprocessing"
     raise ZeroDivisionError(msg)
@@ -40,6 +36,56 @@ def fail(_image):
 def report_process(_image):
     ignores = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     return np.full((1, 1, 3), [torch.get_num_threads(), ignores, 0], np.uint8)
+
+
+class Noted:
+    """A preprocess that appends the index of each image to a file, and stops at one."""
+
+    def __init__(self, file, stop_at=None):
+        self.file, self.stop_at = file, stop_at
+
+    def __call__(self, image):
+        index = image.getpixel((0, 0))[0]
+        with self.file.open("a") as file:
+            file.write(f"{index} ")
+        if index == self.stop_at:
+            time.sleep(3600)
+        return np.asarray(image)
+
+    def wait_for(self, indices):
+        deadline = time.monotonic() + 30
+        while self.indices() != indices and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert self.indices() == indices
+
+    def indices(self):
+        return [int(index) for index in self.file.read_text().split()]
+
+
+class Overlapping:
+    """A preprocess that notes when another one is at work at the same time."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, image):
+        mine = self.folder / f"{os.getpid()}.working"
+        mine.touch()
+        time.sleep(0.02)
+        if len(list(self.folder.glob("*.working"))) > 1:
+            mine.with_suffix(".together").touch()
+        mine.unlink()
+        return np.asarray(image)
+
+
+class UpperHalf:
+    """A preprocess that wants the upper half of an image only, twice as large."""
+
+    def crop_of(self, width, height):
+        return Crop((0, 0, width, height / 2), (width * 2, height), Image.Resampling.NEAREST)
+
+    def finish(self, cropped):
+        return np.asarray(cropped)
 
 
 @pytest.fixture
@@ -114,11 +160,6 @@ def test_workers_compute_in_one_thread_and_leave_interrupts_alone(paths):
     assert batch.pixels_BCHW[0, :2, 0, 0].tolist() == [1, True]
 
 
-def test_a_killed_worker_is_told(paths):
-    with pytest.raises(ResourceError, match="memory ran out"):
-        list(iterate_batches(paths, die, batch_size=2, num_workers=1))
-
-
 def children():
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
@@ -130,6 +171,62 @@ def test_stopping_early_leaves_no_worker_behind(paths):
     assert len(children()) == len(before) + 2
     batches.close()
     assert children() == before
+
+
+def test_a_stuck_worker_is_ended_with_the_iterator(paths, tmp_path):
+    before = children()
+    preprocess = Noted(tmp_path / "seen", stop_at=5)
+    batches = iterate_batches(paths, preprocess, batch_size=2, num_workers=1)
+    next(batches)
+    preprocess.wait_for([0, 1, 2, 5])
+    batches.close()
+    assert children() == before
+
+
+def test_two_batches_are_decoded_ahead(paths, tmp_path):
+    preprocess = Noted(tmp_path / "seen")
+    batches = iterate_batches(paths, preprocess, batch_size=2, num_workers=1)
+    next(batches)
+    preprocess.wait_for([0, 1, 2, 5])  # 3 and 4 cannot be read
+    time.sleep(0.1)
+    assert preprocess.indices() == [0, 1, 2, 5]
+    batches.close()
+
+
+def test_on_the_cpu_decoding_rests_while_the_caller_computes(paths, tmp_path):
+    preprocess = Noted(tmp_path / "seen")
+    cpu = torch.device("cpu")
+    batches = iterate_batches(paths, preprocess, batch_size=2, num_workers=1, device=cpu)
+    next(batches)
+    preprocess.wait_for([0, 1, 2])  # the worker has the next image in hand at most
+    time.sleep(0.1)
+    assert preprocess.indices() == [0, 1, 2]
+    assert [batch.indices_B.tolist() for batch in batches] == [[2], [5], [6, 7], [8, 9], [10]]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_what_a_preprocess_needs_alone_is_decoded(paths, num_workers):
+    (batch,) = iterate_batches(
+        paths, UpperHalf(), batch_size=5, num_workers=num_workers, order=[0, 1, 2, 3, 5]
+    )
+    assert batch.indices_B.tolist() == [0, 1, 2, 5]
+    assert list(batch.errors) == [3]
+    assert batch.pixels_BCHW.shape == (4, 3, 4, 10)
+    assert batch.pixels_BCHW[3, :, 3, 9].tolist() == [5, 4, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs CUDA")
+def test_pixels_for_cuda_are_pinned(paths):
+    cuda = torch.device("cuda")
+    (batch,) = iterate_batches(paths[:3], to_array, batch_size=3, num_workers=1, device=cuda)
+    assert batch.pixels_BCHW.is_pinned()
+
+
+def test_large_images_are_decoded_one_at_a_time_by_all_workers(paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_LARGE_PIXELS", 1)
+    preprocess = Overlapping(tmp_path)
+    list(iterate_batches(paths, preprocess, batch_size=4, num_workers=3))
+    assert sorted(path.name for path in tmp_path.glob("*.together")) == []
 
 
 ENDLESS = """
@@ -205,27 +302,11 @@ def test_workers_end_when_the_job_is_killed_alone(decoding):
     assert is_gone(decoding.pid, within_s=30)
 
 
-def be_stuck():
-    batches._leave_signals_to_parent(0)
-    time.sleep(3600)
-
-
-def test_a_stuck_worker_is_ended_by_the_term_of_its_parent():
-    worker = multiprocessing.get_context("fork").Process(target=be_stuck)
-    with batches._signals_held_back():
-        worker.start()
-    subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
-    worker.join(0.5)
-    assert worker.is_alive()
-    worker.terminate()
-    worker.join(30)
-    assert worker.exitcode == 0
-
-
 def test_automatic_workers_leave_a_core_to_the_computation(monkeypatch):
     for cores, workers in ((1, 0), (2, 1), (8, 7), (64, 16)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=cores: set(range(n)))
         assert resolve_num_workers(-1) == workers
+        assert resolve_num_workers(-1, spare=False) == min(cores, 16)
 
 
 def test_a_number_of_workers_is_taken_as_it_is():

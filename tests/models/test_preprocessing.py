@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
+from streetclip.datasets.batches import FastPreprocess
+from streetclip.datasets.images import decode_crop, decode_image
 from streetclip.errors import ModelError
+from streetclip.models.patches import FastPatchResize, PatchResize
 from streetclip.models.preprocessing import (
+    FastResizeCrop,
     ProcessorGeometry,
     ResizeCrop,
     build_normalisation,
@@ -96,6 +100,93 @@ def test_the_centre_alone_looks_as_the_whole_does(monkeypatch):
     monkeypatch.setattr("streetclip.models.preprocessing._MAX_RESIZED_PIXELS", 100)
     centre = ResizeCrop(16, 3, 16, 16)(image)
     assert np.abs(whole.astype(int) - centre).max() <= 1
+
+
+# Fast
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    resize_to=st.sampled_from([24, 17, (24, 30), (31, 25)]),
+    crop=st.tuples(st.integers(5, 17), st.integers(5, 17)),
+    resample=st.sampled_from([2, 3]),
+)
+def test_the_fast_way_differs_by_rounding_alone(width, height, resize_to, crop, resample):
+    exact = ResizeCrop(resize_to, resample, *crop)
+    fast = FastResizeCrop(exact)
+    # In the middle of the scale, so that no overshoot is cut off between the two passes, whose
+    # order Pillow chooses by the sizes.
+    image = _image(width, height).point(lambda value: 64 + value // 2)
+    difference = np.abs(fast(image).astype(int) - exact(image))
+    assert fast(image).shape == (*crop, 3)
+    assert difference.max() <= 2
+
+
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), edge=st.integers(1, 400))
+def test_no_crop_reaches_beyond_the_image(width, height, edge):
+    left, top, right, bottom = ResizeCrop(edge, 3, edge, edge).crop_of(width, height).box
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+
+
+def test_the_whole_image_is_the_crop_of_a_resize_to_both_sides():
+    crop = FastResizeCrop(ResizeCrop((20, 12), 2, 20, 12)).crop_of(50, 31)
+    assert (crop.box, crop.size, crop.resample) == ((0, 0, 50, 31), (12, 20), 2)
+
+
+def test_the_fast_way_tells_what_it_needs_where_the_geometry_is_known():
+    plain = CLIPImageProcessorPil(size={"shortest_edge": 8}, crop_size=8)
+    padding = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=20)
+    assert isinstance(build_preprocess(plain, exact=False), FastPreprocess)
+    assert not isinstance(build_preprocess(plain), FastPreprocess)
+    assert isinstance(build_preprocess(padding, exact=False), ProcessorGeometry)
+
+
+def test_patches_are_made_from_what_they_ask_for():
+    exact = PatchResize(patch_size=4, max_num_patches=20, resample=2)
+    fast = FastPatchResize(exact)
+    image = _image(61, 40)
+    crop = fast.crop_of(61, 40)
+    assert crop.box == (0, 0, 61, 40)
+    np.testing.assert_array_equal(fast.finish(image.resize(crop.size, 2)), exact(image))
+    np.testing.assert_array_equal(fast(image), exact(image))
+
+
+def _scene(random, width, height):
+    """Shapes with edges of all directions on a gradient, and the grain of a camera."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    pixels = 90 + 60 * np.stack([x / width, y / height, (x + y) / (width + height)], axis=-1)
+    for _ in range(40):
+        angle, offset = random.uniform(0, np.pi), random.uniform(-0.5, 0.5) * min(width, height)
+        across = (x - width / 2) * np.cos(angle) + (y - height / 2) * np.sin(angle) - offset
+        pixels[np.abs(across) < random.uniform(1, height / 30)] = random.uniform(0, 255, 3)
+    pixels += random.normal(0, 3, pixels.shape)
+    return PIL.Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "bound"),
+    [
+        ((640, 640), {}, 0.01),
+        ((1280, 960), {"quality": 95}, 1.5),
+        ((1001, 1437), {"quality": 60, "subsampling": 0}, 1.5),
+        ((1920, 1083), {"progressive": True}, 2.5),
+        ((2047, 1151), {"progressive": True, "quality": 95}, 2.5),
+    ],
+)
+def test_the_pixels_of_a_jpeg_drift_by_few_grey_levels(tmp_path, size, options, bound):
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 224}, crop_size=224)
+    exact, fast = (build_preprocess(processor, exact=exact) for exact in (True, False))
+    _scene(np.random.default_rng(8), *size).save(tmp_path / "a.jpg", **options)
+    expected = exact(decode_image(tmp_path / "a.jpg")).astype(int)
+    found = fast.finish(decode_crop(tmp_path / "a.jpg", fast.crop_of))
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < bound
+
+
+# Any image
 
 
 def test_transparency_lies_over_white_as_in_transformers():

@@ -1,0 +1,169 @@
+"""JPEG files decoded no finer than what becomes of them: at a reduced scale, in fewer passes.
+
+A JPEG holds blocks of 8 × 8 waves. A decoder that computes 4, 2 or 1 pixels a side from them
+spares most of its work (libjpeg's scaled inverse transform, reached by Pillow's `draft`), but for
+progressive files, where reading the passes costs more than the transform: the first passes hold
+the upper bits of the waves, later ones refine them bit by bit, in more than half of the file.
+Where the image is made smaller anyway, those passes are left out whose bits are worth little.
+
+Source: ITU-T T.81, annexes B (markers), G (progressive mode) and A.3 (the transform).
+"""
+
+import io
+import math
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+JPEG_FORMATS = frozenset({"JPEG", "MPO"})
+"""As Pillow names them; an MPO is a JPEG with further frames."""
+
+# At least so many decoded pixels become one of the result. At 1, what is decoded differs visibly
+# from what averaging all pixels gives; at 2 by half a grey level.
+_OVERSAMPLING = 2
+_SCALES = (8, 4, 2)
+# Passes are left out as long as the crest of no coarse wave is off by more than this, in grey
+# levels. Most are off by a small part of it, which averaging makes smaller.
+_MAX_ERROR = 8.0
+
+_SOI, _EOI, _SOS, _DQT, _APP2 = 0xD8, 0xD9, 0xDA, 0xDB, 0xE2
+_PROGRESSIVE = 0xC2  # Huffman-coded; what else is progressive is rare and left as it is
+_OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC2, 0xC4, 0xC8, 0xCC}
+_HEADER_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # after a pass: a marker, no restart
+_LOW_WAVES = slice(1, 6)  # in the file's order; finer ones are lost where the image is made smaller
+
+
+@dataclass
+class _Frame:
+    """What the headers before a pass say.
+
+    Attributes:
+        steps: Mean quantisation step of the low waves, by table.
+        tables: Table of each colour component.
+    """
+
+    steps: dict[int, float] = field(default_factory=dict)
+    tables: dict[int, int] = field(default_factory=dict)
+
+
+def reduced_scale(shrinking: float) -> int:
+    """By how much an image may be reduced while it is decoded: 1, 2, 4 or 8.
+
+    Args:
+        shrinking: How many of its pixels become one, along the axis with fewer.
+
+    Examples:
+        >>> reduced_scale(3.9), reduced_scale(4.8), reduced_scale(100.0)
+        (1, 2, 8)
+    """
+    return next((scale for scale in _SCALES if shrinking >= scale * _OVERSAMPLING), 1)
+
+
+def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
+    """Make a JPEG that was opened, and not yet loaded, decode at a reduced scale.
+
+    Args:
+        image: From `PIL.Image.open`, of any format.
+        scale: From `reduced_scale`.
+
+    Returns:
+        What to load (`image` itself or, if passes are left out, another over bytes in memory),
+        and the scale at which it will be: 1 if it is no JPEG.
+    """
+    if scale == 1 or image.format not in JPEG_FORMATS:
+        return image, 1
+    if image.info.get("progressive"):
+        file = image.fp  # type: ignore[attr-defined]
+        file.seek(0)
+        coarse = without_fine_passes(file.read())
+        if coarse is not None:
+            image = Image.open(io.BytesIO(coarse), formats=("JPEG",))
+    width = image.width
+    drafted = image.draft(None, (max(width // scale, 1), max(image.height // scale, 1)))
+    return image, 1 if drafted is None else round(width / drafted[1][2])
+
+
+def without_fine_passes(content: bytes) -> bytes | None:
+    """Leave out those passes of a progressive JPEG that refine waves by little.
+
+    What is left is a whole JPEG file, whose waves have fewer bits. Profiles and further frames are
+    left out as well.
+
+    Args:
+        content: Of the file.
+
+    Returns:
+        None if there is nothing to leave out, or anything about the file is unusual or damaged.
+    """
+    kept = [content[:2]]
+    is_shorter = False
+    frame = _Frame()
+    try:
+        for marker, start, header_end, end in _segments(content):
+            if marker in _OTHER_FRAMES:
+                return None
+            segment = content[start + 4 : header_end]
+            if marker == _DQT:
+                frame.steps |= _mean_steps(segment)
+            elif marker == _PROGRESSIVE:
+                frame.tables = {segment[i]: segment[i + 2] for i in range(6, len(segment), 3)}
+            if marker == _SOS and _is_fine(segment, frame):
+                is_shorter = True
+            elif marker != _APP2:
+                kept.append(content[start:end])
+    except (IndexError, KeyError, struct.error, ValueError):
+        return None
+    return b"".join([*kept, bytes((0xFF, _EOI))]) if is_shorter else None
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Marker, start, end of the header, end with the coded data, of all up to the image's end.
+
+    Raises:
+        ValueError: A marker is missing where one has to be, or the file ends before the image.
+    """
+    if content[:2] != bytes((0xFF, _SOI)):
+        raise ValueError
+    start = 2
+    while True:
+        if content[start] != 0xFF:  # noqa: PLR2004 -- the first byte of every marker
+            raise ValueError
+        marker = content[start + 1]
+        if marker == _EOI:
+            return
+        header_end = start + 2 + struct.unpack_from(">H", content, start + 2)[0]
+        end = header_end
+        if marker == _SOS:
+            found = _HEADER_END.search(content, header_end)
+            if found is None:
+                raise ValueError
+            end = found.start()
+        yield marker, start, header_end, end
+        start = end
+
+
+def _mean_steps(segment: bytes) -> dict[int, float]:
+    """Mean step of the low waves, by number of the table; a segment may hold several."""
+    steps = {}
+    start = 0
+    while start < len(segment):
+        is_wide, table = divmod(segment[start], 16)
+        values = struct.unpack_from(">64H" if is_wide else ">64B", segment, start + 1)
+        steps[table] = sum(values[_LOW_WAVES]) / len(values[_LOW_WAVES])
+        start += 1 + 64 * (2 if is_wide else 1)
+    return steps
+
+
+def _is_fine(segment: bytes, frame: _Frame) -> bool:
+    """Whether a pass refines the waves of a component by bits that are worth little."""
+    num_components = segment[0]
+    first_wave, _, bits = segment[1 + 2 * num_components : 4 + 2 * num_components]
+    previous_bit, bit = divmod(bits, 16)
+    if first_wave == 0 or previous_bit == 0:
+        return False  # mean colours, or the upper bits of waves
+    step = frame.steps[frame.tables[segment[1]]]
+    # Without the bits below the n-th a wave is off by up to 2ⁿ − 1 steps; a wave of 4 rises by 1.
+    return bit < int(math.log2(4 * _MAX_ERROR / step + 1))
