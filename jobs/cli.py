@@ -28,6 +28,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 Config = TypeVar("Config", bound=JobConfig)
+Record = Callable[[JobConfig], contextlib.AbstractContextManager[Job]]
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -56,6 +57,8 @@ def run_job(
     config_class: type[Config],
     argv: Sequence[str] | None,
     work: Callable[[Config, Job], None],
+    *,
+    record: Record = recorded,
 ) -> int:
     """Parse, check, work, keep the job's record, and turn the outcome into an exit code.
 
@@ -64,10 +67,11 @@ def run_job(
         config_class: What the flags become.
         argv: The flags; None takes those of the process.
         work: The job itself; it is given its record too.
+        record: What keeps the record while the job works.
     """
     namespace = parser.parse_args(argv)
     with output_may_fail() if JOB_VARIABLE in os.environ else contextlib.nullcontext():
-        return _run(parser, config_class, vars(namespace), work)
+        return _run(parser, config_class, vars(namespace), work, record)
 
 
 def _run(
@@ -75,11 +79,12 @@ def _run(
     config_class: type[Config],
     flags: dict[str, Any],
     work: Callable[[Config, Job], None],
+    record: Record,
 ) -> int:
     try:
         config = config_class(**{name: _frozen(value) for name, value in flags.items()})
         _set_up_logging(config.log_level)
-        with recorded(config) as job:
+        with record(config) as job:
             work(config, job)
     except StreetClipError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -1,13 +1,19 @@
-"""Evaluate a model on a test file: predictions into the store, metrics on stdout."""
+"""Evaluate a model on a test file: predictions into the store, metrics on stdout.
 
+Started by torchrun, several processes share the images; the first one does all the rest.
+"""
+
+import contextlib
 import logging
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
-from jobs.record import Job
+from jobs.record import Job, recorded
 from jobs.report import metrics_table
-from streetclip.config import EvaluateConfig
+from streetclip.config import EvaluateConfig, JobConfig
+from streetclip.ranks import Ranks
 
 if TYPE_CHECKING:
     from streetclip.evaluation.run import EvaluatedRun
@@ -22,23 +28,38 @@ def build_parser() -> OneLineParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), EvaluateConfig, argv, _evaluate)
+    return run_job(build_parser(), EvaluateConfig, argv, _evaluate, record=_record)
+
+
+def _record(config: JobConfig) -> contextlib.AbstractContextManager[Job]:
+    """Of several processes that torchrun starts, the first one keeps the record and speaks."""
+    if Ranks.from_environment(os.environ).is_first:
+        return recorded(config)
+    logging.getLogger().setLevel(logging.WARNING)
+    return Job(config.db, None)
 
 
 def _evaluate(config: EvaluateConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.demo import is_drawn
+    from streetclip.evaluation.group import meet
     from streetclip.evaluation.inputs import load_inputs
-    from streetclip.evaluation.run import evaluate
+    from streetclip.evaluation.run import evaluate, help_evaluate
 
-    inputs = load_inputs(config, drawn=is_drawn(config.image_dir))
-    encoder = inputs.encoder
-    warn_of_skipped_rows(inputs.manifest.problems)
-    logger.info("model %s, %s", config.model_source, encoder.precision.reason)
+    ranks = Ranks.from_environment(os.environ)
+    local_rank = None if ranks.world_size == 1 else ranks.local_rank
+    inputs = load_inputs(config, drawn=is_drawn(config.image_dir), local_rank=local_rank)
+    if ranks.is_first:
+        warn_of_skipped_rows(inputs.manifest.problems)
+    logger.info("model %s, %s", config.model_source, inputs.encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
-    for run in evaluate(inputs, job.progress, job_id=job.id):
-        job.add_output(run.output_dir)
-        _print_run(config, run)
+    with meet(ranks) as group:
+        if group is not None and not ranks.is_first:
+            help_evaluate(inputs, group)
+            return
+        for run in evaluate(inputs, job.progress, job_id=job.id, group=group):
+            job.add_output(run.output_dir)
+            _print_run(config, run)
 
 
 def _print_run(config: EvaluateConfig, run: "EvaluatedRun") -> None:

@@ -215,6 +215,9 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
     )
     batch_size: int = option(32, minimum=1, help="images a forward pass")
     top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
+    exact_preprocessing: bool = option(
+        False, help="decode every pixel, as transformers does; slower, hardly different"
+    )
     no_cache: bool = option(False, help="neither use nor keep computed image features")
     seed: int = option(42, minimum=0, help="seed of the bootstrap intervals")
 

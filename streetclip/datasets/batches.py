@@ -112,12 +112,13 @@ def iterate_batches(
             yield _collect([waiting.popleft() for _ in range(size)], is_pinned=is_pinned)
 
 
-def resolve_num_workers(num_workers: int, *, spare: bool = True) -> int:
+def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
     """Turn -1 into one process for each core that this process may use; at most 16.
 
     Args:
         num_workers: As the user gave it.
         spare: Leave one core to who computes with the images meanwhile.
+        sharing: Processes that share the cores in this way, this one included.
 
     Examples:
         >>> resolve_num_workers(3)
@@ -125,7 +126,8 @@ def resolve_num_workers(num_workers: int, *, spare: bool = True) -> int:
     """
     if num_workers >= 0:
         return num_workers
-    return min(_usable_cores() - spare, _MAX_AUTOMATIC_WORKERS)
+    cores = _usable_cores() // sharing
+    return min(max(cores - spare, 0 if sharing == 1 else 1), _MAX_AUTOMATIC_WORKERS)
 
 
 def _usable_cores() -> int:

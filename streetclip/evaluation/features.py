@@ -3,12 +3,15 @@
 They are rounded to float16, as the cache keeps them, before anybody uses them: a run from the
 cache equals the run that filled it.
 
-Shapes: B images of a batch, D embedding.
+Where several processes share an evaluation, they take the batches in turn. The batches are those
+of one process, so their features are, too. The first process collects them, and does all the rest.
+
+Shapes: N images, B images of a batch, D embedding.
 """
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetclip.datasets.batches import ImageBatch, iterate_batches
+from streetclip.datasets.batches import iterate_batches
 from streetclip.errors import StreetClipError
 from streetclip.evaluation.feature_cache import (
     CacheWriter,
@@ -26,7 +29,9 @@ from streetclip.evaluation.feature_cache import (
     Int64,
     signatures,
 )
+from streetclip.evaluation.group import Group
 from streetclip.models import DualEncoder
+from streetclip.models.preprocessing import Preprocess
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,111 +45,154 @@ class FeatureBatch:
 
     Attributes:
         indices_B: For each image its index in the `paths` given.
-        features_BD: float32 of float16's precision, of length 1 up to that, on the device.
+        features_BD: Of length 1 up to float16's precision.
         errors: Why others cannot be read, by index.
     """
 
     indices_B: Int64
-    features_BD: torch.Tensor
+    features_BD: Float16
     errors: dict[int, str]
 
+    def __len__(self) -> int:
+        """Images, readable or not."""
+        return len(self.indices_B) + len(self.errors)
 
-def open_cache(cache_dir: Path, encoder: DualEncoder, model_sha256: str) -> FeatureCache | None:
-    """The cache of what this encoder makes of images; None, and a word, if it cannot be read.
-
-    Args:
-        cache_dir: Folder of all caches.
-        encoder: The model, with its precision and preprocessing.
-        model_sha256: Of its weights.
-    """
-    made_of = {
-        "model": model_sha256,
-        "precision": encoder.precision.name,
-        "preprocessing": repr(encoder.preprocess),
-    }
-    try:
-        return FeatureCache(cache_dir, made_of, encoder.embedding_dim)
-    except OSError as error:
-        _LOG.warning("%s: cannot be read (%s); done without", cache_dir, error)
-        return None
+    @staticmethod
+    def joined(batches: "Sequence[FeatureBatch]") -> "FeatureBatch":
+        """One batch of several, at least one."""
+        return FeatureBatch(
+            np.concatenate([each.indices_B for each in batches]),
+            np.concatenate([each.features_BD for each in batches]),
+            {index: error for each in batches for index, error in each.errors.items()},
+        )
 
 
-def iterate_features(
-    paths: Sequence[Path],
-    encoder: DualEncoder,
-    cache: FeatureCache | None,
-    *,
-    batch_size: int,
-    num_workers: int,
-) -> Iterator[FeatureBatch]:
-    """Give the features of all images, known ones first, and keep the new ones.
+@dataclass(frozen=True)
+class Encoding:
+    """How images become features.
 
-    A cache that cannot be read or written is said once, and done without.
-
-    Args:
-        paths: The images.
+    Attributes:
         encoder: The model.
-        cache: Of this encoder; None for none.
+        preprocess: Its own, or its fast one.
         batch_size: Images of a forward pass.
         num_workers: Processes that decode, as `iterate_batches` has it.
+        group: The processes that share the work; None for this one alone.
     """
-    missing = np.arange(len(paths))
-    if cache is not None:
-        known: list[Int64] = []
-        for batch in _known(paths, encoder, cache):
-            known.append(batch.indices_B)
-            yield batch
-        missing = np.setdiff1d(missing, np.concatenate([np.empty(0, np.int64), *known]))
-        _LOG.info(
-            "%d of %d images are known from earlier (%s, %.1f MB)",
-            len(paths) - len(missing),
-            len(paths),
-            cache.folder,
-            cache.num_bytes / 1e6,
-        )
-    with _Keeper(cache, paths, missing) as keeper:
+
+    encoder: DualEncoder
+    preprocess: Preprocess
+    batch_size: int
+    num_workers: int
+    group: Group | None = None
+
+    def open_cache(self, cache_dir: Path, model_sha256: str) -> FeatureCache | None:
+        """The cache of what comes of it; None, and a word, if it cannot be read.
+
+        Args:
+            cache_dir: Folder of all caches.
+            model_sha256: Of the model's weights.
+        """
+        made_of = {
+            "model": model_sha256,
+            "precision": self.encoder.precision.name,
+            "preprocessing": repr(self.preprocess),
+        }
+        try:
+            return FeatureCache(cache_dir, made_of, self.encoder.embedding_dim)
+        except OSError as error:
+            _LOG.warning("%s: cannot be read (%s); done without", cache_dir, error)
+            return None
+
+    def features(
+        self,
+        paths: Sequence[Path],
+        cache: FeatureCache | None,
+        *,
+        before_new: Callable[[Sequence[Path]], object] = lambda _paths: None,
+    ) -> Iterator[FeatureBatch]:
+        """Give the features of all images, known ones first, and keep the new ones.
+
+        A cache that cannot be read or written is said once, and done without.
+
+        Args:
+            paths: The images.
+            cache: Of `open_cache`; None for none.
+            before_new: Called with those that are not known, before the first is encoded.
+        """
+        missing = np.arange(len(paths))
+        if cache is not None:
+            known: list[Int64] = []
+            for batch in _known(paths, cache):
+                known.append(batch.indices_B)
+                yield batch
+            missing = np.setdiff1d(missing, np.concatenate([np.empty(0, np.int64), *known]))
+            _LOG.info(
+                "%d of %d images are known from earlier (%s, %.1f MB)",
+                len(paths) - len(missing),
+                len(paths),
+                cache.folder,
+                cache.num_bytes / 1e6,
+            )
+        before_new([paths[i] for i in missing.tolist()])
+        with _Keeper(cache, paths, missing) as keeper:
+            for batch in self._encoded(paths, missing):
+                keeper.add(batch)
+                yield batch
+
+    def help(self, paths: Sequence[Path]) -> None:
+        """Encode this process's share for the first one, which is in `features`.
+
+        Args:
+            paths: The same images.
+        """
+        for _ in self._encoded(paths, np.empty(0, np.int64)):
+            pass
+
+    def _encoded(self, paths: Sequence[Path], missing: Int64) -> Iterator[FeatureBatch]:
+        """Batches of all processes in the first one; of the others' `missing` none is looked at."""
+        if not len(paths):
+            return
+        if self.group is None:
+            yield from self._share(paths, missing)
+            return
+        missing = self.group.broadcast(missing)
+        ranks = self.group.ranks
+        batch_N = np.arange(len(missing)) // self.batch_size
+        own = self._share(paths, missing[batch_N % ranks.world_size == ranks.rank])
+        num_batches = -(-len(missing) // self.batch_size)
+        with contextlib.closing(own):
+            for _ in range(0, num_batches, ranks.world_size):
+                gathered = self.group.gather(next(own, None))
+                yield from (batch for batch in gathered if batch is not None)
+
+    def _share(self, paths: Sequence[Path], order: Int64) -> Generator[FeatureBatch]:
         for images in iterate_batches(
             paths,
-            encoder.preprocess,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            order=missing,
+            self.preprocess,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            order=order,
+            device=self.encoder.device,
         ):
-            features_BD = _encode(encoder, images)
-            keeper.add(images.indices_B, features_BD)
-            yield _batch(encoder, images.indices_B, features_BD, images.errors)
+            features_BD = np.empty((0, self.encoder.embedding_dim), np.float16)
+            if len(images.indices_B):
+                encoded_BD = self.encoder.encode_images(images.pixels_BCHW)
+                features_BD = encoded_BD.to(torch.float16).cpu().numpy()
+            yield FeatureBatch(images.indices_B, features_BD, images.errors)
 
 
-def _known(
-    paths: Sequence[Path], encoder: DualEncoder, cache: FeatureCache
-) -> Iterator[FeatureBatch]:
+def _known(paths: Sequence[Path], cache: FeatureCache) -> Iterator[FeatureBatch]:
     try:
         rows_N = cache.find(paths)
+        hits = np.flatnonzero(rows_N >= 0)
+        for start in range(0, len(hits), _BLOCK):
+            indices_B = hits[start : start + _BLOCK]
+            features_BD, whole_B = cache.read(rows_N[indices_B])
+            if not whole_B.all():
+                _LOG.warning("%s: %d damaged rows; made anew", cache.folder, (~whole_B).sum())
+            yield FeatureBatch(indices_B[whole_B], features_BD[whole_B], {})
     except OSError as error:
         _LOG.warning("%s: cannot be read (%s); done without", cache.folder, error)
-        return
-    hits = np.flatnonzero(rows_N >= 0)
-    for start in range(0, len(hits), _BLOCK):
-        indices_B = hits[start : start + _BLOCK]
-        features_BD, whole_B = cache.read(rows_N[indices_B])
-        if not whole_B.all():
-            _LOG.warning("%s: %d damaged rows; made anew", cache.folder, (~whole_B).sum())
-        yield _batch(encoder, indices_B[whole_B], features_BD[whole_B], {})
-
-
-def _encode(encoder: DualEncoder, images: ImageBatch) -> Float16:
-    if not len(images.indices_B):
-        return np.empty((0, encoder.embedding_dim), np.float16)
-    features_BD = encoder.encode_images(images.pixels_BCHW)
-    rounded: Float16 = features_BD.to(torch.float16).cpu().numpy()
-    return rounded
-
-
-def _batch(
-    encoder: DualEncoder, indices_B: Int64, features_BD: Float16, errors: dict[int, str]
-) -> FeatureBatch:
-    features = torch.from_numpy(features_BD.astype(np.float32)).to(encoder.device)
-    return FeatureBatch(indices_B, features, errors)
 
 
 class _Keeper:
@@ -157,7 +205,7 @@ class _Keeper:
         self._before: NDArray[Any] = np.empty(0)
         self._stack = contextlib.ExitStack()
         self._writer: CacheWriter | None = None
-        self._waiting: list[tuple[Int64, Float16]] = []
+        self._waiting: list[FeatureBatch] = []
 
     def __enter__(self) -> Self:
         if self._cache is not None:
@@ -170,22 +218,22 @@ class _Keeper:
         self._write()
         self._stack.close()
 
-    def add(self, indices_B: Int64, features_BD: Float16) -> None:
+    def add(self, batch: FeatureBatch) -> None:
         """Take a batch."""
-        if self._writer is not None and len(indices_B):
-            self._waiting.append((indices_B, features_BD))
-            if sum(len(indices) for indices, _ in self._waiting) >= _KEPT_AT_ONCE:
+        if self._writer is not None and len(batch.indices_B):
+            self._waiting.append(batch)
+            if sum(map(len, self._waiting)) >= _KEPT_AT_ONCE:
                 self._write()
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, []
         if self._writer is None or not waiting:
             return
-        indices = np.concatenate([indices for indices, _ in waiting])
-        before = self._before[np.searchsorted(self._missing, indices)]
+        whole = FeatureBatch.joined(waiting)
+        before = self._before[np.searchsorted(self._missing, whole.indices_B)]
         with self._failures_told():
-            paths = [self._paths[i] for i in indices.tolist()]
-            self._writer.add(paths, before, np.concatenate([part for _, part in waiting]))
+            paths = [self._paths[i] for i in whole.indices_B.tolist()]
+            self._writer.add(paths, before, whole.features_BD)
 
     @contextlib.contextmanager
     def _failures_told(self) -> Iterator[None]:

@@ -11,7 +11,8 @@ from streetclip.datasets.candidates import Candidates, load_candidates
 from streetclip.datasets.images import check_image_dir
 from streetclip.datasets.manifest import Manifest, read_manifest
 from streetclip.evaluation.truth import Truth, find_truth
-from streetclip.models import DualEncoder, load_encoder
+from streetclip.models import DualEncoder, load_encoder, resolve_device
+from streetclip.models.preprocessing import Preprocess
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,34 @@ class Inputs:
     prompts: captions.PromptSet
     drawn: bool = False
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """From a file's image to pixels, as the settings ask for."""
+        encoder = self.encoder
+        return encoder.preprocess if self.config.exact_preprocessing else encoder.fast_preprocess
+
     def decisive(self) -> dict[str, Any]:
         """What decides the predictions; two evaluations that agree in it are the same one."""
-        return {
-            "test_csv": self.manifest.sha256,
+        return self._of_features() | {
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
-            "on_bad_rows": self.config.on_bad_rows,
-            "model": self.model_sha256,
             "candidates": self.candidates.sha256,
             "prompts": self.prompts.to_dict(),
             "strategy": list(self.config.strategy),
-            "precision": self.encoder.precision.name,
             "top_k": self.config.top_k,
+        }
+
+    def shared(self) -> dict[str, Any]:
+        """What processes that share an evaluation must have alike, whatever their machine."""
+        return self._of_features() | {"batch_size": self.config.batch_size}
+
+    def _of_features(self) -> dict[str, Any]:
+        return {
+            "test_csv": self.manifest.sha256,
+            "on_bad_rows": self.config.on_bad_rows,
+            "model": self.model_sha256,
+            "precision": self.encoder.precision.name,
+            "preprocessing": repr(self.preprocess),
         }
 
     def fingerprint(self, strategy: str) -> str:
@@ -59,12 +75,16 @@ class Inputs:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def load_inputs(config: EvaluateConfig, *, drawn: bool = False) -> Inputs:
+def load_inputs(
+    config: EvaluateConfig, *, drawn: bool = False, local_rank: int | None = None
+) -> Inputs:
     """Read and check everything, the cheap first.
 
     Args:
         config: What to evaluate.
         drawn: Whether the images are drawn.
+        local_rank: Of this process among several on this machine, which take a GPU each, unless
+            one is named; None if it is alone.
     """
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
@@ -74,10 +94,16 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False) -> Inputs:
     encoder = load_encoder(
         config.model_source,
         base_model=config.model_name if config.checkpoint_path else None,
-        device=config.device,
+        device=_own_device(config.device, local_rank),
         precision=config.precision,
     )
     prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
     return Inputs(
         config, manifest, candidates, truth, encoder, encoder.sha256, prompts, drawn=drawn
     )
+
+
+def _own_device(name: str, local_rank: int | None) -> str:
+    if local_rank is None or name not in {"auto", "cuda"} or resolve_device(name).type != "cuda":
+        return name
+    return f"cuda:{local_rank}"

@@ -6,9 +6,9 @@ that runs compare with each other whatever made them differ.
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,16 @@ import pandas as pd
 import torch
 
 from streetclip import captions, provenance, store
+from streetclip.datasets.batches import resolve_num_workers
 from streetclip.datasets.candidates import Candidates
 from streetclip.datasets.images import resolve_image_path
-from streetclip.errors import StreetClipError
+from streetclip.errors import ConfigError, StreetClipError, shown
 from streetclip.evaluation import outputs
-from streetclip.evaluation.features import FeatureBatch, iterate_features, open_cache
+from streetclip.evaluation.buffer import Buffer
+from streetclip.evaluation.drift import report_drift
+from streetclip.evaluation.features import Encoding, FeatureBatch
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
+from streetclip.evaluation.group import Group
 from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
@@ -30,10 +34,6 @@ from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Progress, Stages, no_progress, no_stages
 
 logger = logging.getLogger(__name__)
-
-# A crash loses at most this much; the dashboard sees news at this pace.
-_SECONDS_BETWEEN_WRITES = 2.0
-_ROWS_BETWEEN_WRITES = 2**16  # of features that are there already: some seconds' worth
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,11 @@ class EvaluatedRun:
 
 
 def evaluate(
-    inputs: Inputs, stages: Stages = no_stages, *, job_id: int | None = None
+    inputs: Inputs,
+    stages: Stages = no_stages,
+    *,
+    job_id: int | None = None,
+    group: Group | None = None,
 ) -> list[EvaluatedRun]:
     """Predict every image of the test file, store it, and measure.
 
@@ -64,6 +68,8 @@ def evaluate(
         inputs: Of `streetclip.evaluation.inputs.load_inputs`.
         stages: Told of prompts encoded, then of images done.
         job_id: Record of the job that does it, whose end is the end of its runs.
+        group: Processes that share the work; this is their first one, the others are in
+            `help_evaluate`.
 
     Returns:
         One run for each strategy, in the order of `config.strategy`.
@@ -73,6 +79,7 @@ def evaluate(
         KeyboardInterrupt: As it came; what was predicted is stored, and `resume` goes on there.
     """
     config = inputs.config
+    encoding = _agree(inputs, group)
     outputs.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
     with store.open_store(config.db) as database:
         image_ids, run_ids = _register(inputs, database, job_id)
@@ -86,15 +93,29 @@ def evaluate(
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
-        evaluation = _Evaluation(inputs, database, pending, image_ids, job_id)
+        evaluation = _Evaluation(inputs, encoding, database, pending, image_ids, job_id)
         with evaluation.marked():
             outputs.write_config(config.output_dir, settings)
-            if pending:
-                evaluation.run(stages)
+            evaluation.run(stages)
             return [
                 _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
                 for strategy, run_id in run_ids.items()
             ]
+
+
+def help_evaluate(inputs: Inputs, group: Group) -> None:
+    """Encode this process's share of the images for the first one, which is in `evaluate`.
+
+    Args:
+        inputs: The same as the first one's.
+        group: The processes that share the work.
+
+    Raises:
+        ConfigError: The first one has other inputs.
+        ResourceError: Another process has ended.
+    """
+    encoding = _agree(inputs, group)
+    encoding.help(_paths(inputs, group.broadcast(None)))
 
 
 def build_classifier(
@@ -140,12 +161,14 @@ class _Evaluation:
     def __init__(
         self,
         inputs: Inputs,
+        encoding: Encoding,
         database: store.Store,
         run_ids: dict[str, int],
         image_ids: Int64,
         job_id: int | None,
     ) -> None:
         self.inputs = inputs
+        self.encoding = encoding
         self.database = database
         self.run_ids = run_ids
         self.image_ids = image_ids
@@ -181,6 +204,10 @@ class _Evaluation:
 
     def run(self, stages: Stages) -> None:
         """Predict and store what is lacking."""
+        if self.encoding.group is not None:
+            self.encoding.group.broadcast(self.rows)
+        if not self.run_ids:
+            return
         total = len(self.image_ids)
         done = total - len(self.rows)
         inputs = self.inputs
@@ -188,30 +215,30 @@ class _Evaluation:
             classifier = build_classifier(
                 inputs.encoder, inputs.candidates, inputs.prompts, progress
             )
-        buffer = _Buffer(self.database)
+        paths = _paths(inputs, self.rows)
+        buffer = Buffer(self.database, partial(self._predict_batch, classifier))
         with stages("evaluate", "image") as progress:
             progress(done, total)
             try:
-                for batch in self._features():
-                    buffer.add(self._predict_batch(classifier, batch))
-                    done += len(batch.indices_B) + len(batch.errors)
+                for batch in self._features(paths, classifier):
+                    buffer.add(batch)
+                    done += len(batch)
                     progress(done, total)
             finally:
                 buffer.write()
 
-    def _features(self) -> Iterator[FeatureBatch]:
-        inputs, config = self.inputs, self.inputs.config
-        names = inputs.manifest.frame["image_filename"].to_numpy()[self.rows]
+    def _features(self, paths: list[Path], classifier: PlaceClassifier) -> Iterator[FeatureBatch]:
+        config = self.inputs.config
         cache = None
         if not config.no_cache:
-            cache = open_cache(config.features_dir, inputs.encoder, inputs.model_sha256)
-        return iterate_features(
-            [resolve_image_path(config.image_dir, name) for name in names],
-            inputs.encoder,
-            cache,
-            batch_size=config.batch_size,
-            num_workers=config.num_workers,
+            cache = self.encoding.open_cache(config.features_dir, self.inputs.model_sha256)
+        tell_drift = partial(
+            report_drift,
+            encoder=self.inputs.encoder,
+            preprocess=self.inputs.preprocess,
+            classifier=classifier,
         )
+        return self.encoding.features(paths, cache, before_new=tell_drift)
 
     def _predict_batch(
         self, classifier: PlaceClassifier, batch: FeatureBatch
@@ -254,30 +281,31 @@ class _Evaluation:
         return truth_frame(self.inputs.manifest.frame, self.inputs.truth, rows, self.image_ids)
 
 
-class _Buffer:
-    """Predictions that wait for the next transaction, by run."""
+def _paths(inputs: Inputs, rows: Int64) -> list[Path]:
+    names = inputs.manifest.frame["image_filename"].to_numpy()[rows]
+    return [resolve_image_path(inputs.config.image_dir, name) for name in names]
 
-    def __init__(self, database: store.Store) -> None:
-        self._database = database
-        self._frames: dict[int, list[pd.DataFrame]] = {}
-        self._num_rows = 0
-        self._since = time.monotonic()
 
-    def add(self, frames: dict[int, pd.DataFrame]) -> None:
-        """Take a batch, and write all that waits when it is time."""
-        for run_id, frame in frames.items():
-            self._frames.setdefault(run_id, []).append(frame)
-        self._num_rows += max(len(frame) for frame in frames.values())
-        waited = time.monotonic() - self._since
-        if self._num_rows >= _ROWS_BETWEEN_WRITES or waited >= _SECONDS_BETWEEN_WRITES:
-            self.write()
-
-    def write(self) -> None:
-        """Store what waits, for all runs in one transaction."""
-        if self._frames:
-            whole = {i: pd.concat(parts, ignore_index=True) for i, parts in self._frames.items()}
-            store.write_predictions(self._database, whole)
-        self._frames, self._num_rows, self._since = {}, 0, time.monotonic()
+def _agree(inputs: Inputs, group: Group | None) -> Encoding:
+    """How images are encoded, when it is certain that all processes would do it alike."""
+    config = inputs.config
+    workers = config.num_workers
+    if group is not None:
+        workers = resolve_num_workers(
+            workers,
+            spare=inputs.encoder.device.type != "cpu",
+            sharing=group.ranks.local_world_size,
+        )
+        own = inputs.shared()
+        for name, first in group.broadcast(own).items():
+            if own[name] != first:
+                msg = (
+                    f"{name} is {shown(str(own[name]))} in process {group.ranks.rank} of this "
+                    f"evaluation, but {shown(str(first))} in the first one; expected the same. "
+                    "Start all with the same flags, on files and machines that are alike."
+                )
+                raise ConfigError(msg)
+    return Encoding(inputs.encoder, inputs.preprocess, config.batch_size, workers, group)
 
 
 def _register(

@@ -39,15 +39,16 @@ def predictions(config, name, **changes):
 
 
 def decoded(monkeypatch):
-    """The names of the images that are decoded from now on."""
+    """The names of the images that are decoded from now on, in either way."""
     from streetclip.datasets import batches
 
-    names, decode = [], batches.decode_image
-    monkeypatch.setattr(
-        batches,
-        "decode_image",
-        lambda path, *a, **k: names.append(path.name) or decode(path, *a, **k),
-    )
+    names = set()
+
+    def noted(decode):
+        return lambda path, *a, **k: names.add(path.name) or decode(path, *a, **k)
+
+    for name in ("decode_image", "decode_crop"):
+        monkeypatch.setattr(batches, name, noted(getattr(batches, name)))
     return names
 
 
@@ -55,7 +56,7 @@ def test_a_second_evaluation_reads_no_image_and_says_the_same(config, monkeypatc
     first = predictions(config, "first")
     names = decoded(monkeypatch)
     second = predictions(config, "second")
-    assert names == []
+    assert names == set()
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -63,7 +64,7 @@ def test_other_prompts_and_strategies_need_no_image_either(config, monkeypatch):
     predictions(config, "first")
     names = decoded(monkeypatch)
     other = predictions(config, "other", prompts="full", strategy=("flat",), batch_size=7)
-    assert names == []
+    assert names == set()
     fresh = predictions(config, "fresh", prompts="full", strategy=("flat",), no_cache=True)
     assert len(names) == len(other) == 50
     pd.testing.assert_frame_equal(other, fresh)
@@ -87,12 +88,12 @@ def test_a_changed_image_is_read_again(config, monkeypatch):
     shutil.copy(config.image_dir / names_of[3], config.image_dir / names_of[8])
     names = decoded(monkeypatch)
     second = predictions(config, "second")
-    assert names == []  # it is the content of an image that is known
+    assert names == set()  # it is the content of an image that is known
     assert second["country_probability"][8] == first["country_probability"][3]
     path = config.image_dir / names_of[8]
     path.write_bytes(path.read_bytes() + b"\0")
     predictions(config, "third")
-    assert names == [path.name]
+    assert names == {path.name}
 
 
 def test_an_image_that_cannot_be_read_is_tried_again_each_time(config):

@@ -26,7 +26,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _each_batch_is_written(monkeypatch):
-    monkeypatch.setattr("streetclip.evaluation.run._SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("streetclip.evaluation.buffer._SECONDS_BETWEEN_WRITES", 0.0)
 
 
 def config_in(world, folder):

@@ -1,0 +1,82 @@
+"""Which of several processes this one is, as torchrun and its like tell it by the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from streetclip.errors import ConfigError, shown
+
+_ADVICE = (
+    "Start with `torchrun --nproc_per_node N` (or accelerate's launcher), which sets all of them, "
+    "or unset WORLD_SIZE to run as one process."
+)
+_NEEDED = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One process among those that share a job.
+
+    Attributes:
+        rank: Of this process among all, from 0; the first one writes.
+        world_size: How many there are, on all machines.
+        local_rank: Of this process on its machine, from 0.
+        local_world_size: How many there are on its machine.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read what a launcher has set; one process alone, if none has.
+
+        Args:
+            environment: `os.environ`, or what stands in for it.
+
+        Raises:
+            ConfigError: The variables contradict each other, lack some, or are no numbers.
+
+        Examples:
+            >>> Ranks.from_environment({}).world_size
+            1
+        """
+        if not environment.get("WORLD_SIZE", "").strip():
+            return cls()
+        world_size = _number(environment, "WORLD_SIZE", least=1)
+        if world_size == 1:
+            return cls()
+        rank, local_rank, local_world_size = (_number(environment, name) for name in _NEEDED)
+        if not (rank < world_size and local_rank < local_world_size <= world_size):
+            given = ", ".join(f"{name} {environment[name]}" for name in ("WORLD_SIZE", *_NEEDED))
+            msg = f"the environment has {given}; expected ranks below their sizes. {_ADVICE}"
+            raise ConfigError(msg)
+        if not environment.get("MASTER_ADDR", "").strip():
+            msg = f"WORLD_SIZE is {world_size}, but MASTER_ADDR is not set. {_ADVICE}"
+            raise ConfigError(msg)
+        _number(environment, "MASTER_PORT", least=1, most=_HIGHEST_PORT)
+        return cls(rank, world_size, local_rank, local_world_size)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what comes of the work; all others only help."""
+        return self.rank == 0
+
+
+def _number(environment: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**31) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        msg = f"WORLD_SIZE is set in the environment, but {name} is not. {_ADVICE}"
+        raise ConfigError(msg)
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most))):
+        number = -1
+    else:
+        number = int(text)
+    if not least <= number <= most:
+        limits = f"of at least {least}" if most == 2**31 else f"from {least} to {most}"
+        msg = f"{name} is {shown(text)} in the environment; expected a whole number {limits}. "
+        raise ConfigError(msg + _ADVICE)
+    return number

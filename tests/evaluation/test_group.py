@@ -1,0 +1,173 @@
+"""Several processes that torchrun starts predict what one does, row for row."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from streetclip import store
+from streetclip.datasets.batches import resolve_num_workers
+from tests.large_world import repeat_test_images
+
+ROOT = Path(__file__).parents[2]
+NUM_PROCESSES = 3  # so that ranks get unequal numbers of batches
+
+
+def flags(world, folder, *more):
+    return [
+        f"--test_csv={world / 'test.csv'}",
+        f"--image_dir={world / 'images'}",
+        f"--candidates_file={world / 'candidates.json'}",
+        f"--model_name={world / 'model'}",
+        f"--output_dir={folder / 'evaluation'}",
+        f"--db={folder / 'streetclip.db'}",
+        "--batch_size=8",
+        "--num_workers=1",
+        "--device=cpu",
+        "--precision=fp32",
+        *more,
+    ]
+
+
+def torchrun(*arguments, num_processes=NUM_PROCESSES):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*launcher, f"--nproc_per_node={num_processes}", "jobs/evaluate.py", *arguments]
+
+
+def run(command, **environment):
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
+def predictions(folder):
+    with store.open_store(folder / "streetclip.db", read_only=True) as opened:
+        runs = store.list_runs(opened).sort_values("id")
+        assert runs["state"].eq("done").all()
+        return [store.read_predictions(opened, run_id) for run_id in runs["id"].tolist()]
+
+
+@pytest.fixture
+def world(small_world, tmp_path):
+    """The small world with an image that cannot be read, and one that is missing."""
+    shutil.copytree(small_world, tmp_path / "world")
+    names = pd.read_csv(tmp_path / "world" / "test.csv")["image_filename"]
+    (tmp_path / "world" / "images" / names[9]).write_bytes(b"no image")
+    (tmp_path / "world" / "images" / names[20]).unlink()
+    return tmp_path / "world"
+
+
+def test_three_processes_predict_and_keep_what_one_does(world, tmp_path):
+    one, three = tmp_path / "one", tmp_path / "three"
+    alone = run([sys.executable, "jobs/evaluate.py", *flags(world, one, "--strategy=all")])
+    assert alone.returncode == 0, alone.stderr
+    shared = run(torchrun(*flags(world, three, "--strategy=all")))
+    assert shared.returncode == 0, shared.stderr
+    assert shared.stdout.replace(str(three), str(one)) == alone.stdout  # said once, and the same
+    for ours, theirs in zip(predictions(three), predictions(one), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    with store.open_store(three / "streetclip.db", read_only=True) as opened:
+        assert store.list_jobs(opened)["state"].tolist() == ["done"]
+    # What they encoded is in the cache of the first: a second question encodes nothing.
+    other = flags(world, three, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
+    again = run([sys.executable, "jobs/evaluate.py", *other])
+    assert "48 of 50 images are known from earlier" in again.stderr
+
+
+def test_a_finished_evaluation_stands_for_several_processes_too(world, tmp_path):
+    assert run([sys.executable, "jobs/evaluate.py", *flags(world, tmp_path)]).returncode == 0
+    again = run(torchrun(*flags(world, tmp_path, "--resume"), num_processes=2))
+    assert again.returncode == 0, again.stderr
+    assert "stood already" in again.stdout
+
+
+def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path):
+    images = repeat_test_images(small_world, tmp_path / "large", 60)
+    arguments = flags(images, tmp_path / "killed", f"--model_name={small_world / 'model'}")
+    with subprocess.Popen(
+        torchrun(*arguments, num_processes=2), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as launcher:
+        helper = _second_rank(launcher.pid)
+        _wait_for_rows(tmp_path / "killed" / "streetclip.db")
+        os.kill(helper, signal.SIGKILL)
+        launcher.communicate(timeout=120)
+    assert launcher.returncode != 0
+    with store.open_store(tmp_path / "killed" / "streetclip.db") as opened:
+        store.interrupt_dead_jobs(opened)
+        (state,) = store.list_runs(opened)["state"]
+        (run_id,) = store.list_runs(opened)["id"]
+        left = len(store.pending_image_ids(opened, run_id))
+    assert state in {"interrupted", "failed"}
+    assert 0 < left < 3000
+    resumed = run(torchrun(*arguments, "--resume", num_processes=2))
+    assert resumed.returncode == 0, resumed.stderr
+    whole = flags(images, tmp_path / "whole", f"--model_name={small_world / 'model'}")
+    assert run([sys.executable, "jobs/evaluate.py", *whole]).returncode == 0
+    pd.testing.assert_frame_equal(*(predictions(tmp_path / n)[0] for n in ("killed", "whole")))
+
+
+def test_processes_with_other_inputs_are_told_apart(world, tmp_path):
+    lines = (world / "test.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "other.csv").write_text("".join(lines[:-1]), encoding="utf-8")
+    script = (
+        "import os, sys\nfrom jobs.evaluate import main\n"
+        "other = [f'--test_csv={sys.argv[1]}'] if os.environ['RANK'] == '1' else []\n"
+        "sys.exit(main([*sys.argv[2:], *other]))\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    command = torchrun(*flags(world, tmp_path), num_processes=2)
+    command[command.index("jobs/evaluate.py")] = str(tmp_path / "script.py")
+    command.insert(command.index(str(tmp_path / "script.py")) + 1, str(tmp_path / "other.csv"))
+    told = run(command, PYTHONPATH=str(ROOT))
+    assert told.returncode != 0
+    assert "in process 1 of this evaluation" in told.stderr
+    assert "test_csv is" in told.stderr
+
+
+def test_a_world_size_set_by_hand_is_told_before_any_work(world, tmp_path):
+    command = [sys.executable, "jobs/evaluate.py", *flags(world, tmp_path)]
+    told = run(command, WORLD_SIZE="4")
+    assert told.returncode == 2
+    assert "RANK is not" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_processes_of_one_machine_share_its_cores():
+    whole = resolve_num_workers(-1, spare=False)
+    assert resolve_num_workers(-1, spare=False, sharing=2) == max(1, whole // 2)
+    assert resolve_num_workers(-1, sharing=10**6) == 1
+    assert resolve_num_workers(5, sharing=2) == 5
+
+
+def _second_rank(launcher):
+    import psutil
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in psutil.Process(launcher).children():
+            if child.environ().get("RANK") == "1":
+                return child.pid
+        time.sleep(0.05)
+    pytest.fail("no second process was started")
+
+
+def _wait_for_rows(db):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if db.exists():
+            with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
+                tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+                if ("predictions",) in tables:
+                    (count,) = connection.execute("SELECT count(*) FROM predictions").fetchone()
+                    if count:
+                        return
+        time.sleep(0.05)
+    pytest.fail("nothing was predicted")
