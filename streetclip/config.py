@@ -4,15 +4,40 @@ Each field carries its help text and its bounds, so that the command line, the d
 and the check itself are built from one definition.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from streetclip.errors import ConfigError, shown
+from streetclip.errors import ConfigError
+from streetclip.options import DEFAULT_STORE, LOG_LEVELS, JobConfig, option
+
+__all__ = [
+    "DEFAULT_CANDIDATES",
+    "DEFAULT_MODEL",
+    "DEFAULT_OUTLINES",
+    "DEFAULT_STORE",
+    "JOB_CONFIGS",
+    "LOG_LEVELS",
+    "MODEL_SHAPES",
+    "ON_BAD_ROWS",
+    "PRECISIONS",
+    "STORE_VARIABLE",
+    "STRATEGIES",
+    "BenchmarkConfig",
+    "CandidatesConfig",
+    "CaptionConfig",
+    "CheckDataConfig",
+    "ClearCacheConfig",
+    "DemoConfig",
+    "EvaluateConfig",
+    "JobConfig",
+    "OutlinesConfig",
+    "RunQueueConfig",
+    "TrainConfig",
+    "option",
+]
 
 DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
-DEFAULT_STORE = Path("outputs/streetclip.db")
 STORE_VARIABLE = "STREETCLIP_DB"
 """Environment variable that names another store than the default."""
 
@@ -22,63 +47,7 @@ DEFAULT_OUTLINES = Path("data/reference/countries.json")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
 ON_BAD_ROWS = ("fail", "skip")
-LOG_LEVELS = ("debug", "info", "warning", "error")
-
-
-def option(
-    default: Any = dataclasses.MISSING,
-    *,
-    help: str,  # noqa: A002 -- argparse's word for it
-    choices: tuple[str, ...] = (),
-    minimum: float | None = None,
-    above: float | None = None,
-    maximum: float | None = None,
-) -> Any:
-    """Make a dataclass field with a help text and bounds.
-
-    Args:
-        default: Value when the flag is absent; leave it out for a required flag.
-        help: One sentence for `--help` and for the form.
-        choices: The values allowed, for text fields.
-        minimum: Smallest value allowed, itself included.
-        above: Bound that the value must exceed.
-        maximum: Largest value allowed, itself included.
-    """
-    metadata = {
-        "help": help,
-        "choices": choices,
-        "minimum": minimum,
-        "above": above,
-        "maximum": maximum,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobConfig:
-    """What every job takes. A subclass's fields become the flags of its job.
-
-    Attributes:
-        kind: Name of the job, as its file in `jobs/`.
-    """
-
-    kind: ClassVar[str] = ""
-
-    db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
-    log_level: str = option("info", choices=LOG_LEVELS, help="how much to log on stderr")
-
-    def __post_init__(self) -> None:
-        """Check every field against its bounds.
-
-        Raises:
-            ConfigError: A value is outside what its field allows.
-        """
-        for field in dataclasses.fields(self):
-            _check_bounds(field, getattr(self, field.name))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: paths as text, tuples as lists."""
-        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +68,7 @@ class _CaptionOptions(_ManifestOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ComputeOptions(JobConfig):
+class _ModelOptions(JobConfig):
     model_name: str = option(
         DEFAULT_MODEL, help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder"
     )
@@ -110,6 +79,10 @@ class _ComputeOptions(JobConfig):
     num_workers: int = option(
         -1, minimum=-1, maximum=256, help="processes that decode images; -1: one a spare core"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ComputeOptions(_ModelOptions):
     run_name: str | None = option(None, help="name of this run in the store and the dashboard")
     resume: bool = option(
         False, help="go on where an interrupted run in --output_dir stopped; else start afresh"
@@ -305,6 +278,57 @@ class ClearCacheConfig(_CacheOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig(_ModelOptions):
+    """Settings of the `benchmark` job."""
+
+    kind: ClassVar[str] = "benchmark"
+
+    model_shape: str = option(
+        "own",
+        choices=("own", *MODEL_SHAPES),
+        help="own weights of --model_name; else random ones of this shape, with its tokenizer",
+    )
+    image_dir: Path | None = option(None, help="folder of photos; all in it and below are taken")
+    test_csv: Path | None = option(
+        None, help="manifest of photos in --image_dir: only these, and accuracy is told too"
+    )
+    synthetic: int = option(
+        0, minimum=0, maximum=16384, help="without --image_dir: pixels a side of JPEGs to draw"
+    )
+    num_images: int = option(
+        400, minimum=1, help="images of a pass; fewer photos are repeated, each a file of its own"
+    )
+    candidates_file: Path = option(
+        DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
+    )
+    batch_size: int = option(32, minimum=1, help="images a forward pass")
+    rounds: int = option(3, minimum=1, help="times that everything is measured, in turn")
+    num_labels: int = option(
+        200, minimum=2, help="labels of transformers' zero-shot pipeline: countries, then cities"
+    )
+    pipeline_images: int = option(
+        4, minimum=0, help="images of transformers' zero-shot pipeline; 0 leaves it out"
+    )
+    peak_tflops: float = option(
+        0.0, minimum=0, help="what the device computes at most, to state a share of it"
+    )
+    estimate: int = option(1_000_000, minimum=1, help="images to estimate the time for")
+    output: Path = option(Path("outputs/benchmark.json"), help="JSON file of all figures")
+    overwrite: bool = option(False, help="replace an output that stands already")
+
+    def __post_init__(self) -> None:
+        """Check the bounds, and that there are images to measure with."""
+        super().__post_init__()
+        if (self.image_dir is None) == (self.synthetic == 0):
+            found = "neither is" if self.image_dir is None else "both are"
+            msg = f"of --image_dir and --synthetic {found} given; expected one of them."
+            raise ConfigError(msg)
+        if self.test_csv is not None and self.image_dir is None:
+            msg = "--test_csv is given without --image_dir; name the folder of its images."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunQueueConfig(JobConfig):
     """Settings of the `run_queue` job."""
 
@@ -331,47 +355,8 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         OutlinesConfig,
         CheckDataConfig,
         ClearCacheConfig,
+        BenchmarkConfig,
         RunQueueConfig,
     )
 }
 """The config class of every job, by its name."""
-
-
-def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
-    meta = field.metadata
-    flag = f"--{field.name}"
-    values = value if isinstance(value, tuple) else (value,)
-    for each in values:
-        if meta.get("choices") and each not in meta["choices"]:
-            allowed = ", ".join(meta["choices"])
-            msg = f"{flag} is {shown(each)}; expected one of {allowed}."
-            raise ConfigError(msg)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        _check_number(flag, value, meta)
-
-
-def _check_number(flag: str, value: float, meta: Any) -> None:
-    expected = []
-    if meta.get("minimum") is not None:
-        expected.append(f"at least {meta['minimum']:g}")
-    if meta.get("above") is not None:
-        expected.append(f"above {meta['above']:g}")
-    if meta.get("maximum") is not None:
-        expected.append(f"at most {meta['maximum']:g}")
-    within = (
-        (meta.get("minimum") is None or value >= meta["minimum"])
-        and (meta.get("above") is None or value > meta["above"])
-        and (meta.get("maximum") is None or value <= meta["maximum"])
-        and value == value  # noqa: PLR0124 -- NaN is in no range
-    )
-    if not within:
-        msg = f"{flag} is {value:g}; expected {' and '.join(expected)}."
-        raise ConfigError(msg)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(each) for each in value]
-    return value
