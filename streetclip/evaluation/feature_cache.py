@@ -1,9 +1,11 @@
 """Image features that were computed before, kept on disk: a second question costs no decoding.
 
 A folder for each way of computing them (model, precision, preprocessing), named by its hash. In it
-each process that writes has a segment of its own: `NAME.features`, rows of float16 that are mapped
-into memory, and `NAME.index`, a record for each row. What was cut off by a crash or a full disk is
-left out when it is read; a row that does not add up to its checksum is not used.
+each process that writes has a segment of its own: `NAME.features`, rows of float16, and
+`NAME.index`, a record for each row, mapped into memory. Rows are read when they are asked for:
+mapped ones would count as memory in use, and end the process if somebody cut the file off. What
+was cut off by a crash or a full disk is left out; a row that does not add up to its checksum is not
+used.
 
 An image is known by its path, size and times, which costs no reading; one that was moved, copied
 or touched by its content. So a changed image is computed anew, whatever it is called.
@@ -37,6 +39,7 @@ _MADE_OF = "made_of.json"
 _SIGNATURE = [("name", "<u8"), ("size", "<i8"), ("mtime_ns", "<i8"), ("ctime_ns", "<i8")]
 _RECORD = np.dtype([*_SIGNATURE, ("content", "<u8", 2), ("checksum", "<u8")])
 _MISSING = -1
+_CLOSE_ROWS = 16  # reading so many too much costs less than reading twice
 _READERS = 8  # threads that hash files; they wait for the disk
 
 
@@ -99,7 +102,7 @@ class FeatureCache:
         for number in np.unique(segment_N):
             chosen_N = segment_N == number
             offsets = rows_N[chosen_N] - self._starts[number]
-            features_ND[chosen_N] = self._segments[number].features[offsets]
+            features_ND[chosen_N] = self._segments[number].read(offsets)
         return features_ND, _checksums(features_ND) == checksums_N
 
     @contextlib.contextmanager
@@ -194,23 +197,42 @@ class CacheWriter:
 
 class _Segment(NamedTuple):
     records: NDArray[Any]
-    features: Float16
+    features_path: Path
+    dimensions: int
     num_rows: int
 
     @classmethod
     def open(cls, index_path: Path, dimensions: int) -> "_Segment":
         features_path = index_path.with_suffix(".features")
-        row_bytes = 2 * dimensions
         try:
             sizes = index_path.stat().st_size, features_path.stat().st_size
         except FileNotFoundError:
             sizes = 0, 0
-        num_rows = min(sizes[0] // _RECORD.itemsize, sizes[1] // row_bytes)
-        if not num_rows:
-            return cls(np.empty(0, _RECORD), np.empty((0, dimensions), np.float16), 0)
-        records = np.memmap(index_path, _RECORD, mode="r", shape=(num_rows,))
-        features = np.memmap(features_path, np.float16, mode="r", shape=(num_rows, dimensions))
-        return cls(records, features, num_rows)
+        num_rows = min(sizes[0] // _RECORD.itemsize, sizes[1] // (2 * dimensions))
+        records: NDArray[Any] = np.empty(0, _RECORD)
+        if num_rows:
+            records = np.memmap(index_path, _RECORD, mode="r", shape=(num_rows,))
+        return cls(records, features_path, dimensions, num_rows)
+
+    def read(self, rows_R: Int64) -> Float16:
+        """Some rows, in any order; zeros for what the file has lost since it was opened."""
+        features_RD = np.zeros((len(rows_R), self.dimensions), np.float16)
+        order_R = np.argsort(rows_R, kind="stable")
+        # Rows that lie close together are read in one go.
+        breaks = np.flatnonzero(np.diff(rows_R[order_R]) > _CLOSE_ROWS) + 1
+        with self.features_path.open("rb") as file:
+            for part in np.split(order_R, breaks):
+                first, last = int(rows_R[part[0]]), int(rows_R[part[-1]])
+                span_FD = self._read_span(file, first, last + 1)
+                features_RD[part] = span_FD[rows_R[part] - first]
+        return features_RD
+
+    def _read_span(self, file: BinaryIO, start: int, stop: int) -> Float16:
+        span_FD = np.zeros((stop - start, self.dimensions), np.float16)
+        file.seek(2 * self.dimensions * start)
+        found = np.fromfile(file, np.float16, span_FD.size)
+        span_FD.reshape(-1)[: len(found)] = found
+        return span_FD
 
 
 class CachedFolder(NamedTuple):

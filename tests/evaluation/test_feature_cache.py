@@ -53,6 +53,27 @@ def test_what_was_written_is_found_and_read(files):
     assert whole.all()
 
 
+def test_rows_are_read_in_any_order_near_and_far(files):
+    paths = files.make(*(str(i).encode() for i in range(200)))
+    features = features_of(200)
+    files.fill(paths[:120], features[:120])
+    files.fill(paths[120:], features[120:])
+    cache = files.open()
+    for chosen in ([199, 0, 119, 120], [5, 5, 4], np.random.default_rng(1).permutation(200)[:90]):
+        read, whole = cache.read(cache.find([paths[i] for i in chosen]))
+        assert (read == features[chosen]).all()
+        assert whole.all()
+
+
+def test_rows_that_are_lost_while_the_cache_is_open_are_not_whole(files):
+    paths = files.make(b"one", b"two", b"three")
+    files.fill(paths, features_of(3))
+    cache = files.open()
+    (path,) = cache.folder.glob("*.features")
+    os.truncate(path, 2 * D + 3)
+    assert cache.read(cache.find(paths))[1].tolist() == [True, False, False]
+
+
 def test_an_empty_cache_knows_nothing_and_makes_nothing(files):
     paths = files.make(b"one")
     assert files.open().find(paths).tolist() == [-1]
