@@ -32,12 +32,13 @@ def _benchmark(config: BenchmarkConfig, job: Job) -> None:
 
     _refuse_to_overwrite(config)
     device = resolve_device(config.device)
-    first = resolve_precision(config.precision, device).name
+    precision = resolve_precision(config.precision, device)
+    names = (precision.name,) if precision.name == "fp32" else (precision.name, "fp32")
     with scratch_folder() as folder:
         setup = _set_up(config, folder)
-        plan = plan_tasks((first,) if first == "fp32" else (first, "fp32"), config)
+        plan = plan_tasks(names, config)
         report = build_report(
-            config, setup, machine_facts(device), _measured(plan, setup, config, job)
+            config, setup, machine_facts(device, precision), _measured(plan, setup, config, job)
         )
     write_json(config.output, report)
     job.add_output(config.output)
@@ -57,14 +58,15 @@ def plan_tasks(precisions: Sequence[str], config: BenchmarkConfig) -> "dict[str,
 
     first = precisions[0]
     plan = {}
+    # What is compared stands together: the machine may be slower in a minute.
     for precision in precisions:
-        plan[f"default_{precision}"] = Task("evaluation", Way(precision))
         plan[f"exact_{precision}"] = Task("evaluation", Way(precision, exact=True))
         plan[f"forward_{precision}"] = Task("forward", Way(precision))
+        plan[f"default_{precision}"] = Task("evaluation", Way(precision))
+    plan["plain_loop"] = Task("plain_loop", Way("fp32"))
     plan["decode_default"] = Task("decode", Way(first))
     plan["decode_exact"] = Task("decode", Way(first, exact=True))
     plan["cache"] = Task("second_evaluation", Way(first))
-    plan["plain_loop"] = Task("plain_loop", Way("fp32"))
     if config.pipeline_images:
         plan["pipeline"] = Task("zero_shot_pipeline", Way("fp32"))
     return plan

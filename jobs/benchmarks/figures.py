@@ -104,9 +104,14 @@ def roof(results: Results, measured: str, stages: Sequence[str], *, shared: bool
     return found
 
 
-def texts_figure(results: Results, measured: str) -> dict[str, Any]:
-    """What the prompts took in the one process that encoded them."""
-    texts = [each["texts"] for each in results[measured]]
+def texts_figure(results: Results, evaluations: Sequence[str]) -> dict[str, Any]:
+    """What the prompts took in the one process that encoded them.
+
+    Args:
+        results: Of all measurements.
+        evaluations: Those of one precision; one of their rounds encoded, the others read.
+    """
+    texts = [each["texts"] for name in evaluations for each in results[name]]
     num_texts, seconds = (sum(each[key] for each in texts) for key in ("num_texts", "seconds"))
     return {
         "num_texts": num_texts,

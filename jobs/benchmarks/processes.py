@@ -5,6 +5,7 @@ The process is told what to do by a JSON file, and leaves a JSON file.
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def run_apart(task: Task, setup: Setup) -> dict[str, Any]:
 
     Raises:
         StreetClipError: As the function raised it.
+        ResourceError: The process was killed.
         RuntimeError: The process broke; the message has the end of its log.
     """
     with scratch_folder() as folder:
@@ -66,6 +68,13 @@ def run_apart(task: Task, setup: Setup) -> dict[str, Any]:
         result = read_json(found) if found.exists() else {}
         if "error" in result:
             raise getattr(errors, result["error"])(result["message"])
+        if process.returncode < 0:
+            name = signal.Signals(-process.returncode).name
+            msg = (
+                f"the process that measures {task.measurement} was killed ({name}). Most often "
+                "memory ran out: lower --batch_size or --num_workers, and run again."
+            )
+            raise errors.ResourceError(msg)
         if not result:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:])
             msg = f"{task.measurement} ended with exit code {process.returncode}:\n{tail}"

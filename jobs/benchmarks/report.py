@@ -17,16 +17,23 @@ from streetclip.config import BenchmarkConfig
 if TYPE_CHECKING:
     import torch
 
+    from streetclip.models import Precision
+
 _STATED = "images/s: from the first image opened to the last row stored; loading and prompts apart"
 
 
-def machine_facts(device: "torch.device") -> dict[str, Any]:
-    """Where it was measured."""
+def machine_facts(device: "torch.device", precision: "Precision") -> dict[str, Any]:
+    """Where it was measured.
+
+    Args:
+        device: Where models compute.
+        precision: That of `--precision`.
+    """
     import torch
 
     facts: dict[str, Any] = {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": _cores(),
         "torch_threads": torch.get_num_threads(),
         "cpu_capabilities": sorted(
             n for n, has in torch.cpu.get_capabilities().items() if has is True
@@ -34,7 +41,8 @@ def machine_facts(device: "torch.device") -> dict[str, Any]:
         "system": platform.platform(),
         "versions": provenance.versions(),
         "commit": provenance.commit(),
-        "device": str(device),
+        "device": device.type,
+        "precision": precision.reason,
     }
     if device.type == "cuda":
         facts["gpu"] = torch.cuda.get_device_name(device)
@@ -57,7 +65,7 @@ def build_report(
     results = figures.with_parts(measured)
     precisions = [n.removeprefix("forward_") for n in results if n.startswith("forward_")]
     first = precisions[0]
-    texts = {p: figures.texts_figure(results, f"default_{p}") for p in precisions}
+    texts = {p: figures.texts_figure(results, (f"default_{p}", f"exact_{p}")) for p in precisions}
     files = [p.stat().st_size for p in setup.paths()[: setup.num_distinct] if p.exists()]
     report: dict[str, Any] = {
         "machine": machine,
@@ -134,7 +142,7 @@ def _head(report: dict[str, Any]) -> str:
     unreadable = f", {images['num_unreadable']:,} unreadable" if images["num_unreadable"] else ""
     where = machine.get("gpu", "cpu")
     return (
-        f"model   {model} · {where}, {report['precisions'][0]}\n"
+        f"model   {model} · {where}, {machine['precision']}\n"
         f"images  {images['num_images']:,}, {images['num_distinct']:,} of them distinct"
         f"{unreadable}, {images['mean_file_kb']:,.0f} kB on average\n"
         f"machine {machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads "
@@ -274,6 +282,11 @@ def _range(each: Figure) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004 -- three digits
+
+
+def _cores() -> int | None:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _cpu_name() -> str:

@@ -12,7 +12,7 @@ from jobs.benchmarks.processes import Task
 from jobs.benchmarks.report import tables
 from jobs.benchmarks.setup import Setup, Way
 from streetclip.config import BenchmarkConfig
-from streetclip.errors import ModelError
+from streetclip.errors import ModelError, ResourceError
 from streetclip.models import load_encoder
 
 MEASURED = {
@@ -154,6 +154,8 @@ def test_the_share_of_the_peak_is_what_the_tower_computes(labelled):
 def test_the_machine_is_named(labelled):
     report, printed = labelled
     assert report["machine"]["device"] == "cpu"
+    assert report["machine"]["precision"] == "fp32: asked for"
+    assert "fp32: asked for" in printed
     assert report["machine"]["cores"] >= 1
     assert "torch" in report["machine"]["versions"]
     assert report["machine"]["cpu"] in printed
@@ -336,6 +338,18 @@ def test_a_process_of_its_own_gives_the_same_and_raises_the_same(small_world, tm
     broken = _setup(tmp_path, tmp_path, num_images=4, num_distinct=4)
     with pytest.raises(ModelError, match="there is no such"):
         processes.run_apart(Task("decode", Way("fp32")), broken)
+
+
+def test_a_process_that_is_killed_is_told_as_such(small_world, tmp_path, monkeypatch):
+    def kill(process):
+        process.kill()
+        process.wait()
+        return 0
+
+    monkeypatch.setattr(processes, "_waited_for", kill)
+    setup = _setup(small_world, tmp_path, num_images=4, num_distinct=4)
+    with pytest.raises(ResourceError, match=r"plain_loop was killed \(SIGKILL\)"):
+        processes.run_apart(Task("plain_loop", Way("fp32")), setup)
 
 
 def _setup(world, folder, *, num_images, num_distinct):
