@@ -288,8 +288,11 @@ def _terminations_interrupt() -> Iterator[bool]:
     if threading.current_thread() is not threading.main_thread():
         yield False
         return
-    before = signal.signal(signal.SIGTERM, raise_interrupt)
+    after = signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         yield True
+    except KeyboardInterrupt:
+        after = signal.SIG_IGN  # this process ends now, with an exit code that says why
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, after)

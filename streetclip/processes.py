@@ -80,10 +80,14 @@ def signal_group(process: ProcessId, number: signal.Signals) -> bool:
     return True
 
 
-def raise_interrupt(_number: int, _frame: FrameType | None) -> None:
+def raise_interrupt(number: int, _frame: FrameType | None) -> None:
     """Handle a signal as Ctrl-C is handled: a job asked to end saves what it has.
+
+    From then on the signal is ignored. Batch systems send it to all processes at once, and a
+    launcher among them passes it on: a second one must not disturb the saving.
 
     Raises:
         KeyboardInterrupt: Always.
     """
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -26,8 +26,11 @@ SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
 
 
 @pytest.fixture(autouse=True)
-def _logging_stays_as_it_is() -> Iterator[None]:
-    """Take back what a job's `main` set up: it would log to a stream that ends with the test."""
+def _process_stays_as_it_is() -> Iterator[None]:
+    """Take back what a job's `main` sets up for a process of its own.
+
+    It would log to a stream that ends with the test; a job that was interrupted ignores TERM.
+    """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -35,6 +38,7 @@ def _logging_stays_as_it_is() -> Iterator[None]:
         root.removeHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(capture=False)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

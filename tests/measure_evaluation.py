@@ -1,11 +1,11 @@
-"""Measure an evaluation whose features are there already: from features to a finished run.
+"""Measure an evaluation whose features are in the cache: from the files to a finished run.
 
     python tests/measure_evaluation.py --rows 100000 [--strategy hierarchical] [--folder PATH]
 
-Makes a test file of so many images in 200 countries, 4,669 candidate cities, unit features in
-float16 and class weights (once a folder), then does in this process what an evaluation does but for
-decoding and encoding: every step is the library's own function, timed where it stands. "before" is
-what comes before the first image; it is not part of the total.
+Makes a test file of so many images in 200 countries, 4,669 candidate cities, image files of a few
+bytes, a cache that knows their features, and class weights (once a folder). Then the library's own
+`evaluate` runs on them in this process, every step timed where it stands. The model alone is left
+out: it is not loaded, and its class weights are there. "before" is what reads and checks the files.
 """
 
 import argparse
@@ -29,6 +29,15 @@ NUM_COUNTRIES, NUM_CITIES, DIMENSIONS = 200, 4669, 512
 LOGIT_SCALE = 100.0
 TOP_K = 10
 _BLOCK_MADE = 2**15
+SHA256 = "no weights"
+# What an evaluation asks of a model that has nothing to encode.
+ENCODER = SimpleNamespace(
+    device=SimpleNamespace(type="cpu"),
+    embedding_dim=DIMENSIONS,
+    precision=SimpleNamespace(name="fp32"),
+    preprocess="exact",
+    fast_preprocess="exact",
+)
 
 
 def main():
@@ -54,7 +63,6 @@ def _parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=100_000, help="images")
     parser.add_argument("--strategy", default="hierarchical")
-    parser.add_argument("--block", type=int, default=4096, help="images predicted at once")
     parser.add_argument("--folder", type=Path, help="where the files are kept; default: removed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
@@ -146,19 +154,31 @@ class TimedConnection:
 
 
 def evaluate(folder, work, options, clock):
-    """All of an evaluation but decoding and encoding."""
+    """All of an evaluation but the model."""
     import torch
 
-    from streetclip import store
+    from streetclip import captions
+    from streetclip.config import EvaluateConfig
     from streetclip.datasets.candidates import load_candidates
     from streetclip.datasets.manifest import read_manifest
     from streetclip.evaluation import run
+    from streetclip.evaluation.inputs import Inputs
     from streetclip.evaluation.truth import find_truth
 
     watch_steps(clock)
+    config = EvaluateConfig(
+        test_csv=folder / "test.csv",
+        image_dir=folder / "images",
+        candidates_file=folder / "candidates.json",
+        output_dir=work / "evaluation",
+        db=work / "store.db",
+        cache_dir=folder / "features",
+        strategy=(options.strategy,),
+        top_k=TOP_K,
+    )
     with clock("before: read the files"):
-        manifest = read_manifest(folder / "test.csv")
-        candidates = load_candidates(folder / "candidates.json")
+        manifest = read_manifest(config.test_csv)
+        candidates = load_candidates(config.candidates_file)
     with clock("before: find the truth"):
         truth = find_truth(manifest.frame, candidates)
     with np.load(folder / "weights.npz") as weights:
@@ -168,37 +188,29 @@ def evaluate(folder, work, options, clock):
             torch.from_numpy(candidates.city_country_M),
             LOGIT_SCALE,
         )
-    with store.open_store(work / "store.db") as database:
-        with clock("before: register"):
-            image_ids, run_id = _register(database, manifest, work, options)
-        database.db.conn = TimedConnection(database.db.conn, clock)
-        buffer = run._Buffer(database)
-        for start in range(0, options.rows, options.block):
-            rows = np.arange(start, min(start + options.block, options.rows))
-            with clock("read features"):
-                features_ND = read_features(folder, rows[0], len(rows))
-            predictions = run.predict(
-                features_ND, classifier, options.strategy,
-                true_country_N=truth.country_N[rows], true_city_N=truth.city_N[rows],
-                top_k=TOP_K,
-            )  # fmt: skip
-            known = run.truth_frame(manifest.frame, truth, rows, image_ids)
-            frame = run.prediction_frame(known, predictions, truth, rows, candidates)
-            with clock("write: the rest"):
-                buffer.add({run_id: frame})
-        with clock("write: the rest"):
-            buffer.write()
-        config = SimpleNamespace(output_dir=work, strategy=(options.strategy,), seed=0)
-        inputs = SimpleNamespace(config=config, manifest=manifest, candidates=candidates)
-        with clock("finish: the rest"):
-            run._finish(inputs, database, options.strategy, run_id, stood_already=False)
+    run.build_classifier = lambda *_: classifier
+    inputs = Inputs(config, manifest, candidates, truth, ENCODER, SHA256, captions.PAPER_PROMPTS)
+    with clock("the rest"):
+        run.evaluate(inputs)
 
 
 def watch_steps(clock):
     """Put clocks around what an evaluation calls."""
-    from streetclip.evaluation import outputs, run
-    from streetclip.store import predictions
+    from streetclip.evaluation import feature_cache, outputs, run
+    from streetclip.store import connection, predictions
 
+    inner = connection.Store.__init__
+
+    def timed_store(self, *arguments, **named):
+        inner(self, *arguments, **named)
+        self.db.conn = TimedConnection(self.db.conn, clock)
+
+    connection.Store.__init__ = timed_store
+    clock.watch(run.store, "register_dataset", "register")
+    clock.watch(run, "_paths", "paths")
+    clock.watch(feature_cache.FeatureCache, "__init__", "cache: open")
+    clock.watch(feature_cache.FeatureCache, "find", "cache: find")
+    clock.watch(feature_cache.FeatureCache, "read", "cache: read")
     clock.watch(run, "predict", "predict")
     clock.watch(run, "truth_frame", "frames")
     clock.watch(run, "prediction_frame", "frames")
@@ -206,48 +218,16 @@ def watch_steps(clock):
     clock.watch(predictions, "_new_ones", "check")
     clock.watch(predictions, "add_aggregates", "aggregates")
     clock.watch(predictions, "add_run_columns", "columns")
-    clock.watch(run.store, "read_predictions", "finish: read")
     clock.watch(run, "measure", "finish: metrics")
     clock.watch(outputs, "write_predictions", "finish: read, predictions.csv")
     clock.watch(run.store, "finish_run", "finish: sort columns")
 
 
-def read_features(folder, start, count):
-    """A block of unit features as a run gets them from the cache."""
-    import torch
-
-    path = folder / "features.f16"
-    offset = 2 * DIMENSIONS * int(start)
-    values = np.fromfile(path, np.float16, count * DIMENSIONS, offset=offset)
-    return torch.from_numpy(values.reshape(count, DIMENSIONS)).float()
-
-
-def _register(database, manifest, work, options):
-    from streetclip import store
-
-    dataset = store.register_dataset(
-        database,
-        store.DatasetSpec(
-            name="measured", csv_path=manifest.path, csv_sha256=manifest.sha256,
-            image_dir=work / "images", frame=manifest.frame,
-            attribute_columns=manifest.attribute_columns,
-        ),
-    )  # fmt: skip
-    run_id = store.start_run(
-        database,
-        store.RunSpec(
-            name="measured", fingerprint="f", dataset_id=dataset.id, model_source="m",
-            model_sha256="m", candidates_path="c", candidates_sha256="c", prompts={},
-            strategy=options.strategy, seed=0, config={}, versions={}, commit=None,
-            num_images=options.rows, output_dir=work,
-        ),
-    )  # fmt: skip
-    return dataset.image_ids, run_id
-
-
 def make(folder, num_rows, seed):
-    """Write candidates.json, weights.npz, test.csv and features.f16, in little memory."""
+    """Write candidates.json, weights.npz, test.csv, images and their features, in little memory."""
     from streetclip.datasets.candidates import load_candidates
+    from streetclip.evaluation.feature_cache import signatures
+    from streetclip.evaluation.features import Encoding
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "candidates.json").write_text(json.dumps(_cities()), encoding="utf-8")
@@ -260,16 +240,29 @@ def make(folder, num_rows, seed):
     np.savez(folder / "weights.npz", country_CD=country_CD, city_MD=city_MD)
     with (folder / "test.csv").open("w", encoding="utf-8") as csv:
         csv.write("image_filename,city,region,country,continent,latitude,longitude,weather\n")
-        with (folder / "features.f16").open("wb") as features:
+        cache = Encoding(ENCODER, ENCODER.preprocess, 1, 0).open_cache(folder / "features", SHA256)
+        with cache.writer() as writer:
             for start in range(0, num_rows, _BLOCK_MADE):
                 size = min(_BLOCK_MADE, num_rows - start)
                 # Large cities have most of the images, as in the world.
                 city = (NUM_CITIES * rng.random(size) ** 1.5).astype(np.int64)
                 noise_ND = _unit(rng.standard_normal((size, DIMENSIONS), np.float32))
                 features_ND = _unit(0.16 * city_MD[city] + noise_ND)
-                features.write(features_ND.astype(np.float16).tobytes())
                 csv.writelines(_lines(candidates, start, city, rng))
+                paths = [folder / "images" / _name(i) for i in range(start, start + size)]
+                _make_images(paths)
+                writer.add(paths, signatures(paths), features_ND.astype(np.float16))
     (folder / "made").touch()
+
+
+def _name(number):
+    return f"{number // 1000:05}/{number:09}.jpg"
+
+
+def _make_images(paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.stem)
 
 
 def _cities():
@@ -302,7 +295,7 @@ def _lines(candidates, start, city_N, rng):
     for i, (city, latitude, longitude, weather) in enumerate(rows, start):
         country = candidates.country_names[candidates.city_country_M[city]]
         yield (
-            f'{i // 1000:05}/{i:09}.jpg,"{candidates.city_names[city]}",,"{country}",,'
+            f'{_name(i)},"{candidates.city_names[city]}",,"{country}",,'
             f"{latitude:.5f},{longitude:.5f},{weather}\n"
         )
 

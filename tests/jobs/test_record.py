@@ -151,7 +151,6 @@ def test_a_cancelled_job_ends_as_with_ctrl_c(place, capsys):
     assert place.run(work) == 130
     assert saved == ["state"]
     assert place.record()["state"] == "cancelled"
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -166,6 +165,28 @@ def test_ctrl_c_and_term_leave_it_interrupted(place):
     assert place.run(press(signal.SIGINT), folder="a") == 130
     assert place.run(press(signal.SIGTERM), folder="b") == 130
     assert [place.record(1)["state"], place.record(2)["state"]] == ["interrupted", "interrupted"]
+
+
+def test_a_term_that_comes_twice_does_not_disturb_the_saving(place):
+    saved = []
+
+    def work(_config, _job):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            saved.append("state")
+
+    assert place.run(work) == 130
+    os.kill(os.getpid(), signal.SIGTERM)  # until the process has ended
+    assert saved == ["state"]
+    assert place.record()["state"] == "interrupted"
+
+
+def test_a_job_that_was_not_interrupted_leaves_term_as_it_was(place):
+    assert place.run(lambda _config, _job: None) == 0
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_job_whose_record_was_ended_by_another_stops(place):
