@@ -249,7 +249,9 @@ def make(folder, num_rows, seed):
                 noise_ND = _unit(rng.standard_normal((size, DIMENSIONS), np.float32))
                 features_ND = _unit(0.16 * city_MD[city] + noise_ND)
                 csv.writelines(_lines(candidates, start, city, rng))
-                paths = [folder / "images" / _name(i) for i in range(start, start + size)]
+                paths = [
+                    str(folder.resolve() / "images" / _name(i)) for i in range(start, start + size)
+                ]
                 _make_images(paths)
                 writer.add(paths, signatures(paths), features_ND.astype(np.float16))
     (folder / "made").touch()
@@ -260,7 +262,7 @@ def _name(number):
 
 
 def _make_images(paths):
-    for path in paths:
+    for path in map(Path, paths):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.stem)
 

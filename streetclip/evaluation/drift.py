@@ -54,7 +54,7 @@ class Drift:
 
 
 def report_drift(
-    paths: Sequence[Path], encoder: DualEncoder, preprocess: Preprocess, classifier: PlaceClassifier
+    paths: Sequence[str], encoder: DualEncoder, preprocess: Preprocess, classifier: PlaceClassifier
 ) -> Drift | None:
     """Measure what a preprocessing changes against the encoder's exact one, and log it.
 
@@ -70,7 +70,9 @@ def report_drift(
     if repr(preprocess) == repr(encoder.preprocess) or not len(paths):
         return None
     size = min(len(paths), max(_FEWEST, min(len(paths) // _SHARE, _MOST)))
-    sample = [paths[i] for i in np.linspace(0, len(paths) - 1, size).round().astype(int).tolist()]
+    sample = [
+        Path(paths[i]) for i in np.linspace(0, len(paths) - 1, size).round().astype(int).tolist()
+    ]
     fast, fast_SD = _features(sample, encoder, preprocess)
     exact, exact_SD = _features(sample, encoder, encoder.preprocess)
     _, in_fast, in_exact = np.intersect1d(fast, exact, return_indices=True)

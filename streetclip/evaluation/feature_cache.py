@@ -76,11 +76,11 @@ class FeatureCache:
         """What its rows and records take on disk."""
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
-    def find(self, paths: Sequence[Path]) -> Int64:
+    def find(self, paths: Sequence[str]) -> Int64:
         """Rows of the images, −1 for one that is not known, or not as it is now.
 
         Args:
-            paths: N files; one that is missing is not known.
+            paths: N files, absolute; one that is missing is not known.
         """
         if not self.num_rows:
             return np.full(len(paths), _MISSING, np.int64)
@@ -123,7 +123,7 @@ class FeatureCache:
             yield CacheWriter(features, index)
 
     def _find_by_content(
-        self, paths: Sequence[Path], signatures_N: NDArray[Any], rows_N: Int64
+        self, paths: Sequence[str], signatures_N: NDArray[Any], rows_N: Int64
     ) -> None:
         """Fill in rows of files whose content is known under another path or time."""
         sizes = np.unique(np.concatenate([each.records["size"] for each in self._segments]))
@@ -171,11 +171,11 @@ class CacheWriter:
         self._features = features
         self._index = index
 
-    def add(self, paths: Sequence[Path], before_N: NDArray[Any], features_ND: Float16) -> None:
+    def add(self, paths: Sequence[str], before_N: NDArray[Any], features_ND: Float16) -> None:
         """Write features of images, but not of those that changed since they were looked at.
 
         Args:
-            paths: N files.
+            paths: N files, absolute.
             before_N: Their `signatures` before they were decoded.
             features_ND: Their features.
 
@@ -259,8 +259,11 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
     return found
 
 
-def signatures(paths: Sequence[Path]) -> NDArray[Any]:
+def signatures(paths: Sequence[str]) -> NDArray[Any]:
     """What tells a file from another, and from itself before a change, without reading it.
+
+    Args:
+        paths: N absolute ones.
 
     Returns:
         N records of name (a hash of the path), size in bytes (−1 where there is no file), and the
@@ -268,11 +271,10 @@ def signatures(paths: Sequence[Path]) -> NDArray[Any]:
     """
     out = np.zeros(len(paths), np.dtype(_SIGNATURE))
     for i, path in enumerate(paths):
-        # By its letters alone: to resolve links asks the disk for every part of it.
-        text = os.path.abspath(path).encode("utf-8", "surrogateescape")  # noqa: PTH100
+        text = path.encode("utf-8", "surrogateescape")
         name = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
         try:
-            status = path.stat()
+            status = os.stat(path)  # noqa: PTH116 -- a Path for each of a million takes seconds
         except (OSError, ValueError):
             out[i] = name, _MISSING, 0, 0
         else:
@@ -280,16 +282,16 @@ def signatures(paths: Sequence[Path]) -> NDArray[Any]:
     return out
 
 
-def content_digests(paths: Sequence[Path]) -> NDArray[np.uint64]:
+def content_digests(paths: Sequence[str]) -> NDArray[np.uint64]:
     """Hashes of what files hold, N × 2; zeros for a file that cannot be read."""
     with ThreadPoolExecutor(_READERS) as pool:
         digests = b"".join(pool.map(_content_digest, paths))
     return np.frombuffer(digests, "<u8").reshape(-1, 2)
 
 
-def _content_digest(path: Path) -> bytes:
+def _content_digest(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except (OSError, ValueError):
         return bytes(16)

@@ -105,17 +105,17 @@ class Encoding:
 
     def features(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[str],
         cache: FeatureCache | None,
         *,
-        before_new: Callable[[Sequence[Path]], object] = lambda _paths: None,
+        before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
     ) -> Iterator[FeatureBatch]:
         """Give the features of all images, known ones first, and keep the new ones.
 
         A cache that cannot be read or written is said once, and done without.
 
         Args:
-            paths: The images.
+            paths: The images, absolute.
             cache: Of `open_cache`; None for none.
             before_new: Called with those that are not known, before the first is encoded.
         """
@@ -139,7 +139,7 @@ class Encoding:
                 keeper.add(batch)
                 yield batch
 
-    def help(self, paths: Sequence[Path]) -> None:
+    def help(self, paths: Sequence[str]) -> None:
         """Encode this process's share for the first one, which is in `features`.
 
         Args:
@@ -148,7 +148,7 @@ class Encoding:
         for _ in self._encoded(paths, np.empty(0, np.int64)):
             pass
 
-    def _encoded(self, paths: Sequence[Path], missing: Int64) -> Iterator[FeatureBatch]:
+    def _encoded(self, paths: Sequence[str], missing: Int64) -> Iterator[FeatureBatch]:
         """Batches of all processes in the first one; of the others' `missing` none is looked at."""
         if not len(paths):
             return
@@ -165,23 +165,23 @@ class Encoding:
                 gathered = self.group.gather(next(own, None))
                 yield from (batch for batch in gathered if batch is not None)
 
-    def _share(self, paths: Sequence[Path], order: Int64) -> Generator[FeatureBatch]:
+    def _share(self, paths: Sequence[str], order: Int64) -> Generator[FeatureBatch]:
         for images in iterate_batches(
-            paths,
+            [Path(paths[index]) for index in order.tolist()],
             self.preprocess,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
-            order=order,
             device=self.encoder.device,
         ):
             features_BD = np.empty((0, self.encoder.embedding_dim), np.float16)
             if len(images.indices_B):
                 encoded_BD = self.encoder.encode_images(images.pixels_BCHW)
                 features_BD = encoded_BD.to(torch.float16).cpu().numpy()
-            yield FeatureBatch(images.indices_B, features_BD, images.errors)
+            errors = {int(order[index]): error for index, error in images.errors.items()}
+            yield FeatureBatch(order[images.indices_B], features_BD, errors)
 
 
-def _known(paths: Sequence[Path], cache: FeatureCache) -> Iterator[FeatureBatch]:
+def _known(paths: Sequence[str], cache: FeatureCache) -> Iterator[FeatureBatch]:
     try:
         rows_N = cache.find(paths)
         hits = np.flatnonzero(rows_N >= 0)
@@ -198,7 +198,7 @@ def _known(paths: Sequence[Path], cache: FeatureCache) -> Iterator[FeatureBatch]
 class _Keeper:
     """Writes new features to the cache some hundreds at a time, as long as that works."""
 
-    def __init__(self, cache: FeatureCache | None, paths: Sequence[Path], missing: Int64) -> None:
+    def __init__(self, cache: FeatureCache | None, paths: Sequence[str], missing: Int64) -> None:
         self._cache = cache if len(missing) else None
         self._paths = paths
         self._missing = missing

@@ -19,7 +19,7 @@ import torch
 from streetclip import captions, provenance, store
 from streetclip.datasets.batches import resolve_num_workers
 from streetclip.datasets.candidates import Candidates
-from streetclip.datasets.images import resolve_image_path
+from streetclip.datasets.images import resolve_image_paths
 from streetclip.errors import ConfigError, StreetClipError, shown
 from streetclip.evaluation import outputs
 from streetclip.evaluation.buffer import Buffer
@@ -227,7 +227,7 @@ class _Evaluation:
             finally:
                 buffer.write()
 
-    def _features(self, paths: list[Path], classifier: PlaceClassifier) -> Iterator[FeatureBatch]:
+    def _features(self, paths: list[str], classifier: PlaceClassifier) -> Iterator[FeatureBatch]:
         config = self.inputs.config
         cache = None
         if not config.no_cache:
@@ -281,9 +281,9 @@ class _Evaluation:
         return truth_frame(self.inputs.manifest.frame, self.inputs.truth, rows, self.image_ids)
 
 
-def _paths(inputs: Inputs, rows: Int64) -> list[Path]:
+def _paths(inputs: Inputs, rows: Int64) -> list[str]:
     names = inputs.manifest.frame["image_filename"].to_numpy()[rows]
-    return [resolve_image_path(inputs.config.image_dir, name) for name in names]
+    return resolve_image_paths(inputs.config.image_dir, names.tolist())
 
 
 def _agree(inputs: Inputs, group: Group | None) -> Encoding:

@@ -15,7 +15,12 @@ from PIL import Image, ImageOps
 
 from streetclip.crops import Crop
 from streetclip.datasets import images
-from streetclip.datasets.images import decode_crop, decode_image, resolve_image_path
+from streetclip.datasets.images import (
+    decode_crop,
+    decode_image,
+    resolve_image_path,
+    resolve_image_paths,
+)
 from streetclip.errors import ImageError
 
 WIDTH, HEIGHT = 37, 23
@@ -554,3 +559,12 @@ def test_after_many_threads_the_settings_of_the_process_are_as_before(tmp_path, 
         list(pool.map(decode, ["good.jpg", "bad.jpg"] * 20))
     assert limit == Image.MAX_IMAGE_PIXELS
     assert warnings.filters == filters
+
+
+def test_many_names_are_put_under_their_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a.jpg", "b/c.jpg", "b/ö d.jpg"]
+    found = resolve_image_paths(Path("photos"), names)
+    assert found == [str(tmp_path / "photos" / name) for name in names]
+    with pytest.raises(ImageError, match="leaves the image folder"):
+        resolve_image_paths(Path("photos"), [*names, "../secret.jpg"])
