@@ -30,6 +30,7 @@ cd -- {folder}
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head_node=${{nodes%%$'\\n'*}}
 port=$((20000 + SLURM_JOB_ID % 10000))
+export OMP_NUM_THREADS="${{OMP_NUM_THREADS:-{threads}}}"
 
 exec {srun} \\
     {python} -m torch.distributed.run \\
@@ -84,6 +85,8 @@ def sbatch_script(allocation: Allocation, arguments: Sequence[str], folder: Path
         srun=" ".join(
             ["srun --kill-on-bad-exit=1", *(f"--cpus-per-task={count}" for count in cores)]
         ),
+        # torchrun would leave one thread to each process.
+        threads=max(1, (allocation.cpus_per_task or 1) // allocation.nproc_per_node),
         python=_quoted(sys.executable),
         nodes=allocation.nodes,
         nproc_per_node=allocation.nproc_per_node,

@@ -75,21 +75,16 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path):
         pd.testing.assert_frame_equal(ours, theirs)
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
         assert store.list_jobs(opened)["state"].tolist() == ["done"]
+    finished = run(torchrun(*flags(world, three, "--strategy=all", "--resume")))
+    assert finished.stdout.count("stood already") == 3, finished.stderr
     # What they encoded is in the cache of the first: a second question encodes nothing.
     other = flags(world, three, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
     again = run([sys.executable, "jobs/evaluate.py", *other])
     assert "48 of 50 images are known from earlier" in again.stderr
 
 
-def test_a_finished_evaluation_stands_for_several_processes_too(world, tmp_path):
-    assert run([sys.executable, "jobs/evaluate.py", *flags(world, tmp_path)]).returncode == 0
-    again = run(torchrun(*flags(world, tmp_path, "--resume"), num_processes=2))
-    assert again.returncode == 0, again.stderr
-    assert "stood already" in again.stdout
-
-
 def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path):
-    images = repeat_test_images(small_world, tmp_path / "large", 60)
+    images = repeat_test_images(small_world, tmp_path / "large", 40)
     arguments = flags(images, tmp_path / "killed", f"--model_name={small_world / 'model'}")
     with subprocess.Popen(
         torchrun(*arguments, num_processes=2), cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -105,7 +100,7 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
         (run_id,) = store.list_runs(opened)["id"]
         left = len(store.pending_image_ids(opened, run_id))
     assert state in {"interrupted", "failed"}
-    assert 0 < left < 3000
+    assert 0 < left < 2000
     resumed = run(torchrun(*arguments, "--resume", num_processes=2))
     assert resumed.returncode == 0, resumed.stderr
     whole = flags(images, tmp_path / "whole", f"--model_name={small_world / 'model'}")

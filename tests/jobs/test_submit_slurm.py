@@ -89,6 +89,7 @@ def test_slurm_is_asked_for_what_the_flags_say(capsys):
     }
     assert " --nnodes=2 --nproc_per_node=4 " in printed.out
     assert "srun --kill-on-bad-exit=1 --cpus-per-task=32 " in printed.out
+    assert 'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-8}"' in printed.out
     assert "nothing was submitted" in printed.err
 
 
