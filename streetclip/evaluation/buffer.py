@@ -7,6 +7,7 @@ import pandas as pd
 
 from streetclip import store
 from streetclip.evaluation.features import FeatureBatch
+from streetclip.garbage import collection_paused
 
 # A crash loses at most this much; the dashboard sees news at this pace.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -47,6 +48,7 @@ class Buffer:
         elif self._num_features >= _ROWS_AT_ONCE:
             self._predict()
 
+    @collection_paused()
     def write(self) -> None:
         """Store what waits, for all runs in one transaction."""
         self._predict()
@@ -58,6 +60,7 @@ class Buffer:
             store.write_predictions(self._database, whole)
         self._frames, self._num_rows, self._since = [], 0, time.monotonic()
 
+    @collection_paused()
     def _predict(self) -> None:
         batches, self._batches, self._num_features = self._batches, [], 0
         if batches:

@@ -30,6 +30,7 @@ from streetclip.evaluation.group import Group
 from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
+from streetclip.garbage import collection_paused
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Progress, Stages, no_progress, no_stages
 
@@ -308,6 +309,7 @@ def _agree(inputs: Inputs, group: Group | None) -> Encoding:
     return Encoding(inputs.encoder, inputs.preprocess, config.batch_size, workers, group)
 
 
+@collection_paused()
 def _register(
     inputs: Inputs, database: store.Store, job_id: int | None
 ) -> tuple[Int64, dict[str, int]]:
@@ -359,6 +361,7 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
     )
 
 
+@collection_paused()
 def _finish(
     inputs: Inputs, database: store.Store, strategy: str, run_id: int, *, stood_already: bool
 ) -> EvaluatedRun:
