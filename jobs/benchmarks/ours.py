@@ -99,6 +99,8 @@ def forward(setup: Setup, way: Way) -> dict[str, Any]:
 def image_tower_flops(encoder: DualEncoder, pixels_BCHW: torch.Tensor) -> int:
     """Floating-point operations of a forward pass; a multiplication and an addition are two.
 
+    Those of the whole tower, as is usual for a share of a peak; encoding leaves some of them out.
+
     Args:
         encoder: The model.
         pixels_BCHW: Of the images.
@@ -107,8 +109,8 @@ def image_tower_flops(encoder: DualEncoder, pixels_BCHW: torch.Tensor) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     # The products of fused attention are not counted on every device; those of the plain one are.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        encoder.encode_images(pixels_BCHW)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder.image_features(pixels_BCHW)
     return int(counter.get_total_flops())
 
 

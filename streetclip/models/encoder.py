@@ -4,7 +4,7 @@ Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from streetclip.errors import ModelError
+from streetclip.models.inference import ImageTower, pooled_token_alone
+from streetclip.models.memory import Portions, keep_freed_memory
 from streetclip.models.precision import Precision
 from streetclip.models.preprocessing import build_inputs, build_preprocess
 from streetclip.models.weights import weights_sha256
@@ -19,6 +21,10 @@ from streetclip.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from streetclip.captions import PromptSet
+
+# On a CPU, math libraries multiply rows in blocks of 4 or 8, and what is left over by other code,
+# whose sums end in other bits.
+_BLOCK_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,14 @@ class DualEncoder:
     """A CLIP-like model of transformers with its tokenizer and image processor.
 
     Features equal those of transformers' own classes; in float32 within 1e-5.
+
+    On a CPU, what is encoded at once is filled up to a multiple of 8 rows, so that an image's
+    features have the same bits in whatever batch it comes, on one thread or two; on other numbers
+    of threads, once in many batches an image's differ by 1e-7. On a GPU they may differ as much
+    between batches of other sizes.
+
+    When the device runs out of memory, half as many rows are encoded at a time from then on, which
+    a warning tells. On a CPU, portions of less than 8 rows may change features by 1e-7.
 
     Attributes:
         model: The transformers model, on `device`, parameters in float32.
@@ -77,6 +91,9 @@ class DualEncoder:
         self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
         self._to_inputs = build_inputs(parts.image_processor)
         self._text_options = _text_options(parts.model.config, parts.tokenizer)
+        self._image_tower = ImageTower(parts.model, precision.dtype)
+        self._image_portions = Portions("image", "--batch_size")
+        self._text_portions = Portions("text")
 
     @property
     def device(self) -> torch.device:
@@ -113,9 +130,23 @@ class DualEncoder:
 
         Returns:
             Image features BD, float32, of length 1, on `device`.
+
+        Raises:
+            ResourceError: The device has too little memory for a single image.
         """
-        with torch.no_grad(), self._inference():
-            return self.image_features(pixels_BCHW)
+        num_images = len(pixels_BCHW)
+        filled_BCHW = pixels_BCHW
+        if missing := self._rows_missing(num_images):
+            filled_BCHW = torch.cat([pixels_BCHW, pixels_BCHW[-1:].expand(missing, -1, -1, -1)])
+        casts_once = self.precision.is_mixed and not self.model.training
+        compute = self._image_tower.with_cast_weights if casts_once else self._image_tower
+        with self._inference(), pooled_token_alone(self.model):
+            features_BD = self._image_portions(
+                lambda rows: self._image_features(filled_BCHW[rows], compute),
+                len(filled_BCHW),
+                self.device,
+            )
+        return features_BD[:num_images]
 
     def encode_texts(
         self, texts: Sequence[str], *, batch_size: int = 256, progress: Progress = no_progress
@@ -132,13 +163,16 @@ class DualEncoder:
 
         Returns:
             Text features TD, float32, of length 1, on `device`, in the order of `texts`.
+
+        Raises:
+            ResourceError: The device has too little memory for a single text.
         """
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
         chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         features = []
-        with torch.no_grad(), self._inference():
+        with self._inference():
             for chunk in chunks:
-                features.append(self.text_features([texts[i] for i in chunk]))
+                features.append(self._encode_texts([texts[i] for i in chunk]))
                 progress(sum(map(len, features)), len(texts))
         if not features:
             return torch.empty(0, self.embedding_dim, device=self.device)
@@ -155,13 +189,7 @@ class DualEncoder:
         Returns:
             Image features BD, float32, of length 1, on `device`.
         """
-        if pixels_BCHW.dtype != torch.uint8:
-            msg = f"pixels are {pixels_BCHW.dtype}; expected uint8, as from DualEncoder.preprocess"
-            raise TypeError(msg)
-        inputs = self._to_inputs(pixels_BCHW.to(self.device, non_blocking=True))
-        with self._autocast():
-            output = self.model.get_image_features(**inputs)
-        return _unit(output)
+        return self._image_features(pixels_BCHW, self._image_tower)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """Encode texts with gradients, in the mode that the model is in, as one batch.
@@ -174,6 +202,29 @@ class DualEncoder:
             output = self.model.get_text_features(**inputs.to(self.device))
         return _unit(output)
 
+    def _image_features(
+        self, pixels_BCHW: torch.Tensor, compute: Callable[..., Any]
+    ) -> torch.Tensor:
+        if pixels_BCHW.dtype != torch.uint8:
+            msg = f"pixels are {pixels_BCHW.dtype}; expected uint8, as from DualEncoder.preprocess"
+            raise TypeError(msg)
+        inputs = self._to_inputs(pixels_BCHW.to(self.device, non_blocking=True))
+        with self._autocast():
+            output = compute(**inputs)
+        return _unit(output)
+
+    def _encode_texts(self, texts: list[str]) -> torch.Tensor:
+        """Encode one batch of texts, in portions if need be."""
+        filled = texts + [""] * self._rows_missing(len(texts))
+        features_TD = self._text_portions(
+            lambda rows: self.text_features(filled[rows]), len(filled), self.device
+        )
+        return features_TD[: len(texts)]
+
+    def _rows_missing(self, num_rows: int) -> int:
+        """How many rows a batch is filled up with."""
+        return -num_rows % _BLOCK_ROWS if self.device.type == "cpu" else 0
+
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         return torch.autocast(
             self.device.type, dtype=self.precision.dtype, enabled=self.precision.is_mixed
@@ -181,10 +232,13 @@ class DualEncoder:
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
+        if self.device.type == "cpu":
+            keep_freed_memory()
         was_training = self.model.training
         self.model.eval()
         try:
-            yield
+            with torch.no_grad():
+                yield
         finally:
             self.model.train(was_training)
 

@@ -151,3 +151,39 @@ def test_a_model_of_one_tower_is_refused(tmp_path, clip_folder):
     CLIPTextModel(config).save_pretrained(folder)
     with pytest.raises(ModelError, match=r"is a CLIPTextModel.*expected a dual encoder"):
         load_encoder(folder)
+
+
+@pytest.mark.parametrize("num_images", [1, 7, 8, 9])
+def test_on_a_cpu_rows_go_through_the_model_in_eights(clip_folder, photos, num_images):
+    encoder = load_encoder(clip_folder, device="cpu", precision="fp32")
+    pixels = _pixels(encoder, [*photos, *photos])[:num_images]
+    with torch.no_grad():
+        expected = encoder.image_features(pixels), encoder.text_features(TEXTS)
+    rows = []
+    for tower in (encoder.model.vision_model, encoder.model.text_model):
+        tower.register_forward_pre_hook(
+            lambda _tower, _args, named: rows.append(len(next(iter(named.values())))),
+            with_kwargs=True,
+        )
+    features = encoder.encode_images(pixels), encoder.encode_texts(TEXTS)
+    assert rows == [16 if num_images == 9 else 8, 8]
+    for ours, theirs in zip(features, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_images_and_texts_that_do_not_fit_are_encoded_in_portions(clip_folder, photos, caplog):
+    encoder = load_encoder(clip_folder, device="cpu", precision="fp32")
+    pixels = _pixels(encoder, photos * 5)
+    expected = encoder.encode_images(pixels), encoder.encode_texts(TEXTS * 9)
+    for tower in (encoder.model.vision_model, encoder.model.text_model):
+        tower.register_forward_pre_hook(_room_for_eleven, with_kwargs=True)
+    assert torch.equal(encoder.encode_images(pixels), expected[0])
+    torch.testing.assert_close(encoder.encode_texts(TEXTS * 9), expected[1], rtol=0, atol=1e-6)
+    assert "too little memory for 40 images at a time; 20 from here on" in caplog.messages[0]
+    assert "Set --batch_size 10" in caplog.messages[1]
+    assert "too little memory for 40 texts at a time; 20 from here on." in caplog.messages[2]
+
+
+def _room_for_eleven(_tower, _arguments, named):
+    if len(next(iter(named.values()))) > 11:
+        raise torch.OutOfMemoryError

@@ -1,0 +1,86 @@
+"""Encoding images without what their features do not need; the features' bits stay the same.
+
+Axes: B images of a batch, T tokens, D width of a layer.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@contextlib.contextmanager
+def pooled_token_alone(model: Any) -> Iterator[None]:
+    """Have CLIP's last vision layer compute the class token alone, which is all that is pooled.
+
+    transformers takes every token through the whole last layer: in vain for most of its products, a
+    sixteenth of the tower of ViT-B/32. Keys and values of all tokens are needed still. Other
+    architectures pool all tokens, and are left as they are.
+
+    Args:
+        model: A dual encoder of transformers; meanwhile its `last_hidden_state` means nothing.
+    """
+    if model.config.model_type != "clip":
+        yield
+        return
+    layer = model.vision_model.encoder.layers[-1]
+    # The residual of all tokens is added to the class token's: only the first sum is looked at.
+    handles = [
+        module.register_forward_pre_hook(_class_token)
+        for module in (layer.self_attn.out_proj, layer.layer_norm2)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class ImageTower(nn.Module):
+    """A dual encoder's image side as a module, its products' weights cast once.
+
+    Autocast casts all weights again at each call, which on a CPU with fast bfloat16 takes as long
+    as encoding some images.
+
+    Attributes:
+        model: A dual encoder of transformers; its parameters stay as they are.
+        dtype: What autocast casts to.
+    """
+
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
+        """Wrap a model."""
+        super().__init__()
+        self.model = model
+        self.dtype = dtype
+        self._cast: dict[str, torch.Tensor] = {}
+        self._cast_from: list[tuple[int, int]] = []
+
+    def forward(self, **inputs: Any) -> Any:
+        """Compute as `get_image_features` does."""
+        return self.model.get_image_features(**inputs)
+
+    def with_cast_weights(self, **inputs: Any) -> Any:
+        """Compute as under autocast, which must be on; cast weights only if they have changed."""
+        weights = _product_weights(self)
+        cast_from = [(weight.data_ptr(), weight._version) for weight in weights.values()]  # noqa: SLF001 -- nothing else tells of a change
+        if cast_from != self._cast_from:
+            self._cast = {name: weight.detach().to(self.dtype) for name, weight in weights.items()}
+            self._cast_from = cast_from
+        return torch.func.functional_call(self, self._cast, (), inputs)
+
+
+def _product_weights(tower: ImageTower) -> dict[str, torch.Tensor]:
+    """What autocast casts: weights and biases of linear layers and convolutions."""
+    return {
+        f"{name}.{part}": weight
+        for name, module in tower.named_modules()
+        if isinstance(module, (nn.Linear, nn.Conv2d)) and "text_model" not in name
+        for part, weight in module.named_parameters(recurse=False)
+    }
+
+
+def _class_token(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    (hidden_BTD,) = inputs
+    return (hidden_BTD[:, :1],)

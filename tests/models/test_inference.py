@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from streetclip.models import load_encoder
+from streetclip.models.inference import pooled_token_alone
+
+
+def _pixels(encoder, photos):
+    pixels = np.stack([encoder.preprocess(photo) for photo in photos])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_class_token_alone_gives_the_same_bits_for_fewer_operations(
+    clip_folder, photos, precision
+):
+    encoder = load_encoder(clip_folder, device="cpu", precision=precision)
+    pixels = _pixels(encoder, [*photos, photos[0]])
+    with torch.no_grad(), FlopCounterMode(display=False) as whole:
+        expected = encoder.image_features(pixels)
+    with FlopCounterMode(display=False) as counter:
+        assert torch.equal(encoder.encode_images(pixels), expected)
+    tokens, width, hidden = 17, 32, 48
+    spared = len(pixels) * (tokens - 1) * (width * width + 2 * width * hidden)
+    assert counter.get_total_flops() == whole.get_total_flops() - 2 * spared
+
+
+def test_the_last_layer_is_whole_again_afterwards(clip_folder, photos):
+    encoder = load_encoder(clip_folder, device="cpu", precision="fp32")
+    inputs = {"pixel_values": torch.zeros(2, 3, 32, 32)}
+    with torch.no_grad():
+        before = encoder.model.get_image_features(**inputs).last_hidden_state
+        encoder.encode_images(_pixels(encoder, photos))
+        with pytest.raises(TypeError, match="expected uint8"):
+            encoder.encode_images(torch.zeros(1, 3, 32, 32))
+        after = encoder.model.get_image_features(**inputs).last_hidden_state
+        with pooled_token_alone(encoder.model):
+            meanwhile = encoder.model.get_image_features(**inputs).last_hidden_state
+    assert torch.equal(before, after)
+    assert not torch.equal(before, meanwhile)
+
+
+@pytest.mark.parametrize("kind", ["clip_folder", "siglip_folder", "naflex_folder"])
+def test_weights_cast_once_give_the_bits_of_autocast(kind, photos, request):
+    encoder = load_encoder(request.getfixturevalue(kind), device="cpu", precision="bf16")
+    pixels = _pixels(encoder, [*photos, photos[0]])
+    with torch.no_grad():
+        expected = encoder.image_features(pixels)
+    assert torch.equal(encoder.encode_images(pixels), expected)
+    assert torch.equal(encoder.encode_images(pixels), expected)
+    assert {each.dtype for each in encoder.model.parameters()} == {torch.float32}
+
+
+def test_weights_are_cast_once_and_again_when_they_have_changed(clip_folder, photos):
+    encoder = load_encoder(clip_folder, device="cpu", precision="bf16")
+    pixels = _pixels(encoder, [*photos, photos[0]])
+    first = encoder.encode_images(pixels)
+    cast = _bytes_cast(encoder, pixels)
+    assert 0 < cast < _bytes_cast(load_encoder(clip_folder, precision="bf16"), pixels)
+    with torch.no_grad():
+        encoder.model.visual_projection.weight.mul_(-1)
+        expected = encoder.image_features(pixels)
+    assert torch.equal(encoder.encode_images(pixels), expected)
+    assert not torch.equal(first, expected)
+
+
+def test_a_model_in_training_keeps_no_second_weights(clip_folder, photos):
+    encoder = load_encoder(clip_folder, device="cpu", precision="bf16")
+    pixels = _pixels(encoder, photos)
+    encoder.model.train()
+    encoder.encode_images(pixels)
+    cast_in_training = _bytes_cast(encoder, pixels)
+    encoder.model.eval()
+    encoder.encode_images(pixels)
+    assert _bytes_cast(encoder, pixels) < cast_in_training
+
+
+def _bytes_cast(encoder, pixels):
+    """Bytes that encoding casts from float32 to bfloat16."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Casts(TorchDispatchMode):
+        total = 0
+
+        def __torch_dispatch__(self, function, _types, arguments=(), named=None):
+            result = function(*arguments, **(named or {}))
+            if function is torch.ops.aten._to_copy.default and result.dtype == torch.bfloat16:
+                self.total += result.nbytes
+            return result
+
+    with Casts() as casts:
+        encoder.encode_images(pixels)
+    return casts.total
