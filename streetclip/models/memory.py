@@ -117,9 +117,9 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def keep_freed_memory() -> None:
     """Have glibc keep what one forward pass on the CPU frees for the next one.
 
-    Else it hands most of it back to the kernel, which fills the same pages with zeros again for
-    each batch: a tenth of the time of a ViT-B/32 in float32, more of a faster one. The peak of
-    memory stays as it is. Processes that are forked from this one hand back as usual. Does nothing
+    Else it may hand most of it back to the kernel, which fills the same pages with zeros again for
+    each batch: up to a tenth of the time of a ViT-B/32 in float32. The peak of memory stays as it
+    is. Processes that are forked from this one hand back as usual. Does nothing
     where there is no glibc.
     """
     if sys.platform != "linux":

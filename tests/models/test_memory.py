@@ -99,6 +99,13 @@ def test_other_errors_are_not_tried_again(values, error):
     assert doubling.tried == [13]
 
 
+def test_cached_memory_is_freed_before_each_further_attempt(values, monkeypatch):
+    doubling = Doubling(values, most=3)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: doubling.tried.append("freed"))
+    Portions("image")(doubling, 13, CPU)
+    assert doubling.tried[:5] == [13, "freed", 6, "freed", 3]
+
+
 def test_what_the_failed_attempt_held_is_free_before_the_next(values):
     held = []
 
