@@ -12,7 +12,7 @@ def place(tmp_path):
         path = tmp_path / f"{model}.jpg"
         path.write_bytes(model.encode())
         with FeatureCache(tmp_path / "features", {"model": model}, 4).writer() as writer:
-            writer.add([path], signatures([path]), np.ones((1, 4), np.float16))
+            writer.add([str(path)], signatures([str(path)]), np.ones((1, 4), np.float16))
     (tmp_path / "features" / "mine").mkdir()
     (tmp_path / "features" / "mine" / "notes.txt").write_text("keep")
     return tmp_path
