@@ -74,14 +74,15 @@ def report_drift(
     sample = [
         Path(paths[i]) for i in np.linspace(0, len(paths) - 1, size).round().astype(int).tolist()
     ]
-    ways = [_pixels(sample, each) for each in (preprocess, encoder.preprocess)]
-    _, in_fast, in_exact = np.intersect1d(*(way.indices_B for way in ways), return_indices=True)
+    fast, exact = _pixels(sample, preprocess), _pixels(sample, encoder.preprocess)
+    _, in_fast, in_exact = np.intersect1d(fast.indices_B, exact.indices_B, return_indices=True)
     if not len(in_fast):
         return None
     # Together, as small batches cost more.
-    both = torch.cat([ways[0].pixels_BCHW[in_fast], ways[1].pixels_BCHW[in_exact]])
+    both = torch.cat([fast.pixels_BCHW[in_fast], exact.pixels_BCHW[in_exact]])
     encoded = torch.cat([encoder.encode_images(part) for part in both.split(_BATCH)])
-    fast_SD, exact_SD = np.split(exact_features(encoded), 2)
+    features = exact_features(encoded)
+    fast_SD, exact_SD = features[: len(in_fast)], features[len(in_fast) :]
     drift = _compare(fast_SD, exact_SD, classifier)
     _LOG.info("fast preprocessing against --exact_preprocessing: %s", drift)
     return drift
