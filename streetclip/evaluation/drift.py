@@ -80,8 +80,9 @@ def report_drift(
         return None
     # Together, as small batches cost more.
     both = torch.cat([fast.pixels_BCHW[in_fast], exact.pixels_BCHW[in_exact]])
-    encoded = torch.cat([encoder.encode_images(part) for part in both.split(_BATCH)])
-    features = exact_features(encoded)
+    starts = range(0, len(both), _BATCH)
+    encoded = [encoder.encode_images(both[start : start + _BATCH]) for start in starts]
+    features = exact_features(torch.cat(encoded))
     fast_SD, exact_SD = features[: len(in_fast)], features[len(in_fast) :]
     drift = _compare(fast_SD, exact_SD, classifier)
     _LOG.info("fast preprocessing against --exact_preprocessing: %s", drift)
