@@ -113,7 +113,7 @@ def iterate_batches(
 
 
 def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
-    """Turn -1 into one process for each core that this process may use; at most 16.
+    """Turn -1 into one process for each core that this process may use; at most 16, or none.
 
     Args:
         num_workers: As the user gave it.
@@ -126,8 +126,7 @@ def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 
     """
     if num_workers >= 0:
         return num_workers
-    cores = _usable_cores() // sharing
-    return min(max(cores - spare, 0 if sharing == 1 else 1), _MAX_AUTOMATIC_WORKERS)
+    return min(max(_usable_cores() // sharing - spare, 0), _MAX_AUTOMATIC_WORKERS)
 
 
 def _usable_cores() -> int:

@@ -137,8 +137,8 @@ def test_a_world_size_set_by_hand_is_told_before_any_work(world, tmp_path):
 
 def test_processes_of_one_machine_share_its_cores():
     whole = resolve_num_workers(-1, spare=False)
-    assert resolve_num_workers(-1, spare=False, sharing=2) == max(1, whole // 2)
-    assert resolve_num_workers(-1, sharing=10**6) == 1
+    assert resolve_num_workers(-1, spare=False, sharing=2) == whole // 2
+    assert resolve_num_workers(-1, sharing=10**6) == 0
     assert resolve_num_workers(5, sharing=2) == 5
 
 
