@@ -10,6 +10,13 @@ from typing import ClassVar
 
 from streetclip.errors import ConfigError
 from streetclip.options import DEFAULT_STORE, LOG_LEVELS, JobConfig, option
+from streetclip.train_options import (
+    DataOptions,
+    LossOptions,
+    OptimizerOptions,
+    PartsOptions,
+    SelectionOptions,
+)
 
 __all__ = [
     "DEFAULT_CANDIDATES",
@@ -131,7 +138,15 @@ class CaptionConfig(_CaptionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(_ComputeOptions, _CaptionOptions):
+class TrainConfig(
+    SelectionOptions,
+    DataOptions,
+    PartsOptions,
+    OptimizerOptions,
+    LossOptions,
+    _ComputeOptions,
+    _CaptionOptions,
+):
     """Settings of the `train` job."""
 
     kind: ClassVar[str] = "train"
@@ -140,23 +155,6 @@ class TrainConfig(_ComputeOptions, _CaptionOptions):
     val_csv: Path = option(help="manifest or captions CSV of the validation images")
     image_dir: Path = option(help="folder that the image names are relative to")
     output_dir: Path = option(Path("outputs/training"), help="folder for checkpoints")
-    batch_size: int = option(32, minimum=2, help="images a step; each is contrasted with the rest")
-    num_epochs: int = option(10, minimum=1, help="passes over the training images")
-    learning_rate: float = option(1e-6, above=0, maximum=1, help="peak learning rate of AdamW")
-    weight_decay: float = option(
-        1e-4, minimum=0, maximum=1, help="AdamW's; none on biases, norms and the logit scale"
-    )
-    warmup_fraction: float = option(
-        0.1, minimum=0, maximum=1, help="share of all steps in which the learning rate rises"
-    )
-    beta2: float = option(0.98, above=0, maximum=0.99999, help="second moment of AdamW")
-    max_grad_norm: float = option(1.0, above=0, help="gradients are clipped to this norm")
-    checkpoint_every: int = option(
-        0, minimum=0, help="steps between resume checkpoints inside an epoch; 0: none by steps"
-    )
-    checkpoint_minutes: float = option(
-        15.0, minimum=0, help="minutes between resume checkpoints inside an epoch; 0: none by time"
-    )
     seed: int = option(42, minimum=0, help="seed of every random choice")
 
 
