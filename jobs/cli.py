@@ -11,7 +11,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -43,12 +43,17 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def build_config_parser(config_class: type[JobConfig], description: str) -> OneLineParser:
-    """Make a parser with one flag for each field of a config class."""
+    """Make a parser with one flag for each field of a config class, and `--recipe` if it has any.
+
+    With recipes the parser tells only of flags that were given: `resolve_flags` adds the rest.
+    """
     parser = OneLineParser(description=description)
+    if config_class.takes_recipes:
+        _add_recipe_flag(parser)
     hints = typing.get_type_hints(config_class)
     fields = dataclasses.fields(config_class)
     for field in sorted(fields, key=lambda f: f.default is not dataclasses.MISSING):
-        _add_flag(parser, field, hints[field.name])
+        _add_flag(parser, field, hints[field.name], in_recipe=config_class.takes_recipes)
     return parser
 
 
@@ -82,8 +87,11 @@ def _run(
     record: Record,
 ) -> int:
     try:
-        config = config_class(**{name: _frozen(value) for name, value in flags.items()})
+        values, said = resolve_flags(parser, config_class, flags)
+        config = config_class(**values)
         _set_up_logging(config.log_level)
+        for line in said:
+            _log.info("%s", line)
         with record(config) as job:
             work(config, job)
     except StreetClipError as error:
@@ -99,13 +107,65 @@ def _run(
     return EXIT_DONE
 
 
+def resolve_flags(
+    parser: OneLineParser, config_class: type[JobConfig], flags: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Field values of a config: what flags say, else the recipe; the rest has its default.
+
+    Args:
+        parser: Made by `build_config_parser`; ends the process where a needed setting is missing.
+        config_class: What they are settings of.
+        flags: What the parser made of the command line.
+
+    Returns:
+        The values, and what is to be logged of the recipe.
+
+    Raises:
+        ConfigError: The recipe cannot be used.
+    """
+    given = {name: _frozen(value) for name, value in flags.items() if name != "recipe"}
+    if not config_class.takes_recipes:
+        return given, []
+    from streetclip.recipes import load_recipe
+
+    recipe = load_recipe(flags["recipe"], config_class) if "recipe" in flags else {}
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    values = {"db": _default(fields["db"])} | recipe | given
+    needed = [name for name, each in fields.items() if each.default is dataclasses.MISSING]
+    missing = [f"--{name}" for name in needed if name not in values]
+    if missing:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    if "recipe" not in flags:
+        return values, []
+    sets = {name: each for name, each in recipe.items() if each != fields[name].default}
+    said = [f"recipe {flags['recipe']} sets {_listed(sets)}"]
+    overridden = {name: each for name, each in given.items() if name in recipe}
+    if overridden:
+        said.append(f"flags go before the recipe: {_listed(overridden)}")
+    return values, said
+
+
 def warn_of_skipped_rows(problems: Sequence[str]) -> None:
     """Log what is wrong with the rows that `--on_bad_rows skip` left out."""
     for problem in problems:
         _log.warning("skipped %s", problem)
 
 
-def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
+def _add_recipe_flag(parser: OneLineParser) -> None:
+    from streetclip.recipes import recipe_names
+
+    parser.add_argument(
+        "--recipe",
+        default=argparse.SUPPRESS,
+        metavar="NAME|FILE",
+        help=f"settings by name ({', '.join(recipe_names())}) or from a .toml or .json file, as "
+        "the config.json of a run; flags go before it, --no_NAME takes a switch back",
+    )
+
+
+def _add_flag(
+    parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any, *, in_recipe: bool
+) -> None:
     default = _default(field)
     arguments: dict[str, Any] = {"help": _help_text(field, default), "default": default}
     if default is dataclasses.MISSING:
@@ -122,6 +182,16 @@ def _add_flag(parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any)
         if typing.get_origin(hint) is tuple:
             # Given once with several values, or several times; the config knows the default.
             arguments |= {"nargs": "+", "action": "extend", "default": argparse.SUPPRESS}
+    if in_recipe:
+        arguments |= {"required": False, "default": argparse.SUPPRESS}
+        if kind is bool:
+            parser.add_argument(
+                f"--no_{field.name}",
+                action="store_false",
+                dest=field.name,
+                default=argparse.SUPPRESS,
+                help=argparse.SUPPRESS,
+            )
     parser.add_argument(f"--{field.name}", **arguments)
 
 
@@ -145,6 +215,14 @@ def _help_text(field: "dataclasses.Field[Any]", default: Any) -> str:
     if default not in (dataclasses.MISSING, None, False, ()):
         text += f" (default: {' '.join(default) if isinstance(default, tuple) else default})"
     return text.replace("%", "%%")  # argparse expands %-signs
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_worded(value)}" for name, value in values.items()) or "nothing"
+
+
+def _worded(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _frozen(value: Any) -> Any:

@@ -150,6 +150,7 @@ class TrainConfig(
     """Settings of the `train` job."""
 
     kind: ClassVar[str] = "train"
+    takes_recipes: ClassVar[bool] = True
 
     train_csv: Path = option(help="manifest or captions CSV of the training images")
     val_csv: Path = option(help="manifest or captions CSV of the validation images")

@@ -1,6 +1,7 @@
 """What any job takes: fields with help texts and bounds, checked when a config is made."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,9 +47,11 @@ class JobConfig:
 
     Attributes:
         kind: Name of the job, as its file in `jobs/`.
+        takes_recipes: Whether its settings may come from a file, by `--recipe`.
     """
 
     kind: ClassVar[str] = ""
+    takes_recipes: ClassVar[bool] = False
 
     db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
     log_level: str = option("info", choices=LOG_LEVELS, help="how much to log on stderr")
@@ -60,14 +63,19 @@ class JobConfig:
             ConfigError: A value is outside what its field allows.
         """
         for field in dataclasses.fields(self):
-            _check_bounds(field, getattr(self, field.name))
+            check_bounds(field, getattr(self, field.name))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: paths as text, tuples as lists."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
-def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
+def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
+    """Check a value against the bounds of its field.
+
+    Raises:
+        ConfigError: It is outside; the message names the flag.
+    """
     meta = field.metadata
     flag = f"--{field.name}"
     values = value if isinstance(value, tuple) else (value,)
@@ -92,10 +100,10 @@ def _check_number(flag: str, value: float, meta: Any) -> None:
         (meta.get("minimum") is None or value >= meta["minimum"])
         and (meta.get("above") is None or value > meta["above"])
         and (meta.get("maximum") is None or value <= meta["maximum"])
-        and value == value  # noqa: PLR0124 -- NaN is in no range
+        and (isinstance(value, int) or math.isfinite(value))  # neither NaN nor infinity is kept
     )
     if not within:
-        msg = f"{flag} is {value:g}; expected {' and '.join(expected)}."
+        msg = f"{flag} is {value:g}; expected {' and '.join(expected) or 'a finite number'}."
         raise ConfigError(msg)
 
 
