@@ -158,7 +158,7 @@ def make_captions(
     names = columns["image_filename"]
     city, region, country, continent = (columns[name] for name in PLACE_FIELDS)
     places = zip(city, region, country, continent, strict=True)
-    if _has_choice(templates):
+    if has_choice(templates):
         pairs = zip(names, places, strict=True)
         return [_make(templates, place, seed, name) for name, place in pairs]
     # Nothing is drawn: images of one place have one caption.
@@ -175,7 +175,7 @@ def make_captions(
 def _make(
     templates: Sequence[CaptionTemplate], place: "_Place", seed: int, image_filename: str
 ) -> tuple[str, str]:
-    words = _draw(seed, image_filename) if _has_choice(templates) else _NO_DRAW
+    words = _draw(seed, image_filename) if has_choice(templates) else _NO_DRAW
     template = templates[words[0] * len(templates) >> 32]
     caption = _caption(template.pattern, words, place)
     if not caption:
@@ -188,7 +188,8 @@ def _make(
     return caption, template.name
 
 
-def _has_choice(templates: Sequence[CaptionTemplate]) -> bool:
+def has_choice(templates: Sequence[CaptionTemplate]) -> bool:
+    """Whether anything is drawn by chance, so that images of one place may differ in caption."""
     return len(templates) > 1 or bool(chances(templates[0].pattern))
 
 
