@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def learning_rate_factor(step: int, *, num_steps: int, warmup_fraction: float) -> float:
-    """Share of the peak learning rate at a step: a straight rise, then a cosine down to 0.
+def learning_rate_factor(
+    step: int, *, num_steps: int, warmup_fraction: float, schedule: str = "cosine"
+) -> float:
+    """Share of the peak learning rate at a step: a straight rise, then a fall to 0.
 
     The first step has 1/warm-up steps of the peak, not 0; the rate is 0 after the last step.
 
@@ -16,6 +18,7 @@ def learning_rate_factor(step: int, *, num_steps: int, warmup_fraction: float) -
         step: From 0.
         num_steps: Steps of the whole training.
         warmup_fraction: Share of the steps in which the rate rises, 0..1.
+        schedule: How it falls: "cosine" (half a wave) or "linear".
 
     Examples:
         >>> [learning_rate_factor(s, num_steps=8, warmup_fraction=0.25) for s in (0, 1, 2, 5)]
@@ -25,7 +28,7 @@ def learning_rate_factor(step: int, *, num_steps: int, warmup_fraction: float) -
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     passed = (step - warmup_steps) / max(1, num_steps - warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * passed))
+    return 1 - passed if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * passed))
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from streetclip.train_options import SCHEDULES
 from streetclip.training.schedule import (
     epoch_order,
     learning_rate_factor,
@@ -22,9 +23,23 @@ def test_the_rate_rises_in_a_line_then_falls_by_a_cosine_to_zero():
     assert factors[7] == pytest.approx((1 + math.cos(0.3 * math.pi)) / 2)
 
 
+def test_the_rate_may_fall_in_a_line():
+    factors = [
+        learning_rate_factor(s, num_steps=14, warmup_fraction=0.25, schedule="linear")
+        for s in range(15)
+    ]
+    assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert factors[4:] == pytest.approx([1 - passed / 10 for passed in range(11)])
+    assert factors[14] == 0
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_warm_up_may_be_nothing_or_everything(fraction):
-    factors = [learning_rate_factor(s, num_steps=4, warmup_fraction=fraction) for s in range(4)]
+def test_warm_up_may_be_nothing_or_everything(fraction, schedule):
+    factors = [
+        learning_rate_factor(s, num_steps=4, warmup_fraction=fraction, schedule=schedule)
+        for s in range(4)
+    ]
     assert all(0 < factor <= 1 for factor in factors)
     assert factors[3 if fraction else 0] == 1.0
 
