@@ -42,13 +42,12 @@ def _record(config: JobConfig) -> contextlib.AbstractContextManager[Job]:
 def _evaluate(config: EvaluateConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.demo import is_drawn
-    from streetclip.evaluation.group import meet
+    from streetclip.distributed import meet
     from streetclip.evaluation.inputs import load_inputs
     from streetclip.evaluation.run import evaluate, help_evaluate
 
     ranks = Ranks.from_environment(os.environ)
-    local_rank = None if ranks.world_size == 1 else ranks.local_rank
-    inputs = load_inputs(config, drawn=is_drawn(config.image_dir), local_rank=local_rank)
+    inputs = load_inputs(config, drawn=is_drawn(config.image_dir), ranks=ranks)
     if ranks.is_first:
         warn_of_skipped_rows(inputs.manifest.problems)
     logger.info("model %s, %s", config.model_source, inputs.encoder.precision.reason)

@@ -66,6 +66,10 @@ class Ranks:
         return self.rank == 0
 
 
+ALONE = Ranks()
+"""A process that shares its job with no other."""
+
+
 def _number(environment: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**31) -> int:
     text = environment.get(name, "").strip()
     if not text:

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from streetclip.datasets.batches import iterate_batches
+from streetclip.distributed import Group
 from streetclip.errors import StreetClipError
 from streetclip.evaluation.feature_cache import (
     CacheWriter,
@@ -29,7 +30,6 @@ from streetclip.evaluation.feature_cache import (
     Int64,
     signatures,
 )
-from streetclip.evaluation.group import Group
 from streetclip.models import DualEncoder
 from streetclip.models.preprocessing import Preprocess
 

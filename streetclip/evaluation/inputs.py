@@ -10,9 +10,11 @@ from streetclip.config import EvaluateConfig
 from streetclip.datasets.candidates import Candidates, load_candidates
 from streetclip.datasets.images import check_image_dir
 from streetclip.datasets.manifest import Manifest, read_manifest
+from streetclip.distributed import own_device
 from streetclip.evaluation.truth import Truth, find_truth
-from streetclip.models import DualEncoder, load_encoder, resolve_device
+from streetclip.models import DualEncoder, load_encoder
 from streetclip.models.preprocessing import Preprocess
+from streetclip.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,13 @@ class Inputs:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def load_inputs(
-    config: EvaluateConfig, *, drawn: bool = False, local_rank: int | None = None
-) -> Inputs:
+def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = ALONE) -> Inputs:
     """Read and check everything, the cheap first.
 
     Args:
         config: What to evaluate.
         drawn: Whether the images are drawn.
-        local_rank: Of this process among several on this machine, which take a GPU each, unless
-            one is named; None if it is alone.
+        ranks: Of this process among those that share the evaluation.
     """
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
@@ -94,16 +93,10 @@ def load_inputs(
     encoder = load_encoder(
         config.model_source,
         base_model=config.model_name if config.checkpoint_path else None,
-        device=_own_device(config.device, local_rank),
+        device=own_device(config.device, ranks),
         precision=config.precision,
     )
     prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
     return Inputs(
         config, manifest, candidates, truth, encoder, encoder.sha256, prompts, drawn=drawn
     )
-
-
-def _own_device(name: str, local_rank: int | None) -> str:
-    if local_rank is None or name not in {"auto", "cuda"} or resolve_device(name).type != "cuda":
-        return name
-    return f"cuda:{local_rank}"

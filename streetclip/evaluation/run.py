@@ -20,13 +20,13 @@ from streetclip import captions, provenance, store
 from streetclip.datasets.batches import resolve_num_workers
 from streetclip.datasets.candidates import Candidates
 from streetclip.datasets.images import resolve_image_paths
-from streetclip.errors import ConfigError, StreetClipError, shown
+from streetclip.distributed import Group, check_agreement
+from streetclip.errors import StreetClipError
 from streetclip.evaluation import outputs
 from streetclip.evaluation.buffer import Buffer
 from streetclip.evaluation.drift import report_drift
 from streetclip.evaluation.features import Encoding, FeatureBatch
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.group import Group
 from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
@@ -297,15 +297,7 @@ def _agree(inputs: Inputs, group: Group | None) -> Encoding:
             spare=inputs.encoder.device.type != "cpu",
             sharing=group.ranks.local_world_size,
         )
-        own = inputs.shared()
-        for name, first in group.broadcast(own).items():
-            if own[name] != first:
-                msg = (
-                    f"{name} is {shown(str(own[name]))} in process {group.ranks.rank} of this "
-                    f"evaluation, but {shown(str(first))} in the first one; expected the same. "
-                    "Start all with the same flags, on files and machines that are alike."
-                )
-                raise ConfigError(msg)
+        check_agreement(group, inputs.shared())
     return Encoding(inputs.encoder, inputs.preprocess, config.batch_size, workers, group)
 
 

@@ -122,7 +122,7 @@ def test_processes_with_other_inputs_are_told_apart(world, tmp_path):
     command.insert(command.index(str(tmp_path / "script.py")) + 1, str(tmp_path / "other.csv"))
     told = run(command, PYTHONPATH=str(ROOT))
     assert told.returncode != 0
-    assert "in process 1 of this evaluation" in told.stderr
+    assert "in process 1 of this job" in told.stderr
     assert "test_csv is" in told.stderr
 
 
