@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -16,30 +17,42 @@ _INTERRUPTING: dict[signal.Signals, Any] = {
 }
 
 
+@dataclass
+class Interrupt:
+    """Whether there was an interrupt that is held back."""
+
+    is_pending: bool = False
+
+
 @contextlib.contextmanager
-def interrupts_deferred() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[Interrupt]:
     """Hold back Ctrl-C, and TERM where the job takes it for one, until the block is left.
 
-    A second one of either interrupts at once. Outside the main thread, where Python delivers no
-    signals, and for a signal that has another handler, nothing is changed.
+    Once there was one, a further Ctrl-C interrupts at once. A further TERM does not: batch systems
+    send it to a launcher and its processes, and the launcher passes it on. Outside the main thread,
+    where Python delivers no signals, and for a signal that has another handler, as it has within
+    such a block, nothing is changed.
+
+    Yields:
+        Whether there was one by now.
 
     Raises:
         KeyboardInterrupt: On leaving, if there was one inside.
     """
     handlers = _interrupting_handlers()
-    interrupted = False
+    interrupt = Interrupt()
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
-        _install(handlers)
+        interrupt.is_pending = True
+        if signal.SIGINT in handlers:
+            signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
     try:
         _install(dict.fromkeys(handlers, note))
-        yield
+        yield interrupt
     finally:
         _install(handlers)
-    if interrupted:
+    if interrupt.is_pending:
         raise KeyboardInterrupt
 
 

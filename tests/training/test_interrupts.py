@@ -46,13 +46,49 @@ def test_an_interrupt_waits_for_the_end_of_the_block(number):
     assert signal.getsignal(TERM) is raise_interrupt
 
 
-@pytest.mark.parametrize("numbers", [(CTRL_C, CTRL_C), (TERM, TERM), (CTRL_C, TERM)])
-def test_a_second_interrupt_does_not_wait(numbers):
+@pytest.mark.parametrize("numbers", [(CTRL_C, CTRL_C), (TERM, CTRL_C)])
+def test_a_second_ctrl_c_does_not_wait(numbers):
     done = []
     with pytest.raises(KeyboardInterrupt):
         press_inside(numbers, done)
     assert done == []
     assert signal.getsignal(TERM) is raise_interrupt
+
+
+@pytest.mark.parametrize("numbers", [(TERM, TERM), (CTRL_C, TERM), (TERM, TERM, TERM)])
+def test_a_second_term_waits_as_the_first_did(numbers):
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        press_inside(numbers, done)
+    assert done == [1]
+    assert signal.getsignal(TERM) is raise_interrupt
+
+
+def test_within_the_block_it_can_be_asked_for():
+    asked = []
+
+    def ask():
+        with interrupts_deferred() as interrupt:
+            asked.append(interrupt.is_pending)
+            press(TERM)
+            asked.append(interrupt.is_pending)
+
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    assert asked == [False, True]
+
+
+def test_a_block_within_a_block_leaves_the_interrupt_to_the_outer_one():
+    done = []
+
+    def nested():
+        with interrupts_deferred():
+            press_inside([TERM], done)
+            done.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        nested()
+    assert done == [1, 2]
 
 
 def test_an_error_inside_is_not_hidden_and_the_handlers_come_back():
