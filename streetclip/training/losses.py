@@ -153,7 +153,7 @@ def sigmoid_loss(
     ids_n1 = caption_ids_N[own_images, None]
     logits_nU = logit_scale * image_features_ND[own_images] @ text_features_UD.T + logit_bias
     own_n, copies_n = logits_nU.gather(1, ids_n1).squeeze(1), count_U[ids_n1.squeeze(1)] - 1
-    negatives_nU = logits_nU.scatter(1, ids_n1, _least(logits_nU))
+    negatives_nU = logits_nU.scatter(1, ids_n1, -torch.inf)
     total = -(functional.logsigmoid(-negatives_nU) @ count_U).sum()
     total = total - functional.logsigmoid(own_n).sum()
     if duplicates != "mask":
@@ -233,7 +233,7 @@ def _to_image(logits_Nu: Tensor, column_N: Tensor, *, is_masked: bool) -> Tensor
     own_M = logits_Nu[row_M, column_M]
     if not is_masked:
         return (logits_Nu.logsumexp(dim=0)[column_M] - own_M).sum()
-    negatives_Nu = logits_Nu.index_put((row_M, column_M), own_M.new_full((), _least(own_M)))
+    negatives_Nu = logits_Nu.index_put((row_M, column_M), own_M.new_full((), -torch.inf))
     # log(e^own + Σ e^negative) − own, which is 0 where there is no negative.
     return -functional.logsigmoid(own_M - negatives_Nu.logsumexp(dim=0)[column_M]).sum()
 
@@ -246,8 +246,3 @@ def _counts(caption_ids_N: Tensor, text_features_UD: Tensor) -> Tensor:
 
 def _precise(features: Tensor) -> Tensor:
     return features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
-
-
-def _least(logits: Tensor) -> float:
-    """The lowest finite number: its exp is 0 as that of −∞ is, without NaN in the gradients."""
-    return torch.finfo(logits.dtype).min
