@@ -1,21 +1,81 @@
-"""The header of a model card, from which the hub knows where a model comes from."""
+"""Model cards: the header that the hub reads, the licence in it, and text that is safe in both.
+
+What stands in a card may come from files of strangers: names, licences, patterns. In the header
+each is one quoted line of YAML, in the text a code span or escaped.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from streetclip.hub_ids import looks_like_hub_id
 
-# Hub identifiers of the licences that a model trained from these inherits. Without an entry the
-# card states none.
-_LICENCES = {"geolocal/StreetCLIP": "cc-by-nc-4.0"}
+LICENCE_KEYS = ("license", "license_name", "license_link")
+"""What a card's header says of a licence, by the hub's names."""
+
+CARD_FILE = "README.md"
+
+# Licences of models whose card may be missing, as in a cache of before cards were downloaded.
+_LICENCES = {"geolocal/StreetCLIP": {"license": "cc-by-nc-4.0"}}
+_LONGEST_CARD = 2**20
+_LONGEST_TEXT = 300
+_HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_MARKUP = re.compile(r"([\\`*_\[\]<>#&|!~$])")
 
 
-def card_header(base_model: str) -> str:
+def read_licence(folder: Path) -> dict[str, str]:
+    """The licence that a model folder's own card states in its header; empty if it states none.
+
+    A header that is no YAML, or a card of unusual size or encoding, states none: a model is not
+    refused for its card.
+
+    Args:
+        folder: A Hugging Face folder.
+    """
+    import yaml
+
+    try:
+        with (folder / CARD_FILE).open(encoding="utf-8", errors="replace") as file:
+            header = _HEADER.match(file.read(_LONGEST_CARD))
+        if header is None:
+            return {}
+        # This loader makes nothing but texts, lists and mappings.
+        values = yaml.load(header[1], Loader=yaml.BaseLoader)  # noqa: S506
+    except (OSError, yaml.YAMLError, RecursionError):
+        return {}
+    return _licence(values)
+
+
+def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
+    """The licence under which a model stands, and all that is trained from it.
+
+    Args:
+        training: What the model's checkpoint says about its training.
+        source: Where the model came from.
+
+    Examples:
+        >>> licence_of({"licence": {"license": "mit"}}, "outputs/best_model.pt")
+        {'license': 'mit'}
+        >>> licence_of({"base_model": {"source": "geolocal/StreetCLIP"}}, "outputs/best_model.pt")
+        {'license': 'cc-by-nc-4.0'}
+    """
+    base = training.get("base_model")
+    of_base = base.get("source") if isinstance(base, Mapping) else None
+    known = _LICENCES.get(source) or _LICENCES.get(of_base if isinstance(of_base, str) else "")
+    return _licence(training.get("licence")) or dict(known or {})
+
+
+def card_header(base_model: str, licence: Mapping[str, str] | None = None) -> str:
     """Make the YAML header of a model card, with base model and licence where they are known.
 
     Args:
         base_model: What training began from; a local path is left out, as it means nothing to
             others.
+        licence: By `LICENCE_KEYS`; empty if it is not known, None if nobody has looked.
 
     Examples:
-        >>> print(card_header("geolocal/StreetCLIP"))
+        >>> print(card_header("geolocal/StreetCLIP", {"license": "cc-by-nc-4.0"}))
         ---
         library_name: transformers
         pipeline_tag: zero-shot-image-classification
@@ -24,14 +84,71 @@ def card_header(base_model: str) -> str:
         license: cc-by-nc-4.0
         ---
     """
-    lines = [
-        "---",
-        "library_name: transformers",
-        "pipeline_tag: zero-shot-image-classification",
-        "tags: [geolocalization, streetclip]",
-    ]
-    if "/" in base_model and looks_like_hub_id(base_model):
-        lines.append(f"base_model: {base_model}")
-    if base_model in _LICENCES:
-        lines.append(f"license: {_LICENCES[base_model]}")
-    return "\n".join([*lines, "---"])
+    import yaml
+
+    values: dict[str, Any] = {
+        "library_name": "transformers",
+        "pipeline_tag": "zero-shot-image-classification",
+        "tags": ["geolocalization", "streetclip"],
+    }
+    if is_on_hub(base_model):
+        values["base_model"] = base_model
+    values |= licence_of({}, base_model) if licence is None else _licence(licence)
+    body = yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000
+    )
+    return f"---\n{body}---"
+
+
+def is_on_hub(source: str) -> bool:
+    """Whether a model is named as the hub names those of its users."""
+    return "/" in source and looks_like_hub_id(source) and not Path(source).exists()
+
+
+def code_span(value: object) -> str:
+    """Any text as one line of Markdown code, in which nothing is markup.
+
+    Examples:
+        >>> print(code_span("a`b"))
+        ``a`b``
+    """
+    text = one_line(value) or " "
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if text[0] == "`" or text[-1] == "`" else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def plain_text(value: object) -> str:
+    r"""Any text as one line of Markdown that means nothing but itself.
+
+    Examples:
+        >>> print(plain_text("a_b <i>"))
+        a\_b \<i\>
+    """
+    return _MARKUP.sub(r"\\\1", one_line(value))
+
+
+def one_line(value: object) -> str:
+    r"""Any text without line breaks and what cannot be seen, cut at 300 characters.
+
+    Examples:
+        >>> one_line("a\n---\nb\x1b")
+        'a --- b'
+    """
+    words = "".join(c if c.isprintable() else " " for c in str(value)).split()
+    text = " ".join(words)
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def _licence(values: object) -> dict[str, str]:
+    """The licence among some values, each a text of one line; several are joined."""
+    if not isinstance(values, Mapping):
+        return {}
+    found = {}
+    for key in LICENCE_KEYS:
+        value = values.get(key)
+        each = value if isinstance(value, list) else [value]
+        text = one_line(", ".join(part for part in each if isinstance(part, str)))
+        if text:
+            found[key] = text
+    return found

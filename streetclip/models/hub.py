@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
+from streetclip.models.card import CARD_FILE
 from streetclip.models.weights import weight_files
 
 _TOKENIZER_FILES = (
@@ -24,6 +25,7 @@ _SMALL_FILES = (
     "added_tokens.json",
     "merges.txt",
     "streetclip.json",
+    CARD_FILE,  # states the licence
 )
 _TIMEOUT_S = 10.0
 

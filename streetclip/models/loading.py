@@ -8,6 +8,7 @@ import torch
 
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
 from streetclip.hub_ids import looks_like_hub_id
+from streetclip.models.card import read_licence
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, missing_part
@@ -83,7 +84,11 @@ def _read_folder(folder: Path, name: str) -> ModelParts:
     model = _build_model(config, read_folder_weights(folder), name)
     tokenizer, image_processor = _read_processors(folder, name)
     prompts = _read_prompts(notes.get("prompts"), name)
-    return ModelParts(model, tokenizer, image_processor, prompts, notes.get("training") or {})
+    training = _training(notes)
+    licence = read_licence(folder)
+    if licence and "licence" not in training:
+        training["licence"] = licence
+    return ModelParts(model, tokenizer, image_processor, prompts, training)
 
 
 def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:
@@ -94,7 +99,7 @@ def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:
         model = _build_model(_read_config(folder, str(path)), payload["model"], str(path))
         tokenizer, image_processor = _read_processors(folder, str(path))
     prompts = _read_prompts(payload.get("prompts"), str(path))
-    return ModelParts(model, tokenizer, image_processor, prompts, payload.get("training") or {})
+    return ModelParts(model, tokenizer, image_processor, prompts, _training(payload))
 
 
 def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
@@ -211,6 +216,12 @@ def _read_prompts(value: Any, name: str) -> "PromptSet | None":
         return PromptSet.from_dict(value)
     except (TemplateError, TypeError, AttributeError) as error:
         raise _unreadable(name, "record of prompts", error) from error
+
+
+def _training(record: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says about its training; nothing where a stranger's says it otherwise."""
+    training = record.get("training")
+    return training if isinstance(training, dict) else {}
 
 
 def _check_image_size(encoder: DualEncoder) -> None:

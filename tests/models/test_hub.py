@@ -109,8 +109,16 @@ def test_what_could_be_a_hub_id(source, expected):
 def test_only_needed_files_are_downloaded_and_never_code():
     from streetclip.models.hub import _wanted
 
-    names = ["README.md", "config.json", "evil.py", "flax_model.msgpack", "tokenizer.json"]
+    names = [
+        "README.md",
+        "notes.md",
+        "config.json",
+        "evil.py",
+        "flax_model.msgpack",
+        "tokenizer.json",
+    ]
     both = [*names, "model.safetensors", "pytorch_model.bin", "onnx/model.safetensors"]
-    assert _wanted(both) == ["config.json", "tokenizer.json", "model.safetensors"]
+    small = ["README.md", "config.json", "tokenizer.json"]
+    assert _wanted(both) == [*small, "model.safetensors"]
     shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"]
-    assert _wanted([*names, *shards]) == ["config.json", "tokenizer.json", *shards]
+    assert _wanted([*names, *shards]) == [*small, *shards]
