@@ -43,6 +43,14 @@ class FastPreprocess(Protocol):
         """Turn what `crop_of` asked for into uint8 of shape HWC."""
 
 
+@runtime_checkable
+class RandomPreprocess(Protocol):
+    """A preprocess that differs from visit to visit, by a number that is drawn for each."""
+
+    def drawn(self, draw: int) -> Preprocess | FastPreprocess:
+        """Tell what is done at one visit: the same for the same number, 0 to 2⁶⁴ - 1."""
+
+
 @dataclass(frozen=True)
 class ImageBatch:
     """A batch of images.
@@ -50,7 +58,8 @@ class ImageBatch:
     Attributes:
         indices_B: int64; for each image its index in the `paths` given.
         pixels_BCHW: uint8. Without a readable image its shape is (0, 3, 0, 0).
-        errors: Why the others of this batch cannot be read, by index.
+        errors: Why the others of this batch cannot be read, by index: one entry for an image that
+            is visited twice.
     """
 
     indices_B: NDArray[np.int64]
@@ -58,13 +67,14 @@ class ImageBatch:
     errors: dict[int, str]
 
 
-def iterate_batches(
+def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     paths: Sequence[Path],
-    preprocess: Preprocess | FastPreprocess,
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess,
     *,
     batch_size: int,
     num_workers: int,
     order: Sequence[int] | NDArray[np.int64] | None = None,
+    draws: NDArray[np.uint64] | None = None,
     drop_last: bool = False,
     device: torch.device | None = None,
 ) -> Iterator[ImageBatch]:
@@ -79,11 +89,13 @@ def iterate_batches(
         paths: The images.
         preprocess: From an RGB image to uint8 of shape HWC, the same for all images; picklable.
             An `ImageError` that it raises is reported like one of decoding. Of a JPEG a
-            `FastPreprocess` has no more decoded than it needs.
+            `FastPreprocess` has no more decoded than it needs. A `RandomPreprocess` takes `draws`.
         batch_size: Images a batch, readable or not; the last batch may have fewer.
         num_workers: Processes that decode; 0 decodes in this one, -1 is resolved by
             `resolve_num_workers`.
-        order: Indices into `paths` to visit, in this order; all in theirs if absent.
+        order: Indices into `paths` to visit, in this order; all in theirs if absent. An image may
+            be visited more than once.
+        draws: A number for each visit, by which a `RandomPreprocess` does what it does.
         drop_last: Leave out a last batch that is not full.
         device: Where the caller computes with the batches. If it is the CPU, next to nothing is
             decoded meanwhile, as both would get in each other's way; decoding then has all cores.
@@ -103,12 +115,13 @@ def iterate_batches(
     ahead = workers if takes_turns else max(_BATCHES_AHEAD * batch_size, 2 * workers)
     is_pinned = device is not None and device.type == "cuda"
     waiting: deque[_Waiting] = deque()
-    upcoming = iter(visited.tolist())
+    drawn = itertools.repeat(None) if draws is None else iter(draws.tolist())
+    upcoming = zip(visited.tolist(), drawn, strict=False)
     with _preparing(_Prepare(preprocess), workers) as begin:
         for start in range(0, len(visited), batch_size):
             size = min(batch_size, len(visited) - start)
-            for index in itertools.islice(upcoming, size + ahead - len(waiting)):
-                waiting.append((index, begin(paths[index])))
+            for index, draw in itertools.islice(upcoming, size + ahead - len(waiting)):
+                waiting.append((index, begin(paths[index], draw)))
             yield _collect([waiting.popleft() for _ in range(size)], is_pinned=is_pinned)
 
 
@@ -139,14 +152,17 @@ def _usable_cores() -> int:
 class _Prepare:
     """From a path to pixels CHW: the whole way of an image, wherever it is walked."""
 
-    preprocess: Preprocess | FastPreprocess
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess
 
-    def __call__(self, path: Path, turn: Turn) -> Pixels:
-        if isinstance(self.preprocess, FastPreprocess):
-            crop = decode_crop(path, self.preprocess.crop_of, turn=turn)
-            pixels_HWC = self.preprocess.finish(crop)
+    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
+        preprocess = self.preprocess
+        if isinstance(preprocess, RandomPreprocess):
+            assert draw is not None
+            preprocess = preprocess.drawn(draw)
+        if isinstance(preprocess, FastPreprocess):
+            pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
         else:
-            pixels_HWC = self.preprocess(decode_image(path, turn=turn))
+            pixels_HWC = preprocess(decode_image(path, turn=turn))
         return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
 
 
@@ -157,13 +173,13 @@ _Waiting = tuple[int, Callable[[], Pixels]]
 @contextlib.contextmanager
 def _preparing(
     prepare: _Prepare, num_workers: int
-) -> Iterator[Callable[[Path], Callable[[], Pixels]]]:
+) -> Iterator[Callable[[Path, int | None], Callable[[], Pixels]]]:
     """What begins with an image: here, when its pixels are waited for, or in a worker at once."""
     if num_workers == 0:
-        yield lambda path: functools.partial(prepare, path, LARGE_TURN)
+        yield lambda path, draw: functools.partial(prepare, path, LARGE_TURN, draw)
         return
     with Workers(prepare, num_workers) as workers:
-        yield lambda path: workers.submit(path).result
+        yield lambda path, draw: workers.submit(path, draw).result
 
 
 def _collect(waiting: list[_Waiting], *, is_pinned: bool) -> ImageBatch:

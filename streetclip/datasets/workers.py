@@ -28,6 +28,7 @@ from streetclip.datasets.images import Turn
 from streetclip.errors import ImageError, ResourceError, shown
 
 Pixels = NDArray[np.uint8]
+_Image = tuple[Path, int | None]
 
 _DEATH_S = 10.0  # within which a worker whose pipe is closed has an exit code
 _KILLING = frozenset({"SIGKILL", "SIGTERM"})  # signals that others send
@@ -37,8 +38,11 @@ _ATTEMPTS = 2  # a worker may have been killed for what other processes did
 class Prepare(Protocol):
     """What a worker does with an image; the same for all, picklable."""
 
-    def __call__(self, path: Path, turn: Turn) -> Pixels:
-        """Prepare one image; hold `turn` while a large one is in memory."""
+    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
+        """Prepare one image; hold `turn` while a large one is in memory.
+
+        `draw` is what was submitted with the image: what is random about it follows from that.
+        """
 
 
 class _DiedError(Exception):
@@ -86,14 +90,18 @@ class Workers:
     ) -> None:
         self.close()
 
-    def submit(self, path: Path) -> "Future[Pixels]":
+    def submit(self, path: Path, draw: int | None = None) -> "Future[Pixels]":
         """Have an image prepared; images are begun in the order in which they are submitted.
+
+        Args:
+            path: The image.
+            draw: Handed on to `prepare`.
 
         Returns:
             The pixels to come, or the exception that `prepare` raised; an `ImageError` where it
             crashes each process that tries, a `ResourceError` where each is killed.
         """
-        return self._threads.submit(self._attempt, path)
+        return self._threads.submit(self._attempt, path, draw)
 
     def close(self) -> None:
         """End the workers, whatever they are at; what was submitted is dropped."""
@@ -107,12 +115,12 @@ class Workers:
         for worker in list(self._workers):
             worker.kill()
 
-    def _attempt(self, path: Path) -> Pixels:
+    def _attempt(self, path: Path, draw: int | None) -> Pixels:
         worker = self._idle.get()
         try:
             for _ in range(_ATTEMPTS):
                 try:
-                    return worker.ask(path, self._turn)
+                    return worker.ask((path, draw), self._turn)
                 except _DiedError as death:
                     exit_code = death.args[0]
                 worker = self._replaced(worker)
@@ -152,11 +160,11 @@ class _Worker:
         theirs.close()
         return cls(process, ours)
 
-    def ask(self, path: Path, turn: Turn) -> Pixels:
-        """Send a path and wait for what comes of it."""
+    def ask(self, image: _Image, turn: Turn) -> Pixels:
+        """Send an image and wait for what comes of it."""
         try:
             with contextlib.ExitStack() as held:
-                self.pipe.send(path)
+                self.pipe.send(image)
                 while isinstance(answer := self.pipe.recv(), _Turn):
                     held.enter_context(turn)
                     self.pipe.send(answer)
@@ -242,9 +250,10 @@ def _serve(
             _answer(pipe, prepare, pipe.recv())
 
 
-def _answer(pipe: "Connection[Any, Any]", prepare: Prepare, path: Path) -> None:
+def _answer(pipe: "Connection[Any, Any]", prepare: Prepare, image: _Image) -> None:
+    path, draw = image
     try:
-        pixels = prepare(path, _TurnOfParent(pipe))
+        pixels = prepare(path, _TurnOfParent(pipe), draw)
     except Exception as error:  # noqa: BLE001 -- it is raised where the image was asked for
         error.add_note(f"In a process that decodes:\n{traceback.format_exc()}")
         pipe.send(error)

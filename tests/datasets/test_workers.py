@@ -25,7 +25,7 @@ class Dying:
     number: signal.Signals
     times: int
 
-    def __call__(self, path, turn):
+    def __call__(self, path, turn, draw):
         if path.name == self.name:
             with (self.folder / "deaths").open("a") as deaths:
                 deaths.write(".")
@@ -78,7 +78,7 @@ def test_being_killed_is_not_the_images_fault(tmp_path):
     assert "memory ran out" in str(error)
 
 
-def leave(_path, _turn):
+def leave(_path, _turn, _draw):
     os._exit(3)
 
 
@@ -86,7 +86,7 @@ def test_an_exit_is_told_with_its_code(tmp_path):
     assert "ends with exit code 3" in str(outcomes(leave)[0])
 
 
-def divide(_path, _turn):
+def divide(_path, _turn, _draw):
     return 1 / 0
 
 
@@ -96,7 +96,7 @@ def test_a_fault_tells_where_in_the_worker_it_happened():
     assert "in divide" in caught.value.__notes__[0]
 
 
-def refuse(path, _turn):
+def refuse(path, _turn, _draw):
     msg = f"{path}: too dark"
     raise ImageError(msg)
 
@@ -114,7 +114,7 @@ def test_workers_that_cannot_be_started_are_told(monkeypatch):
         Workers(divide, 2)
 
 
-def wait_for_turn(path, turn):
+def wait_for_turn(path, turn, _draw):
     with turn:
         (path.parent / "begun").touch()
         if path.name == "killed":
@@ -135,7 +135,7 @@ UNCLOSED = """
     from pathlib import Path
     from streetclip.datasets.workers import Workers
 
-    def prepare(path, turn):
+    def prepare(path, turn, draw):
         return np.zeros((1, 2, 3), np.uint8)
 
     pool = Workers(prepare, 2)

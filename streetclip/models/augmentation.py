@@ -1,0 +1,160 @@
+"""Random crops, colours and mirroring of training images, by a number drawn for each visit."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import PIL.Image
+import PIL.ImageEnhance
+
+from streetclip.crops import Crop
+from streetclip.errors import ConfigError
+from streetclip.models.pixels import as_rgb
+from streetclip.models.preprocessing import FastResizeCrop, Preprocess, ResizeCrop
+from streetclip.train_options import DataOptions
+
+# Szegedy et al. 2015 (arXiv 1409.4842), section 6, as torchvision's RandomResizedCrop has it.
+_LARGEST_RATIO = 4 / 3
+_ATTEMPTS = 10
+_ENHANCERS = (PIL.ImageEnhance.Brightness, PIL.ImageEnhance.Contrast, PIL.ImageEnhance.Color)
+# What is drawn before decoding, and what after: streams of their own.
+_CROP, _FINISH = 0, 1
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A preprocess that shows an image differently at each visit: a `RandomPreprocess`.
+
+    Attributes:
+        resize_crop: Geometry of the model.
+        crop_scale: Least share of the image's area in a random crop, above 0; 1 takes the centre
+            crop instead.
+        colour_jitter: Brightness, contrast and saturation are multiplied by factors of
+            1 ± so much at most, 0..1, in random order.
+        horizontal_flip: Chance of a mirrored image, 0..1.
+        exact: Have every pixel decoded.
+    """
+
+    resize_crop: ResizeCrop
+    crop_scale: float = 1.0
+    colour_jitter: float = 0.0
+    horizontal_flip: float = 0.0
+    exact: bool = False
+
+    def drawn(self, draw: int) -> "Preprocess | DrawnCrop":
+        """Tell what is done at one visit.
+
+        Args:
+            draw: 0 to 2⁶⁴ - 1; the same gives the same pixels of an image.
+        """
+        drawn = DrawnCrop(self, draw)
+        return drawn.exactly if self.exact else drawn
+
+
+@dataclass(frozen=True)
+class DrawnCrop:
+    """What is done with an image at one visit; it tells what it needs before that is decoded.
+
+    Attributes:
+        options: What may be done.
+        draw: By which it is chosen.
+    """
+
+    options: Augmentation
+    draw: int
+
+    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
+        """Crop, resize and change one image to uint8 HWC."""
+        image = as_rgb(image)
+        crop = self.crop_of(image.width, image.height)
+        filter_ = PIL.Image.Resampling(crop.resample)
+        return self.finish(image.resize(crop.size, filter_, box=crop.box))
+
+    def exactly(self, image: PIL.Image.Image) -> np.ndarray:
+        """Do the same; where nothing but the centre is wanted, by the processor's own resize."""
+        if self.options.crop_scale < 1:
+            return self(image)
+        return self.finish(PIL.Image.fromarray(self.options.resize_crop(image)))
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Tell what is needed of an image."""
+        centre = self.options.resize_crop.crop_of(width, height)
+        if self.options.crop_scale == 1:
+            return centre
+        random = np.random.default_rng([self.draw, _CROP])
+        box = _random_box(width, height, self.options.crop_scale, random)
+        return Crop(box, centre.size, centre.resample)
+
+    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
+        """Turn what `crop_of` asked for into uint8 HWC, mirrored and with other colours."""
+        random = np.random.default_rng([self.draw, _FINISH])
+        if random.random() < self.options.horizontal_flip:
+            cropped = cropped.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
+        strength = self.options.colour_jitter
+        if strength:
+            factors = random.uniform(1 - strength, 1 + strength, len(_ENHANCERS)).tolist()
+            for index in random.permutation(len(_ENHANCERS)):
+                cropped = _ENHANCERS[index](cropped).enhance(factors[index])
+        return np.array(cropped)
+
+
+def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preprocess | Augmentation:
+    """Add to a preprocess what a training is to change at random.
+
+    Args:
+        preprocess: Of the model, exact or fast.
+        options: Of the training.
+
+    Returns:
+        `preprocess` itself, if nothing is to be changed.
+
+    Raises:
+        ConfigError: The preprocess is not a plain resize and crop.
+    """
+    chosen = {
+        flag: getattr(options, flag)
+        for flag, off in (("crop_scale", 1), ("colour_jitter", 0), ("horizontal_flip", 0))
+        if getattr(options, flag) != off
+    }
+    if not chosen:
+        return preprocess
+    if isinstance(preprocess, FastResizeCrop):
+        return Augmentation(preprocess.exact, **chosen)
+    if isinstance(preprocess, ResizeCrop):
+        return Augmentation(preprocess, **chosen, exact=True)
+    flags = ", ".join(f"--{flag} {value:g}" for flag, value in chosen.items())
+    msg = (
+        f"{flags}: the model's images are prepared by {type(preprocess).__name__}; expected a "
+        "plain resize and crop, which alone can be changed at random. Leave these flags out, or "
+        "take a model with images of one size."
+    )
+    raise ConfigError(msg)
+
+
+def _random_box(
+    width: int, height: int, least_share: float, random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Draw left, top, right, bottom of a crop: first its area and shape, then where it lies.
+
+    The largest centre crop of a shape allowed, if ten draws of area and shape do not fit.
+    """
+    areas = random.uniform(least_share, 1, _ATTEMPTS) * width * height
+    longest = math.log(_LARGEST_RATIO)
+    ratios = np.exp(random.uniform(-longest, longest, _ATTEMPTS))
+    across, down = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
+    fits = np.flatnonzero((across <= width) & (down <= height))
+    if not len(fits):
+        side = (min(width, height * _LARGEST_RATIO), min(height, width * _LARGEST_RATIO))
+        return _placed(side, (width, height), (0.5, 0.5))
+    side = (float(across[fits[0]]), float(down[fits[0]]))
+    left, top = random.random(2).tolist()
+    return _placed(side, (width, height), (left, top))
+
+
+def _placed(
+    size: tuple[float, float], whole: tuple[int, int], where: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """The box of this size in the whole, so much of the room that is left to its upper left."""
+    left, top = ((of - side) * share for side, of, share in zip(size, whole, where, strict=True))
+    # Rounding must not lead beyond.
+    return left, top, min(left + size[0], whole[0]), min(top + size[1], whole[1])
