@@ -12,7 +12,7 @@ import math
 import shlex
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +65,38 @@ def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, A
         {'num_epochs': 10, 'learning_rate': 0.001, 'weight_decay': 0.05}
     """
     path = _path(name_or_path)
-    values = _read(path)
+    return read_settings(_read(path), config_class, str(path))
+
+
+def read_settings(
+    values: Mapping[str, Any], config_class: type[JobConfig], where: str
+) -> dict[str, Any]:
+    """Check plain values, as `JobConfig.to_dict` gives them, and type them as fields of a config.
+
+    Args:
+        values: By name; not to be trusted.
+        config_class: Whose fields they are to be.
+        where: They come from, for messages.
+
+    Raises:
+        ConfigError: A name is no field's, or a value is not of its type or out of its range.
+    """
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     hints = typing.get_type_hints(config_class)
-    for name in values:
+    checked = {}
+    for name, value in values.items():
         if name not in fields:
-            msg = f"{path}: {shown(name)} is no setting of {config_class.kind}"
+            msg = f"{where}: {shown(name)} is no setting of {config_class.kind}"
             raise ConfigError(msg + _nearest(name, fields))
-        values[name] = _checked(f"{path}: {name}", values[name], hints[name], fields[name])
-    typed = from_parameters(config_class, values)
+        checked[name] = _checked(f"{where}: {name}", value, hints[name], fields[name])
+    typed = from_parameters(config_class, checked)
     for name, value in typed.items():
         try:
             check_bounds(fields[name], value)
         except ConfigError as error:
-            msg = f"{path}: {error}"
+            msg = f"{where}: {error}"
             raise ConfigError(msg) from None
-    return {name: typed[name] for name in values}
+    return {name: typed[name] for name in checked}
 
 
 def save_config(config: JobConfig, path: Path) -> None:
