@@ -24,6 +24,9 @@ TRAINING: Final = "training"
 MOST_SHOWN: Final = 6
 """Trainings over one another; there are no more colours that all tell apart."""
 
+HOLDOUT: Final = "holdout_"
+"""Prefix of the columns of `Curves.epochs` on countries that are held out of training."""
+
 Training = dict[str, Any]
 """One row of `store.list_trainings`; None where something is missing."""
 
@@ -109,7 +112,8 @@ class Curves:
 
         A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
         val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
-        num_correct and n.
+        num_correct and n; the latter five of countries held out of training too, as
+        holdout_accuracy and so on (NaN where there are none).
         """
         wide = pd.DataFrame(
             {
@@ -118,14 +122,10 @@ class Curves:
             }
         )
         wide = wide.dropna(how="all").sort_index().reset_index()
-        is_counted = (wide["n"] > 0) & wide["num_correct"].between(0, wide["n"])
-        low, high = wilson_interval(
-            wide["num_correct"].where(is_counted, 0), wide["n"].where(is_counted, 1)
-        )
         return wide.assign(
             train_loss=_mean_losses(self["loss"], wide["step"].tolist()),
-            low=pd.Series(low, wide.index).where(is_counted),
-            high=pd.Series(high, wide.index).where(is_counted),
+            **_ends(wide, ""),
+            **_ends(wide, HOLDOUT),
         )
 
 
@@ -134,7 +134,21 @@ _OF_VALIDATIONS: Final = {
     "val_country_accuracy": "accuracy",
     "val_num_correct": "num_correct",
     "val_num_images": "n",
+    "holdout_country_accuracy": f"{HOLDOUT}accuracy",
+    "holdout_num_correct": f"{HOLDOUT}num_correct",
+    "holdout_num_images": f"{HOLDOUT}n",
 }
+
+
+def _ends(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
+    """The Wilson intervals of an accuracy, where its counts are known and can be."""
+    correct, n = wide[f"{prefix}num_correct"], wide[f"{prefix}n"]
+    is_counted = (n > 0) & correct.between(0, n)
+    ends = wilson_interval(correct.where(is_counted, 0), n.where(is_counted, 1))
+    return {
+        f"{prefix}{name}": pd.Series(end, wide.index).where(is_counted)
+        for name, end in zip(("low", "high"), ends, strict=True)
+    }
 
 
 class _Reader:
@@ -224,6 +238,12 @@ def best(training: Training) -> Best | None:
         return None
     texts = [str(said.get(each) or "") for each in ("reason", "checkpoint", "sha256")]
     return Best(epoch, step, *texts)
+
+
+def stop_reason(training: Training) -> str:
+    """Why a training ended before its last epoch, in its own words; "" where it did not."""
+    said = training["best"]
+    return str(said.get("stop_reason") or "") if isinstance(said, Mapping) else ""
 
 
 def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:

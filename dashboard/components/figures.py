@@ -63,7 +63,7 @@ def headline(report: Report, against: Against | None = None) -> None:
             _BOOTSTRAP,
         ),
     ):
-        below = "" if against is None else _share_delta(getattr(against, name))
+        below = "" if against is None else share_delta(getattr(against, name))
         more = f"{_DELTA_HELP}{method}" if below else ""
         with column:
             _accuracy(label, accuracy, help_text + more, below)
@@ -86,19 +86,20 @@ def _accuracy(label: str, accuracy: Accuracy, help_text: str, below: str) -> Non
     figure(label, formats.share(accuracy.value), beside, " · ".join(under), help_text, below)
 
 
-def _share_delta(delta: Delta) -> str:
+def share_delta(delta: Delta, against: str = "the baseline") -> str:
+    """A difference of shares and its interval, as `figure` takes it for `below`."""
     ends = formats.points_interval(delta.low, delta.high)
-    return _delta(delta, f"{formats.points(delta.value)}{formats.NBSP}pp", ends)
+    return _delta(delta, f"{formats.points(delta.value)}{formats.NBSP}pp", ends, against)
 
 
-def _delta(delta: Delta, value: str, ends: str) -> str:
+def _delta(delta: Delta, value: str, ends: str, against: str = "the baseline") -> str:
     """The difference in the colour of its direction, where it has one."""
     if delta.value is None:
         return ""
     direction = "sc-better" if delta.value > 0 else "sc-worse"
     css = direction if delta.is_clear else "sc-unclear"
     return markup.tag(
-        "div", markup.tag("strong", value), f" {ends} against the baseline", css=f"sc-delta {css}"
+        "div", markup.tag("strong", value), f" {ends} against {against}", css=f"sc-delta {css}"
     )
 
 

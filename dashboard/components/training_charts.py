@@ -11,11 +11,12 @@ import streamlit as st
 from dashboard import formats
 from dashboard.components import charts, markup, vega
 from dashboard.components.vega import Spec
-from dashboard.trainings import Best, Curves
+from dashboard.trainings import HOLDOUT, Best, Curves
 
 _SMALL_HEIGHT: Final = 210
 _TITLES: Final = {"step": "optimizer steps", "epoch": "epochs"}
 _CHOSEN: Final = "chosen"
+_DOTTED: Final = (2, 3)
 
 
 class Shown(NamedTuple):
@@ -143,8 +144,8 @@ def _loss(plane: _Plane) -> None:
     if not _has_numbers(training, validation):
         return
     layers = [
-        *_line(training, plane, y, width=1.2, opacity=0.75 if len(plane.shown) == 1 else 0.5),
-        *_line(validation, plane, y, width=2.2, dots=True),
+        *_line(training, plane, y, strokeWidth=1.2, opacity=0.75 if len(plane.shown) == 1 else 0.5),
+        *_line(validation, plane, y, strokeWidth=2.2, dots=True),
         *_latest(pd.concat([training, validation]), plane, y),
         *_chosen(plane),
     ]
@@ -161,7 +162,35 @@ def _accuracy(plane: _Plane) -> None:
     rows = _accuracy_rows(plane)
     if not _has_numbers(rows):
         return
-    band = vega.layer(
+    held_out = _accuracy_rows(plane, HOLDOUT)
+    layers = [
+        _band(rows, plane, y),
+        *_line(rows, plane, y, strokeWidth=2.2, dots=True, more=_COUNTED),
+        *_latest(rows, plane, y, more=_COUNTED),
+        *([] if held_out.empty else _held_out(held_out, plane, y)),
+        *_chosen(plane),
+    ]
+    ends = f"{_latest_text(rows)} {_latest_text(held_out)}".strip()
+    text = f"Validation country accuracy by {plane.axis}. {ends}"
+    vega.draw(layers, key="training_accuracy", alt_text=text)
+    dotted = "" if held_out.empty else " Dotted: images of countries held out of training."
+    markup.remark(
+        "Zero-shot, among the countries of both manifests, after each epoch; an unreadable image "
+        f"is wrong. Band: Wilson 95 %.{dotted}{_chosen_words(plane.shown)}"
+    )
+
+
+def _held_out(rows: pd.DataFrame, plane: _Plane, y: dict[str, Any]) -> list[Spec]:
+    return [
+        _band(rows, plane, y),
+        *_line(rows, plane, y, strokeWidth=1.6, strokeDash=_DOTTED, dots=True, more=_COUNTED),
+        *_latest(rows, plane, y, more=_COUNTED),
+    ]
+
+
+def _band(rows: pd.DataFrame, plane: _Plane, y: dict[str, Any]) -> Spec:
+    """The interval around a line."""
+    return vega.layer(
         rows,
         "area",
         where="isValid(datum.low)",
@@ -172,18 +201,6 @@ def _accuracy(plane: _Plane) -> None:
         fill=plane.by_training(),
         color=None,
     )
-    layers = [
-        band,
-        *_line(rows, plane, y, width=2.2, dots=True, more=_COUNTED),
-        *_latest(rows, plane, y, more=_COUNTED),
-        *_chosen(plane),
-    ]
-    text = f"Validation country accuracy by {plane.axis}. {_latest_text(rows)}"
-    vega.draw(layers, key="training_accuracy", alt_text=text)
-    markup.remark(
-        "Zero-shot, among the countries of both manifests, after each epoch; an unreadable image "
-        f"is wrong. Band: Wilson 95 %.{_chosen_words(plane.shown)}"
-    )
 
 
 def _single(plane: _Plane, of: _Curve) -> None:
@@ -191,7 +208,7 @@ def _single(plane: _Plane, of: _Curve) -> None:
     if not _has_numbers(rows):
         return
     y = {"title": of.unit, "scale": {"zero": of.from_zero}, "axis": of.axis}
-    layers = [*_line(rows, plane, y, width=1.5), *_latest(rows, plane, y)]
+    layers = [*_line(rows, plane, y, strokeWidth=1.5), *_latest(rows, plane, y)]
     text = f"{of.title} by {plane.axis}. {_latest_text(rows)}"
     vega.draw(layers, key=f"training_{of.name}", alt_text=text, height=_SMALL_HEIGHT)
     markup.remark(of.remark)
@@ -216,9 +233,15 @@ def _rows(plane: _Plane, name: str, what: str) -> pd.DataFrame:
     return rows.assign(value_label=[_number(value) for value in rows["value"].tolist()])
 
 
-def _accuracy_rows(plane: _Plane) -> pd.DataFrame:
-    frames = [each.curves.epochs.rename(columns={"accuracy": "value"}) for each in plane.shown]
-    rows = charts.in_per_cent(_named(plane, "accuracy", frames))
+def _accuracy_rows(plane: _Plane, prefix: str = "") -> pd.DataFrame:
+    """The validations, all images or, without those that have none, of held-out countries."""
+    names = {f"{prefix}{name}": name for name in ("accuracy", "low", "high", "n")}
+    frames = [each.curves.epochs[["step", "epoch", *names]] for each in plane.shown]
+    if prefix:
+        frames = [each.dropna(subset=f"{prefix}accuracy") for each in frames]
+    frames = [each.rename(columns=names | {f"{prefix}accuracy": "value"}) for each in frames]
+    what = "accuracy on held-out countries" if prefix else "accuracy"
+    rows = charts.in_per_cent(_named(plane, what, frames))
     return rows.rename(columns={"label": "value_label"})
 
 
@@ -253,14 +276,12 @@ def _line(
     plane: _Plane,
     y: dict[str, Any],
     *,
-    width: float,
-    opacity: float = 1.0,
     dots: bool = False,
     more: tuple[tuple[str, str], ...] = (),
+    **mark: Any,
 ) -> list[Spec]:
-    """A line for each training; what is pointed at are its points, drawn or not."""
+    """A line for each training, `mark` its looks; pointed at are its points, drawn or not."""
     x, value, colour = plane.x(), vega.quantity("value", **y), plane.by_training()
-    mark = {"strokeWidth": width, "opacity": opacity}
     point = {"filled": True, "size": 36, "opacity": 1 if dots else 0}
     return [
         vega.layer(rows, "line", mark=mark, x=x, y=value, stroke=colour, color=None),

@@ -22,7 +22,7 @@ from streetclip.store import (
 )
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import wilson
-from tests.dashboard.training_records import NUM_VAL, Trainings, label, points, spec
+from tests.dashboard.training_records import NUM_HELD_OUT, NUM_VAL, Trainings, label, points, spec
 from tests.dashboard.worlds import HOSTILE, World
 
 
@@ -160,6 +160,79 @@ class TestOneTraining:
         assert "none is recorded" in text_of(page)
 
 
+class TestCountriesHeldOut:
+    def test_the_headline_has_their_accuracy_and_its_change(self, open_page, written):
+        written.add(rows=points(held_out=(12, 4, 5)))
+        (low, high), text = wilson(4, NUM_HELD_OUT), text_of(open_page())
+        assert (
+            f"Held-out country accuracy 25.0 % {100 * low:.1f}–{100 * high:.1f} "
+            f"n = 16 · epoch 1 −50.0 pp" in text.replace("\xa0", " ")
+        )
+        assert "against before training" in text
+        assert "Images per second 35" not in text  # its chart is there
+
+    @pytest.mark.parametrize(
+        ("after", "css"), [(4, "sc-worse"), (10, "sc-unclear"), (16, "sc-better")]
+    )
+    def test_a_change_has_the_colour_of_its_direction_and_is_grey_where_chance_explains_it(
+        self, open_page, written, after, css
+    ):
+        written.add(rows=points(held_out=(12, after, 5)))
+        drawn = " ".join(each.proto.body for each in open_page().get("html"))
+        assert f"sc-delta {css}" in drawn
+
+    def test_the_table_has_them_beside_the_other_images(self, open_page, written):
+        written.add(rows=points(held_out=(12, 4, 5)))
+        table = epoch_table(open_page())
+        assert table["holdout_accuracy"].tolist() == pytest.approx([75.0, 25.0, 31.25])
+        assert table["holdout_n"].tolist() == [NUM_HELD_OUT] * 3
+        low, high = wilson(5, NUM_HELD_OUT)
+        assert table["holdout_interval"][2] == f"{100 * low:.1f}–{100 * high:.1f}"
+        assert table["accuracy"].tolist() == pytest.approx([7.5, 50.0, 42.5])
+
+    def test_a_dotted_line_is_theirs(self, open_page, written, monkeypatch):
+        written.add(rows=points(held_out=(12, 4, 5)))
+        specs = []
+        monkeypatch.setattr(st, "vega_lite_chart", lambda spec, **_: specs.append(spec))
+        assert "Dotted: images of countries held out" in text_of(open_page())
+        (dotted,) = (
+            each
+            for each in specs[1]["layer"]
+            if each["mark"]["type"] == "line" and each["mark"].get("strokeDash")
+        )
+        rows = specs[1]["datasets"][dotted["data"]["name"]]
+        assert rows["value"].tolist() == pytest.approx([75.0, 25.0, 31.25])
+
+    def test_the_chart_says_them_in_words_and_is_valid(self, open_page, written):
+        written.add(rows=points(held_out=(12, 4, 5)))
+        chart = open_page().get("vega_lite_chart")[1].proto
+        alt.LayerChart.from_dict(json.loads(chart.spec))
+        assert "accuracy on held-out countries 31.2 % at step 6" in chart.alt.replace("\xa0", " ")
+
+    def test_a_training_without_any_is_as_before(self, open_page, written):
+        written.add()
+        page = open_page()
+        assert "eld-out" not in text_of(page)
+        assert "held out" not in text_of(page)
+        assert not [name for name in epoch_table(page) if name.startswith("holdout")]
+
+    def test_one_with_and_one_without_are_laid_over_one_another(self, open_page, written):
+        written.add(rows=points(held_out=(12, 4, 5)), name="with")
+        written.add(name="without")
+        page = open_page(training=["1", "2"])
+        assert not page.exception
+        table = epoch_table(page)
+        assert table["holdout_accuracy"].notna().tolist() == [True] * 3 + [False] * 3
+
+    def test_counts_that_are_missing_leave_the_accuracy_alone(self, open_page, written):
+        rows = [row for row in points(held_out=(12, 4, 5)) if not row[2].startswith("holdout_num")]
+        written.add(rows=rows)
+        page = open_page()
+        assert not page.exception
+        assert "Held-out country accuracy 25.0 %" in text_of(page).replace("\xa0", " ")
+        assert "against before training" not in text_of(page)
+
+
 class TestOddPoints:
     def test_one_point_is_drawn_as_a_dot(self, open_page, written, monkeypatch):
         written.add("running", [(1, 0.1, "loss", 3.5)], best=False)
@@ -275,6 +348,15 @@ class TestStates:
         text = text_of(open_page())
         assert f"Training {label(1)} failed out of memory Resume it" in text
 
+    def test_one_that_ended_early_says_why(self, open_page, written):
+        written.add(why="no better for 2 epochs")
+        text = text_of(open_page())
+        assert f"Training {label(1)} ended before its last epoch: no better for 2 epochs." in text
+
+    def test_one_that_ended_in_time_says_nothing_of_it(self, open_page, written):
+        written.add()
+        assert "before its last epoch" not in text_of(open_page())
+
     def test_an_interrupted_one_says_how_to_go_on(self, open_page, written):
         written.add("failed", error="out of memory")
         written.add("interrupted")
@@ -318,7 +400,7 @@ class TestStates:
 
     def test_hostile_texts_are_drawn_as_texts(self, open_page, written):
         for state in ("failed", "interrupted", "running", "done"):
-            written.add(state, text=HOSTILE, error=HOSTILE)
+            written.add(state, text=HOSTILE, error=HOSTILE, why=HOSTILE)
         for wanted in ("1", "2", "3", "4", ["1", "2", "3", "4"]):
             page = open_page(training=wanted)
             assert not page.exception

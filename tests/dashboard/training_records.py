@@ -15,7 +15,11 @@ NUM_VAL = 40
 LOSSES = {2: 4.0, 3: 1.0, 5: 2.0, 6: 0.5, 7: 0.25}
 
 
-def points(num_epochs=2, *, correct=(3, 20, 17)):
+NUM_HELD_OUT = 16
+
+
+def points(num_epochs=2, *, correct=(3, 20, 17), held_out=None):
+    """A training's points; `held_out`: images of held-out countries that are right, by epoch."""
     made = []
     for step, loss in LOSSES.items():
         values = {"loss": loss, "lr": 1e-4 * step, "images_per_s": 30.0 + step}
@@ -24,6 +28,9 @@ def points(num_epochs=2, *, correct=(3, 20, 17)):
     for epoch in range(num_epochs + 1):
         values = {"val_loss": 3.0 - epoch, "val_country_accuracy": correct[epoch] / NUM_VAL}
         values |= {"val_num_correct": correct[epoch], "val_num_images": NUM_VAL}
+        if held_out:
+            values |= {"holdout_country_accuracy": held_out[epoch] / NUM_HELD_OUT}
+            values |= {"holdout_num_correct": held_out[epoch], "holdout_num_images": NUM_HELD_OUT}
         made += [(3 * epoch, epoch, name, value) for name, value in values.items()]
     return sorted(made)
 
@@ -48,12 +55,14 @@ class Trainings:
     def __init__(self, path):
         self.path = path
 
-    def add(self, state="done", rows=None, *, best=True, error=None, text="", **changes):
+    def add(self, state="done", rows=None, *, best=True, error=None, text="", why="", **changes):
         with open_store(self.path) as store:
             training = start_training(store, spec(text, **changes))
             log_training_points(store, training, points() if rows is None else rows)
             if best:
-                set_training_best(store, training, self.best(text))
+                set_training_best(
+                    store, training, self.best(text) | ({"stop_reason": why} if why else {})
+                )
             set_training_state(store, training, state, error)
         return training
 
