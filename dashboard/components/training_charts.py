@@ -153,7 +153,7 @@ def _loss(plane: _Plane) -> None:
     vega.draw(layers, key="training_loss", alt_text=text)
     markup.remark(
         "Thin: training loss, each point the mean of its steps. With points: validation loss, "
-        f"after each epoch, in groups of the batch size.{_chosen_words(plane.shown)}"
+        f"after each epoch, in groups as large as a step contrasts.{_chosen_words(plane.shown)}"
     )
 
 

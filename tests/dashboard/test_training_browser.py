@@ -17,7 +17,7 @@ def served(tmp_path_factory):
     """A dashboard, and the trainings that it shows: one done, one running, one hostile."""
     folder = tmp_path_factory.mktemp("trainings")
     written = Trainings(folder / "streetclip.db")
-    written.add()
+    written.add(rows=points(held_out=(12, 4, 5)), why="no better for 2 epochs")
     written.add("running")
     written.add("failed", text=HOSTILE, error=HOSTILE)
     with serve(written.path, folder) as address:
