@@ -76,8 +76,8 @@ class Sampler:
 
 def _quotas(size_C: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:
     """Share as many places as there are images out, by largest remainder."""
-    weight_C = size_C ** (1 / temperature)
-    exact_C = size_C.sum() * weight_C / weight_C.sum()
+    weight_C = size_C.astype(np.float64) ** (1 / temperature)
+    exact_C = weight_C * float(size_C.sum() / weight_C.sum())
     quota_C = np.floor(exact_C).astype(np.int64)
     num_left = int(size_C.sum() - quota_C.sum())
     quota_C[np.argsort(quota_C - exact_C, kind="stable")[:num_left]] += 1

@@ -88,6 +88,38 @@ class UpperHalf:
         return np.asarray(cropped)
 
 
+class Painted:
+    """A random preprocess that paints the number drawn into the second and third channel."""
+
+    def drawn(self, draw):
+        def paint(image):
+            pixels = np.array(image)
+            pixels[..., 1:] = divmod(draw % 2**16, 256)
+            return pixels
+
+        return paint
+
+
+class UpperShare:
+    """A random preprocess that wants as many rows as were drawn."""
+
+    def drawn(self, draw):
+        return Rows(draw)
+
+
+class Rows:
+    """A fast preprocess that wants the uppermost rows of an image, as one."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def crop_of(self, width, _height):
+        return Crop((0, 0, width, self.count), (width, 1), Image.Resampling.BOX)
+
+    def finish(self, cropped):
+        return np.asarray(cropped)
+
+
 @pytest.fixture
 def paths(tmp_path):
     """Eleven images of 5 × 4 pixels whose first channel is their index; 3 and 4 are unreadable."""
@@ -202,6 +234,32 @@ def test_on_the_cpu_decoding_rests_while_the_caller_computes(paths, tmp_path):
     time.sleep(0.1)
     assert preprocess.indices() == [0, 1, 2]
     assert [batch.indices_B.tolist() for batch in batches] == [[2], [5], [6, 7], [8, 9], [10]]
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+def test_each_visit_is_prepared_by_its_own_draw(paths, num_workers):
+    order = [7, 2, 7, 3, 10, 2]
+    draws = np.array([258, 2**64 - 1, 5, 6, 7, 65534], np.uint64)
+    batches = list(
+        iterate_batches(
+            paths, Painted(), batch_size=4, num_workers=num_workers, order=order, draws=draws
+        )
+    )
+    assert [batch.indices_B.tolist() for batch in batches] == [[7, 2, 7], [10, 2]]
+    assert list(batches[0].errors) == [3]
+    seen = torch.cat([batch.pixels_BCHW for batch in batches])[:, :, 0, 0].tolist()
+    assert seen == [[7, 1, 2], [2, 255, 255], [7, 0, 5], [10, 0, 7], [2, 255, 254]]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_what_a_draw_needs_alone_is_decoded(paths, num_workers):
+    draws = np.array([1, 3, 4], np.uint64)
+    (batch,) = iterate_batches(
+        paths, UpperShare(), batch_size=3, num_workers=num_workers, order=[6, 6, 8], draws=draws
+    )
+    assert batch.pixels_BCHW.shape == (3, 3, 1, 5)
+    # The third channel counts the rows: the mean of 0; of 0, 1, 2; and of 0 to 3, rounded.
+    assert batch.pixels_BCHW[:, 2, 0, 4].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

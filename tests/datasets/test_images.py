@@ -1,7 +1,6 @@
 import contextlib
 import io
 import os
-import struct
 import threading
 import time
 import warnings
@@ -13,24 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from streetclip.crops import Crop
 from streetclip.datasets import images
 from streetclip.datasets.images import (
-    decode_crop,
     decode_image,
     resolve_image_path,
     resolve_image_paths,
 )
 from streetclip.errors import ImageError
-
-WIDTH, HEIGHT = 37, 23
-
-
-@pytest.fixture
-def photo():
-    """An image without symmetry, so that no turn or swapped axis goes unseen."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return Image.fromarray(np.stack([x * 6, y * 10, x * y % 256], axis=-1).astype(np.uint8))
+from tests.datasets.photos import GREY_16, HEIGHT, MODES, WIDTH, error_of, png, watch_sizes
 
 
 def transformers_reference(path):
@@ -38,33 +27,6 @@ def transformers_reference(path):
     with warnings.catch_warnings(), Image.open(path) as image:
         warnings.simplefilter("ignore")
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-
-
-def error_of(path):
-    with pytest.raises(ImageError) as caught:
-        decode_image(path)
-    return str(caught.value)
-
-
-MODES = {
-    "rgb.jpg": "RGB",
-    "grey.jpg": "L",
-    "cmyk.jpg": "CMYK",
-    "rgb.png": "RGB",
-    "rgba.png": "RGBA",
-    "grey_alpha.png": "LA",
-    "palette.png": "P",
-    "black_and_white.png": "1",
-    "rgb.webp": "RGB",
-    "rgba.webp": "RGBA",
-    "rgb.bmp": "RGB",
-    "palette.gif": "P",
-    "rgb.tiff": "RGB",
-    "cmyk.tiff": "CMYK",
-    "ycbcr.tiff": "YCbCr",
-    "rgb.ppm": "RGB",
-    "grey.pgm": "L",
-}
 
 
 @pytest.mark.parametrize(("name", "mode"), MODES.items())
@@ -131,9 +93,6 @@ def test_damaged_notes_do_not_cost_the_photo(tmp_path, photo):
     assert decode_image(tmp_path / "a.jpg").size == (WIDTH, HEIGHT)
 
 
-GREY_16 = np.array([[0, 255, 256], [32768, 40000, 65535]], np.uint16)
-
-
 @pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.pgm"])
 def test_16_bit_grey_is_scaled_not_clipped(tmp_path, name):
     path = tmp_path / name
@@ -143,17 +102,6 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path, name):
         Image.fromarray(GREY_16).save(path)
     expected = np.repeat([[[0], [0], [1]], [[128], [156], [255]]], 3, axis=-1)
     np.testing.assert_array_equal(np.asarray(decode_image(path)), expected)
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width, height, depth, colour, data):
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    )
 
 
 def test_16_bit_colour_keeps_its_high_byte(tmp_path):
@@ -293,27 +241,6 @@ def test_the_limit_is_that_of_the_documentation():
 # Reduced, for looking at
 
 
-@pytest.fixture
-def large_photo():
-    """As `photo`, of 3 megapixels: 24 shades across, and colours that run down."""
-    y, x = np.mgrid[:1365, :2201]
-    pixels = np.stack([x // 92 * 10, y // 6, (x + y) // 15], axis=-1)
-    return Image.fromarray(pixels.astype(np.uint8))
-
-
-def watch_sizes(monkeypatch):
-    """Collects the sizes at which images are decoded."""
-    sizes = []
-    to_rgb = images._to_rgb
-
-    def watched(image, where):
-        sizes.append(image.size)
-        return to_rgb(image, where)
-
-    monkeypatch.setattr(images, "_to_rgb", watched)
-    return sizes
-
-
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_reduced_photo_looks_like_the_whole_one(tmp_path, large_photo, name, orientation):
@@ -360,151 +287,6 @@ def test_what_cannot_be_decoded_is_told_alike_when_reduced(tmp_path, large_photo
         with pytest.raises(ImageError) as caught:
             decode_image(tmp_path / name, max_side=480)
         assert str(caught.value) == error_of(tmp_path / name)
-
-
-# A part, resized, for a model to see
-
-
-def left_third(size):
-    """Wants the left third of an image but for its uppermost tenth, to a size."""
-
-    def crop_of(width, height):
-        return Crop((0, height / 10, width / 3, height), size, Image.Resampling.BICUBIC)
-
-    return crop_of
-
-
-def drift(path, crop_of, reference=None):
-    """Mean difference from the part of the whole image, in grey levels."""
-    whole = decode_image(path) if reference is None else reference
-    crop = crop_of(*whole.size)
-    expected = np.asarray(whole.resize(crop.size, Image.Resampling(crop.resample), crop.box))
-    found = decode_crop(path, crop_of)
-    assert (found.mode, found.size) == ("RGB", crop.size)
-    return np.abs(np.asarray(found).astype(int) - expected).mean()
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tiff", "a.webp"])
-def test_a_part_lies_where_it_does_in_the_upright_image(tmp_path, photo, name, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo.save(tmp_path / name, exif=exif)
-    assert drift(tmp_path / name, left_third((9, 14))) < 0.5  # the order of rounding
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_part_of_a_reduced_jpeg_is_nearly_that_of_the_whole(
-    tmp_path, large_photo, progressive, orientation
-):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "a.jpg"
-    large_photo.save(path, exif=exif, quality=90, progressive=progressive)
-    # 8 pixels across become one, and more; sides of 2201 and 1365 are no multiples of 4.
-    assert drift(path, left_third((57, 40))) < 1.2
-
-
-@pytest.mark.parametrize("mode", ["L", "CMYK"])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_reduced_jpeg_may_be_grey_or_cmyk(tmp_path, large_photo, mode, progressive):
-    path = tmp_path / "a.jpg"
-    large_photo.convert(mode).save(path, quality=90, progressive=progressive)
-    assert drift(path, left_third((57, 40))) < 1.2
-
-
-@pytest.mark.parametrize(("name", "mode"), MODES.items())
-def test_every_kind_of_file_gives_its_part(tmp_path, photo, name, mode):
-    photo.convert(mode).save(tmp_path / name)
-    assert drift(tmp_path / name, left_third((9, 14))) == 0
-
-
-def test_16_bit_grey_gives_its_part(tmp_path):
-    Image.fromarray(np.tile(GREY_16, (20, 20))).save(tmp_path / "a.png")
-    assert drift(tmp_path / "a.png", left_third((7, 5))) == 0
-
-
-@pytest.mark.parametrize(
-    ("size", "scale"), [((733, 1228), 1), ((200, 300), 1), ((180, 300), 2), ((91, 100), 4)]
-)
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_a_jpeg_is_decoded_no_larger_than_its_part_needs(
-    tmp_path, large_photo, monkeypatch, size, scale, orientation
-):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    upright = large_photo if orientation == 1 else large_photo.transpose(Image.Transpose.ROTATE_90)
-    upright.save(tmp_path / "a.jpg", exif=exif)
-    sizes = watch_sizes(monkeypatch)
-    decode_crop(tmp_path / "a.jpg", left_third(size))
-    assert sizes == [tuple(-(-side // scale) for side in upright.size)]
-
-
-def test_a_part_of_a_strip_or_a_single_pixel_can_be_had(tmp_path):
-    for number, size in enumerate([(9000, 2), (2, 9000), (1, 1)]):
-        path = tmp_path / f"{number}.jpg"
-        Image.new("RGB", size, (10, 200, 30)).save(path)
-        assert drift(path, left_third((9, 14))) == 0
-
-
-def test_what_cannot_be_decoded_is_told_alike_of_a_part(tmp_path, large_photo):
-    for name, content in {"text.jpg": b"<html>", "empty.jpg": b""}.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "bomb.png").write_bytes(png(20_000, 20_000, 8, 2, b"never read"))
-    for name, progressive in {"cut.jpg": False, "cut_progressive.jpg": True}.items():
-        large_photo.save(tmp_path / name, progressive=progressive)
-        whole = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
-    for path in [*tmp_path.iterdir(), tmp_path / "missing.jpg"]:
-        with pytest.raises(ImageError) as caught:
-            decode_crop(path, left_third((57, 40)))
-        assert str(caught.value) == error_of(path)
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_no_damage_to_a_part_raises_anything_but_an_image_error(tmp_path, large_photo, seed):
-    rng = np.random.default_rng(seed)
-    path = tmp_path / ["a.jpg", "a.png", "a.tiff"][seed % 3]
-    large_photo.resize((300, 200)).save(path, progressive=seed % 2 == 0)
-    content = bytearray(path.read_bytes())
-    for position in rng.integers(0, len(content), 12):
-        content[position] = rng.integers(256)
-    path.write_bytes(content)
-    with contextlib.suppress(ImageError):
-        assert decode_crop(path, left_third((9, 14))).size == (9, 14)
-
-
-class Turns:
-    """Counts how often it is taken, and whether it is held."""
-
-    count, is_held = 0, False
-
-    def __enter__(self):
-        self.count, self.is_held = self.count + 1, True
-
-    def __exit__(self, *_):
-        self.is_held = False
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "count"),
-    [
-        ("a.png", {}, 1),
-        ("a.jpg", {"progressive": True}, 1),  # all its waves are held in memory
-        ("a.jpg", {}, 0),  # reduced, it is small
-    ],
-)
-def test_a_turn_is_held_while_a_large_image_is_in_memory(
-    tmp_path, large_photo, monkeypatch, name, options, count
-):
-    large_photo.save(tmp_path / name, **options)
-    monkeypatch.setattr(images, "_LARGE_PIXELS", 1_000_000)
-    turns, held = Turns(), []
-    to_rgb = images._to_rgb
-    monkeypatch.setattr(images, "_to_rgb", lambda *of: (held.append(turns.is_held), to_rgb(*of))[1])
-    decode_crop(tmp_path / name, left_third((57, 40)), turn=turns)
-    assert (turns.count, held) == (count, [count == 1])
 
 
 # Several threads
