@@ -3,16 +3,15 @@
 Started by torchrun, several processes share the images; the first one does all the rest.
 """
 
-import contextlib
 import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
-from jobs.record import Job, recorded
+from jobs.record import Job, recorded_once
 from jobs.report import metrics_table
-from streetclip.config import EvaluateConfig, JobConfig
+from streetclip.config import EvaluateConfig
 from streetclip.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -28,15 +27,7 @@ def build_parser() -> OneLineParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), EvaluateConfig, argv, _evaluate, record=_record)
-
-
-def _record(config: JobConfig) -> contextlib.AbstractContextManager[Job]:
-    """Of several processes that torchrun starts, the first one keeps the record and speaks."""
-    if Ranks.from_environment(os.environ).is_first:
-        return recorded(config)
-    logging.getLogger().setLevel(logging.WARNING)
-    return Job(config.db, None)
+    return run_job(build_parser(), EvaluateConfig, argv, _evaluate, record=recorded_once)
 
 
 def _evaluate(config: EvaluateConfig, job: Job) -> None:

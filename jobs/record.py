@@ -27,6 +27,7 @@ from streetclip.errors import (
     shown,
 )
 from streetclip.processes import current_process, raise_interrupt
+from streetclip.ranks import Ranks
 
 if TYPE_CHECKING:
     from streetclip.store import JobState, JobTicket
@@ -192,6 +193,24 @@ def recorded(config: JobConfig) -> Iterator[Job]:
         can_interrupt = stack.enter_context(_terminations_interrupt())
         job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
         yield stack.enter_context(job)
+
+
+@contextlib.contextmanager
+def recorded_once(config: JobConfig) -> Iterator[Job]:
+    """Run a job with its record; of several processes that torchrun starts, the first keeps it.
+
+    The others only say what is wrong.
+
+    Raises:
+        Exception: As `recorded`.
+    """
+    if Ranks.from_environment(os.environ).is_first:
+        with recorded(config) as job:
+            yield job
+        return
+    logging.getLogger().setLevel(logging.WARNING)
+    with _terminations_interrupt():
+        yield Job(config.db, None)
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":

@@ -1,13 +1,20 @@
-"""Train a model on images and their captions: checkpoints into --output_dir, curves into --db."""
+"""Train a model on images and their captions: checkpoints into --output_dir, curves into --db.
 
+Started by torchrun, several processes share the images of each step; the first one writes.
+"""
+
+import contextlib
 import logging
+import os
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
-from jobs.record import Job
+from jobs.record import Job, recorded_once
 from streetclip.config import TrainConfig
+from streetclip.ranks import Ranks
+from streetclip.recipes import reproduce_command
 
 if TYPE_CHECKING:
     from streetclip.training.results import EpochRecord, TrainingResult
@@ -22,7 +29,7 @@ def build_parser() -> OneLineParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), TrainConfig, argv, _train)
+    return run_job(build_parser(), TrainConfig, argv, _train, record=recorded_once)
 
 
 def _train(config: TrainConfig, job: Job) -> None:
@@ -30,46 +37,62 @@ def _train(config: TrainConfig, job: Job) -> None:
     from streetclip.datasets.images import check_image_dir
     from streetclip.datasets.manifest import read_manifest
     from streetclip.demo import is_drawn
+    from streetclip.distributed import meet, own_device
     from streetclip.models import load_encoder
+    from streetclip.progress import no_stages
     from streetclip.store import open_store
     from streetclip.training.checkpoints import check_output_dir
     from streetclip.training.loop import train
 
-    check_output_dir(config)
+    ranks = Ranks.from_environment(os.environ)
+    if ranks.is_first:
+        check_output_dir(config)
     train_manifest = read_manifest(config.train_csv, on_bad_rows=config.on_bad_rows)
     val_manifest = read_manifest(config.val_csv, on_bad_rows=config.on_bad_rows)
     for manifest in (train_manifest, val_manifest):
-        warn_of_skipped_rows(manifest.problems)
+        if ranks.is_first:
+            warn_of_skipped_rows(manifest.problems)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
-    drawn = is_drawn(config.image_dir)
-    encoder = load_encoder(config.model_name, device=config.device, precision=config.precision)
+    device = own_device(config.device, ranks)
+    encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
-    with open_store(config.db) as database:
+    with contextlib.ExitStack() as stack:
+        group = stack.enter_context(meet(ranks, encoder.device))
         result = train(
             config,
             train_manifest,
             val_manifest,
             encoder,
-            database,
-            job.progress,
-            drawn=drawn,
+            stack.enter_context(open_store(config.db)) if ranks.is_first else None,
+            job.progress if ranks.is_first else no_stages,
+            drawn=is_drawn(config.image_dir),
             job_id=job.id,
+            group=group,
         )
-    job.add_output(result.checkpoint_path)
-    _print_result(config, result)
+    if ranks.is_first:
+        job.add_output(result.checkpoint_path)
+        _print_result(config, result, ranks.world_size)
 
 
-def _print_result(config: TrainConfig, result: "TrainingResult") -> None:
+def _print_result(config: TrainConfig, result: "TrainingResult", num_processes: int) -> None:
+    from streetclip.training.selection import holdout_change
+
     best = result.best
     state = "was finished already" if result.was_finished else f"done in {result.seconds:,.0f} s"
     print(f"training {result.training_id} · {result.num_train_images:,} images · {state}\n")
     print("epoch    step  train loss  val loss  val country accuracy")
     for record in result.epochs:
         print(_row(record, is_best=record == best))
-    for problem in _problems(result):
+    if result.stop_reason is not None:
+        print(f"\nended early: {result.stop_reason}")
+    change = holdout_change(result.epochs, best)
+    if change is not None:
+        print("\n" + "\n".join(change.lines()))
+    for problem in _problems(config, result):
         print(f"\n{problem}")
     print(f"\nbest   epoch {best.epoch}: {result.checkpoint_path}\nstore  {config.db}")
     print(f"\nnext   {_next_command(config, result)}")
+    print(f"again  {reproduce_command(config, num_processes=num_processes)}")
 
 
 def _row(record: "EpochRecord", *, is_best: bool) -> str:
@@ -82,7 +105,7 @@ def _row(record: "EpochRecord", *, is_best: bool) -> str:
     )
 
 
-def _problems(result: "TrainingResult") -> list[str]:
+def _problems(config: TrainConfig, result: "TrainingResult") -> list[str]:
     problems = []
     if result.num_unreadable_train or result.num_unreadable_val:
         problems.append(
@@ -90,8 +113,8 @@ def _problems(result: "TrainingResult") -> list[str]:
             f"{result.num_unreadable_val:,} for validation (counted as wrong)"
         )
     if result.num_skipped_batches:
-        problems.append(f"batches skipped for want of images: {result.num_skipped_batches:,}")
-    if not result.best.is_better_than(result.epochs[0]):
+        problems.append(f"steps skipped for want of images: {result.num_skipped_batches:,}")
+    if not result.best.is_better_than(result.epochs[0], config.select_by):
         problems.append(
             "No epoch is better than the model before training. More epochs, or another "
             "--learning_rate?"

@@ -34,6 +34,11 @@ class Group:
         self.ranks = ranks
         self._process_group = process_group
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Rank of this process, and how many there are."""
+        return self.ranks.rank, self.ranks.world_size
+
     def broadcast(self, value: Any) -> Any:
         """Give all what the first one has.
 

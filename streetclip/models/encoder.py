@@ -90,7 +90,7 @@ class DualEncoder:
         self.preprocess = build_preprocess(parts.image_processor)
         self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
         self._to_inputs = build_inputs(parts.image_processor)
-        self._text_options = _text_options(parts.model.config, parts.tokenizer)
+        self._text_options = text_options(parts.model.config, parts.tokenizer)
         self._image_tower = ImageTower(parts.model, precision.dtype)
         self._image_portions = Portions("image", "--batch_size")
         self._text_portions = Portions("text")
@@ -244,9 +244,11 @@ class DualEncoder:
 
 
 def _unit(output: Any) -> torch.Tensor:
-    """The features of a transformers output, scaled to length 1 in float32."""
+    """The features of a transformers output, scaled to length 1 in float32, float64 as it is."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
-    return torch.nn.functional.normalize(features.float(), dim=-1)
+    if features.dtype != torch.float64:
+        features = features.float()
+    return torch.nn.functional.normalize(features, dim=-1)
 
 
 def _check_dual_encoder(model: Any, source: str) -> None:
@@ -260,8 +262,8 @@ def _check_dual_encoder(model: Any, source: str) -> None:
         raise ModelError(msg)
 
 
-def _text_options(config: Any, tokenizer: Any) -> dict[str, Any]:
-    """How to pad and cut texts: as transformers' zero-shot pipeline does for the architecture."""
+def text_options(config: Any, tokenizer: Any) -> dict[str, Any]:
+    """How a tokenizer is to pad and cut texts: as transformers' zero-shot pipeline does for the architecture."""
     text_config = getattr(config, "text_config", config)
     longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
     # SigLIP was trained on texts padded to full length and pools the last position.

@@ -1,17 +1,35 @@
 """The best model so far, as one file and as a Hugging Face folder, with what it came from."""
 
+import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from streetclip import provenance
 from streetclip.config import TrainConfig
 from streetclip.datasets.manifest import Manifest
-from streetclip.models import DualEncoder, save_checkpoint, save_folder
-from streetclip.models.card import card_header
+from streetclip.models import DualEncoder, save_folder
+from streetclip.models.card import licence_of
+from streetclip.models.checkpoints import build_payload, write_payload
+from streetclip.options import JobConfig
+from streetclip.train_options import DataOptions, LossOptions, OptimizerOptions, PartsOptions
+from streetclip.training.card import model_card
 from streetclip.training.checkpoints import BEST_FOLDER, BEST_MODEL
 from streetclip.training.data import TrainingData
 from streetclip.training.results import EpochRecord
+
+# Settings that change what is learned. How the images of a step are cut into forward passes and
+# dealt to processes does not, unless the negatives are those of a pass.
+_CUTS = {"batch_size", "gradient_accumulation_steps", "gradient_checkpointing"}
+_DECISIVE = sorted(
+    {
+        field.name
+        for options in (LossOptions, OptimizerOptions, PartsOptions, DataOptions)
+        for field in dataclasses.fields(options)
+    }
+    - {field.name for field in dataclasses.fields(JobConfig)}
+    - _CUTS
+    | {"select_by", "early_stopping", "seed", "on_bad_rows"}
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,7 @@ class Origin:
         base_sha256: Hash of its weights.
         precision: Number format of the training.
         drawn: Whether the images are drawn, not photographed.
+        num_processes: That share the training.
         versions: Versions of the packages.
         commit: Commit of the code, if known.
     """
@@ -39,23 +58,32 @@ class Origin:
     base_sha256: str
     precision: str
     drawn: bool = False
+    num_processes: int = 1
     versions: dict[str, str] = field(default_factory=provenance.versions)
     commit: str | None = field(default_factory=provenance.commit)
+
+    @property
+    def effective_batch_size(self) -> int:
+        """Images of a step, over forward passes and processes."""
+        config = self.config
+        return config.batch_size * config.gradient_accumulation_steps * self.num_processes
 
     def decisive(self) -> dict[str, Any]:
         """What decides the result, by the names that users know; a resume must agree in it all."""
         config = self.config
-        same_as_flags = (
-            "batch_size", "num_epochs", "learning_rate", "weight_decay", "warmup_fraction", "beta2",
-            "max_grad_norm", "seed", "on_bad_rows",
-        )  # fmt: skip
+        settings = {f"--{name}": _plain(getattr(config, name)) for name in _DECISIVE}
+        if config.negatives == "micro_batch":
+            settings["--batch_size"] = config.batch_size
         return {
             "the weights of --model_name (sha256)": self.base_sha256,
             "the content of --train_csv (sha256)": self.train.sha256,
             "the content of --val_csv (sha256)": self.val.sha256,
             "--templates": [template.pattern for template in self.data.templates],
             "--precision": self.precision,
-        } | {f"--{name}": getattr(config, name) for name in same_as_flags}
+            "the images of a step (--batch_size × --gradient_accumulation_steps × processes)": (
+                self.effective_batch_size
+            ),
+        } | settings
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint and the store."""
@@ -64,20 +92,30 @@ class Origin:
             "train": _describe(self.train),
             "val": _describe(self.val),
             "countries": list(self.data.country_codes),
+            "train_countries": sorted(set(self.data.train.country_codes)),
+            "precision": self.precision,
             "drawn": self.drawn,
+            "num_processes": self.num_processes,
+            "effective_batch_size": self.effective_batch_size,
             "config": self.config.to_dict(),
             "versions": self.versions,
             "commit": self.commit,
         }
 
 
-def save_best(encoder: DualEncoder, origin: Origin, record: EpochRecord) -> Path:
-    """Write `best_model.pt` and `best_model/` into the output folder; return the file's path.
+def save_best(
+    encoder: DualEncoder, origin: Origin, record: EpochRecord, before: EpochRecord | None = None
+) -> str:
+    """Write `best_model.pt` and `best_model/` into the output folder.
 
     Args:
-        encoder: The model as it is now.
+        encoder: The model as it is now, without adapters.
         origin: What it came from; goes into the file.
         record: How good it is; goes into the file and the model card.
+        before: How good it was before training; goes there too.
+
+    Returns:
+        Hash of its weights.
 
     Raises:
         ResourceError: The disk is full; the best model before it is untouched.
@@ -85,43 +123,19 @@ def save_best(encoder: DualEncoder, origin: Origin, record: EpochRecord) -> Path
     folder, prompts = origin.config.output_dir, origin.data.prompts
     training = origin.to_dict() | {"epoch": record.epoch, "step": record.step}
     training["metrics"] = record.to_dict()
-    path = folder / BEST_MODEL
-    save_checkpoint(encoder, path, prompts=prompts, training=training)
+    training["before"] = None if before is None else before.to_dict()
+    training["licence"] = licence_of(encoder.training, origin.base_model)
+    payload = build_payload(encoder, prompts=prompts, training=training)
+    write_payload(folder / BEST_MODEL, payload)
     save_folder(
         encoder,
         folder / BEST_FOLDER,
         prompts=prompts,
-        model_card=model_card(origin, record),
+        model_card=model_card(training, prompts),
         training=training,
     )
-    return path
-
-
-def model_card(origin: Origin, record: EpochRecord) -> str:
-    """Write the model card, Markdown with the hub's header."""
-    config, prompts = origin.config, origin.data.prompts
-    drawn = "\n**Trained on drawn scenes, not on photos: of no use on photos.**\n"
-    return f"""{card_header(origin.base_model)}
-# {config.run_name or "StreetCLIP model"}
-
-A CLIP-like model adapted to image geolocalization with synthetic captions, by StreetCLIP.
-{drawn if origin.drawn else ""}
-- Base model: `{origin.base_model}` (weights sha256 `{origin.base_sha256[:12]}`). Its licence holds
-  for this model too.
-- Training: `{origin.train.path.name}`, {len(origin.train.frame):,} images of
-  {len(set(origin.data.train.country_codes))} countries; epoch {record.epoch} of
-  {config.num_epochs}, batch size {config.batch_size}, learning rate {config.learning_rate:g},
-  seed {config.seed}.
-- Validation: `{origin.val.path.name}`, zero-shot country accuracy
-  {record.val_country_accuracy:.1%} ({record.num_correct:,} of {record.num_images:,} images, among
-  {len(origin.data.country_codes)} countries), loss {record.val_loss:.4f}.
-- Country prompts: {", ".join(f"`{each}`" for each in prompts.country)}
-- City prompts: {", ".join(f"`{each}`" for each in prompts.city)}
-
-Ask in these words: the model learned captions made from them.
-
-Do not use it to find out where private people are or live.
-"""
+    sha256: str = payload["sha256"]
+    return sha256
 
 
 def _describe(manifest: Manifest) -> dict[str, Any]:
@@ -131,3 +145,7 @@ def _describe(manifest: Manifest) -> dict[str, Any]:
         "num_images": len(manifest.frame),
         "num_skipped": manifest.num_skipped,
     }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -29,7 +29,8 @@ def interrupts_deferred() -> Iterator[Interrupt]:
     """Hold back Ctrl-C, and TERM where the job takes it for one, until the block is left.
 
     Once there was one, a further Ctrl-C interrupts at once. A further TERM does not: batch systems
-    send it to a launcher and its processes, and the launcher passes it on. Outside the main thread,
+    send it to a launcher and its processes, and the launcher passes it on; it is ignored even after
+    the block. Outside the main thread,
     where Python delivers no signals, and for a signal that has another handler, as it has within
     such a block, nothing is changed.
 
@@ -52,6 +53,9 @@ def interrupts_deferred() -> Iterator[Interrupt]:
         yield interrupt
     finally:
         _install(handlers)
+        if interrupt.is_pending and signal.SIGTERM in handlers:
+            # As after `raise_interrupt`: what follows is the saving.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if interrupt.is_pending:
         raise KeyboardInterrupt
 

@@ -1,51 +1,56 @@
 """The training itself: steps, validations, checkpoints, and going on where it stopped."""
 
+import contextlib
 import logging
 import math
 import time
+from functools import partial
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from streetclip import store
 from streetclip.config import TrainConfig
-from streetclip.datasets.batches import ImageBatch
 from streetclip.datasets.manifest import Manifest
+from streetclip.distributed import Group, check_agreement
 from streetclip.errors import ConfigError, ManifestError
 from streetclip.models import DualEncoder
-from streetclip.models.checkpoints import build_payload, write_payload
 from streetclip.progress import Stages, no_progress, no_stages
+from streetclip.recipes import CONFIG_FILE, save_config
+from streetclip.training.average import WeightAverage
 from streetclip.training.best import Origin, save_best
 from streetclip.training.checkpoints import (
     BEST_MODEL,
     LAST_CHECKPOINT,
-    RESUME,
     TrainingState,
     check_output_dir,
-    check_same_training,
-    load_last,
 )
-from streetclip.training.curves import Point, StepNumbers, window_length
+from streetclip.training.curves import Point, window_length
 from streetclip.training.data import load_training_data
-from streetclip.training.images import ImageSource, fits_in_memory
-from streetclip.training.interrupts import interrupts_deferred
-from streetclip.training.loss import contrastive_loss
+from streetclip.training.feed import Feed, Images
+from streetclip.training.interrupts import Interrupt, interrupts_deferred
+from streetclip.training.lora import plain_model
 from streetclip.training.memory import peak_memory_mib
-from streetclip.training.optimizer import build_optimizer, clamp_logit_scale
-from streetclip.training.recorder import Recorder
+from streetclip.training.objective import Objective
+from streetclip.training.optimizer import build_optimizer, logit_scale_bound
+from streetclip.training.parts import choose_parts
+from streetclip.training.recorder import NoRecorder, Recorder
 from streetclip.training.results import EpochRecord, TrainingResult
-from streetclip.training.schedule import epoch_order, learning_rate_factor, steps_per_epoch
+from streetclip.training.resume import load_state, save_state
+from streetclip.training.schedule import learning_rate_factor
+from streetclip.training.selection import should_stop, why_stopped
+from streetclip.training.step import FEWEST_IMAGES, StepImages, Stepper
 from streetclip.training.validation import Validator
 
 _LOG = logging.getLogger(__name__)
-_SMALLEST_BATCH = 2  # one image has nothing to be contrasted with
 # Curves of the validations, and the fields of an epoch's record that they show.
 _VALIDATED = (
     ("val_loss", "val_loss"),
     ("val_country_accuracy", "val_country_accuracy"),
     ("val_num_correct", "num_correct"),
     ("val_num_images", "num_images"),
+    ("holdout_country_accuracy", "holdout_country_accuracy"),
+    ("holdout_num_correct", "holdout_num_correct"),
+    ("holdout_num_images", "holdout_num_images"),
 )
 
 
@@ -54,16 +59,18 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     train: Manifest,
     val: Manifest,
     encoder: DualEncoder,
-    database: store.Store,
+    database: store.Store | None,
     stages: Stages = no_stages,
     *,
     drawn: bool = False,
     job_id: int | None = None,
+    group: Group | None = None,
 ) -> TrainingResult:
     """Train a dual encoder on images and their captions, or go on with a training that stopped.
 
     With the same seed on the same machine, CPU and float32, the result is the same bit for bit,
-    stops and resumes included.
+    stops and resumes included. Other numbers of processes and of accumulated passes, with as many
+    images a step, compute the same but for rounding.
 
     Args:
         config: Settings; `output_dir` receives the checkpoints.
@@ -71,38 +78,44 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         val: Manifest of the validation images.
         encoder: The model to begin with; it is trained in place. Also to be given to a resume,
             with the weights that the training began with.
-        database: Store that receives the curves, opened for writing.
+        database: Store that receives the curves, opened for writing; of the first process alone.
         stages: Told of images decoded, steps done and images validated.
         drawn: Whether the images are drawn, not photographed; the model card says so.
         job_id: The job that trains, if it has a record in the store.
+        group: The processes that share the training; the first one writes.
 
     Returns:
         The records of all epochs, and where the best model is.
 
     Raises:
         OutputError: The output folder holds a training, and `--resume` is not given.
-        ConfigError: A resume under other conditions; a loss that is not finite.
+        ConfigError: A resume under other conditions; a training that diverges; processes that were
+            started otherwise.
         ManifestError: Nothing to learn, or no image can be read.
-        ResourceError: The disk is full; the checkpoints before it are whole.
+        ResourceError: The disk is full; the checkpoints before it are whole. Or another process
+            has ended.
         KeyboardInterrupt: Ctrl-C, or a TERM that the job takes for one, after the state was saved
             for a resume.
     """
-    check_output_dir(config)
-    data = load_training_data(config, train, val)
+    if group is None or group.ranks.is_first:
+        check_output_dir(config)
     origin = Origin(
         config=config,
         train=train,
         val=val,
-        data=data,
+        data=load_training_data(config, train, val),
         base_model=encoder.source,
         base_sha256=encoder.sha256,
         precision=encoder.precision.name,
         drawn=drawn,
+        num_processes=1 if group is None else group.ranks.world_size,
     )
+    _warn_of_large_batch(origin)
     # What dropout draws is the training's own affair, not the caller's.
     cuda = [encoder.device] if encoder.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        training = _Training(origin, encoder, stages)
+        torch.manual_seed(config.seed)  # adapters begin at random
+        training = _Training(origin, encoder, stages, group)
         if not training.is_finished:
             training.run(database, job_id)
             return training.result()
@@ -110,36 +123,63 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     return training.result(was_finished=True)
 
 
+def _warn_of_large_batch(origin: Origin) -> None:
+    wanted, num_images = origin.effective_batch_size, len(origin.data.train)
+    if wanted > num_images:
+        _LOG.warning(
+            "a step takes %d images (--batch_size %d × --gradient_accumulation_steps %d × %d "
+            "processes), but %s has %d; each step takes them all",
+            wanted,
+            origin.config.batch_size,
+            origin.config.gradient_accumulation_steps,
+            origin.num_processes,
+            origin.train.path,
+            num_images,
+        )
+
+
 class _Training:
     """One training under way."""
 
-    def __init__(self, origin: Origin, encoder: DualEncoder, stages: Stages) -> None:
+    def __init__(
+        self, origin: Origin, encoder: DualEncoder, stages: Stages, group: Group | None
+    ) -> None:
         self._origin, self._encoder, self._stages = origin, encoder, stages
-        self._progress = no_progress
+        self._group, self._progress = group, no_progress
         self._config, self._data = origin.config, origin.data
-        self._optimizer = build_optimizer(encoder.model, self._config)
-        self._scaler = torch.amp.GradScaler(
-            encoder.device.type, enabled=encoder.precision.name == "fp16"
-        )
-        num_images = len(self._data.train)
-        self._steps_per_epoch = steps_per_epoch(num_images, self._config.batch_size)
+        self._is_first = group is None or group.ranks.is_first
+        self._stepper = self._build_stepper()
+        self._images = Images.open(self._config, self._data, encoder, stages, group)
+        self._feed = Feed(self._config, self._data, self._images.train, group)
+        self._steps_per_epoch = self._feed.steps_per_epoch
         self._num_steps = self._steps_per_epoch * self._config.num_epochs
         self._window = window_length(self._num_steps)
         self._last_path = self._config.output_dir / LAST_CHECKPOINT
-        self._state = self._restore() or TrainingState()
-        self._state.curves.checks_grad_norm = not self._scaler.is_enabled()
+        self._state = self._restore()
+        self._state.curves.checks_grad_norm = not self._stepper.scaler.is_enabled()
+        self._state.curves.max_logit_scale = self._stepper.max_logit_scale
         self._began = time.monotonic()
         self._in_step = False
-        self._open_images()
+        self._interrupt = Interrupt()
 
     @property
     def is_finished(self) -> bool:
-        """Whether the last epoch was validated."""
-        return len(self._state.epochs) > self._config.num_epochs
+        """Whether the last epoch was validated, or the training ended before it."""
+        return len(self._state.epochs) > self._config.num_epochs or self._stop_reason is not None
 
-    def run(self, database: store.Store, job_id: int | None) -> None:
+    @property
+    def _stop_reason(self) -> str | None:
+        epochs, config = self._state.epochs, self._config
+        if not should_stop(epochs, config.early_stopping, config.select_by):
+            return None
+        return why_stopped(epochs, config.select_by)
+
+    def run(self, database: store.Store | None, job_id: int | None) -> None:
         """Do what is left to do, and leave the outcome in the store and the folder."""
-        recorder = Recorder(database, self._origin, self._state.training_id, job_id)
+        recorder: Recorder | NoRecorder = NoRecorder()
+        if database is not None:
+            save_config(self._config, self._config.output_dir / CONFIG_FILE)
+            recorder = Recorder(database, self._origin, self._state.training_id, job_id)
         self._state.training_id = recorder.training_id
         recorder.set_state("running")
         try:
@@ -163,51 +203,60 @@ class _Training:
             best=state.best,
             checkpoint_path=self._config.output_dir / BEST_MODEL,
             num_train_images=len(self._data.train),
-            num_unreadable_train=len(self._train_images.unreadable),
-            num_unreadable_val=len(self._val_images.unreadable),
+            num_unreadable_train=len(self._images.train.unreadable),
+            num_unreadable_val=len(self._images.val.unreadable),
             num_skipped_batches=state.num_skipped_batches,
             seconds=state.seconds,
             was_finished=was_finished,
+            stop_reason=self._stop_reason,
         )
 
-    def _restore(self) -> TrainingState | None:
-        if not (self._config.resume and self._last_path.exists()):
-            return None
-        weights, resume = load_last(self._last_path)
-        check_same_training(self._last_path, resume["decisive"], self._origin.decisive())
-        self._encoder.model.load_state_dict(weights)
-        self._optimizer.load_state_dict(resume["optimizer"])
-        self._scaler.load_state_dict(resume["scaler"])
-        return TrainingState.from_dict(resume)
-
-    def _open_images(self) -> None:
-        train, val = self._data.train.paths, self._data.val.paths
-        preprocess, num_workers = self._encoder.preprocess, self._config.num_workers
-        keep = fits_in_memory(len(train) + len(val), preprocess)
-        self._train_images, self._val_images = (
-            ImageSource(paths, preprocess, num_workers=num_workers, keep=keep, stages=self._stages)
-            for paths in (train, val)
+    def _build_stepper(self) -> Stepper:
+        encoder, config = self._encoder, self._config
+        max_logit_scale = logit_scale_bound(encoder.model)
+        parts = choose_parts(encoder.model, config)
+        _LOG.info("%s", parts.description)
+        objective = Objective(encoder, config)
+        return Stepper(
+            encoder=encoder,
+            objective=objective,
+            optimizer=build_optimizer(encoder.model, config, tuple(objective.parameters())),
+            scaler=torch.amp.GradScaler(
+                encoder.device.type, enabled=encoder.precision.name == "fp16"
+            ),
+            config=config,
+            max_logit_scale=max_logit_scale,
+            group=self._group,
+            average=WeightAverage(encoder.model, config.ema_decay) if config.ema_decay else None,
         )
 
-    def _run_or_save(self, recorder: Recorder) -> None:
+    def _restore(self) -> TrainingState:
+        decisive = self._origin.decisive()
+        state = TrainingState()
+        if self._config.resume and self._last_path.exists():
+            state = load_state(self._last_path, self._stepper, decisive)
+        if self._group is not None:
+            check_agreement(self._group, decisive | {"the step to go on from": state.step})
+        return state
+
+    def _run_or_save(self, recorder: Recorder | NoRecorder) -> None:
+        # Processes that share a training stop at the same step; until then interrupts are noted.
+        alone = contextlib.nullcontext(self._interrupt)
         try:
-            self._run(recorder)
+            with alone if self._group is None else interrupts_deferred() as self._interrupt:
+                self._run(recorder)
         except KeyboardInterrupt:
             if self._in_step:
                 _LOG.warning("stopped within a step; --resume goes on from the last checkpoint")
             else:
                 self._save(recorder)
                 _LOG.info("saved at step %d; --resume goes on there", self._state.step)
+                if self._group is not None:
+                    self._group.broadcast(None)  # a launcher ends all when the first one ends
             raise
 
-    def _run(self, recorder: Recorder) -> None:
-        validator = Validator(
-            self._data,
-            self._val_images,
-            batch_size=self._config.batch_size,
-            seed=self._config.seed,
-            stages=self._stages,
-        )
+    def _run(self, recorder: Recorder | NoRecorder) -> None:
+        validator = self._build_validator()
         with self._stages("train", "step") as self._progress:
             self._progress(self._state.step, self._num_steps)
             for epoch in range(len(self._state.epochs), self._config.num_epochs + 1):
@@ -215,69 +264,62 @@ class _Training:
                     self._train_epoch(epoch, recorder)
                 self._validate(epoch, validator)
                 self._save(recorder)
+                if self._stop_reason is not None:
+                    _LOG.info("%s", self._stop_reason)
+                    return
 
-    def _train_epoch(self, epoch: int, recorder: Recorder) -> None:
-        batch_size, length = self._config.batch_size, self._steps_per_epoch
+    def _build_validator(self) -> Validator:
+        config, effective = self._config, self._origin.effective_batch_size
+        return Validator(
+            self._data,
+            self._images.val,
+            self._images.holdout,
+            objective=self._stepper.objective,
+            batch_size=config.batch_size,
+            group_size=effective if config.negatives == "global" else config.batch_size,
+            seed=config.seed,
+            stages=self._stages,
+            group=self._group,
+        )
+
+    def _train_epoch(self, epoch: int, recorder: Recorder | NoRecorder) -> None:
+        length = self._steps_per_epoch
         done = self._state.step - (epoch - 1) * length
-        order = epoch_order(len(self._data.train), seed=self._config.seed, epoch=epoch)
-        order = order[done * batch_size : length * batch_size]
-        self._train_images.load()  # not a part of the first step's time
+        self._feed.load()  # not a part of the first step's time
         self._state.curves.restart_clock()
         self._encoder.model.train()
-        for batch in self._train_images.batches(order, batch_size):
-            with interrupts_deferred():
-                self._in_step = True
-                self._step(batch)
-                if self._state.step % self._window == 0 or self._state.step == epoch * length:
-                    self._close_window()
-                self._in_step = False
-            self._report(recorder)
+        steps = self._feed.steps(epoch, done=done, interrupt=self._interrupt)
+        with contextlib.closing(steps):
+            for images in steps:
+                with interrupts_deferred():
+                    self._in_step = True
+                    self._step(images, epoch)
+                    if self._state.step % self._window == 0 or self._state.step == epoch * length:
+                        self._close_window()
+                    self._in_step = False
+                self._report(recorder)
         self._encoder.model.eval()
         if not (self._state.curves.epoch_losses or self._state.curves.window):
             raise ManifestError(self._no_step_message())
 
-    def _step(self, batch: ImageBatch) -> None:
-        step = self._state.step
+    def _step(self, images: StepImages, epoch: int) -> None:
+        step, captions = self._state.step, partial(self._data.train.distinct_captions, epoch=epoch)
         self._state.step += 1
-        if len(batch.indices_B) < _SMALLEST_BATCH:
+        for group in self._stepper.optimizer.param_groups:
+            group["lr"] = self._learning_rate(step) * group["lr_scale"]
+        numbers = self._stepper(step, images, captions)
+        if numbers is None:
             self._state.num_skipped_batches += 1
-            return
-        self._set_up_step(step)
-        loss = self._loss(batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._scaler.scale(loss))
-        self._scaler.unscale_(self._optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._encoder.model.parameters(), self._config.max_grad_norm
-        )
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        clamp_logit_scale(self._encoder.model)
-        numbers = StepNumbers(step + 1, loss.detach(), norm)
-        self._state.curves.add_step(numbers, len(batch.indices_B))
-
-    def _set_up_step(self, step: int) -> None:
-        # Random numbers depend on seed and step only, so that none need to be saved.
-        seed = np.random.SeedSequence([self._config.seed, step]).generate_state(1, np.uint64)
-        torch.manual_seed(int(seed[0]))
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate(step)
-
-    def _loss(self, batch: ImageBatch) -> Tensor:
-        # Images of one place share a caption: the text tower reads each caption once.
-        caption_ids = self._data.train.caption_ids_N[batch.indices_B]
-        distinct, ids_N = np.unique(caption_ids, return_inverse=True)
-        texts = [self._data.train.captions[index] for index in distinct]
-        return contrastive_loss(
-            self._encoder.image_features(batch.pixels_BCHW),
-            self._encoder.text_features(texts),
-            torch.from_numpy(ids_N).to(self._encoder.device),
-            self._encoder.model.logit_scale.exp(),
-        )
+        else:
+            num_images = sum(len(each) for process in images.indices for each in process)
+            self._state.curves.add_step(numbers, num_images)
 
     def _learning_rate(self, step: int) -> float:
         factor = learning_rate_factor(
-            step, num_steps=self._num_steps, warmup_fraction=self._config.warmup_fraction
+            step,
+            num_steps=self._num_steps,
+            warmup_fraction=self._config.warmup_fraction,
+            schedule=self._config.schedule,
         )
         return self._config.learning_rate * factor
 
@@ -291,7 +333,7 @@ class _Training:
             **({} if memory_mib is None else {"memory_mib": memory_mib}),
         )
 
-    def _report(self, recorder: Recorder) -> None:
+    def _report(self, recorder: Recorder | NoRecorder) -> None:
         step, state = self._state.step, self._state
         if step % self._steps_per_epoch and self._is_save_due():
             self._save(recorder)
@@ -315,49 +357,66 @@ class _Training:
         return numbers
 
     def _validate(self, epoch: int, validator: Validator) -> None:
-        state, curves = self._state, self._state.curves
+        """Score the model as it would be kept, and keep it if it is the best."""
+        state, average = self._state, self._stepper.average
+        with contextlib.nullcontext() if average is None else average.applied():
+            record = self._agree_on(self._measure(epoch, validator))
+            is_best = epoch > 0 and record.is_better_than(state.best, self._config.select_by)
+            sha256 = self._save_best(record) if is_best and self._is_first else None
+        with interrupts_deferred():
+            state.epochs.append(record)
+            if is_best:
+                state.best, state.best_sha256 = record, sha256
+            state.curves.epoch_losses.clear()
+            values = record.to_dict()
+            state.curves.points += [
+                Point(state.step, epoch, name, float(values[of]))
+                for name, of in _VALIDATED
+                if values.get(of) is not None
+            ]
+
+    def _measure(self, epoch: int, validator: Validator) -> EpochRecord | None:
         score = validator(self._encoder)
+        if score is None:
+            return None
         record = EpochRecord(
             epoch=epoch,
-            step=state.step,
-            train_loss=curves.epoch_mean(),
+            step=self._state.step,
+            train_loss=self._state.curves.epoch_mean(),
             val_loss=score.loss,
             num_correct=score.num_correct,
             num_images=score.num_images,
+            holdout_num_correct=score.holdout_num_correct,
+            holdout_num_images=score.holdout_num_images,
         )
         if not math.isfinite(record.val_loss):
             raise ConfigError(self._diverged_message(record))
-        is_best = epoch > 0 and record.is_better_than(state.best)
-        if is_best:
-            save_best(self._encoder, self._origin, record)
-        with interrupts_deferred():
-            state.epochs.append(record)
-            state.best = record if is_best else state.best
-            curves.epoch_losses.clear()
-            values = record.to_dict()
-            curves.points += [
-                Point(state.step, epoch, name, float(values[of])) for name, of in _VALIDATED
-            ]
+        return record
 
-    def _save(self, recorder: Recorder) -> None:
+    def _agree_on(self, record: EpochRecord | None) -> EpochRecord:
+        """The record of the first process, and its objective where it was calibrated."""
+        if self._group is not None:
+            objective = self._stepper.objective
+            record, calibrated = self._group.broadcast((record, objective.state_dict()))
+            objective.load_state_dict(calibrated)
+        assert record is not None
+        return record
+
+    def _save_best(self, record: EpochRecord) -> str:
+        with plain_model(self._encoder.model):
+            return save_best(self._encoder, self._origin, record)
+
+    def _save(self, recorder: Recorder | NoRecorder) -> None:
         """Write the resume checkpoint and the points; no step is under way."""
         state = self._state
         with interrupts_deferred():
             state.curves.read()
         now = time.monotonic()
         state.seconds, self._began = state.seconds + now - self._began, now
-        training = self._origin.to_dict() | {"step": state.step}
-        payload = build_payload(self._encoder, prompts=self._data.prompts, training=training)
-        if state.best is not None and state.best.step == state.step:
-            state.best_sha256 = payload["sha256"]  # these are its weights
-        payload[RESUME] = state.to_dict() | {
-            "decisive": self._origin.decisive(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": self._scaler.state_dict(),
-        }
-        write_payload(self._last_path, payload)
+        if self._is_first:
+            save_state(self._last_path, self._stepper, state, self._origin)
         recorder.write(state.curves.points, now=True)
-        recorder.write_best(state)
+        recorder.write_best(state, self._stop_reason)
 
     def _diverged_message(self, record: EpochRecord) -> str:
         return (
@@ -367,10 +426,10 @@ class _Training:
         )
 
     def _no_step_message(self) -> str:
-        unreadable = self._train_images.unreadable
+        unreadable = self._images.train.unreadable
         reason = next(iter(unreadable.values()), "")
         return (
-            f"{self._origin.train.path}: no batch of an epoch has {_SMALLEST_BATCH} images that "
-            f"can be read; {len(unreadable)} of {len(self._data.train)} cannot; the first: "
-            f"{reason} Is --image_dir the right folder?"
+            f"{self._origin.train.path}: no step of an epoch has {FEWEST_IMAGES} images that "
+            f"can be read and contrasted; {len(unreadable)} of {len(self._data.train)} cannot; the "
+            f"first: {reason} Is --image_dir the right folder?"
         )

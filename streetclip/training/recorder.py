@@ -44,6 +44,7 @@ class Recorder:
         folder = str(origin.config.output_dir.resolve())
         self._database = database
         self._job_id = job_id
+        self._select_by = origin.config.select_by
         self._best_path = Path(folder) / BEST_MODEL
         self._best_written: dict[str, Any] | None = None
         self._num_written = 0
@@ -71,8 +72,13 @@ class Recorder:
         except StreetClipError as second:
             _LOG.warning("the training could not be marked as %s: %s", state, second)
 
-    def write_best(self, state: TrainingState) -> None:
-        """Say which epoch the best model is of, and why, where that has changed."""
+    def write_best(self, state: TrainingState, stop_reason: str | None = None) -> None:
+        """Say which epoch the best model is of, and why, where that has changed.
+
+        Args:
+            state: Where the training stands.
+            stop_reason: Why it ends before its last epoch, if it does.
+        """
         if state.best is None:
             return
         best = {
@@ -80,8 +86,8 @@ class Recorder:
             "step": state.best.step,
             "checkpoint": str(self._best_path),
             "sha256": state.best_sha256,
-            "reason": why_best(state.epochs, state.best),
-        }
+            "reason": why_best(state.epochs, state.best, self._select_by),
+        } | ({} if stop_reason is None else {"stop_reason": stop_reason})
         if best != self._best_written:
             store.set_training_best(self._database, self.training_id, best)
             self._best_written = best
@@ -97,6 +103,28 @@ class Recorder:
         if due and len(points) > self._num_written:
             store.log_training_points(self._database, self.training_id, points[self._num_written :])
             self._num_written, self._written_at = len(points), time.monotonic()
+
+
+class NoRecorder:
+    """Stands in for a `Recorder` in processes that leave the writing to the first one.
+
+    Attributes:
+        training_id: None.
+    """
+
+    training_id: int | None = None
+
+    def set_state(self, state: store.RunState, error: str | None = None) -> None:
+        """Do nothing."""
+
+    def set_stopped(self, state: store.RunState, error: str | None = None) -> None:
+        """Do nothing."""
+
+    def write_best(self, state: TrainingState, stop_reason: str | None = None) -> None:
+        """Do nothing."""
+
+    def write(self, points: list[Point], *, now: bool = False) -> None:
+        """Do nothing."""
 
 
 def _spec(origin: Origin, folder: str) -> store.TrainingSpec:

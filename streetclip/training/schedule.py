@@ -55,6 +55,32 @@ def epoch_order(num_images: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(num_images).astype(np.int64)
 
 
+def own_order(
+    order: NDArray[np.int64], *, share: int, rank: int, num_processes: int
+) -> NDArray[np.int64]:
+    """The part of an epoch's order that one of several processes looks at.
+
+    Each step takes `share` images for the first process, as many for the second, and so on, so that
+    the images of a step are the same however many processes there are.
+
+    Args:
+        order: Whole steps; or a single one that has fewer images, of which the last processes get
+            the rest, or nothing.
+        share: Images of a step in one process.
+        rank: Of the process, from 0.
+        num_processes: How many there are.
+
+    Examples:
+        >>> own_order(np.arange(8), share=2, rank=1, num_processes=2)
+        array([2, 3, 6, 7])
+        >>> own_order(np.arange(3), share=2, rank=1, num_processes=2)
+        array([2])
+    """
+    if len(order) < share * num_processes:
+        return order[rank * share :][:share]
+    return order.reshape(-1, num_processes, share)[:, rank].reshape(-1)
+
+
 def validation_groups(
     num_images: int, *, group_size: int, seed: int
 ) -> Iterator[NDArray[np.int64]]:

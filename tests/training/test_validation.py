@@ -5,8 +5,10 @@ from torch.nn import functional
 
 from streetclip.datasets.manifest import read_manifest
 from streetclip.models import load_encoder
+from streetclip.train_options import LossOptions
 from streetclip.training.data import load_training_data
 from streetclip.training.images import ImageSource
+from streetclip.training.objective import Objective
 from streetclip.training.schedule import validation_groups
 from streetclip.training.validation import Validator
 
@@ -21,7 +23,15 @@ def parts(world):
 
 def score(data, encoder, *, batch_size=4, seed=1, keep=True):
     images = ImageSource(data.val.paths, encoder.preprocess, num_workers=0, keep=keep)
-    return Validator(data, images, batch_size=batch_size, seed=seed)(encoder)
+    validator = Validator(
+        data,
+        images,
+        objective=Objective(encoder, LossOptions()),
+        batch_size=batch_size,
+        group_size=4,
+        seed=seed,
+    )
+    return validator(encoder)
 
 
 def pixels(encoder, path):
@@ -55,7 +65,7 @@ def test_the_country_is_the_prompt_with_the_largest_cosine(parts):
     for path, code in zip(data.val.paths, data.val.country_codes, strict=True):
         cosine = encoder.encode_images(pixels(encoder, path)) @ texts.T
         correct += data.country_codes[int(cosine.argmax())] == code
-    assert score(data, encoder)[1:] == (correct, 11)
+    assert score(data, encoder)[1:] == (correct, 11, None, None)
 
 
 def test_an_unreadable_image_is_wrong_and_left_out_of_the_loss(parts):
