@@ -4,13 +4,14 @@ import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
 import pytest
+from transformers import CLIPImageProcessorPil
 
 from streetclip.datasets.batches import FastPreprocess, RandomPreprocess
 from streetclip.datasets.images import decode_crop, decode_image
 from streetclip.errors import ConfigError
 from streetclip.models import load_encoder
 from streetclip.models.augmentation import Augmentation, build_augmentation
-from streetclip.models.preprocessing import FastResizeCrop, ResizeCrop
+from streetclip.models.preprocessing import FastResizeCrop, ResizeCrop, build_preprocess
 from streetclip.train_options import DataOptions
 
 SQUARE = ResizeCrop(24, 3, 24, 24)
@@ -214,3 +215,9 @@ def test_patches_of_images_of_any_shape_are_not_augmented(naflex_folder, exact):
     assert build_augmentation(preprocess, DataOptions()) is preprocess
     with pytest.raises(ConfigError, match=r"--crop_scale 0.5, --colour_jitter 0.1: .*PatchResize"):
         build_augmentation(preprocess, DataOptions(crop_scale=0.5, colour_jitter=0.1))
+
+
+def test_the_geometry_of_other_processors_is_not_augmented():
+    padding = build_preprocess(CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=20))
+    with pytest.raises(ConfigError, match=r"--horizontal_flip 1: .*ProcessorGeometry"):
+        build_augmentation(padding, DataOptions(horizontal_flip=1.0))

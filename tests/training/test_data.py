@@ -124,6 +124,10 @@ def test_captions_are_drawn_anew_in_each_epoch_and_only_then(world, load):
     assert drawn(data.train, every, 0) == once
     # Each image has a caption of its own place, whichever others are asked for.
     assert drawn(data.train, [41, 7, 7], 2) == [second[41], second[7], second[7]]
+    backward = np.array(every[::-1])
+    texts, _ = data.train.distinct_captions(np.array(every), 2)
+    assert data.train.distinct_captions(backward, 2)[0] == texts
+    assert len(texts) == len(set(texts))
     assert all(COUNTRIES[i % 5] in first[i] for i in every)
     shares = Counter("close to" in caption for caption in first)
     assert 10 <= shares[True] <= 38  # kept with chance 0.4: 24 of 60 expected
@@ -157,6 +161,7 @@ def test_a_caption_column_gives_way_to_drawing_and_that_is_told(world, load, cap
     rows = ["a.png,Lyon,,France,,Near Lyon.,full", "b.png,Lima,,Peru,,Near Lima.,full"]
     data = load(world, [header, *rows], [header, *rows], redraw_captions=True)
     assert drawn(data.train, [1], 1) == ["A Street View photo in Peru."]
+    assert "Near Lima." not in data.train.captions
     assert data.prompts.country == ("A Street View photo in {country}.",)
     assert drawn(data.val, [1], 1) == ["Near Lima."]
     assert "its captions are not used" in caplog.text
