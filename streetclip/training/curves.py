@@ -10,9 +10,17 @@ import torch
 from torch import Tensor
 
 from streetclip.errors import ConfigError
+from streetclip.training.optimizer import MAX_LOGIT_SCALE
 
 # Points of a curve; more cannot be told apart on a screen.
 _MAX_WINDOWS = 500
+# A step begins with a logit scale in its bounds, and moves its log by about the learning rate:
+# by 0.001 or less in a training that goes well, which log 2 leaves wide margin for.
+_SCALE_LEEWAY = 2.0
+_REMEDY = (
+    "The training has diverged. Lower --learning_rate, lengthen --warmup_fraction, or take "
+    "--precision fp32. Checkpoints that stand are from before it."
+)
 
 
 class Point(NamedTuple):
@@ -25,11 +33,19 @@ class Point(NamedTuple):
 
 
 class StepNumbers(NamedTuple):
-    """What one step, counted from 1, measured; scalars that may still be under way on a GPU."""
+    """What one step measured; scalars that may still be under way on a GPU.
+
+    Attributes:
+        step: Counted from 1.
+        loss: Before the step.
+        grad_norm: Before clipping.
+        logit_scale: As a factor, after the step, before it is clamped.
+    """
 
     step: int
     loss: Tensor
     grad_norm: Tensor
+    logit_scale: Tensor
 
 
 def window_length(num_steps: int) -> int:
@@ -55,12 +71,14 @@ class Curves:
         epoch_losses: Losses of the steps of this epoch, without those in the window.
         checks_grad_norm: Whether a gradient that is no number is a fault; the loss scaling of
             float16 meets them as a matter of course, and skips such steps itself.
+        max_logit_scale: What the logit scale is clamped to after each step; at the least it is 1.
     """
 
     points: list[Point] = field(default_factory=list)
     window: list[tuple[float, float]] = field(default_factory=list)
     epoch_losses: list[float] = field(default_factory=list)
     checks_grad_norm: bool = True
+    max_logit_scale: float = MAX_LOGIT_SCALE
     _unread: list[StepNumbers] = field(default_factory=list)
     _images: int = 0
     _since: float = field(default_factory=time.perf_counter)
@@ -78,17 +96,33 @@ class Curves:
         """Wait for the steps' numbers and check them.
 
         Raises:
-            ConfigError: A loss or gradient is not a number.
+            ConfigError: A loss or gradient is not a number, or the logit scale left its bounds
+                by a factor of two in one step.
         """
         if not self._unread:
             return
-        read = torch.stack([torch.stack((each.loss, each.grad_norm)) for each in self._unread])
+        rows = [torch.stack([n.reshape(()) for n in each[1:]]) for each in self._unread]
         steps = [each.step for each in self._unread]
         self._unread.clear()
-        for step, (loss, grad_norm) in zip(steps, read.tolist(), strict=True):
-            if not math.isfinite(loss) or (self.checks_grad_norm and not math.isfinite(grad_norm)):
-                raise ConfigError(_not_finite_message(step, loss, grad_norm))
-            self.window.append((loss, grad_norm))
+        for step, numbers in zip(steps, torch.stack(rows).tolist(), strict=True):
+            fault = self._fault(*numbers)
+            if fault:
+                msg = f"step {step}: {fault} {_REMEDY}"
+                raise ConfigError(msg)
+            self.window.append((numbers[0], numbers[1]))
+
+    def _fault(self, loss: float, grad_norm: float, logit_scale: float) -> str | None:
+        if not math.isfinite(loss):
+            return f"the loss is {loss}; expected a finite number."
+        if self.checks_grad_norm and not math.isfinite(grad_norm):
+            return f"the norm of the gradient is {grad_norm}; expected a finite number."
+        least, most = 1 / _SCALE_LEEWAY, _SCALE_LEEWAY * self.max_logit_scale
+        if not least <= logit_scale <= most:
+            return (
+                f"the logit scale became {logit_scale:.4g}; expected {least:g} to {most:.4g}, "
+                f"as each step begins between 1 and {self.max_logit_scale:.4g}."
+            )
+        return None
 
     def close_window(self, step: int, epoch: float, **others: float) -> None:
         """Make one point of each curve from the steps since the last.
@@ -120,12 +154,3 @@ class Curves:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _not_finite_message(step: int, loss: float, grad_norm: float) -> str:
-    is_loss = not math.isfinite(loss)
-    what = f"the loss is {loss}" if is_loss else f"the norm of the gradient is {grad_norm}"
-    return (
-        f"step {step}: {what}; expected a finite number. Lower --learning_rate, or take "
-        "--precision fp32. Checkpoints that stand are from before it."
-    )
