@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_OUTLINES",
     "DEFAULT_STORE",
+    "EXPORT_FORMATS",
     "JOB_CONFIGS",
     "LOG_LEVELS",
     "MODEL_SHAPES",
@@ -37,6 +38,7 @@ __all__ = [
     "ClearCacheConfig",
     "DemoConfig",
     "EvaluateConfig",
+    "ExportConfig",
     "JobConfig",
     "OutlinesConfig",
     "RunQueueConfig",
@@ -54,6 +56,7 @@ DEFAULT_OUTLINES = Path("data/reference/countries.json")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
 ON_BAD_ROWS = ("fail", "skip")
+EXPORT_FORMATS = ("huggingface", "onnx")
 MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
 
 
@@ -328,6 +331,22 @@ class BenchmarkConfig(_ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig(JobConfig):
+    """Settings of the `export` job."""
+
+    kind: ClassVar[str] = "export"
+
+    checkpoint_path: str = option(help="the model: .pt file, Hugging Face folder or hub id")
+    output_dir: Path = option(Path("outputs/export"), help="folder to write")
+    format: str = option(
+        "huggingface",
+        choices=EXPORT_FORMATS,
+        help="a folder for transformers, or an image and a text graph for ONNX",
+    )
+    overwrite: bool = option(False, help="replace an export that stands already")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunQueueConfig(JobConfig):
     """Settings of the `run_queue` job."""
 
@@ -355,6 +374,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         CheckDataConfig,
         ClearCacheConfig,
         BenchmarkConfig,
+        ExportConfig,
         RunQueueConfig,
     )
 }

@@ -24,6 +24,7 @@ import torch
 
 from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.files import atomic_path, scratch_folder, write_json
+from streetclip.models.card import CARD_FILE
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.quiet import quiet_transformers
 from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
@@ -90,9 +91,29 @@ def save_folder(
             encoder.model.save_pretrained(temporary)
         _share_as_folder(temporary)
         _write_processors(encoder, temporary)
-        (temporary / "README.md").write_text(model_card, encoding="utf-8")
-        notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
-        write_json(temporary / NOTES_FILE, notes)
+        write_notes(temporary, prompts=prompts, model_card=model_card, training=training)
+
+
+def write_notes(
+    folder: Path,
+    *,
+    prompts: "PromptSet | None",
+    model_card: str,
+    training: dict[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """Write the card and `streetclip.json` of a model folder.
+
+    Args:
+        folder: It stands.
+        prompts: Those the model was trained with.
+        model_card: Text of README.md.
+        training: Plain values of its training.
+        more: Further plain values by name.
+    """
+    (folder / CARD_FILE).write_bytes(model_card.encode("utf-8", "replace"))
+    notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
+    write_json(folder / NOTES_FILE, notes | more)
 
 
 def _share_as_folder(folder: Path) -> None:
@@ -212,9 +233,19 @@ def raising_disk_errors() -> Iterator[None]:
 def _model_files(encoder: DualEncoder) -> dict[str, str | bytes]:
     """The small files of a Hugging Face folder: configuration, tokenizer, image processor."""
     with scratch_folder() as folder:
-        encoder.model.config.save_pretrained(folder)
-        _write_processors(encoder, folder)
+        write_model_files(encoder, folder)
         return {path.name: _text_or_bytes(path) for path in sorted(folder.iterdir())}
+
+
+def write_model_files(encoder: DualEncoder, folder: Path) -> None:
+    """Write the small files of a Hugging Face folder into one that stands.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    with raising_disk_errors():
+        encoder.model.config.save_pretrained(folder)
+    _write_processors(encoder, folder)
 
 
 def _write_processors(encoder: DualEncoder, folder: Path) -> None:
