@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import time
 from functools import partial
 
@@ -12,12 +11,12 @@ from streetclip import store
 from streetclip.config import TrainConfig
 from streetclip.datasets.manifest import Manifest
 from streetclip.distributed import Group, check_agreement
-from streetclip.errors import ConfigError, ManifestError
+from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder
 from streetclip.progress import Stages, no_progress, no_stages
 from streetclip.recipes import CONFIG_FILE, save_config
 from streetclip.training.average import WeightAverage
-from streetclip.training.best import Origin, save_best
+from streetclip.training.best import Origin
 from streetclip.training.checkpoints import (
     BEST_MODEL,
     LAST_CHECKPOINT,
@@ -28,18 +27,17 @@ from streetclip.training.curves import Point, window_length
 from streetclip.training.data import load_training_data
 from streetclip.training.feed import Feed, Images
 from streetclip.training.interrupts import Interrupt, interrupts_deferred
-from streetclip.training.lora import plain_model
 from streetclip.training.memory import peak_memory_mib
 from streetclip.training.objective import Objective
 from streetclip.training.optimizer import build_optimizer, logit_scale_bound
 from streetclip.training.parts import choose_parts
 from streetclip.training.recorder import NoRecorder, Recorder
-from streetclip.training.results import EpochRecord, TrainingResult
+from streetclip.training.results import TrainingResult
 from streetclip.training.resume import load_state, save_state
 from streetclip.training.schedule import learning_rate_factor
+from streetclip.training.scoring import Scorer
 from streetclip.training.selection import should_stop, why_stopped
 from streetclip.training.step import FEWEST_IMAGES, StepImages, Stepper
-from streetclip.training.validation import Validator
 
 _LOG = logging.getLogger(__name__)
 # Curves of the validations, and the fields of an epoch's record that they show.
@@ -256,31 +254,17 @@ class _Training:
             raise
 
     def _run(self, recorder: Recorder | NoRecorder) -> None:
-        validator = self._build_validator()
+        scorer = Scorer(self._origin, self._stepper, self._images, self._stages)
         with self._stages("train", "step") as self._progress:
             self._progress(self._state.step, self._num_steps)
             for epoch in range(len(self._state.epochs), self._config.num_epochs + 1):
                 if epoch:
                     self._train_epoch(epoch, recorder)
-                self._validate(epoch, validator)
+                self._score(epoch, scorer)
                 self._save(recorder)
                 if self._stop_reason is not None:
                     _LOG.info("%s", self._stop_reason)
                     return
-
-    def _build_validator(self) -> Validator:
-        config, effective = self._config, self._origin.effective_batch_size
-        return Validator(
-            self._data,
-            self._images.val,
-            self._images.holdout,
-            objective=self._stepper.objective,
-            batch_size=config.batch_size,
-            group_size=effective if config.negatives == "global" else config.batch_size,
-            seed=config.seed,
-            stages=self._stages,
-            group=self._group,
-        )
 
     def _train_epoch(self, epoch: int, recorder: Recorder | NoRecorder) -> None:
         length = self._steps_per_epoch
@@ -356,17 +340,13 @@ class _Training:
             numbers["loss"] = self._state.curves.epoch_losses[-1]
         return numbers
 
-    def _validate(self, epoch: int, validator: Validator) -> None:
-        """Score the model as it would be kept, and keep it if it is the best."""
-        state, average = self._state, self._stepper.average
-        with contextlib.nullcontext() if average is None else average.applied():
-            record = self._agree_on(self._measure(epoch, validator))
-            is_best = epoch > 0 and record.is_better_than(state.best, self._config.select_by)
-            sha256 = self._save_best(record) if is_best and self._is_first else None
+    def _score(self, epoch: int, scorer: Scorer) -> None:
+        state = self._state
+        record, best_sha256 = scorer(epoch, state)
         with interrupts_deferred():
             state.epochs.append(record)
-            if is_best:
-                state.best, state.best_sha256 = record, sha256
+            if best_sha256 is not None:
+                state.best, state.best_sha256 = record, best_sha256
             state.curves.epoch_losses.clear()
             values = record.to_dict()
             state.curves.points += [
@@ -374,37 +354,6 @@ class _Training:
                 for name, of in _VALIDATED
                 if values.get(of) is not None
             ]
-
-    def _measure(self, epoch: int, validator: Validator) -> EpochRecord | None:
-        score = validator(self._encoder)
-        if score is None:
-            return None
-        record = EpochRecord(
-            epoch=epoch,
-            step=self._state.step,
-            train_loss=self._state.curves.epoch_mean(),
-            val_loss=score.loss,
-            num_correct=score.num_correct,
-            num_images=score.num_images,
-            holdout_num_correct=score.holdout_num_correct,
-            holdout_num_images=score.holdout_num_images,
-        )
-        if not math.isfinite(record.val_loss):
-            raise ConfigError(self._diverged_message(record))
-        return record
-
-    def _agree_on(self, record: EpochRecord | None) -> EpochRecord:
-        """The record of the first process, and its objective where it was calibrated."""
-        if self._group is not None:
-            objective = self._stepper.objective
-            record, calibrated = self._group.broadcast((record, objective.state_dict()))
-            objective.load_state_dict(calibrated)
-        assert record is not None
-        return record
-
-    def _save_best(self, record: EpochRecord) -> str:
-        with plain_model(self._encoder.model):
-            return save_best(self._encoder, self._origin, record)
 
     def _save(self, recorder: Recorder | NoRecorder) -> None:
         """Write the resume checkpoint and the points; no step is under way."""
@@ -417,13 +366,6 @@ class _Training:
             save_state(self._last_path, self._stepper, state, self._origin)
         recorder.write(state.curves.points, now=True)
         recorder.write_best(state, self._stop_reason)
-
-    def _diverged_message(self, record: EpochRecord) -> str:
-        return (
-            f"step {record.step}: the validation loss is {record.val_loss}; expected a finite "
-            f"number. Lower --learning_rate (now {self._config.learning_rate:g}), or take "
-            "--precision fp32. Checkpoints that stand are from before it."
-        )
 
     def _no_step_message(self) -> str:
         unreadable = self._images.train.unreadable

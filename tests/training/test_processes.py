@@ -1,0 +1,150 @@
+"""Several processes that torchrun starts learn what one does, and go on where others stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from streetclip import store
+from streetclip.models import load_encoder
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(config_flags, num_processes):
+    python = [sys.executable]
+    if num_processes > 1:
+        python += ["-m", "torch.distributed.run", "--standalone"]
+        python += [f"--nproc_per_node={num_processes}"]
+    return [*python, "jobs/train.py", *config_flags]
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False, **options
+    )
+
+
+def flags(world, out, *more, passes=1, model=None):
+    return [
+        f"--train_csv={world.folder / 'train.csv'}",
+        f"--val_csv={world.folder / 'val.csv'}",
+        f"--image_dir={world.folder / 'images'}",
+        f"--output_dir={world.folder / out}",
+        f"--db={world.folder / out}.db",
+        f"--model_name={model or world.model}",
+        "--batch_size=3",
+        f"--gradient_accumulation_steps={passes}",
+        "--num_epochs=2",
+        "--learning_rate=3e-3",
+        "--num_workers=0",
+        "--device=cpu",
+        "--precision=fp32",
+        *more,
+    ]
+
+
+@pytest.fixture
+def steady(world, tmp_path):
+    """The tiny model without dropout, so that all differences are rounding."""
+    encoder = load_encoder(str(world.model), device="cpu")
+    for tower in (encoder.model.config.text_config, encoder.model.config.vision_config):
+        tower.attention_dropout = 0.0
+    folder = tmp_path / "steady"
+    encoder.model.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    encoder.image_processor.save_pretrained(folder)
+    return folder
+
+
+def last_checkpoint(world, out):
+    path = world.folder / out / "last_checkpoint.pt"
+    return torch.load(path, weights_only=True)
+
+
+def assert_close(ours, theirs):
+    assert ours["model"].keys() == theirs["model"].keys()
+    for name, each in theirs["model"].items():
+        torch.testing.assert_close(ours["model"][name], each, rtol=2e-3, atol=2e-4)
+    counted = ("epoch", "step", "num_correct", "num_images")
+    for our, their in zip(ours["resume"]["epochs"], theirs["resume"]["epochs"], strict=True):
+        assert [our[name] for name in counted] == [their[name] for name in counted]
+        assert our["val_loss"] == pytest.approx(their["val_loss"], rel=1e-3)
+
+
+def test_three_processes_learn_what_one_does_and_write_once(world, steady):
+    (world.folder / "images" / "train4.png").write_bytes(b"no image")
+    (world.folder / "images" / "val7.png").unlink()
+    shared = run(flags(world, "three", model=steady), 3)
+    assert shared.returncode == 0, shared.stderr
+    alone = run(flags(world, "one", passes=3, model=steady), 1)
+    assert alone.returncode == 0, alone.stderr
+    assert_close(last_checkpoint(world, "three"), last_checkpoint(world, "one"))
+    assert shared.stdout.count("training 1 ·") == 1
+    assert "torchrun --nproc_per_node 3 jobs/train.py --recipe=" in shared.stdout
+    with store.open_store(world.folder / "three.db", read_only=True) as opened:
+        assert store.list_jobs(opened)["state"].tolist() == ["done"]
+        assert store.list_trainings(opened)["state"].tolist() == ["done"]
+    assert load_encoder(str(world.folder / "three" / "best_model"), device="cpu").prompts
+
+
+def test_a_training_goes_on_with_another_number_of_processes(world, steady):
+    long = ("--num_epochs=50", "--learning_rate=3e-4")
+    begun = run(flags(world, "moved", *long, passes=4, model=steady), 1)
+    assert begun.returncode == 0, begun.stderr
+    whole = last_checkpoint(world, "moved")
+    _stop_after_a_step(world, "parts", flags(world, "parts", *long, passes=2, model=steady))
+    stopped = last_checkpoint(world, "parts")["resume"]["step"]
+    assert 0 < stopped < whole["resume"]["step"]
+    other = flags(world, "parts", *long, "--resume", passes=4, model=steady)
+    refused = run([*other, "--gradient_accumulation_steps=3"], 1)
+    assert refused.returncode == 2
+    assert "the images of a step" in refused.stderr
+    assert "was '12', is '9'" in refused.stderr
+    resumed = run(other, 1)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_close(last_checkpoint(world, "parts"), whole)
+
+
+def _stop_after_a_step(world, out, arguments):
+    """Send TERM to all of two processes and their launcher, as a batch system does."""
+    checkpoint = world.folder / out / "last_checkpoint.pt"
+    with subprocess.Popen(
+        command([*arguments, "--checkpoint_every=1"], 2),
+        cwd=ROOT,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as launcher:
+        deadline = time.monotonic() + 120
+        while not (checkpoint.exists() and last_checkpoint(world, out)["resume"]["step"]):
+            assert time.monotonic() < deadline, "no step within two minutes"
+            time.sleep(0.02)
+        os.killpg(launcher.pid, signal.SIGTERM)
+        _, told = launcher.communicate(timeout=120)
+    assert launcher.returncode != 0
+    assert "saved at step" in told, told
+    with store.open_store(world.folder / f"{out}.db", read_only=True) as opened:
+        assert store.list_trainings(opened)["state"].tolist() == ["interrupted"]
+
+
+def test_processes_that_were_started_otherwise_are_told_apart(world, tmp_path):
+    script = (
+        "import os, sys\nfrom jobs.train import main\n"
+        "other = ['--learning_rate=0.01'] if os.environ['RANK'] == '1' else []\n"
+        "sys.exit(main([*sys.argv[1:], *other]))\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    started = command(flags(world, "told"), 2)
+    started[started.index("jobs/train.py")] = str(tmp_path / "script.py")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        started, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert told.returncode != 0
+    assert "--learning_rate is '0.01' in process 1 of this job" in told.stderr
