@@ -106,7 +106,8 @@ class DataOptions(JobConfig):
         1.0,
         above=0,
         maximum=1,
-        help="random crops with at least this share of the image; 1: the centre crop",
+        help="random crops, stretched up to 4:3, of at least this share of the largest that fits; "
+        "1: the centre crop",
     )
     colour_jitter: float = option(
         0.0, minimum=0, maximum=1, help="strength of random brightness, contrast and saturation"

@@ -13,9 +13,10 @@ from streetclip.models.pixels import as_rgb
 from streetclip.models.preprocessing import FastResizeCrop, Preprocess, ResizeCrop
 from streetclip.train_options import DataOptions
 
-# Szegedy et al. 2015 (arXiv 1409.4842), section 6, as torchvision's RandomResizedCrop has it.
-_LARGEST_RATIO = 4 / 3
-_ATTEMPTS = 10
+# By how much a crop is stretched at most, as in Szegedy et al. 2015 (arXiv 1409.4842), section 6.
+# The share of the area is there that of the whole image; here that of the largest crop of its shape
+# that fits, so that a panorama, too, is cropped in another place each time.
+_LARGEST_STRETCH = 4 / 3
 _ENHANCERS = (PIL.ImageEnhance.Brightness, PIL.ImageEnhance.Contrast, PIL.ImageEnhance.Color)
 # What is drawn before decoding, and what after: streams of their own.
 _CROP, _FINISH = 0, 1
@@ -27,8 +28,8 @@ class Augmentation:
 
     Attributes:
         resize_crop: Geometry of the model.
-        crop_scale: Least share of the image's area in a random crop, above 0; 1 takes the centre
-            crop instead.
+        crop_scale: Least area of a random crop, as a share of the largest crop of its shape that
+            fits into the image, above 0; 1 takes the centre crop instead.
         colour_jitter: Brightness, contrast and saturation are multiplied by factors of
             1 ± so much at most, 0..1, in random order.
         horizontal_flip: Chance of a mirrored image, 0..1.
@@ -82,7 +83,8 @@ class DrawnCrop:
         if self.options.crop_scale == 1:
             return centre
         random = np.random.default_rng([self.draw, _CROP])
-        box = _random_box(width, height, self.options.crop_scale, random)
+        shape = centre.size[0] / centre.size[1]
+        box = _random_box((width, height), shape, self.options.crop_scale, random)
         return Crop(box, centre.size, centre.resample)
 
     def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
@@ -132,29 +134,13 @@ def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preproce
 
 
 def _random_box(
-    width: int, height: int, least_share: float, random: np.random.Generator
+    whole: tuple[int, int], shape: float, least_share: float, random: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Draw left, top, right, bottom of a crop: first its area and shape, then where it lies.
-
-    The largest centre crop of a shape allowed, if ten draws of area and shape do not fit.
-    """
-    areas = random.uniform(least_share, 1, _ATTEMPTS) * width * height
-    longest = math.log(_LARGEST_RATIO)
-    ratios = np.exp(random.uniform(-longest, longest, _ATTEMPTS))
-    across, down = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
-    fits = np.flatnonzero((across <= width) & (down <= height))
-    if not len(fits):
-        side = (min(width, height * _LARGEST_RATIO), min(height, width * _LARGEST_RATIO))
-        return _placed(side, (width, height), (0.5, 0.5))
-    side = (float(across[fits[0]]), float(down[fits[0]]))
-    left, top = random.random(2).tolist()
-    return _placed(side, (width, height), (left, top))
-
-
-def _placed(
-    size: tuple[float, float], whole: tuple[int, int], where: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """The box of this size in the whole, so much of the room that is left to its upper left."""
-    left, top = ((of - side) * share for side, of, share in zip(size, whole, where, strict=True))
-    # Rounding must not lead beyond.
+    """Draw left, top, right, bottom of a crop: first its area and shape, then where it lies."""
+    stretch, share, *place = random.random(4).tolist()
+    ratio = shape * _LARGEST_STRETCH ** (2 * stretch - 1)
+    side = math.sqrt(least_share + (1 - least_share) * share)
+    width = side * min(whole[0], whole[1] * ratio)
+    size = (width, min(width / ratio, whole[1]))  # rounding must not lead beyond
+    left, top = ((of - own) * at for own, of, at in zip(size, whole, place, strict=True))
     return left, top, min(left + size[0], whole[0]), min(top + size[1], whole[1])

@@ -42,38 +42,43 @@ def test_no_crop_reaches_beyond_the_image(size, crop_scale):
     assert ((top >= 0) & (top < bottom) & (bottom <= size[1])).all()
 
 
-def test_a_small_crop_has_any_area_shape_and_place_allowed():
-    left, top, right, bottom = boxes(1200, 1000, 0.02).T
+@pytest.mark.parametrize("size", [(1200, 1000), (3000, 500), (400, 900)])
+def test_a_crop_has_any_area_shape_and_place_allowed(size):
+    left, top, right, bottom = boxes(*size, 0.02).T
     width, height = right - left, bottom - top
-    share = width * height / (1200 * 1000)
-    small = share < 0.4  # of which no draw fails to fit
-    assert share[small].min() == pytest.approx(0.02, abs=0.002)
-    assert np.median(share[small]) == pytest.approx(0.21, abs=0.02)
-    log_ratio = np.log(width / height)[small] / np.log(4 / 3)
-    assert np.abs(log_ratio).max() <= 1 + 1e-9
-    # Uniform on [-1, 1]: a mean of 0 and a variance of 1/3, within four standard errors.
-    assert log_ratio.mean() == pytest.approx(0, abs=0.08)
-    assert log_ratio.var() == pytest.approx(1 / 3, abs=0.04)
-    across, down = (left / (1200 - width))[small], (top / (1000 - height))[small]
-    for place in (across, down):
-        assert place.mean() == pytest.approx(0.5, abs=0.04)
-        assert place.var() == pytest.approx(1 / 12, abs=0.012)
-    assert abs(np.corrcoef(across, down)[0, 1]) < 0.14
+    # Of the largest crop of the same shape that fits.
+    share = width * height / (np.minimum(size[0], size[1] * width / height) ** 2 * height / width)
+    log_ratio = np.log(width / height) / np.log(4 / 3)
+    across, down = left / (size[0] - width), top / (size[1] - height)
+    drawn = [(share - 0.02) / 0.98, (log_ratio + 1) / 2, across, down]
+    for each in drawn:
+        # Uniform on [0, 1], within four standard errors.
+        assert -1e-9 <= each.min() < 0.01
+        assert 0.99 < each.max() <= 1 + 1e-9
+        assert each.mean() == pytest.approx(0.5, abs=0.026)
+        assert each.var() == pytest.approx(1 / 12, abs=0.007)
+    assert np.abs(np.corrcoef(drawn) - np.eye(4)).max() < 0.09
 
 
-def test_no_crop_is_smaller_than_asked_for():
-    for size in ((640, 480), (900, 900)):
-        left, top, right, bottom = boxes(*size, 0.6).T
-        assert ((right - left) * (bottom - top)).min() >= 0.6 * size[0] * size[1] * (1 - 1e-9)
+@pytest.mark.parametrize("size", [(640, 480), (900, 900), (4000, 900)])
+def test_no_crop_is_smaller_than_asked_for(size):
+    left, top, right, bottom = boxes(*size, 0.6).T
+    ratio = (right - left) / (bottom - top)
+    largest = np.minimum(size[0], size[1] * ratio) ** 2 / ratio
+    assert ((right - left) * (bottom - top) / largest).min() >= 0.6 * (1 - 1e-9)
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [((900, 300), (250, 0, 650, 300)), ((300, 900), (0, 250, 300, 650))],
-)
-def test_where_no_shape_fits_the_centre_is_taken(size, expected):
-    found = boxes(*size, 0.9, count=20)
-    np.testing.assert_allclose(found, np.tile(expected, (20, 1)))
+def test_a_panorama_is_cropped_in_another_place_each_time():
+    left, _, _, _ = boxes(4000, 900, 0.9).T
+    assert left.std() > 800
+
+
+def test_the_shape_is_that_of_the_model_stretched():
+    found = [Augmentation(OBLONG, 0.5).drawn(i).crop_of(500, 400).box for i in range(500)]
+    left, top, right, bottom = np.array(found).T
+    stretch = (right - left) / (bottom - top) / (12 / 20)
+    assert 3 / 4 * (1 - 1e-9) <= stretch.min() < 0.76
+    assert 1.32 < stretch.max() <= 4 / 3 * (1 + 1e-9)
 
 
 def test_the_pixels_are_those_of_the_crop():
