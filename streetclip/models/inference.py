@@ -83,4 +83,5 @@ def _product_weights(tower: ImageTower) -> dict[str, torch.Tensor]:
 
 def _class_token(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     (hidden_BTD,) = inputs
-    return (hidden_BTD[:, :1],)
+    # Of strided rows, the product's kernel, and so its bits, depend on whether weights are trained.
+    return (hidden_BTD[:, :1].contiguous(),)

@@ -20,7 +20,7 @@ BEST_FOLDER = "best_model"
 RESUME = "resume"
 """Key of a checkpoint under which stands what a resume needs besides the weights."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass
