@@ -263,7 +263,7 @@ def _check_dual_encoder(model: Any, source: str) -> None:
 
 
 def text_options(config: Any, tokenizer: Any) -> dict[str, Any]:
-    """How a tokenizer is to pad and cut texts: as transformers' zero-shot pipeline does for the architecture."""
+    """How a tokenizer is to pad and cut texts: as transformers does for the architecture."""
     text_config = getattr(config, "text_config", config)
     longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
     # SigLIP was trained on texts padded to full length and pools the last position.
