@@ -1,4 +1,4 @@
-"""What a form begins with: the defaults, the settings of an earlier job, or what one has made."""
+"""What a form begins with: defaults, an earlier job's settings, what one has made, or a recipe."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +10,7 @@ from dashboard.job_settings import Draft
 from dashboard.roots import Roots, is_file, is_folder
 from streetclip.arguments import from_parameters
 from streetclip.config import JOB_CONFIGS
+from streetclip.recipes import load_recipe, recipe_names
 
 _NEXT: Final = {"generate_captions": "train", "train": "evaluate"}
 _NOT_REPEATED: Final = ("resume", "overwrite", "db")  # they were about what stood there then
@@ -48,6 +49,32 @@ def again(job: Mapping[str, Any], roots: Roots) -> Prefill:
         job_settings.with_new_output(draft, roots),
         f"The settings of job {job['id']}. If its output folder stands, another one is proposed.",
     )
+
+
+def recipes_of(kind: str) -> tuple[str, ...]:
+    """Names of the recipes that a form can be filled in with; none for a job that takes none."""
+    return recipe_names() if JOB_CONFIGS[kind].takes_recipes else ()
+
+
+def recipe_draft(kind: str, name: str) -> Draft:
+    """What a recipe changes in a form.
+
+    What another recipe sets and this one does not gets its default, so that nothing is left of a
+    recipe that was chosen before; files and models stay.
+
+    Args:
+        kind: Which job.
+        name: One of `recipes_of(kind)`.
+    """
+    config_class = JOB_CONFIGS[kind]
+    recipe = load_recipe(name, config_class)
+    others = {setting for each in recipes_of(kind) for setting in load_recipe(each, config_class)}
+    draft = job_settings.draft_of(kind, recipe)
+    return {
+        each.name: draft[each.name]
+        for each in job_settings.settings_of(kind)
+        if each.name in recipe or (each.name in others and not each.is_path)
+    }
 
 
 def next_kind(job: Mapping[str, Any]) -> str | None:

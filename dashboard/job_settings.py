@@ -8,7 +8,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +18,13 @@ from dashboard.roots import Roots, exists, is_file, is_folder
 from streetclip import captions
 from streetclip.config import JOB_CONFIGS, JobConfig
 from streetclip.errors import ConfigError, shown
+from streetclip.train_options import (
+    DataOptions,
+    LossOptions,
+    OptimizerOptions,
+    PartsOptions,
+    SelectionOptions,
+)
 
 Widget = Literal[
     "flag", "choice", "choices", "words", "number", "text", "file", "folder", "output", "source"
@@ -56,6 +63,14 @@ _USUAL: Final = {
     ),
     "evaluate": ("checkpoint_path", "candidates_file", "output_dir", "run_name", "strategy"),
 }
+_SECTIONS: Final[dict[type[JobConfig], str]] = {
+    LossOptions: "Contrast: batch, loss, negatives",
+    OptimizerOptions: "Learning rate and optimizer",
+    PartsOptions: "Which parts of the model learn",
+    DataOptions: "Images and captions shown",
+    SelectionOptions: "Best epoch, stopping, checkpoints",
+}
+_REST: Final = "More settings"
 _SUFFIXES: Final = {
     "candidates_file": (".json",),
     "template_file": (".txt",),
@@ -79,6 +94,7 @@ class Setting:
     Attributes:
         name: The field's, and the flag's without its dashes.
         group: needed, usual or more.
+        section: Of those that are more: the title under which it stands.
         widget: What it is set with; a source is a model: a path or a hub id.
         kind: Type of the value, or of each of several.
         default: Of the field; None for none.
@@ -90,6 +106,7 @@ class Setting:
 
     name: str
     group: Literal["needed", "usual", "more"]
+    section: str
     widget: Widget
     kind: type
     default: Any
@@ -131,10 +148,22 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(config_class)
     usual = _USUAL.get(kind, ())
     fields = [field for field in dataclasses.fields(config_class) if field.name not in _NOT_SHOWN]
-    made = [_setting(field, hints[field.name], field.name in usual) for field in fields]
+    made = [
+        _setting(config_class, field, hints[field.name], is_usual=field.name in usual)
+        for field in fields
+    ]
     order = {"needed": -2, "usual": -1, "more": 0}
     position = {name: number for number, name in enumerate(usual)}
     return tuple(sorted(made, key=lambda each: (order[each.group], position.get(each.name, 0))))
+
+
+def sections_of(settings: Iterable[Setting]) -> dict[str, list[Setting]]:
+    """The settings that are neither needed nor usual, by the titles they stand under."""
+    sections: dict[str, list[Setting]] = {title: [] for title in (*_SECTIONS.values(), _REST)}
+    for each in settings:
+        if each.group == "more":
+            sections[each.section].append(each)
+    return {title: held for title, held in sections.items() if held}
 
 
 def draft_of(kind: str, values: Mapping[str, Any]) -> Draft:
@@ -210,7 +239,9 @@ def check_paths(kind: str, values: Mapping[str, Any], roots: Roots) -> None:
                 roots.check(each.flag, text)
 
 
-def _setting(field: "dataclasses.Field[Any]", hint: Any, is_usual: bool) -> Setting:
+def _setting(
+    config_class: type[JobConfig], field: "dataclasses.Field[Any]", hint: Any, *, is_usual: bool
+) -> Setting:
     is_needed = field.default is dataclasses.MISSING
     default = None if is_needed else field.default
     kind = _kind(hint)
@@ -221,6 +252,7 @@ def _setting(field: "dataclasses.Field[Any]", hint: Any, is_usual: bool) -> Sett
     return Setting(
         name=field.name,
         group=group,
+        section=_section(config_class, field.name),
         widget=_widget(field.name, kind, choices, is_several=typing.get_origin(hint) is tuple),
         kind=kind,
         default=default,
@@ -229,6 +261,14 @@ def _setting(field: "dataclasses.Field[Any]", hint: Any, is_usual: bool) -> Sett
         suffixes=_SUFFIXES.get(field.name, (".csv",) if field.name.endswith("csv") else ()),
         help=_help(field, default),
     )
+
+
+def _section(config_class: type[JobConfig], name: str) -> str:
+    """The title of the options that a setting belongs to."""
+    for options, title in _SECTIONS.items():
+        if issubclass(config_class, options) and name in options.__annotations__:
+            return title
+    return _REST
 
 
 def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool) -> Widget:

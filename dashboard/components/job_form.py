@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
-from dashboard import job_settings, launcher, state
+from dashboard import job_chain, job_settings, launcher, state
 from dashboard.components import browser, markup
 from dashboard.job_chain import Prefill
 from dashboard.job_settings import Draft, Setting
@@ -36,13 +36,14 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
     draft = _draft(kind, prefill)
     if prefill.words:
         markup.remark(prefill.words)
+    _recipe_chooser(kind)
     settings = job_settings.settings_of(kind)
     _fields(kind, [each for each in settings if each.group != "more"], draft, options)
-    more = [each for each in settings if each.group == "more"]
     problems = _problems(kind)
-    is_wrong = any(each.name in problems for each in more)
-    with st.expander("More settings", expanded=is_wrong, key=f"more_{kind}"):
-        _fields(kind, more, draft, options)
+    for number, (title, held) in enumerate(job_settings.sections_of(settings).items()):
+        is_wrong = any(each.name in problems for each in held)
+        with st.expander(title, expanded=is_wrong, key=f"more_{kind}_{number}"):
+            _fields(kind, held, draft, options)
     browser.dialog(options.roots)
     _said(problems)
     st.button(
@@ -68,7 +69,33 @@ def _draft(kind: str, prefill: Prefill) -> Draft:
         for each in draft:
             st.session_state.pop(_key(kind, each), None)
         st.session_state.pop(_problems_name(kind), None)
+        st.session_state.pop(_key(kind, "recipe"), None)
     return draft
+
+
+def _recipe_chooser(kind: str) -> None:
+    """Offer the recipes of a job that takes any; one that is chosen fills the form in."""
+    names = job_chain.recipes_of(kind)
+    if not names:
+        return
+    st.selectbox(
+        "Recipe",
+        names,
+        index=None,
+        placeholder="None: fill in by hand",
+        key=_key(kind, "recipe"),
+        help="Fills in the settings that make a recipe; each can be changed after.",
+        on_change=lambda: _apply_recipe(kind),
+    )
+
+
+def _apply_recipe(kind: str) -> None:
+    name = st.session_state.get(_key(kind, "recipe"))
+    if name not in job_chain.recipes_of(kind):
+        return
+    _, draft = st.session_state[f"job_draft_{kind}"]
+    for setting, value in job_chain.recipe_draft(kind, name).items():
+        draft[setting] = st.session_state[_key(kind, setting)] = value
 
 
 def _key(kind: str, name: str) -> str:

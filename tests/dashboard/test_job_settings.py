@@ -11,14 +11,17 @@ from dashboard.job_settings import (
     GENERAL,
     draft_of,
     read_draft,
+    sections_of,
     settings_of,
     with_new_output,
 )
 from dashboard.roots import Roots
 from streetclip.arguments import to_arguments
 from streetclip.config import JOB_CONFIGS
+from streetclip.train_options import PartsOptions
 from tests.dashboard.job_records import Records
 
+GENERAL_FLAGS = ("db", "log_level")
 DB = Path("outputs/s.db")
 TRAIN = {"train_csv": "data/train.csv", "val_csv": "data/val.csv", "image_dir": "data/images"}
 
@@ -50,6 +53,35 @@ def test_needed_settings_come_first_then_the_usual():
     groups = [each.group for each in settings_of("train")]
     assert groups == sorted(groups, key=["needed", "usual", "more"].index)
     assert [each.name for each in settings_of("train")[:4]] == [*TRAIN, "model_name"]
+
+
+def test_the_many_settings_of_a_training_stand_in_groups_each_once():
+    settings = settings_of("train")
+    sections = sections_of(settings)
+    held = [each.name for group in sections.values() for each in group]
+    assert sorted(held) == sorted(each.name for each in settings if each.group == "more")
+    assert [each.name for each in sections["Which parts of the model learn"]] == [
+        field.name for field in dataclasses.fields(PartsOptions) if field.name not in GENERAL_FLAGS
+    ]
+    assert len(sections) == 6
+    assert max(map(len, sections.values())) <= 13
+    assert list(sections)[-1] == "More settings"
+
+
+def test_a_job_without_groups_has_one():
+    assert list(sections_of(settings_of("evaluate"))) == ["More settings"]
+
+
+def test_a_recipe_leaves_nothing_of_another_and_no_path_changed():
+    first, second = (
+        job_chain.recipe_draft("train", "paper"),
+        job_chain.recipe_draft("train", "demo"),
+    )
+    assert first["negatives"] == "micro_batch"
+    assert second["negatives"] == "global"
+    assert second["learning_rate"] == "0.001"
+    assert "model_name" in first
+    assert not {"model_name", "train_csv", "output_dir", "run_name"} & set(second)
 
 
 def test_a_help_says_flag_bounds_and_default():

@@ -233,6 +233,37 @@ class TestForm:
         page.button_group(key="own_form").set_value("train").run()
         assert page.text_input(key="job_train_run_name").value == "kept"
 
+    def test_a_recipe_fills_the_form_in_and_can_be_changed_after(self, open_jobs, records):
+        page = open_jobs(form="train")
+        fill(page, beta2="0.5", run_name="kept", gradient_accumulation_steps="7")
+        page = page.selectbox(key="job_train_recipe").set_value("demo").run()
+        assert not page.exception
+        assert page.text_input(key="job_train_learning_rate").value == "0.001"
+        page = page.selectbox(key="job_train_recipe").set_value("lora").run()
+        assert page.selectbox(key="job_train_train_parts").value == "lora"
+        assert page.text_input(key="job_train_beta2").value == "0.98"
+        start_train(page, lora_rank="3")
+        sent = records.get(1)["arguments"]
+        expected = {"--run_name=kept", "--train_parts=lora", "--lora_rank=3", "--weight_decay=0.0"}
+        expected |= {"--gradient_checkpointing", "--gradient_accumulation_steps=16"}
+        assert expected <= set(sent)
+        assert not [each for each in sent if each.startswith("--beta2")]
+
+    def test_a_job_without_recipes_offers_none(self, open_jobs):
+        keys = [each.key for each in open_jobs(form="evaluate").selectbox]
+        assert "job_evaluate_recipe" not in keys
+
+    def test_a_wrong_setting_opens_its_group_alone(self, open_jobs):
+        def opened(page):
+            return [each.label for each in page.expander if each.proto.expanded]
+
+        page = open_jobs(form="train")
+        before = opened(page)
+        page = start_train(page, lora_rank="0")
+        assert [label for label in opened(page) if label not in before] == [
+            "Which parts of the model learn"
+        ]
+
     def test_an_output_folder_that_stands_is_not_proposed(self, open_jobs, records):
         (records.folder / "outputs" / "training").mkdir(parents=True)
         page = open_jobs(form="train")
