@@ -66,13 +66,13 @@ def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
     return _licence(training.get("licence")) or dict(known or {})
 
 
-def card_header(base_model: str, licence: Mapping[str, str] | None = None) -> str:
+def card_header(base_model: str, licence: Mapping[str, str]) -> str:
     """Make the YAML header of a model card, with base model and licence where they are known.
 
     Args:
         base_model: What training began from; a local path is left out, as it means nothing to
             others.
-        licence: By `LICENCE_KEYS`; empty if it is not known, None if nobody has looked.
+        licence: By `LICENCE_KEYS`; empty if it is not known.
 
     Examples:
         >>> print(card_header("geolocal/StreetCLIP", {"license": "cc-by-nc-4.0"}))
@@ -93,7 +93,7 @@ def card_header(base_model: str, licence: Mapping[str, str] | None = None) -> st
     }
     if is_on_hub(base_model):
         values["base_model"] = base_model
-    values |= licence_of({}, base_model) if licence is None else _licence(licence)
+    values |= _licence(licence)
     body = yaml.safe_dump(
         values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000
     )
