@@ -5,14 +5,15 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("streetclip", "torch", "transformers", "pillow", "numpy")
+from streetclip import __version__
+
+_PACKAGES = ("torch", "transformers", "pillow", "numpy")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
-    return {"python": platform.python_version()} | {
-        name: metadata.version(name) for name in _PACKAGES
-    }
+    own = {"python": platform.python_version(), "streetclip": __version__}
+    return own | {name: metadata.version(name) for name in _PACKAGES}
 
 
 def commit() -> str | None:

@@ -36,7 +36,8 @@ class ModelParts:
         tokenizer: Of the model.
         image_processor: Of the model.
         prompts: Those it was trained with; None for a foreign checkpoint.
-        training: What the checkpoint says about its training; empty for a foreign checkpoint.
+        training: What the checkpoint says about its training; of a foreign one, its licence at
+            most.
     """
 
     model: Any
@@ -70,7 +71,8 @@ class DualEncoder:
         device: Where it computes.
         precision: In which number format, and why.
         prompts: Those it was trained with; None for a foreign checkpoint.
-        training: What its checkpoint says about its training; empty for a foreign checkpoint.
+        training: What its checkpoint says about its training; of a foreign one, its licence at
+            most.
     """
 
     def __init__(self, parts: ModelParts, *, source: str, precision: Precision) -> None:

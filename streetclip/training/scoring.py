@@ -66,7 +66,7 @@ class Scorer:
             select_by = self._origin.config.select_by
             if epoch == 0 or not record.is_better_than(state.best, select_by):
                 return record, None
-            return record, self._keep(record)
+            return record, self._keep(record, before=state.epochs[0])
 
     def _measure(self, epoch: int, state: TrainingState) -> EpochRecord | None:
         score = self._validator(self._stepper.encoder)
@@ -95,11 +95,11 @@ class Scorer:
         assert record is not None
         return record
 
-    def _keep(self, record: EpochRecord) -> str:
+    def _keep(self, record: EpochRecord, before: EpochRecord) -> str:
         sha256 = ""
         if self._group is None or self._group.ranks.is_first:
             with plain_model(self._stepper.encoder.model):
-                sha256 = save_best(self._stepper.encoder, self._origin, record)
+                sha256 = save_best(self._stepper.encoder, self._origin, record, before)
         return sha256
 
     def _diverged_message(self, record: EpochRecord) -> str:
