@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from streetclip.config import TrainConfig
 from streetclip.datasets.batches import ImageBatch
 from streetclip.distributed import Group
+from streetclip.errors import ResourceError, shown
 from streetclip.models import DualEncoder
 from streetclip.models.inference import pooled_token_alone
+from streetclip.models.memory import is_out_of_memory
 from streetclip.training.accumulation import Contrast, PortionedFeatures, backward, deal
 from streetclip.training.average import WeightAverage
 from streetclip.training.curves import StepNumbers
@@ -30,6 +32,8 @@ Int64 = NDArray[np.int64]
 Captions = Callable[[Int64], tuple[list[str], Int64]]
 """From numbers of images to their distinct captions, and the row of each image's own."""
 
+# Makes a contrast when it is its turn; and the processes that share it.
+_Prepared = tuple[Callable[[], Contrast], Group | None]
 _IMAGES, _TEXTS = 0, 1  # so that the towers draw other random numbers
 
 
@@ -84,24 +88,32 @@ class Stepper:
             What was measured; None if the images that could be read are too few for a contrast.
 
         Raises:
-            ResourceError: Another process has ended.
+            ResourceError: The device has too little memory, or another process has ended.
         """
         contrasts, weight = self._contrasts(step, images, captions)
         if weight is None:
             return None
         self.optimizer.zero_grad(set_to_none=True)
+        try:
+            loss = self._backward(contrasts, weight)
+            self._share_gradients(loss)
+            return self._update(step, loss)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ResourceError(self._memory_message(error)) from error
+
+    def _backward(self, contrasts: Sequence[_Prepared], weight: float) -> Tensor:
         losses = [torch.zeros((), device=self.encoder.device)]
         with pooled_token_alone(self.encoder.model):
             for make_contrast, group in contrasts:
                 loss_of = partial(self._loss, weight)
                 losses.append(backward(make_contrast(), loss_of, group, self.scaler.scale))
-        loss = torch.stack([each.to(losses[-1]) for each in losses]).sum()
-        self._share_gradients(loss)
-        return self._update(step, loss)
+        return torch.stack([each.to(losses[-1]) for each in losses]).sum()
 
     def _contrasts(
         self, step: int, images: StepImages, captions: Captions
-    ) -> tuple[list[tuple[Callable[[], Contrast], Group | None]], float | None]:
+    ) -> tuple[list[_Prepared], float | None]:
         """What is contrasted, each when it is its turn, and the weight of each loss."""
         size = self.config.batch_size
         starts = [images.first_row + size * p for p in range(len(images.portions))]
@@ -114,12 +126,12 @@ class Stepper:
             return [(whole, self.group)], 1.0 if enough else None
         counts = [len(each) for of_process in images.indices for each in of_process]
         num_large = sum(count >= FEWEST_IMAGES for count in counts)
-        alone = [
+        alone: list[_Prepared] = [
             (partial(make, [portion], [portion[1].indices_B], None), None)
             for portion in portions
             if len(portion[1].indices_B) >= FEWEST_IMAGES
         ]
-        return list(alone), 1 / num_large if num_large else None
+        return alone, 1 / num_large if num_large else None
 
     def _contrast(
         self,
@@ -192,6 +204,21 @@ class Stepper:
         if self.average is not None:
             self.average.update()
         return StepNumbers(step + 1, loss, norm, logit_scale)
+
+    def _memory_message(self, error: RuntimeError) -> str:
+        size, passes = self.config.batch_size, self.config.gradient_accumulation_steps
+        reason = shown(str(error).partition("\n")[0])
+        fewer = (
+            f" Take --batch_size {size // 2} --gradient_accumulation_steps {passes * 2}: the step"
+            " stays the same."
+            if size >= 2 * FEWEST_IMAGES and self.config.negatives == "global"
+            else ""
+        )
+        return (
+            f"{self.encoder.device}: has too little memory to train with --batch_size {size} "
+            f"({reason}).{fewer} --gradient_checkpointing and --train_parts save more. What was "
+            "saved before stands; --resume goes on there."
+        )
 
     def _parameters(self) -> list[nn.Parameter]:
         return [each for group in self.optimizer.param_groups for each in group["params"]]

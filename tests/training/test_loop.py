@@ -367,6 +367,30 @@ def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoin
     assert curves_of(world.config())[0]["state"].tolist() == ["failed"]
 
 
+def test_too_little_memory_is_told_with_flags_that_compute_the_same(world, monkeypatch):
+    from streetclip.models import DualEncoder
+
+    steps = []
+    original = DualEncoder.image_features
+
+    def scarce(self, pixels):
+        steps.append(1)
+        if len(steps) == 6:
+            msg = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            raise RuntimeError(msg)
+        return original(self, pixels)
+
+    monkeypatch.setattr(DualEncoder, "image_features", scarce)
+    with pytest.raises(
+        ResourceError, match=r"--batch_size 3 --gradient_accumulation_steps 2: the step stays"
+    ):
+        run_training(world.config())
+    monkeypatch.undo()
+    config = world.config(resume=True, batch_size=3, gradient_accumulation_steps=2)
+    result, _ = run_training(config)
+    assert result.epochs[-1].step == 12
+
+
 def test_a_batch_larger_than_the_data_is_all_of_it(world, caplog):
     result, _ = run_training(world.config(batch_size=64, num_epochs=2))
     assert [record.step for record in result.epochs] == [0, 1, 2]
