@@ -68,13 +68,20 @@ def wait_until(is_so):
         time.sleep(0.02)
 
 
+def command_of(process):
+    """Its command line; right after its start the system may not know it yet."""
+    found = []
+    wait_until(lambda: found.extend(psutil.Process(process.pid).cmdline()) or found)
+    return found
+
+
 class TestRunner:
     def test_it_is_a_process_of_its_own_that_outlives_this_one(self, records, options, program):
         records.add("queued")
         assert launcher.see_to_runner(records.path, options) == ""
         (process,) = started()
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
-        command = psutil.Process(process.pid).cmdline()
+        command = command_of(process)
         assert command[1] == str(launcher.ROOT / "jobs" / "run_queue.py")
         assert command[2:] == [f"--db={records.path}"]
         assert psutil.Process(process.pid).cwd() == str(options.roots.base)
@@ -83,7 +90,7 @@ class TestRunner:
         records.add("queued")
         launcher.see_to_runner(records.path, JobOptions(options.roots, max_jobs=3))
         (process,) = started()
-        assert "--max_jobs=3" in psutil.Process(process.pid).cmdline()
+        assert "--max_jobs=3" in command_of(process)
 
     def test_a_second_look_starts_no_second_one(self, records, options, program):
         records.add("queued")

@@ -60,7 +60,7 @@ def assert_models_can_be_loaded(config):
         if (config.output_dir / name).exists():
             load_encoder(str(config.output_dir / name), device="cpu")
     names = {path.name for path in config.output_dir.iterdir()}
-    assert names <= {"best_model.pt", "best_model", "last_checkpoint.pt"}
+    assert names <= {"best_model.pt", "best_model", "last_checkpoint.pt", "config.json"}
 
 
 class Once:
@@ -83,10 +83,10 @@ class Once:
 
 # What writes: the module and function, which call of it, and where the resume goes on from.
 WRITES = {
-    "best_model.pt": ("best", "save_checkpoint", 1, 2),
+    "best_model.pt": ("best", "write_payload", 1, 2),
     "best_model": ("best", "save_folder", 1, 2),
     "the second best_model": ("best", "save_folder", 2, 6),
-    "last_checkpoint.pt": ("loop", "write_payload", 3, 2),
+    "last_checkpoint.pt": ("resume", "write_payload", 3, 2),
 }
 
 

@@ -44,4 +44,5 @@ def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(small_wo
     )
     assert differences == []
     names = {path.name for path in (killed / "training").iterdir()}
-    assert names == {"best_model", "best_model.pt", "last_checkpoint.pt"}  # nothing half-written
+    # Nothing half-written.
+    assert names == {"best_model", "best_model.pt", "config.json", "last_checkpoint.pt"}
