@@ -17,7 +17,7 @@ from tests.killing import training_differences
 from .conftest import World, run_training
 
 # 4 steps an epoch, 12 in all, and a checkpoint after every second one.
-STEPS_BETWEEN_CHECKPOINTS = 2
+SETTINGS = {"checkpoint_every": 2, "select_by": "loss"}  # the loss falls in every epoch
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def on_small_disk(world, small_disk):
     return world.config(
         output_dir=small_disk / "out",
         db=small_disk / "streetclip.db",
-        checkpoint_every=STEPS_BETWEEN_CHECKPOINTS,
+        **SETTINGS,
     )
 
 
@@ -36,7 +36,7 @@ def whole(tmp_path_factory, tiny_clip):
     world = World(tmp_path_factory.mktemp("whole"), tiny_clip)
     world.write_split("train", 26)
     world.write_split("val", 11)
-    config = world.config(checkpoint_every=STEPS_BETWEEN_CHECKPOINTS)
+    config = world.config(**SETTINGS)
     run_training(config)
     return config
 
@@ -118,7 +118,7 @@ def test_a_disk_that_fills_within_a_write_loses_nothing(on_small_disk, small_dis
 
 
 def test_a_limit_within_a_write_loses_nothing(world, whole, write):
-    config = world.config(checkpoint_every=STEPS_BETWEEN_CHECKPOINTS)
+    config = world.config(**SETTINGS)
     step = write(lambda: file_size_limit(20_000))
     with pytest.raises(ResourceError, match=r"a quota or limit is reached .* is untouched"):
         run_training(config)
@@ -147,7 +147,7 @@ def test_a_disk_that_is_too_full_is_told_before_anything_is_written(on_small_dis
 def test_a_full_folder_for_temporary_files_is_told_and_loses_nothing(
     world, small_disk, whole, monkeypatch
 ):
-    config = world.config(checkpoint_every=STEPS_BETWEEN_CHECKPOINTS)
+    config = world.config(**SETTINGS)
 
     def fill_at_step_3(done, total, **numbers):
         if done == 3:
