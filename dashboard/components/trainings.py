@@ -182,7 +182,7 @@ def _speed(training: Training, curves: Curves) -> None:
         "Images per second",
         formats.count(speed.median()) if len(speed) else formats.NONE,
         "",
-        f"median · batches of {_setting(training, 'batch_size')}",
+        f"median · batches of {_batch(training)}",
         "Training images a second, decoding included, validations and checkpoints left out.",
     )
 
@@ -212,6 +212,13 @@ def _loss_text(value: float | None) -> str:
 def _setting(training: Training, name: str) -> str:
     config = training["config"] if isinstance(training["config"], dict) else {}
     return formats.plain(config.get(name, formats.NONE), 40)
+
+
+def _batch(training: Training) -> str:
+    """Images of a forward pass, and how many such passes a step has in a process, if several."""
+    passes = _setting(training, "gradient_accumulation_steps")
+    size = _setting(training, "batch_size")
+    return size if passes in ("1", formats.NONE) else f"{size}, {passes} a step"
 
 
 def chosen(training: Training, best: Best | None) -> None:
