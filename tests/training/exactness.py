@@ -48,9 +48,10 @@ def captions_of(indices):
     return [CAPTIONS[index] for index in ids], rows
 
 
-def gradients_of_step(model, group=None, unreadable=(), **settings):
+def gradients_of_step(model, group=None, unreadable=(), *, dropout=False, **settings):
     """Loss and gradients of our own step."""
     encoder = encoder_of(model)
+    encoder.model.train(dropout)
     paths = dict.fromkeys(("train_csv", "val_csv", "image_dir"), Path("none"))
     config = TrainConfig(**paths, max_grad_norm=1e9, **settings)
     objective = Objective(encoder, config)

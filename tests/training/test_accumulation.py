@@ -51,6 +51,26 @@ def test_unreadable_images_are_left_out_of_their_portions(tiny_clip, negatives):
     assert largest_difference(ours, theirs) < 1e-10
 
 
+class KeptFeatures:
+    """Encodes each portion once and keeps all that its backward pass needs."""
+
+    def __init__(self, portions, num_columns, device):
+        self._with_graph = torch.cat([encode() for encode in portions])
+        self.features_ND = self._with_graph.detach()
+
+    def backward(self, gradient_ND):
+        self._with_graph.backward(gradient_ND)
+
+
+def test_dropout_drops_the_same_both_times(tiny_clip, monkeypatch):
+    cut = {"batch_size": 8, "gradient_accumulation_steps": 4, "dropout": True}
+    ours = gradients_of_step(tiny_clip, **cut)
+    monkeypatch.setattr("streetclip.training.step.PortionedFeatures", KeptFeatures)
+    assert largest_difference(ours, gradients_of_step(tiny_clip, **cut)) < 1e-10
+    without = gradients_of_step(tiny_clip, **(cut | {"dropout": False}))
+    assert largest_difference(ours, without) > 1e-3
+
+
 @pytest.mark.parametrize(
     ("processes", "loss", "duplicates", "negatives"),
     [
