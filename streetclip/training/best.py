@@ -89,7 +89,7 @@ class Origin:
         """Plain values for the checkpoint and the store."""
         return {
             "base_model": {"source": self.base_model, "sha256": self.base_sha256},
-            "train": _describe(self.train),
+            "train": _describe(self.train) | {"num_shown": len(self.data.train)},
             "val": _describe(self.val),
             "countries": list(self.data.country_codes),
             "train_countries": sorted(set(self.data.train.country_codes)),

@@ -95,6 +95,9 @@ def _file(training: Mapping[str, Any], split: str, label: str) -> str:
         return ""
     skipped = _number(training, split, "num_skipped") or 0
     left_out = f", {skipped:,} bad rows skipped" if skipped else ""
+    shown = _number(training, split, "num_shown")
+    if shown is not None and shown != count:
+        left_out += f", {shown:,} of them shown; the others are of countries held out"
     sha256 = code_span(_text(training, split, "sha256")[:12])
     return f"{label}: {code_span(Path(csv).name)}, {count:,} images{left_out} (sha256 {sha256})"
 

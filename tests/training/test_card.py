@@ -12,6 +12,8 @@ from streetclip.config import TrainConfig
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.training.card import model_card
 
+from .conftest import run_training
+
 CONFIG = TrainConfig(
     train_csv=Path("/home/me/secret place/train.csv"),
     val_csv=Path("/home/me/val.csv"),
@@ -73,6 +75,15 @@ def test_a_card_says_what_a_model_was_made_of():
         "`cc-by-nc-4.0`", "Validation loss: 1.2500", f"`{FULL_PROMPTS.country[0]}`",
     ):  # fmt: skip
         assert said in body, said
+
+
+def test_images_of_countries_held_out_are_not_counted_as_shown(world):
+    config = world.config(num_epochs=1, holdout_countries=("Peru",))
+    run_training(config)
+    card = (config.output_dir / "best_model" / "README.md").read_text(encoding="utf-8")
+    # Every fourth of 26 images is of Peru, beginning with the fourth.
+    assert "26 images, 20 of them shown; the others are of countries held out" in card
+    assert "Held out of training: `Peru`" in card
 
 
 def test_accuracies_have_their_wilson_intervals_and_those_before_training():
