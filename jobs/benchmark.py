@@ -9,9 +9,12 @@ from jobs.record import Job
 from streetclip.config import BenchmarkConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from jobs.benchmarks.figures import Result
     from jobs.benchmarks.processes import Task
     from jobs.benchmarks.setup import Setup
+    from streetclip.models import Precision
 
 
 def build_parser() -> OneLineParser:
@@ -28,14 +31,14 @@ def _benchmark(config: BenchmarkConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from jobs.benchmarks.report import build_report, machine_facts, tables
     from streetclip.files import scratch_folder, write_json
-    from streetclip.models import resolve_device, resolve_precision
+    from streetclip.models import resolve_device
 
     _refuse_to_overwrite(config)
     device = resolve_device(config.device)
-    precision = resolve_precision(config.precision, device)
-    names = (precision.name,) if precision.name == "fp32" else (precision.name, "fp32")
     with scratch_folder() as folder:
         setup = _set_up(config, folder)
+        precision = _resolve_precision(config, setup, device)
+        names = (precision.name,) if precision.name == "fp32" else (precision.name, "fp32")
         plan = plan_tasks(names, config)
         report = build_report(
             config, setup, machine_facts(device, precision), _measured(plan, setup, config, job)
@@ -81,6 +84,17 @@ def _set_up(config: BenchmarkConfig, folder: Path) -> "Setup":
     candidates = load_candidates(config.candidates_file)
     num_distinct = lay_out(config, folder, candidates.country_names[0])
     return Setup.of(config, folder, model_folder(config, folder), num_distinct, candidates)
+
+
+def _resolve_precision(
+    config: BenchmarkConfig, setup: "Setup", device: "torch.device"
+) -> "Precision":
+    from transformers import AutoConfig
+
+    from streetclip.models import narrowest_tower, resolve_precision
+
+    model_config = AutoConfig.from_pretrained(setup.model_folder)
+    return resolve_precision(config.precision, device, narrowest_tower(model_config))
 
 
 def _measured(

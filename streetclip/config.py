@@ -84,7 +84,9 @@ class _ModelOptions(JobConfig):
     )
     device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
     precision: str = option(
-        "auto", choices=PRECISIONS, help="auto takes bf16 where the machine computes it natively"
+        "auto",
+        choices=PRECISIONS,
+        help="auto takes what is faster for this machine and model: bf16 or fp32",
     )
     num_workers: int = option(
         -1, minimum=-1, maximum=256, help="processes that decode images; -1: one a spare core"

@@ -4,6 +4,7 @@ Every message says where, what was found, what was expected and what to do.
 
 StreetClipError              a fault of the machine or of this program    exit 1
 ├── ResourceError            disk, memory or network gave out             exit 1
+├── SelfCheckError           two computations of one result differ        exit 1
 └── UserError                something that the user can mend             exit 2
     ├── ConfigError          a flag or setting out of its range
     ├── ManifestError        a manifest CSV that cannot be used
@@ -27,6 +28,10 @@ class StreetClipError(Exception):
 
 class ResourceError(StreetClipError):
     """Disk, memory or network gave out; what was finished before is kept."""
+
+
+class SelfCheckError(StreetClipError):
+    """Two computations of one result differ; going on would report wrong numbers."""
 
 
 class UserError(StreetClipError):

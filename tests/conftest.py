@@ -41,6 +41,12 @@ def _process_stays_as_it_is() -> Iterator[None]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@pytest.fixture(params=["fp32", "bf16"])
+def precision(request) -> str:
+    """Each number format, forced, so that the machine does not decide what is tested."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory) -> Path:
     """The folder of a drawn world of 170 images, with its small untrained model. Do not change."""

@@ -89,7 +89,7 @@ def forward(setup: Setup, way: Way) -> dict[str, Any]:
     flops = image_tower_flops(encoder, full[:1])
     _warm_up(encoder, setup.batch_size)
     starts = range(0, setup.num_images, setup.batch_size)
-    with timed(encoder.device) as span:
+    with timed(encoder.device) as span, encoder.fixed_weights():
         for start in starts:
             encoder.encode_images(full[: setup.num_images - start])
     about = {"flops_per_image": flops, "precision": encoder.precision.name}

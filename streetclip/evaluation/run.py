@@ -116,7 +116,8 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
         ResourceError: Another process has ended.
     """
     encoding = _agree(inputs, group)
-    encoding.help(_paths(inputs, group.broadcast(None)))
+    with inputs.encoder.fixed_weights():
+        encoding.help(_paths(inputs, group.broadcast(None)))
 
 
 def build_classifier(
@@ -218,7 +219,7 @@ class _Evaluation:
             )
         paths = _paths(inputs, self.rows)
         buffer = Buffer(self.database, partial(self._predict_batch, classifier))
-        with stages("evaluate", "image") as progress:
+        with stages("evaluate", "image") as progress, inputs.encoder.fixed_weights():
             progress(done, total)
             try:
                 for batch in self._features(paths, classifier):

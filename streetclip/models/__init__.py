@@ -6,7 +6,12 @@ Importing this room imports torch; jobs do so only once they work.
 from streetclip.models.checkpoints import save_checkpoint, save_folder
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.loading import load_encoder
-from streetclip.models.precision import Precision, resolve_device, resolve_precision
+from streetclip.models.precision import (
+    Precision,
+    narrowest_tower,
+    resolve_device,
+    resolve_precision,
+)
 from streetclip.models.zero_shot import class_features
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "Precision",
     "class_features",
     "load_encoder",
+    "narrowest_tower",
     "resolve_device",
     "resolve_precision",
     "save_checkpoint",

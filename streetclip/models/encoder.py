@@ -140,8 +140,8 @@ class DualEncoder:
         filled_BCHW = pixels_BCHW
         if missing := self._rows_missing(num_images):
             filled_BCHW = torch.cat([pixels_BCHW, pixels_BCHW[-1:].expand(missing, -1, -1, -1)])
-        casts_once = self.precision.is_mixed and not self.model.training
-        compute = self._image_tower.with_cast_weights if casts_once else self._image_tower
+        tower = self._image_tower
+        compute = tower.under_autocast if self.precision.is_mixed else tower
         with self._inference(), pooled_token_alone(self.model):
             features_BD = self._image_portions(
                 lambda rows: self._image_features(filled_BCHW[rows], compute),
@@ -149,6 +149,14 @@ class DualEncoder:
                 self.device,
             )
         return features_BD[:num_images]
+
+    def fixed_weights(self) -> contextlib.AbstractContextManager[None]:
+        """Let `encode_images` cast weights once for the whole block, not once a call.
+
+        Nothing may change the weights inside the block: no optimizer step, no swapped average, no
+        merged adapter. Outside of such a block weights are always read as they are.
+        """
+        return self._image_tower.fixed_weights()
 
     def encode_texts(
         self, texts: Sequence[str], *, batch_size: int = 256, progress: Progress = no_progress

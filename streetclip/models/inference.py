@@ -39,10 +39,12 @@ def pooled_token_alone(model: Any) -> Iterator[None]:
 
 
 class ImageTower(nn.Module):
-    """A dual encoder's image side as a module, its products' weights cast once.
+    """The image side of a dual encoder, which can keep its weights cast to 16 bits.
 
     Autocast casts all weights again at each call, which on a CPU with fast bfloat16 takes as long
-    as encoding some images.
+    as encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
+    that nothing changes the weights meanwhile; nothing is inferred from pointers or counters,
+    which fused optimizers and swapped storage do not change.
 
     Attributes:
         model: A dual encoder of transformers; its parameters stay as they are.
@@ -54,20 +56,35 @@ class ImageTower(nn.Module):
         super().__init__()
         self.model = model
         self.dtype = dtype
-        self._cast: dict[str, torch.Tensor] = {}
-        self._cast_from: list[tuple[int, int]] = []
+        self._is_fixed = False
+        self._cast: dict[str, torch.Tensor] | None = None
 
     def forward(self, **inputs: Any) -> Any:
         """Compute as `get_image_features` does."""
         return self.model.get_image_features(**inputs)
 
-    def with_cast_weights(self, **inputs: Any) -> Any:
-        """Compute as under autocast, which must be on; cast weights only if they have changed."""
-        weights = _product_weights(self)
-        cast_from = [(weight.data_ptr(), weight._version) for weight in weights.values()]  # noqa: SLF001 -- nothing else tells of a change
-        if cast_from != self._cast_from:
+    @contextlib.contextmanager
+    def fixed_weights(self) -> Iterator[None]:
+        """Cast the weights at most once until the block ends; they must not change inside it.
+
+        Blocks may be nested; the outermost one decides.
+        """
+        if self._is_fixed:
+            yield
+            return
+        self._is_fixed = True
+        try:
+            yield
+        finally:
+            self._is_fixed, self._cast = False, None
+
+    def under_autocast(self, **inputs: Any) -> Any:
+        """Compute under autocast, which must be on, with weights cast once where they are fixed."""
+        if not self._is_fixed:
+            return self(**inputs)
+        if self._cast is None:
+            weights = _product_weights(self)
             self._cast = {name: weight.detach().to(self.dtype) for name, weight in weights.items()}
-            self._cast_from = cast_from
         return torch.func.functional_call(self, self._cast, (), inputs)
 
 

@@ -12,7 +12,7 @@ from streetclip.models.card import read_licence
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, missing_part
-from streetclip.models.precision import resolve_device, resolve_precision
+from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
 from streetclip.models.quiet import quiet_transformers
 from streetclip.models.weights import is_state, read_folder_weights, read_tensors, read_torch_file
 
@@ -47,8 +47,9 @@ def load_encoder(
         ConfigError: No such device or precision here.
     """
     where = resolve_device(device)
-    how = resolve_precision(precision, where)
+    resolve_precision(precision, where)  # refuses a wrong name before gigabytes are read
     parts = _read_source(source, base_model)
+    how = resolve_precision(precision, where, narrowest_tower(parts.model.config))
     encoder = DualEncoder(parts, source=str(source), precision=how)
     _check_image_size(encoder)
     try:

@@ -75,7 +75,6 @@ def plain_model(model: Any) -> Iterator[None]:
 
 @torch.no_grad()
 def _merge(layer: Any) -> None:
-    # In place: whoever keeps a cast copy of the weights sees by their version that they changed.
     layer.base_layer.weight.add_(layer.get_delta_weight(_ADAPTER))
 
 

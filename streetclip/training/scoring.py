@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 
 from streetclip.errors import ConfigError
 from streetclip.progress import Stages
@@ -30,6 +31,7 @@ class Scorer:
             images: The validation images among them.
             stages: Told of the images encoded.
         """
+        self._is_verified = False
         config, effective = origin.config, origin.effective_batch_size
         self._origin, self._stepper, self._group = origin, stepper, stepper.group
         self._validator = Validator(
@@ -57,19 +59,30 @@ class Scorer:
 
         Raises:
             ConfigError: The loss is not finite.
+            SelfCheckError: The first validation after training steps, in this process, did not
+                measure the present weights.
             ManifestError: No validation image can be read.
             ResourceError: The disk is full; the best model before it is untouched.
         """
-        average = self._stepper.average
-        with contextlib.nullcontext() if average is None else average.applied():
+        with self._weights_to_keep():
             record = self._agree_on(self._measure(epoch, state))
             select_by = self._origin.config.select_by
             if epoch == 0 or not record.is_better_than(state.best, select_by):
                 return record, None
             return record, self._keep(record, before=state.epochs[0])
 
+    @contextlib.contextmanager
+    def _weights_to_keep(self) -> Iterator[None]:
+        """Let the model be what would be saved: averaged, and its adapters merged."""
+        average = self._stepper.average
+        averaged = contextlib.nullcontext() if average is None else average.applied()
+        with averaged, plain_model(self._stepper.encoder.model):
+            yield
+
     def _measure(self, epoch: int, state: TrainingState) -> EpochRecord | None:
-        score = self._validator(self._stepper.encoder)
+        verify = epoch > 0 and not self._is_verified
+        score = self._validator(self._stepper.encoder, verify=verify)
+        self._is_verified |= verify
         if score is None:
             return None
         record = EpochRecord(
@@ -98,8 +111,7 @@ class Scorer:
     def _keep(self, record: EpochRecord, before: EpochRecord) -> str:
         sha256 = ""
         if self._group is None or self._group.ranks.is_first:
-            with plain_model(self._stepper.encoder.model):
-                sha256 = save_best(self._stepper.encoder, self._origin, record, before)
+            sha256 = save_best(self._stepper.encoder, self._origin, record, before)
         return sha256
 
     def _diverged_message(self, record: EpochRecord) -> str:

@@ -19,6 +19,7 @@ from streetclip.training.data import CaptionedImages, TrainingData
 from streetclip.training.images import ImageSource
 from streetclip.training.objective import Objective
 from streetclip.training.schedule import validation_groups
+from streetclip.training.self_check import check_features
 
 
 class ValidationScore(NamedTuple):
@@ -81,12 +82,17 @@ class Validator:
         self._seed = seed
         self._stages = stages
         self._group = group
+        self._needs_check = False
         self._texts_per_country = [
             country_prompts(data.prompts, name) for name in data.country_names
         ]
 
-    def __call__(self, encoder: DualEncoder) -> ValidationScore | None:
+    def __call__(self, encoder: DualEncoder, *, verify: bool = False) -> ValidationScore | None:
         """Score the model as it is now.
+
+        Args:
+            encoder: The model; nothing changes its weights meanwhile.
+            verify: Compare the features of some images with a fresh computation.
 
         Returns:
             The score; None in other processes than the first.
@@ -94,7 +100,9 @@ class Validator:
         Raises:
             ManifestError: No validation image can be read.
             ResourceError: Another process has ended.
+            SelfCheckError: The features are not those of the present weights.
         """
+        self._needs_check = verify
         features_ND, indices_N = self._encode(encoder, self._images, len(self._data.val))
         held_out = None
         if self._data.holdout is not None and self._holdout_images is not None:
@@ -121,11 +129,14 @@ class Validator:
         own = np.arange(rank, num_images, size)
         features, indices = [], [np.empty(0, np.int64)]
         num_done = 0
-        with self._stages("validate", "image") as progress:
+        with self._stages("validate", "image") as progress, encoder.fixed_weights():
             for batch in images.batches(own, self._batch_size):
                 if len(batch.indices_B):
                     features.append(encoder.encode_images(batch.pixels_BCHW))
                     indices.append(batch.indices_B)
+                    if self._needs_check:
+                        check_features(encoder, batch.pixels_BCHW, features[-1])
+                        self._needs_check = False
                 num_done += len(batch.indices_B) + len(batch.errors)
                 progress(min(num_done * size, num_images), num_images)
         features_ND = torch.cat(features) if features else torch.zeros(0, encoder.embedding_dim)

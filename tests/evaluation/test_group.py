@@ -64,28 +64,30 @@ def world(small_world, tmp_path):
     return tmp_path / "world"
 
 
-def test_three_processes_predict_and_keep_what_one_does(world, tmp_path):
+def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precision):
     one, three = tmp_path / "one", tmp_path / "three"
-    alone = run([sys.executable, "jobs/evaluate.py", *flags(world, one, "--strategy=all")])
+    asked = ("--strategy=all", f"--precision={precision}")
+    alone = run([sys.executable, "jobs/evaluate.py", *flags(world, one, *asked)])
     assert alone.returncode == 0, alone.stderr
-    shared = run(torchrun(*flags(world, three, "--strategy=all")))
+    shared = run(torchrun(*flags(world, three, *asked)))
     assert shared.returncode == 0, shared.stderr
     assert shared.stdout.replace(str(three), str(one)) == alone.stdout  # said once, and the same
     for ours, theirs in zip(predictions(three), predictions(one), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
         assert store.list_jobs(opened)["state"].tolist() == ["done"]
-    finished = run(torchrun(*flags(world, three, "--strategy=all", "--resume")))
+    finished = run(torchrun(*flags(world, three, *asked, "--resume")))
     assert finished.stdout.count("stood already") == 3, finished.stderr
     # What they encoded is in the cache of the first: a second question encodes nothing.
-    other = flags(world, three, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
+    other = flags(world, three, *asked, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
     again = run([sys.executable, "jobs/evaluate.py", *other])
     assert "48 of 50 images are known from earlier" in again.stderr
 
 
-def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path):
+def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path, precision):
     images = repeat_test_images(small_world, tmp_path / "large", 40)
-    arguments = flags(images, tmp_path / "killed", f"--model_name={small_world / 'model'}")
+    asked = (f"--model_name={small_world / 'model'}", f"--precision={precision}")
+    arguments = flags(images, tmp_path / "killed", *asked)
     with subprocess.Popen(
         torchrun(*arguments, num_processes=2), cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as launcher:
@@ -103,7 +105,7 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
     assert 0 < left < 2000
     resumed = run(torchrun(*arguments, "--resume", num_processes=2))
     assert resumed.returncode == 0, resumed.stderr
-    whole = flags(images, tmp_path / "whole", f"--model_name={small_world / 'model'}")
+    whole = flags(images, tmp_path / "whole", *asked)
     assert run([sys.executable, "jobs/evaluate.py", *whole]).returncode == 0
     pd.testing.assert_frame_equal(*(predictions(tmp_path / n)[0] for n in ("killed", "whole")))
 

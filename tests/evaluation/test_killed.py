@@ -29,13 +29,16 @@ def flags(world, images, folder, *more):
     )
 
 
-def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
+def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(
+    small_world, tmp_path, precision
+):
+    asked = f"--precision={precision}"
     images = repeat_test_images(small_world, tmp_path / "large", 16)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    work_s = run_job("evaluate", flags(small_world, images, whole))
+    work_s = run_job("evaluate", flags(small_world, images, whole, asked))
     num_kills = run_killed(
         "evaluate",
-        flags(small_world, images, killed),
+        flags(small_world, images, killed, asked),
         num_kills=NUM_KILLS,
         longest_s=work_s / (NUM_KILLS + 1),
         seed=6,

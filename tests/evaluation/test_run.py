@@ -24,7 +24,7 @@ def _one_thread():
 
 
 @pytest.fixture
-def config(small_world, tmp_path):
+def config(small_world, tmp_path, precision):
     return EvaluateConfig(
         test_csv=small_world / "test.csv",
         image_dir=small_world / "images",
@@ -34,7 +34,7 @@ def config(small_world, tmp_path):
         db=tmp_path / "store.db",
         num_workers=0,
         batch_size=16,
-        precision="fp32",
+        precision=precision,
     )
 
 

@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from streetclip.errors import ConfigError
-from streetclip.models import resolve_device, resolve_precision
+from streetclip.models import (
+    load_encoder,
+    narrowest_tower,
+    resolve_device,
+    resolve_precision,
+)
 
 CPU = torch.device("cpu")
 
@@ -26,6 +31,56 @@ def test_auto_takes_float32_on_any_other_cpu(monkeypatch):
     assert (precision.name, precision.dtype) == ("fp32", torch.float32)
     assert precision.reason == "fp32: this CPU does not compute bfloat16 natively"
     assert not precision.is_mixed
+
+
+@pytest.mark.parametrize(
+    ("width", "name"), [(8, "fp32"), (64, "fp32"), (127, "fp32"), (128, "bf16"), (1024, "bf16")]
+)
+def test_auto_leaves_narrow_models_in_float32_on_a_cpu(width, name, monkeypatch):
+    _with_capabilities(monkeypatch, avx512_bf16=True)
+    precision = resolve_precision("auto", CPU, width)
+    assert precision.name == name
+    assert precision.is_mixed == (name == "bf16")
+    assert precision.reason.startswith(f"{name}: this CPU computes bfloat16 natively")
+    assert f"the narrowest tower is {width} wide" in precision.reason
+    assert "times as fast" in precision.reason
+
+
+def test_the_reason_has_the_figures_of_the_nearest_smaller_width(monkeypatch):
+    _with_capabilities(monkeypatch, avx512_bf16=True)
+    assert "at 64, bfloat16 encodes 0.93 and trains 0.88 times as fast" in (
+        resolve_precision("auto", CPU, 100).reason
+    )
+    assert "at 512, bfloat16 encodes 1.76 and trains 1.66 times as fast" in (
+        resolve_precision("auto", CPU, 640).reason
+    )
+
+
+def test_a_narrow_model_stays_in_float32_where_bfloat16_is_emulated(monkeypatch):
+    _with_capabilities(monkeypatch, avx2=True)
+    assert resolve_precision("auto", CPU, 4096).name == "fp32"
+
+
+def test_the_width_of_a_model_is_that_of_its_narrower_tower():
+    from transformers import CLIPConfig
+
+    def clip(text_width, vision_width):
+        text, vision = (
+            {"hidden_size": width, "num_attention_heads": 4} for width in (text_width, vision_width)
+        )
+        return CLIPConfig(text_config=text, vision_config=vision)
+
+    assert narrowest_tower(clip(64, 128)) == 64
+    assert narrowest_tower(clip(256, 128)) == 128
+    assert narrowest_tower(object()) is None
+
+
+def test_a_model_is_loaded_in_the_precision_that_its_width_asks_for(clip_folder, monkeypatch):
+    _with_capabilities(monkeypatch, avx512_bf16=True)
+    narrow = load_encoder(clip_folder, device="cpu")
+    assert narrow.precision.name == "fp32"
+    assert "narrowest tower is 32 wide" in narrow.precision.reason
+    assert load_encoder(clip_folder, device="cpu", precision="bf16").precision.name == "bf16"
 
 
 def test_bfloat16_asked_for_on_such_a_cpu_is_granted_with_a_word_on_its_speed(monkeypatch):

@@ -75,6 +75,7 @@ class World:
 
     folder: Path
     model: Path
+    precision: str = "fp32"
 
     def write_split(self, name: str, num_images: int) -> Path:
         """Draw photos and their manifest."""
@@ -106,15 +107,15 @@ class World:
             "learning_rate": 3e-3,
             "num_workers": 0,
             "device": "cpu",
-            "precision": "fp32",
+            "precision": self.precision,
         }
         return TrainConfig(**(settings | changes))
 
 
 @pytest.fixture
-def world(tmp_path, tiny_clip) -> World:
+def world(tmp_path, tiny_clip, precision) -> World:
     """26 training images (4 full batches of 6, and 2 over) and 11 validation images."""
-    made = World(tmp_path, tiny_clip)
+    made = World(tmp_path, tiny_clip, precision)
     made.write_split("train", 26)
     made.write_split("val", 11)
     return made

@@ -8,7 +8,7 @@ from tests.killing import run_job, run_killed, training_differences
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)
 
 
-def flags(world, folder):
+def flags(world, folder, precision):
     """A training of 60 steps, with a checkpoint after every third and at each epoch's end."""
     return (
         f"--train_csv={world / 'train.csv'}",
@@ -23,16 +23,18 @@ def flags(world, folder):
         "--checkpoint_every=3",
         "--num_workers=1",
         "--device=cpu",
-        "--precision=fp32",
+        f"--precision={precision}",
     )
 
 
-def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
+def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(
+    small_world, tmp_path, precision
+):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    work_s = run_job("train", flags(small_world, whole))
+    work_s = run_job("train", flags(small_world, whole, precision))
     num_kills = run_killed(
         "train",
-        flags(small_world, killed),
+        flags(small_world, killed, precision),
         num_kills=len(SIGNALS),
         longest_s=work_s / (len(SIGNALS) + 1),
         seed=2,  # one of the moments is in the start

@@ -47,7 +47,9 @@ def test_the_best_model_is_the_one_that_was_scored(world, asked):
     config = world.config(**asked)
     result, _ = run_training(config)
     for name in ("best_model.pt", "best_model"):
-        encoder = load_encoder(str(config.output_dir / name), device="cpu", precision="fp32")
+        encoder = load_encoder(
+            str(config.output_dir / name), device="cpu", precision=config.precision
+        )
         frame = read_manifest(config.val_csv).frame
         held_out = frame["country"].isin(config.holdout_countries)
         assert num_correct(encoder, config, frame, ~held_out) == result.best.num_correct

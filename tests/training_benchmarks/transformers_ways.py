@@ -143,15 +143,15 @@ class Collator:
 def _load(workload: Workload) -> tuple[torch.device, str, Any, Any]:
     from transformers import AutoProcessor, CLIPModel
 
-    from streetclip.models import resolve_device
-    from streetclip.models.precision import resolve_precision
+    from streetclip.models import narrowest_tower, resolve_device, resolve_precision
     from streetclip.models.quiet import quiet_transformers
 
     device = resolve_device(workload.device)
-    precision = resolve_precision(workload.precision, device).name
     with quiet_transformers():
         model = CLIPModel.from_pretrained(workload.folder / "model", dtype=torch.float32)
         processor = AutoProcessor.from_pretrained(workload.folder / "model")
+    width = narrowest_tower(model.config)
+    precision = resolve_precision(workload.precision, device, width).name
     return device, precision, model.to(device), processor
 
 
