@@ -59,7 +59,8 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
         raise ManifestError(msg)
-    print("All good.")
+    is_doubtful = any(manifest.warnings for manifest in manifests)
+    print("Nothing bad. Check the warnings above." if is_doubtful else "All good.")
 
 
 def _read(path: Path) -> "Manifest | None":
@@ -85,6 +86,8 @@ def _check_one(
     if manifest.attribute_columns:
         print(f"  attributes: {', '.join(map(repr, manifest.attribute_columns))}")
     _print_problems(list(manifest.problems), manifest.num_skipped)
+    for warning in manifest.warnings:
+        print(f"  ! {warning}")
     _print_countries(manifest)
     if candidates is not None:
         _print_coverage(manifest, candidates)

@@ -10,7 +10,13 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.cli import (
+    OneLineParser,
+    build_config_parser,
+    run_job,
+    warn_of_doubtful_rows,
+    warn_of_skipped_rows,
+)
 from jobs.record import Job, recorded_once
 from streetclip.config import TrainConfig
 from streetclip.ranks import Ranks
@@ -52,6 +58,7 @@ def _train(config: TrainConfig, job: Job) -> None:
     for manifest in (train_manifest, val_manifest):
         if ranks.is_first:
             warn_of_skipped_rows(manifest.problems)
+            warn_of_doubtful_rows(manifest.warnings)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)

@@ -51,7 +51,7 @@ def test_a_row_becomes_typed_columns(write):
     assert frame["image_filename"].tolist() == ["a.jpg", "b/c.jpg"]
     assert frame["city"].tolist() == ["Paris", ""]
     assert frame["region"].tolist() == ["", "Sydney region"]
-    assert frame["country"].tolist() == ["France", "AUS"]
+    assert frame["country"].tolist() == ["France", "Australia"]
     assert frame["country_code"].tolist() == ["FR", "AU"]
     assert frame["continent"].tolist() == ["Europe", "Oceania"]
     np.testing.assert_array_equal(frame["latitude_deg"], [48.85, np.nan])
