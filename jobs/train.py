@@ -40,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(config: TrainConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
-    from streetclip.datasets.images import check_image_dir
+    from streetclip.datasets.image_folders import check_image_dir
     from streetclip.datasets.manifest import read_manifest
+    from streetclip.datasets.shared_images import shared_images
     from streetclip.demo import is_drawn
     from streetclip.distributed import meet, own_device
     from streetclip.models import load_encoder
@@ -60,6 +61,9 @@ def _train(config: TrainConfig, job: Job) -> None:
             warn_of_skipped_rows(manifest.problems)
             warn_of_doubtful_rows(manifest.warnings)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
+    if ranks.is_first:
+        shared = shared_images((train_manifest, val_manifest))
+        warn_of_doubtful_rows([each.message() for each in shared])
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
