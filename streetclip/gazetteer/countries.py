@@ -46,7 +46,6 @@ _CONTINENT_ALIASES = {
 _VAGUE_REGIONS = {
     "latin america": {"North America", "South America"},
     "caribbean": {"North America", "South America"},
-    "middle east": {"Asia", "Africa"},
 }
 _CODES_IN_USE = frozenset({"USA"})
 # GeoNames still lists Serbia and Montenegro, and the Netherlands Antilles.
