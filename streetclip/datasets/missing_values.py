@@ -108,6 +108,8 @@ def _is_city(text: str, place: Mapping[str, str]) -> bool:
 
 def _city_named(text: str, country: str) -> gazetteer.City | None:
     """Find the city of a country that is spelled exactly so."""
+    if not (text.isalpha() and text.istitle()):
+        return None  # no city is; looking it up would read GeoNames' long list
     found = gazetteer.find_country(country) if country else None
     city = gazetteer.find_city(found.code, text) if found else None
     return city if city is not None and city.name == text else None
