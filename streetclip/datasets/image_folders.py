@@ -65,8 +65,7 @@ def _hub_blobs(folder: Path) -> Path | None:
     """The blobs of the hub cache that a folder is a snapshot in; None if it is in none."""
     for snapshots in (folder, *folder.parents):
         if snapshots.name == "snapshots" and folder != snapshots:
-            blobs = snapshots.parent / "blobs"
-            return blobs if blobs.is_dir() and not blobs.is_symlink() else None
+            return snapshots.parent / "blobs"
     return None
 
 

@@ -51,6 +51,7 @@ def test_a_place_that_is_named_like_a_marker_stays(row):
     "row",
     [
         ("Nan", "", "France", ""),  # no such city there
+        ("Nan", "", "China", ""),  # another name of Nanzhou
         ("nan", "Nan", "Thailand", ""),  # not how the city is spelled
         ("None", "Piedmont", "Spain", ""),
         ("None", "None", "Italy", ""),  # nothing speaks for the city
