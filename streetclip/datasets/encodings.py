@@ -1,5 +1,6 @@
 """What a CSV that is not UTF-8 reads as in the encodings that spreadsheets and tools write."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -52,6 +53,11 @@ def offer_encodings(path: Path) -> str:
     if not best:
         return f"Convert it, for example with {convert}."
     offers = ", ".join(f"{shown(readings[name][1])} ({name})" for name in best)
+    if _is_partly_utf8(path):
+        return (
+            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: write "
+            "this text anew, or convert the file that it was pasted from."
+        )
     return (
         f"The first text beyond ASCII reads {offers}. Convert the file from the encoding in which "
         f'it reads right, for example with {convert}, or save it as "CSV UTF-8" in the spreadsheet.'
@@ -64,6 +70,13 @@ def _lines_beyond_ascii(path: Path) -> list[bytes]:
         beyond = (line for line in iter(lambda: file.readline(_MOST_BYTES), b"") if _is_bad(line))
         first = [header] if _is_bad(header) else []
         return [header, *first, *islice(beyond, _SAMPLE_LINES)]
+
+
+def _is_partly_utf8(path: Path) -> bool:
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(_MOST_BYTES), b"")
+        content = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
+        return any(not line.isascii() and not _is_bad(line) for line in content)
 
 
 def _is_bad(line: bytes) -> bool:

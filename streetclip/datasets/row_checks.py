@@ -292,10 +292,12 @@ def _text_doubt(text: str) -> str:
 
 
 def _check_captions(captions: Sequence[str], problems: Problems) -> None:
-    if any(not caption or caption.isspace() for caption in captions):
+    doubtful = {caption for caption in set(captions) if not caption.strip() or is_marker(caption)}
+    if doubtful:
         for i, caption in enumerate(captions):
-            if not caption.strip():
+            if caption in doubtful:
+                found = f"{shown(caption)}, read as missing" if caption.strip() else "blank"
                 problems[i].append(
-                    "caption is blank; expected text. Fill it, or remove the column to have "
+                    f"caption is {found}; expected text. Fill it, or remove the column to have "
                     "captions made."
                 )

@@ -55,3 +55,13 @@ def test_bytes_that_no_encoding_reads_still_get_advice(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(HEADER.encode() + b"a.jpg,\xff\x81\x00\x01\xfe\x8d\x9d,,France,\n")
     assert "iconv" in offer_encodings(path)
+
+
+def test_a_file_that_is_utf8_but_for_one_line_is_not_to_be_converted(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "a.jpg,Orléans,,France,\n".encode() + "b.jpg,Orléans,,France,\n".encode("cp1252")
+    path.write_bytes(HEADER.encode() + rows)
+    advice = offer_encodings(path)
+    assert advice.startswith("That text reads 'Orléans' (WINDOWS-1252)")
+    assert "do not convert the file" in advice
+    assert "iconv" not in advice
