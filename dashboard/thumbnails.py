@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetclip.datasets.images import decode_image, resolve_image_path
+from streetclip.datasets.image_folders import real_image_path
+from streetclip.datasets.images import decode_image
 from streetclip.errors import ImageError, shown
 
 CARD_SIDE = 480
@@ -149,23 +150,8 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
 
 
 def real_path(request: ImageFile) -> Path:
-    """Find the file of an image, links followed.
-
-    Args:
-        request: An image of the store.
-
-    Raises:
-        ImageError: The name is none, or the file lies outside the folder of its data set.
-    """
-    folder = request.folder.resolve()
-    path = resolve_image_path(folder, request.name).resolve()
-    if not path.is_relative_to(folder):
-        msg = (
-            f"{shown(request.name)}: is a link that leaves the folder of its data set, so it is "
-            "not shown. Put the file itself there."
-        )
-        raise ImageError(msg)
-    return path
+    """Find the file of an image, links followed; see `real_image_path`."""
+    return real_image_path(request.folder, request.name)
 
 
 def _missing(request: ImageFile) -> str:

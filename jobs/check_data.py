@@ -38,8 +38,8 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
         CandidatesError: The candidates cannot be used.
     """
     from streetclip.datasets.candidates import load_candidates
-    from streetclip.datasets.check import shared_names
     from streetclip.datasets.manifest import Manifest
+    from streetclip.datasets.shared_images import shared_images
 
     candidates = None if config.candidates_file is None else load_candidates(config.candidates_file)
     manifests: list[Manifest] = []
@@ -51,15 +51,14 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
             continue
         manifests.append(manifest)
         num_bad += _check_one(config, job, manifest, candidates)
-    for (path_a, path_b), count in shared_names(manifests).items():
-        print(
-            f"! {path_a} and {path_b} share {count:,} image names: the same images are trained "
-            "on and tested on."
-        )
+    for shared in shared_images(manifests, config.image_dir):
+        print(f"✗ {shared.message()}")
+        num_bad += shared.count
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
         raise ManifestError(msg)
-    print("All good.")
+    is_doubtful = any(manifest.warnings for manifest in manifests)
+    print("Nothing bad. Check the warnings above." if is_doubtful else "All good.")
 
 
 def _read(path: Path) -> "Manifest | None":
@@ -85,6 +84,8 @@ def _check_one(
     if manifest.attribute_columns:
         print(f"  attributes: {', '.join(map(repr, manifest.attribute_columns))}")
     _print_problems(list(manifest.problems), manifest.num_skipped)
+    for warning in manifest.warnings:
+        print(f"  ! {warning}")
     _print_countries(manifest)
     if candidates is not None:
         _print_coverage(manifest, candidates)

@@ -151,6 +151,12 @@ def warn_of_skipped_rows(problems: Sequence[str]) -> None:
         _log.warning("skipped %s", problem)
 
 
+def warn_of_doubtful_rows(warnings: Sequence[str]) -> None:
+    """Log what is doubtful about rows that are kept."""
+    for warning in warnings:
+        _log.warning("%s", warning)
+
+
 def _add_recipe_flag(parser: OneLineParser) -> None:
     from streetclip.recipes import recipe_names
 

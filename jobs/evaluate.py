@@ -8,7 +8,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.cli import (
+    OneLineParser,
+    build_config_parser,
+    run_job,
+    warn_of_doubtful_rows,
+    warn_of_skipped_rows,
+)
 from jobs.record import Job, recorded_once
 from jobs.report import metrics_table
 from streetclip.config import EvaluateConfig
@@ -41,6 +47,7 @@ def _evaluate(config: EvaluateConfig, job: Job) -> None:
     inputs = load_inputs(config, drawn=is_drawn(config.image_dir), ranks=ranks)
     if ranks.is_first:
         warn_of_skipped_rows(inputs.manifest.problems)
+        warn_of_doubtful_rows(inputs.manifest.warnings)
     logger.info("model %s, %s", config.model_source, inputs.encoder.precision.reason)
     logger.info("prompts %s: %s", inputs.prompts.name, inputs.prompts.to_dict())
     with meet(ranks) as group:

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.cli import (
+    OneLineParser,
+    build_config_parser,
+    run_job,
+    warn_of_doubtful_rows,
+    warn_of_skipped_rows,
+)
 from jobs.record import Job
 from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, OutputError, shown
@@ -114,6 +120,7 @@ def _report(destination: Path, file: "CaptionFile") -> None:
     for name, caption in file.examples:
         print(f"  {shown(name)}: {shown(caption)}")
     warn_of_skipped_rows(file.problems)
+    warn_of_doubtful_rows(file.warnings)
     if len(file.examples) == 1 and file.num_rows > 1:
         _log.warning(
             "%s: all captions are equal, so that nothing can be learnt from them. Are city, "

@@ -10,7 +10,13 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, build_config_parser, run_job, warn_of_skipped_rows
+from jobs.cli import (
+    OneLineParser,
+    build_config_parser,
+    run_job,
+    warn_of_doubtful_rows,
+    warn_of_skipped_rows,
+)
 from jobs.record import Job, recorded_once
 from streetclip.config import TrainConfig
 from streetclip.ranks import Ranks
@@ -34,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(config: TrainConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
-    from streetclip.datasets.images import check_image_dir
+    from streetclip.datasets.image_folders import check_image_dir
     from streetclip.datasets.manifest import read_manifest
+    from streetclip.datasets.shared_images import shared_images
     from streetclip.demo import is_drawn
     from streetclip.distributed import meet, own_device
     from streetclip.models import load_encoder
@@ -52,7 +59,11 @@ def _train(config: TrainConfig, job: Job) -> None:
     for manifest in (train_manifest, val_manifest):
         if ranks.is_first:
             warn_of_skipped_rows(manifest.problems)
+            warn_of_doubtful_rows(manifest.warnings)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
+    if ranks.is_first:
+        shared = shared_images((train_manifest, val_manifest))
+        warn_of_doubtful_rows([each.message() for each in shared])
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)

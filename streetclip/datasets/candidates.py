@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.errors import CandidatesError, UnknownPlaceError, shown
-from streetclip.gazetteer import Country, find_city, normalise_name, resolve_country, suggest_cities
+from streetclip.gazetteer import (
+    Country,
+    country_label,
+    find_city,
+    normalise_name,
+    resolve_country,
+    suggest_cities,
+)
 
 _MAX_FILE_BYTES = 64 * 2**20
 _MAX_NAME_CHARACTERS = 200
@@ -33,7 +40,7 @@ class Candidates:
 
     Args:
         country_codes: C ISO 3166-1 alpha-2 codes, in the order of the file.
-        country_names: C names as the file writes them; prompts use these.
+        country_names: C names as the file writes them, or names for its codes; prompts use these.
         city_names: M names.
         city_regions: M regions, None where the file has none.
         city_country_M: Index of each city's country, 0 to C − 1.
@@ -111,7 +118,8 @@ def load_candidates(path: Path) -> Candidates:
             first = seen[country.code]
             _fail(path, name, f"is the same country as {shown(first)}; expected each once")
         seen[country.code] = name
-        entries.append((country, name, _cities(path, country, name, cities)))
+        label = country_label(name, country)
+        entries.append((country, label, _cities(path, country, name, cities)))
     return _assemble(path, hashlib.sha256(content).hexdigest(), entries)
 
 

@@ -22,6 +22,7 @@ class CaptionFile:
         num_rows: Images with a caption.
         num_skipped: Bad rows left out.
         problems: What is wrong with the first 20 of them.
+        warnings: What is doubtful about rows that are kept; see `Manifest`.
         examples: The first two captions that differ, each with its image's name; one if all
             captions are equal.
     """
@@ -29,6 +30,7 @@ class CaptionFile:
     num_rows: int
     num_skipped: int
     problems: tuple[str, ...]
+    warnings: tuple[str, ...]
     examples: tuple[tuple[str, str], ...]
 
 
@@ -69,6 +71,7 @@ def write_captions(
         num_rows=reader.num_rows,
         num_skipped=reader.num_skipped,
         problems=tuple(reader.problems),
+        warnings=tuple(reader.warnings),
         examples=tuple((name, caption) for caption, name in examples.items()),
     )
 

@@ -1,6 +1,5 @@
 """Everything about a manifest and its images that can be checked before hours of computing."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,17 +76,6 @@ def coverage(manifest: Manifest, candidates: "Candidates") -> Coverage:
         num_images=len(codes),
         countries_missing=tuple(map(str, missing.index)),
     )
-
-
-def shared_names(manifests: Iterable[Manifest]) -> dict[tuple[Path, Path], int]:
-    """Count the image names that two manifests share, for each pair that shares any."""
-    names = [(manifest.path, set(manifest.frame["image_filename"])) for manifest in manifests]
-    shared = {
-        (path_a, path_b): len(names_a & names_b)
-        for i, (path_a, names_a) in enumerate(names)
-        for path_b, names_b in names[i + 1 :]
-    }
-    return {pair: count for pair, count in shared.items() if count}
 
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:

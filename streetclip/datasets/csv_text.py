@@ -9,8 +9,15 @@ import stat
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TextIO
 
+from streetclip.datasets.csv_dialect import (
+    CsvDialect,
+    named_separator,
+    sniff_dialect,
+    without_blank_end,
+)
+from streetclip.datasets.encodings import offer_encodings
 from streetclip.errors import ManifestError, shown
 
 _MAX_CELL = 2**20  # characters; more means that a quote was never closed
@@ -35,7 +42,7 @@ class CsvFile:
 
     Attributes:
         path: As given, for messages.
-        header: The cells of the first row.
+        header: The cells of the first row, without blank ones at its end.
         header_line: Its line.
         num_bytes: Size of the file.
 
@@ -52,8 +59,10 @@ class CsvFile:
         self._raw = _WatchedFile(path)
         text = io.TextIOWrapper(io.BufferedReader(self._raw, _BLOCK), "utf-8-sig", newline="")
         self._text = text
-        self._reader = csv.reader(text, strict=True)
+        self._dialect = sniff_dialect(path)
+        self._reader = _csv_reader(text, self._dialect)
         self._next_line = 1
+        self._width = 0
         try:
             self.header, self.header_line = self._read_header()
         except ManifestError:
@@ -83,7 +92,7 @@ class CsvFile:
     def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
         """Yield rows and the lines on which they start, at most `chunk_rows` at a time.
 
-        Blank lines are passed over.
+        Blank lines are passed over, and so are blank cells after the last named column.
         """
         try:
             while rows := list(islice(self._reader, chunk_rows)):
@@ -92,11 +101,20 @@ class CsvFile:
                     kept = [i for i, row in enumerate(rows) if row]
                     rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
                 if rows:
-                    yield rows, lines
+                    yield self._without_blank_ends(rows), lines
         except UnicodeDecodeError:
             raise ManifestError(_undecodable(self.path)) from None
         except csv.Error as error:
-            raise ManifestError(_badly_quoted(self.path, error)) from None
+            raise ManifestError(_badly_quoted(self.path, self._dialect, error)) from None
+
+    def _without_blank_ends(self, rows: Rows) -> Rows:
+        width, most = self._width, self._width + self._dialect.num_extra_cells
+        if width == most or set(map(len, rows)) <= {width}:
+            return rows
+        return [
+            row[:width] if len(row) <= most and not any(map(str.strip, row[width:])) else row
+            for row in rows
+        ]
 
     def _starts(self, rows: Rows) -> Sequence[int]:
         start, self._next_line = self._next_line, self._reader.line_num + 1
@@ -108,7 +126,19 @@ class CsvFile:
 
     def _read_header(self) -> tuple[list[str], int]:
         for rows, lines in self.chunks(1):
-            return rows[0], lines[0]
+            separator = named_separator(rows[0])
+            if separator is None:
+                header = rows[0]
+                if self._dialect.num_extra_cells:
+                    header = without_blank_end(header)
+                self._width = len(header)
+                return header, lines[0]
+            if separator != ",":
+                msg = (
+                    f"{self.path}:{lines[0]}: columns are separated by {shown(separator)}; "
+                    "expected ','. Save the file with commas."
+                )
+                raise ManifestError(msg)
         msg = f"{self.path}: is empty; expected a line of column names and a row for each image."
         raise ManifestError(msg)
 
@@ -132,7 +162,7 @@ class _WatchedFile(io.RawIOBase):
             offset = self.bytes_read + block.index(b"\0")
             msg = (
                 f"{self._path}:{_line_at(self._path, offset)}: holds a NUL byte; expected UTF-8 "
-                "text. If it is UTF-16, convert it: " + _CONVERT.format(encoding="UTF-16")
+                f"text. Is it UTF-16? {_CONVERT.format(encoding='UTF-16')}"
             )
             raise ManifestError(msg)
         self.digest.update(block)
@@ -170,15 +200,19 @@ def _undecodable(path: Path) -> str:
     offset, found = _find_undecodable(path)
     return (
         f"{path}:{_line_at(path, offset)}: byte 0x{found:02X}, the {offset + 1:,}th of the file, "
-        f"is not UTF-8; expected UTF-8 text. {_CONVERT.format(encoding='WINDOWS-1252')}"
+        f"is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
     )
 
 
-def _badly_quoted(path: Path, error: csv.Error) -> str:
+def _csv_reader(text: TextIO, dialect: CsvDialect) -> Any:
+    return csv.reader(text, strict=True, skipinitialspace=dialect.skips_spaces)
+
+
+def _badly_quoted(path: Path, dialect: CsvDialect, error: csv.Error) -> str:
     start = 1
     with path.open(encoding="utf-8-sig", newline="") as file, contextlib.suppress(csv.Error):
         # Again row by row, to know where the bad one starts.
-        reader = csv.reader(file, strict=True)
+        reader = _csv_reader(file, dialect)
         for _ in reader:
             start = reader.line_num + 1
     return (

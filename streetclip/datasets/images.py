@@ -1,13 +1,13 @@
 """Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
 
 import contextlib
+import functools
+import io
 import math
 import os
 import stat
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,14 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from streetclip.crops import Crop
-from streetclip.datasets.jpeg import JPEG_FORMATS, open_reduced, reduced_scale
+from streetclip.datasets.file_kinds import describe_file
+from streetclip.datasets.jpeg import (
+    DAMAGED,
+    JPEG_FORMATS,
+    open_reduced,
+    reduced_scale,
+    with_end,
+)
 from streetclip.datasets.names import all_plain, name_problem
 from streetclip.errors import ImageError, shown
 
@@ -37,12 +44,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises on damaged files, besides OSError.
-_DAMAGED = (
-    SyntaxError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError,
-    EOFError, struct.error, zlib.error,
-)  # fmt: skip
-_NAMES_LOOKED_FOR = 100
 # Above this many pixels one image is decoded at a time: each takes 4 bytes a pixel and more.
 _LARGE_PIXELS = 32_000_000
 Turn = contextlib.AbstractContextManager[Any]
@@ -120,7 +121,13 @@ def decode_image(
         ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
             range is unknown, or larger than `MAX_PIXELS`.
     """
-    with _opened(path) as image:
+    return _decoded(path, functools.partial(_decode_whole, max_side=max_side, turn=turn), turn)
+
+
+def _decode_whole(
+    path: Path, content: bytes | None, *, max_side: int | None, turn: Turn
+) -> Image.Image:
+    with _opened(path, content) as image:
         whole_size = image.size
         if max_side is not None:
             image.draft(None, _fitted(whole_size, max_side))
@@ -148,7 +155,13 @@ def decode_crop(
     Raises:
         ImageError: As `decode_image`.
     """
-    with _opened(path) as image, contextlib.ExitStack() as held:
+    return _decoded(path, functools.partial(_decode_part, crop_of=crop_of, turn=turn), turn)
+
+
+def _decode_part(
+    path: Path, content: bytes | None, *, crop_of: Callable[[int, int], Crop], turn: Turn
+) -> Image.Image:
+    with _opened(path, content) as image, contextlib.ExitStack() as held:
         if image.format not in JPEG_FORMATS:  # cannot be reduced; a TIFF turns as it loads
             held.enter_context(_turn_for(image, image.size, turn))
             image.load()
@@ -197,39 +210,57 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
     return [f"{folder}/{name}" for name in names]
 
 
-def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
-    """Make sure that the images can be found at all, before hours are spent on none.
-
-    Args:
-        image_dir: `--image_dir`.
-        names: Of the images, relative to it; the first hundred are looked for.
+def check_image_header(path: Path) -> None:
+    """Read the header of an image, without its pixels.
 
     Raises:
-        ImageError: The folder is missing, or none of the first names is a file in it.
+        ImageError: The file is missing, empty or not an image.
     """
-    if not image_dir.is_dir():
-        msg = f"{image_dir}: there is no such folder; expected the images. Check --image_dir."
-        raise ImageError(msg)
-    first = list(names[:_NAMES_LOOKED_FOR])
-    if first and not any(resolve_image_path(image_dir, name).is_file() for name in first):
-        msg = (
-            f"{image_dir}: has none of the first {len(first)} images, such as {shown(first[0])}. "
-            "Names are relative to --image_dir; check both."
-        )
-        raise ImageError(msg)
+    with _opened(path):
+        pass
+
+
+def _decoded(
+    path: Path, decode: Callable[[Path, bytes | None], Image.Image], turn: Turn
+) -> Image.Image:
+    """Decode a file, and once more with its end if it is a JPEG that lacks no more than that."""
+    try:
+        return decode(path, None)
+    except ImageError:
+        content = _with_jpeg_end(path, turn)
+        if content is None:
+            raise
+    return decode(path, content)
+
+
+def _with_jpeg_end(path: Path, turn: Turn) -> bytes | None:
+    try:
+        if path.stat().st_size > MAX_PIXELS or not path.is_file():
+            return None
+        with turn, _pillow_settings:
+            return with_end(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image whose header is read, and errors that say why it cannot be decoded."""
+def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
+    """An image whose header is read, and errors that say why it cannot be decoded.
+
+    Args:
+        path: The file.
+        content: Bytes to decode instead of the file's.
+    """
     _check_file(path)
     where = shown(path.name)
+    source = path if content is None else io.BytesIO(content)
     try:
-        with _pillow_settings, Image.open(path, formats=FORMATS) as image:
+        with _pillow_settings, Image.open(source, formats=FORMATS) as image:
             _check_size(image.size, where)
             yield image
     except UnidentifiedImageError:
-        msg = f"{where}: is not an image, or damaged at its start; expected {_formats()}."
+        problem = describe_file(path) or "is not an image, or damaged at its start."
+        msg = f"{where}: {problem} Expected {_formats()}."
         raise ImageError(msg) from None
     except MemoryError:
         msg = f"{where}: needs more memory to decode than there is. Make it smaller."
@@ -240,7 +271,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(msg) from error
     except Image.DecompressionBombError:
         raise ImageError(_too_large(where, "has")) from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         msg = (
             f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
             "the file is damaged. Copy it again."
@@ -300,7 +331,7 @@ def _orientation(image: Image.Image) -> int:
     """How the file says that the image is to be turned, 1 to 8; 1 if it says nothing that is."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except (OSError, *_DAMAGED):
+    except (OSError, *DAMAGED):
         return 1  # The pixels are good, only the notes about them are damaged.
     return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
 

@@ -9,10 +9,12 @@ Where the image is made smaller anyway, those passes are left out whose bits are
 Source: ITU-T T.81, annexes B (markers), G (progressive mode) and A.3 (the transform).
 """
 
+import hashlib
 import io
 import math
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +22,12 @@ from PIL import Image
 
 JPEG_FORMATS = frozenset({"JPEG", "MPO"})
 """As Pillow names them; an MPO is a JPEG with further frames."""
+
+DAMAGED = (
+    SyntaxError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError,
+    EOFError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises on damaged files, besides OSError."""
 
 # At least so many decoded pixels become one of the result. At 1, what is decoded differs visibly
 # from what averaging all pixels gives; at 2 by half a grey level.
@@ -31,9 +39,17 @@ _MAX_ERROR = 8.0
 
 _SOI, _EOI, _SOS, _DQT, _APP2 = 0xD8, 0xD9, 0xDA, 0xDB, 0xE2
 _PROGRESSIVE = 0xC2  # Huffman-coded; what else is progressive is rare and left as it is
-_OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC2, 0xC4, 0xC8, 0xCC}
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_OTHER_FRAMES = _FRAMES - {_PROGRESSIVE}
 _HEADER_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # after a pass: a marker, no restart
 _LOW_WAVES = slice(1, 6)  # in the file's order; finer ones are lost where the image is made smaller
+
+
+# What follows complete coded data is never decoded: more codes, or one more interval of them.
+_PADDINGS = (b"", b"\x55" * 256, b"\xaa" * 256)
+_INTERVALS = tuple(bytes((0xFF, 0xD0 + number)) + b"\x55" * 256 for number in range(8))
+_RESTART_INTERVAL = b"\xff\xdd"
+_WAVES = 64  # of a block
 
 
 @dataclass
@@ -117,6 +133,51 @@ def without_fine_passes(content: bytes) -> bytes | None:
     except (IndexError, KeyError, struct.error, ValueError):
         return None
     return b"".join([*kept, bytes((0xFF, _EOI))]) if is_shorter else None
+
+
+def with_end(content: bytes) -> bytes | None:
+    """Complete a JPEG that lacks its end marker alone, or half of it.
+
+    A decoder reads no further than the last block. So where bytes after the coded data change the
+    pixels, blocks are missing, and the file is damaged.
+
+    Returns:
+        None if the file is no JPEG, has an end, or lacks more than that.
+    """
+    end = bytes((0xFF, _EOI))
+    if content[:2] != bytes((0xFF, _SOI)) or content.endswith(end):
+        return None
+    content = content.removesuffix(b"\xff")
+    if not _has_all_passes(content + end):
+        return None
+    paddings = _PADDINGS + _INTERVALS * (_RESTART_INTERVAL in content)
+    pixels = {_hash_pixels(content + padding + end) for padding in paddings}
+    return content + end if len(pixels) == 1 and None not in pixels else None
+
+
+def _has_all_passes(content: bytes) -> bool:
+    """Tell whether the passes give every wave of every component to its last bit."""
+    missing_bits: dict[int, list[int]] = {}
+    try:
+        for marker, start, header_end, _ in _segments(content):
+            segment = content[start + 4 : header_end]
+            if marker in _FRAMES:
+                missing_bits = {segment[i]: [8] * _WAVES for i in range(6, len(segment), 3)}
+            elif marker == _SOS:
+                first, last, bits = segment[1 + 2 * segment[0] : 4 + 2 * segment[0]]
+                for component in segment[1 : 1 + 2 * segment[0] : 2]:
+                    missing_bits[component][first : last + 1] = [bits % 16] * (last + 1 - first)
+    except (IndexError, KeyError, struct.error, ValueError):
+        return False
+    return bool(missing_bits) and not any(map(any, missing_bits.values()))
+
+
+def _hash_pixels(content: bytes) -> bytes | None:
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+            return hashlib.blake2b(image.tobytes()).digest()
+    except (OSError, *DAMAGED):
+        return None
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:

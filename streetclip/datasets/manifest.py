@@ -14,6 +14,7 @@ from streetclip.datasets.columns import read_columns
 from streetclip.datasets.csv_text import CsvFile, Rows
 from streetclip.datasets.duplicates import RepeatedHashes
 from streetclip.datasets.row_checks import RowChecker, name_hashes
+from streetclip.datasets.row_warnings import WarningCounts
 from streetclip.errors import ManifestError
 from streetclip.progress import Progress, no_progress
 
@@ -42,6 +43,7 @@ class Manifest:
         sha256: Hex digest of the file.
         num_skipped: Bad rows left out.
         problems: What is wrong with the first 20 of them, as "test.csv:41: …".
+        warnings: What is doubtful about good rows: for each kind the count, then the first rows.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Manifest:
     sha256: str
     num_skipped: int
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class ManifestReader:
         num_rows: Good rows so far.
         num_skipped: Bad rows so far.
         problems: What is wrong with the first 20 of them.
+        warnings: What is doubtful about good rows so far; see `Manifest`.
 
     Raises:
         ManifestError: The file or its header cannot be used.
@@ -110,6 +114,12 @@ class ManifestReader:
         self.num_rows = 0
         self.num_skipped = 0
         self.problems: list[str] = []
+        self._warnings = WarningCounts()
+
+    @property
+    def warnings(self) -> list[str]:
+        """Messages on doubtful rows: for each kind the count, then the first rows."""
+        return self._warnings.messages(self.path)
 
     def __iter__(self) -> Iterator[ManifestChunk]:
         """Yield the good rows; with "fail", those before the first bad one, then the error.
@@ -138,6 +148,7 @@ class ManifestReader:
     def _pass(self, repeated: set[int], hashes: RepeatedHashes | None) -> Iterator[ManifestChunk]:
         self.num_rows = self.num_skipped = 0
         self.problems = []
+        self._warnings = WarningCounts()
         checker = RowChecker(self._columns, repeated, self._check_captions)
         with CsvFile(self.path) as file:
             if self._fail:
@@ -176,9 +187,12 @@ class ManifestReader:
             told = {lines[i]: problems for i, problems in misshapen.items()}
             kept = [i for i in range(len(rows)) if i not in misshapen]
             rows, lines = _take(rows, kept), _take(lines, kept)
-        columns, problems = checker.check(rows, lines)
+        columns, problems, warnings = checker.check(rows, lines)
         told |= {lines[i]: messages for i, messages in problems.items()}
         self._note(told)
+        for row, kind, text in warnings:
+            if row not in problems:
+                self._warnings.add(kind, int(lines[row]), text)
         if not problems:
             return ManifestChunk(columns, rows)
         kept = [i for i in range(len(rows)) if i not in problems]
@@ -235,6 +249,7 @@ def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
         sha256=reader.sha256,
         num_skipped=reader.num_skipped,
         problems=tuple(reader.problems),
+        warnings=tuple(reader.warnings),
     )
 
 

@@ -1,10 +1,10 @@
 """What makes a manifest row bad, checked in whole columns of a chunk."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 from streetclip import gazetteer
 from streetclip.datasets.columns import COORDINATES, Columns
 from streetclip.datasets.coordinates import parse_coordinates, swapped_coordinates
+from streetclip.datasets.csv_dialect import has_quote_after_space
 from streetclip.datasets.csv_text import Rows
+from streetclip.datasets.missing_values import blank_missing_values, is_marker
+from streetclip.datasets.mojibake import has_lost_characters, repair_mojibake
 from streetclip.datasets.names import all_plain, canonical_name, name_problem
+from streetclip.datasets.row_warnings import RowWarning
 from streetclip.errors import shown
 
+CONTRADICTION = "the continent contradicts the country; the country's own is used"
+MOJIBAKE = "text was decoded in another encoding than its own; it is used as it is"
+
 _CACHED_TEXTS = 2**14
+_QUOTE_ADVICE = "Remove spaces between a comma and a quote."
 
 Problems = dict[int, list[str]]
 """What is wrong with the bad rows of a chunk, by index; nothing for the good ones."""
@@ -29,12 +37,26 @@ def name_hashes(names: Sequence[str]) -> Iterator[int]:
     return (hash(canonical_name(name)) for name in names)
 
 
-class _Countries(dict[str, tuple[str, str]]):
-    """ISO code and continent by the text of a cell; two blanks where unknown."""
+class _CountryCell(NamedTuple):
+    """What the text of a cell says: three blanks where no country is known by it."""
 
-    def __missing__(self, text: str) -> tuple[str, str]:
+    code: str
+    continent: str
+    label: str
+
+
+class _Countries(dict[str, _CountryCell]):
+    """Countries by the text of a cell."""
+
+    def __missing__(self, text: str) -> _CountryCell:
         country = gazetteer.find_country(text) if text.strip() else None
-        found = ("", "") if country is None else (country.code, country.continent)
+        found = (
+            _CountryCell("", "", "")
+            if country is None
+            else _CountryCell(
+                country.code, country.continent, gazetteer.country_label(text, country)
+            )
+        )
         if len(self) < _CACHED_TEXTS:
             self[text] = found
         return found
@@ -73,25 +95,29 @@ class RowChecker:
         if set(map(len, rows)) <= {expected}:
             return {}
         return {
-            i: [_wrong_length(len(row), expected)]
-            for i, row in enumerate(rows)
-            if len(row) != expected
+            i: [_wrong_length(row, expected)] for i, row in enumerate(rows) if len(row) != expected
         }
 
-    def check(self, rows: Rows, lines: Sequence[int]) -> tuple[dict[str, Any], Problems]:
+    def check(
+        self, rows: Rows, lines: Sequence[int]
+    ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
         """Check well-shaped rows.
 
         Returns:
-            The columns as a read manifest has them, bad rows included, and what is wrong.
+            The columns as a read manifest has them, bad rows included, what is wrong, and what
+            is doubtful.
         """
         # One column at a time: `zip(*rows)` takes several times as long.
         cells = {name: list(map(itemgetter(i), rows)) for name, i in self.columns.position.items()}
         problems: Problems = defaultdict(list)
         read: dict[str, Any] = {"image_filename": cells["image_filename"]}
         self._check_names(cells["image_filename"], lines, problems)
+        _check_quotes(cells, rows, problems)
+        missing_countries, warnings = blank_missing_values(cells)
+        warnings += _mojibake_warnings(cells)
         for name in ("city", "region"):
             read[name] = list(map(str.strip, cells[name]))
-        read |= self._places(cells, problems)
+        read |= self._places(cells, missing_countries, problems, warnings)
         read |= self._coordinates(cells, read["country_code"], problems)
         if self.check_captions and "caption" in cells:
             _check_captions(cells["caption"], problems)
@@ -101,7 +127,7 @@ class RowChecker:
         for column, name in self.columns.attribute_names().items():
             read[name] = cells[column]
         read["line"] = np.array(lines, np.int64)
-        return read, problems
+        return read, problems, warnings
 
     def _check_names(self, names: Sequence[str], lines: Sequence[int], problems: Problems) -> None:
         plain = all_plain(names)
@@ -126,41 +152,52 @@ class RowChecker:
                 "image once. Remove one of the rows."
             )
 
-    def _places(self, cells: dict[str, list[str]], problems: Problems) -> dict[str, list[str]]:
+    def _places(
+        self,
+        cells: dict[str, list[str]],
+        missing_countries: Mapping[int, str],
+        problems: Problems,
+        warnings: list[RowWarning],
+    ) -> dict[str, list[str]]:
         found = [self._countries[text] for text in cells["country"]]
-        codes = [code for code, _ in found]
+        codes = [country.code for country in found]
         if "" in codes:
             for i, code in enumerate(codes):
                 if not code:
-                    problems[i].append(_unknown_country(cells["country"][i]))
-        continents = [
-            self._continents[text] if text else default
-            for text, (_, default) in zip(cells["continent"], found, strict=True)
-        ]
-        if "" in continents:
-            self._mend_continents(cells["continent"], continents, found, problems)
+                    text = missing_countries.get(i, cells["country"][i])
+                    problems[i].append(_unknown_country(text))
         return {
-            "country": list(map(str.strip, cells["country"])),
-            "continent": continents,
+            "country": [country.label for country in found],
+            "continent": self._continents_of(cells["continent"], found, problems, warnings),
             "country_code": codes,
         }
 
-    def _mend_continents(
+    def _continents_of(
         self,
         texts: Sequence[str],
-        continents: list[str],
-        found: Sequence[tuple[str, str]],
+        found: Sequence[_CountryCell],
         problems: Problems,
-    ) -> None:
-        for i, text in enumerate(texts):
-            if continents[i]:
+        warnings: list[RowWarning],
+    ) -> list[str]:
+        """The continents as given, and the country's own where blank, unknown or contradicted."""
+        own = [country.continent for country in found]
+        continents = [
+            self._continents[text] if text else default
+            for text, default in zip(texts, own, strict=True)
+        ]
+        if continents == own and "" not in own:
+            return own
+        for i, (continent, country) in enumerate(zip(continents, found, strict=True)):
+            if continent and continent == country.continent:
                 continue
-            continents[i] = found[i][1]
-            if text.strip():
-                problems[i].append(
-                    f"continent is {shown(text)}; expected one of "
-                    f"{', '.join(gazetteer.CONTINENTS)}, or blank to take the country's."
-                )
+            if not continent:
+                continents[i] = country.continent
+                if texts[i].strip():
+                    problems[i].append(_unknown_continent(texts[i]))
+            elif country.code and not gazetteer.is_on_continent(country.code, texts[i]):
+                continents[i] = country.continent
+                warnings.append(RowWarning(i, CONTRADICTION, _contradiction(texts[i], country)))
+        return continents
 
     def _coordinates(
         self, cells: dict[str, list[str]], codes: Sequence[str], problems: Problems
@@ -180,28 +217,87 @@ class RowChecker:
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 
-def _wrong_length(found: int, expected: int) -> str:
-    if found > expected:
-        return (
-            f"has {found} cells; expected {expected}, as in the header. Put quotes around a cell "
-            "with a comma in it."
-        )
-    return f"has {found} cell{'s' * (found != 1)}; expected {expected}, as in the header."
+def _wrong_length(row: list[str], expected: int) -> str:
+    problem = f"has {len(row)} cell{'s' * (len(row) != 1)}; expected {expected}, as in the header."
+    if has_quote_after_space(row):
+        return f"{problem} {_QUOTE_ADVICE}"
+    if len(row) > expected:
+        return f"{problem} Put quotes around a cell with a comma in it."
+    return problem
+
+
+def _check_quotes(cells: dict[str, list[str]], rows: Rows, problems: Problems) -> None:
+    names = ("city", "region", "country", "continent")
+    if any('"' in "".join(cells[name]) for name in names):
+        for i, row in enumerate(rows):
+            if has_quote_after_space(row):
+                problems[i].append(f"a cell starts with a space and a quote. {_QUOTE_ADVICE}")
 
 
 def _unknown_country(text: str) -> str:
     if not text.strip():
         return "country is blank; expected a country's name or ISO code."
+    if is_marker(text):
+        hint = " Write Namibia if that is meant." if text.strip().upper() == "NA" else ""
+        return (
+            f"country is {shown(text)}, which is read as missing; expected a country's name or ISO "
+            f"code.{hint}"
+        )
+    repaired = repair_mojibake(text)
+    if repaired is not None:
+        return (
+            f"country {shown(text)} is {shown(repaired)}, decoded in another encoding than UTF-8. "
+            "Export the file again as UTF-8."
+        )
     nearest = gazetteer.suggest_countries(text)
     hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
     return f"country {shown(text)} is unknown; expected a country's name or ISO code.{hint}"
 
 
+def _unknown_continent(text: str) -> str:
+    return (
+        f"continent is {shown(text)}; expected one of {', '.join(gazetteer.CONTINENTS)}, or blank "
+        "to take the country's."
+    )
+
+
+def _contradiction(text: str, country: _CountryCell) -> str:
+    return (
+        f"continent is {shown(text)}, but {country.label} is in {country.continent}, which is used."
+    )
+
+
+def _mojibake_warnings(cells: dict[str, list[str]]) -> list[RowWarning]:
+    warnings = []
+    for name in ("city", "region", "caption"):
+        texts = cells.get(name, [])
+        if "".join(texts).isascii():
+            continue
+        doubts = {text: _text_doubt(text) for text in set(texts)}
+        warnings += [
+            RowWarning(i, MOJIBAKE, f"{name} is {shown(text)}, {doubts[text]}")
+            for i, text in enumerate(texts)
+            if doubts[text]
+        ]
+    return warnings
+
+
+def _text_doubt(text: str) -> str:
+    if has_lost_characters(text):
+        return "in which a character was lost (U+FFFD). Export the file again as UTF-8."
+    repaired = repair_mojibake(text)
+    if repaired is None:
+        return ""
+    return f"which reads {shown(repaired)} when decoded as UTF-8. Export the file again as UTF-8."
+
+
 def _check_captions(captions: Sequence[str], problems: Problems) -> None:
-    if any(not caption or caption.isspace() for caption in captions):
+    doubtful = {caption for caption in set(captions) if not caption.strip() or is_marker(caption)}
+    if doubtful:
         for i, caption in enumerate(captions):
-            if not caption.strip():
+            if caption in doubtful:
+                found = f"{shown(caption)}, read as missing" if caption.strip() else "blank"
                 problems[i].append(
-                    "caption is blank; expected text. Fill it, or remove the column to have "
+                    f"caption is {found}; expected text. Fill it, or remove the column to have "
                     "captions made."
                 )

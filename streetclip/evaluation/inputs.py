@@ -8,7 +8,7 @@ from typing import Any
 from streetclip import captions
 from streetclip.config import EvaluateConfig
 from streetclip.datasets.candidates import Candidates, load_candidates
-from streetclip.datasets.images import check_image_dir
+from streetclip.datasets.image_folders import check_image_dir
 from streetclip.datasets.manifest import Manifest, read_manifest
 from streetclip.distributed import own_device
 from streetclip.evaluation.truth import Truth, find_truth

@@ -246,6 +246,35 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By ISO code."""
 
+MORE_CONTINENTS: Mapping[str, tuple[str, ...]] = {
+    "AM": ("Europe", "Asia"),
+    "AZ": ("Europe", "Asia"),
+    "CL": ("Oceania",),
+    "CO": ("North America",),
+    "CY": ("Europe", "Asia"),
+    "EC": ("Oceania",),
+    "EG": ("Asia",),
+    "ES": ("Africa",),
+    "FR": ("Africa", "North America", "South America", "Oceania"),
+    "GE": ("Europe", "Asia"),
+    "GL": ("Europe",),
+    "GR": ("Asia",),
+    "ID": ("Oceania", "Asia"),
+    "IT": ("Africa",),
+    "JP": ("Oceania",),
+    "KZ": ("Europe", "Asia"),
+    "NL": ("North America",),
+    "PA": ("South America",),
+    "PT": ("Africa",),
+    "RU": ("Asia", "Europe"),
+    "TL": ("Asia", "Oceania"),
+    "TR": ("Europe", "Asia"),
+    "TT": ("South America",),
+    "US": ("Oceania",),
+    "YE": ("Africa",),
+}
+"""Continents that parts of a country lie on, or that atlases count it to, besides GeoNames'."""
+
 HINTS: Mapping[str, tuple[str, ...]] = {
     "england": ("GB",),
     "scotland": ("GB",),

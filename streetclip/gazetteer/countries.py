@@ -9,9 +9,15 @@ from types import MappingProxyType
 from typing import Any
 
 from streetclip.errors import UnknownPlaceError, shown
-from streetclip.gazetteer.aliases import ALIASES, CORRECTIONS, HINTS
+from streetclip.gazetteer.aliases import ALIASES, CORRECTIONS, HINTS, MORE_CONTINENTS
 from streetclip.gazetteer.geonames import read_geonames
 from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.territories import (
+    SOVEREIGNS,
+    sovereign_in_status,
+    split_sovereign,
+    split_status,
+)
 
 _CONTINENT_NAMES = {
     "AF": "Africa",
@@ -36,6 +42,12 @@ _CONTINENT_ALIASES = {
     "latin america": "South America",
     "middle east": "Asia",
 }
+# What reaches beyond the continent of its alias.
+_VAGUE_REGIONS = {
+    "latin america": {"North America", "South America"},
+    "caribbean": {"North America", "South America"},
+}
+_CODES_IN_USE = frozenset({"USA"})
 # GeoNames still lists Serbia and Montenegro, and the Netherlands Antilles.
 _DISSOLVED = {"CS", "AN"}
 # Land borders that GeoNames gives on neither side.
@@ -44,10 +56,15 @@ _MORE_NEIGHBOURS = (("CN", "HK"), ("CN", "MO"))
 _REP = re.compile(r"\brep\.", re.IGNORECASE)
 _IS = re.compile(r"\bis\.", re.IGNORECASE)
 _LONGEST_NAME = 200
-# "Federal Republic of Germany", "Kingdom of the Netherlands"; not "State of Georgia".
+# "Federal Republic of Germany", "Kingdom of the Netherlands"; not "State of Georgia". With any
+# words before "Republic", "Greenland (Kingdom of Denmark)" would be Denmark.
 _FORMAL = re.compile(
-    r"(?:(?:\w+ )*(?:republic|kingdom)|commonwealth|territory|grand duchy|principality|sultanate"
-    r"|union|(?:\w+ )+(?:state|states|commonwealth)) of (?:the )?(.+)"
+    r"(?:(?:federal|federative|democratic|socialist|islamic|arab|peoples|popular|plurinational"
+    r"|bolivarian|co ?operative|hashemite|oriental|eastern|independent|sovereign|autonomous"
+    r"|federated|grand) )*"
+    r"(?:republic|kingdom|commonwealth|duchy|principality|sultanate|union|emirate|federation)"
+    r" of (?:the )?(.+)"
+    r"|(?:independent|federated|plurinational) states? of (?:the )?(.+)"
 )
 
 
@@ -133,6 +150,21 @@ def suggest_countries(text: str, limit: int = 3) -> list[str]:
     return list(_suggest_countries(text[:_LONGEST_NAME])[:limit])
 
 
+def country_label(text: str, country: Country) -> str:
+    """The name of a country in captions: as written, unless that is a code or names its state too.
+
+    "USA" is how people write that country, and stays.
+
+    Examples:
+        >>> label = lambda text: country_label(text, find_country(text))
+        >>> label("FRA"), label("USA"), label(" Holland "), label("Greenland (Denmark)")
+        ('France', 'USA', 'Holland', 'Greenland')
+    """
+    name = text.strip()
+    is_code = name.upper() in {country.code, country.iso3} and name.upper() not in _CODES_IN_USE
+    return country.name if is_code or _named_with_sovereign(name) else name
+
+
 def find_continent(text: str) -> str | None:
     """The canonical name of a continent, from a name, an alias or a GeoNames code.
 
@@ -141,6 +173,22 @@ def find_continent(text: str) -> str | None:
         ('North America', 'Europe', None)
     """
     return _continent_keys().get(normalise_name(text).removeprefix("the "))
+
+
+def is_on_continent(country_code: str, continent: str) -> bool:
+    """Whether a part of a country lies on a continent, by any of its names.
+
+    Examples:
+        >>> is_on_continent("TR", "Europe"), is_on_continent("TR", "Middle East")
+        (True, True)
+        >>> is_on_continent("FR", "Asia"), is_on_continent("MX", "Latin America")
+        (False, True)
+    """
+    name = find_continent(continent)
+    country = countries()[country_code]
+    on = {country.continent, *MORE_CONTINENTS.get(country_code, ())}
+    key = normalise_name(continent).removeprefix("the ")
+    return not on.isdisjoint(_VAGUE_REGIONS.get(key, {name}))
 
 
 def are_neighbours(code_a: str, code_b: str) -> bool:
@@ -155,13 +203,37 @@ def _find_country(text: str) -> Country | None:
         code = _code(normalise_name(spelling).removeprefix("the "))
         if code:
             return countries()[code]
-    return _find_twice_named(text)
+    return _find_twice_named(text) or _named_with_sovereign(text)
+
+
+@functools.lru_cache(maxsize=2**14)
+def _named_with_sovereign(text: str) -> Country | None:
+    """Find a territory by a text that names it first, and then its state or status."""
+    key = normalise_name(text).removeprefix("the ")
+    if key in _country_keys():
+        return None
+    parts = [(_code(name), sovereign) for name, sovereign in split_status(key)]
+    named = split_sovereign(text)
+    if named is not None:
+        name = normalise_name(named[0]).removeprefix("the ")
+        parts.append((_code(name), normalise_name(named[1]).removeprefix("the ")))
+    for territory, sovereign in parts:
+        if territory and _is_sovereign(sovereign, SOVEREIGNS.get(territory)):
+            return countries()[territory]
+    return None
+
+
+def _is_sovereign(key: str, code: str | None) -> bool:
+    if code is None or not key:
+        return code is not None
+    name, named_code = sovereign_in_status(key)
+    return code in {_code(name) if name else None, named_code}
 
 
 def _code(key: str) -> str | None:
     keys = _country_keys()
     formal = _FORMAL.fullmatch(key)
-    return keys.get(key) or (keys.get(formal[1]) if formal else None)
+    return keys.get(key) or (keys.get(formal[1] or formal[2]) if formal else None)
 
 
 def _spellings(text: str) -> Iterator[str]:

@@ -139,6 +139,15 @@ def test_a_folder_that_links_out_is_refused(folder):
     assert "leaves the folder" in problem_of(folder, "sub/a.png")
 
 
+def test_links_of_a_hub_cache_are_shown(tmp_path):
+    folder = tmp_path / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (tmp_path / "blobs").mkdir()
+    save(tmp_path / "blobs" / "sha1.png")
+    (folder / "a.png").symlink_to("../../blobs/sha1.png")
+    assert thumbnail(ImageFile(folder, "a.png")).problem == ""
+
+
 def test_a_link_inside_the_folder_is_followed(folder):
     save(folder / "a.png")
     (folder / "b.png").symlink_to(folder / "a.png")

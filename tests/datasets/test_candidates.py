@@ -48,6 +48,11 @@ def test_countries_and_cities_stand_in_the_order_of_the_file(candidates):
     assert candidates.city_country_M.dtype == candidates.city_offsets.dtype == np.int64
 
 
+def test_prompts_get_the_name_of_a_country_that_is_written_as_a_code(tmp_path):
+    found = load_candidates(write(tmp_path, {"FR": ["Lyon"], "deu": ["Bonn"], "USA": ["Reno"]}))
+    assert found.country_names == ("France", "Germany", "USA")
+
+
 def test_homonyms_are_kept_apart_by_country(candidates):
     assert candidates.city_index("CR", "San Jose") == 0
     assert candidates.city_index("US", "san josé") == 2

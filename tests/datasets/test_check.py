@@ -1,11 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from streetclip.datasets.candidates import load_candidates
-from streetclip.datasets.check import coverage, shared_names, unreadable_images
+from streetclip.datasets.check import coverage, unreadable_images
 from streetclip.datasets.manifest import read_manifest
 
 HEADER = "image_filename,city,region,country,continent\n"
@@ -55,12 +54,3 @@ def test_coverage_counts_what_candidates_can_name(write, tmp_path):
     found = coverage(manifest, load_candidates(path))
     assert (found.country, found.city, found.num_images) == (3, 1, 6)
     assert found.countries_missing == ("CH", "DE")
-
-
-def test_names_shared_by_two_manifests_are_counted(write):
-    train = write("train.csv", "a.jpg,,,France,", "b.jpg,,,France,", "c.jpg,,,France,")
-    val = write("val.csv", "c.jpg,,,France,", "b.jpg,,,France,")
-    test = write("test.csv", "d.jpg,,,France,")
-    ((pair, count),) = shared_names([train, val, test]).items()
-    assert tuple(map(Path.as_posix, pair)) == (train.path.as_posix(), val.path.as_posix())
-    assert count == 2

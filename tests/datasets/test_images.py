@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from streetclip.crops import Crop
 from streetclip.datasets import images
 from streetclip.datasets.images import (
+    decode_crop,
     decode_image,
     resolve_image_path,
     resolve_image_paths,
@@ -160,9 +162,45 @@ def test_a_pipe_does_not_hang(tmp_path):
     assert "device" in error_of(tmp_path / "pipe.jpg")
 
 
-def test_text_is_told_to_be_no_image(tmp_path):
-    (tmp_path / "a.jpg").write_text("<html>404</html>")
-    assert "is not an image" in error_of(tmp_path / "a.jpg")
+OTHER_FILES = {
+    "an HTML page": b"\n<!DOCTYPE html><html><head><title>403 Forbidden</title>",
+    "an HTML page.": b"<html>404</html>",
+    "an XML document": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "JSON text": b'{"error": "not found"}',
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n",
+    "a link to ../../../blobs/sha1, saved as text": b"../../../blobs/sha1",
+    "an HEIC image": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "a JPEG 2000 image": b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ",
+    "a JPEG XL image": b"\xff\x0a\xfa\x7f",
+    "a video": b"\0\0\0\x18ftypisom\0\0\2\0",
+    "a PDF document": b"%PDF-1.7\n",
+    "a ZIP archive": b"PK\x03\x04\x14\0",
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_a_file_that_is_something_else_is_named_for_what_it_is(tmp_path, kind):
+    for name in ("a.jpg", "a.jp2"):
+        (tmp_path / name).write_bytes(OTHER_FILES[kind])
+        assert f" {kind}" in error_of(tmp_path / name)
+
+
+def test_unknown_bytes_are_told_to_be_no_image(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a picture of a street")
+    assert "is not an image, or damaged at its start" in error_of(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("num_missing", [1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_is_decoded_whole(tmp_path, photo, num_missing, progressive):
+    photo.save(tmp_path / "whole.jpg", progressive=progressive)
+    whole = np.asarray(decode_image(tmp_path / "whole.jpg"))
+    path = tmp_path / "cut.jpg"
+    path.write_bytes((tmp_path / "whole.jpg").read_bytes()[:-num_missing])
+    np.testing.assert_array_equal(np.asarray(decode_image(path)), whole)
+    part = decode_crop(path, lambda *size: Crop((0, 0, *size), size, Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(np.asarray(part), whole)
+    assert decode_image(path, max_side=8).size == (8, 5)
 
 
 def test_a_format_that_runs_other_programs_is_refused(tmp_path, photo):

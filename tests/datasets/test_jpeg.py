@@ -6,7 +6,12 @@ import pytest
 from PIL import Image
 
 from streetclip.datasets import jpeg
-from streetclip.datasets.jpeg import open_reduced, reduced_scale, without_fine_passes
+from streetclip.datasets.jpeg import (
+    open_reduced,
+    reduced_scale,
+    with_end,
+    without_fine_passes,
+)
 
 
 def photo(width=203, height=150):
@@ -164,3 +169,27 @@ def test_of_an_mpo_the_first_frame_is_reduced():
 def test_at_full_scale_no_pass_is_left_out(monkeypatch):
     monkeypatch.setattr(jpeg, "without_fine_passes", lambda _: pytest.fail("left out"))
     open_reduced(Image.open(io.BytesIO(encoded(photo()))), 1)
+
+
+KINDS = {
+    "baseline": {"progressive": False},
+    "progressive": {},
+    "with restart intervals": {"progressive": False, "restart_marker_blocks": 3},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_jpeg_that_lost_its_end_alone_is_completed(kind):
+    content = encoded(photo(61, 47), **KINDS[kind])
+    assert with_end(content[:-1]) == with_end(content[:-2]) == content
+    completed = [n for n in range(3, 300) if with_end(content[:-n]) is not None]
+    # The last coded byte may be nothing but padding.
+    assert completed in ([], [3])
+
+
+def test_what_is_whole_or_no_jpeg_is_not_completed():
+    content = encoded(photo(61, 47))
+    assert with_end(content) is None
+    assert with_end(b"") is None
+    assert with_end(b"\xff\xd8") is None
+    assert with_end(b"\x89PNG" + content[:-2]) is None

@@ -51,7 +51,7 @@ def test_a_row_becomes_typed_columns(write):
     assert frame["image_filename"].tolist() == ["a.jpg", "b/c.jpg"]
     assert frame["city"].tolist() == ["Paris", ""]
     assert frame["region"].tolist() == ["", "Sydney region"]
-    assert frame["country"].tolist() == ["France", "AUS"]
+    assert frame["country"].tolist() == ["France", "Australia"]
     assert frame["country_code"].tolist() == ["FR", "AU"]
     assert frame["continent"].tolist() == ["Europe", "Oceania"]
     np.testing.assert_array_equal(frame["latitude_deg"], [48.85, np.nan])
@@ -189,7 +189,7 @@ def test_a_header_without_rows_is_told(write, on_bad_rows):
 
 
 def test_a_byte_that_is_not_utf8_is_told_with_its_line_and_the_remedy(write):
-    content = lines(FRANCE.format("a.jpg"), "b.jpg,Orléans,,France,").encode()
+    content = lines("a.jpg,Paris,,France,", "b.jpg,Orléans,,France,").encode()
     path = write(content.replace("Orléans".encode(), "Orléans".encode("latin-1")))
     message = error_of(path)
     assert message.startswith(f"{path}:3: byte 0xE9")
@@ -335,6 +335,11 @@ def test_a_blank_caption_is_told_unless_captions_are_to_be_made(write):
     path = write(lines("a.jpg,,,France,, ", header=HEADER + ",caption"))
     assert "caption is blank" in error_of(path)
     assert len(list(ManifestReader(path, check_captions=False))) == 1
+
+
+def test_a_caption_that_is_a_missing_value_is_told(write):
+    path = write(lines("a.jpg,,,France,,nan", "b.jpg,,,Italy,,A", header=HEADER + ",caption"))
+    assert f"{path}:2: caption is 'nan', read as missing; expected text" in error_of(path)
 
 
 def test_all_that_is_wrong_with_a_row_is_told(write):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import evaluate
 from streetclip import store
 from tests.large_world import repeat_test_images
 
@@ -65,6 +66,17 @@ def test_ctrl_c_exits_130_and_resume_finishes(small_world, large_world, tmp_path
     with store.open_store(tmp_path / "store.db", read_only=True) as database:
         (whole,) = store.list_runs(database).to_dict("records")
     assert (whole["id"], whole["state"], whole["num_done"]) == (stopped["id"], "done", 1000)
+
+
+def test_doubtful_labels_are_warned_of(small_world, tmp_path, capsys):
+    rows = (small_world / "test.csv").read_text().splitlines()
+    header, first = rows[0].split(","), rows[1].split(",")
+    first[header.index("city")] = "nan"
+    (tmp_path / "test.csv").write_text("\n".join([rows[0], ",".join(first), *rows[2:4]]) + "\n")
+    arguments = command(small_world, tmp_path, "--model_name", str(small_world / "model"))[2:]
+    arguments += ["--test_csv", str(tmp_path / "test.csv"), "--num_workers", "0"]
+    assert evaluate.main([*arguments, "--precision", "fp32"]) == 0
+    assert f"WARNING {tmp_path / 'test.csv'}:2: city 'nan' is read as" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -142,3 +142,25 @@ def test_help_does_not_import_what_is_slow():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout.endswith("set()\n")
+
+
+def test_captions_name_the_country_where_the_manifest_has_a_code(tmp_path):
+    rows = "a.jpg,Lyon,,FR,\nb.jpg,Lyon,,fra,\nc.jpg,Reno,,US,\nd.jpg,Reno,,USA,\n"
+    rows += "e.jpg,Nuuk,,Greenland (Kingdom of Denmark),\nf.jpg,Bonn,,Deutschland,\n"
+    (tmp_path / "test.csv").write_text(HEADER + rows)
+    assert main([f"--test_csv={tmp_path / 'test.csv'}", f"--output_dir={tmp_path / 'out'}"]) == 0
+    with (tmp_path / "out" / "test_captions.csv").open(newline="") as file:
+        made = list(csv.DictReader(file))
+    assert [row["caption"].split(" in ")[-1] for row in made] == [
+        "France.", "France.", "the United States.", "the USA.", "Greenland.", "Deutschland.",
+    ]  # fmt: skip
+    assert [row["country"] for row in made[:2]] == ["FR", "fra"]
+
+
+def test_doubtful_labels_are_warned_of_and_stay_out_of_captions(tmp_path, capsys):
+    (tmp_path / "test.csv").write_text(HEADER + "a.jpg,nan,None,France,Asia\nb.jpg,,,Italy,\n")
+    assert main([f"--test_csv={tmp_path / 'test.csv'}", f"--output_dir={tmp_path / 'out'}"]) == 0
+    streams = capsys.readouterr()
+    assert "A Street View photo in France." in streams.out
+    assert f"WARNING {tmp_path / 'test.csv'}:2: city 'nan', region 'None' are" in streams.err
+    assert f"WARNING {tmp_path / 'test.csv'}:2: continent is 'Asia', but France" in streams.err

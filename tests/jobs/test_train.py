@@ -79,6 +79,17 @@ def test_a_mistake_is_one_line_and_leaves_nothing(world, capsys, flag, value, me
     assert not (world.folder / "out").exists()
 
 
+def test_doubtful_labels_and_images_of_both_splits_are_warned_of_first(world, capsys):
+    with (world.folder / "val.csv").open("a") as file:
+        file.write("./train3.png,nan,,France,Asia\n")
+    assert train.main([*flags(world), "--model_name", str(world.folder / "nowhere")]) == 2
+    warned = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
+    val = world.folder / "val.csv"
+    assert any(f"{val}:13: city 'nan' is read as missing." in line for line in warned)
+    assert any(f"{val}:13: continent is 'Asia', but France" in line for line in warned)
+    assert any("share 1 image ('train3.png' on line 5 and './train3" in line for line in warned)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_exits_with_130_and_leaves_what_a_resume_needs(world):
     command = [sys.executable, "-m", "jobs.train", *flags(world, num_epochs=400)]

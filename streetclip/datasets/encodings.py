@@ -1,0 +1,122 @@
+"""What a CSV that is not UTF-8 reads as in the encodings that spreadsheets and tools write."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from streetclip import gazetteer
+from streetclip.errors import shown
+
+# In the order of how common they are, which breaks ties; with the names that iconv knows.
+_ENCODINGS = (
+    ("cp1252", "WINDOWS-1252"),
+    ("cp1251", "WINDOWS-1251"),
+    ("cp932", "SHIFT_JIS"),
+    ("gb18030", "GB18030"),
+    ("cp1250", "WINDOWS-1250"),
+    ("cp949", "EUC-KR"),
+    ("big5", "BIG5"),
+    ("cp1253", "WINDOWS-1253"),
+    ("cp1254", "WINDOWS-1254"),
+    ("cp1255", "WINDOWS-1255"),
+    ("cp1256", "WINDOWS-1256"),
+    ("cp874", "WINDOWS-874"),
+    ("koi8-r", "KOI8-R"),
+    ("mac_roman", "MACINTOSH"),
+    ("euc_jp", "EUC-JP"),
+    ("cp850", "CP850"),
+)
+_SAMPLE_LINES = 20
+_OFFERED = 5
+_MOST_BYTES = 2**20  # of a line; more is no table
+
+
+def offer_encodings(path: Path) -> str:
+    """Describe how the first cell beyond ASCII reads in the likeliest encodings.
+
+    Encodings in which more cells are countries or cities of GeoNames come first.
+
+    Returns:
+        Sentences with a command that converts, to end an error.
+    """
+    lines = _lines_beyond_ascii(path)
+    readings: dict[str, tuple[int, str]] = {}
+    for codec, name in _ENCODINGS:
+        found = _read_lines(lines, codec)
+        if found is not None and found[1] not in {text for _, text in readings.values()}:
+            readings[name] = found
+    best = sorted(readings, key=lambda name: -readings[name][0])[:_OFFERED]
+    convert = f"`iconv -f {best[0] if best else 'ENCODING'} -t UTF-8 OLD.csv > NEW.csv`"
+    if not best:
+        return f"Convert it, for example with {convert}."
+    offers = ", ".join(f"{shown(readings[name][1])} ({name})" for name in best)
+    if _is_partly_utf8(path):
+        return (
+            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: write "
+            "this text anew, or convert the file that it was pasted from."
+        )
+    return (
+        f"The first text beyond ASCII reads {offers}. Convert the file from the encoding in which "
+        f'it reads right, for example with {convert}, or save it as "CSV UTF-8" in the spreadsheet.'
+    )
+
+
+def _lines_beyond_ascii(path: Path) -> list[bytes]:
+    with path.open("rb") as file:
+        header = file.readline(_MOST_BYTES)
+        beyond = (line for line in iter(lambda: file.readline(_MOST_BYTES), b"") if _is_bad(line))
+        first = [header] if _is_bad(header) else []
+        return [header, *first, *islice(beyond, _SAMPLE_LINES)]
+
+
+def _is_partly_utf8(path: Path) -> bool:
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(_MOST_BYTES), b"")
+        content = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
+        return any(not line.isascii() and not _is_bad(line) for line in content)
+
+
+def _is_bad(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _read_lines(lines: list[bytes], codec: str) -> tuple[int, str] | None:
+    """Count the known places in an encoding, and find the first cell beyond ASCII."""
+    try:
+        header, *rows = (line.decode(codec) for line in lines)
+    except UnicodeDecodeError:
+        return None
+    num_known = 0
+    first = ""
+    columns = next(_cells([header]), [])
+    for cells in _cells(rows):
+        beyond = [cell for cell in cells if not cell.isascii()]
+        if not all(cell.isprintable() for cell in beyond):
+            return None
+        first = first or next(iter(beyond), "")
+        num_known += _num_known(dict(zip(columns, cells, strict=False)))
+    return (num_known, first) if first else None
+
+
+def _cells(lines: list[str]) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO("\n".join(line.strip("\r\n") for line in lines)))
+    except csv.Error:
+        return
+
+
+def _num_known(row: dict[str, str]) -> int:
+    """Count the cells beyond ASCII that GeoNames knows: the country, and its city."""
+    country = gazetteer.find_country(row.get("country", ""))
+    if country is None:
+        return 0
+    city = row.get("city", "")
+    is_known_city = not city.isascii() and gazetteer.find_city(country.code, city) is not None
+    return int(not row["country"].isascii()) + int(is_known_city)
