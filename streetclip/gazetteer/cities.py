@@ -13,8 +13,6 @@ from streetclip.gazetteer.names import normalise_name
 SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
 
-_BOX_MARGIN_DEG = 2.0
-
 # Parts of cities that GeoNames lists as cities: "Paris 15 Vaugirard", "Zürich (Kreis 11)".
 _NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d")
 _PARTS_OF_CITIES = frozenset(
@@ -138,31 +136,16 @@ def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
     return [index[key][0].name for key in keys]
 
 
-@functools.cache
-def country_box(country_code: str) -> tuple[float, float, float, float] | None:
-    """The box around a country's cities, 2° wider on each side; None where it has no city.
+def listed_places(country_code: str) -> tuple[City, ...]:
+    """Every place of a country with 500 inhabitants or more, the most populous first.
 
-    Good for telling swapped coordinates, not for telling where a border runs. A country across
-    the 180th meridian gets a box around the globe.
-
-    Returns:
-        Smallest latitude, largest latitude, smallest longitude, largest longitude, in degrees.
+    The list takes seconds to read the first time.
 
     Examples:
-        >>> [round(edge) for edge in country_box("NL")]
-        [49, 55, 2, 9]
+        >>> [place.name for place in listed_places("PN")]
+        ['Adamstown']
     """
-    cities = _listed().get(country_code)
-    if not cities:
-        return None
-    latitudes = [city.latitude_deg for city in cities]
-    longitudes = [city.longitude_deg for city in cities]
-    return (
-        max(min(latitudes) - _BOX_MARGIN_DEG, -90.0),
-        min(max(latitudes) + _BOX_MARGIN_DEG, 90.0),
-        max(min(longitudes) - _BOX_MARGIN_DEG, -180.0),
-        min(max(longitudes) + _BOX_MARGIN_DEG, 180.0),
-    )
+    return _small().get(country_code, ())
 
 
 def largest_listed_place(country_code: str) -> City | None:
