@@ -53,6 +53,14 @@ def test_a_pair_that_is_elsewhere_either_way_is_not_called_swapped():
     assert find((-21.1, 55.5, "FR"), (40.7, -74.0, "FR")) == {"far": [0, 1]}
 
 
+def test_a_pair_that_fits_swapped_and_with_another_sign_is_called_swapped():
+    assert find((70.0, -70.0, "AQ")) == {"swapped": [0]}
+
+
+def test_a_longitude_beyond_90_is_no_latitude():
+    assert find((50.0, -100.0, "AQ")) == {"far": [0]}
+
+
 @pytest.mark.parametrize(("latitude_deg", "longitude_deg"), [(0, 0), (-0.0, 0.0), (0.01, -0.3)])
 @pytest.mark.parametrize("code", ["FR", "GH", "ST", "BV"])
 def test_0_0_is_no_place_of_any_country(latitude_deg, longitude_deg, code):

@@ -64,6 +64,7 @@ def plain_km_to_nearest(latitude_deg, longitude_deg, code):
         (0.0, 179.0, "FJ"),
         (-15.0, -175.5, "FJ"),
         (-25.0, 60.0, "LS"),
+        (50.5, -108.0, "US"),  # off a long straight border
     ],
 )
 def test_the_distance_is_that_to_the_nearest_border_or_place(latitude_deg, longitude_deg, code):
