@@ -2,9 +2,10 @@
 
     python tests/measure_coordinates.py [--seed 0] [--num_true 100000] [--num_lost 10000]
 
-Wrong are places of GeoNames that lost a minus sign and so moved by more than 2,000 km. True are
-places that the reference does not hold (half of them are taken out of it first), points up to
-20 km around places, and points drawn inside the outlines. The time is that of a million rows.
+Wrong are places of GeoNames that lost a minus sign and so moved by more than 2,000 km, and those
+that moved as far by a swap of latitude and longitude. True are places that the reference does not
+hold (half of them are taken out of it first), points up to 20 km around places, and points drawn
+inside the outlines. The time is that of a million rows.
 """
 
 import argparse
@@ -36,6 +37,7 @@ def main():
     print(f"{len(places.codes):,} places of GeoNames; seed {options.seed}")
 
     report("a sign lost", lost_signs(places, options.num_lost, rng))
+    report("swapped", swapped(places, options.num_lost, rng))
     with half_of_the_places(places, rng) as unseen:
         report("true, not in the reference", take(unseen, options.num_true, rng))
         report("true, not in it, jittered", jittered(take(unseen, options.num_true, rng), rng))
@@ -84,6 +86,20 @@ def lost_signs(places, count, rng):
     moved_km = haversine_km(drawn.latitude_deg, drawn.longitude_deg, latitude_deg, longitude_deg)
     moved = Points(latitude_deg, longitude_deg, drawn.codes)
     return subset(moved, np.flatnonzero(moved_km > MOVED_KM)[:count])
+
+
+def swapped(places, count, rng):
+    """Places whose latitude and longitude are swapped, as far as that is a place at all."""
+    drawn = take(places, 20 * count, rng)
+    moved_km = haversine_km(
+        drawn.latitude_deg,
+        drawn.longitude_deg,
+        drawn.longitude_deg.clip(-90, 90),
+        drawn.latitude_deg,
+    )
+    is_possible = (np.abs(drawn.longitude_deg) <= 90) & (moved_km > MOVED_KM)
+    moved = Points(drawn.longitude_deg, drawn.latitude_deg, drawn.codes)
+    return subset(moved, np.flatnonzero(is_possible)[:count])
 
 
 @contextlib.contextmanager
@@ -161,14 +177,17 @@ def report(name, points):
 
 def measure_time(name, points):
     finder = MisplacedFinder()
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     for first in range(0, len(points.codes), 2**13):
         chunk = slice(first, first + 2**13)
         finder.find(
             Points(points.latitude_deg[chunk], points.longitude_deg[chunk], points.codes[chunk])
         )
-    seconds = time.perf_counter() - start
-    print(f"{name}: {len(points.codes):,} rows in chunks of 8,192 took {seconds:.1f} s")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    print(
+        f"{name}: {len(points.codes):,} rows in chunks of 8,192 took {seconds:.1f} s, {cpu:.1f} s "
+        "of CPU time"
+    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _Mask = NDArray[np.bool_]
 
 # Countries whose ground also has photographs with the label of another.
 _ALSO_LABELLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"AR": ("FK", "GS"), "CN": ("TW",), "MA": ("EH",), "RS": ("XK",)}
+    {"AR": ("FK",), "CN": ("TW",), "MA": ("EH",), "RS": ("XK",)}
 )
 
 _SPACING_DEG = 0.2  # between reference points on a border: adds less than 1 km to 100 km
