@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, tests/ alone is there
 
 from streetclip.datasets.misplaced import MisplacedFinder, Points  # noqa: E402
-from streetclip.gazetteer import countries, country_distance, listed_places  # noqa: E402
+from streetclip.gazetteer import country_distance  # noqa: E402
+from streetclip.gazetteer.cities import all_cities  # noqa: E402
 from streetclip.gazetteer.outlines import outline_features  # noqa: E402
 from streetclip.geo import haversine_km  # noqa: E402
 
@@ -58,7 +59,7 @@ def _parse():
 
 
 def all_places():
-    cities = [city for code in countries() for city in listed_places(code)]
+    cities = [city for places in all_cities().values() for city in places]
     return Points(
         np.array([city.latitude_deg for city in cities]),
         np.array([city.longitude_deg for city in cities]),

@@ -8,7 +8,6 @@ from streetclip.gazetteer.cities import (
     City,
     find_city,
     largest_listed_place,
-    listed_places,
     most_populous_cities,
     suggest_cities,
 )
@@ -48,7 +47,6 @@ __all__ = [
     "is_on_continent",
     "km_to_country",
     "largest_listed_place",
-    "listed_places",
     "most_populous_cities",
     "normalise_name",
     "resolve_country",

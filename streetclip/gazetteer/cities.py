@@ -136,21 +136,14 @@ def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
     return [index[key][0].name for key in keys]
 
 
-def listed_places(country_code: str) -> tuple[City, ...]:
-    """Every place of a country with 500 inhabitants or more, the most populous first.
-
-    The list takes seconds to read the first time.
-
-    Examples:
-        >>> [place.name for place in listed_places("PN")]
-        ['Adamstown']
-    """
-    return _small().get(country_code, ())
-
-
 def largest_listed_place(country_code: str) -> City | None:
     """The most populous place of a country in the list read first, however small: its capital."""
     return next(iter(_listed().get(country_code, ())), None)
+
+
+def all_cities() -> Mapping[str, tuple[City, ...]]:
+    """Every place above 500 people by country code, most populous first; takes seconds to read."""
+    return _small()
 
 
 _Alternates = Mapping[City, tuple[str, ...]]

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.gazetteer.cities import listed_places
+from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.outlines import outline_features
 from streetclip.gazetteer.outlying_places import OUTLYING_PLACES
 from streetclip.geo import EARTH_RADIUS_KM
@@ -242,7 +242,7 @@ def _place_points(code: str) -> Degrees:
 
     To those inside, no point outside is nearer than to the border.
     """
-    places = [(city.latitude_deg, city.longitude_deg) for city in listed_places(code)]
+    places = [(city.latitude_deg, city.longitude_deg) for city in all_cities().get(code, ())]
     latitude_deg, longitude_deg = np.array(places).reshape(-1, 2).T
     outside = ~_inside_own(latitude_deg, longitude_deg, code)
     return _unit_vectors(latitude_deg[outside], longitude_deg[outside])

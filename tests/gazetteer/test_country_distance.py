@@ -10,8 +10,8 @@ from streetclip.gazetteer import (
     countries,
     country_at,
     km_to_country,
-    listed_places,
 )
+from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.country_distance import _outline_points
 from streetclip.gazetteer.outlines import outline_features
 from streetclip.gazetteer.outlying_places import OUTLYING_PLACES
@@ -38,7 +38,7 @@ def rings_of(code):
 
 def plain_km_to_nearest(latitude_deg, longitude_deg, code):
     """Haversine to all places and to points on every edge, 0.01° apart."""
-    places = [(place.latitude_deg, place.longitude_deg) for place in listed_places(code)]
+    places = [(place.latitude_deg, place.longitude_deg) for place in all_cities().get(code, ())]
     places += OUTLYING_PLACES.get(code, {}).values()
     nearest = haversine_km(latitude_deg, longitude_deg, *np.array(places).T).min()
     for ring in rings_of(code):
