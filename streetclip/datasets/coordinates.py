@@ -1,4 +1,4 @@
-"""Latitudes and longitudes as people write them, and whether they can be right."""
+"""Read latitudes and longitudes as people write them."""
 
 import math
 import re
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip import gazetteer
 from streetclip.errors import shown
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -45,47 +44,6 @@ def parse_coordinates(
             problems.append((i, problem))
         values[0][i] = values[1][i] = math.nan
     return values[0], values[1], problems
-
-
-def swapped_coordinates(
-    latitude_deg: Degrees, longitude_deg: Degrees, country_codes: Sequence[str]
-) -> NDArray[np.int64]:
-    """Find pairs that lie outside their country, but inside when swapped.
-
-    A country's box is that of the gazetteer, which leaves room around its cities. Where there is no
-    box, or one that spans the 180th meridian from west to east, nothing is reported.
-
-    Args:
-        latitude_deg: Shape (N,), NaN where unknown.
-        longitude_deg: Shape (N,), NaN where unknown.
-        country_codes: N ISO codes; "" where unknown.
-
-    Returns:
-        Indices of the pairs.
-    """
-    position = {code: i for i, code in enumerate(set(country_codes))}
-    boxes = np.array([_box(code) for code in position]).reshape(-1, 4)
-    south, north, west, east = boxes[[position[code] for code in country_codes]].T
-    outside = (
-        (latitude_deg < south)
-        | (latitude_deg > north)
-        | (longitude_deg < west)
-        | (longitude_deg > east)
-    )
-    inside_swapped = (
-        (longitude_deg >= south)
-        & (longitude_deg <= north)
-        & (latitude_deg >= west)
-        & (latitude_deg <= east)
-    )
-    return np.flatnonzero(outside & inside_swapped)
-
-
-def _box(code: str) -> tuple[float, float, float, float]:
-    box = gazetteer.country_box(code) if code else None
-    if box is None or box[2] > box[3]:
-        return (math.nan,) * 4
-    return box
 
 
 def _parse(cells: Sequence[str]) -> Degrees:

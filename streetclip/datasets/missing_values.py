@@ -12,6 +12,8 @@ A marker is read as blank, with a warning, unless it is the name of a place:
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from streetclip import gazetteer
 from streetclip.datasets.columns import COORDINATES
 from streetclip.datasets.row_warnings import RowWarning
@@ -137,11 +139,11 @@ def _is_namibia(place: Mapping[str, str]) -> bool:
 
 
 def _is_in_namibia(point: tuple[float, float] | None) -> bool:
-    box = gazetteer.country_box(_NAMIBIA)
-    if point is None or box is None:
+    if point is None:
         return False
-    south, north, west, east = box
-    return south <= point[0] <= north and west <= point[1] <= east
+    latitude_deg, longitude_deg = (np.array([degrees]) for degrees in point)
+    km = gazetteer.km_to_country(latitude_deg, longitude_deg, _NAMIBIA)
+    return bool(km[0] <= gazetteer.FAR_KM)
 
 
 def _coordinates(place: Mapping[str, str]) -> tuple[float, float] | None:

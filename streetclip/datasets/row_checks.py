@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.datasets.columns import COORDINATES, Columns
-from streetclip.datasets.coordinates import parse_coordinates, swapped_coordinates
+from streetclip.datasets.coordinates import parse_coordinates
 from streetclip.datasets.csv_dialect import has_quote_after_space
 from streetclip.datasets.csv_text import Rows
+from streetclip.datasets.misplaced import MisplacedFinder, Points
 from streetclip.datasets.missing_values import blank_missing_values, is_marker
 from streetclip.datasets.mojibake import has_lost_characters, repair_mojibake
 from streetclip.datasets.names import all_plain, canonical_name, name_problem
@@ -88,6 +89,7 @@ class RowChecker:
     _first_lines: dict[str, int] = field(default_factory=dict)
     _countries: _Countries = field(default_factory=_Countries)
     _continents: _Continents = field(default_factory=_Continents)
+    _misplaced: MisplacedFinder = field(default_factory=MisplacedFinder)
 
     def misshapen(self, rows: Rows) -> Problems:
         """Rows with more or fewer cells than the header."""
@@ -118,7 +120,7 @@ class RowChecker:
         for name in ("city", "region"):
             read[name] = list(map(str.strip, cells[name]))
         read |= self._places(cells, missing_countries, problems, warnings)
-        read |= self._coordinates(cells, read["country_code"], problems)
+        read |= self._coordinates(cells, read["country_code"], problems, warnings)
         if self.check_captions and "caption" in cells:
             _check_captions(cells["caption"], problems)
         for name in ("caption", "template"):
@@ -200,7 +202,11 @@ class RowChecker:
         return continents
 
     def _coordinates(
-        self, cells: dict[str, list[str]], codes: Sequence[str], problems: Problems
+        self,
+        cells: dict[str, list[str]],
+        codes: Sequence[str],
+        problems: Problems,
+        warnings: list[RowWarning],
     ) -> dict[str, NDArray[np.float64]]:
         if not self.columns.has_coordinates:
             unknown = np.full(len(codes), np.nan)
@@ -208,12 +214,15 @@ class RowChecker:
         latitude_deg, longitude_deg, bad = parse_coordinates(*(cells[c] for c in COORDINATES))
         for i, problem in bad:
             problems[i].append(problem)
-        for i in swapped_coordinates(latitude_deg, longitude_deg, codes).tolist():
+        points = Points(latitude_deg, longitude_deg, codes)
+        misplaced = self._misplaced.find(points)
+        for i in misplaced.swapped.tolist():
             problems[i].append(
                 f"latitude {latitude_deg[i]:g}, longitude {longitude_deg[i]:g} lies outside "
                 f"{shown(cells['country'][i])}, but inside when the two are swapped. Swap them, or "
                 "mend the country."
             )
+        warnings += self._misplaced.warnings(points, misplaced)
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 

@@ -6,7 +6,6 @@ asked of a network. Each table is read when first needed and kept.
 
 from streetclip.gazetteer.cities import (
     City,
-    country_box,
     find_city,
     largest_listed_place,
     most_populous_cities,
@@ -24,20 +23,29 @@ from streetclip.gazetteer.countries import (
     resolve_country,
     suggest_countries,
 )
+from streetclip.gazetteer.country_distance import (
+    FAR_KM,
+    FarFromCountry,
+    country_at,
+    km_to_country,
+)
 from streetclip.gazetteer.names import normalise_name
 
 __all__ = [
     "CONTINENTS",
+    "FAR_KM",
     "City",
     "Country",
+    "FarFromCountry",
     "are_neighbours",
     "countries",
-    "country_box",
+    "country_at",
     "country_label",
     "find_city",
     "find_continent",
     "find_country",
     "is_on_continent",
+    "km_to_country",
     "largest_listed_place",
     "most_populous_cities",
     "normalise_name",

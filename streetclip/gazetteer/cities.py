@@ -13,8 +13,6 @@ from streetclip.gazetteer.names import normalise_name
 SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
 
-_BOX_MARGIN_DEG = 2.0
-
 # Parts of cities that GeoNames lists as cities: "Paris 15 Vaugirard", "Zürich (Kreis 11)".
 _NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d")
 _PARTS_OF_CITIES = frozenset(
@@ -138,36 +136,14 @@ def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
     return [index[key][0].name for key in keys]
 
 
-@functools.cache
-def country_box(country_code: str) -> tuple[float, float, float, float] | None:
-    """The box around a country's cities, 2° wider on each side; None where it has no city.
-
-    Good for telling swapped coordinates, not for telling where a border runs. A country across
-    the 180th meridian gets a box around the globe.
-
-    Returns:
-        Smallest latitude, largest latitude, smallest longitude, largest longitude, in degrees.
-
-    Examples:
-        >>> [round(edge) for edge in country_box("NL")]
-        [49, 55, 2, 9]
-    """
-    cities = _listed().get(country_code)
-    if not cities:
-        return None
-    latitudes = [city.latitude_deg for city in cities]
-    longitudes = [city.longitude_deg for city in cities]
-    return (
-        max(min(latitudes) - _BOX_MARGIN_DEG, -90.0),
-        min(max(latitudes) + _BOX_MARGIN_DEG, 90.0),
-        max(min(longitudes) - _BOX_MARGIN_DEG, -180.0),
-        min(max(longitudes) + _BOX_MARGIN_DEG, 180.0),
-    )
-
-
 def largest_listed_place(country_code: str) -> City | None:
     """The most populous place of a country in the list read first, however small: its capital."""
     return next(iter(_listed().get(country_code, ())), None)
+
+
+def all_cities() -> Mapping[str, tuple[City, ...]]:
+    """Every place above 500 people by country code, most populous first; takes seconds to read."""
+    return _small()
 
 
 _Alternates = Mapping[City, tuple[str, ...]]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.datasets.coordinates import parse_coordinates, swapped_coordinates
+from streetclip.datasets.coordinates import parse_coordinates
 
 
 def problems(latitude, longitude):
@@ -59,25 +59,3 @@ def test_bad_pairs_are_found_by_index_and_become_unknown():
     assert [i for i, _ in bad] == [1, 2]
     assert np.isnan(latitude_deg).tolist() == [False, True, True]
     assert np.isnan(longitude_deg).tolist() == [False, True, True]
-
-
-def swapped(*rows):
-    latitude_deg, longitude_deg, codes = zip(*rows, strict=True)
-    return swapped_coordinates(np.array(latitude_deg), np.array(longitude_deg), codes).tolist()
-
-
-def test_a_swapped_pair_is_told_by_its_country():
-    assert swapped((48.85, 2.35, "FR"), (2.35, 48.85, "FR"), (55.75, 37.6, "RU")) == [1]
-    assert swapped((37.6, 55.75, "RU")) == [0]
-
-
-def test_a_pair_that_is_elsewhere_either_way_is_not_called_swapped():
-    assert swapped((-21.1, 55.5, "FR"), (40.7, -74.0, "FR")) == []
-
-
-def test_unknown_countries_and_coordinates_are_never_swapped():
-    assert swapped((2.35, 48.85, ""), (math.nan, math.nan, "FR"), (70.0, -49.0, "AQ")) == []
-
-
-def test_countries_across_the_180th_meridian_are_not_flagged_for_their_far_side():
-    assert swapped((-16.8, -179.9, "FJ"), (66.3, -172.9, "RU"), (52.9, 173.2, "US")) == []

@@ -401,3 +401,46 @@ def test_progress_goes_from_nothing_to_the_end(write, on_bad_rows):
     assert calls[0][0] == 0
     assert calls[-1][0] == calls[-1][1] > 0
     assert calls == sorted(calls)
+
+
+# Coordinates that contradict the country
+
+
+def test_misplaced_rows_are_kept_as_labelled_and_each_is_warned_of_once(write):
+    rows = [
+        "a.jpg,Lyon,,France,Europe,0,0",
+        "a.jpg,Lyon,,France,Europe,45.76,4.84",  # repeated: the file is gone through twice
+        "b.jpg,Lisbon,,Portugal,Europe,38.72,9.14",
+        "c.jpg,,,France,Europe,40.4,-3.7",
+        "d.jpg,,,France,Europe,4.84,45.76",
+        "e.jpg,,,France,Europe,,",
+    ]
+    path = write(lines(*rows, header=HEADER + ",latitude,longitude"))
+    manifest = read_manifest(path, on_bad_rows="skip")
+    assert manifest.frame["latitude_deg"].tolist()[:3] == [0, 38.72, 40.4]
+    assert manifest.frame["longitude_deg"].tolist()[:3] == [0, 9.14, -3.7]
+    assert manifest.frame["line"].tolist() == [2, 4, 5, 7]
+    kinds = [text.split(": ", 1)[1] for text in manifest.warnings[::2]]
+    assert [kind.split(": ")[0] for kind in kinds] == ["1 row", "1 row", "1 row"]
+    assert manifest.warnings[1].startswith(f"{path}:2: latitude 0, longitude 0 lies 4,693 km")
+    assert manifest.warnings[3].startswith(f"{path}:4: latitude 38.72, longitude 9.14 lies 1,340")
+    assert manifest.warnings[5].startswith(f"{path}:5: latitude 40.4, longitude −3.7 lies 349 km")
+    assert len(manifest.warnings) == 6
+    assert [problem.split(": ")[0] for problem in manifest.problems] == [f"{path}:3", f"{path}:6"]
+    assert "inside when the two are swapped. Swap them" in manifest.problems[1]
+
+
+def test_misplaced_rows_are_counted_over_all_chunks(write):
+    rows = [f"{i}.jpg,,,Portugal,,38.72,9.14" for i in range(25)]
+    path = write(lines(*rows, header=HEADER + ",latitude,longitude"))
+    reader = ManifestReader(path, chunk_rows=4)
+    assert sum(len(chunk.rows) for chunk in reader) == 25
+    assert reader.warnings[0] == (
+        f"{path}: 25 rows: coordinates outside their country that fit it with another sign"
+    )
+
+
+def test_true_coordinates_that_also_fit_swapped_are_accepted(write):
+    rows = ["a.jpg,Bardaï,,Chad,,21.36,17.00", "b.jpg,Al Uwaynat,,Libya,,21.90,24.97"]
+    manifest = read_manifest(write(lines(*rows, header=HEADER + ",latitude,longitude")))
+    assert (len(manifest.frame), manifest.warnings) == (2, ())

@@ -4,12 +4,11 @@ from streetclip.gazetteer import (
     cities as module,
 )
 from streetclip.gazetteer import (
-    countries,
-    country_box,
     find_city,
     most_populous_cities,
     suggest_cities,
 )
+from streetclip.gazetteer.cities import all_cities
 
 
 @pytest.mark.parametrize(
@@ -94,21 +93,7 @@ def test_a_misspelt_city_is_suggested_within_its_country():
     assert suggest_cities("JP", "Marsseille") == []
 
 
-def test_every_city_lies_in_its_countrys_box():
-    for code in countries():
-        box = country_box(code)
-        for city in most_populous_cities(code, limit=3):
-            assert box[0] <= city.latitude_deg <= box[1]
-            assert box[2] <= city.longitude_deg <= box[3]
-
-
-def test_a_box_tells_swapped_coordinates():
-    lat_min, lat_max, lon_min, lon_max = country_box("AU")
-    assert lat_min <= -33.9 <= lat_max
-    assert lon_min <= 151.2 <= lon_max
-    assert not lat_min <= 151.2 <= lat_max
-
-
-def test_a_country_without_cities_has_no_box():
-    assert country_box("BV") is None
-    assert country_box("ZZ") is None
+def test_all_places_of_a_country_are_listed_the_largest_first():
+    populations = [place.population for place in all_cities()["AD"]]
+    assert len(populations) > len(most_populous_cities("AD", limit=99)) > 0
+    assert populations == sorted(populations, reverse=True)

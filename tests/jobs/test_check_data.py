@@ -87,3 +87,14 @@ def test_an_image_that_two_files_share_is_told_whatever_its_spelling(data, capsy
 def test_files_that_share_no_image_are_good(data):
     (data / "train.csv").write_text(f"{HEADER}x.png,,,France,,,,\n")
     assert main(["--csv", str(data / "train.csv"), str(data / "test.csv")]) == 0
+
+
+def test_misplaced_coordinates_are_listed_and_are_no_error(data, capsys):
+    with (data / "test.csv").open("a") as file:
+        file.write("x.png,,,Portugal,,38.72,9.14,\ny.png,,,France,,0,0,\n")
+    assert main([f"--csv={data / 'test.csv'}"]) == 0
+    out = capsys.readouterr().out
+    assert "5 images in 3 countries, 4 with coordinates; 0 bad rows" in out
+    assert "test.csv:5: latitude 38.72, longitude 9.14 lies 1,340 km outside Portugal" in out
+    assert "test.csv:6: latitude 0, longitude 0 lies 4,693 km outside France" in out
+    assert "All good." not in out

@@ -1,0 +1,282 @@
+"""Distance from a point to a country, to find coordinates that contradict their label.
+
+A country is its outline, the places of 500 inhabitants or more in the gazetteer, and the outlying
+places that neither has. Natural Earth's borders are de facto; where another label is in use for
+the same ground, both are accepted.
+
+Arrays: N points, E edges of an outline, V reference points on the unit sphere.
+"""
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetclip.gazetteer.cities import all_cities
+from streetclip.gazetteer.outlines import outline_features
+from streetclip.gazetteer.outlying_places import OUTLYING_PLACES
+from streetclip.geo import EARTH_RADIUS_KM
+
+FAR_KM: Final = 100.0
+"""From here on a point is far from a country: wider than bays and the errors of the outlines."""
+
+Degrees = NDArray[np.float64]
+Kilometres = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
+
+# Countries whose ground also has photographs with the label of another.
+_ALSO_LABELLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"AR": ("FK",), "CN": ("TW",), "MA": ("EH",), "RS": ("XK",)}
+)
+
+_SPACING_DEG = 0.2  # between reference points on a border: adds less than 1 km to 100 km
+_CELL_DEG = 0.25
+_CELLS_A_ROW = round(360 / _CELL_DEG)
+_CELL_ROWS = round(180 / _CELL_DEG)
+_NUM_CELLS = _CELL_ROWS * _CELLS_A_ROW
+_NEAR, _FAR, _PARTLY = range(3)
+_HALF_DIAGONAL_KM = math.radians(_CELL_DEG / math.sqrt(2)) * EARTH_RADIUS_KM
+# All land and ice south of it is AQ (ISO 3166); the outline lacks ice shelves and the Pole.
+_ANTARCTICA = "AQ"
+_ANTARCTIC_TREATY_DEG = -60.0
+_BLOCK_ELEMENTS = 2**22
+
+
+class FarFromCountry:
+    """Finds points that are far from their country.
+
+    Most points lie in few cells of a quarter degree. The cells that are near or far as a whole are
+    remembered from call to call, so that millions of points take seconds.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._cells: dict[int, int] = {}  # by code and cell: _NEAR, _FAR or _PARTLY
+
+    def __call__(
+        self, latitude_deg: Degrees, longitude_deg: Degrees, country_codes: Sequence[str]
+    ) -> _Mask:
+        """Mark the points that are more than `FAR_KM` from their country.
+
+        Args:
+            latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
+            longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
+            country_codes: N ISO 3166-1 alpha-2 codes; "" where unknown.
+
+        Returns:
+            Shape (N,). False where the point, the country or its place on Earth is unknown.
+
+        Raises:
+            ResourceError: The file of the outlines is missing or damaged.
+        """
+        numbers = np.array(
+            [self._codes.setdefault(code, len(self._codes)) for code in country_codes], np.int64
+        )
+        far = np.isfinite(latitude_deg) & np.isfinite(longitude_deg)
+        far &= numbers != self._codes.get("", -1)
+        located = np.flatnonzero(far)
+        cells = _cells(latitude_deg[located], longitude_deg[located])
+        keys, inverse = np.unique(numbers[located] * _NUM_CELLS + cells, return_inverse=True)
+        kinds = self._kinds(keys)[inverse]
+        far[located] = kinds == _FAR
+
+        # Cells on the margin: measure point by point.
+        rest = located[kinds == _PARTLY]
+        for code, where in self._by_code(numbers[rest]):
+            index = rest[where]
+            km = _km_from_points(latitude_deg[index], longitude_deg[index], code)
+            far[index] = km > FAR_KM
+        return far
+
+    def _kinds(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Whether cells are near their country, far from it, or partly each."""
+        new = np.array([key for key in keys.tolist() if key not in self._cells], np.int64)
+        numbers, cells = np.divmod(new, _NUM_CELLS)
+        for code, where in self._by_code(numbers):
+            km = km_to_country(*_cell_centres(cells[where]), code)
+            kinds = np.full(len(km), _PARTLY)
+            kinds[~(km > FAR_KM - _HALF_DIAGONAL_KM)] = _NEAR  # also where it is not known
+            kinds[km > FAR_KM + _HALF_DIAGONAL_KM] = _FAR
+            self._cells |= dict(zip(new[where].tolist(), kinds.tolist(), strict=True))
+        return np.array([self._cells[key] for key in keys.tolist()], np.int64)
+
+    def _by_code(self, numbers: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+        codes = list(self._codes)
+        for number in np.unique(numbers).tolist():
+            yield codes[number], np.flatnonzero(numbers == number)
+
+
+def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: str) -> Kilometres:
+    """Measure the distance of points to a country.
+
+    Near a country the outline alone counts: a point off an island that is not drawn may be nearer
+    than stated, but never farther than `FAR_KM`.
+
+    Args:
+        latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
+        longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
+        country_code: ISO 3166-1 alpha-2.
+
+    Returns:
+        Shape (N,), 0 within the outline; NaN where the point or the country's place is unknown.
+
+    Raises:
+        ResourceError: The file of the outlines is missing or damaged.
+
+    Examples:
+        >>> km_to_country(np.array([46.9, 51.51]), np.array([2.4, -0.13]), "FR").round(-1).tolist()
+        [0.0, 140.0]
+    """
+    inside = _inside(latitude_deg, longitude_deg, country_code)
+    km = np.where(inside, 0.0, np.nan)
+    outside = ~inside & np.isfinite(latitude_deg) & np.isfinite(longitude_deg)
+    km[outside] = _km_from_points(latitude_deg[outside], longitude_deg[outside], country_code)
+    return km
+
+
+def country_at(latitude_deg: float, longitude_deg: float) -> str | None:
+    """Find the code of the country in whose outline a point lies; None at sea.
+
+    Raises:
+        ResourceError: The file of the outlines is missing or damaged.
+
+    Examples:
+        >>> country_at(-21.1, 55.5), country_at(46.9, 2.4), country_at(0.0, 0.0)
+        ('RE', 'FR', None)
+    """
+    point = np.array([latitude_deg]), np.array([longitude_deg])
+    return next((code for code in _rings() if code and _inside_own(*point, code)[0]), None)
+
+
+def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> Kilometres:
+    """Distance to the nearest border, outlying place or place of 500 inhabitants.
+
+    The list of places takes seconds to read, so it is asked only about points that are far
+    without it.
+    """
+    vectors = _unit_vectors(latitude_deg, longitude_deg)
+    km = _km_to_nearest(vectors, _outline_points(code))
+    index = np.flatnonzero(~(km <= FAR_KM - _HALF_DIAGONAL_KM))
+    if len(index):
+        km[index] = np.fmin(km[index], _km_to_nearest(vectors[index], _place_points(code)))
+    return km
+
+
+def _km_to_nearest(vectors_N3: Degrees, points_V3: Degrees) -> Kilometres:
+    """Great-circle distance of unit vectors to the nearest of others; NaN if there is none."""
+    if not len(points_V3):
+        return np.full(len(vectors_N3), np.nan)
+    cosine = np.empty(len(vectors_N3))
+    for rows in _blocks(len(vectors_N3), len(points_V3)):
+        cosine[rows] = (vectors_N3[rows] @ points_V3.T).max(axis=1)
+    km: Kilometres = EARTH_RADIUS_KM * np.arccos(cosine.clip(-1.0, 1.0))
+    return km
+
+
+def _inside(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
+    return functools.reduce(
+        np.logical_or, (_inside_own(latitude_deg, longitude_deg, each) for each in _labelled(code))
+    )
+
+
+def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
+    """Which points lie within a country's rings, by the even-odd rule."""
+    if code == _ANTARCTICA:
+        return latitude_deg <= _ANTARCTIC_TREATY_DEG
+    west, south, east, north = _edges(code)
+    inside = np.zeros(len(latitude_deg), bool)
+    for rows in _blocks(len(latitude_deg), len(west)):
+        y = latitude_deg[rows, None]
+        x = west + (y - south) / (north - south) * (east - west)
+        crosses = ((south > y) != (north > y)) & (longitude_deg[rows, None] < x)
+        inside[rows] = crosses.sum(axis=1) % 2 == 1
+    return inside
+
+
+def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
+    """Slices of rows that keep a table of so many columns small."""
+    size = max(1, _BLOCK_ELEMENTS // max(1, num_columns))
+    return (slice(start, start + size) for start in range(0, num_rows, size))
+
+
+def _labelled(code: str) -> tuple[str, ...]:
+    return (code, *_ALSO_LABELLED.get(code, ()))
+
+
+@functools.cache
+def _rings() -> Mapping[str, list[Degrees]]:
+    """Rings by country code, each [points, (longitude, latitude)], cut at the antimeridian."""
+    return {
+        feature["properties"]["code"]: [
+            np.array(ring) for polygon in feature["geometry"]["coordinates"] for ring in polygon
+        ]
+        for feature in outline_features()
+    }
+
+
+@functools.cache
+def _edges(code: str) -> Degrees:
+    """West, south, east and north of the ends of all edges but the level ones, [4, E]."""
+    pairs = [np.hstack([ring[:-1], ring[1:]]) for ring in _rings().get(code, [])]
+    edges = np.vstack(pairs) if pairs else np.empty((0, 4))
+    sloping: Degrees = edges[edges[:, 1] != edges[:, 3]].T
+    return sloping
+
+
+@functools.cache
+def _outline_points(code: str) -> Degrees:
+    """Points along the borders of a country and its outlying places, [V, 3]."""
+    lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
+    places = list(OUTLYING_PLACES.get(code, {}).values())
+    longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
+    return _unit_vectors(latitudes, longitudes)
+
+
+@functools.cache
+def _place_points(code: str) -> Degrees:
+    """The places of a country that its outline does not contain, [V, 3].
+
+    To those inside, no point outside is nearer than to the border.
+    """
+    places = [(city.latitude_deg, city.longitude_deg) for city in all_cities().get(code, ())]
+    latitude_deg, longitude_deg = np.array(places).reshape(-1, 2).T
+    outside = ~_inside_own(latitude_deg, longitude_deg, code)
+    return _unit_vectors(latitude_deg[outside], longitude_deg[outside])
+
+
+def _densified(ring: Degrees) -> Degrees:
+    """A ring with points added on its edges, straight on a flat map as they are drawn."""
+    steps = np.diff(ring, axis=0)
+    width = np.hypot(steps[:, 0] * np.cos(np.radians(ring[:-1, 1])), steps[:, 1])
+    counts = np.maximum(1, np.ceil(width / _SPACING_DEG).astype(int))
+    edge = np.repeat(np.arange(len(steps)), counts)
+    number = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    points: Degrees = ring[edge] + steps[edge] * (number / counts[edge])[:, None]
+    return points
+
+
+def _unit_vectors(latitude_deg: Degrees, longitude_deg: Degrees) -> Degrees:
+    latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
+    return np.column_stack(
+        [
+            np.cos(latitude) * np.cos(longitude),
+            np.cos(latitude) * np.sin(longitude),
+            np.sin(latitude),
+        ]
+    )
+
+
+def _cells(latitude_deg: Degrees, longitude_deg: Degrees) -> NDArray[np.int64]:
+    row = ((latitude_deg + 90.0) / _CELL_DEG).astype(np.int64).clip(0, _CELL_ROWS - 1)
+    column = ((longitude_deg + 180.0) / _CELL_DEG).astype(np.int64).clip(0, _CELLS_A_ROW - 1)
+    cells: NDArray[np.int64] = row * _CELLS_A_ROW + column
+    return cells
+
+
+def _cell_centres(cells: NDArray[np.int64]) -> tuple[Degrees, Degrees]:
+    row, column = np.divmod(cells, _CELLS_A_ROW)
+    return (row + 0.5) * _CELL_DEG - 90.0, (column + 0.5) * _CELL_DEG - 180.0
