@@ -12,7 +12,13 @@ from streetclip.models.card import read_licence
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, missing_part
-from streetclip.models.open_clip import is_open_clip_state, to_transformers
+from streetclip.models.open_clip import (
+    WEIGHT_FILES,
+    as_transformers_folder,
+    is_open_clip_folder,
+    is_open_clip_state,
+    to_transformers,
+)
 from streetclip.models.precision import resolve_device, resolve_precision
 from streetclip.models.processors import first_line, read_processors, unreadable
 from streetclip.models.quiet import quiet_transformers
@@ -82,6 +88,8 @@ def _read_folder(folder: Path, name: str) -> ModelParts:
             "weights, tokenizer and image processor."
         )
         raise ModelError(msg)
+    if is_open_clip_folder(folder):
+        return _read_open_clip_folder(folder, name)
     notes = read_notes(folder)
     config = _read_config(folder, name)
     model = _build_model(config, read_folder_weights(folder), name)
@@ -92,6 +100,18 @@ def _read_folder(folder: Path, name: str) -> ModelParts:
     if licence and "licence" not in training:
         training["licence"] = licence
     return ModelParts(model, tokenizer, image_processor, prompts, training)
+
+
+def _read_open_clip_folder(folder: Path, name: str) -> ModelParts:
+    weights = next(folder / each for each in WEIGHT_FILES if (folder / each).is_file())
+    state = to_transformers(read_tensors(weights), str(weights))
+    with as_transformers_folder(folder, name) as copy:
+        config = _read_config(copy, name)
+        model = _build_model(config, state, name)
+        tokenizer, image_processor = read_processors(copy, config, name)
+    licence = read_licence(folder)
+    training = {"licence": licence} if licence else {}
+    return ModelParts(model, tokenizer, image_processor, None, training)
 
 
 def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:

@@ -4,11 +4,16 @@ Names and shapes are those of open_clip's `CLIP` (mlfoundations/open_clip, src/o
 which follows openai/CLIP; the counterparts are those of transformers' `CLIPModel`.
 """
 
+import json
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetclip.errors import ModelError, shown
+from streetclip.files import scratch_folder
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +56,12 @@ _LAYER_NAMES = {
     "mlp.c_proj": "mlp.fc2",
 }
 
+# What a configuration may say; of the rest, only values that leave a plain transformer as it is.
+_MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
+_VISION_KEYS = {"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size"}
+_TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
+_INTERPOLATION = {"bilinear": 2, "bicubic": 3}
+
 
 def is_open_clip_state(names: "dict[str, Any]") -> bool:
     """Whether a state dict is named as by open_clip or OpenAI, and not as by transformers."""
@@ -89,6 +100,101 @@ def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, t
             raise ModelError(msg)
         converted |= found
     return converted
+
+
+def is_open_clip_folder(folder: Path) -> bool:
+    """Whether a folder is open_clip's alone, without transformers' configuration beside it."""
+    return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
+
+
+@contextmanager
+def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Write the configuration of an open_clip folder as transformers has it, for a moment.
+
+    Args:
+        folder: With `open_clip_config.json` and a tokenizer's files.
+        name: Of the model, for messages.
+
+    Yields:
+        A folder with `config.json`, `preprocessor_config.json` and the tokenizer's files.
+
+    Raises:
+        ModelError: The configuration is damaged, or not that of a CLIP with plain transformers.
+    """
+    try:
+        record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config, processor = _model_config(record["model_cfg"]), _processor(record)
+    except _UnknownOptionError as error:
+        msg = (
+            f"{name}: is an open_clip folder whose {CONFIG_FILE} has {error}; expected a CLIP with "
+            "plain transformers as towers. Take the same model from the hub in transformers' "
+            "format (with a config.json)."
+        )
+        raise ModelError(msg) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{name}: its {CONFIG_FILE} cannot be read ({shown(error)})."
+        raise ModelError(msg) from error
+    with scratch_folder() as copy:
+        for file in folder.iterdir():
+            if file.suffix in {".json", ".txt"} and file.name != CONFIG_FILE:
+                shutil.copy(file, copy)
+        (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (copy / "preprocessor_config.json").write_text(json.dumps(processor), encoding="utf-8")
+        yield copy
+
+
+class _UnknownOptionError(Exception):
+    """An option of open_clip that makes another architecture than CLIPModel's."""
+
+
+def _model_config(record: dict[str, Any]) -> dict[str, Any]:
+    vision, text = record["vision_cfg"], record["text_cfg"]
+    for part, known in ((record, _MODEL_KEYS), (vision, _VISION_KEYS), (text, _TEXT_KEYS)):
+        unknown = sorted(key for key in part if key not in known)
+        if unknown:
+            raise _UnknownOptionError(shown(unknown[0]))
+    if not isinstance(vision["layers"], int):
+        what = "a ResNet as image tower"
+        raise _UnknownOptionError(what)
+    activation = {"hidden_act": "quick_gelu" if record.get("quick_gelu") else "gelu"}
+    vision_config = activation | {
+        "image_size": vision.get("image_size", 224),
+        "patch_size": vision.get("patch_size", 16),
+        "num_attention_heads": vision.get("width", 768) // vision.get("head_width", 64),
+    }
+    text_config = activation | {
+        "vocab_size": text.get("vocab_size", 49408),
+        "max_position_embeddings": text.get("context_length", 77),
+        "num_attention_heads": text.get("heads", 8),
+        "eos_token_id": 2,  # by which CLIPModel pools at the highest id, as open_clip does
+    }
+    for config, part, width in ((vision_config, vision, 768), (text_config, text, 512)):
+        config |= {
+            "hidden_size": part.get("width", width),
+            "intermediate_size": int(part.get("width", width) * part.get("mlp_ratio", 4.0)),
+            "num_hidden_layers": part.get("layers", 12),
+        }
+    return {
+        "model_type": "clip",
+        "projection_dim": record["embed_dim"],
+        "vision_config": vision_config,
+        "text_config": text_config,
+    }
+
+
+def _processor(record: dict[str, Any]) -> dict[str, Any]:
+    options = record.get("preprocess_cfg") or {}
+    size = options.get("size", record["model_cfg"]["vision_cfg"].get("image_size", 224))
+    if options.get("resize_mode", "shortest") != "shortest" or not isinstance(size, int):
+        raise _UnknownOptionError(shown(f"resize_mode {options.get('resize_mode')}, size {size}"))
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": size},
+        "crop_size": {"height": size, "width": size},
+        "resample": _INTERPOLATION[options.get("interpolation") or "bicubic"],
+        "image_mean": options["mean"],
+        "image_std": options["std"],
+    }
 
 
 def _converted(key: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
