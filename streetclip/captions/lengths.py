@@ -4,12 +4,15 @@ import itertools
 
 from streetclip.captions.article import the_country
 from streetclip.captions.patterns import ALL_KEPT, chances, fill
+from streetclip.captions.templates import PLACE_FIELDS
 
 CLIP_TOKENS = 77
 """What CLIP reads of a text, special tokens included."""
 
 _ASCII_CHARACTERS_PER_TOKEN = 4
 _MOST_CHANCES = 10  # 1,024 ways to draw them are tried
+
+_LEFT_OUT = ("region", "continent", "city")  # in this order
 
 _Place = tuple[str, str, str, str]
 
@@ -39,11 +42,18 @@ def shorter_captions(caption: str, pattern: str, place: _Place) -> list[str]:
     if kept is None:
         return []
     city, region, country, continent = place
-    reduced = [(city, "", country, continent), (city, "", country, ""), ("", "", country, "")]
-    made = dict.fromkeys(fill(pattern, kept, each) for each in reduced)
     names = (bare_name(country), city, region, continent)
     needed = next((name for name in names if name and name in caption), "")
-    return [each for each in made if each and each != caption and needed in each]
+    left = dict(zip(PLACE_FIELDS, place, strict=True))
+    shorter = [caption]
+    for field in _LEFT_OUT:
+        fewer = left | {field: ""}
+        made = fill(pattern, kept, _place(fewer))
+        # Blank where the pattern names the field outside of brackets.
+        if made and needed in made:
+            left = fewer
+            shorter.append(made)
+    return list(dict.fromkeys(shorter))[1:]
 
 
 def bare_name(country: str) -> str:
@@ -67,6 +77,10 @@ def estimate_tokens(text: str) -> float:
     """
     num_further_bytes = len(text.encode("utf-8", "replace")) - len(text)
     return 2 + len(text) / _ASCII_CHARACTERS_PER_TOKEN + num_further_bytes
+
+
+def _place(fields: dict[str, str]) -> _Place:
+    return fields["city"], fields["region"], fields["country"], fields["continent"]
 
 
 def _kept_segments(caption: str, pattern: str, place: _Place) -> int | None:
