@@ -89,7 +89,7 @@ def fit_captions(
     Returns:
         N captions.
     """
-    is_long = {text for text, each in readings.items() if each.num_tokens > reader.max_tokens}
+    is_long = {text for text in rows.captions if readings[text].num_tokens > reader.max_tokens}
     if not is_long:
         return list(rows.captions)
     shorter: dict[tuple[str, str | None, Place], list[str]] = {}

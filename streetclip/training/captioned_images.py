@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ from streetclip.training.caption_lengths import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_KNOWN = 2**16
+
 
 @dataclass(frozen=True)
 class CaptionSource:
@@ -58,10 +60,12 @@ class CaptionDraw:
     Attributes:
         source: Gives templates and seed; its reader decides which captions are shortened.
         rows: File name, place and line of the N images.
+        known: What the model reads of captions drawn before, some 65,000 at most.
     """
 
     source: CaptionSource
     rows: "pd.DataFrame"
+    known: dict[str, TextReading] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(
         self, indices_N: NDArray[np.int64], epoch: int
@@ -78,8 +82,11 @@ class CaptionDraw:
         rows, reader = self.draw(indices_N, epoch), self.source.reader
         if reader is None:
             return list(rows.captions), None
-        readings = read_captions(rows.captions, reader)
-        return fit_captions(rows, readings, reader), readings
+        if len(self.known) > _MOST_KNOWN:
+            self.known.clear()
+        new = [caption for caption in rows.captions if caption not in self.known]
+        self.known.update(read_captions(new, reader))
+        return fit_captions(rows, self.known, reader), self.known
 
     def draw(self, indices_N: NDArray[np.int64], epoch: int) -> CaptionRows:
         """Caption some images, however long the captions are."""
@@ -177,9 +184,9 @@ def caption_images(
     draw = CaptionDraw(source, frame[["image_filename", *PLACE_FIELDS, "line"]])
     everyone_N, reader = np.arange(len(frame)), source.reader
     if redraw:
+        captions, readings = draw(everyone_N, epoch=0)
         if reader is not None:
             _readable(draw.longest(), reader)
-        captions, readings = draw(everyone_N, epoch=0)
     else:
         has_own = "caption" in frame.columns
         rows = _own_captions(frame, source) if has_own else draw.draw(everyone_N, epoch=0)

@@ -142,3 +142,12 @@ def test_help_does_not_import_what_is_slow():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout.endswith("set()\n")
+
+
+def test_captions_that_are_probably_too_long_are_told_of(inputs, tmp_path, capsys):
+    name = "กรุงเทพมหานคร" * 4
+    inputs["val"].write_text(HEADER + f"b.jpg,{name},,Thailand,\n", encoding="utf-8")
+    assert main(flags(inputs, tmp_path / "out")) == 0
+    [line] = [each for each in capsys.readouterr().err.splitlines() if "77 tokens" in each]
+    assert "val_captions.csv: 1 of 1 captions are probably longer" in line
+    assert "'b.jpg'" in line

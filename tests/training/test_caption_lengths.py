@@ -212,6 +212,26 @@ def test_redrawn_captions_are_shortened_in_every_epoch(load):
     assert all(len(re.findall(r"\w+|\.", text)) + 2 <= 20 for _, text in drawn)
 
 
+def test_what_is_known_of_redrawn_captions_may_be_forgotten(load, monkeypatch):
+    arguments = {"header": HEADER, "templates": ("dropout",), "redraw_captions": True}
+    kept = load(FULL_ROWS, **arguments).train
+    monkeypatch.setattr("streetclip.training.captioned_images._MOST_KNOWN", 0)
+    forgotten = load(FULL_ROWS, **arguments).train
+    for epoch in range(1, 6):
+        ours, theirs = (each.distinct_captions(np.arange(3), epoch) for each in (forgotten, kept))
+        assert ours[0] == theirs[0]
+        assert ours[1].tolist() == theirs[1].tolist()
+    assert len(forgotten.redraw.known) <= 9
+
+
+def test_templates_that_fit_no_image_are_named_when_captions_are_redrawn(load, world):
+    path = world.folder / "templates.txt"
+    path.write_text("near: [0.5: near ]{city}")
+    with pytest.raises(TemplateError, match="blank fields that every template given needs"):
+        load(["a.png,,,Peru,", "b.png,,,Chad,"], header=HEADER, templates=("near",),
+             template_file=path, redraw_captions=True)  # fmt: skip
+
+
 def test_redrawn_captions_of_the_same_tokens_are_one_caption(load):
     rows = ["a.png,LIMA,,Peru,", "b.png,Lima,,Peru,", "c.png,Oslo,,Norway,"]
     data = load(rows, header=HEADER, templates=("full",), redraw_captions=True)
