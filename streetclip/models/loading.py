@@ -1,5 +1,6 @@
 """Load a dual encoder from a hub id, a Hugging Face folder, a `.pt` of ours or bare weights."""
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from streetclip.models.weights import is_state, read_folder_weights, read_tensor
 if TYPE_CHECKING:
     from streetclip.captions import PromptSet
 
+_LOG = logging.getLogger(__name__)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
@@ -128,9 +130,13 @@ def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:
 
 def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
     state = _bare_state(path)
+    is_open_clip = is_open_clip_state(state)
     if base_model is None:
-        msg = f"{path}: holds weights only; name the model they belong to with --model_name."
+        kind = "weights of open_clip" if is_open_clip else "weights"
+        msg = f"{path}: holds {kind} only; name the model they belong to with --model_name."
         raise ModelError(msg)
+    if is_open_clip:
+        state = to_transformers(state, str(path))
     with ExitStack() as stack:
         base = Path(base_model).expanduser()
         if base.is_file():
@@ -144,6 +150,14 @@ def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
         config = _read_config(folder, str(base_model))
         model = _build_model(config, state, str(path))
         tokenizer, image_processor = read_processors(folder, config, str(base_model))
+    if is_open_clip:
+        _LOG.warning(
+            "%s: weights of open_clip, which do not tell their activation; %s has %s. Weights that "
+            "OpenAI trained need quick_gelu, most others gelu",
+            path,
+            base_model,
+            config.text_config.hidden_act,
+        )
     return ModelParts(model, tokenizer, image_processor, None, {})
 
 
@@ -162,8 +176,7 @@ def _bare_state(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(msg)
     scale = next((name for name in state if name.endswith("logit_scale")), "logit_scale")
     prefix = scale.removesuffix("logit_scale")
-    named = {name.removeprefix(prefix): value for name, value in state.items()}
-    return to_transformers(named, str(path)) if is_open_clip_state(named) else named
+    return {name.removeprefix(prefix): value for name, value in state.items()}
 
 
 def _read_config(folder: Path, name: str) -> Any:

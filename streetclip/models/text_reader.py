@@ -39,6 +39,11 @@ class TextReader:
         self._options = dict(options)
 
     @property
+    def options(self) -> dict[str, Any]:
+        """How the tokenizer pads and truncates; with it, this decides what the model reads."""
+        return dict(self._options)
+
+    @property
     def max_tokens(self) -> int:
         """Most tokens that the model reads of a text, special ones included."""
         return int(self._options["max_length"])

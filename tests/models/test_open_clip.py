@@ -146,6 +146,17 @@ def test_an_open_clip_state_has_the_features_of_open_clip(kind, base, theirs, ph
     assert_same_features(encoder, theirs.model, photos)
 
 
+def test_that_bare_weights_do_not_tell_their_activation_is_told(base, theirs, tmp_path, caplog):
+    """OpenAI's ViT-B/32 and LAION's have the same shapes, and other activations."""
+    path = tmp_path / "open_clip.pt"
+    torch.save(theirs.model.state_dict(), path)
+    load_encoder(path, base_model=base, device="cpu", precision="fp32")
+    activation = "quick_gelu" if theirs.config["quick_gelu"] else "gelu"
+    assert f"{base} has {activation}. Weights that OpenAI trained need quick_gelu" in caplog.text
+    with pytest.raises(ModelError, match=r"holds weights of open_clip only; .* --model_name"):
+        load_encoder(path)
+
+
 def test_a_timm_tower_is_named_for_what_it_is(clip_folder, tmp_path):
     state = {"visual.trunk.blocks.0.attn.qkv.weight": torch.ones(2), "logit_scale": torch.ones(())}
     torch.save(state, tmp_path / "siglip.bin")
