@@ -127,6 +127,16 @@ def _report(destination: Path, file: "CaptionFile") -> None:
             "region and country filled?",
             destination,
         )
+    if file.longest is not None:
+        _log.warning(
+            "%s: %s of %s captions are probably longer than the 77 tokens that CLIP reads, such as "
+            "that of %s: %s. train knows the model's tokenizer and shortens those of templates: "
+            "region first, then city",
+            destination,
+            f"{file.num_long:,}",
+            f"{file.num_rows:,}",
+            *map(shown, file.longest),
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
 """Captions to train on, and prompts to score by."""
 
 from streetclip.captions.article import the_country
-from streetclip.captions.patterns import FIELDS
+from streetclip.captions.lengths import (
+    CLIP_TOKENS,
+    bare_name,
+    estimate_tokens,
+    shorter_captions,
+)
+from streetclip.captions.patterns import FIELDS, fill_pattern
 from streetclip.captions.prompts import (
     FULL_PROMPTS,
     PAPER_PROMPTS,
@@ -26,6 +32,7 @@ from streetclip.captions.templates import (
 
 __all__ = [
     "BUILTIN",
+    "CLIP_TOKENS",
     "DROPOUT",
     "FIELDS",
     "FULL",
@@ -35,13 +42,17 @@ __all__ = [
     "PLACE_FIELDS",
     "CaptionTemplate",
     "PromptSet",
+    "bare_name",
     "city_prompts",
     "country_prompts",
+    "estimate_tokens",
+    "fill_pattern",
     "has_choice",
     "load_prompts",
     "load_templates",
     "make_caption",
     "make_captions",
     "prompts_of_templates",
+    "shorter_captions",
     "the_country",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import iconcat
 from pathlib import Path
 
-from streetclip.captions import CaptionTemplate, make_captions
+from streetclip.captions import CLIP_TOKENS, CaptionTemplate, estimate_tokens, make_captions
 from streetclip.datasets.columns import CAPTION_COLUMNS
 from streetclip.datasets.csv_text import Rows
 from streetclip.datasets.manifest import ManifestReader
@@ -25,6 +25,8 @@ class CaptionFile:
         warnings: What is doubtful about rows that are kept; see `Manifest`.
         examples: The first two captions that differ, each with its image's name; one if all
             captions are equal.
+        num_long: Captions that are probably longer than the 77 tokens that CLIP reads.
+        longest: The longest of these, with its image's name; None if there is none.
     """
 
     num_rows: int
@@ -32,6 +34,8 @@ class CaptionFile:
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     examples: tuple[tuple[str, str], ...]
+    num_long: int = 0
+    longest: tuple[str, str] | None = None
 
 
 def write_captions(
@@ -58,6 +62,7 @@ def write_captions(
     """
     replaced = [i for i, name in enumerate(reader.header) if name in CAPTION_COLUMNS]
     examples: dict[str, str] = {}
+    long = _LongCaptions()
     # With "\r\n" between rows, the csv module quotes every cell with a "\r" or "\n" in it.
     with destination.open("w", encoding="utf-8", newline="", buffering=2**18) as file:
         writer = csv.writer(file, lineterminator="\r\n")
@@ -65,6 +70,7 @@ def write_captions(
         for chunk in reader:
             made = make_captions(templates, chunk.columns, seed=seed)
             writer.writerows(map(iconcat, _without(chunk.rows, replaced), made))
+            long.add(made, chunk.columns["image_filename"])
             if len(examples) < _NUM_EXAMPLES:
                 _collect_examples(examples, made, chunk.columns["image_filename"])
     return CaptionFile(
@@ -73,7 +79,33 @@ def write_captions(
         problems=tuple(reader.problems),
         warnings=tuple(reader.warnings),
         examples=tuple((name, caption) for caption, name in examples.items()),
+        num_long=long.count,
+        longest=long.longest,
     )
+
+
+class _LongCaptions:
+    """Counts captions that are probably longer than CLIP reads.
+
+    Attributes:
+        count: How many there are.
+        longest: The longest, with its image's name.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.longest: tuple[str, str] | None = None
+        self._most_tokens = float(CLIP_TOKENS)
+
+    def add(self, made: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
+        """Count those of some captions, each with its template."""
+        estimates = {caption: estimate_tokens(caption) for caption, _ in made}
+        if max(estimates.values(), default=0.0) <= CLIP_TOKENS:
+            return
+        for (caption, _), name in zip(made, names, strict=True):
+            self.count += estimates[caption] > CLIP_TOKENS
+            if estimates[caption] > self._most_tokens:
+                self._most_tokens, self.longest = estimates[caption], (name, caption)
 
 
 def _without(rows: Rows, positions: list[int]) -> Rows:

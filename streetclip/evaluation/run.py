@@ -32,6 +32,7 @@ from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
 from streetclip.garbage import collection_paused
 from streetclip.models import DualEncoder, class_features
+from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
 from streetclip.progress import Progress, Stages, no_progress, no_stages
 
 logger = logging.getLogger(__name__)
@@ -133,22 +134,26 @@ def build_classifier(
         candidates: C countries and M cities.
         prompts: Patterns; the features of several are averaged.
         progress: Told of the cities' prompts done.
+
+    Raises:
+        TemplateError: A country comes after what the model reads of its prompt.
     """
     names = candidates.country_names
     logger.info(
         "encoding the prompts of %d countries, %d cities", len(names), len(candidates.city_names)
     )
-    country_texts = [captions.country_prompts(prompts, name) for name in names]
+    country_texts = check_country_prompts(encoder.text_reader, prompts, names)
     cities = zip(
         candidates.city_names,
         candidates.city_regions,
         candidates.city_country_M.tolist(),
         strict=True,
     )
-    city_texts = [
-        captions.city_prompts(prompts, city, region, names[country])
-        for city, region, country in cities
-    ]
+    city_texts = fit_city_prompts(
+        encoder.text_reader,
+        prompts,
+        [CityName(city, region, names[country]) for city, region, country in cities],
+    )
     return PlaceClassifier(
         country_features_CD=class_features(encoder, country_texts),
         city_features_MD=class_features(encoder, city_texts, progress=progress),

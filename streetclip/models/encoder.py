@@ -16,6 +16,7 @@ from streetclip.models.inference import ImageTower, pooled_token_alone
 from streetclip.models.memory import Portions, keep_freed_memory
 from streetclip.models.precision import Precision
 from streetclip.models.preprocessing import build_inputs, build_preprocess
+from streetclip.models.text_reader import TextReader
 from streetclip.models.weights import weights_sha256
 from streetclip.progress import Progress, no_progress
 
@@ -70,6 +71,7 @@ class DualEncoder:
         source: Where the model came from, as the user named it.
         device: Where it computes.
         precision: In which number format, and why.
+        text_reader: What the model reads of a text.
         prompts: Those it was trained with; None for a foreign checkpoint.
         training: What its checkpoint says about its training; of a foreign one, its licence at
             most.
@@ -92,7 +94,9 @@ class DualEncoder:
         self.preprocess = build_preprocess(parts.image_processor)
         self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
         self._to_inputs = build_inputs(parts.image_processor)
-        self._text_options = text_options(parts.model.config, parts.tokenizer)
+        self.text_reader = TextReader(
+            parts.tokenizer, text_options(parts.model.config, parts.tokenizer)
+        )
         self._image_tower = ImageTower(parts.model, precision.dtype)
         self._image_portions = Portions("image", "--batch_size")
         self._text_portions = Portions("text")
@@ -164,7 +168,7 @@ class DualEncoder:
         """Encode texts, without gradients, in evaluation mode.
 
         Texts are sorted by length into batches, so that little is computed on padding. A text
-        that is longer than the model reads is cut off.
+        that is longer than the model reads is cut off (see `text_reader`).
 
         Args:
             texts: T of them.
@@ -207,7 +211,7 @@ class DualEncoder:
         Returns:
             Text features TD, float32, of length 1, on `device`.
         """
-        inputs = self.tokenizer(list(texts), return_tensors="pt", **self._text_options)
+        inputs = self.text_reader.inputs(texts)
         with self._autocast():
             output = self.model.get_text_features(**inputs.to(self.device))
         return _unit(output)

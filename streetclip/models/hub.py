@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
+from streetclip.models import open_clip
 from streetclip.models.card import CARD_FILE
 from streetclip.models.weights import weight_files
 
@@ -61,12 +62,16 @@ def missing_part(folder: Path) -> str | None:
     def has(*names: str) -> bool:
         return any((folder / name).is_file() for name in names)
 
-    if not has("config.json"):
-        return "config.json"
-    if not weight_files(folder):
-        return "model.safetensors or pytorch_model.bin"
-    if not has("preprocessor_config.json", "processor_config.json"):
-        return "preprocessor_config.json"
+    is_open_clip = open_clip.is_open_clip_folder(folder)
+    if is_open_clip and not has(*open_clip.WEIGHT_FILES):
+        return " or ".join(open_clip.WEIGHT_FILES)
+    if not is_open_clip:
+        if not has("config.json"):
+            return "config.json"
+        if not weight_files(folder):
+            return "model.safetensors or pytorch_model.bin"
+        if not has("preprocessor_config.json", "processor_config.json"):
+            return "preprocessor_config.json"
     if not has(*_TOKENIZER_FILES):
         return "tokenizer.json or vocab.json"
     return None
@@ -109,6 +114,9 @@ def _download(repo_id: str) -> Path:
 def _wanted(names: list[str]) -> list[str]:
     """The small files, and the weights in one format only: safetensors if there are any."""
     top = [name for name in names if "/" not in name]
+    if "config.json" not in top and open_clip.CONFIG_FILE in top:
+        weights = [name for name in open_clip.WEIGHT_FILES if name in top][:1]
+        return [n for n in top if n in (*_SMALL_FILES, open_clip.CONFIG_FILE)] + weights
     weights = [n for n in top if re.fullmatch(r"model([-.].*)?\.safetensors(\.index\.json)?", n)]
     weights = weights or [
         n for n in top if re.fullmatch(r"pytorch_model([-.].*)?\.bin(\.index\.json)?", n)

@@ -1,5 +1,6 @@
 """Load a dual encoder from a hub id, a Hugging Face folder, a `.pt` of ours or bare weights."""
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,22 @@ from streetclip.models.card import read_licence
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, missing_part
+from streetclip.models.open_clip import (
+    WEIGHT_FILES,
+    as_transformers_folder,
+    is_open_clip_folder,
+    is_open_clip_state,
+    to_transformers,
+)
 from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
+from streetclip.models.processors import first_line, read_processors, unreadable
 from streetclip.models.quiet import quiet_transformers
 from streetclip.models.weights import is_state, read_folder_weights, read_tensors, read_torch_file
 
 if TYPE_CHECKING:
     from streetclip.captions import PromptSet
 
+_LOG = logging.getLogger(__name__)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
@@ -35,7 +45,8 @@ def load_encoder(
 
     Args:
         source: Hub id, Hugging Face folder (safetensors, or an old one with `pytorch_model.bin`),
-            `.pt` that `save_checkpoint` wrote, or bare weights (a saved state dict).
+            `.pt` that `save_checkpoint` wrote, or bare weights (a saved state dict), also under
+            open_clip's names.
         base_model: For bare weights only: hub id, folder or `.pt` whose architecture, tokenizer
             and image processor they belong to.
         device: See `resolve_device`.
@@ -80,10 +91,12 @@ def _read_folder(folder: Path, name: str) -> ModelParts:
             "weights, tokenizer and image processor."
         )
         raise ModelError(msg)
+    if is_open_clip_folder(folder):
+        return _read_open_clip_folder(folder, name)
     notes = read_notes(folder)
     config = _read_config(folder, name)
     model = _build_model(config, read_folder_weights(folder), name)
-    tokenizer, image_processor = _read_processors(folder, name)
+    tokenizer, image_processor = read_processors(folder, config, name)
     prompts = _read_prompts(notes.get("prompts"), name)
     training = _training(notes)
     licence = read_licence(folder)
@@ -92,22 +105,39 @@ def _read_folder(folder: Path, name: str) -> ModelParts:
     return ModelParts(model, tokenizer, image_processor, prompts, training)
 
 
+def _read_open_clip_folder(folder: Path, name: str) -> ModelParts:
+    weights = next(folder / each for each in WEIGHT_FILES if (folder / each).is_file())
+    state = to_transformers(read_tensors(weights), str(weights))
+    with as_transformers_folder(folder, name) as copy:
+        config = _read_config(copy, name)
+        model = _build_model(config, state, name)
+        tokenizer, image_processor = read_processors(copy, config, name)
+    licence = read_licence(folder)
+    training = {"licence": licence} if licence else {}
+    return ModelParts(model, tokenizer, image_processor, None, training)
+
+
 def _read_file(path: Path, base_model: str | Path | None) -> ModelParts:
     payload = None if path.suffix == ".safetensors" else read_payload(path)
     if payload is None:
         return _read_bare_weights(path, base_model)
     with unpacked_files(payload, path) as folder:
-        model = _build_model(_read_config(folder, str(path)), payload["model"], str(path))
-        tokenizer, image_processor = _read_processors(folder, str(path))
+        config = _read_config(folder, str(path))
+        model = _build_model(config, payload["model"], str(path))
+        tokenizer, image_processor = read_processors(folder, config, str(path))
     prompts = _read_prompts(payload.get("prompts"), str(path))
     return ModelParts(model, tokenizer, image_processor, prompts, _training(payload))
 
 
 def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
     state = _bare_state(path)
+    is_open_clip = is_open_clip_state(state)
     if base_model is None:
-        msg = f"{path}: holds weights only; name the model they belong to with --model_name."
+        kind = "weights of open_clip" if is_open_clip else "weights"
+        msg = f"{path}: holds {kind} only; name the model they belong to with --model_name."
         raise ModelError(msg)
+    if is_open_clip:
+        state = to_transformers(state, str(path))
     with ExitStack() as stack:
         base = Path(base_model).expanduser()
         if base.is_file():
@@ -118,8 +148,17 @@ def _read_bare_weights(path: Path, base_model: str | Path | None) -> ModelParts:
             folder = stack.enter_context(unpacked_files(payload, base))
         else:
             folder = base if base.is_dir() else fetch_from_hub(str(base_model))
-        model = _build_model(_read_config(folder, str(base_model)), state, str(path))
-        tokenizer, image_processor = _read_processors(folder, str(base_model))
+        config = _read_config(folder, str(base_model))
+        model = _build_model(config, state, str(path))
+        tokenizer, image_processor = read_processors(folder, config, str(base_model))
+    if is_open_clip:
+        _LOG.warning(
+            "%s: weights of open_clip, which do not tell their activation; %s has %s. Weights that "
+            "OpenAI trained need quick_gelu, most others gelu",
+            path,
+            base_model,
+            config.text_config.hidden_act,
+        )
     return ModelParts(model, tokenizer, image_processor, None, {})
 
 
@@ -148,27 +187,7 @@ def _read_config(folder: Path, name: str) -> Any:
         with quiet_transformers():
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(name, "config.json", error) from error
-
-
-def _read_processors(folder: Path, name: str) -> tuple[Any, Any]:
-    from transformers import AutoImageProcessor, AutoTokenizer
-
-    with quiet_transformers():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        except ImportError as error:
-            msg = f"{name}: its tokenizer needs a package that is not installed "
-            raise ModelError(msg + f"({_first_line(error)}). Install it, then again.") from error
-        except Exception as error:  # tokenizers raises bare Exception
-            raise _unreadable(name, "tokenizer", error) from error
-        try:
-            image_processor = AutoImageProcessor.from_pretrained(
-                folder, trust_remote_code=False, backend="pil"
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-            raise _unreadable(name, "image processor", error) from error
-    return tokenizer, image_processor
+        raise unreadable(name, "config.json", error) from error
 
 
 def _build_model(config: Any, state: dict[str, torch.Tensor], name: str) -> Any:
@@ -185,7 +204,7 @@ def _build_model(config: Any, state: dict[str, torch.Tensor], name: str) -> Any:
             )
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         msg = f"{name}: the weights do not fit the {config.model_type} model of config.json "
-        raise ModelError(msg + f"({_first_line(error)}).") from error
+        raise ModelError(msg + f"({first_line(error)}).") from error
     missing = sorted(report["missing_keys"])
     if missing:
         msg = (
@@ -204,7 +223,7 @@ def _model_class(config: Any, name: str) -> Any:
         with torch.device("meta"), quiet_transformers():
             model = AutoModel.from_config(config, trust_remote_code=False)
     except (ValueError, KeyError, TypeError, ImportError) as error:
-        raise _unreadable(name, "config.json", error) from error
+        raise unreadable(name, "config.json", error) from error
     return type(model)
 
 
@@ -216,7 +235,7 @@ def _read_prompts(value: Any, name: str) -> "PromptSet | None":
     try:
         return PromptSet.from_dict(value)
     except (TemplateError, TypeError, AttributeError) as error:
-        raise _unreadable(name, "record of prompts", error) from error
+        raise unreadable(name, "record of prompts", error) from error
 
 
 def _training(record: dict[str, Any]) -> dict[str, Any]:
@@ -240,12 +259,3 @@ def _check_image_size(encoder: DualEncoder) -> None:
             f"model takes {expected} × {expected}. Mend preprocessor_config.json."
         )
         raise ModelError(msg)
-
-
-def _unreadable(name: str, part: str, error: Exception) -> ModelError:
-    return ModelError(f"{name}: its {part} cannot be read ({_first_line(error)}).")
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return shown(text.splitlines()[0])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,15 @@ def read_torch_file(path: Path) -> Any:
     if not _looks_like_torch(_head(path)):
         msg = f"{path}: is not a file of torch.save. Expected a checkpoint such as best_model.pt."
         raise ModelError(msg)
+    if _is_torchscript(path):
+        msg = (
+            f"{path}: is a TorchScript archive, as torch.jit.save writes and as OpenAI publishes "
+            "CLIP; it holds a program, which is not run. Take the same model from the hub (of "
+            "ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights alone, "
+            'by torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
+            '"weights.pt"), and give these with --model_name.'
+        )
+        raise ModelError(msg)
     try:
         with warnings.catch_warnings():
             # torch warns of other pickle protocols before it reads or refuses them.
@@ -164,6 +174,15 @@ def _head(path: Path) -> bytes:
 def _looks_like_torch(head: bytes) -> bool:
     """A zip archive, or the pickle of torch before 1.6; what else would only confuse torch."""
     return head == b"PK\x03\x04" or head[:1] == b"\x80"
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether a file is an archive of torch.jit.save: unlike torch.save's, it has constants."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False  # an old pickle, or cut off, which torch finds out
 
 
 def _pickle_message(path: Path, error: Exception) -> str:

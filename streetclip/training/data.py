@@ -4,108 +4,24 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from streetclip.captions import (
-    PLACE_FIELDS,
     CaptionTemplate,
     PromptSet,
     has_choice,
     load_templates,
-    make_captions,
     prompts_of_templates,
 )
 from streetclip.config import TrainConfig
-from streetclip.datasets.images import resolve_image_path
 from streetclip.datasets.manifest import Manifest
 from streetclip.errors import ManifestError, TemplateError, shown
+from streetclip.models.prompt_texts import check_country_prompts
+from streetclip.models.text_reader import TextReader
+from streetclip.training.captioned_images import CaptionedImages, CaptionSource, caption_images
 from streetclip.training.holdout import Split, split_holdout
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 5  # countries in a warning; the others are counted
-
-
-@dataclass(frozen=True)
-class CaptionDraw:
-    """Captions made of templates, anew in each epoch.
-
-    Attributes:
-        templates: To draw from.
-        rows: File name and place of the N images.
-        seed: Seed of the training.
-    """
-
-    templates: Sequence[CaptionTemplate]
-    rows: "pd.DataFrame"
-    seed: int
-
-    def __call__(self, indices_N: NDArray[np.int64], epoch: int) -> list[str]:
-        """Caption some images: what depends on seed, epoch and file name alone.
-
-        Args:
-            indices_N: Numbers of the images.
-            epoch: From 1; 0 gives the captions of `generate_captions` with the same seed.
-        """
-        rows = self.rows.iloc[indices_N]
-        columns = {name: rows[name].tolist() for name in ("image_filename", *PLACE_FIELDS)}
-        made = make_captions(self.templates, columns, seed=self._seed_of(epoch))
-        return [caption for caption, _ in made]
-
-    def _seed_of(self, epoch: int) -> int:
-        if epoch == 0:
-            return self.seed
-        # Not a sum of the two, by which run 5's epoch 4 would be run 6's epoch 3.
-        return int(np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)[0])
-
-
-@dataclass(frozen=True)
-class CaptionedImages:
-    """The images of one manifest.
-
-    Attributes:
-        paths: Where the N images are.
-        captions: The U distinct captions, as drawn once.
-        caption_ids_N: Which of them is each image's.
-        country_codes: ISO code of each image's country.
-        redraw: Draws captions anew in each epoch; None if they stay.
-    """
-
-    paths: Sequence[Path]
-    captions: tuple[str, ...]
-    caption_ids_N: NDArray[np.int64]
-    country_codes: tuple[str, ...]
-    redraw: CaptionDraw | None = None
-
-    def __len__(self) -> int:
-        """Number of images, unreadable ones included."""
-        return len(self.paths)
-
-    def distinct_captions(
-        self, indices_N: NDArray[np.int64], epoch: int
-    ) -> tuple[list[str], NDArray[np.int64]]:
-        """The captions of some images, each text once.
-
-        Args:
-            indices_N: Numbers of the images, in any order, any number of times.
-            epoch: From 1, where captions are drawn anew; 0 for those drawn once.
-
-        Returns:
-            The U distinct captions, in an order that does not depend on that of the images, and
-            for each image the row of its caption.
-        """
-        if self.redraw is None:
-            ids_U, rows_N = np.unique(self.caption_ids_N[indices_N], return_inverse=True)
-            return [self.captions[index] for index in ids_U], rows_N
-        captions = self.redraw(indices_N, epoch)
-        rows = {caption: row for row, caption in enumerate(sorted(set(captions)))}
-        return list(rows), np.array([rows[caption] for caption in captions], np.int64)
 
 
 @dataclass(frozen=True)
@@ -132,7 +48,9 @@ class TrainingData:
     holdout: CaptionedImages | None = None
 
 
-def load_training_data(config: TrainConfig, train: Manifest, val: Manifest) -> TrainingData:
+def load_training_data(
+    config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader | None = None
+) -> TrainingData:
     """Caption both manifests and check that there is something to learn.
 
     Args:
@@ -140,9 +58,11 @@ def load_training_data(config: TrainConfig, train: Manifest, val: Manifest) -> T
         train: Manifest of the training images; its captions are used if it has any, unless they
             are to be drawn anew.
         val: Manifest of the validation images.
+        reader: What the model reads of a text; None to take captions as text of any length.
 
     Raises:
-        ManifestError: Fewer than two training images, or all captions are equal.
+        ManifestError: Fewer than two training images; or all captions are equal; or what tells
+            captions apart comes after what the model reads.
         ConfigError: A country held out is unknown or has no validation image, or too much is.
         TemplateError: A template is unknown or does not fit the rows.
     """
@@ -150,49 +70,23 @@ def load_training_data(config: TrainConfig, train: Manifest, val: Manifest) -> T
     split = split_holdout(train, val, config.holdout_countries)
     if config.redraw_captions:
         _tell_of_redrawing(train, templates, config)
-    train_images = caption_images(split.train, templates, config, redraw=config.redraw_captions)
+    sources = [CaptionSource(each.path, templates, config, reader) for each in (train, val)]
+    train_images = caption_images(split.train, sources[0], redraw=config.redraw_captions)
     _check_contrast(train, train_images)
     spellings = dict(sorted(_spellings(train, val).items()))
     _warn_of_unvalidated(split, spellings)
-    holdout = None if split.holdout is None else caption_images(split.holdout, templates, config)
+    holdout = None if split.holdout is None else caption_images(split.holdout, sources[1])
+    prompts = prompts_of_templates(_templates_of(train, templates, config))
+    if reader is not None:
+        check_country_prompts(reader, prompts, tuple(spellings.values()))
     return TrainingData(
         train=train_images,
-        val=caption_images(split.val, templates, config),
+        val=caption_images(split.val, sources[1]),
         templates=templates,
-        prompts=prompts_of_templates(_templates_of(train, templates, config)),
+        prompts=prompts,
         country_codes=tuple(spellings),
         country_names=tuple(spellings.values()),
         holdout=holdout,
-    )
-
-
-def caption_images(
-    frame: "pd.DataFrame",
-    templates: Sequence[CaptionTemplate],
-    config: TrainConfig,
-    *,
-    redraw: bool = False,
-) -> CaptionedImages:
-    """Take the captions of a manifest's rows, or make them.
-
-    Args:
-        frame: Rows of a manifest.
-        templates: To make captions of.
-        config: Gives image folder and seed.
-        redraw: Make them anew in each epoch, whether or not the rows have captions.
-    """
-    draw = CaptionDraw(templates, frame[["image_filename", *PLACE_FIELDS]], config.seed)
-    has_own = "caption" in frame.columns and not redraw
-    captions = frame["caption"].tolist() if has_own else draw(np.arange(len(frame)), epoch=0)
-    ids: dict[str, int] = {}
-    ids_N = np.array([ids.setdefault(caption, len(ids)) for caption in captions], np.int64)
-    names = frame["image_filename"]
-    return CaptionedImages(
-        paths=[resolve_image_path(config.image_dir, name) for name in names],
-        captions=tuple(ids),
-        caption_ids_N=ids_N,
-        country_codes=tuple(frame["country_code"]),
-        redraw=draw if redraw else None,
     )
 
 
@@ -204,9 +98,9 @@ def _check_contrast(manifest: Manifest, images: CaptionedImages) -> None:
         raise ManifestError(msg)
     if len(images.captions) == 1:
         msg = (
-            f"{manifest.path}: all {len(images)} captions are equal ({shown(images.captions[0])}); "
-            "there is nothing to contrast. Give images of several places, or --templates that "
-            "name what differs, such as full."
+            f"{manifest.path}: all {len(images)} captions are equal to the model "
+            f"({shown(images.captions[0])}); there is nothing to contrast. Give images of several "
+            "places, or --templates that name what differs, such as full."
         )
         raise ManifestError(msg)
 

@@ -101,7 +101,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         config=config,
         train=train,
         val=val,
-        data=load_training_data(config, train, val),
+        data=load_training_data(config, train, val, encoder.text_reader),
         base_model=encoder.source,
         base_sha256=encoder.sha256,
         precision=encoder.precision.name,

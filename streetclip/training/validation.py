@@ -15,7 +15,8 @@ from streetclip.distributed import Group
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Stages, no_stages
-from streetclip.training.data import CaptionedImages, TrainingData
+from streetclip.training.captioned_images import CaptionedImages
+from streetclip.training.data import TrainingData
 from streetclip.training.images import ImageSource
 from streetclip.training.objective import Objective
 from streetclip.training.schedule import validation_groups

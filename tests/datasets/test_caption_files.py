@@ -118,3 +118,16 @@ def test_equal_captions_show_as_one_example(manifest, tmp_path):
     reader = ManifestReader(tmp_path / "few.csv")
     summary = write_captions(reader, tmp_path / "out.csv", [template], seed=1)
     assert summary.examples == (("b.jpg", "A photo."),)
+
+
+def test_captions_that_are_probably_too_long_for_clip_are_counted(tmp_path):
+    path = tmp_path / "thai.csv"
+    long, longer = "กรุงเทพมหานคร" * 3, "กรุงเทพมหานคร" * 4
+    rows = ["a.jpg,Lyon,,,France,", f"b.jpg,{long},,,Thailand,", f"c.jpg,{longer},,,Thailand,"]
+    path.write_text("\n".join([HEADER, *rows]), encoding="utf-8")
+    summary = caption(path, tmp_path / "out.csv")
+    assert summary.num_long == 2
+    assert summary.longest == ("c.jpg", rows_of(tmp_path / "out.csv")[3][-2])
+    path.write_text("\n".join([HEADER, rows[0]]), encoding="utf-8")
+    summary = caption(path, tmp_path / "out2.csv")
+    assert (summary.num_long, summary.longest) == (0, None)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from streetclip import store
+from streetclip import captions, store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation.inputs import load_inputs
@@ -85,6 +85,22 @@ def test_all_strategies_come_of_one_pass(config):
         assert len(table) == len(stored) == written["num_images"] == 50
         assert table["image_filename"].tolist() == stored["image_filename"].tolist()
         assert written["country_accuracy"]["value"] == pytest.approx(plain_country_accuracy(stored))
+
+
+def test_a_city_whose_prompt_is_too_long_is_scored_without_its_region(config):
+    """Else its country would be cut off, as that of every city with so long a region."""
+    inputs = load_inputs(config)
+    regions = ["a very long region " * 30, *["Region"] * (len(inputs.candidates.city_names) - 1)]
+    expected = [None, *regions[1:]]
+    ours, theirs = (
+        build_classifier(
+            inputs.encoder,
+            dataclasses.replace(inputs.candidates, city_regions=tuple(each)),
+            captions.FULL_PROMPTS,
+        ).city_features_MD
+        for each in (regions, expected)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
 def test_predictions_are_those_of_the_features(config):

@@ -164,3 +164,12 @@ def test_doubtful_labels_are_warned_of_and_stay_out_of_captions(tmp_path, capsys
     assert "A Street View photo in France." in streams.out
     assert f"WARNING {tmp_path / 'test.csv'}:2: city 'nan', region 'None' are" in streams.err
     assert f"WARNING {tmp_path / 'test.csv'}:2: continent is 'Asia', but France" in streams.err
+
+
+def test_captions_that_are_probably_too_long_are_told_of(inputs, tmp_path, capsys):
+    name = "กรุงเทพมหานคร" * 4
+    inputs["val"].write_text(HEADER + f"b.jpg,{name},,Thailand,\n", encoding="utf-8")
+    assert main(flags(inputs, tmp_path / "out")) == 0
+    [line] = [each for each in capsys.readouterr().err.splitlines() if "77 tokens" in each]
+    assert "val_captions.csv: 1 of 1 captions are probably longer" in line
+    assert "'b.jpg'" in line

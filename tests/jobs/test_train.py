@@ -106,3 +106,17 @@ def test_ctrl_c_exits_with_130_and_leaves_what_a_resume_needs(world):
 
     with open_store(world.folder / "store.db", read_only=True) as store:
         assert list_trainings(store)["state"].tolist() == ["interrupted"]
+
+
+def test_captions_that_lose_their_country_are_refused(world, capsys):
+    """Else 26 captions become one, and the loss stays that of guessing, with exit code 0."""
+    train_csv = world.folder / "train.csv"
+    header, *rows = train_csv.read_text(encoding="utf-8").splitlines()
+    words = "A Street View photo close to the town " * 3
+    captioned = [f"{row},{words}in {row.split(',')[3]}." for row in rows]
+    train_csv.write_text("\n".join([f"{header},caption", *captioned]), encoding="utf-8")
+    assert train.main(flags(world)) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "26 of 26 captions name their country after the 24 tokens" in error
+    assert f"{train_csv}:2: 'A Street View photo" in error
+    assert not (world.folder / "out" / "best_model.pt").exists()

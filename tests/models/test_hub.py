@@ -122,3 +122,21 @@ def test_only_needed_files_are_downloaded_and_never_code():
     assert _wanted(both) == [*small, "model.safetensors"]
     shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"]
     assert _wanted([*names, *shards]) == [*small, *shards]
+
+
+def test_of_an_open_clip_repository_its_own_weights_are_wanted():
+    from streetclip.models.hub import _wanted
+
+    names = ["README.md", "open_clip_config.json", "open_clip_model.safetensors", "merges.txt"]
+    names += ["open_clip_pytorch_model.bin", "tokenizer.json", "code.py", "vocab.json"]
+    assert set(_wanted(names)) == {
+        "README.md",
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+        "merges.txt",
+        "tokenizer.json",
+        "vocab.json",
+    }
+    both = [*names, "config.json", "model.safetensors"]
+    assert [name for name in _wanted(both) if name.endswith("safetensors")] == ["model.safetensors"]
+    assert "open_clip_config.json" not in _wanted(both)

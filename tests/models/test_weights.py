@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from streetclip.errors import ModelError
-from streetclip.models.weights import read_tensors, size_bytes, weights_sha256
+from streetclip.models.weights import (
+    read_tensors,
+    read_torch_file,
+    size_bytes,
+    weights_sha256,
+)
 
 
 def test_the_hash_is_that_of_names_shapes_types_and_bytes():
@@ -50,3 +55,21 @@ def test_a_file_of_plain_values_is_no_file_of_tensors(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ModelError, match="there is no such file"):
         read_tensors(tmp_path / "absent.bin")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_torchscript_archive_is_named_with_what_to_use_instead(tmp_path):
+    path = tmp_path / "ViT-B-32.pt"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 2), torch.ones(1, 1)), path)
+    with pytest.raises(ModelError) as caught:
+        read_torch_file(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: is a TorchScript archive")
+    assert "--model_name openai/clip-vit-base-patch32" in message
+    assert ".state_dict()" in message
+    assert "\n" not in message
+
+
+def test_a_file_of_torch_save_is_no_torchscript(tmp_path):
+    torch.save({"constants.pkl": torch.ones(2)}, tmp_path / "state.pt")
+    assert set(read_torch_file(tmp_path / "state.pt")) == {"constants.pkl"}
