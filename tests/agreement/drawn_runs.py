@@ -82,17 +82,18 @@ class DrawnRun:
     manifest: pd.DataFrame
 
 
-def draw_run(folder: Path, seed: int) -> DrawnRun:
+def draw_run(folder: Path, seed: int, *, most_images: int = 160) -> DrawnRun:
     """Draw candidates, images and two models, and write what an evaluation would.
 
     Args:
         folder: An empty one.
         seed: The same seed gives the same run; its remainder by `KINDS` chooses the kind.
+        most_images: Of a run; some kinds have fewer.
     """
     rng = np.random.default_rng(seed)
     kind = KINDS[seed % len(KINDS)]
     candidates = _draw_candidates(rng, folder / "candidates.json")
-    manifest = _draw_manifest(rng, kind, candidates)
+    manifest = _draw_manifest(rng, kind, candidates, most_images)
     path = folder / "streetclip.db"
     run_ids, folders = [], []
     with open_store(path) as store:
@@ -127,7 +128,7 @@ def draw_run(folder: Path, seed: int) -> DrawnRun:
 def draw_selections(drawn: DrawnRun, seed: int, count: int) -> list[Selection]:
     """Draw filters: none first, then what rows of the run suggest, and one that leaves nothing."""
     rng = np.random.default_rng([seed, 1])
-    can_filter = drawn.manifest["weather"].nunique() > 1  # else it is no attribute to filter by
+    can_filter = len(set(drawn.manifest["weather"])) > 1  # else it is no attribute to filter by
     found = [Selection()]
     while len(found) < count:
         row = drawn.manifest.iloc[int(rng.integers(len(drawn.manifest)))]
@@ -168,13 +169,16 @@ def _draw_candidates(rng: np.random.Generator, path: Path) -> Candidates:
     return load_candidates(path)
 
 
-def _draw_manifest(rng: np.random.Generator, kind: str, candidates: Candidates) -> pd.DataFrame:
+def _draw_manifest(
+    rng: np.random.Generator, kind: str, candidates: Candidates, most_images: int
+) -> pd.DataFrame:
     sizes = {"one image": 1, "few": int(rng.integers(2, 9))}
-    num_images = sizes.get(kind, int(rng.integers(20, 160)))
+    num_images = sizes.get(kind, int(rng.integers(20, most_images)))
     choices = [each for each in COUNTRIES if each[0] in candidates.country_codes]
     # The first image is of a candidate country, without which an evaluation is refused.
     drawn = [choices[int(rng.integers(len(choices)))]]
-    others = choices[:1] if kind == "one country" else COUNTRIES
+    others = [each for each in choices if each[0] == drawn[0][0]]
+    others = others if kind == "one country" else COUNTRIES
     drawn += [others[i] for i in rng.integers(0, len(others), num_images - 1)]
     rows = [_draw_image(rng, kind, candidates, *each) for each in drawn]
     frame = pd.DataFrame(rows)
