@@ -24,7 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="to draw")
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
-    parser.add_argument("--filters", type=int, default=6, help="of each run, with none at all")
+    parser.add_argument("--images", type=int, default=60, help="of a run at most")
+    parser.add_argument("--filters", type=int, default=4, help="of each run, with none at all")
     return parser
 
 
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     checker, kinds, failures = Checker(), Counter(), []
     for seed in range(options.seed, options.seed + options.runs):
         with tempfile.TemporaryDirectory(prefix="streetclip-measure-") as folder:
-            drawn = draw_run(Path(folder), seed)
+            drawn = draw_run(Path(folder), seed, most_images=options.images)
             kinds[drawn.kind] += 1
             try:
                 check_run(drawn, draw_selections(drawn, seed, options.filters), checker)
