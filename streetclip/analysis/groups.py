@@ -27,8 +27,8 @@ Float64 = NDArray[np.float64]
 ATTRIBUTE: Final = "attribute:"
 """How grouping by an attribute is written: this and its name."""
 
-_BY_CODE: Final = {"country_code": "country", "predicted": "predicted"}
 # Groupings by ISO code, with the column that holds it.
+_BY_CODE: Final = {"country_code": "country", "predicted": "predicted"}
 
 _SMALL: Final = 256  # flags and bins are below
 _MOST_CELLS: Final = 2**21  # of a table of groups by flags, bins or countries: 16 MiB

@@ -54,6 +54,7 @@ def forget_nearest_candidates(connection: sqlite3.Connection) -> None:
     zeros = ", ".join(f"reachable_within_{km} = 0" for km in THRESHOLDS_KM.values())
     connection.execute(f"UPDATE place_aggregates SET {zeros}")  # noqa: S608 -- our own names
     for (run_id,) in connection.execute("SELECT id FROM runs ORDER BY id").fetchall():
+        _log.info("run %d: its nearest candidates are unknown until it is evaluated again", run_id)
         owner = ("run", run_id)
         num_rows = num_parts(connection, owner, "nearest_bin")[1]
         replace_column(connection, owner, "nearest_bin", np.full(num_rows, NO_BIN, np.uint8))
