@@ -1,5 +1,6 @@
 """Groups of images side by side: their shares with bounds, and their order."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from streetclip.analysis import macro_of_countries
 from streetclip.metrics.intervals import wilson_interval
 
 LEVELS = ("continent", "country", "region", "city")
@@ -69,8 +71,9 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     Returns:
         The keys of the groups, then n (the metric's denominator), value, low, high (shares in
-        [0, 1], or km; NaN where the denominator is 0), ceiling, errors, median_km, top_mistake
-        (ISO code) and top_share (of the group's images); in the order of the groups.
+        [0, 1], or km; NaN where the denominator is 0), ceiling (NaN of a median), errors,
+        median_km, top_mistake (ISO code) and top_share (of the group's images); in the order of
+        the groups.
     """
     chosen = METRICS[metric]
     counted, total = groups[chosen.counted], groups[chosen.of]
@@ -85,7 +88,7 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
         low, high = wilson_interval(counted, total)
         shown = shown.assign(n=total, value=counted / known, low=low, high=high)
     return shown.assign(
-        ceiling=groups[chosen.reachable] / known,
+        ceiling=math.nan if metric == MEDIAN else groups[chosen.reachable] / known,
         errors=total - counted,
         median_km=groups["median_km"],
         top_mistake=groups["top_mistake"],
@@ -113,32 +116,36 @@ def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
     )
 
 
-def macro(shown: pd.DataFrame, metric: str) -> float | None:
-    """The mean of the groups' shares, or the median of their medians; None without any."""
-    known = shown["value"].dropna()
-    if known.empty:
-        return None
-    return float(known.median() if metric == MEDIAN else known.mean())
+@dataclass(frozen=True)
+class Macro:
+    """A share averaged over true countries, whatever the groups of the page.
+
+    Attributes:
+        value: 0 to 1; None without an image in a denominator.
+        ceiling: The same mean of what the candidates allow.
+        num_countries: Countries that count: those with an image in the denominator.
+    """
+
+    value: float | None
+    ceiling: float | None
+    num_countries: int
 
 
-def by_country(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """What a map shows: one row a country, with the columns of `judged`.
-
-    A country that the test file puts on two continents has two groups: their counts are added up,
-    and the median is that of the larger.
+def macro(countries: pd.DataFrame, metric: str) -> Macro | None:
+    """Average a share over the true countries, as `metrics.json` does.
 
     Args:
-        groups: As `analysis.group_accuracy` gives them by country or by predicted country.
+        countries: As `analysis.group_accuracy` gives them by country.
         metric: One of `METRICS`.
+
+    Returns:
+        None for the median distance, which has no average over countries.
     """
-    key = "predicted" if "predicted" in groups else "country"
-    codes = groups.rename(columns={key: "country"})
-    if codes["country"].is_unique:
-        return judged(codes, metric)
-    larger = codes.sort_values("n", ascending=False).drop_duplicates("country")
-    larger = larger.set_index("country")
-    counters = {METRICS[each].counted for each in METRICS} | {METRICS[each].of for each in METRICS}
-    counters |= {METRICS[each].reachable for each in METRICS} | {"with_coordinates"}
-    sums = codes.groupby("country")[sorted(counters)].sum()
-    larger[sums.columns] = sums.loc[larger.index]
-    return judged(larger.reset_index(), metric)
+    if metric == MEDIAN:
+        return None
+    chosen = METRICS[metric]
+    return Macro(
+        macro_of_countries(countries, chosen.counted, chosen.of),
+        macro_of_countries(countries, chosen.reachable, chosen.of),
+        countries.loc[countries[chosen.of] > 0, "country"].nunique(),
+    )

@@ -16,6 +16,7 @@ from dashboard.report import curve_shares
 from dashboard.view import View
 from streetclip import analysis, gazetteer, store
 from streetclip.analysis.selection import Selection
+from streetclip.metrics.intervals import Median
 from streetclip.metrics.neighbours import neighbour_confusion_of_counts
 
 # Confusion: who is taken for whom
@@ -137,9 +138,9 @@ def comparison(view: View, level: str) -> analysis.Comparison:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def comparison_by_country(view: View, level: str) -> pd.DataFrame:
-    """The same for each true country, as `analysis.compare_by`."""
+    """The same for each true country, as `analysis.compare_by` by its code."""
     run, baseline = table(view), table(view.of_baseline())
-    return analysis.compare_by(run, baseline, mask(view), level, "country")
+    return analysis.compare_by(run, baseline, mask(view), level, "country_code")
 
 
 @dataclass(frozen=True)
@@ -150,15 +151,15 @@ class Distances:
         by_threshold: What was compared, by threshold in km.
         curve: Share of images within each distance: distance_km, value, low, high.
         baseline_curve: The baseline's.
-        median_km: Infinite where fewer than half of the images have a distance; NaN without any.
+        median_km: With its interval; NaN without images.
         baseline_median_km: The baseline's.
     """
 
     by_threshold: dict[int, analysis.Comparison]
     curve: pd.DataFrame
     baseline_curve: pd.DataFrame
-    median_km: float
-    baseline_median_km: float
+    median_km: Median
+    baseline_median_km: Median
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
@@ -170,8 +171,8 @@ def distances(view: View) -> Distances:
         analysis.compare_distances(run, baseline, chosen),
         curve_shares(analysis.distance_counts(run, mine)),
         curve_shares(analysis.distance_counts(baseline, theirs)),
-        analysis.median_distance(run, mine)[0],
-        analysis.median_distance(baseline, theirs)[0],
+        analysis.median_distance(run, mine),
+        analysis.median_distance(baseline, theirs),
     )
 
 

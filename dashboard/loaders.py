@@ -14,14 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.report import (
-    Against,
-    Report,
-    against_of,
-    report_of_groups,
-    report_of_metrics,
-    report_of_totals,
-)
+from dashboard.report import Against, Report, against_of, report_of
 from dashboard.view import View
 from streetclip import analysis, store
 from streetclip.analysis.dataset import BUSY_S
@@ -129,31 +122,15 @@ def _details(store_path: Path, seen: Stamp, run_id: int) -> dict[str, Any]:  # n
         return store.get_run(opened, run_id)
 
 
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def report(view: View) -> Report:
-    """The figures of the run, or of the images that the filters leave of it."""
-    return _report(view) if view.is_whole_run else _report_of_selection(view)
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
-def _report(view: View) -> Report:
-    with reader(view.path) as opened, opened.snapshot():
-        run = store.get_run(opened, view.run_id)
-        continents = store.place_accuracy(opened, view.run_id, "continent")
-        curve = store.distance_curve(opened, view.run_id)
-        if run["metrics"] is not None:
-            return report_of_metrics(run["metrics"], continents, curve)
-        countries_ = store.place_accuracy(opened, view.run_id, "country")
-        totals = store.run_totals(opened, view.run_id)
-        return report_of_totals(totals, countries_, continents, curve)
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
-def _report_of_selection(view: View) -> Report:
+    """The figures of the images that the filters leave of the run."""
     opened, chosen = table(view), mask(view)
-    return report_of_groups(
+    return report_of(
         groups(view, "country"),
         analysis.distance_counts(opened, chosen),
         analysis.median_distance(opened, chosen),
+        analysis.mean_geoscore(opened, chosen),
     )
 
 
@@ -294,8 +271,11 @@ def against(view: View) -> Against:
             "hierarchical": analysis.compare_hierarchical(run, baseline, chosen),
             "geoscore": analysis.compare_geoscore(run, baseline, chosen),
         },
-        analysis.median_distance(baseline, theirs)[0],
-        analysis.compare_by(run, baseline, chosen, "country", "country"),
+        analysis.median_distance(baseline, theirs),
+        {
+            by: analysis.compare_by(run, baseline, chosen, "country", by)
+            for by in ("country_code", "continent")
+        },
         analysis.distance_counts(baseline, theirs),
     )
 

@@ -1,19 +1,22 @@
-"""The figures of one run, from its metrics when it is done, else from its running totals."""
+"""The figures of the images of a run that the filters leave, all of them without a filter."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from streetclip.analysis import Comparison
+from streetclip.analysis import Comparison, macro_of_countries
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.metrics.intervals import Proportion, newcombe_paired_interval, wilson_interval
+from streetclip.metrics.intervals import (
+    Median,
+    Proportion,
+    newcombe_paired_interval,
+    wilson_interval,
+)
 from streetclip.store import place_counters
-
-_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class Accuracy:
         low: Lower end of the interval.
         high: Upper end of the interval.
         n: Denominator.
-        ceiling: The share that the candidate list allows; None where it is not known.
-        macro: Mean of the share over the true countries; None where it is not known.
+        ceiling: The share that the candidate list allows; None without images.
+        macro: Mean of the share over the true countries; None without images.
+        macro_ceiling: Mean of their ceilings.
     """
 
     value: float | None
@@ -35,6 +39,7 @@ class Accuracy:
     n: int
     ceiling: float | None
     macro: float | None
+    macro_ceiling: float | None
 
 
 @dataclass(frozen=True)
@@ -42,20 +47,15 @@ class Distance:
     """How far off the predicted places are.
 
     Attributes:
-        median_km: Infinite where fewer than half of the images have one; None without images.
-        low_km: Lower end of the median's interval; None where it is not known.
-        high_km: Upper end of the median's interval; None where it is not known.
-        geoscore: Mean GeoScore, 0 to 5000.
+        median_km: With its interval; infinite where fewer than half of the images have one, NaN
+            without images.
+        geoscore: Mean GeoScore, 0 to 5000; None without images.
         n: Images that count: those whose true place has coordinates.
-        is_binned: Whether the median is read off the running histogram.
     """
 
-    median_km: float | None
-    low_km: float | None
-    high_km: float | None
+    median_km: Median
     geoscore: float | None
     n: int
-    is_binned: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Report:
         city: City accuracy.
         hierarchical: City accuracy among the images whose country is right.
         distance: Median and GeoScore.
-        thresholds: One row a threshold: name, threshold_km, value, low, high, n, ceiling.
+        thresholds: One row a threshold: name, threshold_km, value, low, high, n, ceiling (None
+            where the nearest candidates are unknown).
         curve: Share of images within each distance: distance_km, value, low, high.
         continents: One row a true continent: continent, n, then country, city and hierarchical
             value, low, high, and geoscore.
@@ -119,7 +120,7 @@ class Against:
         city: Of the city accuracies.
         hierarchical: Of the city accuracies given the country.
         geoscore: Of the mean GeoScores.
-        median_km: The baseline's own median; None where it is not known.
+        median_km: The baseline's own median with its interval; NaN without images.
         outcomes: Images by what happened to their country: both_right, gained, lost, both_wrong.
         countries: One row a true country: country (ISO code), n, difference, low, high, gained,
             lost; of the country accuracy.
@@ -133,108 +134,47 @@ class Against:
     city: Delta
     hierarchical: Delta
     geoscore: Delta
-    median_km: float | None
+    median_km: Median
     outcomes: Mapping[str, int]
     countries: pd.DataFrame
     continents: pd.DataFrame
     curve: pd.DataFrame
 
 
-def report_of_metrics(
-    metrics: Mapping[str, Any], continents: pd.DataFrame, curve: pd.DataFrame
+def report_of(
+    countries: pd.DataFrame, curve: pd.DataFrame, median_km: Median, geoscore: float | None
 ) -> Report:
-    """Put the figures of a finished run together.
+    """Put the figures of some images together.
 
     Args:
-        metrics: The body of `metrics.json`.
-        continents: Counts by true continent, as `store.place_accuracy` gives them.
-        curve: Counts by distance, as `store.distance_curve` gives them.
+        countries: Them by true country, as `analysis.group_accuracy` gives it.
+        curve: As `analysis.distance_counts` gives it.
+        median_km: As `analysis.median_distance` gives it.
+        geoscore: As `analysis.mean_geoscore` gives it.
     """
+    counters = [*place_counters(), "nearest_known"]
+    continents = countries.groupby("continent", as_index=False)[counters].sum()
+    totals = countries[counters].sum()
     return Report(
-        num_images=metrics["num_images"],
-        num_unreadable=metrics["num_unreadable"],
-        country=_accuracy(metrics["country_accuracy"]),
-        city=_accuracy(metrics["city_accuracy"]),
-        hierarchical=_accuracy(metrics["hierarchical_accuracy"]),
-        distance=_distance(metrics["distance"]),
-        thresholds=pd.DataFrame(metrics["distance"]["share_within_km"]),
+        num_images=int(totals["n"]),
+        num_unreadable=int(totals["unreadable"]),
+        country=_accuracy(countries, "country_correct", "n", "country_reachable"),
+        city=_accuracy(countries, "city_correct", "n", "city_reachable"),
+        hierarchical=_accuracy(
+            countries, "city_correct", "country_correct", "country_correct_city_reachable"
+        ),
+        distance=Distance(median_km, geoscore, int(totals["with_coordinates"])),
+        thresholds=_thresholds(totals),
         curve=curve_shares(curve),
         continents=continent_shares(continents),
     )
 
 
-def report_of_totals(
-    totals: Mapping[str, Any],
-    countries: pd.DataFrame,
-    continents: pd.DataFrame,
-    curve: pd.DataFrame,
-) -> Report:
-    """Put the figures so far of an unfinished run together, from its additive counts.
-
-    Args:
-        totals: Counts over all images done, as `store.run_totals` gives them.
-        countries: Counts by true country, as `store.place_accuracy` gives them.
-        continents: Counts by true continent, likewise.
-        curve: Counts by distance, as `store.distance_curve` gives them.
-    """
-    n = int(totals["n"])
-    right, judged = int(totals["country_correct"]), int(totals["with_coordinates"])
-    shares = curve_shares(curve)
-    return Report(
-        num_images=n,
-        num_unreadable=int(totals["unreadable"]),
-        country=_counted(totals, "country_correct", n, totals["country_reachable"], countries, "n"),
-        city=_counted(totals, "city_correct", n, totals["city_reachable"], countries, "n"),
-        hierarchical=_counted(
-            totals,
-            "city_correct",
-            right,
-            totals["country_correct_city_reachable"],
-            countries,
-            "country_correct",
-        ),
-        distance=Distance(
-            _median_of_curve(shares),
-            None,
-            None,
-            totals["geoscore_sum"] / judged if judged else None,
-            judged,
-            is_binned=True,
-        ),
-        thresholds=_thresholds_of_totals(totals),
-        curve=shares,
-        continents=continent_shares(continents),
-    )
-
-
-def report_of_groups(
-    countries: pd.DataFrame, curve: pd.DataFrame, median: tuple[float, float, float]
-) -> Report:
-    """Put the figures of a choice of images together.
-
-    Args:
-        countries: Them by true country, as `analysis.group_accuracy` gives it.
-        curve: As `analysis.distance_counts` gives it.
-        median: In km, with the ends of its interval, as `analysis.median_distance` gives it.
-    """
-    counters = [name for name in place_counters() if name in countries]
-    continents = countries.groupby("continent", as_index=False)[counters].sum()
-    totals = {name: countries[name].sum() for name in counters}
-    found = report_of_totals(totals, countries, continents, curve)
-    if not found.distance.n:
-        return found
-    median_km, low_km, high_km = median
-    distance = replace(
-        found.distance, median_km=median_km, low_km=low_km, high_km=high_km, is_binned=False
-    )
-    return replace(found, distance=distance)
-
-
 def against_of(
     num_chosen: int,
     compared: Mapping[str, Comparison],
-    median_km: float,
-    countries: pd.DataFrame,
+    median_km: Median,
+    by_place: Mapping[str, pd.DataFrame],
     curve: pd.DataFrame,
 ) -> Against:
     """Put a comparison together.
@@ -242,24 +182,24 @@ def against_of(
     Args:
         num_chosen: Images of the run that are looked at.
         compared: Of "city", "hierarchical" and "geoscore".
-        median_km: The baseline's, over the images that both have; NaN where it is not known.
-        countries: Of the country accuracies by true country, as `analysis.compare_by` gives it.
+        median_km: The baseline's, over the images that both have.
+        by_place: Of the country accuracies by "country_code" and by "continent", as
+            `analysis.compare_by` gives them.
         curve: The baseline's counts by distance over these images.
     """
-    counts = ["both_right", "gained", "lost", "both_wrong"]
-    sums = countries.groupby("continent", as_index=False)[["n", *counts]].sum()
-    outcomes = {name: int(sums[name].sum()) for name in counts}
-    continents = sums[["continent", "n"]].assign(
-        baseline=(sums["both_right"] + sums["lost"]) / sums["n"]
-    )
+    sums = by_place["continent"]
+    outcomes = {
+        name: int(sums[name].sum()) for name in ("both_right", "gained", "lost", "both_wrong")
+    }
+    continents = sums[["continent", "n"]].assign(baseline=sums["baseline_value"])
     return Against(
         num_common=sum(outcomes.values()),
         num_chosen=num_chosen,
         country=_delta(*newcombe_paired_interval(*outcomes.values())),
         **{name: _delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=None if math.isnan(median_km) else median_km,
+        median_km=median_km,
         outcomes=outcomes,
-        countries=countries,
+        countries=by_place["country_code"],
         continents=continents,
         curve=curve_shares(curve),
     )
@@ -270,52 +210,29 @@ def _delta(*ends: float) -> Delta:
     return Delta(*(None if math.isnan(end) else end for end in ends))
 
 
-def _distance(entry: Mapping[str, Any]) -> Distance:
-    n, median = entry["n"], entry["median_km"]
-    return Distance(
-        median_km=_unbounded(median["value"], n),
-        low_km=_unbounded(median["low"], n),
-        high_km=_unbounded(median["high"], n),
-        geoscore=entry["geoscore"],
-        n=n,
-        is_binned=False,
-    )
-
-
-def _unbounded(distance_km: float | None, n: int) -> float | None:
-    """Undo what JSON lacks: in a median over some images, None stands for infinity."""
-    return math.inf if distance_km is None and n else distance_km
-
-
-def _accuracy(entry: Mapping[str, Any]) -> Accuracy:
+def _accuracy(countries: pd.DataFrame, counted: str, of: str, reachable: str) -> Accuracy:
+    """One accuracy over all images, and averaged over their true countries."""
+    share = Proportion(int(countries[counted].sum()), int(countries[of].sum()))
+    ceiling = Proportion(int(countries[reachable].sum()), share.n)
     return Accuracy(
-        **{name: entry[name] for name in ("value", "low", "high", "n", "ceiling", "macro")}
+        value=share.value,
+        low=share.low,
+        high=share.high,
+        n=share.n,
+        ceiling=ceiling.value,
+        macro=macro_of_countries(countries, counted, of),
+        macro_ceiling=macro_of_countries(countries, reachable, of),
     )
 
 
-def _counted(
-    totals: Mapping[str, Any],
-    counted: str,
-    n: int,
-    reachable: float,
-    countries: pd.DataFrame,
-    denominator: str,
-) -> Accuracy:
-    share = Proportion(int(totals[counted]), n)
-    ceiling = reachable / n if n else None
-    judged = countries[countries[denominator] > 0]
-    macro = (judged[counted] / judged[denominator]).mean() if len(judged) else None
-    return Accuracy(share.value, share.low, share.high, n, ceiling, macro)
-
-
-def _thresholds_of_totals(totals: Mapping[str, Any]) -> pd.DataFrame:
+def _thresholds(totals: "pd.Series[Any]") -> pd.DataFrame:
     n = int(totals["with_coordinates"])
-    rows = [
-        {"name": name, "threshold_km": km}
-        | Proportion(int(totals[f"within_{km}"]), n).to_dict()
-        | {"ceiling": totals[f"reachable_within_{km}"] / n if n else None}
-        for name, km in THRESHOLDS_KM.items()
-    ]
+    is_known = int(totals["nearest_known"]) == n
+    rows = []
+    for name, km in THRESHOLDS_KM.items():
+        ceiling = Proportion(int(totals[f"reachable_within_{km}"]), n).value if is_known else None
+        share = Proportion(int(totals[f"within_{km}"]), n)
+        rows.append({"name": name, "threshold_km": km} | share.to_dict() | {"ceiling": ceiling})
     return pd.DataFrame(rows)
 
 
@@ -339,14 +256,6 @@ def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
             "high": high,
         }
     )
-
-
-def _median_of_curve(curve: pd.DataFrame) -> float | None:
-    """The upper edge of the bin in which the share passes one half."""
-    reached = curve.loc[curve["value"] >= _HALF, "distance_km"]
-    if curve.empty:
-        return None
-    return math.inf if reached.empty else float(reached.iloc[0])
 
 
 def continent_shares(places: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """How results read on stdout."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     Args:
         metrics: Of `streetclip.metrics.summary.summarise`.
     """
-    head = ("", "share %", "95 % interval", "n", "ceiling %", "macro %")
+    head = ("", "share %", "95 % interval", "n", "ceiling %", "macro %", "macro ceiling %")
     rows = [head] + [
         (
             label,
@@ -26,6 +27,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             f"{each['n']:,}",
             percent(each["ceiling"]),
             percent(each["macro"]),
+            percent(each["macro_ceiling"]),
         )
         for key, label in _ACCURACIES.items()
         for each in [metrics[key]]
@@ -37,6 +39,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             interval(each),
             f"{each['n']:,}",
             percent(each["ceiling"]),
+            "",
             "",
         )
         for each in metrics["distance"]["share_within_km"]
@@ -68,10 +71,14 @@ def interval(proportion: dict[str, Any]) -> str:
 
 
 def _distances(distance: dict[str, Any]) -> str:
-    median = distance["median_km"]
+    # Over some images, a median or an end that JSON lacks is infinite.
+    median = {
+        name: math.inf if end is None and distance["n"] else end
+        for name, end in distance["median_km"].items()
+    }
     words = [
         f"median {_kilometres(median['value'])} km",
-        f"({_kilometres(median['low'])} to {_kilometres(median['high'])})",
+        f"(95 %: {_kilometres(median['low'])} to {_kilometres(median['high'])})",
         f"· mean {_kilometres(distance['mean_km'])} km of {distance['mean_km_n']:,}",
         f"· GeoScore {distance['geoscore']:,.0f}" if distance["geoscore"] is not None else "",
     ]
@@ -108,4 +115,6 @@ def _neighbours(confusion: dict[str, Any]) -> str:
 def _kilometres(value: float | None) -> str:
     if value is None:
         return _MISSING
+    if math.isinf(value):
+        return "∞"
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004 -- km above 10: whole

@@ -196,7 +196,9 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
         False, help="decode every pixel, as transformers does; slower, hardly different"
     )
     no_cache: bool = option(False, help="neither use nor keep computed image features")
-    seed: int = option(42, minimum=0, help="seed of the bootstrap intervals")
+    seed: int = option(
+        42, minimum=0, help="kept with the run; an evaluation draws nothing at random"
+    )
 
     def __post_init__(self) -> None:
         """Check the bounds, and spell `all` out."""

@@ -166,7 +166,7 @@ def _write_run(
     del kept
     codes = world.codes[world.country_is_candidate_C].tolist()
     predictions["pred_country"] = predictions["pred_country"].cat.add_categories("")
-    finish_run(store, run_id, measure(predictions, candidate_codes=codes, seed=42))
+    finish_run(store, run_id, measure(predictions, candidate_codes=codes))
 
 
 def _draw_files(world: World, image_dir: Path, count: int) -> None:

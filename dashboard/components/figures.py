@@ -1,15 +1,19 @@
 """Headline figures: a value, its interval beside it, its denominator under it."""
 
+import math
+
 import streamlit as st
 
 from dashboard import formats
 from dashboard.components import markup
 from dashboard.report import Accuracy, Against, Delta, Report
 from streetclip.analysis.selection import Selection
+from streetclip.metrics.intervals import Median
 
 _COUNTRY_HELP = (
     "Images whose predicted country is the true country, of all images of the test file; an "
-    "unreadable image is wrong. Interval: Wilson 95 %."
+    "unreadable image is wrong. Interval: Wilson 95 %. Macro: mean over the true countries, each "
+    "weighing the same, and the ceiling of that mean."
 )
 _CITY_HELP = (
     "Images whose predicted country and city are both right, of all images of the test file. "
@@ -25,8 +29,8 @@ _GEOSCORE_HELP = (
 )
 _MEDIAN_HELP = (
     "Half of all images are predicted at most this far from the true place; an image without a "
-    "prediction counts as infinitely far. Interval: 95 %, bootstrap for a whole run, order "
-    "statistics for a choice of images."
+    "prediction counts as infinitely far. Interval: 95 %, from order statistics; none below "
+    "6 images."
 )
 _UNREADABLE_HELP = "Images of the test file that could not be decoded; each counts as wrong."
 
@@ -81,7 +85,8 @@ def _accuracy(label: str, accuracy: Accuracy, help_text: str, below: str) -> Non
     if accuracy.ceiling is not None:
         under.append(f"ceiling {formats.share(accuracy.ceiling)}")
     if accuracy.macro is not None:
-        under.append(f"macro {formats.share(accuracy.macro)}")
+        ceiling = formats.share(accuracy.macro_ceiling)
+        under.append(f"macro {formats.share(accuracy.macro)}, ceiling {ceiling}")
     beside = formats.interval(accuracy.low, accuracy.high) if accuracy.n else ""
     figure(label, formats.share(accuracy.value), beside, " · ".join(under), help_text, below)
 
@@ -105,17 +110,26 @@ def _delta(delta: Delta, value: str, ends: str, against: str = "the baseline") -
 
 def _median(report: Report, against: Against | None) -> None:
     distance = report.distance
-    value = formats.kilometres(distance.median_km)
-    if distance.is_binned and distance.median_km is not None:
-        value = f"≈{formats.NBSP}{value}"
-    ends = [formats.kilometre_number(end) for end in (distance.low_km, distance.high_km)]
-    beside = "" if distance.low_km is None else "–".join(ends)
     under = f"n = {formats.count(distance.n)}"
     below = ""
-    if against is not None and against.median_km is not None:
-        other = formats.kilometres(against.median_km)
-        below = markup.tag("div", f"baseline {other}", css="sc-delta sc-unclear")
-    figure("Median distance", value, beside, under, _MEDIAN_HELP, below)
+    if against is not None and not math.isnan(against.median_km.value):
+        value = formats.kilometres(against.median_km.value)
+        other = f"baseline {value} ({median_interval(against.median_km)})"
+        below = markup.tag("div", other, css="sc-delta sc-unclear")
+    figure(
+        "Median distance",
+        formats.kilometres(distance.median_km.value),
+        median_interval(distance.median_km) if distance.n else "",
+        under,
+        _MEDIAN_HELP,
+        below,
+    )
+
+
+def median_interval(median_km: Median) -> str:
+    """The interval of a median in km, without the unit."""
+    ends = (median_km.low, median_km.high)
+    return "–".join(formats.kilometre_number(end) for end in ends)
 
 
 def _geoscore(report: Report, against: Against | None) -> None:

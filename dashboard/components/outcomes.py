@@ -12,7 +12,7 @@ from dashboard import formats
 from dashboard.components import changes, figures, markup, picks, world
 from streetclip.analysis import Comparison
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.metrics.intervals import wilson_interval
+from streetclip.metrics.intervals import Median, wilson_interval
 
 _DEFINITIONS: Final = {
     "country": (
@@ -197,21 +197,22 @@ def _verdict(low: float, high: float) -> str:
 # Distances
 
 
-def medians(median_km: float, baseline_km: float) -> None:
-    """Draw how far off half of the images are at most, in both runs.
+def medians(median_km: Median, baseline_km: Median) -> None:
+    """Draw the median distances of both runs with their intervals.
 
     Args:
-        median_km: This run's; infinite or NaN where there is none.
+        median_km: This run's; NaN without images.
         baseline_km: The baseline's.
     """
+    baseline = formats.kilometres(baseline_km.value)
     figures.figure(
         "Median distance",
-        formats.kilometres(median_km),
-        f"against {formats.kilometres(baseline_km)}",
-        "",
+        formats.kilometres(median_km.value),
+        figures.median_interval(median_km),
+        f"against {baseline}, {figures.median_interval(baseline_km)}",
         "Half of the images that both runs have are predicted at most this far from the true "
         "place, by this run and by the baseline; one without a prediction counts as infinitely "
-        "far.",
+        "far. Intervals: 95 %, from order statistics; none below 6 images.",
     )
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, grouped, theme
+from dashboard import formats, theme
 from dashboard.components import charts, figures, markup, picks, vega
 from dashboard.components.vega import Spec
-from dashboard.grouped import LEVELS, MEDIAN, METRICS
+from dashboard.grouped import LEVELS, MEDIAN, METRICS, Macro
 
 TOP = 20
 """Bars that are drawn."""
@@ -23,7 +23,6 @@ _ROW_PIXELS, _MOST_ROW_PIXELS, _AXIS_PIXELS = 18, 44, 60
 _BLANK = "(blank)"
 _WHOLE_FROM_KM = 10  # as `formats.kilometres`
 _NEAREST_KM, _FARTHEST_KM = 1.0, 20_000.0
-_MACRO = {False: "mean of", True: "median of"}
 _DEFINITIONS = {
     "country": "The predicted country is the true one. Interval: Wilson 95 %.",
     "city": "The predicted country and city are both right. Interval: Wilson 95 %.",
@@ -104,35 +103,52 @@ def map_ends(shown: pd.DataFrame, metric: str) -> tuple[float, float] | None:
     return 0.0, max(1.0, float(finite.max()) if len(finite) else 0.0)
 
 
-def headline(whole: pd.DataFrame, shown: pd.DataFrame, metric: str, names: str) -> None:
-    """Draw the figure over all images and over all groups, side by side.
+def headline(
+    whole: pd.DataFrame, shown: pd.DataFrame, metric: str, names: str, macro: Macro | None
+) -> None:
+    """Draw the figure over all images and over true countries, and how many groups are small.
 
     Args:
         whole: All images as one group, as `grouped.judged` gives it.
         shown: The groups, likewise.
         metric: One of `METRICS`.
         names: What the groups are, as "countries": a constant of the caller.
+        macro: Over the true countries; None for none.
     """
-    value, title = words(metric), METRICS[metric].title.capitalize()
-    total = whole.iloc[0]
-    few = int((shown["n"] < theme.SMALL_N).sum())
-    micro, macro, small = st.columns(3, gap="small")
-    with micro:
-        n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
-        under = f"n = {n}" if metric == MEDIAN else f"n = {n} · ceiling {ceiling}"
-        beside = intervals(whole, metric)[0]
-        help_text = f"Over all images: each weighs the same. {_DEFINITIONS[metric]}"
-        figures.figure(f"{title}, micro", value(total["value"]), beside, under, help_text)
-    with macro:
-        under = f"{_MACRO[metric == MEDIAN]} {formats.count(shown['value'].notna().sum())} {names}"
-        help_text = "Over all groups: each weighs the same, however few images it has."
-        found = value(grouped.macro(shown, metric))
-        figures.figure(f"{title}, macro", found, "", under, help_text)
-    with small:
+    columns = iter(st.columns(2 if macro is None else 3, gap="small"))
+    with next(columns):
+        _micro(whole, metric)
+    if macro is not None:
+        with next(columns):
+            _macro(macro, metric)
+    with next(columns):
+        few = int((shown["n"] < theme.SMALL_N).sum())
         under = f"of {formats.count(len(shown))} {names}"
         help_text = "Groups whose own figures are not firm; drawn pale and dashed, never left out."
         label = f"Fewer than {theme.SMALL_N} images"
         figures.figure(label, formats.count(few), "", under, help_text)
+
+
+def _micro(whole: pd.DataFrame, metric: str) -> None:
+    total = whole.iloc[0]
+    title = METRICS[metric].title.capitalize()
+    n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
+    under = f"n = {n}" if metric == MEDIAN else f"n = {n} · ceiling {ceiling}"
+    label = title if metric == MEDIAN else f"{title}, micro"
+    help_text = f"Over all images: each weighs the same. {_DEFINITIONS[metric]}"
+    value = words(metric)(total["value"])
+    figures.figure(label, value, intervals(whole, metric)[0], under, help_text)
+
+
+def _macro(macro: Macro, metric: str) -> None:
+    title = METRICS[metric].title.capitalize()
+    count, ceiling = formats.count(macro.num_countries), formats.share(macro.ceiling)
+    under = f"mean of {count} true countries · ceiling {ceiling}"
+    help_text = (
+        "Mean over the true countries: each weighs the same, however few images it has. The same "
+        "whatever the page groups by."
+    )
+    figures.figure(f"{title}, macro", formats.share(macro.value), "", under, help_text)
 
 
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:
@@ -241,7 +257,7 @@ def table(
             **_measured(shown, metric),
             "n": shown["n"],
             **({"few": few} if few.any() else {}),
-            "ceiling": 100 * shown["ceiling"],
+            **({} if metric == MEDIAN else {"ceiling": 100 * shown["ceiling"]}),
             **({} if metric == MEDIAN else {"median": _kilometres(shown["median_km"])}),
             "mistake": [
                 f"{formats.country(code)}, {formats.share(share)}" if code else ""

@@ -41,7 +41,8 @@ def _body(view: View) -> None:
     by, metric, rank = _controls(view)
     ordered = grouped.ranked(grouped.judged(loaders.groups(view, by), metric), rank, metric)
     whole = grouped.judged(loaders.groups(view, "overall"), metric)
-    places.headline(whole, ordered, metric, _LEVELS.get(by, "values"))
+    macro = grouped.macro(loaders.groups(view, "country"), metric)
+    places.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
     figures.selection_remark(view.selection)
     shown = places.named(ordered.head(places.MOST_ROWS))
     _charts(view, shown, by, metric)
@@ -86,7 +87,8 @@ def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
 
 
 def _map(view: View, by: str, metric: str) -> None:
-    shown = grouped.by_country(loaders.groups(view, by), metric)
+    groups = loaders.groups(view, "predicted" if by == "predicted" else "country_code")
+    shown = grouped.judged(groups.rename(columns={"predicted": "country"}), metric)
     words, ends = places.words(metric), places.map_ends(shown, metric)
     shown = shown.assign(label=[words(each) for each in shown["value"]])
     world.choropleth(

@@ -29,7 +29,13 @@ from streetclip.analysis.confusion import (
 from streetclip.analysis.dataset import DatasetTable
 from streetclip.analysis.ends import ends, images_in_hexagon, num_ends
 from streetclip.analysis.flows import flows
-from streetclip.analysis.groups import distance_counts, group_accuracy, median_distance
+from streetclip.analysis.groups import (
+    distance_counts,
+    group_accuracy,
+    macro_of_countries,
+    mean_geoscore,
+    median_distance,
+)
 from streetclip.analysis.hexbins import Lattice, error_hexbins, hexbins
 from streetclip.analysis.pairs import continent_pairs, continents, country_pairs
 from streetclip.analysis.ranking import ORDERS, neighbours_of, page_of
@@ -68,7 +74,9 @@ __all__ = [
     "group_accuracy",
     "hexbins",
     "images_in_hexagon",
+    "macro_of_countries",
     "matrix",
+    "mean_geoscore",
     "median_distance",
     "mistakes_by_nearness",
     "neighbours_of",

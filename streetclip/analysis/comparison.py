@@ -1,7 +1,9 @@
 """Two runs over the same images: what one has right that the other has not."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +12,13 @@ from numpy.typing import NDArray
 
 from streetclip.analysis.blocks import Rows, blocks, selected_rows
 from streetclip.analysis.groups import Grouping, grouping
-from streetclip.analysis.scores import geoscores
 from streetclip.analysis.table import RunTable
 from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
 from streetclip.metrics.intervals import newcombe_paired_interval
+from streetclip.metrics.scores import geoscores
+from streetclip.metrics.sums import exact_sum
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
@@ -180,7 +183,7 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
         baseline: The run that it is compared with.
         mask: As `compare`.
     """
-    n, sums, squares = 0, np.zeros(2), 0.0
+    n, sums, squares = 0, [Fraction(0), Fraction(0)], 0.0
     for rows, others in _common(table, baseline, mask):
         judged = _has_coordinates(table, rows) & _has_coordinates(baseline, others)
         scores = [
@@ -192,13 +195,13 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
         ]
         paired = scores[0] - scores[1]
         n += len(paired)
-        sums += scores[0].sum(), scores[1].sum()
+        sums = [total + exact_sum(each) for total, each in zip(sums, scores, strict=True)]
         squares += float(paired @ paired)
     difference, low, high = mean_interval(float(sums[0] - sums[1]), squares, n)
     return Comparison(
         n=n,
-        value=_ratio(sums[0], n),
-        baseline_value=_ratio(sums[1], n),
+        value=float(sums[0] / n) if n else math.nan,
+        baseline_value=float(sums[1] / n) if n else math.nan,
         difference=difference,
         low=low,
         high=high,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -10,11 +11,14 @@ from numpy.typing import NDArray
 
 from streetclip.analysis.blocks import Rows, selected_rows
 from streetclip.analysis.dataset import LEVELS
-from streetclip.analysis.medians import group_medians, median_bounds
-from streetclip.analysis.scores import geoscores
+from streetclip.analysis.medians import group_medians
 from streetclip.analysis.table import RunTable
 from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM
+from streetclip.metrics.accuracy import macro_share
+from streetclip.metrics.intervals import Median
+from streetclip.metrics.scores import geoscores
+from streetclip.metrics.sums import exact_sum
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
@@ -22,6 +26,9 @@ Float64 = NDArray[np.float64]
 
 ATTRIBUTE: Final = "attribute:"
 """How grouping by an attribute is written: this and its name."""
+
+# Groupings by ISO code, with the column that holds it.
+_BY_CODE: Final = {"country_code": "country", "predicted": "predicted"}
 
 _SMALL: Final = 256  # flags and bins are below
 _MOST_CELLS: Final = 2**21  # of a table of groups by flags, bins or countries: 16 MiB
@@ -67,17 +74,18 @@ def grouping(table: RunTable, by: str) -> Grouping:
     if by == "overall":
         nowhere = np.zeros(len(table.places), dtype=np.int64)
         return Grouping(table.place, nowhere, pd.DataFrame(index=range(1)))
-    if by == "predicted":
-        codes, texts = table.pred_country, table.codes
+    if by in _BY_CODE:
+        codes = table.true_country if by == "country_code" else table.pred_country
+        texts = table.codes
     elif by.startswith(ATTRIBUTE):
         codes, texts = table.attribute(by.removeprefix(ATTRIBUTE))
     else:
         msg = (
-            f"cannot group by {shown(by)}; expected overall, {', '.join(LEVELS)}, predicted, or "
-            f"{ATTRIBUTE} and a name"
+            f"cannot group by {shown(by)}; expected overall, {', '.join(LEVELS)}, "
+            f"{', '.join(_BY_CODE)}, or {ATTRIBUTE} and a name"
         )
         raise ValueError(msg)
-    name = "predicted" if by == "predicted" else "value"
+    name = _BY_CODE.get(by, "value")
     return Grouping(codes, np.arange(len(texts)), pd.DataFrame({name: list(texts)}, dtype=object))
 
 
@@ -88,7 +96,8 @@ def group_accuracy(table: RunTable, mask: NDArray[np.bool_], by: str) -> pd.Data
         table: The run.
         mask: N booleans: which images to look at; those without a prediction are left out.
         by: "overall"; a level of the true place: "continent", "country", "region" or "city";
-            "predicted" country; or "attribute:" and the name of one.
+            "country_code", which is one row for a country on two continents, where "country" has
+            two; "predicted" country; or "attribute:" and the name of one.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
@@ -96,9 +105,11 @@ def group_accuracy(table: RunTable, mask: NDArray[np.bool_], by: str) -> pd.Data
         - what it is called: continent, country (ISO code), region and city, as far as the level
           goes; or predicted (ISO code, "" where nothing was predicted); or value;
         - the counters of `store.place_counters`, with the meaning that they have there;
+        - nearest_known: images whose nearest candidate is known; reachable_within_T is a ceiling
+          only if these are all of with_coordinates;
         - median_km: median distance of its images whose true place has coordinates; one without
           a distance is infinitely far. NaN if it has no such image. Then median_low_km and
-          median_high_km, its 95 % interval, rounded outward to the bins of distances;
+          median_high_km, its 95 % interval (`metrics.intervals.median_with_interval`);
         - top_mistake: the country that its wrong predictions name most often ("" for none, of
           equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the
           country that most of its wrong predictions are truly of.
@@ -134,20 +145,19 @@ def distance_counts(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
     return pd.DataFrame({"distance_km": edges, "n": counts.cumsum(), "total": total})
 
 
-def median_distance(table: RunTable, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Median distance of the images whose true place has coordinates, with its interval.
+def median_distance(table: RunTable, mask: NDArray[np.bool_]) -> Median:
+    """Take the median distance of the images whose true place has coordinates.
 
     Args:
         table: The run.
         mask: N booleans: which images to look at; those without a prediction are left out.
 
     Returns:
-        The median in km, exact, one without a distance being infinitely far; then the ends of its
-        95 % interval, as `medians.median_bounds` gives them. All NaN if there is no such image.
+        The median in km with its 95 % interval, one without a distance being infinitely far; all
+        NaN if there is no such image.
     """
     mask = table.judged(mask)
     counts, total = _distances(table, mask)
-    n = np.array([total])
     distance_km, distance_bin = table.load("distance_km", "distance_bin")
 
     def values(matters: NDArray[np.bool_]) -> Iterator[tuple[Int64, NDArray[np.float64]]]:
@@ -157,9 +167,43 @@ def median_distance(table: RunTable, mask: NDArray[np.bool_]) -> tuple[float, fl
             found = distance_km[rows][wanted[distance_bin[rows]]]
             yield np.zeros(len(found), dtype=np.int64), found
 
-    median = group_medians(counts[None, :], n, values)
-    low, high = median_bounds(counts[None, :], n, distance_bin_edges_km())
-    return float(median[0]), float(low[0]), float(high[0])
+    value, low, high = group_medians(counts[None, :], np.array([total]), values)[0].tolist()
+    return Median(value, low, high)
+
+
+def mean_geoscore(table: RunTable, mask: NDArray[np.bool_]) -> float | None:
+    """Take the mean GeoScore of the images whose true place has coordinates.
+
+    Args:
+        table: The run.
+        mask: N booleans: which images to look at; those without a prediction are left out.
+
+    Returns:
+        0 to 5000, an image without a distance scoring 0; None if there is no such image.
+    """
+    flags, distance_km = table.load("flags", "distance_km")
+    total, n = Fraction(0), 0
+    for rows in selected_rows(table.judged(mask)):
+        judged = (flags[rows] & Flag.HAS_COORDINATES) != 0
+        total += exact_sum(geoscores(distance_km[rows][judged]))
+        n += int(np.count_nonzero(judged))
+    return float(total / n) if n else None
+
+
+def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
+    """Average a share over the true countries; see `metrics.accuracy.macro_share`.
+
+    Args:
+        groups: As `group_accuracy` by country or a smaller place: two groups of one country, as on
+            two continents, are one country.
+        counted: The counter of the numerator.
+        of: That of the denominator.
+
+    Returns:
+        0 to 1; None without an image in a denominator.
+    """
+    sums = groups.groupby("country")[[counted, of]].sum()
+    return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())
 
 
 def _distances(table: RunTable, mask: NDArray[np.bool_]) -> tuple[Int64, int]:
@@ -213,10 +257,9 @@ def _accuracy(
         counters[f"within_{km}"] = found.distance[:, :within].sum(axis=1)
         counters[f"reachable_within_{km}"] = found.nearest[:, :within].sum(axis=1)
     counters |= {"geoscore_sum": found.geoscore, "distance_km_sum": found.distance_km}
-    counters["median_km"] = found.medians(counters["with_coordinates"])
-    bins, edges = found.distance[:, : len(distance_bin_edges_km())], distance_bin_edges_km()
-    bounds = median_bounds(bins, counters["with_coordinates"], edges)
-    counters["median_low_km"], counters["median_high_km"] = bounds
+    counters["nearest_known"] = found.nearest[:, : len(distance_bin_edges_km())].sum(axis=1)
+    names = ("median_km", "median_low_km", "median_high_km")
+    counters |= dict(zip(names, found.medians(counters["with_coordinates"]).T, strict=True))
     top = found.mistakes[:, 1:].argmax(axis=1) + 1
     top_n = found.mistakes[np.arange(len(top)), top]
     counters["top_mistake"] = np.array(table.codes, dtype=object)[np.where(top_n > 0, top, 0)]
@@ -275,7 +318,7 @@ class _Tables:
         self.geoscore, self.distance_km = sums
 
     def medians(self, n: Int64) -> Float64:
-        """Median distance of each group, of `n` images each."""
+        """Median distance of each group of `n` images, with the ends of its interval, G × 3."""
         counts = self.distance[:, : len(distance_bin_edges_km())]
         return group_medians(counts, n, self._distances)
 

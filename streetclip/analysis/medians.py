@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.metrics.intervals import CONFIDENCE, normal_quantile
+from streetclip.metrics.intervals import median_ranks
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -16,10 +16,11 @@ _MOST_VALUES: Final = 2**21  # held at a time, 16 MiB and their groups as much
 
 
 def group_medians(counts_GB: Int64, n: Int64, values: Values) -> Float64:
-    """Median of each group, where values that are missing count as infinite.
+    """Take the median of each group with its 95 % interval; missing values count as infinite.
 
-    The histogram says in which bin the median of a group lies; only the values of those bins are
-    looked at. Legend: G groups, B bins.
+    The same as `metrics.intervals.median_with_interval` of each group. The histogram says in which
+    bins the wanted ranks are; only the values of those bins are looked at. Legend: G groups, B
+    bins, R = 4 ranks (both middle ones, both ends of the interval).
 
     Args:
         counts_GB: How many values each group has in each bin; bins ascend.
@@ -28,36 +29,44 @@ def group_medians(counts_GB: Int64, n: Int64, values: Values) -> Float64:
             group and the value of everything in them, in any portions.
 
     Returns:
-        G medians: of an even number of values, the mean of the middle two; infinite if a missing
-        one is among those; NaN for an empty group.
+        G × 3: median, lower and upper end. Infinite where a missing value has the rank; the ends
+        0 and infinite where a group is too small for an interval; NaN for an empty group.
     """
-    found = np.where(n > 0, np.inf, np.nan)
-    known = counts_GB.sum(axis=1)
-    lower, upper = (n - 1) // 2, n // 2  # ranks from 0, equal where n is odd
-    wanted = np.flatnonzero(upper < known)  # else it stays infinite
+    rank_GR = _ranks(n)
+    found_GR = np.full(rank_GR.shape, np.inf)
+    found_GR[rank_GR < 0] = 0.0
+    is_known_GR = (rank_GR >= 0) & (rank_GR < counts_GB.sum(axis=1)[:, None])
     up_to_GB = counts_GB.cumsum(axis=1)
-    bin_of_lower = (up_to_GB <= lower[:, None]).sum(axis=1)
-    bin_of_upper = (up_to_GB <= upper[:, None]).sum(axis=1)
-    for groups in _portions(wanted, counts_GB, bin_of_lower, bin_of_upper):
-        matters = np.zeros(counts_GB.shape, dtype=np.bool_)
-        matters[groups, bin_of_lower[groups]] = True
-        matters[groups, bin_of_upper[groups]] = True
-        for group, inside in _by_group(values(matters)):
-            # Bins between the two are empty: the ranks are next to each other.
-            first = bin_of_lower[group]
-            below = up_to_GB[group, first] - counts_GB[group, first]
-            low, high = int(lower[group] - below), int(upper[group] - below)
-            ordered = np.partition(inside, (low, high))
-            found[group] = (ordered[low] + ordered[high]) / 2
-    return found
+    bin_GR = np.stack([(up_to_GB <= rank[:, None]).sum(axis=1) for rank in rank_GR.T], axis=1)
+    matters_GB = np.zeros(counts_GB.shape, dtype=np.bool_)
+    group, which = np.nonzero(is_known_GR)
+    matters_GB[group, bin_GR[group, which]] = True
+    looked_at_GB = np.where(matters_GB, counts_GB, 0)
+    for groups in _portions(np.flatnonzero(is_known_GR.any(axis=1)), looked_at_GB.sum(axis=1)):
+        chosen = np.zeros(len(n), dtype=np.bool_)
+        chosen[groups] = True
+        for each, inside in _by_group(values(matters_GB & chosen[:, None])):
+            known = is_known_GR[each]
+            bins = bin_GR[each, known]
+            # The rank among the values looked at: less what lies below in other bins.
+            skipped = (up_to_GB[each] - looked_at_GB[each].cumsum())[bins]
+            positions = rank_GR[each, known] - skipped
+            found_GR[each, known] = np.partition(inside, sorted({*positions.tolist()}))[positions]
+    found_GR[n == 0] = np.nan
+    middle = (found_GR[:, 0] + found_GR[:, 1]) / 2
+    return np.stack([middle, found_GR[:, 2], found_GR[:, 3]], axis=1)
 
 
-def _portions(
-    wanted: Int64, counts_GB: Int64, bin_of_lower: Int64, bin_of_upper: Int64
-) -> Iterator[Int64]:
+def _ranks(n: Int64) -> Int64:
+    """Ranks from 0 of the two middle values and of the ends of the interval, G × 4."""
+    sizes, number = np.unique(n, return_inverse=True)
+    ends = np.array([median_ranks(int(size)) for size in sizes], dtype=np.int64).reshape(-1, 2)
+    return np.concatenate([np.stack([(n - 1) // 2, n // 2], axis=1), ends[number]], axis=1)
+
+
+def _portions(wanted: Int64, size: Int64) -> Iterator[Int64]:
     """The groups, so many at a time that their values fit."""
-    size = counts_GB[wanted, bin_of_lower[wanted]] + counts_GB[wanted, bin_of_upper[wanted]]
-    portion = size.cumsum() // _MOST_VALUES
+    portion = size[wanted].cumsum() // _MOST_VALUES
     for each in np.unique(portion):
         yield wanted[portion == each]
 
@@ -74,37 +83,3 @@ def _by_group(found: Iterable[tuple[Int64, Float64]]) -> Iterator[tuple[int, Flo
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(group)], strict=True):
         yield int(group[start]), value[start:stop]
-
-
-def median_bounds(counts_GB: Int64, n: Int64, edges: Float64) -> tuple[Float64, Float64]:
-    """95 % interval of each group's median, from the histogram alone; missing values are infinite.
-
-    The order statistics of ranks (n ∓ 1.96 √n) / 2 enclose the median (David & Nagaraja 2003,
-    Order Statistics, section 7.1, normal approximation of the binomial); each is rounded outward
-    to an edge of its bin.
-
-    Args:
-        counts_GB: How many values each group has in each bin, G × B; bins ascend.
-        n: Size of each group, missing values included.
-        edges: B upper edges of the bins; the first begins at 0.
-
-    Returns:
-        G lower and G upper ends; 0 where the lower rank is before the first value, infinite where
-        a rank falls on a missing value or behind the last; NaN for an empty group.
-
-    Examples:
-        >>> counts, edges = np.array([[10, 80, 10]]), np.array([1.0, 2.0, 3.0])
-        >>> low, high = median_bounds(counts, np.array([100]), edges)
-        >>> low.tolist(), high.tolist()
-        ([1.0], [2.0])
-    """
-    half_width = normal_quantile(CONFIDENCE) * np.sqrt(n) / 2
-    lower = np.floor(n / 2 - half_width).astype(np.int64) - 1  # ranks from 0
-    upper = np.ceil(n / 2 + half_width).astype(np.int64)
-    up_to_GB = counts_GB.cumsum(axis=1)
-    starts, stops = np.r_[0.0, edges[:-1], np.inf], np.r_[edges, np.inf]
-    low = starts[(up_to_GB <= lower[:, None]).sum(axis=1)]
-    high = stops[(up_to_GB <= upper[:, None]).sum(axis=1)]
-    low = np.where(lower < 0, 0.0, low)
-    high = np.where(upper >= n, np.inf, high)
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)

@@ -42,16 +42,13 @@ def collect_outcomes(
         yield chunk
 
 
-def measure(
-    predictions: pd.DataFrame, *, candidate_codes: Collection[str], seed: int
-) -> dict[str, Any]:
+def measure(predictions: pd.DataFrame, *, candidate_codes: Collection[str]) -> dict[str, Any]:
     """Compute every metric of a finished run.
 
     Args:
         predictions: `OUTCOMES` of `streetclip.store.read_predictions`, a row for each image of the
             test file.
         candidate_codes: ISO codes of the countries that could be predicted.
-        seed: Of the bootstrap.
     """
     true_country = _texts(predictions["true_country"])
     predicted_country = _texts(predictions["pred_country"])
@@ -70,7 +67,6 @@ def measure(
             distance_km=predictions["distance_km"].to_numpy(np.float64),
             nearest_candidate_km=predictions["nearest_candidate_km"].to_numpy(np.float64),
             has_coordinates=(predictions["coordinate_source"] != "none").to_numpy(),
-            seed=seed,
         )
     )
     confusion = neighbour_confusion(true_country, predicted_country, candidate_codes, borders)

@@ -31,6 +31,7 @@ from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.measure import collect_outcomes, measure
 from streetclip.evaluation.prediction import Int64, PlaceClassifier, predict
 from streetclip.garbage import collection_paused
+from streetclip.metrics.summary import VERSION as METRICS_VERSION
 from streetclip.models import DualEncoder, class_features
 from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
 from streetclip.progress import Progress, Stages, no_progress, no_stages
@@ -367,14 +368,13 @@ def _finish(
     folder = outputs.strategy_folder(config.output_dir, config.strategy, strategy)
     run = store.get_run(database, run_id)
     complete = stood_already and (folder / outputs.METRICS_FILE).exists()
-    if complete:
+    # What an older program measured is measured again, by the definitions that pages use.
+    if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
     outcomes: list[pd.DataFrame] = []
     predictions = store.iterate_predictions(database, run_id)
     outputs.write_predictions(folder, collect_outcomes(predictions, outcomes))
-    measured = measure(
-        pd.concat(outcomes), candidate_codes=inputs.candidates.country_codes, seed=config.seed
-    )
+    measured = measure(pd.concat(outcomes), candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     outputs.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)

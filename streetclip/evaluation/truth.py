@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streetclip import gazetteer
 from streetclip.datasets.candidates import Candidates
 from streetclip.errors import CandidatesError
-from streetclip.geo import haversine_km
+from streetclip.evaluation.nearest import nearest_km
 
 FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
 
@@ -27,8 +27,8 @@ class Truth:
         city_N: Index of the true city among the candidates, −1 where it is none.
         latitude_deg_N, longitude_deg_N: Of the image, else of its true city; NaN where unknown.
         coordinate_source_N: "image", "city" or "none".
-        nearest_candidate_km_N: From the true place to the nearest candidate city of the true
-            country: what a perfect answer would still be off; NaN where there is none.
+        nearest_candidate_km_N: From the true place to the nearest candidate city of any country:
+            no prediction can be nearer; NaN where the true place has no coordinates.
     """
 
     country_N: NDArray[np.int64]
@@ -60,7 +60,12 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
         )
         raise CandidatesError(msg)
     latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, city_N)
-    nearest_km_N = _nearest_candidate_km(latitude_deg_N, longitude_deg_N, country_N, candidates)
+    nearest_km_N = nearest_km(
+        latitude_deg_N,
+        longitude_deg_N,
+        candidates.city_latitude_deg_M,
+        candidates.city_longitude_deg_M,
+    )
     return Truth(country_N, city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N)
 
 
@@ -93,27 +98,3 @@ def _unplaced(
     return [
         (typing.cast("tuple[str, str, str]", place), rows_N[rows]) for place, rows in places.items()
     ]
-
-
-def _nearest_candidate_km(
-    latitude_deg_N: NDArray[np.float64],
-    longitude_deg_N: NDArray[np.float64],
-    country_N: NDArray[np.int64],
-    candidates: Candidates,
-) -> NDArray[np.float64]:
-    nearest_km_N = np.full(len(country_N), np.nan)
-    placed_N = ~np.isnan(latitude_deg_N)
-    for country in np.unique(country_N[placed_N & (country_N >= 0)]):
-        rows = np.flatnonzero(placed_N & (country_N == country))
-        nearest_km = np.full(len(rows), np.inf)
-        # City by city, so that memory grows with the images alone.
-        for city in range(*candidates.city_offsets[country : country + 2]):
-            distance_km = haversine_km(
-                latitude_deg_N[rows],
-                longitude_deg_N[rows],
-                candidates.city_latitude_deg_M[city],
-                candidates.city_longitude_deg_M[city],
-            )
-            np.minimum(nearest_km, distance_km, out=nearest_km)
-        nearest_km_N[rows] = nearest_km
-    return nearest_km_N

@@ -1,5 +1,6 @@
 """Accuracy by group, and averaged over groups."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +59,38 @@ def count_by_group(correct: ArrayLike, group: ArrayLike) -> GroupCounts:
     return GroupCounts(names, successes, n)
 
 
-def macro_accuracy(correct: ArrayLike, group: ArrayLike) -> float | None:
-    """Mean over the groups that occur of each group's accuracy: every group weighs the same.
+def macro_share(successes: ArrayLike, n: ArrayLike) -> float | None:
+    """Average the shares of groups, each group weighing the same.
 
-    With the true class as group this is the macro-averaged recall, also called balanced accuracy.
+    The one definition of "macro" here: with the true country as group and the images that a filter
+    leaves, the mean over the true countries that have an image in the denominator of the country's
+    own share. Of country accuracy this is the macro-averaged recall (balanced accuracy).
+
+    Args:
+        successes: Count of each group.
+        n: Denominator of each group; a group with 0 is left out.
+
+    Returns:
+        A number from 0 to 1, the same in whatever order the groups come; None without a group.
+
+    Raises:
+        ValueError: The two differ in shape, or a count is not 0 ≤ successes ≤ n.
+
+    Examples:
+        >>> macro_share([3, 0, 0], [3, 1, 0])
+        0.5
+    """
+    counted, total = np.asarray(successes, np.float64), np.asarray(n, np.float64)
+    if counted.shape != total.shape or np.any((counted < 0) | (counted > total)):
+        msg = "expected as many successes as n, and 0 ≤ successes ≤ n in each group"
+        raise ValueError(msg)
+    judged = total > 0
+    shares = (counted[judged] / total[judged]).tolist()
+    return math.fsum(shares) / len(shares) if shares else None
+
+
+def macro_accuracy(correct: ArrayLike, group: ArrayLike) -> float | None:
+    """Average accuracy over the groups that occur; see `macro_share`.
 
     Args:
         correct: N booleans.
@@ -78,6 +107,4 @@ def macro_accuracy(correct: ArrayLike, group: ArrayLike) -> float | None:
         0.5
     """
     counts = count_by_group(correct, group)
-    if not counts.groups:
-        return None
-    return float(np.mean(counts.successes / counts.n))
+    return macro_share(counts.successes, counts.n)

@@ -7,18 +7,17 @@ Sources:
 """
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streetclip.metrics.intervals import (
-    CONFIDENCE,
-    NUM_RESAMPLES,
-    normal_quantile,
-    wilson_interval,
-)
+from streetclip.metrics.intervals import CONFIDENCE, normal_quantile, wilson_interval
 
 Float64 = NDArray[np.float64]
+
+NUM_RESAMPLES: Final = 2000
+"""Bootstrap resamples; the ends of a 95 % interval then rest on 50 draws each."""
 
 
 def newcombe_interval(

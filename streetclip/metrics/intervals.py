@@ -3,13 +3,13 @@
 Sources:
     Wilson (1927), J. Amer. Stat. Assoc. 22: the score interval of one proportion.
     Newcombe (1998), Stat. Med. 17, 2635–2650, method 10: the difference of paired proportions.
-    Efron (1979), Ann. Stat. 7: the bootstrap; Efron (1982), chapter 10: its percentile interval.
-    David & Nagaraja (2003), Order Statistics, chapter 2: how order statistics are distributed.
+    David & Nagaraja (2003), Order Statistics, section 7.1: distribution-free quantile intervals.
 """
 
 import math
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -18,9 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE: Final = 0.95
 """Coverage aimed at by every interval that is shown."""
-
-NUM_RESAMPLES: Final = 2000
-"""Bootstrap resamples; the ends of a 95 % interval then rest on 50 draws each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,67 +197,89 @@ def _corrected_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
     return numerator / math.sqrt(margins)
 
 
-def bootstrap_median_interval(
-    values: ArrayLike,
-    seed: int,
-    num_resamples: int = NUM_RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the median.
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A median with its 95 % interval.
 
-    No resample is ever drawn as such. The k-th smallest of n draws with replacement from the sorted
-    values x(1) … x(n) has the distribution of x(⌈n·U(k)⌉), U(k) being the k-th smallest of n
-    uniform numbers: U(k) ~ Beta(k, n − k + 1), and given it, U(k+1) is the smallest of n − k
-    uniform numbers above it (David & Nagaraja 2003, chapter 2). So each resample's median costs
-    one or two random numbers, whatever n is, and is distributed exactly as if all n had been drawn.
+    Attributes:
+        value: The middle value, of an even number the mean of the middle two; may be infinite;
+            NaN for no values.
+        low: Lower end of the interval; 0 where no value can be an end. NaN for no values.
+        high: Upper end; infinite where no value can be an end. NaN for no values.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=2**16)
+def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
+    """Ranks of the values that enclose the median of a population, from a sample of n.
+
+    The k-th smallest and the k-th largest of n values enclose the median with probability
+    1 − 2 P(B < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section
+    7.1). k is the largest that keeps the coverage. No random numbers and no approximation: the
+    same values have the same interval everywhere.
 
     Args:
-        values: Numbers, any shape; +inf is a value like any other.
-        seed: Seed of the draws, ≥ 0; the same seed gives the same interval.
-        num_resamples: Resamples, at least 1.
-        confidence: Coverage aimed at, between 0 and 1.
+        n: Values, ≥ 0.
+        confidence: Least coverage, between 0 and 1.
 
     Returns:
-        (low, high): order statistics of the resamples' medians (no interpolation), possibly
-        infinite where many values are; (NaN, NaN) for no values.
+        (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, as for n < 6
+        at 95 %.
 
     Raises:
-        ValueError: A value is NaN or −inf, or `num_resamples` or `confidence` is out of range.
+        ValueError: `n` is negative, or a confidence not between 0 and 1.
 
     Examples:
-        >>> bootstrap_median_interval([3.0, 1.0, 2.0], seed=1)
-        (1.0, 3.0)
+        >>> median_ranks(10), median_ranks(100), median_ranks(5)
+        ((1, 8), (39, 60), (-1, 5))
     """
-    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)
-    if num_resamples < 1 or not 0 < confidence < 1:
-        msg = "expected num_resamples ≥ 1 and a confidence between 0 and 1"
+    if n < 0:
+        msg = f"n is {n}; expected 0 or more"
         raise ValueError(msg)
-    if ordered.size == 0:
-        return math.nan, math.nan
-    if np.isnan(ordered[-1]) or np.isneginf(ordered[0]):
-        msg = "values hold NaN or −inf; leave those out or replace them by +inf"
+    z, tail = normal_quantile(confidence), (1 - confidence) / 2
+    # Summed upwards from where less than the rounding error of the sum lies below.
+    k = max(0, math.floor(n / 2 - (z + 10) * math.sqrt(n) / 2))
+    log_probability = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    probability = math.exp(log_probability - n * math.log(2))  # P(B = k)
+    below = 0.0  # P(B < k)
+    while below + probability <= tail and k <= n:
+        below += probability
+        probability *= (n - k) / (k + 1)
+        k += 1
+    return k - 1, n - k
+
+
+def median_with_interval(values: ArrayLike) -> Median:
+    """Take the median of some values and its 95 % interval by `median_ranks`.
+
+    Args:
+        values: Numbers ≥ 0, one-dimensional; +inf is a value like any other.
+
+    Raises:
+        ValueError: A value is NaN or negative.
+
+    Examples:
+        >>> median_with_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
+        Median(value=3.5, low=1.0, high=6.0)
+        >>> median_with_interval([2.0])
+        Median(value=2.0, low=0.0, high=inf)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if not np.all(array >= 0):
+        msg = "a value is NaN or negative; leave it out or replace it by +inf"
         raise ValueError(msg)
-    medians = _resampled_medians(ordered, np.random.default_rng(seed), num_resamples)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
-    return float(low), float(high)
-
-
-def _resampled_medians(
-    ordered: NDArray[np.float64], generator: np.random.Generator, num_resamples: int
-) -> NDArray[np.float64]:
-    """Medians of resamples of sorted values; shape (num_resamples,)."""
-    n = ordered.size
-    rank = (n + 1) // 2
-    uniform = generator.beta(rank, n - rank + 1, size=num_resamples)
-    lower = ordered[_drawn_index(uniform, n)]
-    if n % 2:
-        return lower
-    gap = generator.beta(1, n - rank, size=num_resamples)
-    upper = ordered[_drawn_index(uniform + (1 - uniform) * gap, n)]
-    return np.where(lower == upper, lower, (lower + upper) / 2)
-
-
-def _drawn_index(uniform: NDArray[np.float64], n: int) -> NDArray[np.int64]:
-    """Index, 0 to n − 1, of the value that a uniform number draws from n."""
-    return np.clip(np.ceil(uniform * n).astype(np.int64) - 1, 0, n - 1)
+    n = array.size
+    if n == 0:
+        return Median(math.nan, math.nan, math.nan)
+    first, last = median_ranks(n)
+    middle = (n - 1) // 2, n // 2
+    ordered = np.partition(array, sorted({max(first, 0), *middle, min(last, n - 1)}))
+    return Median(
+        value=float((ordered[middle[0]] + ordered[middle[1]]) / 2),
+        low=float(ordered[first]) if first >= 0 else 0.0,
+        high=float(ordered[last]) if last < n else math.inf,
+    )

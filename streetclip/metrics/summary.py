@@ -3,28 +3,39 @@
 What counts:
 
 - Every image counts in every accuracy. One that could not be read, or whose true place is not among
-  the candidates, is wrong. Beside each accuracy stands its ceiling: the share that a perfect model
-  could reach with these candidates if every image could be read.
+  the candidates, is wrong. Each accuracy has a ceiling: the share that a perfect model could reach
+  with these candidates if every image could be read. The macro average has its own ceiling.
 - Distances are judged on the images whose true place has coordinates (`distance.n`): where the
-  truth is unknown, no answer could be right or wrong. How many these leave out stands beside
-  (`num_without_coordinates`) and depends on the data alone, never on the prediction. Among the
-  judged, an image without a distance is within no threshold, has GeoScore 0 and counts as
-  infinitely far in the median; the mean is over those that have a distance, with its own n.
+  truth is unknown, no answer could be right or wrong. `num_without_coordinates` counts the others;
+  it depends on the data alone, never on the prediction. A judged image without a distance is
+  within no threshold, has GeoScore 0 and counts as infinitely far in the median; the mean is over
+  those that have a distance, with its own n. The ceiling of a share within a distance is the share
+  of images with a candidate of any country that near.
 - Calibration is judged on the images for which a country was predicted.
+
+The dashboard computes the same figures of any choice of images with the same functions of
+`streetclip.metrics`: `Proportion`, `macro_share`, `median_with_interval` or its ranks,
+`geoscores` and `exact_sum`.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.accuracy import count_by_group, macro_accuracy
 from streetclip.metrics.arrays import boolean_array, text_array
 from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
-from streetclip.metrics.intervals import NUM_RESAMPLES, Proportion, bootstrap_median_interval
+from streetclip.metrics.intervals import Proportion, median_with_interval
+from streetclip.metrics.scores import geoscores
+from streetclip.metrics.sums import exact_mean
+
+VERSION: Final = 2
+"""Of the definitions. 1: ceilings of distances looked at the true country alone, medians had a
+bootstrap interval, and macro averages no ceiling."""
 
 _BOOLEANS = (
     "country_correct",
@@ -53,10 +64,9 @@ class SummaryInput:
         predicted_country: ISO codes; "" where nothing was predicted.
         country_probability: Of the predicted country, 0 to 1; NaN where nothing was predicted.
         distance_km: From the predicted place to the true one, ≥ 0; NaN where there is none.
-        nearest_candidate_km: From the true place to the nearest candidate city of the true country,
-            ≥ 0; NaN where there is none.
+        nearest_candidate_km: From the true place to the nearest candidate city of any country,
+            ≥ 0; NaN where it is unknown.
         has_coordinates: The true place has coordinates (the image's own, or its city's).
-        seed: Of the bootstrap.
 
     Raises:
         ValueError: Lengths differ, a dtype is wrong, a number is infinite or negative, or the
@@ -75,7 +85,6 @@ class SummaryInput:
     distance_km: NDArray[np.float64]
     nearest_candidate_km: NDArray[np.float64]
     has_coordinates: NDArray[np.bool_]
-    seed: int
 
     def __post_init__(self) -> None:
         """Bring every array to its one dtype and refuse contradictions."""
@@ -144,25 +153,28 @@ def summarise(data: SummaryInput) -> dict[str, Any]:
         (no image to judge) or is infinite. Shares, intervals (Wilson 95 %), ceilings and macro
         averages are 0 to 1, distances in km::
 
+            version                              `VERSION` of these definitions
             num_images, num_unreadable, num_without_coordinates
             country_accuracy, city_accuracy      over all images
             hierarchical_accuracy                city right, over the images whose country is right
-                {value, low, high, successes, n, ceiling, macro}
+                {value, low, high, successes, n, ceiling, macro, macro_ceiling}
                 ceiling: share of those n whose true country (city for the last two) is a candidate
                 macro: mean over the true countries among those n of the country's own value
+                macro_ceiling: the same mean of the country's own ceiling
             distance
                 n                                images whose true place has coordinates
-                median_km {value, low, high}     bootstrap 95 %; a missing distance is infinite, so
-                    that a high of None beside a value means no upper bound
+                median_km {value, low, high}     95 % interval by order statistics; a missing
+                    distance is infinite, so that a high of None beside n > 0 means no upper bound
                 mean_km, mean_km_n               over the images that have a distance
                 geoscore                         mean over n, 0 to 5000
                 share_within_km [{name, threshold_km, value, low, high, successes, n, ceiling}]
-                    ceiling: share of n with a candidate city of the true country within reach; a
-                    city of another country may be nearer, so a value can pass it
+                    ceiling: share of n with a candidate city of any country that near; None if
+                    the nearest candidate of one of them is unknown
             calibration {ece, n, bins [{low, high, n, confidence, accuracy}]}
             by_continent [{continent, value, low, high, successes, n}]  country accuracy, by name
     """
     return {
+        "version": VERSION,
         "num_images": data.num_images,
         "num_unreadable": int(np.count_nonzero(~data.readable)),
         "num_without_coordinates": int(np.count_nonzero(~data.has_coordinates)),
@@ -195,6 +207,7 @@ def _accuracy(
         **Proportion.of(correct).to_dict(),
         "ceiling": Proportion.of(reachable).value,
         "macro": macro_accuracy(correct, country),
+        "macro_ceiling": macro_accuracy(reachable, country),
     }
 
 
@@ -203,30 +216,30 @@ def _distance(data: SummaryInput) -> dict[str, Any]:
     distance_km = data.distance_km[data.has_coordinates]
     nearest_km = data.nearest_candidate_km[data.has_coordinates]
     measured = distance_km[~np.isnan(distance_km)]
+    is_known = not np.isnan(nearest_km).any()
     return {
         "n": distance_km.size,
-        "median_km": _median(distance_km, data.seed),
-        "mean_km": _mean(measured),
+        "median_km": _median(distance_km),
+        "mean_km": exact_mean(measured),
         "mean_km_n": measured.size,
-        "geoscore": _mean(geoscore(distance_km)),
+        "geoscore": exact_mean(geoscores(distance_km)),
         "share_within_km": [
             {
                 "name": name,
                 "threshold_km": threshold_km,
                 **Proportion.of(distance_km <= threshold_km).to_dict(),
-                "ceiling": Proportion.of(nearest_km <= threshold_km).value,
+                "ceiling": Proportion.of(nearest_km <= threshold_km).value if is_known else None,
             }
             for name, threshold_km in THRESHOLDS_KM.items()
         ],
     }
 
 
-def _median(distance_km: NDArray[np.float64], seed: int) -> dict[str, float | None]:
-    """Median with its bootstrap interval; NaN counts as infinitely far, infinite becomes None."""
-    far = np.where(np.isnan(distance_km), np.inf, distance_km)
-    value = float(np.median(far)) if far.size else math.nan
-    low, high = bootstrap_median_interval(far, seed, NUM_RESAMPLES)
-    return {"value": _finite(value), "low": _finite(low), "high": _finite(high)}
+def _median(distance_km: NDArray[np.float64]) -> dict[str, float | None]:
+    """Median with its interval; NaN counts as infinitely far, infinite becomes None."""
+    median = median_with_interval(np.where(np.isnan(distance_km), np.inf, distance_km))
+    ends = {"value": median.value, "low": median.low, "high": median.high}
+    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
 
 
 def _calibration(data: SummaryInput) -> dict[str, Any]:
@@ -247,13 +260,3 @@ def _by_continent(data: SummaryInput) -> list[dict[str, Any]]:
         {"continent": continent, **proportion.to_dict()}
         for continent, proportion in counts.proportions().items()
     ]
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    """Mean, or None for no values."""
-    return float(np.mean(values)) if values.size else None
-
-
-def _finite(value: float) -> float | None:
-    """None for NaN and infinity, which JSON does not have."""
-    return value if math.isfinite(value) else None

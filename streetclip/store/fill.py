@@ -1,4 +1,4 @@
-"""Fills the columns of datasets and runs from their rows, for the migration that brought them."""
+"""What migrations change in rows and columns that are there already."""
 
 import json
 import logging
@@ -6,14 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from streetclip.geo import THRESHOLDS_KM
 from streetclip.store.column_writer import (
     add_dataset_columns,
     add_run_columns,
     attribute_column,
     sort_run_columns,
 )
+from streetclip.store.distance_bins import NO_BIN
+from streetclip.store.parts import num_parts, replace_column
 
 _CHUNK_ROWS = 2**16
 _log = logging.getLogger(__name__)
@@ -36,6 +40,24 @@ def fill_columns(connection: sqlite3.Connection) -> None:
         _fill_run(connection, run_id)
         if state == "done":
             sort_run_columns(connection, run_id)
+
+
+def forget_nearest_candidates(connection: sqlite3.Connection) -> None:
+    """Blank what runs say of nearest candidates, so that no ceiling is made of it.
+
+    Args:
+        connection: Of the store, in a transaction.
+    """
+    connection.execute(
+        "UPDATE predictions SET nearest_candidate_km = NULL WHERE nearest_candidate_km IS NOT NULL"
+    )
+    zeros = ", ".join(f"reachable_within_{km} = 0" for km in THRESHOLDS_KM.values())
+    connection.execute(f"UPDATE place_aggregates SET {zeros}")  # noqa: S608 -- our own names
+    for (run_id,) in connection.execute("SELECT id FROM runs ORDER BY id").fetchall():
+        _log.info("run %d: its nearest candidates are unknown until it is evaluated again", run_id)
+        owner = ("run", run_id)
+        num_rows = num_parts(connection, owner, "nearest_bin")[1]
+        replace_column(connection, owner, "nearest_bin", np.full(num_rows, NO_BIN, np.uint8))
 
 
 def _fill_dataset(connection: sqlite3.Connection, dataset_id: int, names: list[str]) -> None:

@@ -38,7 +38,8 @@ def run_totals(store: Store, run_id: int) -> dict[str, Any]:
 
     Counts by name (`place_counters`): n counts every prediction, unreadable ones too;
     within_T the distances of at most T km; reachable_within_T the images with a candidate of
-    their country that near; geoscore_sum and distance_km_sum are sums over num_distances images.
+    any country that near (0 in runs of an older schema, whose nearest candidates are unknown);
+    geoscore_sum and distance_km_sum are sums over num_distances images.
     """
     frame = place_accuracy(store, run_id, "overall")
     if frame.empty:

@@ -32,7 +32,7 @@ class RunSpec:
         candidates_sha256: Its hash.
         prompts: `PromptSet.to_dict()`.
         strategy: hierarchical, flat or marginal.
-        seed: Seed of the bootstrap intervals.
+        seed: As given; an evaluation draws nothing at random.
         config: `EvaluateConfig.to_dict()`.
         versions: Versions of the packages.
         commit: Commit of the code, if known.

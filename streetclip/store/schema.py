@@ -7,7 +7,7 @@ are short and found by a compound key are WITHOUT ROWID: the key is the row's pl
 from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
-from streetclip.store.fill import fill_columns
+from streetclip.store.fill import fill_columns, forget_nearest_candidates
 from streetclip.store.job_tables import JOB_TABLES
 
 # In the file's header, so that another program's database is never taken for a store.
@@ -311,6 +311,17 @@ def m003_jobs(db: Database) -> None:
     """Create jobs; runs and trainings that are called running become interrupted."""
     for statement in JOB_TABLES:
         db.execute(statement)
+
+
+@MIGRATIONS()
+def m004_nearest_candidate_of_any_country(db: Database) -> None:
+    """Blank nearest candidates that were sought in the true country alone.
+
+    A prediction may be nearer than those, so that a share within a distance could pass a ceiling
+    made of them. The candidates are not in the store: the nearest of any country stays unknown
+    until the images are evaluated again.
+    """
+    forget_nearest_candidates(db.conn)
 
 
 def migrate(db: Database) -> None:

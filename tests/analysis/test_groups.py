@@ -2,7 +2,6 @@
 
 import importlib
 import math
-import statistics
 from collections import Counter
 
 import numpy as np
@@ -10,8 +9,16 @@ import pandas as pd
 import pytest
 
 from streetclip import store as stored
-from streetclip.analysis import DatasetTable, RunTable, distance_counts, group_accuracy
+from streetclip.analysis import (
+    DatasetTable,
+    RunTable,
+    distance_counts,
+    group_accuracy,
+    macro_of_countries,
+    mean_geoscore,
+)
 from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.metrics.intervals import median_with_interval
 
 groups_module = importlib.import_module("streetclip.analysis.groups")
 
@@ -19,6 +26,7 @@ KEYS = {
     "overall": [],
     "continent": ["continent"],
     "country": ["continent", "true_country"],
+    "country_code": ["true_country"],
     "region": ["continent", "true_country", "region"],
     "city": ["continent", "true_country", "region", "city"],
     "predicted": ["pred_country"],
@@ -42,6 +50,10 @@ def plain_counters(rows, by):
     named = Counter(row["true_country" if by == "predicted" else "pred_country"] for row in wrong)
     del named[None]
     top_n = max(named.values(), default=0)
+    median = median_with_interval(
+        [math.inf if row["distance_km"] is None else row["distance_km"] for row in judged]
+    )
+    near = [row["nearest_candidate_km"] for row in rows]
     counters = {
         "n": len(rows),
         "unreadable": sum(row["status"] == "unreadable" for row in rows),
@@ -49,11 +61,10 @@ def plain_counters(rows, by):
         "num_distances": len(known),
         "geoscore_sum": math.fsum(geoscore(known).tolist()),
         "distance_km_sum": math.fsum(known),
-        "median_km": statistics.median(
-            [math.inf if row["distance_km"] is None else row["distance_km"] for row in judged]
-        )
-        if judged
-        else math.nan,
+        "nearest_known": sum(km is not None for km in near),
+        "median_km": median.value,
+        "median_low_km": median.low,
+        "median_high_km": median.high,
         "top_mistake": min((code for code, n in named.items() if n == top_n), default=""),
         "top_mistake_n": top_n,
         "country_correct_city_reachable": sum(
@@ -64,7 +75,6 @@ def plain_counters(rows, by):
         counters[name] = sum(row[name] for row in rows)
     for km in THRESHOLDS_KM.values():
         counters[f"within_{km}"] = sum(x <= km for x in known)
-        near = [row["nearest_candidate_km"] for row in rows]
         counters[f"reachable_within_{km}"] = sum(x is not None and x <= km for x in near)
     return counters
 
@@ -76,11 +86,11 @@ def check(world, mask, by):
     keys += [name for name in ("predicted", "value") if name in found]
     assert len(keys) == len(KEYS[by])
     assert list(found[keys].itertuples(index=False, name=None)) == list(expected)
-    for name in set(found.columns) - {*keys, "median_low_km", "median_high_km"}:
+    for name in set(found.columns) - set(keys):
         values = [each[name] for each in expected.values()]
         if name.endswith("_sum"):
             np.testing.assert_allclose(found[name], values, rtol=1e-11, err_msg=name)
-        elif name == "median_km":
+        elif name.startswith("median"):
             np.testing.assert_array_equal(found[name], values)
         else:
             assert found[name].tolist() == values, name
@@ -98,10 +108,29 @@ def test_many_groups_are_counted_part_by_part(world, chosen, by, monkeypatch):
     check(world, chosen, by)
 
 
-def test_an_interval_holds_its_median(world, chosen):
-    found = group_accuracy(world.table, chosen, "country").dropna(subset="median_km")
-    assert (found["median_low_km"] <= found["median_km"]).all()
-    assert (found["median_km"] <= found["median_high_km"]).all()
+@pytest.mark.parametrize("by", ["country", "country_code", "city"])
+def test_macro_is_over_true_countries_whatever_the_groups(world, chosen, by):
+    found = group_accuracy(world.table, chosen, by)
+    rows = world.chosen(chosen)
+    for counted, of in (("country_correct", "n"), ("city_correct", "country_correct")):
+        shares = {}
+        for row in rows:
+            if of == "n" or row[of]:
+                shares.setdefault(row["true_country"], []).append(row[counted])
+        means = [sum(each) / len(each) for each in shares.values()]
+        expected = math.fsum(means) / len(means) if means else None
+        assert macro_of_countries(found, counted, of) == expected
+
+
+def test_a_mean_score_is_over_all_images_with_coordinates(world, chosen):
+    judged = [row for row in world.chosen(chosen) if row["coordinate_source"] != "none"]
+    known = [row["distance_km"] for row in judged if row["distance_km"] is not None]
+    found = mean_geoscore(world.table, chosen)
+    if judged:
+        expected = math.fsum(geoscore(known).tolist()) / len(judged)
+        assert found == pytest.approx(expected, rel=1e-14)
+    else:
+        assert found is None
 
 
 @pytest.mark.parametrize("level", stored.LEVELS)

@@ -1,11 +1,10 @@
-import statistics
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.analysis import medians
+from streetclip.metrics.intervals import median_with_interval
 from streetclip.store import distance_bin_edges_km, distance_bins
 
 VALUE = st.one_of(st.floats(0, 20_040), st.sampled_from([0.0, 0.1, 25.0, 25.0]), st.none())
@@ -30,20 +29,19 @@ def find(groups):
 
 
 def plain(group):
-    if not group:
-        return np.nan
-    return statistics.median(np.inf if x is None else x for x in group)
+    found = median_with_interval([np.inf if x is None else x for x in group])
+    return [found.value, found.low, found.high]
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
-def test_medians_are_those_of_plain_python(groups):
+@given(st.lists(st.lists(VALUE, max_size=40), min_size=1, max_size=6))
+def test_medians_and_their_ends_are_those_of_all_the_values(groups):
     np.testing.assert_array_equal(find(groups), [plain(each) for each in groups])
 
 
 @pytest.mark.parametrize("most", [1, 5])
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(VALUE, max_size=9), min_size=1, max_size=6))
+@given(st.lists(st.lists(VALUE, max_size=20), min_size=1, max_size=6))
 def test_medians_stay_the_same_when_few_values_fit(most, groups):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(medians, "_MOST_VALUES", most)
@@ -51,4 +49,11 @@ def test_medians_stay_the_same_when_few_values_fit(most, groups):
 
 
 def test_half_missing_makes_an_even_median_infinite():
-    assert find([[1.0, None], [1.0, 2.0, None], [None], []])[:3].tolist() == [np.inf, 2.0, np.inf]
+    found = find([[1.0, None], [1.0, 2.0, None], [None], []])
+    assert found[:3, 0].tolist() == [np.inf, 2.0, np.inf]
+    assert np.isnan(found[3]).all()
+
+
+def test_too_few_values_have_no_interval():
+    assert find([[3.0] * 5])[0].tolist() == [3.0, 0.0, np.inf]
+    assert find([[3.0] * 6])[0].tolist() == [3.0, 3.0, 3.0]

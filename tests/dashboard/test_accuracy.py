@@ -88,7 +88,10 @@ def test_micro_and_macro_stand_side_by_side(open_page, world):
     macro = sum(k / n for n, k in groups) / len(groups)
     assert f"Country accuracy, micro {100 * right / NUM_IMAGES:.1f} %" in text
     assert f"n = {NUM_IMAGES}" in text
-    assert f"Country accuracy, macro {100 * macro:.1f} % mean of {len(groups)} countries" in text
+    under = f"mean of {len(groups)} true countries · ceiling 100.0 %"
+    assert f"Country accuracy, macro {100 * macro:.1f} % {under}" in text
+    # It is the mean over countries whatever the page groups by.
+    assert f"Country accuracy, macro {100 * macro:.1f} % {under}" in text_of(open_page(by="city"))
 
 
 def test_groups_of_few_images_are_marked_and_stay(open_page, world):
@@ -205,7 +208,10 @@ def test_the_url_chooses_the_figure(open_page, world):
     assert table.loc["France", "value"] == pytest.approx(100 * k / n)
     page = open_page(metric="median")
     assert not page.exception
-    assert "Median distance, micro" in text_of(page)
+    text = text_of(page)
+    assert "Median distance" in text
+    assert "macro" not in text
+    assert "ceiling" not in page.dataframe[0].value
     table = page.dataframe[0].value
     assert table["high"].dropna().is_monotonic_increasing
     assert (table["low"] <= table["value"]).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.grouped import METRICS, RANKS, by_country, judged, macro, ranked
+from dashboard.grouped import METRICS, RANKS, judged, macro, ranked
 
 Z = 1.959963984540054
 
@@ -104,31 +104,29 @@ def test_a_median_is_better_the_smaller_and_infinite_ones_are_worst():
     assert shown.set_index("country").loc["FR", "n"] == 98  # with coordinates
 
 
-def test_macro_is_the_mean_of_shares_and_the_median_of_medians():
-    assert macro(judged(groups(ROWS), "country"), "country") == pytest.approx(
-        (0.8 + 1 + 0.75 + 0 + 0.75) / 5
-    )
-    assert macro(judged(groups(ROWS), "given"), "given") == pytest.approx(
-        (0.5 + 1 + 0.1 + 250 / 300) / 4
-    )
-    assert macro(judged(groups(ROWS), "median"), "median") == 90.0
-    assert macro(judged(groups(ROWS[:0]), "country"), "country") is None
+def test_macro_is_over_the_true_countries_with_its_own_ceiling():
+    found = macro(groups(ROWS), "country")
+    assert found.value == pytest.approx((0.8 + 1 + 0.75 + 0 + 0.75) / 5)
+    assert (found.ceiling, found.num_countries) == (1.0, 5)
+    given = macro(groups(ROWS), "given")
+    assert given.value == pytest.approx((0.5 + 1 + 0.1 + 250 / 300) / 4)
+    assert given.num_countries == 4
+    city = macro(groups(ROWS), "city")
+    assert city.ceiling == pytest.approx((99 / 100 + 2 / 3 + 399 / 400 + 1 / 2 + 399 / 400) / 5)
+    nothing = macro(groups(ROWS[:0]), "country")
+    assert (nothing.value, nothing.ceiling, nothing.num_countries) == (None, None, 0)
+
+
+def test_macro_counts_a_country_on_two_continents_once():
+    two = groups([("RU", 30, 15, 3, 50.0), ("RU", 10, 9, 2, 8.0), ("FR", 4, 1, 1, 9.0)])
+    found = macro(two, "country")
+    assert (found.value, found.num_countries) == ((24 / 40 + 1 / 4) / 2, 2)
+
+
+def test_a_median_has_neither_macro_average_nor_ceiling():
+    assert macro(groups(ROWS), "median") is None
+    assert judged(groups(ROWS), "median")["ceiling"].isna().all()
 
 
 def test_the_share_of_the_most_frequent_mistake_is_of_all_images():
     assert judged(groups(ROWS), "city").set_index("country").loc["FR", "top_share"] == 0.01
-
-
-def test_a_country_on_two_continents_is_one_on_the_map():
-    two = groups([("RU", 30, 15, 3, 50.0), ("RU", 10, 9, 2, 8.0), ("FR", 4, 1, 1, 9.0)])
-    two.loc[1, "continent"] = "Asia"
-    shown = by_country(two, "country").set_index("country")
-    assert (shown.loc["RU", "n"], shown.loc["RU", "value"]) == (40, 0.6)
-    assert (shown.loc["RU", "low"], shown.loc["RU", "high"]) == pytest.approx(wilson(24, 40))
-    assert shown.loc["RU", "median_km"] == 50.0
-    assert (shown.loc["FR", "n"], shown.loc["FR", "value"]) == (4, 0.25)
-
-
-def test_the_map_of_predicted_countries_is_by_what_was_predicted():
-    shown = by_country(groups(ROWS, key="predicted"), "country").set_index("country")
-    assert shown.loc["NZ", "value"] == 0.75

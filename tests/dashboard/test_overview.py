@@ -133,8 +133,8 @@ def test_a_partial_run_shows_the_figures_so_far_and_says_so(open_page, written):
     assert "81.2 % 71.3–88.3 n = 80 · ceiling 100.0 % · macro 87.5 %" in text
     assert "50.0 % 39.3–60.7 n = 80" in text
     assert "61.5 % 49.4–72.4 n = 65" in text
-    # 40 of 80 at 5 km; the bin that ends there is at most 6 % wide.
-    assert "Median distance ≈ 5.0 km n = 80" in text
+    # 40 of 80 at 5 km, the next ones at 300 km.
+    assert "Median distance 152 km 5.0–300 n = 80" in text
 
 
 def test_totals_of_all_images_give_the_figures_of_the_metrics(open_page, written):

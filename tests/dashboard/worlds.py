@@ -189,7 +189,7 @@ class World:
                 write_predictions(store, {run_id: frame.iloc[start:stop]})
             if state == "done":
                 judged = read_predictions(store, run_id)
-                finish_run(store, run_id, measure(judged, candidate_codes=CODES, seed=7))
+                finish_run(store, run_id, measure(judged, candidate_codes=CODES))
             else:
                 set_run_state(store, run_id, state, error)
         return run_id

@@ -164,6 +164,20 @@ def test_resuming_a_finished_run_does_nothing(config):
     assert (again.run_id, again.metrics) == (first.run_id, first.metrics)
 
 
+def test_what_an_older_program_measured_is_measured_again(config):
+    (first,) = run_of(config)
+    older = {name: value for name, value in first.metrics.items() if name != "version"}
+    older["distance"] = {"median_km": "by another method"}
+    with store.open_store(config.db) as database:
+        store.finish_run(database, first.run_id, older)
+    (again,) = run_of(dataclasses.replace(config, resume=True))
+    assert (again.run_id, again.metrics) == (first.run_id, first.metrics)
+    written = json.loads((config.output_dir / "metrics.json").read_text(encoding="utf-8"))
+    assert written["distance"] == first.metrics["distance"]
+    with store.open_store(config.db, read_only=True) as database:
+        assert store.get_run(database, first.run_id)["metrics"] == first.metrics
+
+
 def test_a_fault_marks_the_run_as_failed(config):
     def break_down(done, total, **numbers):
         if done:

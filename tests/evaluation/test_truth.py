@@ -72,23 +72,27 @@ def test_the_region_tells_homonyms_apart(candidates):
     assert truth.longitude_deg_N[1] == pytest.approx(-122.7, abs=0.2)
 
 
-def test_nearest_candidate_is_one_of_the_true_country(candidates):
+def test_nearest_candidate_may_be_of_another_country(candidates):
+    # As a prediction may be: Strasbourg is nearer to Paris than to Lyon, Miami to San José.
     truth = find_truth(
         manifest_frame(
             ("FR", "Lyon", 46.0, 4.8),
-            ("FR", "Paris", 48.85, 2.35),
-            ("CR", "Liberia", 10.63, -85.44),
-            ("US", "Miami", 25.77, -80.19),
+            ("FR", "Cayenne", 4.92, -52.31),  # in France, nearer to Costa Rica
+            ("US", "Miami", 25.77, -80.19),  # its country is no candidate
+            ("FR", "", 48.85, 2.35),  # its city is unknown
+            ("FR", "Nowhere-sur-Mer", np.nan, np.nan),
         ),
         candidates,
     )
+    san_jose = (9.93, -84.08)
     expected = [
         float(haversine_km(46.0, 4.8, 45.75, 4.85)),
+        float(haversine_km(4.92, -52.31, *san_jose)),
+        float(haversine_km(25.77, -80.19, *san_jose)),
         0.0,
-        float(haversine_km(10.63, -85.44, 9.93, -84.08)),
     ]
-    assert truth.nearest_candidate_km_N[:3] == pytest.approx(expected)
-    assert np.isnan(truth.nearest_candidate_km_N[3])
+    assert truth.nearest_candidate_km_N[:4].tolist() == expected
+    assert np.isnan(truth.nearest_candidate_km_N[4])
 
 
 def test_the_manifest_is_left_as_it_was(candidates):

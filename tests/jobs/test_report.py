@@ -1,7 +1,7 @@
 from jobs.report import aligned, metrics_table
 
 PROPORTION = {"value": 0.5, "low": 0.3456, "high": 0.6544, "successes": 500, "n": 1000}
-ACCURACY = PROPORTION | {"ceiling": 0.98, "macro": None}
+ACCURACY = PROPORTION | {"ceiling": 0.98, "macro": 0.61, "macro_ceiling": 0.72}
 
 
 def metrics(**changes):
@@ -14,8 +14,9 @@ def metrics(**changes):
         "num_without_coordinates": 0,
         "country_accuracy": ACCURACY,
         "city_accuracy": ACCURACY,
-        "hierarchical_accuracy": nothing | {"ceiling": None, "macro": None},
+        "hierarchical_accuracy": nothing | {"ceiling": None, "macro": None, "macro_ceiling": None},
         "distance": {
+            "n": 1000,
             "median_km": {"value": 9.44, "low": 8.0, "high": None},
             "mean_km": 1234.5,
             "mean_km_n": 990,
@@ -34,19 +35,20 @@ def metrics(**changes):
     } | changes
 
 
-def test_a_row_holds_share_interval_n_ceiling_and_macro():
+def test_a_row_holds_share_interval_n_ceiling_macro_and_its_ceiling():
     line = next(row for row in metrics_table(metrics()).splitlines() if row.startswith("country"))
-    assert line.split() == ["country", "accuracy", "50.0", "34.6–65.4", "1,000", "98.0", "–"]
+    figures = ["50.0", "34.6–65.4", "1,000", "98.0", "61.0", "72.0"]
+    assert line.split() == ["country", "accuracy", *figures]
 
 
 def test_what_does_not_exist_is_a_dash():
     line = next(r for r in metrics_table(metrics()).splitlines() if r.startswith("city given"))
-    assert line.split() == ["city", "given", "country", "–", "–", "0", "–", "–"]
+    assert line.split() == ["city", "given", "country", "–", "–", "0", "–", "–", "–"]
 
 
 def test_distances_are_rounded_above_ten_km():
     table = metrics_table(metrics())
-    assert "median 9.4 km (8.0 to –) · mean 1,234 km of 990 · GeoScore 4,196" in table
+    assert "median 9.4 km (95 %: 8.0 to ∞) · mean 1,234 km of 990 · GeoScore 4,196" in table
     assert "within 2,500 km" in table
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import recall_score
 
-from streetclip.metrics.accuracy import count_by_group, macro_accuracy
+from streetclip.metrics.accuracy import count_by_group, macro_accuracy, macro_share
 
 
 def random_answers(count, seed=0):
@@ -81,3 +81,20 @@ def test_a_group_that_is_not_text_is_refused(stranger):
 def test_numbers_are_no_groups():
     with pytest.raises(ValueError, match="array of text"):
         macro_accuracy([True, False], np.array([1, 2]))
+
+
+def test_macro_share_leaves_out_groups_without_a_denominator():
+    assert macro_share([1, 0, 0], [2, 0, 1]) == 0.25
+    assert macro_share([0], [0]) is None
+
+
+def test_macro_share_is_the_same_in_any_order():
+    successes, n = np.array([1, 2, 5, 1, 8]), np.array([3, 7, 11, 13, 9])
+    orders = [np.random.default_rng(seed).permutation(5) for seed in range(20)]
+    assert len({macro_share(successes[order], n[order]) for order in orders}) == 1
+
+
+@pytest.mark.parametrize(("successes", "n"), [([2], [1]), ([-1], [1]), ([1], [1, 2])])
+def test_counts_that_cannot_be_are_refused(successes, n):
+    with pytest.raises(ValueError, match="0 ≤ successes ≤ n"):
+        macro_share(successes, n)

@@ -1,21 +1,20 @@
 """Intervals against published tables, scipy and full enumeration."""
 
-import itertools
 import json
 import math
-import tracemalloc
-from collections import Counter
+import statistics
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, chisquare
+from scipy.stats import binom, binomtest
 
-from streetclip.metrics import intervals
 from streetclip.metrics.intervals import (
     Proportion,
-    bootstrap_median_interval,
+    median_ranks,
+    median_with_interval,
     newcombe_paired_interval,
     wilson_interval,
 )
@@ -236,89 +235,71 @@ def test_a_negative_count_is_refused():
 # Median
 
 
-def all_resampled_medians(values):
-    """Every resample there is, each exactly once."""
-    return [float(np.median(draw)) for draw in itertools.product(values, repeat=len(values))]
+def plain_ranks(n, confidence):
+    """By sums of binomial coefficients, in whole numbers."""
+    k = total = 0
+    while k <= n and total + math.comb(n, k) <= (1 - confidence) / 2 * 2**n:
+        total += math.comb(n, k)
+        k += 1
+    return k - 1, n - k
 
 
-@pytest.mark.parametrize("values", [[1, 2], [1, 5, 7], [1, 2, 4, 8], [1, 2, 4, 4, 16]])
-def test_resampled_medians_are_distributed_as_full_enumeration_says(values):
-    exact = Counter(all_resampled_medians(values))
-    total = sum(exact.values())
-    drawn = intervals._resampled_medians(
-        np.array(values, dtype=float), np.random.default_rng(5), 40_000
-    )
-    observed = Counter(drawn.tolist())
-    assert set(observed) <= set(exact)
-    expected = {median: 40_000 * count / total for median, count in exact.items()}
-    medians = sorted(expected)
-    result = chisquare([observed[m] for m in medians], [expected[m] for m in medians])
-    assert result.pvalue > 0.001
+@pytest.mark.parametrize("confidence", [Fraction(95, 100), Fraction(6, 10)])
+def test_ranks_are_those_of_exact_binomial_sums(confidence):
+    for n in [*range(130), 500, 1023]:
+        assert median_ranks(n, float(confidence)) == plain_ranks(n, confidence), n
 
 
-@pytest.mark.parametrize("values", [[3, 1, 2], [8, 1, 4, 2], [16, 1, 2, 4, 9]])
-@pytest.mark.parametrize("confidence", [0.95, 0.6])
-def test_interval_equals_the_percentiles_of_full_enumeration(values, confidence):
-    medians = sorted(all_resampled_medians(values))
-    tail = (1 - confidence) / 2
-    found = bootstrap_median_interval(values, 7, 20_000, confidence)
-    assert found[0] == medians[math.ceil(tail * len(medians)) - 1]
-    assert found[1] == medians[math.ceil((1 - tail) * len(medians)) - 1]
+@pytest.mark.parametrize("n", [1500, 99_999, 10**6, 10**7])
+def test_ranks_of_many_values_have_the_coverage_and_no_more(n):
+    low, high = median_ranks(n)
+    assert low + high == n - 1
+    assert binom.cdf(low, n, 0.5) <= 0.025 < binom.cdf(low + 1, n, 0.5)
 
 
-def test_interval_of_a_large_sample_is_that_of_theory():
-    values = np.random.default_rng(2).normal(100, 10, 200_001)
-    low, high = bootstrap_median_interval(values, 3, 20_000)
-    half_width = 1.959964 * math.sqrt(math.pi / 2) * 10 / math.sqrt(len(values))
-    assert low == pytest.approx(np.median(values) - half_width, abs=half_width / 10)
-    assert high == pytest.approx(np.median(values) + half_width, abs=half_width / 10)
+def test_a_negative_size_has_no_ranks():
+    with pytest.raises(ValueError, match="n is -1"):
+        median_ranks(-1)
 
 
 @few
-@given(st.lists(st.floats(0, 20_000) | st.just(math.inf), min_size=1, max_size=40))
-def test_interval_contains_the_median_and_stays_within_the_values(values):
-    low, high = bootstrap_median_interval(values, 0)
-    assert min(values) <= low <= np.median(values) <= high <= max(values)
+@given(st.lists(st.floats(0, 20_000) | st.sampled_from([1.0, math.inf]), min_size=1, max_size=40))
+def test_the_median_and_its_ends_are_values_of_those_ranks(values):
+    found, ordered = median_with_interval(values), sorted(values)
+    first, last = plain_ranks(len(values), Fraction(95, 100))
+    assert found.value == statistics.median(values)
+    assert found.low == (ordered[first] if first >= 0 else 0.0)
+    assert found.high == (ordered[last] if first >= 0 else math.inf)
+    assert found.low <= found.value <= found.high
 
 
-def test_the_seed_alone_decides():
-    values = np.random.default_rng(1).exponential(500, 75)
-    assert bootstrap_median_interval(values, 4) == bootstrap_median_interval(values[::-1], 4)
-    assert any(
-        bootstrap_median_interval(values, 4) != bootstrap_median_interval(values, seed)
-        for seed in range(5, 10)
-    )
+def test_19_of_20_intervals_hold_the_true_median():
+    samples = np.random.default_rng(3).random((1500, 61)) * 4
+    found = [median_with_interval(each) for each in samples]
+    assert 0.95 < np.mean([each.low <= 2 <= each.high for each in found]) < 0.98
+
+
+def test_an_interval_of_a_large_sample_is_that_of_theory():
+    values = np.random.default_rng(2).normal(100, 10, 200_001)
+    found = median_with_interval(values)
+    half_width = 1.959964 * math.sqrt(math.pi / 2) * 10 / math.sqrt(len(values))
+    assert found.low == pytest.approx(found.value - half_width, abs=half_width / 10)
+    assert found.high == pytest.approx(found.value + half_width, abs=half_width / 10)
 
 
 def test_infinite_distances_move_the_upper_end_to_infinity():
-    low, high = bootstrap_median_interval([1.0, 2.0, 3.0, np.inf, np.inf], 0)
-    assert math.isfinite(low)
-    assert math.isinf(high)
-    assert bootstrap_median_interval([np.inf] * 4, 0) == (math.inf, math.inf)
+    found = median_with_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, *[math.inf] * 5])
+    assert (found.value, found.low, found.high) == (6.0, 2.0, math.inf)
+    found = median_with_interval([math.inf] * 8)
+    assert (found.value, found.low, found.high) == (math.inf,) * 3
 
 
-def test_one_value_is_its_own_interval_and_none_has_none():
-    assert bootstrap_median_interval([7.5], 0) == (7.5, 7.5)
-    assert all(math.isnan(end) for end in bootstrap_median_interval([], 0))
+def test_no_values_have_no_median():
+    found = median_with_interval([])
+    assert all(math.isnan(end) for end in (found.value, found.low, found.high))
 
 
-def test_a_million_values_need_little_more_than_their_copy():
-    values = np.random.default_rng(0).random(1_000_000)
-    tracemalloc.start()
-    bootstrap_median_interval(values, 0)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 3 * values.nbytes
-
-
-@pytest.mark.parametrize("stranger", [math.nan, -math.inf])
-def test_values_that_have_no_place_in_a_median_are_refused(stranger):
-    with pytest.raises(ValueError, match="NaN or −inf"):
-        bootstrap_median_interval([1.0, stranger, 2.0], 0)
-
-
-def test_no_resamples_and_a_silly_confidence_are_refused():
-    with pytest.raises(ValueError, match="num_resamples"):
-        bootstrap_median_interval([1.0], 0, 0)
-    with pytest.raises(ValueError, match="confidence"):
-        bootstrap_median_interval([1.0], 0, 10, 1.0)
+@pytest.mark.parametrize("stranger", [math.nan, -1.0])
+def test_values_that_are_no_distances_are_refused(stranger):
+    with pytest.raises(ValueError, match="NaN or negative"):
+        median_with_interval([1.0, stranger, 2.0])

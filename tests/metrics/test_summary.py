@@ -5,13 +5,13 @@ import itertools
 import json
 import math
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from streetclip.metrics.intervals import bootstrap_median_interval
-from streetclip.metrics.summary import SummaryInput, summarise
+from streetclip.metrics.summary import VERSION, SummaryInput, summarise
 
 CONTINENT = {"FR": "Europe", "DE": "Europe", "JP": "Asia", "BR": "South America"}
 THRESHOLDS = [("street", 1), ("city", 25), ("region", 200), ("country", 750), ("continent", 2500)]
@@ -46,7 +46,7 @@ def unplaced(true="FR", predicted="FR"):
     return image(true, predicted, nearest_candidate_km=math.nan, **nowhere)
 
 
-def to_input(images, seed=11):
+def to_input(images):
     dtypes = {field.name: object for field in dataclasses.fields(SummaryInput)}
     for name in ("country_correct", "city_correct", "country_reachable", "city_reachable"):
         dtypes[name] = bool
@@ -55,9 +55,8 @@ def to_input(images, seed=11):
     columns = {
         name: np.array([record[name] for record in images], dtype=dtype)
         for name, dtype in dtypes.items()
-        if name != "seed"
     }
-    return SummaryInput(**columns, seed=seed)
+    return SummaryInput(**columns)
 
 
 def random_image(generator):
@@ -65,7 +64,7 @@ def random_image(generator):
     country_reachable = true != "BR"
     city_reachable = country_reachable and generator.random() < 0.8
     placed = generator.random() < 0.85
-    nearest = generator.exponential(60) if placed and country_reachable else math.nan
+    nearest = generator.exponential(60) if placed else math.nan
     reach = {"country_reachable": country_reachable, "city_reachable": city_reachable}
     truth = reach | {"has_coordinates": placed, "nearest_candidate_km": nearest}
     if generator.random() < 0.1:
@@ -76,7 +75,7 @@ def random_image(generator):
         predicted,
         city_correct=predicted == true and city_reachable and generator.random() < 0.5,
         country_probability=generator.random(),
-        distance_km=generator.exponential(800) if placed else math.nan,
+        distance_km=nearest + generator.choice([0, generator.exponential(800)]),
         **truth,
     )
 
@@ -98,25 +97,44 @@ def plain_share(answers):
 
 
 def plain_accuracy(images, correct, reachable):
-    by_country = {}
-    for record in images:
-        by_country.setdefault(record["true_country"], []).append(record[correct])
-    macro = sum(sum(answers) / len(answers) for answers in by_country.values()) / len(by_country)
     ceiling = sum(record[reachable] for record in images) / len(images)
     share = plain_share(record[correct] for record in images)
-    return share | {"ceiling": ceiling, "macro": macro}
+    macros = {
+        "macro": plain_macro(images, correct),
+        "macro_ceiling": plain_macro(images, reachable),
+    }
+    return share | {"ceiling": ceiling} | macros
 
 
-def plain_distance(images, seed):
+def plain_macro(images, what):
+    by_country = {}
+    for record in images:
+        by_country.setdefault(record["true_country"], []).append(record[what])
+    return sum(sum(answers) / len(answers) for answers in by_country.values()) / len(by_country)
+
+
+def plain_median(far):
+    """By the definition: the k-th smallest and largest, k by exact binomial sums."""
+    ordered, n = sorted(far), len(far)
+    k = total = 0
+    while total + math.comb(n, k) <= Fraction(25, 1000) * 2**n:
+        total += math.comb(n, k)
+        k += 1
+    return {
+        "value": (ordered[(n - 1) // 2] + ordered[n // 2]) / 2,
+        "low": ordered[k - 1] if k else 0.0,
+        "high": ordered[n - k] if k else math.inf,
+    }
+
+
+def plain_distance(images):
     judged = [record for record in images if record["has_coordinates"]]
     far = [math.inf if math.isnan(r["distance_km"]) else r["distance_km"] for r in judged]
     measured = [distance for distance in far if distance < math.inf]
-    low, high = bootstrap_median_interval(far, seed)
-    middle = sorted(far)
-    median = (middle[(len(far) - 1) // 2] + middle[len(far) // 2]) / 2
+    median = {name: end if end < math.inf else None for name, end in plain_median(far).items()}
     return {
         "n": len(judged),
-        "median_km": {"value": median, "low": low, "high": high},
+        "median_km": median,
         "mean_km": sum(measured) / len(measured),
         "mean_km_n": len(measured),
         "geoscore": sum(5000 * math.exp(-distance / 1492.7) for distance in far) / len(far),
@@ -144,17 +162,18 @@ def plain_calibration(images, num_bins=15):
     return {"ece": error / len(known), "n": len(known), "bins": bins}
 
 
-def plain_summary(images, seed):
+def plain_summary(images):
     country_right = [record for record in images if record["country_correct"]]
     continents = sorted({record["true_continent"] for record in images})
     return {
+        "version": VERSION,
         "num_images": len(images),
         "num_unreadable": sum(not record["readable"] for record in images),
         "num_without_coordinates": sum(not record["has_coordinates"] for record in images),
         "country_accuracy": plain_accuracy(images, "country_correct", "country_reachable"),
         "city_accuracy": plain_accuracy(images, "city_correct", "city_reachable"),
         "hierarchical_accuracy": plain_accuracy(country_right, "city_correct", "city_reachable"),
-        "distance": plain_distance(images, seed),
+        "distance": plain_distance(images),
         "calibration": plain_calibration(images),
         "by_continent": [
             {"continent": continent}
@@ -183,7 +202,7 @@ def assert_same(found, expected, path=""):
 @pytest.mark.parametrize(("count", "seed"), [(57, 0), (300, 1), (1001, 2)])
 def test_every_number_equals_a_plain_loop(count, seed):
     images = random_images(count, seed)
-    assert_same(summarise(to_input(images, seed)), plain_summary(images, seed))
+    assert_same(summarise(to_input(images)), plain_summary(images))
 
 
 def test_seven_images_by_hand():
@@ -192,7 +211,7 @@ def test_seven_images_by_hand():
         image("FR", "FR", distance_km=200.0, nearest_candidate_km=200.0, city_reachable=False),
         image("FR", "DE", distance_km=800.0),
         image("DE", "DE", city_correct=True, distance_km=25.0),
-        image("BR", "FR", distance_km=9000.0, nearest_candidate_km=math.nan)
+        image("BR", "FR", distance_km=9000.0, nearest_candidate_km=2400.0)
         | {"country_reachable": False, "city_reachable": False},
         unreadable("JP"),
         unplaced("FR", "FR"),
@@ -204,6 +223,7 @@ def test_seven_images_by_hand():
     assert (country["successes"], country["n"]) == (4, 7)
     assert country["ceiling"] == pytest.approx(6 / 7)
     assert country["macro"] == pytest.approx((3 / 4 + 1 + 0 + 0) / 4)
+    assert country["macro_ceiling"] == pytest.approx((1 + 1 + 0 + 1) / 4)
     assert (city["successes"], city["n"]) == (2, 7)
     assert city["ceiling"] == pytest.approx(5 / 7)
     assert city["macro"] == pytest.approx((1 / 4 + 1 + 0 + 0) / 4)
@@ -220,6 +240,7 @@ def test_seven_images_by_hand():
     assert {entry["n"] for entry in within.values()} == {6}
     assert within["city"]["ceiling"] == pytest.approx(4 / 6)
     assert within["region"]["ceiling"] == pytest.approx(5 / 6)
+    assert within["continent"]["ceiling"] == 1
     assert found["calibration"]["n"] == 6
     assert [entry["continent"] for entry in found["by_continent"]] == [
         "Asia",
@@ -259,6 +280,7 @@ def test_no_images_have_counts_of_0_and_no_values():
             "n": 0,
             "ceiling": None,
             "macro": None,
+            "macro_ceiling": None,
         }
     assert found["distance"]["median_km"] == {"value": None, "low": None, "high": None}
     assert found["distance"]["mean_km"] is found["distance"]["geoscore"] is None
@@ -277,7 +299,7 @@ def test_when_no_image_can_be_read_all_are_wrong():
     distance = found["distance"]
     assert (distance["n"], distance["geoscore"], distance["mean_km_n"]) == (3, 0, 0)
     assert distance["mean_km"] is None
-    assert distance["median_km"] == {"value": None, "low": None, "high": None}
+    assert distance["median_km"] == {"value": None, "low": 0.0, "high": None}  # three are too few
     assert [entry["value"] for entry in distance["share_within_km"]] == [0] * 5
     assert found["calibration"]["n"] == 0
     assert found["calibration"]["ece"] is None
@@ -316,16 +338,46 @@ def test_a_median_whose_interval_reaches_infinity_keeps_its_finite_ends():
     assert median == {"value": 5.0, "low": 5.0, "high": None}
 
 
-def test_one_image_is_enough():
+def test_one_image_is_enough_for_figures_but_not_for_an_interval_of_the_median():
     found = summarise(to_input([image(city_correct=True, distance_km=0.0)]))
     assert found["city_accuracy"]["value"] == 1
     assert found["distance"]["geoscore"] == 5000
-    assert found["distance"]["median_km"] == {"value": 0, "low": 0, "high": 0}
+    assert found["distance"]["median_km"] == {"value": 0, "low": 0, "high": None}
 
 
-def test_the_same_seed_gives_the_same_numbers():
+def test_the_order_of_the_images_changes_nothing_to_the_last_bit():
     images = random_images(90)
-    assert summarise(to_input(images, 5)) == summarise(to_input(images, 5))
+    for seed in range(5):
+        shuffled = [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
+        found, expected = summarise(to_input(shuffled)), summarise(to_input(images))
+        for name in ("country_accuracy", "city_accuracy", "hierarchical_accuracy", "distance"):
+            assert found[name] == expected[name]
+
+
+def test_a_candidate_abroad_raises_the_ceiling_of_distances_alone():
+    # The true country is no candidate; a city across the border is.
+    abroad = {"country_reachable": False, "city_reachable": False}
+    images = [image("FR", "DE", distance_km=180.0, nearest_candidate_km=150.0) | abroad]
+    found = summarise(to_input(images))
+    within = {each["name"]: each for each in found["distance"]["share_within_km"]}
+    assert (within["region"]["value"], within["region"]["ceiling"]) == (1, 1)
+    assert (within["city"]["value"], within["city"]["ceiling"]) == (0, 0)
+    assert (found["country_accuracy"]["value"], found["country_accuracy"]["ceiling"]) == (0, 0)
+
+
+def test_no_ceiling_is_made_up_where_a_nearest_candidate_is_unknown():
+    images = [image(), image(nearest_candidate_km=math.nan)]
+    within = summarise(to_input(images))["distance"]["share_within_km"]
+    assert [each["ceiling"] for each in within] == [None] * 5
+    within = summarise(to_input([image(), unplaced()]))["distance"]["share_within_km"]
+    assert [each["ceiling"] for each in within] == [0, 1, 1, 1, 1]
+
+
+def test_a_macro_average_may_pass_the_ceiling_over_all_images_but_not_its_own():
+    nowhere = {"country_reachable": False, "city_reachable": False}
+    found = summarise(to_input([image("FR"), *[image("BR", "FR") | nowhere] * 9]))
+    country = found["country_accuracy"]
+    assert (country["ceiling"], country["macro"], country["macro_ceiling"]) == (0.1, 0.5, 0.5)
 
 
 def test_a_million_images_take_seconds():
@@ -334,10 +386,9 @@ def test_a_million_images_take_seconds():
     columns = {
         field.name: np.tile(getattr(sample, field.name), repeats)
         for field in dataclasses.fields(sample)
-        if field.name != "seed"
     }
     start = time.perf_counter()
-    found = summarise(SummaryInput(**columns, seed=0))
+    found = summarise(SummaryInput(**columns))
     assert time.perf_counter() - start < 20  # about 1 s alone on one core
     assert found["country_accuracy"]["n"] == 1_000_000
     small = summarise(sample)

@@ -1,3 +1,4 @@
+import re
 import sqlite3
 
 import pytest
@@ -17,11 +18,7 @@ from streetclip.store import (
 def schema_of_today():
     """A copy of this program's migrations, to add to."""
     migrations = Migrations("streetclip")
-    for name in (
-        "m001_images_runs_and_trainings",
-        "m002_columns_and_annotations",
-        "m003_jobs",
-    ):
+    for name in sorted(name for name in vars(schema) if re.fullmatch(r"m[0-9]{3}_\w+", name)):
         migrations(name=name)(getattr(schema, name))
     return migrations
 

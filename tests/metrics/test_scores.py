@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streetclip.analysis.scores import geoscores
 from streetclip.geo import geoscore
+from streetclip.metrics.scores import geoscores
 
 DISTANCES = st.one_of(st.floats(0, 20_040), st.just(float("nan")), st.sampled_from([0.0, 4.0]))
 
