@@ -29,8 +29,8 @@ def parsed(config):
     return type(config)(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-@example("--", "--", 0.5, ["--"], False)  # noqa: FBT003
-@example("a", "b", 0.5, ["--", "c", "--"], True)  # noqa: FBT003
+@example("--", "--", 0.5, ["--"], False)
+@example("a", "b", 0.5, ["--", "c", "--"], True)
 @given(TEXTS, TEXTS, st.floats(1e-12, 1.0), st.lists(TEXTS, min_size=1, max_size=3), st.booleans())
 def test_a_job_understands_the_arguments_as_they_were_meant(name, path, rate, words, resume):
     config = TrainConfig(

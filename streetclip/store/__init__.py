@@ -77,6 +77,7 @@ from streetclip.store.runs import (
     finish_run,
     get_run,
     pending_image_ids,
+    run_revision,
     set_run_state,
     start_run,
 )
@@ -163,6 +164,7 @@ __all__ = [
     "requeue_job",
     "restart_training",
     "run_columns",
+    "run_revision",
     "run_totals",
     "runs_of_job",
     "set_run_state",
