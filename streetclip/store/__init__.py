@@ -93,6 +93,7 @@ from streetclip.store.trainings import (
     set_training_state,
     start_training,
     training_curves,
+    training_revision,
 )
 
 __all__ = [
@@ -176,6 +177,7 @@ __all__ = [
     "tag_counts",
     "tagged_image_ids",
     "training_curves",
+    "training_revision",
     "trainings_of_job",
     "undo",
     "write_predictions",

@@ -186,6 +186,12 @@ def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd
     return frame.astype({"epoch": "float64", "value": "float64"})
 
 
+def training_revision(store: Store, training_id: int) -> str:
+    """The revision of a training, as `list_trainings` gives it; "" if there is none."""
+    found = store.rows("SELECT revision FROM trainings WHERE id = ?", (training_id,))
+    return str(found[0][0]) if found else ""
+
+
 def _columns(spec: TrainingSpec, job_id: int | None) -> dict[str, Any]:
     values = asdict(spec)
     values["commit_sha"] = values.pop("commit")

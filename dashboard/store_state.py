@@ -1,0 +1,84 @@
+"""The state of the store that an answer is read from: by its files, and by its runs."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from dashboard.view import View
+from streetclip import store
+from streetclip.analysis.dataset import BUSY_S
+from streetclip.store import Store, open_store
+
+Stamp = tuple[tuple[int, ...], ...]
+
+_SETTLED_NS: Final = 2 * 10**9  # file systems tell times to 2 s or better, Linux to some ms
+_PERIOD_NS: Final = 10**8
+
+
+def stamp(store_path: Path) -> Stamp:
+    """What the files of a store are like: changes whenever a job commits, or they are replaced.
+
+    Two commits within one tick of the file system's clock leave the same time. So the stamp of a
+    file that was just written holds for a tenth of a second only.
+
+    Examples:
+        >>> stamp(Path("no such file"))
+        ((0, 0, 0, 0), (0, 0, 0, 0), (0,))
+    """
+    log = store_path.with_name(f"{store_path.name}-wal")
+    files = _file_stamp(store_path), _file_stamp(log)
+    now_ns = time.time_ns()
+    is_settled = max(max(each[:2]) for each in files) < now_ns - _SETTLED_NS
+    return *files, (0 if is_settled else now_ns // _PERIOD_NS,)
+
+
+def _file_stamp(path: Path) -> tuple[int, int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # opening it says what is wrong
+        return 0, 0, 0, 0
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def reader(path: Path) -> Store:
+    """Open the store for reading, without waiting long for a writer.
+
+    Raises:
+        StoreError: The store is missing, newer, or not a store.
+        ResourceError: The disk fails, or a job keeps the store locked.
+    """
+    return open_store(path, read_only=True, busy_timeout_s=BUSY_S)
+
+
+@contextlib.contextmanager
+def run_reader(view: View) -> Iterator[tuple[Store, str]]:
+    """Read one state of the run that a view means, and its revision.
+
+    Raises:
+        StoreError: As `reader`; also where the store was replaced and holds another run.
+        ResourceError: As `reader`.
+    """
+    with reader(view.path) as opened, opened.snapshot():
+        yield opened, store.run_revision(opened, view.run_id, view.run_uid)
+
+
+def kept_if(wanted: str, cached: Any, *key: Any, found: Callable[[Any], str]) -> Any:
+    """Call a cached function, and let it forget an answer of another revision than wanted."""
+    answer = cached(*key)
+    if found(answer) != wanted:
+        cached.clear(*key)
+    return answer
+
+
+def revision_of(answer: tuple[Any, str]) -> str:
+    """The revision that an answer was read with."""
+    return answer[1]
+
+
+def log_folder(store_path: Path) -> Path:
+    """Where the logs of a store's jobs lie."""
+    path = Path(os.path.realpath(store_path))
+    return path.with_name(f"{path.stem}-logs")
