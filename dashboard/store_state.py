@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from dashboard import file_times
 from dashboard.view import View
 from streetclip import store
 from streetclip.analysis.dataset import BUSY_S
@@ -14,15 +14,11 @@ from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, ...], ...]
 
-_SETTLED_NS: Final = 2 * 10**9  # file systems tell times to 2 s or better, Linux to some ms
-_PERIOD_NS: Final = 10**8
-
 
 def stamp(store_path: Path) -> Stamp:
     """What the files of a store are like: changes whenever a job commits, or they are replaced.
 
-    Two commits within one tick of the file system's clock leave the same time. So the stamp of a
-    file that was just written holds for a tenth of a second only.
+    The stamp of a file that was only just written holds for a tenth of a second; see `file_times`.
 
     Examples:
         >>> stamp(Path("no such file"))
@@ -30,9 +26,7 @@ def stamp(store_path: Path) -> Stamp:
     """
     log = store_path.with_name(f"{store_path.name}-wal")
     files = _file_stamp(store_path), _file_stamp(log)
-    now_ns = time.time_ns()
-    is_settled = max(max(each[:2]) for each in files) < now_ns - _SETTLED_NS
-    return *files, (0 if is_settled else now_ns // _PERIOD_NS,)
+    return *files, (file_times.period(max(max(each[:2]) for each in files)),)
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int, int]:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import export, images, judgement, loaders, mapping, store_state, trainings
+from dashboard import export, file_times, images, judgement, loaders, mapping, trainings
 from dashboard.components.triage import Action
 from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
@@ -276,21 +276,21 @@ def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monke
     path = tmp_path / "streetclip.db"
     path.write_bytes(b"1")
     now_ns = path.stat().st_ctime_ns
-    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns)
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
     soon = loaders.stamp(path)
     assert loaders.stamp(path) == soon
-    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 200_000_000)
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
     assert loaders.stamp(path) != soon
-    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 3 * 10**9)
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
     settled = loaders.stamp(path)
     assert settled != soon
-    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 9 * 10**9)
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
     assert loaders.stamp(path) == settled
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(store_state, "_SETTLED_NS", -(10**18))
+    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
     path = tmp_path / "streetclip.db"
     for each in ("", "-wal"):
         path.with_name(path.name + each).write_bytes(b"1")

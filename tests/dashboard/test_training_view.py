@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import theme, trainings
+from dashboard import file_times, theme, trainings
 from streetclip import store as library
 from streetclip.processes import ProcessId, current_process
 from streetclip.store import (
@@ -415,7 +415,7 @@ class TestReading:
         st.cache_data.clear()
         st.cache_resource.clear()
         # What was just written would be read twice, as the file's clock may not tell.
-        monkeypatch.setattr(store_state, "_SETTLED_NS", -(10**18))
+        monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
         training = written.add("running")
         asked = []
         original = library.training_curves
