@@ -341,7 +341,7 @@ def _of_baseline(
 
 def has_store(store_path: Path) -> bool:
     """Whether a store is there to be read; the first job makes one."""
-    return stamp(store_path)[0][2] > 0
+    return stamp(store_path)[0][0] > 0
 
 
 def live_jobs(store_path: Path) -> list[dict[str, Any]]:

@@ -22,11 +22,14 @@ def stamp(store_path: Path) -> Stamp:
 
     Examples:
         >>> stamp(Path("no such file"))
-        ((0, 0, 0, 0), (0, 0, 0, 0), (0,))
+        ((0, 0, 0, 0), (0, 0, 0), (0,))
     """
     log = store_path.with_name(f"{store_path.name}-wal")
-    files = _file_stamp(store_path), _file_stamp(log)
-    return *files, (file_times.period(max(max(each[:2]) for each in files)),)
+    size, inode, modified_ns, changed_ns = _file_stamp(store_path)
+    # SQLite changes the owner of the log, and so this time of it, whenever root opens it.
+    of_log = _file_stamp(log)[:3]
+    newest_ns = max(modified_ns, changed_ns, of_log[-1])
+    return (size, inode, modified_ns, changed_ns), of_log, (file_times.period(newest_ns),)
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int, int]:
@@ -34,7 +37,7 @@ def _file_stamp(path: Path) -> tuple[int, int, int, int]:
         status = path.stat()
     except OSError:  # opening it says what is wrong
         return 0, 0, 0, 0
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+    return status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def reader(path: Path) -> Store:

@@ -14,6 +14,7 @@ import pytest
 import streamlit as st
 
 from dashboard import export, file_times, images, judgement, loaders, mapping, trainings
+from dashboard.components import job_actions
 from dashboard.components.triage import Action
 from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
@@ -229,6 +230,17 @@ def test_a_page_of_a_store_that_was_replaced_neither_reads_nor_writes_the_new_on
     assert path.read_bytes() == before
 
 
+def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(path, twins):
+    job = loaders.job(path, 1)
+    acted = []
+    job_actions._try(lambda *given: acted.append(given), path, job, None)
+    assert acted == [(path, 1, None)]
+    overwrite(path, twins)
+    job_actions._try(lambda *given: acted.append(given), path, job, None)
+    assert len(acted) == 1
+    assert "was replaced" in st.session_state[job_actions._PROBLEM]
+
+
 def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
     table = loaders.table(view_of(path))
     overwrite(path, twins)
@@ -270,6 +282,14 @@ def test_curves_that_are_newer_than_their_key_are_not_kept(path, twins):
     settle(path)
     put_in_place(twins[0].path, path)
     assert trainings.curves(path, training).points["value"].max() < 8.0
+
+
+def test_looking_at_a_store_changes_no_stamp(path):
+    """SQLite makes files beside it for a reader, too."""
+    loaders.runs(path)
+    before = loaders.stamp(path)
+    loaders.tags(view_of(path))
+    assert loaders.stamp(path)[:2] == before[:2]
 
 
 def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monkeypatch):
