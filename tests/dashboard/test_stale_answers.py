@@ -18,7 +18,8 @@ from dashboard.components import job_actions
 from dashboard.components.triage import Action
 from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
-from streetclip.store import annotate, open_store, undo
+from streetclip.store import annotate, connection, open_store, undo
+from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.twins import (
     Twin,
     annotate_more,
@@ -190,6 +191,14 @@ def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
         assert before != fresh
 
 
+def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
+    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
+    loaders.runs(path)  # SQLite makes its files beside the store
+    before = read_all(path)
+    monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
+    assert read_all(path) == before
+
+
 def test_the_twins_differ_in_every_answer_that_is_kept(path, twins):
     before = read_all(path)
     clear()
@@ -197,6 +206,16 @@ def test_the_twins_differ_in_every_answer_that_is_kept(path, twins):
     after = read_all(path)
     same = {name for name in READS if before[name] == after[name]}
     assert same == {"num_selected of all", "rival"}
+
+
+def test_an_open_page_shows_the_figures_of_the_store_that_took_the_place(path, twins, monkeypatch):
+    open_page = open_page_of(monkeypatch)
+    page = open_page(path, run="2", country="FR")
+    before = text_of(page)
+    overwrite(path, twins)
+    after = text_of(page.run())
+    assert not page.exception
+    assert before != after == text_of(open_page(path, run="2", country="FR"))
 
 
 def two_views(path, twins):
