@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := data/demo
 OUT := outputs/demo
 
-.PHONY: demo demo-run test check clean-demo
+.PHONY: demo demo-run test test-random check clean-demo
 
 demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the dashboard
 	$(BIN)/streamlit run dashboard/Home.py
@@ -20,6 +20,12 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 
 test: $(VENV)/.installed-test  ## every test, on both cores
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
+
+# Draws other inputs in each run, and more of them; a failure prints the input, which becomes an
+# @example of its test. TESTS names the files.
+TESTS ?= $(shell grep -rl "from hypothesis" tests --include="test_*.py")
+test-random: $(VENV)/.installed-test  ## a longer random search in the tests that draw their inputs
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed-test  ## format, lint, types, floors
 	$(BIN)/ruff format --check .

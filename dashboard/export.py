@@ -99,7 +99,7 @@ def file_of(view: View, order: str) -> io.BytesIO:
         order: One of `analysis.ORDERS`.
 
     Raises:
-        StoreError: The store is gone, or no store any more.
+        StoreError: The store is gone, replaced, or no store any more.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
     made = io.BytesIO()
@@ -116,7 +116,7 @@ def file_of(view: View, order: str) -> io.BytesIO:
 def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
     table, mask = loaders.table(view), loaders.mask(view)
     image_ids, _ = analysis.page_of(table, mask, order, 0, MOST_ROWS)
-    with loaders.reader(view.path) as opened, opened.snapshot():
+    with loaders.run_reader(view) as (opened, _):
         names = store.get_run(opened, view.run_id)["attribute_columns"]
         headers = (*COLUMNS, *NOTED, *(f"{ATTRIBUTE_PREFIX}{name}" for name in names))
         yield [harmless(name) for name in headers]

@@ -111,7 +111,7 @@ def is_in_dataset(view: View, image_id: int) -> bool:
 
 def with_status(view: View, status: str) -> View:
     """The same view, of images with an annotation status only."""
-    return replace(view.but(status=status), annotations_key=str(loaders.stamp(view.path)))
+    return replace(view.but(status=status), annotations_key=loaders.annotations_key(view.path))
 
 
 def without_status(view: View) -> View:
@@ -138,10 +138,10 @@ def rows(view: View, image_ids: Sequence[int]) -> Details:
     """Read what is shown of a page of images.
 
     Raises:
-        StoreError: The store is gone, or no store any more.
+        StoreError: The store is gone, replaced, or no store any more.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
-    with loaders.reader(view.path) as opened, opened.snapshot():
+    with loaders.run_reader(view) as (opened, _):
         found = store.image_rows(opened, view.run_id, image_ids)
         files = tuple(ImageFile(*store.image_path(opened, i)) for i in found["image_id"])
         return Details(found, store.read_annotations(opened, image_ids), files)
@@ -171,7 +171,7 @@ def one(view: View, image_id: int) -> One:
         StoreError: The run's dataset has no such image, or the store is gone.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
-    with loaders.reader(view.path) as opened, opened.snapshot():
+    with loaders.run_reader(view) as (opened, _):
         fields = store.image_detail(opened, view.run_id, image_id)
         return One(
             fields,
@@ -189,16 +189,16 @@ class Noted:
     words: str = ""
 
 
-def note(path: Path, action: triage.Action) -> Noted:
+def note(view: View, action: triage.Action) -> Noted:
     """Keep what was noted about an image.
 
     Args:
-        path: The store.
+        view: What the page showed: its image must still be the one of this id.
         action: A tag, note, status or undo; anything else is not for the store.
 
     Raises:
         ConfigError: The tag or note cannot be kept as it is.
-        StoreError: The store is gone, read-only, or not a store any more.
+        StoreError: The store is gone, replaced, read-only, or not a store any more.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
     changes: dict[str, dict[str, Any]] = {
@@ -207,7 +207,8 @@ def note(path: Path, action: triage.Action) -> Noted:
         triage.NOTE: {"note": action.value},
         triage.STATUS: {"status": action.value},
     }
-    with _writer(path) as opened:
+    with _writer(view.path) as opened:
+        store.run_revision(opened, view.run_id, view.run_uid)
         if action.kind == triage.UNDO:
             words = store.undo(opened)
             if words is None:

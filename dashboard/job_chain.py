@@ -45,7 +45,7 @@ def again(job: Mapping[str, Any], roots: Roots) -> Prefill:
     """
     draft = _draft_of_job(job, roots)
     return Prefill(
-        f"again {job['id']}",
+        f"again {job['id']} {job['created_at']}",
         job_settings.with_new_output(draft, roots),
         f"The settings of job {job['id']}. If its output folder stands, another one is proposed.",
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.loaders import BY_VIEW, WITH_BASELINE, details, mask, pairs, reader, runs, table
+from dashboard.loaders import BY_VIEW, WITH_BASELINE, details, mask, pairs, run_reader, runs, table
 from dashboard.report import curve_shares
 from dashboard.view import View
 from streetclip import analysis, gazetteer, store
@@ -108,15 +107,9 @@ def calibration(view: View, level: str) -> analysis.Calibration:
 
 def rival(view: View) -> int | None:
     """The newest other run over the same images, if there is one."""
-    dataset = details(view)["dataset_id"]
-    others = (int(run_id) for run_id in runs(view.path)["id"] if run_id != view.run_id)
-    return next((each for each in others if _dataset_of(view.path, each) == dataset), None)
-
-
-@st.cache_data(show_spinner=False, max_entries=256)
-def _dataset_of(store_path: Path, run_id: int) -> int:
-    with reader(store_path) as opened:
-        return int(store.get_run(opened, run_id)["dataset_id"])
+    known = runs(view.path)
+    same = known[known["dataset_id"] == details(view)["dataset_id"]]
+    return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
@@ -215,7 +208,7 @@ def predictions_of_baseline(view: View, image_ids: tuple[int, ...]) -> dict[int,
     """What the baseline says of some images, in a line each."""
     if view.baseline_id is None:
         return {}
-    with reader(view.path) as opened:
+    with run_reader(view.of_baseline()) as (opened, _):
         rows = store.image_rows(opened, view.baseline_id, image_ids)
     return {int(row["image_id"]): _said(row) for row in rows.to_dict("records")}
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dashboard import job_settings, loaders
+from dashboard import job_settings, loaders, store_state
 from dashboard.roots import JobOptions
 from streetclip import store
 from streetclip.arguments import from_parameters, resume_arguments, to_arguments
@@ -196,7 +196,7 @@ def see_to_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
 
 def log_path(store_path: Path) -> Path:
     """The file that runners of a store write their output to, beside the logs of the jobs."""
-    return loaders.log_folder(store_path) / "runner.log"
+    return store_state.log_folder(store_path) / "runner.log"
 
 
 def _ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool) -> str:

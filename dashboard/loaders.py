@@ -1,11 +1,12 @@
 """Every cached read of the store: the only door from the views to the library.
 
-A cached answer is keyed by what it depends on: the store's stamp for what SQL reads, the key of
-the run (how much of it is written) for what its columns say. So what a job has just written is
-seen at the next rerun, and nothing is read twice in between.
+A cached answer is keyed by what it depends on: the store's stamp for what SQL reads, the random
+revision of the run for what its columns say. So what a job has just written, and a store that was
+overwritten, is seen at the next rerun, and nothing is read twice in between. A job may write
+between the reading of a key and of the answer: such an answer is shown, but not kept.
 """
 
-import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +16,33 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.report import Against, Report, against_of, report_of
+from dashboard.store_state import Stamp, kept_if, reader, revision_of, run_reader, stamp
 from dashboard.view import View
 from streetclip import analysis, store
-from streetclip.analysis.dataset import BUSY_S
 from streetclip.analysis.selection import Selection
-from streetclip.store import Store, open_store
+from streetclip.errors import StoreError, StreetClipError
 
-Stamp = tuple[tuple[int, int], ...]
-# What the answers depend on: the rest of a view must not make them be counted anew.
+# What the answers depend on: the rest of a view must not make them be counted anew. The columns
+# and annotations are known by what was read of them, which may be newer than the view's keys.
 BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
-BY_VIEW: dict[Any, Any] = {View: lambda view: repr(view.of_selection)}
-WITH_BASELINE: dict[Any, Any] = {View: repr}
+BY_VIEW: dict[Any, Any] = {View: lambda view: repr((_of_columns(view), view.of_selection))}
+WITH_BASELINE: dict[Any, Any] = {View: lambda view: repr((_of_both(view), view))}
 
 _MOST_LIVE_JOBS = 500
 
 
-def stamp(store_path: Path) -> Stamp:
-    """Size and time of the store and its write-ahead log: changes whenever a job commits.
-
-    Examples:
-        >>> stamp(Path("no such file"))
-        ((0, 0), (0, 0))
-    """
-    return _file_stamp(store_path), _file_stamp(store_path.with_name(f"{store_path.name}-wal"))
-
-
-def _file_stamp(path: Path) -> tuple[int, int]:
+def _of_columns(view: View) -> tuple[str, ...]:
     try:
-        status = path.stat()
-    except OSError:  # opening it says what is wrong
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
+        return table(view).revision, _annotated(view)[1]
+    except StreetClipError:
+        # Streamlit would wrap it here; the function whose key this is reads, and raises, the same.
+        return (f"unread {time.time_ns()}",)
 
 
-def file_number(path: Path) -> int:
-    """Tells a store from another one that was put in its place."""
-    try:
-        return path.stat().st_ino
-    except OSError:  # opening it says what is wrong
-        return 0
-
-
-def reader(path: Path) -> Store:
-    """Open the store for reading, without waiting long for a writer.
-
-    Raises:
-        StoreError: The store is missing, newer, or not a store.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
-    return open_store(path, read_only=True, busy_timeout_s=BUSY_S)
+def _of_both(view: View) -> tuple[str, ...]:
+    if view.baseline_id is None:
+        return _of_columns(view)
+    return *_of_columns(view), *_of_columns(view.of_baseline())
 
 
 # Runs
@@ -88,21 +67,27 @@ def view(
     defaults: Selection,
 ) -> View:
     """What a page shows, with the keys of what it depends on."""
-    keys = {
-        int(run["id"]): f"{run['created_at']} {run['num_done']} {run['state']}"
-        for run in runs(store_path)[["id", "created_at", "num_done", "state"]].to_dict("records")
-    }
+    keys = runs(store_path).set_index("id")[["uid", "revision"]]
+    run_uid, run_key = keys.loc[run_id]
+    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys.loc[baseline_id]
     depends = bool(selection.tags) or selection.status is not None
     return View(
         path=store_path,
         run_id=run_id,
-        run_key=keys[run_id],
+        run_uid=run_uid,
+        run_key=run_key,
         selection=selection,
         defaults=defaults,
         baseline_id=baseline_id,
-        baseline_key="" if baseline_id is None else keys[baseline_id],
-        annotations_key=_annotations_version(store_path, stamp(store_path)) if depends else "",
+        baseline_uid=baseline_uid,
+        baseline_key=baseline_key,
+        annotations_key=annotations_key(store_path) if depends else "",
     )
+
+
+def annotations_key(store_path: Path) -> str:
+    """Another text after each change of an annotation."""
+    return _annotations_version(store_path, stamp(store_path))
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
@@ -139,46 +124,65 @@ def report(view: View) -> Report:
 
 def table(view: View) -> analysis.RunTable:
     """The run's predictions as columns."""
-    return _table(view.path, view.run_id, view.run_key)
+    key = (view.path, view.run_id, view.run_uid, view.run_key)
+    found: analysis.RunTable = kept_if(view.run_key, _table, *key, found=lambda of: of.revision)
+    return found
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def _table(store_path: Path, run_id: int, run_key: str) -> analysis.RunTable:  # noqa: ARG001
-    dataset_id = int(_details(store_path, stamp(store_path), run_id)["dataset_id"])
-    dataset = _dataset(store_path, file_number(store_path), dataset_id)
+def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> analysis.RunTable:  # noqa: ARG001
+    with reader(store_path) as opened, opened.snapshot():
+        store.run_revision(opened, run_id, run_uid)
+        run = store.get_run(opened, run_id)
+    dataset = _dataset(store_path, run["dataset_content"], int(run["dataset_id"]))
     return analysis.RunTable.open(store_path, run_id, dataset)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _dataset(store_path: Path, number: int, dataset_id: int) -> analysis.DatasetTable:  # noqa: ARG001
+def _dataset(store_path: Path, content: str, dataset_id: int) -> analysis.DatasetTable:
     """What the runs over one dataset share: in memory once, however many of them are open."""
-    return analysis.DatasetTable.open(store_path, dataset_id)
+    opened = analysis.DatasetTable.open(store_path, dataset_id)
+    if opened.content != content:
+        msg = f"{store_path}: was replaced while it was being read. Reload the page."
+        raise StoreError(msg)
+    return opened
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
 def mask(view: View) -> npt.NDArray[np.bool_]:
     """Which images of the run's dataset the filters leave, in the order of the table."""
-    chosen = analysis.select(table(view), view.selection, _annotated(view))
+    chosen = analysis.select(table(view), view.selection, _annotated(view)[0])
     chosen.flags.writeable = False
     return chosen
 
 
-def _annotated(view: View) -> analysis.AnnotatedIds:
+def _annotated(view: View) -> tuple[analysis.AnnotatedIds, str]:
     """The images that have the tags and the status that the filters ask for."""
     chosen = view.selection
     if not chosen.tags and chosen.status is None:
-        return analysis.AnnotatedIds()
-    statuses = [each for each in store.STATUSES if chosen.status is not None]
-    with reader(view.path) as opened, opened.snapshot():
-        return analysis.AnnotatedIds(
-            by_tag={tag: store.tagged_image_ids(opened, tag) for tag in chosen.tags},
-            by_status={
-                each: store.status_image_ids(opened, each) for each in statuses if each != "open"
-            },
+        return analysis.AnnotatedIds(), ""
+    key = (view.path, view.annotations_key, chosen.tags, chosen.status is not None)
+    found: tuple[analysis.AnnotatedIds, str]
+    found = kept_if(view.annotations_key, _annotated_ids, *key, found=revision_of)
+    return found
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _annotated_ids(
+    store_path: Path,
+    annotations: str,  # noqa: ARG001 -- a part of the key
+    tags: tuple[str, ...],
+    with_status: bool,
+) -> tuple[analysis.AnnotatedIds, str]:
+    statuses = [each for each in store.STATUSES if with_status and each != "open"]
+    with reader(store_path) as opened, opened.snapshot():
+        found = analysis.AnnotatedIds(
+            by_tag={tag: store.tagged_image_ids(opened, tag) for tag in tags},
+            by_status={each: store.status_image_ids(opened, each) for each in statuses},
         )
+        return found, store.annotations_version(opened)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def num_selected(view: View) -> int:
     """How many images of the run the filters leave."""
     if view.is_whole_run:
@@ -201,18 +205,30 @@ def pairs(view: View) -> pd.DataFrame:
 # What the filter bar offers
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
 def countries(view: View) -> pd.DataFrame:
     """The true countries of the run: continent, country (ISO code) and counters."""
-    with reader(view.path) as opened:
-        return store.place_accuracy(opened, view.run_id, "country")
+    found: pd.DataFrame = kept_if(view.run_key, _countries, view, found=revision_of)[0]
+    return found
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
+def _countries(view: View) -> tuple[pd.DataFrame, str]:
+    with run_reader(view) as (opened, revision):
+        return store.place_accuracy(opened, view.run_id, "country"), revision
+
+
 def predicted_countries(view: View) -> list[str]:
     """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
-    with reader(view.path) as opened:
-        return sorted(store.country_pairs(opened, view.run_id)["pred_country"].unique())
+    found: list[str]
+    found = kept_if(view.run_key, _predicted_countries, view, found=revision_of)[0]
+    return found
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
+def _predicted_countries(view: View) -> tuple[list[str], str]:
+    with run_reader(view) as (opened, revision):
+        pairs_ = store.country_pairs(opened, view.run_id)
+        return sorted(pairs_["pred_country"].unique()), revision
 
 
 def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
@@ -298,13 +314,7 @@ def _of_baseline(
 
 def has_store(store_path: Path) -> bool:
     """Whether a store is there to be read; the first job makes one."""
-    return _file_stamp(store_path)[1] > 0
-
-
-def log_folder(store_path: Path) -> Path:
-    """Where the logs of a store's jobs lie."""
-    path = Path(os.path.realpath(store_path))
-    return path.with_name(f"{path.stem}-logs")
+    return stamp(store_path)[0][0] > 0
 
 
 def live_jobs(store_path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboard import file_times
 from streetclip.datasets.image_folders import real_image_path
 from streetclip.datasets.images import decode_image
 from streetclip.errors import ImageError, shown
@@ -65,12 +66,18 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class _Key:
-    """A file as it is now: one that is replaced has another key."""
+    """A file as it is now: one that is replaced has another key.
+
+    Attributes:
+        period: See `file_times`.
+    """
 
     path: Path
     modified_ns: int
     changed_ns: int  # changes with the file's rights, too
     num_bytes: int
+    inode: int
+    period: int
     max_side: int
 
 
@@ -137,8 +144,7 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
     """
     try:
         path = real_path(request)
-        status = path.stat()
-        key = _Key(path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, max_side)
+        key = _key(path, path.stat(), max_side)
     except ImageError as error:
         return Thumbnail(problem=str(error))
     except FileNotFoundError:
@@ -147,6 +153,12 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
         reason = error.strerror if isinstance(error, OSError) else shown(error)
         return Thumbnail(problem=f"{shown(request.name)}: cannot be read ({reason}).")
     return _cache().get(key) or _make(key)
+
+
+def _key(path: Path, status: os.stat_result, max_side: int) -> _Key:
+    times_ns = status.st_mtime_ns, status.st_ctime_ns
+    period = file_times.period(max(times_ns))
+    return _Key(path, *times_ns, status.st_size, status.st_ino, period, max_side)
 
 
 def real_path(request: ImageFile) -> Path:

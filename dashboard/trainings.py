@@ -17,6 +17,7 @@ from dashboard.loaders import Stamp
 from streetclip import store
 from streetclip.errors import StoreError, shown
 from streetclip.metrics.intervals import wilson_interval
+from streetclip.store import Store
 
 TRAINING: Final = "training"
 """The parameter of the URL that names a training; it may stand several times."""
@@ -154,24 +155,32 @@ def _ends(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
 class _Reader:
     """The curves of one training as far as they were read; further points are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, training_id: int, revision: str) -> None:
+        self._training_id = training_id
+        self._revision = revision
         self._lock = threading.Lock()  # pages of several visitors share it
         self._seen: Stamp | None = None
         self._curves: Curves | None = None
 
-    def read(self, store_path: Path, training_id: int, seen: Stamp) -> Curves:
+    def read(self, store_path: Path, seen: Stamp) -> Curves:
         with self._lock:
             if self._curves is None or seen != self._seen:
-                self._curves = self._with_new(store_path, training_id)
+                with loaders.reader(store_path) as opened, opened.snapshot():
+                    if store.training_revision(opened, self._training_id) != self._revision:
+                        # Resumed or replaced since it was listed: nothing to add to.
+                        return Curves(self._points(opened, 0))
+                    self._curves = self._with_new(opened)
                 self._seen = seen
             return self._curves
 
-    def _with_new(self, store_path: Path, training_id: int) -> Curves:
+    def _points(self, opened: Store, from_step: int) -> pd.DataFrame:
+        new = store.training_curves(opened, self._training_id, from_step=from_step)
+        return new.assign(value=new["value"].where(np.isfinite(new["value"])))
+
+    def _with_new(self, opened: Store) -> Curves:
         before = None if self._curves is None else self._curves.points
         newest = 0 if before is None or before.empty else int(before["step"].max())
-        with loaders.reader(store_path) as opened:
-            new = store.training_curves(opened, training_id, from_step=newest)
-        new["value"] = new["value"].where(np.isfinite(new["value"]))
+        new = self._points(opened, newest)
         if self._curves is None or before is None:
             return Curves(new)
         if new.equals(before[before["step"] >= newest].reset_index(drop=True)):
@@ -181,15 +190,15 @@ class _Reader:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _reader(store_path: Path, number: int, training_id: int, created_at: str) -> _Reader:  # noqa: ARG001
-    return _Reader()
+def _reader(store_path: Path, training_id: int, uid: str, revision: str) -> _Reader:  # noqa: ARG001
+    return _Reader(training_id, revision)
 
 
 def curves(store_path: Path, training: Training) -> Curves:
     """The curves of a training; what was read before is not read again."""
-    number = loaders.file_number(store_path)
-    found = _reader(store_path, number, int(training["id"]), str(training["created_at"]))
-    return found.read(store_path, int(training["id"]), loaders.stamp(store_path))
+    names = (str(training[each]) for each in ("uid", "revision"))
+    found = _reader(store_path, int(training["id"]), *names)
+    return found.read(store_path, loaders.stamp(store_path))
 
 
 def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:

@@ -14,10 +14,12 @@ class View:
     Attributes:
         path: The store.
         run_id: The run that is shown.
-        run_key: Changes with what is written of the run.
+        run_uid: The run's random name: another run of this id has another.
+        run_key: Its revision, which changes with what is written of the run.
         selection: Which of its images.
         defaults: What the page filters by where the URL does not say.
         baseline_id: The run it is compared with, if one is chosen.
+        baseline_uid: As `run_uid`.
         baseline_key: As `run_key`.
         annotations_key: Changes with the annotations, where the selection depends on them.
     """
@@ -26,8 +28,10 @@ class View:
     run_id: int
     run_key: str
     selection: Selection
+    run_uid: str = ""
     defaults: Selection = Selection()
     baseline_id: int | None = None
+    baseline_uid: str = ""
     baseline_key: str = ""
     annotations_key: str = ""
 
@@ -39,7 +43,7 @@ class View:
     @property
     def of_run(self) -> tuple[object, ...]:
         """What an answer about the whole run depends on."""
-        return str(self.path), self.run_id, self.run_key
+        return str(self.path), self.run_id, self.run_uid, self.run_key
 
     @property
     def of_selection(self) -> tuple[object, ...]:
@@ -59,4 +63,6 @@ class View:
         if self.baseline_id is None:
             msg = "no baseline is chosen"
             raise ValueError(msg)
-        return replace(self, run_id=self.baseline_id, run_key=self.baseline_key)
+        return replace(
+            self, run_id=self.baseline_id, run_uid=self.baseline_uid, run_key=self.baseline_key
+        )

@@ -41,6 +41,14 @@ class OneLineParser(argparse.ArgumentParser):
         """Say what is wrong with the command line, and exit with 2."""
         self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # argparse before 3.13 drops the value "--" of a flag, as in `--test_csv=--`.
+        if not action.option_strings or arg_strings != ["--"]:
+            return super()._get_values(action, arg_strings)
+        value = self._get_value(action, "--")
+        self._check_value(action, value)
+        return value if action.nargs is None else [value]
+
 
 def build_config_parser(config_class: type[JobConfig], description: str) -> OneLineParser:
     """Make a parser with one flag for each field of a config class, and `--recipe` if it has any.

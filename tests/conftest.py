@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.random_search import load_profile
+
 # Set before any library that reads it is imported: no hub is ever asked.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -18,6 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Jobs keep their records here where a test names no store.
 _FOLDER = tempfile.TemporaryDirectory(prefix="streetclip-tests-")
 os.environ["STREETCLIP_DB"] = str(Path(_FOLDER.name) / "streetclip.db")
+
+load_profile()
 
 # A shell that starts this in the background makes it, and the jobs it starts, deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.cli import build_config_parser
@@ -29,6 +29,8 @@ def parsed(config):
     return type(config)(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
+@example("--", "--", 0.5, ["--"], False)
+@example("a", "b", 0.5, ["--", "c", "--"], True)
 @given(TEXTS, TEXTS, st.floats(1e-12, 1.0), st.lists(TEXTS, min_size=1, max_size=3), st.booleans())
 def test_a_job_understands_the_arguments_as_they_were_meant(name, path, rate, words, resume):
     config = TrainConfig(

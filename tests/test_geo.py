@@ -15,12 +15,13 @@ from streetclip.geo import (
     geoscore,
     haversine_km,
 )
+from tests.random_search import examples
 
 LATITUDES = st.floats(-90, 90)
 LONGITUDES = st.floats(-180, 180)
 POINTS = st.tuples(LATITUDES, LONGITUDES)
 HALF_TURN_KM = math.pi * EARTH_RADIUS_KM
-few = settings(deadline=None, max_examples=100)
+few = settings(deadline=None, max_examples=examples(100))
 
 
 def plain_distance_km(latitude_a, longitude_a, latitude_b, longitude_b):

@@ -191,7 +191,7 @@ def _act_on_page(view: View, shown: images.Page, action: triage.Action) -> str:
     elif action.kind == triage.PAGE:
         turn_to(shown.number + (1 if action.value == "next" else -1))
     else:
-        return images.note(view.path, action).words
+        return images.note(view, action).words
     return ""
 
 
@@ -228,7 +228,7 @@ def _act_in_preview(
     if action.kind == triage.OPEN:
         _ask_to_go(key, link(action.image_id))
         return ""
-    return "" if action.kind == triage.PAGE else images.note(view.path, action).words
+    return "" if action.kind == triage.PAGE else images.note(view, action).words
 
 
 def _ask_to_go(key: str, changes: Parameters) -> None:

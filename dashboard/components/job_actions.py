@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard import job_chain, job_settings, launcher, state
+from dashboard import job_chain, job_settings, launcher, loaders, state
 from dashboard.components import markup
 from dashboard.components.job_cards import Job
 from dashboard.roots import JobOptions
 from streetclip.config import RunQueueConfig
-from streetclip.errors import StreetClipError
+from streetclip.errors import StoreError, StreetClipError
 
 _PROBLEM: Final = "job_action_problem"
 
@@ -33,7 +33,7 @@ def cancel(store_path: Path, job: Job, options: JobOptions) -> None:
         key=f"job_cancel_{job['id']}",
         disabled=is_asked,
         help=_cancel_help(job),
-        on_click=lambda: _try(launcher.cancel, store_path, int(job["id"]), options),
+        on_click=lambda: _try(launcher.cancel, store_path, job, options),
     )
 
 
@@ -69,7 +69,7 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
                 type="primary",
                 disabled=bool(problem),
                 help="Go on where it stopped",
-                on_click=lambda: _try(launcher.resume, store_path, int(job["id"]), options),
+                on_click=lambda: _try(launcher.resume, store_path, job, options),
             )
         if job["kind"] in job_settings.FORMS:
             _go(
@@ -114,8 +114,14 @@ def _go(label: str, key: str, kind: Any, **changes: str) -> None:
     st.button(label, key=key, type=kind, on_click=lambda: state.change(**(leave | changes)))
 
 
-def _try(act: Callable[..., None], *arguments: Any) -> None:
+def _try(
+    act: Callable[[Path, int, JobOptions], None], store_path: Path, job: Job, options: JobOptions
+) -> None:
+    """Act on a job, if it still is the one that was shown; remember what went wrong."""
     try:
-        act(*arguments)
+        if loaders.job(store_path, int(job["id"]))["created_at"] != job["created_at"]:
+            msg = f"{store_path}: was replaced; its job {job['id']} is another. Reload the page."
+            raise StoreError(msg)
+        act(store_path, int(job["id"]), options)
     except StreetClipError as error:
         st.session_state[_PROBLEM] = str(error)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dashboard import formats, loaders
+from dashboard import formats, store_state
 from dashboard.components import markup
 from streetclip.errors import shown
 
@@ -47,7 +47,7 @@ def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_B
         job: Its record, for `log_path`.
         most_bytes: How much is read, from the end.
     """
-    path = loaders.log_folder(store_path) / Path(job["log_path"] or "").name
+    path = store_state.log_folder(store_path) / Path(job["log_path"] or "").name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -100,5 +100,5 @@ def draw(store_path: Path, job: Mapping[str, Any], *, is_short: bool = False) ->
     css = "sc-log sc-short" if is_short else "sc-log"
     markup.draw(markup.tag("div", text, css=css, role="region", label=label, focusable=True))
     if not tail.is_whole and not is_short:
-        path = loaders.log_folder(store_path) / Path(job["log_path"]).name
+        path = store_state.log_folder(store_path) / Path(job["log_path"]).name
         markup.remark(f"The end of {formats.plain(path, 400)}; the file holds more.")

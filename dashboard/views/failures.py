@@ -118,4 +118,4 @@ def _act(view: View, action: triage.Action) -> str:
     if action.kind == triage.OPEN:
         state.change(**{album.IMAGE: str(action.image_id)})
         return ""
-    return images.note(view.path, action).words
+    return images.note(view, action).words

@@ -1,6 +1,5 @@
 """Triage queue: the open images of a selection, one at a time."""
 
-from pathlib import Path
 from typing import Final
 
 import streamlit as st
@@ -50,7 +49,7 @@ def _all_judged(view: View) -> None:
     )
     if problem := st.session_state.pop(_PROBLEM, ""):
         markup.notice("Not undone", problem, css="sc-alert", role="alert")
-    st.button("Undo the last change", on_click=_undo, args=(view.path,))
+    st.button("Undo the last change", on_click=_undo, args=(view,))
 
 
 def _queue(view: View) -> View:
@@ -93,7 +92,7 @@ def _one(view: View, queue: View, order: str, image_id: int) -> None:
         triage.controls(
             album.subject(found, image_id),
             key="queue",
-            on_action=lambda action: _act(view.path, place, action),
+            on_action=lambda action: _act(view, place, action),
             previous=album.neighbour(PATH, place.previous),
             following=album.neighbour(PATH, place.following),
         )
@@ -120,13 +119,13 @@ def _place(queue: View, order: str, image_id: int) -> images.Place:
     return images.Place(following=first[0] if first else None)
 
 
-def _act(path: Path, place: images.Place, action: triage.Action) -> str:
+def _act(view: View, place: images.Place, action: triage.Action) -> str:
     """Do what an action says; an image that was judged makes room for the next one."""
     if action.kind == triage.OPEN:
         _go_to(action.image_id)
         return ""
     trail = st.session_state.setdefault(_TRAIL, [])
-    noted = images.note(path, action)
+    noted = images.note(view, action)
     if not noted.changed:
         return noted.words
     if action.kind == triage.UNDO:
@@ -138,9 +137,9 @@ def _act(path: Path, place: images.Place, action: triage.Action) -> str:
     return noted.words
 
 
-def _undo(path: Path) -> None:
+def _undo(view: View) -> None:
     try:
-        _act(path, images.Place(), triage.Action(triage.UNDO, 0, ""))
+        _act(view, images.Place(), triage.Action(triage.UNDO, 0, ""))
     except StreetClipError as error:
         st.session_state[_PROBLEM] = str(error)
 

@@ -37,6 +37,7 @@ class DatasetTable:
         image_ids: N ids, ascending. All arrays are read-only and in this order.
         place: N rows of `places`.
         places: continent, country (ISO code), region and city of each true place.
+        content: Hash of all that the dataset says of its images.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DatasetTable:
         self.image_ids: NDArray[np.int64] = frozen(columns.image_ids)
         self.place: NDArray[np.int32] = frozen(columns.place)
         self.places: pd.DataFrame = columns.places
+        self.content = columns.content
         self._attributes = attributes
         self._kept: dict[str, tuple[NDArray[np.uint16], tuple[str, ...]]] = {}
         self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
@@ -62,10 +64,12 @@ class DatasetTable:
             StoreError: The store is missing, newer or no store, or has no such dataset.
             ResourceError: The disk fails, or a job keeps the store locked.
         """
-        with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
+        opened = open_store(store_path, read_only=True, busy_timeout_s=BUSY_S)
+        with opened as store, store.snapshot():
             columns = dataset_columns(store, dataset_id)
             values = attribute_names(store, dataset_id)
-        return cls(dataset_id, columns, _StoredAttributes(Path(store_path), dataset_id, values))
+        owner = (dataset_id, columns.content)
+        return cls(dataset_id, columns, _StoredAttributes(Path(store_path), owner, values))
 
     @classmethod
     def from_arrays(
@@ -148,15 +152,15 @@ class _Attributes(Protocol):
 
 class _StoredAttributes:
     def __init__(
-        self, store_path: Path, dataset_id: int, texts: Mapping[str, tuple[str, ...]]
+        self, store_path: Path, owner: tuple[int, str], texts: Mapping[str, tuple[str, ...]]
     ) -> None:
         self._store_path = store_path
-        self._dataset_id = dataset_id
+        self._dataset_id, self._content = owner
         self.texts = texts
 
     def codes(self, name: str) -> NDArray[np.uint16]:
         with open_store(self._store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
-            return attribute_codes(store, self._dataset_id, name)
+            return attribute_codes(store, self._dataset_id, name, self._content)
 
 
 class _GivenAttributes:

@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 
 from streetclip.analysis.dataset import BUSY_S, Array
 from streetclip.errors import StoreError
-from streetclip.store import get_run, open_store, predicted_places, run_columns
+from streetclip.store import open_store, predicted_places, run_columns, run_revision
 
 
 class RunSource(Protocol):
-    """Where the columns of one run come from."""
+    """Where the columns of one run come from.
+
+    Attributes:
+        revision: Of the run when its columns were first read; "" where there is no store.
+    """
+
+    revision: str
 
     def columns(self, names: Sequence[str]) -> Mapping[str, Array]:
         """Columns by name, each of length N, and always "done"."""
@@ -24,15 +30,17 @@ class RunSource(Protocol):
 
 
 class StoredRun:
-    """Reads columns of a run of a store, as long as it is the same run."""
+    """Reads columns of a run of a store, as long as it is the same run and only grows."""
 
     def __init__(
-        self, store_path: Path, run_id: int, created_at: str, image_ids: NDArray[np.int64]
+        self, store_path: Path, run_id: int, uid: str, image_ids: NDArray[np.int64]
     ) -> None:
+        self.revision = ""
         self._store_path = store_path
         self._run_id = run_id
-        self._created_at = created_at
+        self._uid = uid
         self._image_ids = image_ids
+        self._done: Array | None = None
 
     def columns(self, names: Sequence[str]) -> Mapping[str, Array]:
         """Columns by name, and "done"."""
@@ -46,15 +54,21 @@ class StoredRun:
     def _read(self, names: Sequence[str]) -> tuple[Mapping[str, Array], pd.DataFrame]:
         path = self._store_path
         with open_store(path, read_only=True, busy_timeout_s=BUSY_S) as store, store.snapshot():
-            if get_run(store, self._run_id)["created_at"] != self._created_at:
-                msg = f"{path}: was replaced while it was being read. Reload the page."
-                raise StoreError(msg)
+            revision = run_revision(store, self._run_id, self._uid)
             columns = run_columns(store, self._run_id, names, self._image_ids)
-            return columns, predicted_places(store, self._run_id)
+            places = predicted_places(store, self._run_id)
+        if self._done is None:
+            self._done, self.revision = columns["done"], revision
+        elif (self._done & ~columns["done"]).any():
+            msg = f"{path}: was replaced by an older state of itself. Reload the page."
+            raise StoreError(msg)
+        return columns, places
 
 
 class GivenRun:
     """Columns at hand."""
+
+    revision = ""
 
     def __init__(self, columns: Mapping[str, Array], predicted_places: pd.DataFrame) -> None:
         self._columns = columns

@@ -31,6 +31,7 @@ class RunTable:
         dataset: The images that it is about.
         done: N booleans: whether the image has a prediction.
         num_done: How many have.
+        revision: Of the run when it was opened; see `store.get_run`.
     """
 
     def __init__(self, run_id: int, dataset: DatasetTable, source: RunSource) -> None:
@@ -41,6 +42,7 @@ class RunTable:
         self._lock = threading.RLock()
         self.done: NDArray[np.bool_] = frozen(source.columns(())["done"])
         self.num_done = int(np.count_nonzero(self.done))
+        self.revision = source.revision
 
     @classmethod
     def open(cls, store_path: Path | str, run_id: int, dataset: DatasetTable | None = None) -> Self:
@@ -57,9 +59,9 @@ class RunTable:
         """
         with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
             run = get_run(store, run_id)
-        if dataset is None or dataset.dataset_id != run["dataset_id"]:
+        if dataset is None or dataset.content != run["dataset_content"]:
             dataset = DatasetTable.open(store_path, run["dataset_id"])
-        source = StoredRun(Path(store_path), run_id, run["created_at"], dataset.image_ids)
+        source = StoredRun(Path(store_path), run_id, run["uid"], dataset.image_ids)
         return cls(run_id, dataset, source)
 
     @classmethod

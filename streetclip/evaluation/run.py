@@ -329,7 +329,8 @@ def _register(
     )
     run_ids = {}
     for strategy in config.strategy:
-        found = store.find_run(database, inputs.fingerprint(strategy)) if config.resume else None
+        name = inputs.fingerprint(strategy)
+        found = store.find_run(database, name, dataset.id) if config.resume else None
         run_ids[strategy] = (
             found["id"]
             if found

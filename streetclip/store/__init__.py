@@ -77,6 +77,7 @@ from streetclip.store.runs import (
     finish_run,
     get_run,
     pending_image_ids,
+    run_revision,
     set_run_state,
     start_run,
 )
@@ -92,6 +93,7 @@ from streetclip.store.trainings import (
     set_training_state,
     start_training,
     training_curves,
+    training_revision,
 )
 
 __all__ = [
@@ -163,6 +165,7 @@ __all__ = [
     "requeue_job",
     "restart_training",
     "run_columns",
+    "run_revision",
     "run_totals",
     "runs_of_job",
     "set_run_state",
@@ -174,6 +177,7 @@ __all__ = [
     "tag_counts",
     "tagged_image_ids",
     "training_curves",
+    "training_revision",
     "trainings_of_job",
     "undo",
     "write_predictions",

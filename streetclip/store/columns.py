@@ -42,11 +42,13 @@ class DatasetColumns:
         place: N positions in `places`.
         places: The true places of the dataset: continent, country (ISO code), region, city, in
             alphabetical order.
+        content: Hash of all that the dataset says of its images.
     """
 
     image_ids: Int64
     place: npt.NDArray[np.int32]
     places: pd.DataFrame
+    content: str = ""
 
 
 def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
@@ -56,7 +58,7 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
         StoreError: There is no such dataset.
     """
     with store.snapshot(), translated(store.path):
-        _require_dataset(store, dataset_id)
+        content = _content(store, dataset_id)
         owner = ("dataset", dataset_id)
         return DatasetColumns(
             image_ids=read_column(store.db.conn, owner, "image_id", np.int64),
@@ -66,6 +68,7 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
                 "ORDER BY id",
                 (dataset_id,),
             ),
+            content=content,
         )
 
 
@@ -86,14 +89,26 @@ def attribute_names(store: Store, dataset_id: int) -> dict[str, tuple[str, ...]]
     return {name: tuple(each) for name, each in values.items()}
 
 
-def attribute_codes(store: Store, dataset_id: int, name: str) -> npt.NDArray[np.uint16]:
+def attribute_codes(
+    store: Store, dataset_id: int, name: str, content: str | None = None
+) -> npt.NDArray[np.uint16]:
     """The value of an attribute of each image: N positions in its `attribute_names`.
 
+    Args:
+        store: The store.
+        dataset_id: The dataset.
+        name: The attribute.
+        content: Of `dataset_columns`, where the codes are to stand beside these.
+
     Raises:
-        StoreError: The dataset has no attribute of this name that can be filtered by.
+        StoreError: The dataset has no attribute of this name that can be filtered by, or the
+            store was replaced: its dataset has another content.
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
+        if content not in (None, _content(store, dataset_id)):
+            msg = f"{store.path}: was replaced while it was being read. Reload the page."
+            raise StoreError(msg)
         if num_parts(store.db.conn, owner, column)[0] == 0:
             msg = (
                 f"{store.path}: dataset {dataset_id} has no attribute {shown(name)} with 2 to 500 "
@@ -205,7 +220,9 @@ def _find(of_rows: Int64, image_ids: Int64) -> _Rows:
     return _Rows(len(image_ids), taken, positions[taken])
 
 
-def _require_dataset(store: Store, dataset_id: int) -> None:
-    if not store.rows("SELECT 1 FROM datasets WHERE id = ?", (dataset_id,)):
+def _content(store: Store, dataset_id: int) -> str:
+    found = store.rows("SELECT content_sha256 FROM datasets WHERE id = ?", (dataset_id,))
+    if not found:
         msg = f"{store.path}: has no dataset {dataset_id}. Choose a run of those that it lists."
         raise StoreError(msg)
+    return str(found[0][0])

@@ -12,22 +12,8 @@ import pandas as pd
 
 from streetclip.store.column_writer import add_dataset_columns, attribute_column
 from streetclip.store.connection import Store, utc_now
+from streetclip.store.content import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
 from streetclip.store.values import column_values, insert_sql, number_rows
-
-_DATASET_IMAGE_COLUMNS = (
-    "dataset_id",
-    "image_id",
-    "line",
-    "city",
-    "region",
-    "country",
-    "country_code",
-    "continent",
-    "latitude_deg",
-    "longitude_deg",
-    "attributes",
-)
-_CHUNK_ROWS = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +55,11 @@ class RegisteredDataset:
 
 
 def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
-    """Give the dataset and its images their ids; the same file and folder get the same again.
+    """Give the dataset and its images their ids; the same rows and folder get the same again.
 
-    An image is known by its folder and name, so that it keeps its id in every dataset and run.
+    An image is known by its folder and name, so that it keeps its id in every dataset and run. A
+    file that is read otherwise than before, as by a program that knows more countries, is another
+    dataset: runs keep the labels that they were judged by.
 
     Raises:
         ResourceError: The disk is full, or another job holds the store for too long.
@@ -80,9 +68,10 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     with store.transaction():
         folder_id = _folder_id(store, spec.image_dir)
         image_ids = _image_ids(store, folder_id, spec.frame["image_filename"])
-        dataset_id = _find(store, spec, folder_id)
+        content = content_sha256(spec.attribute_columns, _stored_values(spec, image_ids))
+        dataset_id = _find(store, spec, folder_id, content)
         if dataset_id is None:
-            dataset_id = _insert(store, spec, folder_id)
+            dataset_id = _insert(store, spec, folder_id, content)
             _insert_images(store, spec, dataset_id, image_ids)
             names = spec.attribute_columns
             add_dataset_columns(store.db.conn, dataset_id, names, _in_order(spec, image_ids))
@@ -115,22 +104,21 @@ def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt
 
 
 def _chunks(num_rows: int) -> Iterator[slice]:
-    for start in range(0, num_rows, _CHUNK_ROWS):
-        yield slice(start, min(start + _CHUNK_ROWS, num_rows))
+    for start in range(0, num_rows, CHUNK_ROWS):
+        yield slice(start, min(start + CHUNK_ROWS, num_rows))
 
 
-def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
-    # The counts, too: a newer gazetteer may read rows that an older one skipped.
-    key = (spec.csv_sha256, folder_id, len(spec.frame), spec.num_skipped)
+def _find(store: Store, spec: DatasetSpec, folder_id: int, content: str) -> int | None:
+    key = (spec.csv_sha256, folder_id, spec.num_skipped, content)
     found = store.rows(
         "UPDATE datasets SET csv_path = ? WHERE csv_sha256 = ? AND folder_id = ? "
-        "AND num_images = ? AND num_skipped = ? RETURNING id",
+        "AND num_skipped = ? AND content_sha256 = ? RETURNING id",
         (str(Path(spec.csv_path).absolute()), *key),
     )
     return int(found[0][0]) if found else None
 
 
-def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
+def _insert(store: Store, spec: DatasetSpec, folder_id: int, content: str) -> int:
     values: dict[str, Any] = {
         "name": spec.name,
         "csv_path": str(Path(spec.csv_path).absolute()),
@@ -141,6 +129,7 @@ def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
         "attribute_columns": json.dumps(spec.attribute_columns, ensure_ascii=False),
         "drawn": int(spec.drawn),
         "created_at": utc_now(),
+        "content_sha256": content,
     }
     return store.insert("datasets", values)
 
@@ -148,14 +137,21 @@ def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
 def _insert_images(
     store: Store, spec: DatasetSpec, dataset_id: int, image_ids: npt.NDArray[np.int64]
 ) -> None:
-    for rows in _chunks(len(image_ids)):
-        frame, ids = spec.frame.iloc[rows], image_ids[rows].tolist()
-        columns = [column_values(frame[name]) for name in _DATASET_IMAGE_COLUMNS[2:-1]]
+    sql = insert_sql("dataset_images", ["dataset_id", *HASHED_COLUMNS])
+    for columns in _stored_values(spec, image_ids):
+        owners = [dataset_id] * len(columns[0])
+        store.db.conn.executemany(sql, zip(owners, *columns, strict=True))
+
+
+def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:
+    """The values of `HASHED_COLUMNS` by ascending image id, in chunks."""
+    order = np.argsort(image_ids)
+    for chunk in _chunks(len(order)):
+        rows = order[chunk]
+        frame = spec.frame.iloc[rows]
+        columns = [column_values(frame[name]) for name in HASHED_COLUMNS[1:-1]]
         attributes = _attributes(frame, spec.attribute_columns)
-        store.db.conn.executemany(
-            insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS),
-            zip([dataset_id] * len(ids), ids, *columns, attributes, strict=True),
-        )
+        yield [image_ids[rows].tolist(), *columns, attributes]
 
 
 def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:

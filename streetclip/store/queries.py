@@ -15,16 +15,18 @@ def list_runs(store: Store) -> pd.DataFrame:
     """All runs, the newest first, with the counters of their predictions so far.
 
     Returns:
-        A frame with id, name, state, error, dataset, drawn (bool), model_source, model_sha256,
-        strategy, num_done, num_images, created_at, updated_at, job_id (missing where no job is
-        known), and the counters of `place_counters` (0 while there is no prediction).
+        A frame with id, uid, revision, name, state, error, dataset_id, dataset, drawn (bool),
+        model_source, model_sha256, strategy, num_done, num_images, created_at, updated_at, job_id
+        (missing where no job is known), and the counters of `place_counters` (0 while there is no
+        prediction).
     """
     counters = ", ".join(f"coalesce(a.{name}, 0) AS {name}" for name in place_counters())
     frame = store.frame(
         f"""
-        SELECT runs.id, runs.name, runs.state, runs.error, datasets.name AS dataset,
-            datasets.drawn, runs.model_source, runs.model_sha256, runs.strategy, runs.num_done,
-            runs.num_images, runs.created_at, runs.updated_at, runs.job_id, {counters}
+        SELECT runs.id, runs.uid, runs.revision, runs.name, runs.state, runs.error,
+            runs.dataset_id, datasets.name AS dataset, datasets.drawn, runs.model_source,
+            runs.model_sha256, runs.strategy, runs.num_done, runs.num_images, runs.created_at,
+            runs.updated_at, runs.job_id, {counters}
         FROM runs
         JOIN datasets ON datasets.id = runs.dataset_id
         LEFT JOIN place_aggregates AS a ON a.run_id = runs.id AND a.level = 'overall'

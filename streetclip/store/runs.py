@@ -77,9 +77,12 @@ def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
         return store.insert("runs", values)
 
 
-def find_run(store: Store, fingerprint: str) -> dict[str, Any] | None:
-    """The newest run with this fingerprint, as `get_run` gives it; None if there is none."""
-    found = store.rows("SELECT max(id) FROM runs WHERE fingerprint = ?", (fingerprint,))
+def find_run(store: Store, fingerprint: str, dataset_id: int) -> dict[str, Any] | None:
+    """The newest run with this fingerprint over a dataset, as `get_run` gives it; None if none."""
+    found = store.rows(
+        "SELECT max(id) FROM runs WHERE fingerprint = ? AND dataset_id = ?",
+        (fingerprint, dataset_id),
+    )
     return None if found[0][0] is None else get_run(store, found[0][0])
 
 
@@ -88,8 +91,9 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
 
     Returns:
         The columns of `runs`, with prompts, config, versions and metrics as dicts (metrics None
-        until the run is done), and dataset (its name), csv_path, drawn, num_skipped and
-        attribute_columns (a tuple of names) of its dataset.
+        until the run is done), and dataset (its name), dataset_content (a hash of its rows),
+        csv_path, drawn, num_skipped and attribute_columns (a tuple of names) of its dataset. uid
+        is the same as long as the run exists, revision another after each change.
 
     Raises:
         StoreError: There is no such run.
@@ -97,7 +101,8 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     found = store.frame(
         """
         SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
-            datasets.num_skipped, datasets.attribute_columns
+            datasets.content_sha256 AS dataset_content, datasets.num_skipped,
+            datasets.attribute_columns
         FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE runs.id = ?""",
         (run_id,),
         dtype=object,
@@ -110,6 +115,19 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     run["drawn"] = bool(run["drawn"])
     run["attribute_columns"] = tuple(json.loads(run["attribute_columns"]))
     return run
+
+
+def run_revision(store: Store, run_id: int, uid: str) -> str:
+    """The revision of a run that must be the one of this uid.
+
+    Raises:
+        StoreError: The store was replaced: it has no such run, or another one of this id.
+    """
+    found = store.rows("SELECT revision FROM runs WHERE id = ? AND uid = ?", (run_id, uid))
+    if not found:
+        msg = f"{store.path}: was replaced while it was being read. Reload the page."
+        raise StoreError(msg)
+    return str(found[0][0])
 
 
 def require_run(store: Store, run_id: int) -> int:

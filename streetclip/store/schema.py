@@ -7,7 +7,9 @@ are short and found by a compound key are WITHOUT ROWID: the key is the row's pl
 from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
+from streetclip.store.content import fill_contents
 from streetclip.store.fill import fill_columns, forget_nearest_candidates
+from streetclip.store.identity_tables import IDENTITY_STATEMENTS
 from streetclip.store.job_tables import JOB_TABLES
 
 # In the file's header, so that another program's database is never taken for a store.
@@ -322,6 +324,14 @@ def m004_nearest_candidate_of_any_country(db: Database) -> None:
     until the images are evaluated again.
     """
     forget_nearest_candidates(db.conn)
+
+
+@MIGRATIONS()
+def m005_identities(db: Database) -> None:
+    """Name runs, trainings and annotations by random tokens, datasets by their content."""
+    for statement in IDENTITY_STATEMENTS:
+        db.execute(statement)
+    fill_contents(db.conn)
 
 
 def migrate(db: Database) -> None:

@@ -154,11 +154,14 @@ def list_trainings(store: Store) -> pd.DataFrame:
     Returns:
         A frame with id, name, state, error, model_source, train_csv, val_csv, output_dir,
         commit_sha, created_at, updated_at, config and versions (dicts), best (as
-        `set_training_best` takes it, or None), job_id (missing where no job is known).
+        `set_training_best` takes it, or None), job_id (missing where no job is known), uid (the
+        same as long as the training exists), revision (another unless only points behind the
+        newest step were added).
     """
     frame = store.frame(
         "SELECT id, name, state, error, model_source, train_csv, val_csv, output_dir, commit_sha, "
-        "created_at, updated_at, config, versions, best, job_id FROM trainings ORDER BY id DESC"
+        "created_at, updated_at, config, versions, best, job_id, uid, revision "
+        "FROM trainings ORDER BY id DESC"
     )
     for name in ("config", "versions", "best"):
         values = [json.loads(text) if isinstance(text, str) else None for text in frame[name]]
@@ -181,6 +184,12 @@ def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd
         (training_id, from_step),
     )
     return frame.astype({"epoch": "float64", "value": "float64"})
+
+
+def training_revision(store: Store, training_id: int) -> str:
+    """The revision of a training, as `list_trainings` gives it; "" if there is none."""
+    found = store.rows("SELECT revision FROM trainings WHERE id = ?", (training_id,))
+    return str(found[0][0]) if found else ""
 
 
 def _columns(spec: TrainingSpec, job_id: int | None) -> dict[str, Any]:

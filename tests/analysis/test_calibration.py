@@ -10,6 +10,7 @@ from streetclip.analysis import calibration
 from streetclip.analysis.calibration import _num_below
 from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
 from streetclip.metrics.intervals import wilson_interval
+from tests.random_search import examples
 
 JUDGED = {
     "country": ("country_probability", "country_correct"),
@@ -89,7 +90,7 @@ def test_a_level_that_there_is_not_is_refused(world):
         calibration(world.table, world.table.done, "planet")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     arrays(
         np.float64,

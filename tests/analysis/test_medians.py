@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from streetclip.analysis import medians
 from streetclip.metrics.intervals import median_with_interval
 from streetclip.store import distance_bin_edges_km, distance_bins
+from tests.random_search import examples
 
 VALUE = st.one_of(st.floats(0, 20_040), st.sampled_from([0.0, 0.1, 25.0, 25.0]), st.none())
 
@@ -40,7 +41,7 @@ def test_medians_and_their_ends_are_those_of_all_the_values(groups):
 
 
 @pytest.mark.parametrize("most", [1, 5])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.lists(VALUE, max_size=20), min_size=1, max_size=6))
 def test_medians_stay_the_same_when_few_values_fit(most, groups):
     with pytest.MonkeyPatch.context() as patch:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.analysis import ORDERS, DatasetTable, RunTable, neighbours_of, page_of
+from tests.random_search import examples
 
 ranking = importlib.import_module("streetclip.analysis.ranking")
 
@@ -119,7 +120,7 @@ ANY = st.one_of(
 
 
 @pytest.mark.parametrize("most", [3, 10**6])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(ANY, max_size=30), st.sampled_from(["f4", "f8"]), st.integers(1, 7))
 def test_any_numbers_are_ordered_as_a_plain_sort_orders_them(most, values, dtype, size):
     table = make_table(values, dtype)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import thumbnails
+from dashboard import file_times, thumbnails
 from dashboard.thumbnails import Cache, ImageFile, Thumbnail, thumbnail
 
 
 @pytest.fixture(autouse=True)
-def empty_cache():
+def empty_cache(monkeypatch):
+    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # files that were not just written
     thumbnails._cache.cache_clear()
     yield
     thumbnails._cache.cache_clear()
@@ -84,6 +85,22 @@ def test_a_replaced_file_is_seen_even_with_the_old_time(folder):
     np.testing.assert_allclose(
         colour_of(thumbnail(ImageFile(folder, "a.png"))), (10, 220, 30), atol=4
     )
+
+
+def test_a_file_that_is_written_twice_within_one_tick_is_seen(folder, monkeypatch):
+    """The file system's clock stands still between two writes of the same number of bytes."""
+    monkeypatch.setattr(file_times, "SETTLED_NS", 2 * 10**9)
+    path = folder / "a.bmp"
+    save(path)
+    status = path.stat()
+    now_ns = status.st_ctime_ns
+    colours = []
+    for colour, later_ns in (((200, 30, 40), 0), ((10, 90, 220), 10**8)):
+        save(path, colour)
+        monkeypatch.setattr(file_times.time, "time_ns", lambda ns=now_ns + later_ns: ns)
+        key = thumbnails._key(path, status, 480)
+        colours.append(colour_of(thumbnails._cache().get(key) or thumbnails._make(key)))
+    np.testing.assert_allclose(colours, [(200, 30, 40), (10, 90, 220)], atol=4)
 
 
 def test_sizes_are_kept_apart(folder):
@@ -177,7 +194,7 @@ def test_a_folder_or_pipe_is_told(folder):
 
 
 def key(number):
-    return thumbnails._Key(f"{number}.jpg", 1, 1, number, 480)
+    return thumbnails._Key(f"{number}.jpg", 1, 1, number, 1, 0, 480)
 
 
 def test_what_was_not_used_for_longest_goes_first():

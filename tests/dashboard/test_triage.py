@@ -3,9 +3,11 @@ from contextlib import closing
 
 import pytest
 
-from dashboard import images
+from dashboard import images, loaders
 from dashboard.components import triage
 from dashboard.components.triage import Action
+from dashboard.view import View
+from streetclip.analysis.selection import Selection
 from streetclip.errors import ConfigError, ResourceError, StoreError
 from streetclip.store import annotate, open_store, read_annotations
 from tests.dashboard.galleries import data_of
@@ -41,6 +43,10 @@ def noted(world, image_id):
     return None if found.empty else found.loc[image_id].drop("updated_at").to_dict()
 
 
+def view_of(path):
+    return loaders.view(path, 1, None, Selection(), Selection())
+
+
 # What is kept
 
 
@@ -52,24 +58,24 @@ def test_everything_that_is_noted_is_kept_and_can_be_taken_back(world):
         ("note", "a\nb"),
         ("status", "to check"),
     ):
-        assert images.note(world.path, Action(kind, first, value)).changed
+        assert images.note(view_of(world.path), Action(kind, first, value)).changed
     assert noted(world, first) == {
         "status": "to check",
         "note": "a\nb",
         "tags": tuple(sorted([OWN_TAG, "no cue"])),
     }
-    assert images.note(world.path, Action("untag", first, OWN_TAG)).changed
-    words = [images.note(world.path, Action("undo", first, "")).words for _ in range(5)]
+    assert images.note(view_of(world.path), Action("untag", first, OWN_TAG)).changed
+    words = [images.note(view_of(world.path), Action("undo", first, "")).words for _ in range(5)]
     assert all(each.startswith("Undone: ") for each in words)
     assert noted(world, first) is None
-    nothing = images.note(world.path, Action("undo", first, ""))
+    nothing = images.note(view_of(world.path), Action("undo", first, ""))
     assert (nothing.changed, nothing.words) == (False, "There is nothing to undo.")
 
 
 def test_what_is_there_already_changes_nothing(world):
     [first, *_] = queue_of(world)
-    images.note(world.path, Action("tag", first, "no cue"))
-    assert not images.note(world.path, Action("tag", first, " no cue ")).changed
+    images.note(view_of(world.path), Action("tag", first, "no cue"))
+    assert not images.note(view_of(world.path), Action("tag", first, " no cue ")).changed
 
 
 @pytest.mark.parametrize(
@@ -79,18 +85,21 @@ def test_what_is_there_already_changes_nothing(world):
 )  # fmt: skip
 def test_what_cannot_be_kept_is_refused_in_words(world, action):
     with pytest.raises(ConfigError):
-        images.note(world.path, action)
+        images.note(view_of(world.path), action)
     assert noted(world, 1) is None
 
 
 def test_a_tag_of_500_characters_is_kept(world):
-    images.note(world.path, Action("tag", 1, "🙈" * 500))
+    images.note(view_of(world.path), Action("tag", 1, "🙈" * 500))
     assert noted(world, 1)["tags"] == ("🙈" * 500,)
 
 
 def test_a_store_that_is_gone_is_not_made_anew(tmp_path):
     with pytest.raises(StoreError, match="is gone"):
-        images.note(tmp_path / "streetclip.db", Action("tag", 1, "no cue"))
+        images.note(
+            View(path=tmp_path / "streetclip.db", run_id=1, run_key="", selection=Selection()),
+            Action("tag", 1, "no cue"),
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,8 +108,8 @@ def test_a_locked_store_is_told(world, monkeypatch):
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ResourceError, match="lock"):
-            images.note(world.path, Action("tag", 1, "no cue"))
-    assert images.note(world.path, Action("tag", 1, "no cue")).changed
+            images.note(view_of(world.path), Action("tag", 1, "no cue"))
+    assert images.note(view_of(world.path), Action("tag", 1, "no cue")).changed
 
 
 # The queue

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from streetclip.datasets import duplicates
 from streetclip.datasets.manifest import ManifestReader, read_manifest
 from streetclip.errors import ManifestError
+from tests.random_search import examples
 
 HEADER = "image_filename,city,region,country,continent"
 FRANCE = "{},Paris,Île-de-France,France,Europe"
@@ -123,7 +124,7 @@ def test_chunks_are_the_whole_file_in_pieces(write):
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     attribute=CELLS.filter(str.strip).filter(
         lambda name: (
@@ -158,7 +159,7 @@ def test_any_text_that_csv_can_write_is_read_back(
     assert cities == [city.strip() for city, _ in cells]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(content=st.binary(max_size=80))
 def test_no_bytes_make_anything_but_a_manifest_or_a_manifest_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("property") / "a.csv"

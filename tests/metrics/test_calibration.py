@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
+from tests.random_search import examples
 
 
 def plain_bins(confidence, correct, num_bins):
@@ -31,7 +32,7 @@ def plain_error(confidence, correct, num_bins):
     return error
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
     st.integers(1, 20),

@@ -13,8 +13,9 @@ from streetclip.metrics.differences import (
     newcombe_interval,
 )
 from streetclip.metrics.intervals import wilson_interval
+from tests.random_search import examples
 
-few = settings(deadline=None, max_examples=100)
+few = settings(deadline=None, max_examples=examples(100))
 COUNT = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
+from streetclip.metrics.differences import newcombe_interval
 from streetclip.metrics.intervals import (
     Proportion,
     median_ranks,
@@ -18,8 +19,9 @@ from streetclip.metrics.intervals import (
     newcombe_paired_interval,
     wilson_interval,
 )
+from tests.random_search import examples
 
-few = settings(deadline=None, max_examples=100)
+few = settings(deadline=None, max_examples=examples(100))
 COUNTS = st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 SMALL_COUNT = st.integers(0, 60)
 
@@ -196,6 +198,14 @@ def test_paired_difference_equals_the_paper_step_by_step(both, only_a, only_b, n
         return
     found = newcombe_paired_interval(both, only_a, only_b, neither)
     assert found == pytest.approx(plain_newcombe(both, only_a, only_b, neither), abs=1e-9)
+
+
+@pytest.mark.parametrize("counts", [(2, 2, 1, 2), (5, 3, 2, 2), (1, 0, 0, 1)])
+def test_a_surplus_below_half_the_images_counts_as_no_correlation(counts):
+    # 2·2 − 2·1 = 2 of 7, 5·2 − 3·2 = 4 of 12, 1·1 of 2: the correction by n/2 would turn its sign.
+    both, only_a, only_b, _ = counts
+    independent = newcombe_interval(both + only_a, sum(counts), both + only_b, sum(counts))
+    assert newcombe_paired_interval(*counts) == pytest.approx(independent, abs=1e-12)
 
 
 @few

@@ -20,6 +20,7 @@ from streetclip.models.preprocessing import (
     build_normalisation,
     build_preprocess,
 )
+from tests.random_search import examples
 
 
 def _processors_pixels(processor, image):
@@ -32,7 +33,7 @@ def _image(width, height, seed=0):
     return PIL.Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),
@@ -105,7 +106,7 @@ def test_the_centre_alone_looks_as_the_whole_does(monkeypatch):
 # Fast
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),

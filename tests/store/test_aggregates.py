@@ -20,6 +20,7 @@ from streetclip.store import (
     run_totals,
     write_predictions,
 )
+from tests.random_search import examples
 
 PLACE = ["true_continent", "true_country", "true_region", "true_city"]
 
@@ -75,7 +76,7 @@ def assert_aggregates_match(store, run_id):
 
 
 @settings(
-    max_examples=15,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

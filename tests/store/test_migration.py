@@ -1,10 +1,9 @@
 """A store as the first schema left it, brought up to date: nothing lost, the columns filled."""
 
-import sqlite3
+import dataclasses
 
 import numpy as np
 import pytest
-from sqlite_utils import Migrations
 
 from streetclip.analysis import RunTable, group_accuracy
 from streetclip.geo import THRESHOLDS_KM
@@ -15,7 +14,6 @@ from streetclip.store import (
     attribute_codes,
     attribute_names,
     dataset_columns,
-    datasets,
     fill,
     find_training,
     finish_run,
@@ -28,11 +26,9 @@ from streetclip.store import (
     parts,
     place_accuracy,
     predicted_places,
-    predictions,
     read_predictions,
+    register_dataset,
     run_columns,
-    runs,
-    schema,
     set_run_state,
     set_training_state,
     start_training,
@@ -40,6 +36,7 @@ from streetclip.store import (
     write_predictions,
 )
 from streetclip.store.distance_bins import NO_BIN
+from tests.store.older_stores import dump, make_older
 
 NEW_TABLES = {
     "column_parts",
@@ -56,24 +53,8 @@ STATES = ("running", "interrupted", "failed", "done")
 
 
 @pytest.fixture
-def first_schema(monkeypatch):
-    """While it holds, stores are made and written as before there were columns."""
-    with monkeypatch.context() as patch:
-        migrations = Migrations("streetclip")
-        migrations(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
-        patch.setattr(schema, "MIGRATIONS", migrations)
-        for module, name in (
-            (datasets, "add_dataset_columns"),
-            (predictions, "add_run_columns"),
-            (runs, "sort_run_columns"),
-        ):
-            patch.setattr(module, name, lambda *_: None)
-        yield patch
-
-
-@pytest.fixture
-def old(first_schema, make_filled):
-    """An old store with a finished and a partial run; from here on by this program."""
+def old(make_filled):
+    """A store of the first schema with a finished and a partial run."""
     made = make_filled(157)
     made.other = made.start(name="partial")
     frames = {made.run_id: made.predictions(0), made.other: made.predictions(1)[::3]}
@@ -81,9 +62,9 @@ def old(first_schema, make_filled):
         write_predictions(made.store, {run_id: frame})
     finish_run(made.store, made.run_id, {"n": 157})
     made.rows = {run_id: read_predictions(made.store, run_id) for run_id in frames}
-    assert NEW_TABLES.isdisjoint(tables(made.store))
     made.store.close()
-    first_schema.undo()
+    make_older(made.path, 1)
+    assert NEW_TABLES.isdisjoint(dump(made.path))
     return made
 
 
@@ -153,10 +134,10 @@ def test_an_old_run_goes_on_after_the_migration(old):
         assert annotate(store, [1], add_tags=["x"]) == 1
 
 
-def test_an_old_store_without_anything_is_brought_up_to_date(first_schema, tmp_path):
+def test_an_old_store_without_anything_is_brought_up_to_date(tmp_path):
     path = tmp_path / "empty.db"
     open_store(path).close()
-    first_schema.undo()
+    make_older(path, 1)
     with open_store(path) as store:
         assert tables(store) >= NEW_TABLES
         assert store.rows("SELECT count(*) FROM column_parts") == [(0,)]
@@ -168,28 +149,10 @@ def training_spec(name):
     )
 
 
-def dump(path):
-    """Every row of every table, as dicts."""
-    connection = sqlite3.connect(path)
-    connection.row_factory = sqlite3.Row
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    found = {
-        name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]
-        for (name,) in names
-    }
-    connection.close()
-    return found
-
-
 @pytest.fixture
-def without_jobs(make_filled, monkeypatch):
+def without_jobs(make_filled):
     """A store as before there were jobs, with a run and a training in every state."""
-    with monkeypatch.context() as patch:
-        migrations = Migrations("streetclip")
-        for name in ("m001_images_runs_and_trainings", "m002_columns_and_annotations"):
-            migrations(name=name)(getattr(schema, name))
-        patch.setattr(schema, "MIGRATIONS", migrations)
-        made = make_filled(157)
+    made = make_filled(157)
     made.runs = {state: made.start(name=state) for state in STATES}
     made.trainings = {state: start_training(made.store, training_spec(state)) for state in STATES}
     write_predictions(made.store, {made.runs["running"]: made.predictions()[:20]})
@@ -198,9 +161,10 @@ def without_jobs(make_filled, monkeypatch):
         for table, ids in (("runs", made.runs), ("trainings", made.trainings)):
             for state, number in ids.items():
                 made.store.rows(f"UPDATE {table} SET state = ? WHERE id = ?", (state, number))
+    made.store.close()
+    make_older(made.path, 2)
     made.tables = dump(made.path)
     assert "jobs" not in made.tables
-    made.store.close()
     return made
 
 
@@ -227,12 +191,45 @@ def test_a_store_from_before_jobs_keeps_every_row_and_calls_nothing_running(
     for name, rows in without_jobs.tables.items():
         if name == "column_parts":
             continue  # read as columns by the tests around
-        assert after[name] == [
+        assert [without_identity(row) for row in after[name]] == [
             {key: blank.get(key, value) for key, value in row.items()}
             | added.get(name, {})
             | ({"state": "interrupted"} if row.get("state") == "running" else {})
             for row in rows
         ]
+
+
+def without_identity(row):
+    return {
+        name: each
+        for name, each in row.items()
+        if name not in {"uid", "revision", "content_sha256"}
+    }
+
+
+def test_runs_trainings_and_datasets_of_an_old_store_get_identities(without_jobs):
+    with open_store(without_jobs.path) as store:
+        for table, ids in (("runs", without_jobs.runs), ("trainings", without_jobs.trainings)):
+            found = store.rows(f"SELECT uid, revision FROM {table}")
+            tokens = {token for row in found for token in row}
+            assert len(tokens) == 2 * len(found) >= 2 * len(ids)
+            assert all(len(token) == 32 for token in tokens)
+        # What the migration hashed is what the program hashes: the dataset is found again.
+        assert register_dataset(store, without_jobs.dataset_spec).id == without_jobs.dataset.id
+        assert store.rows("PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.parametrize("changed", ["latitude_deg", "weather", "city", "country_code", "line"])
+def test_a_dataset_of_an_old_store_is_not_taken_for_one_that_is_read_otherwise(
+    without_jobs, changed
+):
+    spec = without_jobs.dataset_spec
+    frame = spec.frame.copy()
+    frame.loc[5, changed] = 70 if changed == "latitude_deg" else 900 if changed == "line" else "XX"
+    with open_store(without_jobs.path) as store:
+        other = register_dataset(store, dataclasses.replace(spec, frame=frame))
+        assert other.id != without_jobs.dataset.id
+        assert len(store.rows("SELECT 1 FROM datasets")) == 2
 
 
 def test_what_ran_before_jobs_says_itself_how_it_ends_or_goes_on(without_jobs):
@@ -249,22 +246,14 @@ def test_what_ran_before_jobs_says_itself_how_it_ends_or_goes_on(without_jobs):
 
 
 @pytest.fixture
-def of_true_country(make_filled, monkeypatch):
+def of_true_country(make_filled):
     """A store whose nearest candidates were sought in the true country alone; a partial run."""
-    with monkeypatch.context() as patch:
-        migrations = Migrations("streetclip")
-        for name in (
-            "m001_images_runs_and_trainings",
-            "m002_columns_and_annotations",
-            "m003_jobs",
-        ):
-            migrations(name=name)(getattr(schema, name))
-        patch.setattr(schema, "MIGRATIONS", migrations)
-        made = make_filled(157)
-        for start in (0, 30, 60):
-            part = made.predictions().iloc[start : start + 30]
-            write_predictions(made.store, {made.run_id: part})
+    made = make_filled(157)
+    for start in (0, 30, 60):
+        part = made.predictions().iloc[start : start + 30]
+        write_predictions(made.store, {made.run_id: part})
     made.store.close()
+    make_older(made.path, 3)
     return made
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from streetclip.store import (
     get_run,
     pending_image_ids,
     read_predictions,
+    register_dataset,
     set_run_state,
     write_predictions,
 )
@@ -63,8 +65,14 @@ def test_times_are_utc_and_move_with_each_write(filled):
 def test_the_newest_run_of_a_fingerprint_is_found(filled):
     newest = filled.start(name="again")
     filled.start(fingerprint="f2")
-    assert find_run(filled.store, "f1")["id"] == newest
-    assert find_run(filled.store, "unknown") is None
+    assert find_run(filled.store, "f1", filled.dataset.id)["id"] == newest
+    assert find_run(filled.store, "unknown", filled.dataset.id) is None
+
+
+def test_a_run_over_labels_that_were_read_otherwise_is_not_found(filled):
+    frame = filled.manifest.assign(country_code="GL")
+    other = register_dataset(filled.store, dataclasses.replace(filled.dataset_spec, frame=frame))
+    assert find_run(filled.store, "f1", other.id) is None
 
 
 def test_pending_images_are_those_without_a_prediction_in_manifest_order(filled):

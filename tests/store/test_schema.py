@@ -1,8 +1,6 @@
-import re
 import sqlite3
 
 import pytest
-from sqlite_utils import Migrations
 
 from streetclip.errors import StoreError
 from streetclip.store import (
@@ -13,20 +11,13 @@ from streetclip.store import (
     schema,
     write_predictions,
 )
-
-
-def schema_of_today():
-    """A copy of this program's migrations, to add to."""
-    migrations = Migrations("streetclip")
-    for name in sorted(name for name in vars(schema) if re.fullmatch(r"m[0-9]{3}_\w+", name)):
-        migrations(name=name)(getattr(schema, name))
-    return migrations
+from tests.store.older_stores import NAMES, migrations_until
 
 
 @pytest.fixture
 def next_schema():
     """The schema that a later version of this program might have."""
-    migrations = schema_of_today()
+    migrations = migrations_until(len(NAMES))
 
     @migrations()
     def m999_notes(db):
@@ -41,7 +32,7 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "WHERE schema = 'main' AND type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' "
         "AND name NOT LIKE 'sqlite%'"
     )
-    assert len(tables) == 21
+    assert len(tables) == 22
     assert all(strict for _, strict, _ in tables)
     assert {name for name, _, without_rowid in tables if without_rowid} == {
         "dataset_images",
@@ -56,6 +47,7 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "predicted_places",
         "annotation_tags",
         "annotation_changes",
+        "revisions",
     }
 
 
@@ -84,7 +76,7 @@ def test_a_newer_store_is_refused(tmp_path, next_schema, monkeypatch, read_only)
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(filled, monkeypatch):
     filled.store.close()
-    broken = schema_of_today()
+    broken = migrations_until(len(NAMES))
 
     @broken()
     def m998_good(db):

@@ -1,0 +1,341 @@
+"""No cached answer outlives what it was read from: each is compared with one that is read afresh.
+
+`CHANGES` are what can happen to a store under an open dashboard, `READS` every read that keeps its
+answer. The two stores have the same ids, names, counts and times, so that random tokens alone tell
+them apart.
+"""
+
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+
+from dashboard import export, file_times, images, judgement, loaders, mapping, trainings
+from dashboard.components import job_actions
+from dashboard.components.triage import Action
+from streetclip.analysis.selection import Selection
+from streetclip.errors import StoreError
+from streetclip.store import annotate, connection, open_store, undo
+from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.twins import (
+    Twin,
+    annotate_more,
+    go_on,
+    go_on_otherwise,
+    make_the_run_again,
+    overwrite,
+    put_in_place,
+    settle,
+    train_on,
+)
+
+FILTERED = Selection(country="FR")
+TAGGED = Selection(tags=("a",))
+OPEN = Selection(status="open")
+BY_WEATHER = Selection(attributes=(("weather", "rain"),))
+EVERYTHING = Selection()
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twins")
+    return Twin(folder / "one", 5), Twin(folder / "two", 9)
+
+
+@pytest.fixture
+def path(twins, tmp_path):
+    """A copy of the first twin, which tests may change."""
+    clear()
+    yield shutil.copyfile(twins[0].path, tmp_path / "streetclip.db")
+    clear()
+
+
+def clear():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def view_of(path, selection=EVERYTHING, run_id=1, baseline_id=2):
+    return loaders.view(path, run_id, baseline_id, selection, EVERYTHING)
+
+
+def training_of(path):
+    return trainings.listed(path)[0]
+
+
+def cell_of(path):
+    found = mapping.hexagons(view_of(path), "true", "distance_km").rows
+    return int(found["cell"].iloc[0])
+
+
+READS = {
+    "runs": loaders.runs,
+    "details": lambda path: loaders.details(view_of(path)),
+    "report": lambda path: loaders.report(view_of(path)),
+    "report of a finished run": lambda path: loaders.report(view_of(path, run_id=2)),
+    "report of a selection": lambda path: loaders.report(view_of(path, FILTERED)),
+    "mask": lambda path: loaders.mask(view_of(path, FILTERED)),
+    "mask by tag": lambda path: loaders.mask(view_of(path, TAGGED)),
+    "mask by status": lambda path: loaders.mask(view_of(path, OPEN)),
+    "mask by attribute": lambda path: loaders.mask(view_of(path, BY_WEATHER)),
+    "num_selected": lambda path: loaders.num_selected(view_of(path, FILTERED)),
+    "num_selected of all": lambda path: loaders.num_selected(view_of(path)),
+    "groups": lambda path: loaders.groups(view_of(path), "city"),
+    "groups by attribute": lambda path: loaders.groups(view_of(path), "attribute:weather"),
+    "pairs": lambda path: loaders.pairs(view_of(path)),
+    "countries": lambda path: loaders.countries(view_of(path)),
+    "predicted_countries": lambda path: loaders.predicted_countries(view_of(path)),
+    "places": lambda path: loaders.regions_and_cities(view_of(path, FILTERED)),
+    "attribute_names": lambda path: loaders.attribute_names(view_of(path)),
+    "tags": lambda path: loaders.tags(view_of(path)),
+    "against": lambda path: loaders.against(view_of(path)),
+    "confusion_matrix": lambda path: judgement.confusion_matrix(
+        view_of(path), "country", 5, "continent", None
+    ),
+    "confusion_matrix of continents": lambda path: judgement.confusion_matrix(
+        view_of(path), "continent", 5, "continent", None
+    ),
+    "continents": lambda path: dict(judgement.continents(view_of(path))),
+    "asymmetric_pairs": lambda path: judgement.asymmetric_pairs(view_of(path)),
+    "nearness": lambda path: judgement.nearness(view_of(path)),
+    "calibration": lambda path: judgement.calibration(view_of(path), "country"),
+    "rival": lambda path: judgement.rival(view_of(path)),
+    "comparison": lambda path: judgement.comparison(view_of(path), "country"),
+    "comparison_by_country": lambda path: judgement.comparison_by_country(view_of(path), "city"),
+    "distances": lambda path: judgement.distances(view_of(path)),
+    "outcome_images": lambda path: judgement.outcome_images(
+        view_of(path), "country", "lost", 1, 20
+    ),
+    "num_ends": lambda path: mapping.num_ends(view_of(path, FILTERED)),
+    "ends": lambda path: mapping.ends(view_of(path), mapping.ARCS),
+    "flows": lambda path: mapping.flows(view_of(path)),
+    "routes": lambda path: mapping.routes(view_of(path)),
+    "hexagons": lambda path: mapping.hexagons(view_of(path), "true", "distance_km"),
+    "in_hexagon": lambda path: mapping.in_hexagon(view_of(path), "true", cell_of(path), 20),
+    "page": lambda path: images.page(view_of(path), "surest", 1),
+    "page by status": lambda path: images.page(
+        images.with_status(view_of(path), "open"), "surest", 1
+    ),
+    "place": lambda path: [images.place(view_of(path), "surest", i) for i in (1, 5, 9)],
+    "trainings": trainings.listed,
+    "curves": lambda path: trainings.curves(path, training_of(path)).points,
+    "jobs": lambda path: loaders.jobs(path, (), (), 9),
+}
+"""By name, the reads that keep their answers."""
+
+
+def restore_and_go_on_otherwise(path, twins):
+    """A run, a training and annotations to which the same number of things happened."""
+    go_on(path, twins)
+    annotate_more(path, twins)
+    train_on(path, 5.0)
+    read_all(path)
+    put_in_place(twins[0].path, path)
+    go_on_otherwise(path, twins)
+    with open_store(path) as store:
+        annotate(store, [3], add_tags=["a"], status="to check")
+        undo(store)
+        annotate(store, [30], add_tags=["b"], status="reviewed")
+    train_on(path, 6.0)
+
+
+CHANGES = {
+    "overwritten in place": overwrite,
+    "restored from a backup": lambda path, twins: (
+        go_on(path, twins),
+        annotate_more(path, twins),
+        train_on(path, 5.0),
+        read_all(path),
+        put_in_place(twins[0].path, path),
+    ),
+    "restored from a backup, then gone on otherwise": restore_and_go_on_otherwise,
+    "a run goes on": go_on,
+    "a run and a training made again": make_the_run_again,
+    "annotated": annotate_more,
+    "a training resumed": lambda path, twins: train_on(path, 8.0),
+}
+"""By name, what can happen to a store while the dashboard is open."""
+
+
+def plain(answer):
+    """Bytes that are equal for equal answers."""
+    if isinstance(answer, pd.DataFrame):
+        answer = answer.to_dict("list")
+    if isinstance(answer, np.ndarray):
+        answer = answer.tolist()
+    if hasattr(answer, "__dict__"):
+        answer = vars(answer)
+    if isinstance(answer, dict):
+        return [(str(name), plain(each)) for name, each in sorted(answer.items(), key=str)]
+    if isinstance(answer, list | tuple):
+        return [plain(each) for each in answer]
+    return repr(answer)
+
+
+def read_all(path):
+    return {name: pickle.dumps(plain(read(path))) for name, read in READS.items()}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
+    before = read_all(path)
+    CHANGES[change](path, twins)
+    kept = read_all(path)
+    clear()
+    fresh = read_all(path)
+    assert [name for name in READS if kept[name] != fresh[name]] == []
+    if change != "restored from a backup":
+        assert before != fresh
+
+
+def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
+    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
+    loaders.runs(path)  # SQLite makes its files beside the store
+    before = read_all(path)
+    monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
+    assert read_all(path) == before
+
+
+def test_the_twins_differ_in_every_answer_that_is_kept(path, twins):
+    before = read_all(path)
+    clear()
+    overwrite(path, twins)
+    after = read_all(path)
+    same = {name for name in READS if before[name] == after[name]}
+    assert same == {"num_selected of all", "rival"}
+
+
+def test_an_open_page_shows_the_figures_of_the_store_that_took_the_place(path, twins, monkeypatch):
+    open_page = open_page_of(monkeypatch)
+    page = open_page(path, run="2", country="FR")
+    before = text_of(page)
+    overwrite(path, twins)
+    after = text_of(page.run())
+    assert not page.exception
+    assert before != after == text_of(open_page(path, run="2", country="FR"))
+
+
+def two_views(path, twins):
+    """A view of the first store, as a page holds it, after the second took its place."""
+    view = view_of(path, FILTERED)
+    clear()
+    overwrite(path, twins)
+    return view
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        loaders.report,
+        loaders.countries,
+        loaders.predicted_countries,
+        loaders.mask,
+        lambda view: export.file_of(view, "surest"),
+        lambda view: images.rows(view, [1]),
+        lambda view: images.one(view, 1),
+        lambda view: judgement.predictions_of_baseline(view, (1,)),
+        lambda view: images.note(view, Action("tag", 1, "no cue")),
+        lambda view: images.note(view, Action("undo", 0, "")),
+    ],
+)
+def test_a_page_of_a_store_that_was_replaced_neither_reads_nor_writes_the_new_one(path, twins, act):
+    view = two_views(path, twins)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="was replaced"):
+        act(view)
+    assert path.read_bytes() == before
+
+
+def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(path, twins):
+    job = loaders.job(path, 1)
+    acted = []
+    job_actions._try(lambda *given: acted.append(given), path, job, None)
+    assert acted == [(path, 1, None)]
+    overwrite(path, twins)
+    job_actions._try(lambda *given: acted.append(given), path, job, None)
+    assert len(acted) == 1
+    assert "was replaced" in st.session_state[job_actions._PROBLEM]
+
+
+def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
+    table = loaders.table(view_of(path))
+    overwrite(path, twins)
+    with pytest.raises(StoreError, match="was replaced"):
+        table.column("distance_km")
+    with pytest.raises(StoreError, match="was replaced"):
+        table.attribute("weather")
+
+
+def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
+    go_on(path, twins)
+    table = loaders.table(view_of(path))
+    settle(path)
+    put_in_place(twins[0].path, path)
+    with pytest.raises(StoreError, match="older state"):
+        table.column("distance_km")
+
+
+def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins):
+    """A job writes after the page has read the key and before it reads the answer."""
+    view, by_tag = view_of(path), view_of(path, TAGGED)
+    go_on(path, twins)
+    annotate_more(path, twins)
+    reads = (loaders.report, loaders.countries, loaders.predicted_countries, loaders.pairs)
+    newer = [plain(read(view)) for read in reads], plain(loaders.mask(by_tag))
+    put_in_place(twins[0].path, path)
+    older = [plain(read(view)) for read in reads], plain(loaders.mask(by_tag))
+    clear()
+    assert older == ([plain(read(view)) for read in reads], plain(loaders.mask(by_tag)))
+    assert older[1] != newer[1]
+    assert all(one != other for one, other in zip(older[0], newer[0], strict=True))
+
+
+def test_curves_that_are_newer_than_their_key_are_not_kept(path, twins):
+    training = training_of(path)
+    trainings.curves(path, training)
+    train_on(path, 8.0)
+    assert trainings.curves(path, training).points["value"].max() == 8.0
+    settle(path)
+    put_in_place(twins[0].path, path)
+    assert trainings.curves(path, training).points["value"].max() < 8.0
+
+
+def test_looking_at_a_store_changes_no_stamp(path):
+    """SQLite makes files beside it for a reader, too."""
+    loaders.runs(path)
+    before = loaders.stamp(path)
+    loaders.tags(view_of(path))
+    assert loaders.stamp(path)[:2] == before[:2]
+
+
+def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monkeypatch):
+    path = tmp_path / "streetclip.db"
+    path.write_bytes(b"1")
+    now_ns = path.stat().st_ctime_ns
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
+    soon = loaders.stamp(path)
+    assert loaders.stamp(path) == soon
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
+    assert loaders.stamp(path) != soon
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
+    settled = loaders.stamp(path)
+    assert settled != soon
+    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
+    assert loaders.stamp(path) == settled
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
+    path = tmp_path / "streetclip.db"
+    for each in ("", "-wal"):
+        path.with_name(path.name + each).write_bytes(b"1")
+    before = loaders.stamp(path)
+    assert loaders.stamp(path) == before
+    put_in_place(shutil.copyfile(path, tmp_path / "other"), path.with_name(path.name + suffix))
+    if suffix:
+        path.with_name(path.name + suffix).write_bytes(b"2")
+    assert loaders.stamp(path) != before
