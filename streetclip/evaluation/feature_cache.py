@@ -1,11 +1,11 @@
 """Image features that were computed before, kept on disk: a second question costs no decoding.
 
-A folder for each way of computing them (model, precision, preprocessing), named by its hash. In it
-each process that writes has a segment of its own: `NAME.features`, rows of float16, and
-`NAME.index`, a record for each row, mapped into memory. Rows are read when they are asked for:
-mapped ones would count as memory in use, and end the process if somebody cut the file off. What
-was cut off by a crash or a full disk is left out; a row that does not add up to its checksum is not
-used.
+A folder for each way of computing them (model with its configuration, image processing, precision,
+versions of the packages that compute), named by its hash. In it each process that writes has a
+segment of its own: `NAME.features`, rows of float16, and `NAME.index`, a record for each row,
+mapped into memory. Rows are read when they are asked for: mapped ones would count as memory in
+use, and end the process if somebody cut the file off. What was cut off by a crash or a full disk is
+left out; a row that does not add up to its checksum is not used.
 
 An image is known by its path, size and times, which costs no reading; one that was moved, copied
 or touched by its content. So a changed image is computed anew, whatever it is called.
@@ -34,7 +34,8 @@ _LOG = logging.getLogger(__name__)
 Float16 = NDArray[np.float16]
 Int64 = NDArray[np.int64]
 
-_VERSION = 1
+# Raise it when our own code makes other pixels or features: older caches are not read then.
+_VERSION = 2
 _MADE_OF = "made_of.json"
 _SIGNATURE = [("name", "<u8"), ("size", "<i8"), ("mtime_ns", "<i8"), ("ctime_ns", "<i8")]
 _RECORD = np.dtype([*_SIGNATURE, ("content", "<u8", 2), ("checksum", "<u8")])

@@ -31,12 +31,17 @@ from streetclip.evaluation.feature_cache import (
     signatures,
 )
 from streetclip.models import DualEncoder
+from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess
+from streetclip.provenance import versions
 
 _LOG = logging.getLogger(__name__)
 
 _BLOCK = 4096  # images read from the cache at once
 _KEPT_AT_ONCE = 256  # images written to it at once
+# Packages that decode and resize images, hold the model's code, and compute: another version may
+# make other features. A run within one version is worth encoding the images once more.
+_PACKAGES = ("pillow", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,18 @@ class Encoding:
     num_workers: int
     group: Group | None = None
 
-    def open_cache(self, cache_dir: Path, model_sha256: str) -> FeatureCache | None:
-        """The cache of what comes of it; None, and a word, if it cannot be read.
+    def open_cache(self, cache_dir: Path, identity: ModelIdentity) -> FeatureCache | None:
+        """Open the cache of these features; give None, with a warning, if it cannot be read.
 
         Args:
             cache_dir: Folder of all caches.
-            model_sha256: Of the model's weights.
+            identity: Of the encoder.
         """
         made_of = {
-            "model": model_sha256,
+            **identity.of_images(),
             "precision": self.encoder.precision.name,
             "preprocessing": repr(self.preprocess),
+            "versions": {name: versions()[name] for name in _PACKAGES},
         }
         try:
             return FeatureCache(cache_dir, made_of, self.encoder.embedding_dim)

@@ -13,6 +13,7 @@ from streetclip.datasets.manifest import Manifest, read_manifest
 from streetclip.distributed import own_device
 from streetclip.evaluation.truth import Truth, find_truth
 from streetclip.models import DualEncoder, load_encoder
+from streetclip.models.identity import ModelIdentity, identify
 from streetclip.models.preprocessing import Preprocess
 from streetclip.ranks import ALONE, Ranks
 
@@ -27,7 +28,7 @@ class Inputs:
         candidates: The places to choose from.
         truth: Aligned with the rows of the manifest.
         encoder: The model.
-        model_sha256: Of its weights.
+        identity: What decides its features.
         prompts: Patterns for countries and cities.
         drawn: Whether the images are drawn, not photographed; shown wherever they are.
     """
@@ -37,7 +38,7 @@ class Inputs:
     candidates: Candidates
     truth: Truth
     encoder: DualEncoder
-    model_sha256: str
+    identity: ModelIdentity
     prompts: captions.PromptSet
     drawn: bool = False
 
@@ -64,9 +65,9 @@ class Inputs:
 
     def _of_features(self) -> dict[str, Any]:
         return {
+            **self.identity.to_dict(),
             "test_csv": self.manifest.sha256,
             "on_bad_rows": self.config.on_bad_rows,
-            "model": self.model_sha256,
             "precision": self.encoder.precision.name,
             "preprocessing": repr(self.preprocess),
         }
@@ -98,5 +99,5 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = A
     )
     prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
     return Inputs(
-        config, manifest, candidates, truth, encoder, encoder.sha256, prompts, drawn=drawn
+        config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
     )

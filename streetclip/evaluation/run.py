@@ -232,7 +232,7 @@ class _Evaluation:
         config = self.inputs.config
         cache = None
         if not config.no_cache:
-            cache = self.encoding.open_cache(config.features_dir, self.inputs.model_sha256)
+            cache = self.encoding.open_cache(config.features_dir, self.inputs.identity)
         tell_drift = partial(
             report_drift,
             encoder=self.inputs.encoder,
@@ -339,7 +339,7 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
         fingerprint=inputs.fingerprint(strategy),
         dataset_id=dataset_id,
         model_source=config.model_source,
-        model_sha256=inputs.model_sha256,
+        model_sha256=inputs.identity.weights,
         candidates_path=str(config.candidates_file),
         candidates_sha256=inputs.candidates.sha256,
         prompts=inputs.prompts.to_dict(),

@@ -139,7 +139,15 @@ def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str,
     Raises:
         ConfigError: They differ; the message names each difference.
     """
+    unknown = [name for name in now if name not in before]
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if unknown == names != []:
+        msg = (
+            f"{path}: cannot be resumed: the earlier version of StreetCLIP that wrote it did not "
+            f"record {'; '.join(names)}. Name another --output_dir; to go on from these weights, "
+            "give the file as --model_name."
+        )
+        raise ConfigError(msg)
     if names:
         differences = "; ".join(
             f"{name} was {shown(before.get(name))}, is {shown(now.get(name))}" for name in names

@@ -13,6 +13,7 @@ from streetclip.datasets.manifest import Manifest
 from streetclip.distributed import Group, check_agreement
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder
+from streetclip.models.identity import identify
 from streetclip.progress import Stages, no_progress, no_stages
 from streetclip.recipes import CONFIG_FILE, save_config
 from streetclip.training.average import WeightAverage
@@ -103,7 +104,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         val=val,
         data=load_training_data(config, train, val),
         base_model=encoder.source,
-        base_sha256=encoder.sha256,
+        base_identity=identify(encoder),
         precision=encoder.precision.name,
         drawn=drawn,
         num_processes=1 if group is None else group.ranks.world_size,

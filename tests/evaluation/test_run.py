@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -146,6 +147,40 @@ def test_resuming_a_finished_run_does_nothing(config):
     (again,) = run_of(dataclasses.replace(config, resume=True))
     assert again.stood_already
     assert (again.run_id, again.metrics) == (first.run_id, first.metrics)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "part"),
+    [
+        ("config.json", ("text_config", "num_attention_heads"), 2, "model_config"),
+        ("preprocessor_config.json", ("image_std",), [0.2, 0.5, 0.5], "image_processing"),
+        ("tokenizer_config.json", ("model_max_length",), 12, "tokenizer"),
+    ],
+)
+def test_a_resume_with_a_changed_file_of_the_model_is_refused(
+    config, tmp_path, name, path, value, part
+):
+    model = tmp_path / "model"
+    shutil.copytree(config.model_name, model)
+    config = dataclasses.replace(config, model_name=str(model))
+    with pytest.raises(KeyboardInterrupt):
+        run_of(config, stop_after(20))
+    values = json.loads((model / name).read_text(encoding="utf-8"))
+    *parents, last = path
+    functools.reduce(dict.__getitem__, parents, values)[last] = value
+    (model / name).write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(OutputError, match=rf"another evaluation \(it differs in {part}\)"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(config):
+    run_of(config)
+    path = config.output_dir / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    del settings["decisive"]["tokenizer"]
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(OutputError, match=r"earlier version .* did not record tokenizer"):
+        run_of(dataclasses.replace(config, resume=True))
 
 
 def test_a_fault_marks_the_run_as_failed(config):
