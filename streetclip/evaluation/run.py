@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from streetclip import captions, provenance, store
 from streetclip.datasets.batches import resolve_num_workers
 from streetclip.datasets.candidates import Candidates
+from streetclip.datasets.file_identity import file_records, signatures
 from streetclip.datasets.images import resolve_image_paths
 from streetclip.distributed import Group, check_agreement
 from streetclip.errors import StreetClipError
 from streetclip.evaluation import outputs
 from streetclip.evaluation.buffer import Buffer
+from streetclip.evaluation.changed_images import check_images_unchanged, file_columns
 from streetclip.evaluation.drift import report_drift
 from streetclip.evaluation.features import Encoding, FeatureBatch
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
@@ -217,18 +220,21 @@ class _Evaluation:
                 inputs.encoder, inputs.candidates, inputs.prompts, progress
             )
         paths = _paths(inputs, self.rows)
-        buffer = Buffer(self.database, partial(self._predict_batch, classifier))
+        before_N = signatures(paths)
+        buffer = Buffer(self.database, partial(self._predict_batch, classifier, before_N))
         with stages("evaluate", "image") as progress:
             progress(done, total)
             try:
-                for batch in self._features(paths, classifier):
+                for batch in self._features(paths, classifier, before_N):
                     buffer.add(batch)
                     done += len(batch)
                     progress(done, total)
             finally:
                 buffer.write()
 
-    def _features(self, paths: list[str], classifier: PlaceClassifier) -> Iterator[FeatureBatch]:
+    def _features(
+        self, paths: list[str], classifier: PlaceClassifier, before_N: NDArray[Any]
+    ) -> Iterator[FeatureBatch]:
         config = self.inputs.config
         cache = None
         if not config.no_cache:
@@ -239,12 +245,13 @@ class _Evaluation:
             preprocess=self.inputs.preprocess,
             classifier=classifier,
         )
-        return self.encoding.features(paths, cache, before_new=tell_drift)
+        return self.encoding.features(paths, cache, before_N, before_new=tell_drift)
 
     def _predict_batch(
-        self, classifier: PlaceClassifier, batch: FeatureBatch
+        self, classifier: PlaceClassifier, before_N: NDArray[Any], batch: FeatureBatch
     ) -> dict[int, pd.DataFrame]:
         """Rows to store, by run."""
+        files = file_columns(file_records(before_N[batch.order_F], batch.digests_F2))
         parts = []
         if len(batch.indices_B):
             parts.append(self._predict_readable(classifier, batch))
@@ -253,7 +260,7 @@ class _Evaluation:
             frame = unreadable_frame(self._known(unread), list(batch.errors.values()))
             parts.append(dict.fromkeys(self.run_ids.values(), frame))
         return {
-            run_id: pd.concat([part[run_id] for part in parts], ignore_index=True)
+            run_id: pd.concat([part[run_id] for part in parts], ignore_index=True).assign(**files)
             for run_id in self.run_ids.values()
         }
 
@@ -320,15 +327,23 @@ def _register(
             drawn=inputs.drawn,
         ),
     )
-    run_ids = {}
+    run_ids = _find_runs(inputs, database, dataset.image_ids) if config.resume else {}
     for strategy in config.strategy:
-        found = store.find_run(database, inputs.fingerprint(strategy)) if config.resume else None
-        run_ids[strategy] = (
-            found["id"]
-            if found
-            else store.start_run(database, _run_spec(inputs, strategy, dataset.id), job_id=job_id)
-        )
-    return dataset.image_ids, run_ids
+        if strategy not in run_ids:
+            spec = _run_spec(inputs, strategy, dataset.id)
+            run_ids[strategy] = store.start_run(database, spec, job_id=job_id)
+    return dataset.image_ids, {strategy: run_ids[strategy] for strategy in config.strategy}
+
+
+def _find_runs(inputs: Inputs, database: store.Store, image_ids: Int64) -> dict[str, int]:
+    """Runs of this very evaluation, by strategy, whose images are what they were."""
+    found = {s: store.find_run(database, inputs.fingerprint(s)) for s in inputs.config.strategy}
+    run_ids = {strategy: int(run["id"]) for strategy, run in found.items() if run}
+    paths = _paths(inputs, np.arange(len(image_ids))) if run_ids else []
+    for run_id in run_ids.values():
+        folder = inputs.config.output_dir
+        check_images_unchanged(database, run_id, image_ids, paths, folder)
+    return run_ids
 
 
 def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:

@@ -313,6 +313,20 @@ def m003_jobs(db: Database) -> None:
         db.execute(statement)
 
 
+@MIGRATIONS()
+def m004_run_files(db: Database) -> None:
+    """Create what tells a resume that images changed; runs before it have none."""
+    db.execute(
+        """
+        CREATE TABLE run_files (
+            run_id INTEGER NOT NULL REFERENCES runs (id),
+            part INTEGER NOT NULL,         -- one for each batch of predictions
+            data BLOB NOT NULL,            -- little-endian int64: see run_files.py
+            PRIMARY KEY (run_id, part)
+        ) STRICT"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the missing migrations; call it in a transaction, so that all or none hold."""
     MIGRATIONS.apply(db)

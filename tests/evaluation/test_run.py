@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 import shutil
 
 import numpy as np
@@ -181,6 +182,65 @@ def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(config):
     path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(OutputError, match=r"earlier version .* did not record tokenizer"):
         run_of(dataclasses.replace(config, resume=True))
+
+
+@pytest.fixture
+def own_images(config, tmp_path):
+    """The same with images that a test may change, and two that cannot be read."""
+    shutil.copytree(config.image_dir, tmp_path / "images")
+    names = pd.read_csv(config.test_csv)["image_filename"]
+    (tmp_path / "images" / names[4]).write_bytes(b"no image")
+    (tmp_path / "images" / names[6]).unlink()
+    return dataclasses.replace(config, image_dir=tmp_path / "images"), names
+
+
+@pytest.mark.parametrize(
+    ("row", "finished", "no_cache"),
+    [(0, False, False), (0, True, True), (4, True, False), (6, False, True)],
+)
+def test_a_resume_with_a_changed_image_is_refused(own_images, row, finished, no_cache):
+    config, names = own_images
+    config = dataclasses.replace(config, no_cache=no_cache)
+    if finished:
+        run_of(config)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run_of(config, stop_after(20))
+    shutil.copy(config.image_dir / names[40], config.image_dir / names[row])
+    with pytest.raises(OutputError, match=rf"1 of \d+ images changed .*\('{names[row]}'\)"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_knows_images_from_the_cache_too(own_images, tmp_path):
+    config, names = own_images
+    run_of(dataclasses.replace(config, output_dir=tmp_path / "first"))
+    run_of(config)
+    shutil.copy(config.image_dir / names[40], config.image_dir / names[0])
+    with pytest.raises(OutputError, match="1 of 50 images changed"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_an_image_that_changes_while_it_is_predicted_is_not_taken_for_the_same(own_images):
+    config, names = own_images
+
+    def change(done, total, **numbers):
+        if not done:
+            shutil.copy(config.image_dir / names[40], config.image_dir / names[0])
+
+    run_of(config, change)
+    with pytest.raises(OutputError, match="1 of 50 images changed"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_goes_on_with_images_that_were_touched_or_copied(own_images):
+    config, names = own_images
+    with pytest.raises(KeyboardInterrupt):
+        run_of(config, stop_after(20))
+    for name in names.drop([6]):
+        os.utime(config.image_dir / name, (1, 2))
+    (run,) = run_of(dataclasses.replace(config, resume=True))
+    assert run.metrics["num_images"] == 50
+    assert run_of(dataclasses.replace(config, resume=True))[0].stood_already
 
 
 def test_a_fault_marks_the_run_as_failed(config):

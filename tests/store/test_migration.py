@@ -47,6 +47,7 @@ NEW_TABLES = {
     "annotation_events",
     "annotation_changes",
     "jobs",
+    "run_files",
 }
 STATES = ("running", "interrupted", "failed", "done")
 
