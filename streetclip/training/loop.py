@@ -27,6 +27,7 @@ from streetclip.training.checkpoints import (
 from streetclip.training.curves import Point, window_length
 from streetclip.training.data import load_training_data
 from streetclip.training.feed import Feed, Images
+from streetclip.training.image_files import describe_files
 from streetclip.training.interrupts import Interrupt, interrupts_deferred
 from streetclip.training.memory import peak_memory_mib
 from streetclip.training.objective import Objective
@@ -234,6 +235,8 @@ class _Training:
         state = TrainingState()
         if self._config.resume and self._last_path.exists():
             state = load_state(self._last_path, self._stepper, decisive)
+        if self._is_first:
+            state.image_files = describe_files(self._last_path, self._data, state.image_files)
         if self._group is not None:
             check_agreement(self._group, decisive | {"the step to go on from": state.step})
         return state

@@ -314,6 +314,29 @@ def test_a_resume_with_a_changed_file_of_the_model_is_refused(
         run_training(world.config(model_name=str(model), resume=True))
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("train3.png", "train4.png"), ("val2.png", "val3.png")]
+)
+def test_a_resume_with_a_changed_image_is_refused(world, name, other):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    images = world.folder / "images"
+    for path in images.iterdir():
+        os.utime(path, (1, 2))  # as a copy has
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(resume=True), stop_at(3))
+    shutil.copy(images / other, images / name)
+    with pytest.raises(ConfigError, match=rf"1 of 37 images changed .*\('{name}'\)"):
+        run_training(world.config(resume=True))
+
+
+def test_a_finished_training_whose_images_changed_is_not_called_finished(world):
+    run_training(world.config(num_epochs=1))
+    (world.folder / "images" / "train0.png").unlink()
+    with pytest.raises(ConfigError, match="1 of 37 images changed"):
+        run_training(world.config(num_epochs=1, resume=True))
+
+
 def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(world):
     with pytest.raises(KeyboardInterrupt):
         run_training(world.config(), stop_at(2))
