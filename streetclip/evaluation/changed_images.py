@@ -41,7 +41,7 @@ def check_images_unchanged(
         OutputError: Images changed since they were predicted.
     """
     predicted = store.read_run_files(database, run_id)
-    row_of = pd.Index(image_ids).get_indexer(predicted["image_id"])
+    row_of = pd.Index(image_ids).get_indexer(pd.Index(predicted["image_id"]))
     files = [paths[row] for row in row_of.tolist()]
     recorded_N = np.zeros(len(predicted), FILE_RECORD)
     for name in _TIMES:
