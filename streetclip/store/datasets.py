@@ -12,21 +12,10 @@ import pandas as pd
 
 from streetclip.store.column_writer import add_dataset_columns, attribute_column
 from streetclip.store.connection import Store, utc_now
-from streetclip.store.values import column_values, insert_sql, number_rows
+from streetclip.store.labels import LABEL_COLUMNS, labels_digest, stored_labels_digest
+from streetclip.store.values import column_values, floats, insert_sql, number_rows
 
-_DATASET_IMAGE_COLUMNS = (
-    "dataset_id",
-    "image_id",
-    "line",
-    "city",
-    "region",
-    "country",
-    "country_code",
-    "continent",
-    "latitude_deg",
-    "longitude_deg",
-    "attributes",
-)
+_DATASET_IMAGE_COLUMNS = ("dataset_id", "image_id", *LABEL_COLUMNS)
 _CHUNK_ROWS = 2**16
 
 
@@ -71,7 +60,8 @@ class RegisteredDataset:
 def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     """Give the dataset and its images their ids; the same file and folder get the same again.
 
-    An image is known by its folder and name, so that it keeps its id in every dataset and run.
+    An image is known by its folder and name, so that it keeps its id in every dataset and run. A
+    file whose labels this version reads otherwise than an earlier one is another dataset.
 
     Raises:
         ResourceError: The disk is full, or another job holds the store for too long.
@@ -80,12 +70,14 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     with store.transaction():
         folder_id = _folder_id(store, spec.image_dir)
         image_ids = _image_ids(store, folder_id, spec.frame["image_filename"])
-        dataset_id = _find(store, spec, folder_id)
+        digest = labels_digest(_label_rows(spec))
+        dataset_id = _find(store, spec, folder_id, digest)
         if dataset_id is None:
-            dataset_id = _insert(store, spec, folder_id)
+            dataset_id = _insert(store, spec, folder_id, digest)
             _insert_images(store, spec, dataset_id, image_ids)
             names = spec.attribute_columns
             add_dataset_columns(store.db.conn, dataset_id, names, _in_order(spec, image_ids))
+        _update(store, spec, dataset_id, digest)
     return RegisteredDataset(dataset_id, image_ids)
 
 
@@ -119,22 +111,38 @@ def _chunks(num_rows: int) -> Iterator[slice]:
         yield slice(start, min(start + _CHUNK_ROWS, num_rows))
 
 
-def _find(store: Store, spec: DatasetSpec, folder_id: int) -> int | None:
+def _find(store: Store, spec: DatasetSpec, folder_id: int, digest: str) -> int | None:
     # The counts, too: a newer gazetteer may read rows that an older one skipped.
-    key = (spec.csv_sha256, folder_id, len(spec.frame), spec.num_skipped)
     found = store.rows(
-        "UPDATE datasets SET csv_path = ? WHERE csv_sha256 = ? AND folder_id = ? "
-        "AND num_images = ? AND num_skipped = ? RETURNING id",
-        (str(Path(spec.csv_path).absolute()), *key),
+        "SELECT id, labels_digest FROM datasets WHERE csv_sha256 IN (?1, ?1 || '-' || ?2) "
+        "AND folder_id = ?3 AND num_images = ?4 AND num_skipped = ?5",
+        (spec.csv_sha256, digest, folder_id, len(spec.frame), spec.num_skipped),
     )
-    return int(found[0][0]) if found else None
+    for dataset_id, known in found:
+        # Datasets of older stores have no digest yet.
+        if (known or stored_labels_digest(store, dataset_id)) == digest:
+            return int(dataset_id)
+    return None
 
 
-def _insert(store: Store, spec: DatasetSpec, folder_id: int) -> int:
+def _update(store: Store, spec: DatasetSpec, dataset_id: int, digest: str) -> None:
+    store.rows(
+        "UPDATE datasets SET csv_path = ?, labels_digest = ? WHERE id = ?",
+        (str(Path(spec.csv_path).absolute()), digest, dataset_id),
+    )
+
+
+def _insert(store: Store, spec: DatasetSpec, folder_id: int, digest: str) -> int:
+    is_known = store.rows(
+        "SELECT 1 FROM datasets WHERE csv_sha256 = ? AND folder_id = ? AND num_images = ? "
+        "AND num_skipped = ?",
+        (spec.csv_sha256, folder_id, len(spec.frame), spec.num_skipped),
+    )
     values: dict[str, Any] = {
         "name": spec.name,
         "csv_path": str(Path(spec.csv_path).absolute()),
-        "csv_sha256": spec.csv_sha256,
+        # Unique in the store: the same file read otherwise needs a name of its own.
+        "csv_sha256": f"{spec.csv_sha256}-{digest}" if is_known else spec.csv_sha256,
         "folder_id": folder_id,
         "num_images": len(spec.frame),
         "num_skipped": spec.num_skipped,
@@ -149,13 +157,31 @@ def _insert_images(
     store: Store, spec: DatasetSpec, dataset_id: int, image_ids: npt.NDArray[np.int64]
 ) -> None:
     for rows in _chunks(len(image_ids)):
-        frame, ids = spec.frame.iloc[rows], image_ids[rows].tolist()
-        columns = [column_values(frame[name]) for name in _DATASET_IMAGE_COLUMNS[2:-1]]
-        attributes = _attributes(frame, spec.attribute_columns)
+        ids = image_ids[rows].tolist()
+        labels = _labels(spec, spec.frame.iloc[rows])
         store.db.conn.executemany(
             insert_sql("dataset_images", _DATASET_IMAGE_COLUMNS),
-            zip([dataset_id] * len(ids), ids, *columns, attributes, strict=True),
+            zip([dataset_id] * len(ids), ids, *labels, strict=True),
         )
+
+
+def _labels(spec: DatasetSpec, frame: pd.DataFrame) -> list[list[Any]]:
+    """Values of `LABEL_COLUMNS` for some rows, as SQLite gives them back."""
+    degrees = ("latitude_deg", "longitude_deg")
+    columns = [
+        column_values(frame[name])
+        if name not in degrees
+        else [None if np.isnan(each) else each for each in floats(frame[name]).tolist()]
+        for name in LABEL_COLUMNS[:-1]
+    ]
+    return [*columns, _attributes(frame, spec.attribute_columns)]
+
+
+def _label_rows(spec: DatasetSpec) -> Iterator[tuple[Any, ...]]:
+    """Rows of labels in the order of their lines."""
+    order = np.argsort(spec.frame["line"].to_numpy(), kind="stable")
+    for chunk in _chunks(len(order)):
+        yield from zip(*_labels(spec, spec.frame.iloc[order[chunk]]), strict=True)
 
 
 def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:

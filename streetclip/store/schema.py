@@ -314,8 +314,9 @@ def m003_jobs(db: Database) -> None:
 
 
 @MIGRATIONS()
-def m004_run_files(db: Database) -> None:
-    """Create what tells a resume that images changed; runs before it have none."""
+def m004_what_was_read(db: Database) -> None:
+    """Create what tells that image files or labels changed; what is older has none."""
+    db.execute("ALTER TABLE datasets ADD COLUMN labels_digest TEXT")  # NULL: not computed yet
     db.execute(
         """
         CREATE TABLE run_files (

@@ -1,5 +1,6 @@
 """A store as the first schema left it, brought up to date: nothing lost, the columns filled."""
 
+import dataclasses
 import sqlite3
 
 import numpy as np
@@ -27,6 +28,7 @@ from streetclip.store import (
     predicted_places,
     predictions,
     read_predictions,
+    register_dataset,
     run_columns,
     runs,
     schema,
@@ -60,7 +62,9 @@ def first_schema(monkeypatch):
         migrations(name="m001_images_runs_and_trainings")(schema.m001_images_runs_and_trainings)
         patch.setattr(schema, "MIGRATIONS", migrations)
         for module, name in (
+            (datasets, "_find"),
             (datasets, "add_dataset_columns"),
+            (datasets, "_update"),
             (predictions, "add_run_columns"),
             (runs, "sort_run_columns"),
         ):
@@ -157,6 +161,14 @@ def test_an_old_store_without_anything_is_brought_up_to_date(first_schema, tmp_p
         assert store.rows("SELECT count(*) FROM column_parts") == [(0,)]
 
 
+def test_a_dataset_of_an_old_store_keeps_its_id(old):
+    with open_store(old.path) as store:
+        assert register_dataset(store, old.dataset_spec).id == old.dataset.id
+        frame = old.manifest.assign(country_code="GL")  # as a newer gazetteer may say
+        other = register_dataset(store, dataclasses.replace(old.dataset_spec, frame=frame))
+        assert other.id != old.dataset.id
+
+
 def training_spec(name):
     return TrainingSpec(
         name=name, model_source="m", train_csv="a", val_csv="b", output_dir=name, config={}
@@ -184,6 +196,8 @@ def without_jobs(make_filled, monkeypatch):
         for name in ("m001_images_runs_and_trainings", "m002_columns_and_annotations"):
             migrations(name=name)(getattr(schema, name))
         patch.setattr(schema, "MIGRATIONS", migrations)
+        for name in ("_find", "_update"):  # which look for the column of a later migration
+            patch.setattr(datasets, name, lambda *_: None)
         made = make_filled(157)
     made.runs = {state: made.start(name=state) for state in STATES}
     made.trainings = {state: start_training(made.store, training_spec(state)) for state in STATES}
@@ -217,6 +231,7 @@ def test_a_store_from_before_jobs_keeps_every_row_and_calls_nothing_running(
     applied = without_jobs.tables.pop("_sqlite_migrations")
     assert after["_sqlite_migrations"][: len(applied)] == applied
     added = {"runs": {"job_id": None}, "trainings": {"job_id": None, "best": None}}
+    added["datasets"] = {"labels_digest": None}
     for name, rows in without_jobs.tables.items():
         assert after[name] == [
             row
