@@ -21,6 +21,7 @@ def schema_of_today():
         "m001_images_runs_and_trainings",
         "m002_columns_and_annotations",
         "m003_jobs",
+        "m004_what_was_read",
     ):
         migrations(name=name)(getattr(schema, name))
     return migrations
@@ -44,7 +45,7 @@ def test_every_table_is_strict_and_short_keyed_rows_have_no_rowid(filled):
         "WHERE schema = 'main' AND type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' "
         "AND name NOT LIKE 'sqlite%'"
     )
-    assert len(tables) == 21
+    assert len(tables) == 22
     assert all(strict for _, strict, _ in tables)
     assert {name for name, _, without_rowid in tables if without_rowid} == {
         "dataset_images",
