@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := data/demo
 OUT := outputs/demo
 
-.PHONY: demo demo-run test check clean-demo
+.PHONY: demo demo-run test random-tests check clean-demo
 
 demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the dashboard
 	$(BIN)/streamlit run dashboard/Home.py
@@ -20,6 +20,11 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 
 test: $(VENV)/.installed-test  ## every test, on both cores
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
+
+random-tests: $(VENV)/.installed-test  ## random tests with other inputs, twenty times (some minutes)
+	for round in $$(seq 20); do \
+		$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=search tests || exit 1; \
+	done
 
 check: $(VENV)/.installed-test  ## format, lint, types, floors
 	$(BIN)/ruff format --check .
