@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from streetclip import captions
+from streetclip import __version__, captions
 from streetclip.config import EvaluateConfig
 from streetclip.datasets.candidates import Candidates, load_candidates
 from streetclip.datasets.images import check_image_dir
@@ -51,6 +51,8 @@ class Inputs:
     def decisive(self) -> dict[str, Any]:
         """What decides the predictions; two evaluations that agree in it are the same one."""
         return self._of_features() | {
+            # Another version may read labels, places and coordinates otherwise.
+            "streetclip_version": __version__,
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
             "candidates": self.candidates.sha256,

@@ -23,7 +23,7 @@ from streetclip.datasets.candidates import Candidates
 from streetclip.datasets.file_identity import file_records, signatures
 from streetclip.datasets.images import resolve_image_paths
 from streetclip.distributed import Group, check_agreement
-from streetclip.errors import StreetClipError
+from streetclip.errors import OutputError, StreetClipError
 from streetclip.evaluation import outputs
 from streetclip.evaluation.buffer import Buffer
 from streetclip.evaluation.changed_images import check_images_unchanged, file_columns
@@ -327,7 +327,7 @@ def _register(
             drawn=inputs.drawn,
         ),
     )
-    run_ids = _find_runs(inputs, database, dataset.image_ids) if config.resume else {}
+    run_ids = _find_runs(inputs, database, dataset) if config.resume else {}
     for strategy in config.strategy:
         if strategy not in run_ids:
             spec = _run_spec(inputs, strategy, dataset.id)
@@ -335,15 +335,24 @@ def _register(
     return dataset.image_ids, {strategy: run_ids[strategy] for strategy in config.strategy}
 
 
-def _find_runs(inputs: Inputs, database: store.Store, image_ids: Int64) -> dict[str, int]:
-    """Runs of this very evaluation, by strategy, whose images are what they were."""
-    found = {s: store.find_run(database, inputs.fingerprint(s)) for s in inputs.config.strategy}
-    run_ids = {strategy: int(run["id"]) for strategy, run in found.items() if run}
-    paths = _paths(inputs, np.arange(len(image_ids))) if run_ids else []
-    for run_id in run_ids.values():
-        folder = inputs.config.output_dir
-        check_images_unchanged(database, run_id, image_ids, paths, folder)
-    return run_ids
+def _find_runs(
+    inputs: Inputs, database: store.Store, dataset: store.RegisteredDataset
+) -> dict[str, int]:
+    """Runs of this very evaluation, by strategy, whose labels and images are what they were."""
+    config = inputs.config
+    found = {s: store.find_run(database, inputs.fingerprint(s)) for s in config.strategy}
+    runs = {strategy: run for strategy, run in found.items() if run}
+    paths = _paths(inputs, np.arange(len(dataset.image_ids))) if runs else []
+    for run in runs.values():
+        if run["dataset_id"] != dataset.id:
+            msg = (
+                f"{config.output_dir}: holds an evaluation for which the labels of "
+                f"{config.test_csv} were read otherwise than now. "
+                "Name another folder with --output_dir."
+            )
+            raise OutputError(msg)
+        check_images_unchanged(database, run["id"], dataset.image_ids, paths, config.output_dir)
+    return {strategy: int(run["id"]) for strategy, run in runs.items()}
 
 
 def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:

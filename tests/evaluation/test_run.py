@@ -14,7 +14,9 @@ import torch
 
 from streetclip import store
 from streetclip.config import EvaluateConfig
+from streetclip.datasets.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
+from streetclip.evaluation import inputs
 from streetclip.evaluation.inputs import load_inputs
 from streetclip.evaluation.run import build_classifier, evaluate
 from streetclip.progress import no_progress
@@ -171,6 +173,26 @@ def test_a_resume_with_a_changed_file_of_the_model_is_refused(
     functools.reduce(dict.__getitem__, parents, values)[last] = value
     (model / name).write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(OutputError, match=rf"another evaluation \(it differs in {part}\)"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_by_another_version_is_refused(config, monkeypatch):
+    run_of(config)
+    monkeypatch.setattr(inputs, "__version__", "99.0")
+    with pytest.raises(OutputError, match=r"it differs in streetclip_version"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_whose_labels_are_read_otherwise_is_refused(config, monkeypatch):
+    run_of(config)
+
+    def read(*arguments, **options):
+        manifest = read_manifest(*arguments, **options)
+        frame = manifest.frame.assign(region="elsewhere")
+        return dataclasses.replace(manifest, frame=frame)
+
+    monkeypatch.setattr(inputs, "read_manifest", read)
+    with pytest.raises(OutputError, match=r"labels of .*test\.csv were read otherwise than now"):
         run_of(dataclasses.replace(config, resume=True))
 
 
