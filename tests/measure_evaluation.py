@@ -29,7 +29,6 @@ NUM_COUNTRIES, NUM_CITIES, DIMENSIONS = 200, 4669, 512
 LOGIT_SCALE = 100.0
 TOP_K = 10
 _BLOCK_MADE = 2**15
-SHA256 = "no weights"
 # What an evaluation asks of a model that has nothing to encode.
 ENCODER = SimpleNamespace(
     device=SimpleNamespace(type="cpu"),
@@ -189,7 +188,9 @@ def evaluate(folder, work, options, clock):
             LOGIT_SCALE,
         )
     run.build_classifier = lambda *_: classifier
-    inputs = Inputs(config, manifest, candidates, truth, ENCODER, SHA256, captions.PAPER_PROMPTS)
+    inputs = Inputs(
+        config, manifest, candidates, truth, ENCODER, _identity(), captions.PAPER_PROMPTS
+    )
     with clock("the rest"):
         run.evaluate(inputs)
 
@@ -240,7 +241,9 @@ def make(folder, num_rows, seed):
     np.savez(folder / "weights.npz", country_CD=country_CD, city_MD=city_MD)
     with (folder / "test.csv").open("w", encoding="utf-8") as csv:
         csv.write("image_filename,city,region,country,continent,latitude,longitude,weather\n")
-        cache = Encoding(ENCODER, ENCODER.preprocess, 1, 0).open_cache(folder / "features", SHA256)
+        cache = Encoding(ENCODER, ENCODER.preprocess, 1, 0).open_cache(
+            folder / "features", _identity()
+        )
         with cache.writer() as writer:
             for start in range(0, num_rows, _BLOCK_MADE):
                 size = min(_BLOCK_MADE, num_rows - start)
@@ -255,6 +258,12 @@ def make(folder, num_rows, seed):
                 _make_images(paths)
                 writer.add(paths, signatures(paths), features_ND.astype(np.float16))
     (folder / "made").touch()
+
+
+def _identity():
+    from streetclip.models.identity import ModelIdentity
+
+    return ModelIdentity("no weights", "", "", "")
 
 
 def _name(number):

@@ -7,6 +7,7 @@ what comes before and after (registering, metrics, files) are told apart.
 
 import dataclasses
 import hashlib
+import json
 import shutil
 import tempfile
 import time
@@ -26,6 +27,7 @@ from streetclip.datasets.batches import iterate_batches
 from streetclip.evaluation.inputs import Inputs, load_inputs
 from streetclip.evaluation.run import EvaluatedRun, evaluate
 from streetclip.models import DualEncoder, load_encoder
+from streetclip.models.identity import ModelIdentity
 
 if TYPE_CHECKING:
     from streetclip.config import EvaluateConfig
@@ -125,8 +127,9 @@ class KeptTexts:
         seconds: What that took.
     """
 
-    def __init__(self, encoder: DualEncoder, folder: Path) -> None:
+    def __init__(self, encoder: DualEncoder, folder: Path, identity: ModelIdentity) -> None:
         """Take the place of `encoder.encode_texts`."""
+        self._identity = identity.to_dict()
         self.num_encoded = 0
         self.seconds = 0.0
         self._encode: Callable[..., torch.Tensor] = encoder.encode_texts
@@ -136,7 +139,8 @@ class KeptTexts:
 
     def __call__(self, texts: Sequence[str], **options: Any) -> torch.Tensor:
         """As `DualEncoder.encode_texts`."""
-        key = "\0".join((self._encoder.precision.name, *texts)).encode()
+        made_of = [self._identity, self._encoder.precision.name, *texts]
+        key = json.dumps(made_of, sort_keys=True).encode()
         path = self._folder / f"texts-{hashlib.sha256(key).hexdigest()[:16]}.pt"
         if path.exists():
             kept_TD: torch.Tensor = torch.load(
@@ -172,7 +176,7 @@ def _loaded(config: "EvaluateConfig") -> Iterator[tuple[Inputs, dict[str, Any]]]
     inputs = load_inputs(config)
     synchronise(inputs.encoder.device)
     about["load_s"] = time.perf_counter() - began_s
-    texts = KeptTexts(inputs.encoder, config.test_csv.parent)
+    texts = KeptTexts(inputs.encoder, config.test_csv.parent, inputs.identity)
     _warm_up(inputs.encoder, config.batch_size)
     about["precision"] = inputs.encoder.precision.name
     yield inputs, about

@@ -124,7 +124,7 @@ def city_logits_of(
     """
     order_R = np.argsort(country_R, kind="stable")
     present, starts = np.unique(country_R[order_R], return_index=True)
-    stops = [*starts[1:], len(rows_R)]
+    stops = np.append(starts, len(rows_R))[1:]
     logits_RP = np.full((len(rows_R), classifier.most_cities), -np.inf)
     for country, start, stop in zip(present, starts, stops, strict=True):
         first, last = classifier.city_offsets[country : country + 2]

@@ -1,11 +1,11 @@
 """Image features that were computed before, kept on disk: a second question costs no decoding.
 
-A folder for each way of computing them (model, precision, preprocessing), named by its hash. In it
-each process that writes has a segment of its own: `NAME.features`, rows of float16, and
-`NAME.index`, a record for each row, mapped into memory. Rows are read when they are asked for:
-mapped ones would count as memory in use, and end the process if somebody cut the file off. What
-was cut off by a crash or a full disk is left out; a row that does not add up to its checksum is not
-used.
+A folder for each way of computing them (model with its configuration, image processing, precision,
+versions of the packages that compute), named by its hash. In it each process that writes has a
+segment of its own: `NAME.features`, rows of float16, and `NAME.index`, a record for each row,
+mapped into memory. Rows are read when they are asked for: mapped ones would count as memory in
+use, and end the process if somebody cut the file off. What was cut off by a crash or a full disk is
+left out; a row that does not add up to its checksum is not used.
 
 An image is known by its path, size and times, which costs no reading; one that was moved, copied
 or touched by its content. So a changed image is computed anew, whatever it is called.
@@ -17,16 +17,15 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip.datasets.file_identity import SIGNATURE_FIELDS, content_digests, signatures
 from streetclip.files import read_json, write_json
 
 _LOG = logging.getLogger(__name__)
@@ -34,13 +33,12 @@ _LOG = logging.getLogger(__name__)
 Float16 = NDArray[np.float16]
 Int64 = NDArray[np.int64]
 
-_VERSION = 1
+# Raise it when our own code makes other pixels or features: older caches are not read then.
+_VERSION = 2
 _MADE_OF = "made_of.json"
-_SIGNATURE = [("name", "<u8"), ("size", "<i8"), ("mtime_ns", "<i8"), ("ctime_ns", "<i8")]
-_RECORD = np.dtype([*_SIGNATURE, ("content", "<u8", 2), ("checksum", "<u8")])
+_RECORD = np.dtype([*SIGNATURE_FIELDS, ("content", "<u8", 2), ("checksum", "<u8")])
 _MISSING = -1
 _CLOSE_ROWS = 16  # reading so many too much costs less than reading twice
-_READERS = 8  # threads that hash files; they wait for the disk
 
 
 class FeatureCache:
@@ -76,23 +74,30 @@ class FeatureCache:
         """What its rows and records take on disk."""
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
-    def find(self, paths: Sequence[str]) -> Int64:
+    def find(self, paths: Sequence[str], signatures_N: NDArray[Any] | None = None) -> Int64:
         """Rows of the images, −1 for one that is not known, or not as it is now.
 
         Args:
             paths: N files, absolute; one that is missing is not known.
+            signatures_N: Of the files as they are now; None to take them here.
         """
         if not self.num_rows:
             return np.full(len(paths), _MISSING, np.int64)
-        signatures_N = signatures(paths)
+        if signatures_N is None:
+            signatures_N = signatures(paths)
         rows_N = self._lookup(self._by_name, signatures_N["name"])
-        found = self._records(rows_N.clip(min=0), [name for name, _ in _SIGNATURE])
+        found = self._records(rows_N.clip(min=0), [name for name, _ in SIGNATURE_FIELDS])
         same_N = rows_N >= 0
-        for name, _ in _SIGNATURE:
+        for name, _ in SIGNATURE_FIELDS:
             same_N &= found[name] == signatures_N[name]
         rows_N = np.where(same_N, rows_N, _MISSING)
         self._find_by_content(paths, signatures_N, rows_N)
         return rows_N
+
+    def digests(self, rows_N: Int64) -> NDArray[np.uint64]:
+        """Digests N × 2 of the images' content, by row."""
+        found: NDArray[np.uint64] = self._records(rows_N, ["content"])["content"]
+        return found
 
     def read(self, rows_N: Int64) -> tuple[Float16, NDArray[np.bool_]]:
         """Features ND of rows, and which of them are whole."""
@@ -171,21 +176,28 @@ class CacheWriter:
         self._features = features
         self._index = index
 
-    def add(self, paths: Sequence[str], before_N: NDArray[Any], features_ND: Float16) -> None:
+    def add(
+        self,
+        paths: Sequence[str],
+        before_N: NDArray[Any],
+        features_ND: Float16,
+        digests_N2: NDArray[np.uint64] | None = None,
+    ) -> None:
         """Write features of images, but not of those that changed since they were looked at.
 
         Args:
             paths: N files, absolute.
             before_N: Their `signatures` before they were decoded.
             features_ND: Their features.
+            digests_N2: Of their content, taken after they were decoded; None to take them here.
 
         Raises:
             OSError: The disk is full, or fails.
         """
-        digests = content_digests(paths)
+        digests = content_digests(paths) if digests_N2 is None else digests_N2
         kept = np.flatnonzero((signatures(paths) == before_N) & digests.any(axis=1))
         records = np.zeros(len(kept), _RECORD)
-        for name, _ in _SIGNATURE:
+        for name, _ in SIGNATURE_FIELDS:
             records[name] = before_N[name][kept]
         records["content"] = digests[kept]
         rows = np.ascontiguousarray(features_ND[kept])
@@ -257,44 +269,6 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
             size = sum(each.stat().st_size for each in path.parent.iterdir())
             found.append(CachedFolder(path.parent, read_json(path), size))
     return found
-
-
-def signatures(paths: Sequence[str]) -> NDArray[Any]:
-    """What tells a file from another, and from itself before a change, without reading it.
-
-    Args:
-        paths: N absolute ones.
-
-    Returns:
-        N records of name (a hash of the path), size in bytes (−1 where there is no file), and the
-        times of the last change of content and of anything, in ns.
-    """
-    out = np.zeros(len(paths), np.dtype(_SIGNATURE))
-    for i, path in enumerate(paths):
-        text = path.encode("utf-8", "surrogateescape")
-        name = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
-        try:
-            status = os.stat(path)  # noqa: PTH116 -- a Path for each of a million takes seconds
-        except (OSError, ValueError):
-            out[i] = name, _MISSING, 0, 0
-        else:
-            out[i] = name, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    return out
-
-
-def content_digests(paths: Sequence[str]) -> NDArray[np.uint64]:
-    """Hashes of what files hold, N × 2; zeros for a file that cannot be read."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        digests = b"".join(pool.map(_content_digest, paths))
-    return np.frombuffer(digests, "<u8").reshape(-1, 2)
-
-
-def _content_digest(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
-    except (OSError, ValueError):
-        return bytes(16)
 
 
 def _checksums(features_ND: Float16) -> NDArray[np.uint64]:

@@ -6,10 +6,11 @@ cache equals the run that filled it.
 Where several processes share an evaluation, they take the batches in turn. The batches are those
 of one process, so their features are, too. The first process collects them, and does all the rest.
 
-Shapes: N images, B images of a batch, D embedding.
+Shapes: N images, B readable images of a batch, F all of its files, D embedding.
 """
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from streetclip.datasets.batches import iterate_batches
+from streetclip.datasets.file_identity import content_digests, signatures
 from streetclip.distributed import Group
 from streetclip.errors import StreetClipError
 from streetclip.evaluation.feature_cache import (
@@ -28,15 +30,19 @@ from streetclip.evaluation.feature_cache import (
     FeatureCache,
     Float16,
     Int64,
-    signatures,
 )
 from streetclip.models import DualEncoder
+from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess
+from streetclip.provenance import versions
 
 _LOG = logging.getLogger(__name__)
 
 _BLOCK = 4096  # images read from the cache at once
 _KEPT_AT_ONCE = 256  # images written to it at once
+# Packages that decode and resize images, hold the model's code, and compute: another version may
+# make other features. A run within one version is worth encoding the images once more.
+_PACKAGES = ("pillow", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,19 @@ class FeatureBatch:
         indices_B: For each image its index in the `paths` given.
         features_BD: Of length 1 up to float16's precision.
         errors: Why others cannot be read, by index.
+        digests_F2: Of the content of all F files, in the order of `order_F`; zeros for one that
+            cannot be read, or that changed since the evaluation began.
     """
 
     indices_B: Int64
     features_BD: Float16
     errors: dict[int, str]
+    digests_F2: NDArray[np.uint64]
+
+    @property
+    def order_F(self) -> Int64:
+        """Indices of all images, first the readable ones."""
+        return np.concatenate([self.indices_B, np.fromiter(self.errors, np.int64)])
 
     def __len__(self) -> int:
         """Images, readable or not."""
@@ -64,6 +78,10 @@ class FeatureBatch:
             np.concatenate([each.indices_B for each in batches]),
             np.concatenate([each.features_BD for each in batches]),
             {index: error for each in batches for index, error in each.errors.items()},
+            np.concatenate(
+                [each.digests_F2[: len(each.indices_B)] for each in batches]
+                + [each.digests_F2[len(each.indices_B) :] for each in batches]
+            ),
         )
 
 
@@ -85,17 +103,18 @@ class Encoding:
     num_workers: int
     group: Group | None = None
 
-    def open_cache(self, cache_dir: Path, model_sha256: str) -> FeatureCache | None:
-        """The cache of what comes of it; None, and a word, if it cannot be read.
+    def open_cache(self, cache_dir: Path, identity: ModelIdentity) -> FeatureCache | None:
+        """Open the cache of these features; give None, with a warning, if it cannot be read.
 
         Args:
             cache_dir: Folder of all caches.
-            model_sha256: Of the model's weights.
+            identity: Of the encoder.
         """
         made_of = {
-            "model": model_sha256,
+            **identity.of_images(),
             "precision": self.encoder.precision.name,
             "preprocessing": repr(self.preprocess),
+            "versions": {name: versions()[name] for name in _PACKAGES},
         }
         try:
             return FeatureCache(cache_dir, made_of, self.encoder.embedding_dim)
@@ -107,6 +126,7 @@ class Encoding:
         self,
         paths: Sequence[str],
         cache: FeatureCache | None,
+        before_N: NDArray[Any],
         *,
         before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
     ) -> Iterator[FeatureBatch]:
@@ -117,12 +137,13 @@ class Encoding:
         Args:
             paths: The images, absolute.
             cache: Of `open_cache`; None for none.
+            before_N: `signatures` of the images, taken before this call.
             before_new: Called with those that are not known, before the first is encoded.
         """
         missing = np.arange(len(paths))
         if cache is not None:
             known: list[Int64] = []
-            for batch in _known(paths, cache):
+            for batch in _known(paths, cache, before_N):
                 known.append(batch.indices_B)
                 yield batch
             missing = np.setdiff1d(missing, np.concatenate([np.empty(0, np.int64), *known]))
@@ -134,8 +155,9 @@ class Encoding:
                 cache.num_bytes / 1e6,
             )
         before_new([paths[i] for i in missing.tolist()])
-        with _Keeper(cache, paths, missing) as keeper:
-            for batch in self._encoded(paths, missing):
+        with _Keeper(cache if len(missing) else None, paths, before_N) as keeper:
+            for encoded in self._encoded(paths, missing):
+                batch = _without_changed(encoded, paths, before_N)
                 keeper.add(batch)
                 yield batch
 
@@ -178,19 +200,34 @@ class Encoding:
                 encoded_BD = self.encoder.encode_images(images.pixels_BCHW)
                 features_BD = encoded_BD.to(torch.float16).cpu().numpy()
             errors = {int(order[index]): error for index, error in images.errors.items()}
-            yield FeatureBatch(order[images.indices_B], features_BD, errors)
+            indices_B = order[images.indices_B]
+            # Here, where each process has just read its own files.
+            digests_F2 = content_digests([paths[index] for index in (*indices_B.tolist(), *errors)])
+            yield FeatureBatch(indices_B, features_BD, errors, digests_F2)
 
 
-def _known(paths: Sequence[str], cache: FeatureCache) -> Iterator[FeatureBatch]:
+def _without_changed(
+    batch: FeatureBatch, paths: Sequence[str], before_N: NDArray[Any]
+) -> FeatureBatch:
+    """Blank the digests of files that changed since `before_N`: features may be of either."""
+    order_F = batch.order_F
+    same_F = signatures([paths[index] for index in order_F.tolist()]) == before_N[order_F]
+    return dataclasses.replace(batch, digests_F2=np.where(same_F[:, None], batch.digests_F2, 0))
+
+
+def _known(
+    paths: Sequence[str], cache: FeatureCache, before_N: NDArray[Any]
+) -> Iterator[FeatureBatch]:
     try:
-        rows_N = cache.find(paths)
+        rows_N = cache.find(paths, before_N)
         hits = np.flatnonzero(rows_N >= 0)
         for start in range(0, len(hits), _BLOCK):
             indices_B = hits[start : start + _BLOCK]
             features_BD, whole_B = cache.read(rows_N[indices_B])
+            digests_B2 = cache.digests(rows_N[indices_B])
             if not whole_B.all():
                 _LOG.warning("%s: %d damaged rows; made anew", cache.folder, (~whole_B).sum())
-            yield FeatureBatch(indices_B[whole_B], features_BD[whole_B], {})
+            yield FeatureBatch(indices_B[whole_B], features_BD[whole_B], {}, digests_B2[whole_B])
     except OSError as error:
         _LOG.warning("%s: cannot be read (%s); done without", cache.folder, error)
 
@@ -198,18 +235,18 @@ def _known(paths: Sequence[str], cache: FeatureCache) -> Iterator[FeatureBatch]:
 class _Keeper:
     """Writes new features to the cache some hundreds at a time, as long as that works."""
 
-    def __init__(self, cache: FeatureCache | None, paths: Sequence[str], missing: Int64) -> None:
-        self._cache = cache if len(missing) else None
+    def __init__(
+        self, cache: FeatureCache | None, paths: Sequence[str], before_N: NDArray[Any]
+    ) -> None:
+        self._cache = cache
         self._paths = paths
-        self._missing = missing
-        self._before: NDArray[Any] = np.empty(0)
+        self._before_N = before_N
         self._stack = contextlib.ExitStack()
         self._writer: CacheWriter | None = None
         self._waiting: list[FeatureBatch] = []
 
     def __enter__(self) -> Self:
         if self._cache is not None:
-            self._before = signatures([self._paths[i] for i in self._missing.tolist()])
             with self._failures_told():
                 self._writer = self._stack.enter_context(self._cache.writer())
         return self
@@ -230,10 +267,11 @@ class _Keeper:
         if self._writer is None or not waiting:
             return
         whole = FeatureBatch.joined(waiting)
-        before = self._before[np.searchsorted(self._missing, whole.indices_B)]
+        before_B = self._before_N[whole.indices_B]
+        digests_B2 = whole.digests_F2[: len(whole.indices_B)]
         with self._failures_told():
             paths = [self._paths[i] for i in whole.indices_B.tolist()]
-            self._writer.add(paths, before, whole.features_BD)
+            self._writer.add(paths, before_B, whole.features_BD, digests_B2)
 
     @contextlib.contextmanager
     def _failures_told(self) -> Iterator[None]:

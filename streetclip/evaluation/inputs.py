@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from streetclip import captions
+from streetclip import __version__, captions
 from streetclip.config import EvaluateConfig
 from streetclip.datasets.candidates import Candidates, load_candidates
 from streetclip.datasets.image_folders import check_image_dir
@@ -13,6 +13,7 @@ from streetclip.datasets.manifest import Manifest, read_manifest
 from streetclip.distributed import own_device
 from streetclip.evaluation.truth import Truth, find_truth
 from streetclip.models import DualEncoder, load_encoder
+from streetclip.models.identity import ModelIdentity, identify
 from streetclip.models.preprocessing import Preprocess
 from streetclip.ranks import ALONE, Ranks
 
@@ -27,7 +28,7 @@ class Inputs:
         candidates: The places to choose from.
         truth: Aligned with the rows of the manifest.
         encoder: The model.
-        model_sha256: Of its weights.
+        identity: What decides its features.
         prompts: Patterns for countries and cities.
         drawn: Whether the images are drawn, not photographed; shown wherever they are.
     """
@@ -37,7 +38,7 @@ class Inputs:
     candidates: Candidates
     truth: Truth
     encoder: DualEncoder
-    model_sha256: str
+    identity: ModelIdentity
     prompts: captions.PromptSet
     drawn: bool = False
 
@@ -50,6 +51,8 @@ class Inputs:
     def decisive(self) -> dict[str, Any]:
         """What decides the predictions; two evaluations that agree in it are the same one."""
         return self._of_features() | {
+            # Another version may read labels, places and coordinates otherwise.
+            "streetclip_version": __version__,
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
             "candidates": self.candidates.sha256,
@@ -64,9 +67,9 @@ class Inputs:
 
     def _of_features(self) -> dict[str, Any]:
         return {
+            **self.identity.to_dict(),
             "test_csv": self.manifest.sha256,
             "on_bad_rows": self.config.on_bad_rows,
-            "model": self.model_sha256,
             "precision": self.encoder.precision.name,
             "preprocessing": repr(self.preprocess),
         }
@@ -98,5 +101,5 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = A
     )
     prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
     return Inputs(
-        config, manifest, candidates, truth, encoder, encoder.sha256, prompts, drawn=drawn
+        config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
     )

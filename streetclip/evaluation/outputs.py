@@ -36,6 +36,13 @@ def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> Non
         return
     held = read_json(config_path).get("decisive", {})
     differing = sorted(key for key in decisive if held.get(key) != decisive[key])
+    if differing and not any(key in held for key in differing):
+        msg = (
+            f"{folder}: holds an evaluation by an earlier version of StreetCLIP, which did not "
+            f"record {', '.join(differing)}, so it cannot be resumed. "
+            "Name another folder with --output_dir."
+        )
+        raise OutputError(msg)
     if differing:
         msg = (
             f"{folder}: holds another evaluation (it differs in {', '.join(differing)}). "

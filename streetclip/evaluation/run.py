@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from streetclip import captions, provenance, store
 from streetclip.datasets.batches import resolve_num_workers
 from streetclip.datasets.candidates import Candidates
+from streetclip.datasets.file_identity import file_records, signatures
 from streetclip.datasets.images import resolve_image_paths
 from streetclip.distributed import Group, check_agreement
-from streetclip.errors import StreetClipError
+from streetclip.errors import OutputError, StreetClipError
 from streetclip.evaluation import outputs
 from streetclip.evaluation.buffer import Buffer
+from streetclip.evaluation.changed_images import check_images_unchanged, file_columns
 from streetclip.evaluation.drift import report_drift
 from streetclip.evaluation.features import Encoding, FeatureBatch
 from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
@@ -224,34 +227,38 @@ class _Evaluation:
                 inputs.encoder, inputs.candidates, inputs.prompts, progress
             )
         paths = _paths(inputs, self.rows)
-        buffer = Buffer(self.database, partial(self._predict_batch, classifier))
+        before_N = signatures(paths)
+        buffer = Buffer(self.database, partial(self._predict_batch, classifier, before_N))
         with stages("evaluate", "image") as progress, inputs.encoder.fixed_weights():
             progress(done, total)
             try:
-                for batch in self._features(paths, classifier):
+                for batch in self._features(paths, classifier, before_N):
                     buffer.add(batch)
                     done += len(batch)
                     progress(done, total)
             finally:
                 buffer.write()
 
-    def _features(self, paths: list[str], classifier: PlaceClassifier) -> Iterator[FeatureBatch]:
+    def _features(
+        self, paths: list[str], classifier: PlaceClassifier, before_N: NDArray[Any]
+    ) -> Iterator[FeatureBatch]:
         config = self.inputs.config
         cache = None
         if not config.no_cache:
-            cache = self.encoding.open_cache(config.features_dir, self.inputs.model_sha256)
+            cache = self.encoding.open_cache(config.features_dir, self.inputs.identity)
         tell_drift = partial(
             report_drift,
             encoder=self.inputs.encoder,
             preprocess=self.inputs.preprocess,
             classifier=classifier,
         )
-        return self.encoding.features(paths, cache, before_new=tell_drift)
+        return self.encoding.features(paths, cache, before_N, before_new=tell_drift)
 
     def _predict_batch(
-        self, classifier: PlaceClassifier, batch: FeatureBatch
+        self, classifier: PlaceClassifier, before_N: NDArray[Any], batch: FeatureBatch
     ) -> dict[int, pd.DataFrame]:
         """Rows to store, by run."""
+        files = file_columns(file_records(before_N[batch.order_F], batch.digests_F2))
         parts = []
         if len(batch.indices_B):
             parts.append(self._predict_readable(classifier, batch))
@@ -260,7 +267,7 @@ class _Evaluation:
             frame = unreadable_frame(self._known(unread), list(batch.errors.values()))
             parts.append(dict.fromkeys(self.run_ids.values(), frame))
         return {
-            run_id: pd.concat([part[run_id] for part in parts], ignore_index=True)
+            run_id: pd.concat([part[run_id] for part in parts], ignore_index=True).assign(**files)
             for run_id in self.run_ids.values()
         }
 
@@ -327,16 +334,35 @@ def _register(
             drawn=inputs.drawn,
         ),
     )
-    run_ids = {}
+    run_ids = _find_runs(inputs, database, dataset) if config.resume else {}
+    for strategy in config.strategy:
+        if strategy not in run_ids:
+            spec = _run_spec(inputs, strategy, dataset.id)
+            run_ids[strategy] = store.start_run(database, spec, job_id=job_id)
+    return dataset.image_ids, {strategy: run_ids[strategy] for strategy in config.strategy}
+
+
+def _find_runs(
+    inputs: Inputs, database: store.Store, dataset: store.RegisteredDataset
+) -> dict[str, int]:
+    """Runs of this very evaluation, by strategy, whose labels and images are what they were."""
+    config = inputs.config
+    runs = {}
     for strategy in config.strategy:
         name = inputs.fingerprint(strategy)
-        found = store.find_run(database, name, dataset.id) if config.resume else None
-        run_ids[strategy] = (
-            found["id"]
-            if found
-            else store.start_run(database, _run_spec(inputs, strategy, dataset.id), job_id=job_id)
-        )
-    return dataset.image_ids, run_ids
+        if run := store.find_run(database, name, dataset.id):
+            runs[strategy] = run
+        elif store.find_run(database, name):
+            msg = (
+                f"{config.output_dir}: holds an evaluation for which the labels of "
+                f"{config.test_csv} were read otherwise than now. "
+                "Name another folder with --output_dir."
+            )
+            raise OutputError(msg)
+    paths = _paths(inputs, np.arange(len(dataset.image_ids))) if runs else []
+    for run in runs.values():
+        check_images_unchanged(database, run["id"], dataset.image_ids, paths, config.output_dir)
+    return {strategy: int(run["id"]) for strategy, run in runs.items()}
 
 
 def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
@@ -347,7 +373,7 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
         fingerprint=inputs.fingerprint(strategy),
         dataset_id=dataset_id,
         model_source=config.model_source,
-        model_sha256=inputs.model_sha256,
+        model_sha256=inputs.identity.weights,
         candidates_path=str(config.candidates_file),
         candidates_sha256=inputs.candidates.sha256,
         prompts=inputs.prompts.to_dict(),

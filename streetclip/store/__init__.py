@@ -70,6 +70,7 @@ from streetclip.store.queries import (
     place_accuracy,
     run_totals,
 )
+from streetclip.store.run_files import FILE_COLUMNS, read_run_files
 from streetclip.store.runs import (
     RunSpec,
     RunState,
@@ -97,6 +98,7 @@ from streetclip.store.trainings import (
 )
 
 __all__ = [
+    "FILE_COLUMNS",
     "JOB_STATES",
     "LEVELS",
     "PREDICTION_COLUMNS",
@@ -159,6 +161,7 @@ __all__ = [
     "predicted_places",
     "read_annotations",
     "read_predictions",
+    "read_run_files",
     "register_dataset",
     "register_job",
     "request_cancel",

@@ -13,6 +13,7 @@ from streetclip.store.column_writer import add_run_columns
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.distance_bins import distance_bin_edges_km
 from streetclip.store.failures import translated
+from streetclip.store.run_files import add_run_files
 from streetclip.store.runs import require_run
 from streetclip.store.values import column_values, floats, insert_sql
 
@@ -90,7 +91,7 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
             country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
             probabilities 0 to 1, kept to float32; ranks count from 1; coordinates in degrees;
             coordinate_source "image", "city" or "none"; distances in km; the two rankings JSON
-            text. What there is not is None or NaN.
+            text. What there is not is None or NaN. `FILE_COLUMNS` may come with it.
 
     Returns:
         By run id, how many predictions were new.
@@ -196,6 +197,7 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
     add_aggregates(store, run_id, frame)
     add_run_columns(store.db.conn, run_id, frame)
+    add_run_files(store.db.conn, run_id, frame)
     store.rows(
         "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
         (len(frame), utc_now(), run_id),

@@ -77,10 +77,12 @@ def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
         return store.insert("runs", values)
 
 
-def find_run(store: Store, fingerprint: str, dataset_id: int) -> dict[str, Any] | None:
-    """The newest run with this fingerprint over a dataset, as `get_run` gives it; None if none."""
+def find_run(
+    store: Store, fingerprint: str, dataset_id: int | None = None
+) -> dict[str, Any] | None:
+    """Find the newest run with this fingerprint, over one dataset or any; None if there is none."""
     found = store.rows(
-        "SELECT max(id) FROM runs WHERE fingerprint = ? AND dataset_id = ?",
+        "SELECT max(id) FROM runs WHERE fingerprint = ?1 AND (?2 IS NULL OR dataset_id = ?2)",
         (fingerprint, dataset_id),
     )
     return None if found[0][0] is None else get_run(store, found[0][0])

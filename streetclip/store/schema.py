@@ -334,6 +334,20 @@ def m005_identities(db: Database) -> None:
     fill_contents(db.conn)
 
 
+@MIGRATIONS()
+def m006_image_files(db: Database) -> None:
+    """Create what tells that image files changed since they were predicted."""
+    db.execute(
+        """
+        CREATE TABLE run_files (
+            run_id INTEGER NOT NULL REFERENCES runs (id),
+            part INTEGER NOT NULL,         -- one for each batch of predictions
+            data BLOB NOT NULL,            -- little-endian int64: see run_files.py
+            PRIMARY KEY (run_id, part)
+        ) STRICT"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the missing migrations; call it in a transaction, so that all or none hold."""
     MIGRATIONS.apply(db)

@@ -10,6 +10,7 @@ from streetclip.datasets.manifest import Manifest
 from streetclip.models import DualEncoder, save_folder
 from streetclip.models.card import licence_of
 from streetclip.models.checkpoints import build_payload, write_payload
+from streetclip.models.identity import ModelIdentity
 from streetclip.options import JobConfig
 from streetclip.train_options import DataOptions, LossOptions, OptimizerOptions, PartsOptions
 from streetclip.training.card import model_card
@@ -42,7 +43,7 @@ class Origin:
         val: Manifest of the validation images.
         data: What was made of them.
         base_model: Name of the model that training began with.
-        base_sha256: Hash of its weights.
+        base_identity: What decides its features.
         precision: Number format of the training.
         drawn: Whether the images are drawn, not photographed.
         num_processes: That share the training.
@@ -55,7 +56,7 @@ class Origin:
     val: Manifest
     data: TrainingData
     base_model: str
-    base_sha256: str
+    base_identity: ModelIdentity
     precision: str
     drawn: bool = False
     num_processes: int = 1
@@ -70,12 +71,15 @@ class Origin:
 
     def decisive(self) -> dict[str, Any]:
         """What decides the result, by the names that users know; a resume must agree in it all."""
-        config = self.config
+        config, base = self.config, self.base_identity
         settings = {f"--{name}": _plain(getattr(config, name)) for name in _DECISIVE}
         if config.negatives == "micro_batch":
             settings["--batch_size"] = config.batch_size
         return {
-            "the weights of --model_name (sha256)": self.base_sha256,
+            "the weights of --model_name (sha256)": base.weights,
+            "the configuration of --model_name (sha256)": base.model_config,
+            "the image processing of --model_name (sha256)": base.image_processing,
+            "the tokenizer of --model_name (sha256)": base.tokenizer,
             "the content of --train_csv (sha256)": self.train.sha256,
             "the content of --val_csv (sha256)": self.val.sha256,
             "--templates": [template.pattern for template in self.data.templates],
@@ -88,7 +92,7 @@ class Origin:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint and the store."""
         return {
-            "base_model": {"source": self.base_model, "sha256": self.base_sha256},
+            "base_model": {"source": self.base_model, "sha256": self.base_identity.weights},
             "train": _describe(self.train) | {"num_shown": len(self.data.train)},
             "val": _describe(self.val),
             "countries": list(self.data.country_codes),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, ModelError, OutputError, shown
 from streetclip.files import clear_leftovers
@@ -36,6 +38,8 @@ class TrainingState:
         seconds: Time spent in the sessions before this one.
         training_id: In the store.
         curves: Points, and the numbers of the window that is open.
+        image_files: The images as they were when the training began, see `record_files`; None in
+            processes that write no checkpoint.
     """
 
     step: int = 0
@@ -46,6 +50,7 @@ class TrainingState:
     seconds: float = 0.0
     training_id: int | None = None
     curves: Curves = field(default_factory=Curves)
+    image_files: Tensor | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint keeps them."""
@@ -61,6 +66,7 @@ class TrainingState:
             "points": [tuple(point) for point in self.curves.points],
             "window": list(self.curves.window),
             "epoch_losses": list(self.curves.epoch_losses),
+            "image_files": self.image_files,
         }
 
     @classmethod
@@ -79,6 +85,7 @@ class TrainingState:
                 window=[(loss, norm) for loss, norm in values["window"]],
                 epoch_losses=list(values["epoch_losses"]),
             ),
+            image_files=values.get("image_files"),  # earlier checkpoints have none
         )
 
 
@@ -139,7 +146,15 @@ def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str,
     Raises:
         ConfigError: They differ; the message names each difference.
     """
+    unknown = [name for name in now if name not in before]
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if unknown == names != []:
+        msg = (
+            f"{path}: cannot be resumed: the earlier version of StreetCLIP that wrote it did not "
+            f"record {'; '.join(names)}. Name another --output_dir; to go on from these weights, "
+            "give the file as --model_name."
+        )
+        raise ConfigError(msg)
     if names:
         differences = "; ".join(
             f"{name} was {shown(before.get(name))}, is {shown(now.get(name))}" for name in names

@@ -13,6 +13,7 @@ from streetclip.datasets.manifest import Manifest
 from streetclip.distributed import Group, check_agreement
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder
+from streetclip.models.identity import identify
 from streetclip.progress import Stages, no_progress, no_stages
 from streetclip.recipes import CONFIG_FILE, save_config
 from streetclip.training.average import WeightAverage
@@ -26,6 +27,7 @@ from streetclip.training.checkpoints import (
 from streetclip.training.curves import Point, window_length
 from streetclip.training.data import load_training_data
 from streetclip.training.feed import Feed, Images
+from streetclip.training.image_files import describe_files
 from streetclip.training.interrupts import Interrupt, interrupts_deferred
 from streetclip.training.memory import peak_memory_mib
 from streetclip.training.objective import Objective
@@ -103,7 +105,7 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         val=val,
         data=load_training_data(config, train, val, encoder.text_reader),
         base_model=encoder.source,
-        base_sha256=encoder.sha256,
+        base_identity=identify(encoder),
         precision=encoder.precision.name,
         drawn=drawn,
         num_processes=1 if group is None else group.ranks.world_size,
@@ -233,6 +235,8 @@ class _Training:
         state = TrainingState()
         if self._config.resume and self._last_path.exists():
             state = load_state(self._last_path, self._stepper, decisive)
+        if self._is_first:
+            state.image_files = describe_files(self._last_path, self._data, state.image_files)
         if self._group is not None:
             check_agreement(self._group, decisive | {"the step to go on from": state.step})
         return state

@@ -65,7 +65,8 @@ class Objective:
         """
         if self._added_bias is not None and self._added_bias.isnan():
             scale = self._model.logit_scale.detach().exp()
-            bias = calibrated_bias(images_ND, texts_UD, caption_ids_N, scale)
+            features = (images_ND, texts_UD, caption_ids_N, scale)
+            bias = calibrated_bias(*features, duplicates=self._duplicates)
             with torch.no_grad():
                 self._added_bias.fill_(bias)
 

@@ -1,6 +1,8 @@
 """A second evaluation of the same images reads none of them, and says the same."""
 
 import dataclasses
+import functools
+import json
 import logging
 import shutil
 
@@ -8,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip import store
+from streetclip import provenance, store
 from streetclip.config import EvaluateConfig
+from streetclip.evaluation import features
+from streetclip.evaluation.features import Encoding
 from streetclip.evaluation.inputs import load_inputs
 from streetclip.evaluation.run import evaluate
 
@@ -80,6 +84,52 @@ def test_another_precision_computes_its_own(config, monkeypatch):
     names = decoded(monkeypatch)
     predictions(config, "bf16", precision="bf16")
     assert len(names) == 50
+
+
+@pytest.mark.parametrize("part", ["weights", "model_config", "image_processing"])
+def test_each_part_of_a_model_that_decides_image_features_has_a_cache_of_its_own(config, part):
+    inputs = load_inputs(config)
+    encoding = Encoding(inputs.encoder, inputs.preprocess, 4, 0)
+    other = dataclasses.replace(inputs.identity, **{part: "other"})
+    same = dataclasses.replace(inputs.identity, tokenizer="other")
+    folder = encoding.open_cache(config.features_dir, inputs.identity).folder
+    assert encoding.open_cache(config.features_dir, other).folder != folder
+    assert encoding.open_cache(config.features_dir, same).folder == folder
+    exact = dataclasses.replace(encoding, preprocess=inputs.encoder.preprocess)
+    assert exact.open_cache(config.features_dir, inputs.identity).folder != folder
+
+
+@pytest.mark.parametrize("package", ["pillow", "torch", "transformers"])
+def test_another_version_of_what_computes_has_a_cache_of_its_own(config, monkeypatch, package):
+    inputs = load_inputs(config)
+    encoding = Encoding(inputs.encoder, inputs.preprocess, 4, 0)
+    folder = encoding.open_cache(config.features_dir, inputs.identity).folder
+    found = provenance.versions() | {package: "0.1"}
+    monkeypatch.setattr(features, "versions", lambda: found)
+    assert encoding.open_cache(config.features_dir, inputs.identity).folder != folder
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("preprocessor_config.json", ("image_mean",), [0.1, 0.9, 0.5]),
+        ("preprocessor_config.json", ("do_rescale",), False),
+        ("config.json", ("vision_config", "num_attention_heads"), 1),
+        ("config.json", ("vision_config", "hidden_act"), "relu"),
+    ],
+)
+def test_a_changed_file_of_the_model_is_noticed_by_the_cache(config, tmp_path, name, path, value):
+    model = tmp_path / "model"
+    shutil.copytree(config.model_name, model)
+    config = dataclasses.replace(config, model_name=str(model))
+    first = predictions(config, "first")
+    values = json.loads((model / name).read_text(encoding="utf-8"))
+    *parents, last = path
+    functools.reduce(dict.__getitem__, parents, values)[last] = value
+    (model / name).write_text(json.dumps(values), encoding="utf-8")
+    cached, true = predictions(config, "cached"), predictions(config, "true", no_cache=True)
+    pd.testing.assert_frame_equal(cached, true)
+    assert not first["country_probability"].equals(true["country_probability"])
 
 
 def test_a_changed_image_is_read_again(config, monkeypatch):

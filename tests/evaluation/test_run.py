@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
+import os
 import shutil
 
 import numpy as np
@@ -12,7 +14,9 @@ import torch
 
 from streetclip import captions, store
 from streetclip.config import EvaluateConfig
+from streetclip.datasets.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
+from streetclip.evaluation import inputs
 from streetclip.evaluation.inputs import load_inputs
 from streetclip.evaluation.run import build_classifier, evaluate
 from streetclip.progress import no_progress
@@ -176,6 +180,119 @@ def test_what_an_older_program_measured_is_measured_again(config):
     assert written["distance"] == first.metrics["distance"]
     with store.open_store(config.db, read_only=True) as database:
         assert store.get_run(database, first.run_id)["metrics"] == first.metrics
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "part"),
+    [
+        ("config.json", ("text_config", "num_attention_heads"), 2, "model_config"),
+        ("preprocessor_config.json", ("image_std",), [0.2, 0.5, 0.5], "image_processing"),
+        ("tokenizer_config.json", ("model_max_length",), 12, "tokenizer"),
+    ],
+)
+def test_a_resume_with_a_changed_file_of_the_model_is_refused(
+    config, tmp_path, name, path, value, part
+):
+    model = tmp_path / "model"
+    shutil.copytree(config.model_name, model)
+    config = dataclasses.replace(config, model_name=str(model))
+    with pytest.raises(KeyboardInterrupt):
+        run_of(config, stop_after(20))
+    values = json.loads((model / name).read_text(encoding="utf-8"))
+    *parents, last = path
+    functools.reduce(dict.__getitem__, parents, values)[last] = value
+    (model / name).write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(OutputError, match=rf"another evaluation \(it differs in {part}\)"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_by_another_version_is_refused(config, monkeypatch):
+    run_of(config)
+    monkeypatch.setattr(inputs, "__version__", "99.0")
+    with pytest.raises(OutputError, match=r"it differs in streetclip_version"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_whose_labels_are_read_otherwise_is_refused(config, monkeypatch):
+    run_of(config)
+
+    def read(*arguments, **options):
+        manifest = read_manifest(*arguments, **options)
+        frame = manifest.frame.assign(region="elsewhere")
+        return dataclasses.replace(manifest, frame=frame)
+
+    monkeypatch.setattr(inputs, "read_manifest", read)
+    with pytest.raises(OutputError, match=r"labels of .*test\.csv were read otherwise than now"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(config):
+    run_of(config)
+    path = config.output_dir / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    del settings["decisive"]["tokenizer"]
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(OutputError, match=r"earlier version .* did not record tokenizer"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+@pytest.fixture
+def own_images(config, tmp_path):
+    """The same with images that a test may change, and two that cannot be read."""
+    shutil.copytree(config.image_dir, tmp_path / "images")
+    names = pd.read_csv(config.test_csv)["image_filename"]
+    (tmp_path / "images" / names[4]).write_bytes(b"no image")
+    (tmp_path / "images" / names[6]).unlink()
+    return dataclasses.replace(config, image_dir=tmp_path / "images"), names
+
+
+@pytest.mark.parametrize(
+    ("row", "finished", "no_cache"),
+    [(0, False, False), (0, True, True), (4, True, False), (6, False, True)],
+)
+def test_a_resume_with_a_changed_image_is_refused(own_images, row, finished, no_cache):
+    config, names = own_images
+    config = dataclasses.replace(config, no_cache=no_cache)
+    if finished:
+        run_of(config)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run_of(config, stop_after(20))
+    shutil.copy(config.image_dir / names[40], config.image_dir / names[row])
+    with pytest.raises(OutputError, match=rf"1 of \d+ images changed .*\('{names[row]}'\)"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_knows_images_from_the_cache_too(own_images, tmp_path):
+    config, names = own_images
+    run_of(dataclasses.replace(config, output_dir=tmp_path / "first"))
+    run_of(config)
+    shutil.copy(config.image_dir / names[40], config.image_dir / names[0])
+    with pytest.raises(OutputError, match="1 of 50 images changed"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_an_image_that_changes_while_it_is_predicted_is_not_taken_for_the_same(own_images):
+    config, names = own_images
+
+    def change(done, total, **numbers):
+        if not done:
+            shutil.copy(config.image_dir / names[40], config.image_dir / names[0])
+
+    run_of(config, change)
+    with pytest.raises(OutputError, match="1 of 50 images changed"):
+        run_of(dataclasses.replace(config, resume=True))
+
+
+def test_a_resume_goes_on_with_images_that_were_touched_or_copied(own_images):
+    config, names = own_images
+    with pytest.raises(KeyboardInterrupt):
+        run_of(config, stop_after(20))
+    for name in names.drop([6]):
+        os.utime(config.image_dir / name, (1, 2))
+    (run,) = run_of(dataclasses.replace(config, resume=True))
+    assert run.metrics["num_images"] == 50
+    assert run_of(dataclasses.replace(config, resume=True))[0].stood_already
 
 
 def test_a_fault_marks_the_run_as_failed(config):

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import io
 import json
 import shutil
@@ -14,7 +15,9 @@ from jobs.benchmarks.setup import Setup, Way
 from streetclip.config import BenchmarkConfig
 from streetclip.errors import ModelError, ResourceError
 from streetclip.models import load_encoder
+from streetclip.models.identity import ModelIdentity
 
+IDENTITY = ModelIdentity("weights", "config", "images", "tokenizer")
 MEASURED = {
     "default_fp32",
     "exact_fp32",
@@ -318,12 +321,23 @@ def test_texts_that_were_encoded_before_are_read(small_world, tmp_path):
     made = []
     for _ in range(2):
         encoder = load_encoder(small_world / "model", device="cpu", precision="fp32")
-        kept = ours.KeptTexts(encoder, tmp_path)
+        kept = ours.KeptTexts(encoder, tmp_path, IDENTITY)
         made.append((kept, encoder.encode_texts(texts)))
     (first, features), (second, again) = made
     assert (first.num_encoded, second.num_encoded) == (3, 0)
     assert ours.torch.equal(features, again)
     assert not ours.torch.equal(features, encoder.encode_texts(["a", "b b", "d"]))
+
+
+@pytest.mark.parametrize("part", ["weights", "model_config", "tokenizer"])
+def test_texts_of_another_model_or_precision_are_encoded(small_world, tmp_path, part):
+    changes = [{}, {part: "other"}]
+    models = [(dataclasses.replace(IDENTITY, **change), "fp32") for change in changes]
+    for identity, precision in [*models, (IDENTITY, "bf16")]:
+        encoder = load_encoder(small_world / "model", device="cpu", precision=precision)
+        kept = ours.KeptTexts(encoder, tmp_path, identity)
+        encoder.encode_texts(["a"])
+        assert kept.num_encoded == 1
 
 
 def test_a_process_of_its_own_gives_the_same_and_raises_the_same(small_world, tmp_path):

@@ -28,6 +28,7 @@ def command(world, folder, *flags):
         str(folder / "out"),
         "--db",
         str(folder / "store.db"),
+        "--precision=fp32",
         *flags,
     ]
 

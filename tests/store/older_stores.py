@@ -12,6 +12,7 @@ NAMES = (
     "m003_jobs",
     "m004_nearest_candidate_of_any_country",
     "m005_identities",
+    "m006_image_files",
 )
 
 

@@ -52,6 +52,24 @@ def test_a_file_of_which_other_rows_are_read_is_another_dataset(filled):
     assert other.id != filled.dataset.id
 
 
+def test_a_file_that_is_read_otherwise_is_another_dataset(filled):
+    changes = {"city": "Nuuk", "country_code": "GL", "latitude_deg": 1.5, "weather": "fog"}
+    ids = {filled.dataset.id}
+    for name, value in changes.items():
+        frame = filled.manifest.copy()
+        frame.loc[5, name] = value
+        other = register_again(filled, frame=frame)
+        assert other.id not in ids
+        assert register_again(filled, frame=frame).id == other.id
+        assert other.image_ids.tolist() == filled.dataset.image_ids.tolist()
+        ids.add(other.id)
+    assert register_again(filled).id == filled.dataset.id
+
+
+def test_the_order_of_the_rows_is_no_other_reading(filled):
+    assert register_again(filled, frame=filled.manifest[::-1]).id == filled.dataset.id
+
+
 def test_rows_are_kept_as_they_were_read(filled):
     frame = filled.manifest.copy()
     frame.loc[1, ["latitude_deg", "longitude_deg"]] = float("nan")

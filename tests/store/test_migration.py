@@ -48,6 +48,7 @@ NEW_TABLES = {
     "annotation_events",
     "annotation_changes",
     "jobs",
+    "run_files",
 }
 STATES = ("running", "interrupted", "failed", "done")
 
@@ -141,6 +142,14 @@ def test_an_old_store_without_anything_is_brought_up_to_date(tmp_path):
     with open_store(path) as store:
         assert tables(store) >= NEW_TABLES
         assert store.rows("SELECT count(*) FROM column_parts") == [(0,)]
+
+
+def test_a_dataset_of_an_old_store_keeps_its_id(old):
+    with open_store(old.path) as store:
+        assert register_dataset(store, old.dataset_spec).id == old.dataset.id
+        frame = old.manifest.assign(country_code="GL")  # as a newer gazetteer may say
+        other = register_dataset(store, dataclasses.replace(old.dataset_spec, frame=frame))
+        assert other.id != old.dataset.id
 
 
 def training_spec(name):

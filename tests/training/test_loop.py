@@ -1,5 +1,8 @@
 import dataclasses
+import functools
+import json
 import os
+import shutil
 import signal
 import threading
 
@@ -284,6 +287,64 @@ def test_a_resume_with_other_data_or_weights_is_refused_by_name(world, tmp_path)
         run_training(world.config(resume=True, model_name=str(tmp_path / "other")))
     world.write_split("val", 10)
     with pytest.raises(ConfigError, match="the content of --val_csv"):
+        run_training(world.config(resume=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "named"),
+    [
+        ("config.json", ("vision_config", "hidden_act"), "gelu", "the configuration of"),
+        ("config.json", ("text_config", "attention_dropout"), 0.4, "the configuration of"),
+        ("preprocessor_config.json", ("image_mean",), [0, 0, 0], "the image processing of"),
+        ("tokenizer.json", ("model", "vocab", "."), 1, "the tokenizer of"),
+    ],
+)
+def test_a_resume_with_a_changed_file_of_the_model_is_refused(
+    world, tmp_path, name, path, value, named
+):
+    model = tmp_path / "model"
+    shutil.copytree(world.model, model)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(model_name=str(model)), stop_at(2))
+    values = json.loads((model / name).read_text(encoding="utf-8"))
+    *parents, last = path
+    functools.reduce(dict.__getitem__, parents, values)[last] = value
+    (model / name).write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"as the training differs: {named} --model_name"):
+        run_training(world.config(model_name=str(model), resume=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("train3.png", "train4.png"), ("val2.png", "val3.png")]
+)
+def test_a_resume_with_a_changed_image_is_refused(world, name, other):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    images = world.folder / "images"
+    for path in images.iterdir():
+        os.utime(path, (1, 2))  # as a copy has
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(resume=True), stop_at(3))
+    shutil.copy(images / other, images / name)
+    with pytest.raises(ConfigError, match=rf"1 of 37 images changed .*\('{name}'\)"):
+        run_training(world.config(resume=True))
+
+
+def test_a_finished_training_whose_images_changed_is_not_called_finished(world):
+    run_training(world.config(num_epochs=1))
+    (world.folder / "images" / "train0.png").unlink()
+    with pytest.raises(ConfigError, match="1 of 37 images changed"):
+        run_training(world.config(num_epochs=1, resume=True))
+
+
+def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(world):
+    with pytest.raises(KeyboardInterrupt):
+        run_training(world.config(), stop_at(2))
+    path = world.folder / "out" / "last_checkpoint.pt"
+    payload = torch.load(path, weights_only=True)
+    del payload["resume"]["decisive"]["the tokenizer of --model_name (sha256)"]
+    torch.save(payload, path)
+    with pytest.raises(ConfigError, match=r"earlier version .* did not record the tokenizer of"):
         run_training(world.config(resume=True))
 
 

@@ -1,0 +1,135 @@
+"""Identify a model by everything that decides its features, not by its weights alone.
+
+Hashes are of canonical JSON. Everything that the configuration, the image processor and the
+tokenizer hold counts, except values known to decide nothing: a new setting of transformers is
+part of the identity from the day on that it exists.
+
+Not part of it, because they change features by rounding only (about 1e-7): the device, the number
+of threads, the batch size, and how attention is computed (eager or fused).
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streetclip.files import scratch_folder
+from streetclip.models.encoder import text_options
+
+if TYPE_CHECKING:
+    from streetclip.models.encoder import DualEncoder
+
+# Values of config.json that decide no feature: who wrote the file, where it lay, what weights were
+# stored as (they are always read as float32), and what a caller gets besides the features.
+_VOLATILE_CONFIG = frozenset(
+    {
+        "transformers_version", "_name_or_path", "name_or_path", "architectures", "dtype",
+        "torch_dtype", "id2label", "label2id", "problem_type", "return_dict",
+        "output_hidden_states", "output_attentions", "_commit_hash",
+    }
+)  # fmt: skip
+_VOLATILE_PROCESSOR = frozenset(
+    {"transformers_version", "_name_or_path", "_processor_class", "processor_class", "auto_map",
+     "_commit_hash", "feature_extractor_type", "image_processor_type"}
+)  # fmt: skip
+# Arguments of a tokenizer that name files, or repeat what its backend holds.
+_VOLATILE_TOKENIZER = frozenset(
+    {
+        "name_or_path", "is_local", "local_files_only", "vocab_file", "merges_file",
+        "tokenizer_file", "tokenizer_object", "special_tokens_map_file", "processor_class",
+        "tokenizer_class", "backend", "auto_map", "_commit_hash", "vocab", "merges",
+        # How the last call before it was saved padded and cut; the sides count by themselves.
+        "max_length", "stride", "truncation_strategy", "padding_strategy", "pad_to_multiple_of",
+        "pad_token_type_id", "padding_side", "truncation_side",
+    }
+)  # fmt: skip
+# The backend remembers how the last call padded and cut; each of our calls says it anew.
+_STATE_OF_LAST_CALL = ("padding", "truncation")
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Hashes of the parts of a model that decide its features.
+
+    Attributes:
+        weights: Of the tensors, see `weights_sha256`; the one that is shown to users.
+        model_config: Of config.json: activations, heads, layer-norm epsilon, projections.
+        image_processing: Of the image processor: sizes, filter, rescaling, mean and std.
+        tokenizer: Of the tokenizer (vocabulary, merges, normalisation, special tokens) and of how
+            texts are padded and cut.
+    """
+
+    weights: str
+    model_config: str
+    image_processing: str
+    tokenizer: str
+
+    def of_images(self) -> dict[str, str]:
+        """Return what decides image features."""
+        parts = self.to_dict()
+        del parts["tokenizer"]
+        return parts
+
+    def to_dict(self) -> dict[str, str]:
+        """Return all parts by name."""
+        return dataclasses.asdict(self)
+
+
+def identify(encoder: "DualEncoder") -> ModelIdentity:
+    """Hash the parts of an encoder as they are now; about a second a gigabyte of weights."""
+    return ModelIdentity(
+        weights=encoder.sha256,
+        model_config=_digest(_without(encoder.model.config.to_dict(), _VOLATILE_CONFIG)),
+        image_processing=_digest(
+            {
+                "class": type(encoder.image_processor).__name__,
+                "settings": _without(encoder.image_processor.to_dict(), _VOLATILE_PROCESSOR),
+            }
+        ),
+        tokenizer=_digest(_tokenizer_values(encoder)),
+    )
+
+
+def _tokenizer_values(encoder: "DualEncoder") -> dict[str, Any]:
+    tokenizer = encoder.tokenizer
+    return {
+        "class": type(tokenizer).__name__,
+        "backend": _backend_values(tokenizer),
+        "arguments": _without(dict(tokenizer.init_kwargs), _VOLATILE_TOKENIZER),
+        "special_tokens": dict(tokenizer.special_tokens_map),
+        "sides": [tokenizer.padding_side, tokenizer.truncation_side],
+        "inputs": list(tokenizer.model_input_names),
+        "options": text_options(encoder.model.config, tokenizer),
+    }
+
+
+def _backend_values(tokenizer: Any) -> dict[str, Any]:
+    """Read the vocabulary and the steps of a tokenizer, or its files if it has no Rust backend."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        values = json.loads(backend.to_str())
+        return {name: each for name, each in values.items() if name not in _STATE_OF_LAST_CALL}
+    with scratch_folder() as folder:
+        tokenizer.save_vocabulary(str(folder))
+        files = {path.name: _bytes_digest(path.read_bytes()) for path in folder.iterdir()}
+    return {"vocabulary": tokenizer.get_vocab(), "files": files}
+
+
+def _without(values: Any, names: frozenset[str]) -> Any:
+    """Copy nested plain values without the named keys of any depth."""
+    if isinstance(values, dict):
+        kept = {str(k): v for k, v in values.items() if k not in names}
+        return {name: _without(each, names) for name, each in kept.items()}
+    if isinstance(values, (list, tuple)):
+        return [_without(each, names) for each in values]
+    return values
+
+
+def _digest(values: Any) -> str:
+    # What JSON cannot hold, such as a tokenizer's AddedToken, has its values in its repr.
+    return _bytes_digest(json.dumps(values, sort_keys=True, default=repr).encode())
+
+
+def _bytes_digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

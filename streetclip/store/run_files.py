@@ -1,0 +1,54 @@
+"""The image files that a run predicted, as they were: a resume compares them with today's."""
+
+import sqlite3
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from streetclip.store.connection import Store
+from streetclip.store.runs import require_run
+from streetclip.store.values import insert_sql
+
+FILE_COLUMNS = (
+    "file_size",
+    "file_mtime_ns",
+    "file_ctime_ns",
+    "file_digest_0",
+    "file_digest_1",
+)
+"""Optional columns of a frame of predictions, int64: size in bytes (−1: no file), times, digest."""
+
+_NAMES = ("image_id", *FILE_COLUMNS)
+_RECORD = np.dtype([(name, "<i8") for name in _NAMES])
+
+
+def add_run_files(connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame) -> None:
+    """Keep the files of new predictions, if their frame describes them; in a transaction."""
+    if not set(FILE_COLUMNS) <= set(frame):
+        return
+    records = np.zeros(len(frame), _RECORD)
+    for name in _NAMES:
+        records[name] = frame[name].to_numpy(np.int64)
+    (part,) = connection.execute(
+        "SELECT coalesce(max(part) + 1, 0) FROM run_files WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    sql = insert_sql("run_files", ["run_id", "part", "data"])
+    connection.execute(sql, (run_id, part, records.tobytes()))
+
+
+def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
+    """Read the files of a run's predictions, by ascending image id.
+
+    Returns:
+        Records of image_id and `FILE_COLUMNS`; none of predictions that were written without.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    with store.snapshot():
+        require_run(store, run_id)
+        found = store.rows("SELECT data FROM run_files WHERE run_id = ? ORDER BY part", (run_id,))
+    records = np.frombuffer(b"".join(data for (data,) in found), _RECORD)
+    return records[np.argsort(records["image_id"], kind="stable")]
