@@ -34,10 +34,11 @@ class Manifest:
     Attributes:
         path: The CSV.
         frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
-            `country` (as written; "" where blank, the country never), `continent` (full English
-            name; the country's where blank), `country_code` (ISO 3166-1 alpha-2), `latitude_deg`
-            and `longitude_deg` (float64; NaN where unknown), `line` (of the file, from 1), then
-            `caption` and `template` if the CSV has them, and the attributes, as text.
+            `country` (as written, the name for a code; "" where blank, the country never),
+            `continent` (full English name; the country's where blank or contradicted),
+            `country_code` (ISO 3166-1 alpha-2), `latitude_deg` and `longitude_deg` (float64; NaN
+            where unknown), `line` (of the file, from 1), then `caption` and `template` if the CSV
+            has them, and the attributes, as text.
         attribute_columns: Names of the attributes in `frame`: the CSV's own, with " (csv)" added
             where one would clash with a column above.
         sha256: Hex digest of the file.

@@ -114,7 +114,7 @@ class RowChecker:
         problems: Problems = defaultdict(list)
         read: dict[str, Any] = {"image_filename": cells["image_filename"]}
         self._check_names(cells["image_filename"], lines, problems)
-        _check_quotes(cells, rows, problems)
+        _check_quotes(cells, problems)
         missing_countries, warnings = blank_missing_values(cells)
         warnings += _mojibake_warnings(cells)
         for name in ("city", "region"):
@@ -235,12 +235,13 @@ def _wrong_length(row: list[str], expected: int) -> str:
     return problem
 
 
-def _check_quotes(cells: dict[str, list[str]], rows: Rows, problems: Problems) -> None:
-    names = ("city", "region", "country", "continent")
-    if any('"' in "".join(cells[name]) for name in names):
-        for i, row in enumerate(rows):
-            if has_quote_after_space(row):
-                problems[i].append(f"a cell starts with a space and a quote. {_QUOTE_ADVICE}")
+def _check_quotes(cells: dict[str, list[str]], problems: Problems) -> None:
+    for name in ("city", "region", "country", "continent"):
+        if '"' not in "".join(cells[name]):
+            continue
+        for i, text in enumerate(cells[name]):
+            if has_quote_after_space([text]):
+                problems[i].append(f"{name} starts with a space and a quote. {_QUOTE_ADVICE}")
 
 
 def _unknown_country(text: str) -> str:

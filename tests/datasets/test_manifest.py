@@ -4,11 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from streetclip.datasets import duplicates
+from streetclip.datasets.csv_dialect import has_quote_after_space
 from streetclip.datasets.manifest import ManifestReader, read_manifest
+from streetclip.datasets.missing_values import is_marker
 from streetclip.errors import ManifestError
 from tests.random_search import examples
 
@@ -139,6 +141,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def test_any_text_that_csv_can_write_is_read_back(
     tmp_path_factory, attribute, cells, line_break, chunk_rows
 ):
+    assume(not has_quote_after_space([attribute, *(text for row in cells for text in row)]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator=line_break)
     writer.writerow([*HEADER.split(","), attribute])
@@ -156,7 +159,7 @@ def test_any_text_that_csv_can_write_is_read_back(
     assert read == [value for _, value in cells]
     assert [int(n) for chunk in chunks for n in chunk.columns["line"]] == starts
     cities = [city for chunk in chunks for city in chunk.columns["city"]]
-    assert cities == [city.strip() for city, _ in cells]
+    assert cities == ["" if is_marker(city) else city.strip() for city, _ in cells]
 
 
 @settings(max_examples=examples(60), deadline=None)
