@@ -18,7 +18,7 @@ from dashboard.components import job_actions
 from dashboard.components.triage import Action
 from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
-from streetclip.store import annotate, connection, open_store, undo
+from streetclip.store import annotate, connection, open_store, training_curves, undo
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.twins import (
     Twin,
@@ -294,13 +294,18 @@ def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins)
 
 
 def test_curves_that_are_newer_than_their_key_are_not_kept(path, twins):
+    """A training is resumed, which replaces a point, after the page has read its key."""
     training = training_of(path)
-    trainings.curves(path, training)
-    train_on(path, 8.0)
-    assert trainings.curves(path, training).points["value"].max() == 8.0
+    for change in (lambda: None, lambda: train_on(path, 8.0), lambda: overwrite_by(twins[0], path)):
+        change()
+        found = trainings.curves(path, training).points
+        with open_store(path, read_only=True) as store:
+            assert found.equals(training_curves(store, 1))
+
+
+def overwrite_by(twin, path):
     settle(path)
-    put_in_place(twins[0].path, path)
-    assert trainings.curves(path, training).points["value"].max() < 8.0
+    put_in_place(twin.path, path)
 
 
 def test_looking_at_a_store_changes_no_stamp(path):
