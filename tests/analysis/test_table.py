@@ -105,7 +105,7 @@ def test_a_store_that_was_replaced_is_noticed(partial, tmp_path):
     store, run_id, _ = partial
     table = RunTable.open(store.path, run_id)
     with store.transaction():
-        store.rows("UPDATE runs SET created_at = '2001-01-01T00:00:00.000+00:00'")
+        store.rows("UPDATE runs SET uid = 'another'")
     with pytest.raises(StoreError, match="was replaced"):
         table.column("flags")
 

@@ -18,7 +18,7 @@ from dashboard.components import job_actions
 from dashboard.components.triage import Action
 from streetclip.analysis.selection import Selection
 from streetclip.errors import StoreError
-from streetclip.store import annotate, connection, open_store, undo
+from streetclip.store import annotate, connection, open_store, training_curves, undo
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.twins import (
     Twin,
@@ -278,29 +278,35 @@ def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
         table.column("distance_km")
 
 
-def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins):
-    """A job writes after the page has read the key and before it reads the answer."""
+@pytest.mark.parametrize("change", [go_on, annotate_more])
+def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins, change):
+    """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
-    go_on(path, twins)
-    annotate_more(path, twins)
-    reads = (loaders.report, loaders.countries, loaders.predicted_countries, loaders.pairs)
-    newer = [plain(read(view)) for read in reads], plain(loaders.mask(by_tag))
+    of_run = (loaders.report, loaders.countries, loaders.predicted_countries, loaders.pairs)
+    reads = [(read, view) for read in of_run] + [(loaders.mask, by_tag), (loaders.pairs, by_tag)]
+    change(path, twins)
+    newer = [plain(read(given)) for read, given in reads]
     put_in_place(twins[0].path, path)
-    older = [plain(read(view)) for read in reads], plain(loaders.mask(by_tag))
+    older = [plain(read(given)) for read, given in reads]
     clear()
-    assert older == ([plain(read(view)) for read in reads], plain(loaders.mask(by_tag)))
-    assert older[1] != newer[1]
-    assert all(one != other for one, other in zip(older[0], newer[0], strict=True))
+    assert older == [plain(read(given)) for read, given in reads]
+    changed = [one != other for one, other in zip(older, newer, strict=True)]
+    assert changed == [change is go_on] * len(of_run) + [change is annotate_more] * 2
 
 
 def test_curves_that_are_newer_than_their_key_are_not_kept(path, twins):
+    """A training is resumed, which replaces a point, after the page has read its key."""
     training = training_of(path)
-    trainings.curves(path, training)
-    train_on(path, 8.0)
-    assert trainings.curves(path, training).points["value"].max() == 8.0
+    for change in (lambda: None, lambda: train_on(path, 8.0), lambda: overwrite_by(twins[0], path)):
+        change()
+        found = trainings.curves(path, training).points
+        with open_store(path, read_only=True) as store:
+            assert found.equals(training_curves(store, 1))
+
+
+def overwrite_by(twin, path):
     settle(path)
-    put_in_place(twins[0].path, path)
-    assert trainings.curves(path, training).points["value"].max() < 8.0
+    put_in_place(twin.path, path)
 
 
 def test_looking_at_a_store_changes_no_stamp(path):

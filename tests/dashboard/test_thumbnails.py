@@ -87,6 +87,22 @@ def test_a_replaced_file_is_seen_even_with_the_old_time(folder):
     )
 
 
+def test_a_file_of_the_old_size_and_time_in_the_old_place_is_seen(folder):
+    path = folder / "a.bmp"
+    save(path)
+    before = path.stat()
+    thumbnail(ImageFile(folder, "a.bmp"))
+    time.sleep(0.02)  # a tick of the file system's clock
+    save(path, (10, 90, 220))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    same = ("st_ino", "st_size", "st_mtime_ns")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    np.testing.assert_allclose(
+        colour_of(thumbnail(ImageFile(folder, "a.bmp"))), (10, 90, 220), atol=4
+    )
+
+
 def test_a_file_that_is_written_twice_within_one_tick_is_seen(folder, monkeypatch):
     """The file system's clock stands still between two writes of the same number of bytes."""
     monkeypatch.setattr(file_times, "SETTLED_NS", 2 * 10**9)
