@@ -7,9 +7,21 @@ asked of a network. Each table is read when first needed and kept.
 from streetclip.gazetteer.cities import (
     City,
     country_box,
-    find_city,
     largest_listed_place,
     most_populous_cities,
+)
+from streetclip.gazetteer.city_names import (
+    SAME_PLACE_KM,
+    CityMeant,
+    cities_named,
+    find_city,
+    in_region,
+    is_main_name,
+    known_region,
+    listed_cities_named,
+    name_keys,
+    names_of,
+    resolve_city,
     suggest_cities,
 )
 from streetclip.gazetteer.countries import (
@@ -23,20 +35,32 @@ from streetclip.gazetteer.countries import (
     suggest_countries,
 )
 from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.regions import find_region
 
 __all__ = [
     "CONTINENTS",
+    "SAME_PLACE_KM",
     "City",
+    "CityMeant",
     "Country",
     "are_neighbours",
+    "cities_named",
     "countries",
     "country_box",
     "find_city",
     "find_continent",
     "find_country",
+    "find_region",
+    "in_region",
+    "is_main_name",
+    "known_region",
     "largest_listed_place",
+    "listed_cities_named",
     "most_populous_cities",
+    "name_keys",
+    "names_of",
     "normalise_name",
+    "resolve_city",
     "resolve_country",
     "suggest_cities",
     "suggest_countries",

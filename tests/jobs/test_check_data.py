@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -37,6 +38,9 @@ def test_good_data_is_described(data, capsys):
     assert "3 images decoded, 0 not" in out
     assert "country of 66.7% (2) and the city of 33.3% (1)" in out
     assert "countries without candidates: IT" in out
+    assert "cities that no candidate names: 2" in out
+    assert re.search(r"'Lyon, FR': 1 images; nearest candidate 'Nice, France', 29\d km away", out)
+    assert re.search(r"'Rome, IT': 1 images; nearest candidate 'Nice, France', 4\d\d km away", out)
     assert "All good." in out
 
 
@@ -79,3 +83,19 @@ def test_images_that_two_files_share_are_told(data, capsys):
     (data / "train.csv").write_bytes((data / "test.csv").read_bytes())
     assert main(["--csv", str(data / "train.csv"), str(data / "test.csv")]) == 0
     assert "share 3 image names" in capsys.readouterr().out
+
+
+def test_ambiguous_names_are_told_one_by_one(data, capsys):
+    rows = ["a.png,Springfield,,USA,,,,", "b.png,Springfield,,USA,,,,", "c.png,Frankfurt,,DE,,,,"]
+    (data / "test.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    (data / "candidates.json").write_text(
+        json.dumps({"USA": ["Springfield"], "Germany": ["Frankfurt am Main"]})
+    )
+    csv, candidates = data / "test.csv", data / "candidates.json"
+    assert main([f"--csv={csv}", f"--candidates_file={candidates}"]) == 0
+    out = capsys.readouterr().out
+    assert "names without coordinates that fit several cities: 2." in out
+    assert "? 'Springfield, US': 2 images; counts as no candidate; also 'Springfield, " in out
+    assert "? 'Frankfurt, DE': 1 images; counts as 'Frankfurt am Main', the largest; also" in out
+    assert "'Frankfurt (Oder), Brandenburg'" in out
+    assert "the city of 33.3% (1)" in out
