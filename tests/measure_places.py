@@ -1,8 +1,9 @@
 """Measure how the gazetteer's cities are found by their other names; prints the figures.
 
-python -m tests.measure_places
+    python tests/measure_places.py
 """
 
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, tests/ alone is there
 from streetclip.config import DEFAULT_CANDIDATES
 from streetclip.datasets.candidates import Candidates, load_candidates
 from streetclip.datasets.place_matching import match_places

@@ -84,14 +84,18 @@ def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
         if country not in countries:
             countries[country] = _CountryCandidates(candidates, country)
         fitting = countries[country].fitting(city, region)
-        if not fitting.indices:
-            continue
         located, unlocated = rows[is_located_N[rows]], rows[~is_located_N[rows]]
-        city_N[located] = fitting.nearest(latitude_deg_N[located], longitude_deg_N[located])
-        city_N[unlocated] = fitting.by_name
-        if len(unlocated) and fitting.others:
+        if fitting.indices:
+            city_N[located] = fitting.nearest(latitude_deg_N[located], longitude_deg_N[located])
+            city_N[unlocated] = fitting.by_name
+        if not len(unlocated):
+            continue
+        others = fitting.others
+        if not fitting.is_named:  # no candidate, yet the label places the image: say so as well
+            others = gazetteer.resolve_city(code, city, region).others
+        if others:
             doubtful.append(
-                DoubtfulPlace(code, city, region, len(unlocated), fitting.by_name, fitting.others)
+                DoubtfulPlace(code, city, region, len(unlocated), fitting.by_name, others)
             )
     doubtful.sort(key=lambda place: (-place.num_images, place.country_code, place.city))
     return PlaceMatches(country_N, city_N, tuple(doubtful))
@@ -121,6 +125,7 @@ class _Fitting:
         decoys: Other cities of that name that are no candidate.
         by_name: The candidate meant by an image without coordinates, −1 for none.
         others: What such an image could mean as well.
+        is_named: Whether any candidate fits by name, in whatever region.
     """
 
     candidates: Candidates
@@ -129,6 +134,7 @@ class _Fitting:
     decoys: tuple[City, ...] = ()
     by_name: int = NO_CANDIDATE
     others: tuple[City, ...] = ()
+    is_named: bool = True
 
     def nearest(
         self, latitude_deg_R: NDArray[np.float64], longitude_deg_R: NDArray[np.float64]
@@ -223,7 +229,7 @@ class _CountryCandidates:
         named = [index for place in bearers for index in self._by_place.get(place, ())]
         related = list(dict.fromkeys([*spelled, *named]))
         if not related:
-            return _Fitting(self.candidates, ())
+            return _Fitting(self.candidates, (), is_named=False)
         allowed = [index for index in related if not self._is_elsewhere(index, city, region)]
         # A region without such a city cannot outweigh coordinates: "Kyiv, Kyiv Oblast".
         has_namesake = bool(gazetteer.in_region(bearers, city, region))
@@ -265,8 +271,9 @@ class _CountryCandidates:
         alike = [i for i in allowed if i in spelled and self._region_agrees(i, city, region, meant)]
         if len(alike) == 1:
             return alike[0], ()
-        others = meant.others if meant.city is None else (meant.city, *meant.others)
-        return NO_CANDIDATE, others
+        # A candidate of the name and region that is not at the city's place: which one is meant?
+        elsewhere = (meant.city,) if meant.city is not None and allowed else ()
+        return NO_CANDIDATE, (*elsewhere, *meant.others)
 
     def _region_agrees(self, index: int, city: str, region: str, meant: CityMeant) -> bool:
         """Whether nothing speaks against a candidate that is spelled like the label.

@@ -178,6 +178,13 @@ def test_a_clearly_largest_city_is_meant_and_the_doubt_reported(load):
     assert "Frankfurt (Oder)" in {city.name for city in doubt.others}
 
 
+def test_an_ambiguous_name_is_reported_though_no_candidate_has_it(load):
+    found = match_places(
+        labels(("US", "Springfield", ""), ("US", "Reno", "")), load({"US": ["Boise"]})
+    )
+    assert [(place.city, place.candidate) for place in found.doubtful] == [("Springfield", -1)]
+
+
 def test_cities_that_the_gazetteer_lacks_are_compared_by_spelling_and_region(load):
     place = {"latitude": 46.0, "longitude": 3.0}
     candidates = load(
