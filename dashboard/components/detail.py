@@ -10,7 +10,6 @@ from dashboard import formats
 from dashboard.components import markup, picks, vega, world
 from dashboard.components.vega import Spec
 from dashboard.thumbnails import Thumbnail
-from streetclip.gazetteer import normalise_name
 
 Fields = Mapping[str, Any]
 
@@ -125,13 +124,20 @@ def _country_rows(fields: Fields) -> pd.DataFrame:
 
 def _city_rows(fields: Fields) -> pd.DataFrame:
     ranked = fields["top_cities"][:_MOST_BARS]
-    true_city = normalise_name(fields["true_city"] or "")
-    truths = [
-        code == fields["true_country"] and normalise_name(city) == true_city
-        for city, code, _ in ranked
-    ]
+    truths = _true_cities([code for _, code, _ in ranked], fields)
     names = [formats.plain(city, 60) for city, _, _ in ranked]
     return _rows(names, [probability for *_, probability in ranked], truths)
+
+
+def _true_cities(codes: Sequence[str], fields: Fields) -> list[bool]:
+    """Whether each ranked city is the true one: by its rank in its country, not by its name."""
+    rank = fields["true_city_rank"]
+    within = 0
+    truths = []
+    for code in codes:
+        within += code == fields["true_country"]
+        truths.append(code == fields["true_country"] and not pd.isna(rank) and within == rank)
+    return truths
 
 
 def _rows(

@@ -4,10 +4,9 @@
 Axes: C countries, M cities of all countries together, N images.
 """
 
-import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,13 +16,18 @@ from numpy.typing import NDArray
 
 from streetclip.errors import CandidatesError, UnknownPlaceError, shown
 from streetclip.gazetteer import (
+    SAME_PLACE_KM,
+    City,
     Country,
     country_label,
     find_city,
+    is_main_name,
+    listed_cities_named,
     normalise_name,
     resolve_country,
     suggest_cities,
 )
+from streetclip.geo import haversine_km
 
 _MAX_FILE_BYTES = 64 * 2**20
 _MAX_NAME_CHARACTERS = 200
@@ -62,43 +66,23 @@ class Candidates:
     sha256: str
     path: Path
     _country_index: Mapping[str, int] = field(init=False, repr=False)
-    _city_index: Mapping[tuple[str, str], int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Index the countries by code, and the cities by (country, normalised name)."""
+        """Index the countries by code."""
         countries = {code: index for index, code in enumerate(self.country_codes)}
-        codes = (self.country_codes[country] for country in self.city_country_M.tolist())
-        keys = zip(codes, map(normalise_name, self.city_names), strict=True)
         object.__setattr__(self, "_country_index", countries)
-        object.__setattr__(self, "_city_index", {key: index for index, key in enumerate(keys)})
 
     def country_index(self, code: str) -> int:
         """Index of a country by ISO code; −1 where it is no candidate."""
         return self._country_index.get(code, -1)
 
-    def city_index(self, code: str, city_name: str) -> int:
-        """Index of a city by the ISO code of its country and its name; −1 where it is none."""
-        return self._city_index.get((code, normalise_name(city_name)), -1)
 
-    def truth_indices(
-        self, country_codes: Sequence[str], city_names: Sequence[str]
-    ) -> tuple[Int64, Int64]:
-        """Match N true places.
-
-        Args:
-            country_codes: N ISO codes.
-            city_names: N names, "" where unknown.
-
-        Returns:
-            Indices of the N countries and of the N cities; −1 where a place is no candidate.
-        """
-        city_index = functools.cache(self.city_index)  # many images share a city
-        country_N = np.array([self.country_index(code) for code in country_codes], dtype=np.int64)
-        city_N = np.array(
-            [city_index(*place) for place in zip(country_codes, city_names, strict=True)],
-            dtype=np.int64,
-        )
-        return country_N, city_N
+@dataclass(frozen=True)
+class _City:
+    name: str
+    region: str | None
+    latitude_deg: float
+    longitude_deg: float
 
 
 def load_candidates(path: Path) -> Candidates:
@@ -106,8 +90,8 @@ def load_candidates(path: Path) -> Candidates:
 
     Raises:
         CandidatesError: The file is missing, not JSON, empty, or has an unknown country, a country
-            or a city twice, a city without coordinates that the gazetteer lacks, or a value out
-            of its range. The message has the country and the city.
+            or a city twice (under one name or two), a city without coordinates that the gazetteer
+            lacks, or a value out of its range. The message has the country and the city.
     """
     content = _read(path)
     entries: list[tuple[Country, str, list[_City]]] = []
@@ -121,14 +105,6 @@ def load_candidates(path: Path) -> Candidates:
         label = country_label(name, country)
         entries.append((country, label, _cities(path, country, name, cities)))
     return _assemble(path, hashlib.sha256(content).hexdigest(), entries)
-
-
-@dataclass(frozen=True)
-class _City:
-    name: str
-    region: str | None
-    latitude_deg: float
-    longitude_deg: float
 
 
 def _assemble(
@@ -202,19 +178,72 @@ def _cities(path: Path, country: Country, country_name: str, values: Any) -> lis
         _fail(path, country_name, f"has a JSON {_kind(values)}; expected a list of cities")
     if not values:
         _fail(path, country_name, "has no city; expected at least one. Add one, or take it out")
-    cities: dict[str, _City] = {}
+    cities: list[_City] = []
+    spelled: dict[str, list[_City]] = {}
     for number, value in enumerate(values, start=1):
         city = _city(path, country, country_name, value, number)
-        twin = cities.get(normalise_name(city.name))
-        if twin is not None:
-            places = f"{country_name}, {city.name}"
-            _fail(
-                path,
-                places,
-                f"is the same city as {shown(twin.name)}; expected each once. Take one out",
-            )
-        cities[normalise_name(city.name)] = city
-    return list(cities.values())
+        of_name = spelled.setdefault(normalise_name(city.name), [])
+        _check_twins(path, country_name, city, [twin for twin in of_name if _are_one(city, twin)])
+        of_name.append(city)
+        cities.append(city)
+    for city, twin in _near_pairs(cities):
+        _check_twins(
+            path, country_name, city, [twin] if _have_one_place(country, city, twin) else []
+        )
+    return cities
+
+
+def _check_twins(path: Path, country_name: str, city: _City, twins: Sequence[_City]) -> None:
+    if twins:
+        what = f"is the same city as {shown(twins[0].name)}; expected each once. Take one out"
+        _fail(path, f"{country_name}, {city.name}", what)
+
+
+def _are_one(city: _City, twin: _City) -> bool:
+    """Whether neither region nor place tells two entries of one name apart."""
+    regions = normalise_name(city.region or ""), normalise_name(twin.region or "")
+    if all(regions) and regions[0] != regions[1]:
+        return False
+    return _distance_km(city, twin) <= SAME_PLACE_KM
+
+
+def _distance_km(city: _City, other: City | _City) -> float:
+    return float(
+        haversine_km(city.latitude_deg, city.longitude_deg, other.latitude_deg, other.longitude_deg)
+    )
+
+
+def _near_pairs(cities: Sequence[_City]) -> Iterator[tuple[_City, _City]]:
+    """Pairs of differently named cities within 15 km, the later one of the file first."""
+    latitudes_deg = np.array([city.latitude_deg for city in cities])
+    longitudes_deg = np.array([city.longitude_deg for city in cities])
+    for i, city in enumerate(cities):
+        distance_km = haversine_km(
+            city.latitude_deg, city.longitude_deg, latitudes_deg[:i], longitudes_deg[:i]
+        )
+        for j in np.flatnonzero(distance_km <= SAME_PLACE_KM).tolist():
+            if normalise_name(cities[j].name) != normalise_name(city.name):
+                yield city, cities[j]
+
+
+def _have_one_place(country: Country, city: _City, twin: _City) -> bool:
+    """Whether two names are those of one city of the gazetteer, such as Bombay and Mumbai."""
+    # Two main names are two cities; other names take seconds to read, and are mostly spared here.
+    if all(is_main_name(country.code, each.name) for each in (city, twin)):
+        return False
+    place = _place(country, city)
+    return place is not None and place == _place(country, twin)
+
+
+def _place(country: Country, city: _City) -> City | None:
+    """The gazetteer's city that an entry is: of its main name if there is one."""
+    key = normalise_name(city.name)
+    here = [
+        place
+        for place in listed_cities_named(country.code, city.name)
+        if _distance_km(city, place) <= SAME_PLACE_KM
+    ]
+    return min(here, key=lambda place: normalise_name(place.name) != key, default=None)
 
 
 def _city(path: Path, country: Country, country_name: str, value: Any, number: int) -> _City:
@@ -250,11 +279,12 @@ def _with_coordinates(
         nearest = suggest_cities(country.code, name)
         advice = f" Did you mean {', '.join(map(shown, nearest))}?" if nearest else ""
         where = f"{country_name}, {name}"
+        place = country.name if region is None else f"{region}, {country.name}"
         _fail(
             path,
             where,
             "has no coordinates, and the gazetteer has no such city in "
-            f"{country.name}; expected 'latitude' and 'longitude' with it.{advice}",
+            f"{place}; expected 'latitude' and 'longitude' with it.{advice}",
         )
     return _City(name, region, found.latitude_deg, found.longitude_deg)
 

@@ -10,12 +10,37 @@ from PIL import Image
 
 from streetclip.datasets.images import resolve_image_path
 from streetclip.datasets.manifest import Manifest
+from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from streetclip.datasets.candidates import Candidates
+    import pandas as pd
+
+    from streetclip.datasets.candidates import Candidates, Int64
+    from streetclip.datasets.place_matching import DoubtfulPlace, Label
 
 _BATCH = 8
+
+
+@dataclass(frozen=True)
+class CityMissing:
+    """A label's city that no candidate can name.
+
+    Attributes:
+        country_code: ISO 3166-1 alpha-2.
+        city, region: As the manifest has them.
+        num_images: Images of the label that no candidate can name.
+        nearest: "city, country" of the nearest candidate; "" where the place is unknown.
+        distance_km: From there to the median of the images' coordinates, or else to the city as
+            the gazetteer has it; NaN where the place is unknown.
+    """
+
+    country_code: str
+    city: str
+    region: str
+    num_images: int
+    nearest: str
+    distance_km: float
 
 
 @dataclass(frozen=True)
@@ -27,12 +52,18 @@ class Coverage:
         city: Images whose city is a candidate of that country.
         num_images: All images.
         countries_missing: Codes of the countries that are no candidates, most images first.
+        cities_missing: Cities that no candidate can name, most images first; as many as asked for.
+        num_cities_missing: All of them.
+        doubtful: Labels without coordinates that fit several cities, most images first.
     """
 
     country: int
     city: int
     num_images: int
     countries_missing: tuple[str, ...]
+    cities_missing: tuple[CityMissing, ...]
+    num_cities_missing: int
+    doubtful: "tuple[DoubtfulPlace, ...]"
 
 
 def unreadable_images(
@@ -63,19 +94,68 @@ def unreadable_images(
     return [(int(lines[i]), errors[i]) for i in sorted(errors)]
 
 
-def coverage(manifest: Manifest, candidates: "Candidates") -> Coverage:
-    """Count the images whose country and city are candidates."""
-    codes = manifest.frame["country_code"]
-    country_index, city_index = candidates.truth_indices(
-        codes.tolist(), manifest.frame["city"].tolist()
-    )
-    missing = codes[country_index < 0].value_counts()
+def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int = 20) -> Coverage:
+    """Count the images whose country and city are candidates.
+
+    Args:
+        manifest: The manifest.
+        candidates: The places to choose from.
+        most_listed: Missing cities to locate; the others are counted only.
+    """
+    from streetclip.datasets.place_matching import match_places
+
+    matches = match_places(manifest.frame, candidates)
+    missing = manifest.frame["country_code"][matches.country_N < 0].value_counts()
+    unnamed = manifest.frame[(matches.city_N < 0) & (manifest.frame["city"] != "").to_numpy()]
+    cities = _cities_by_count(unnamed)
     return Coverage(
-        country=int((country_index >= 0).sum()),
-        city=int((city_index >= 0).sum()),
-        num_images=len(codes),
+        country=int((matches.country_N >= 0).sum()),
+        city=int((matches.city_N >= 0).sum()),
+        num_images=len(manifest.frame),
         countries_missing=tuple(map(str, missing.index)),
+        cities_missing=tuple(
+            _locate(label, unnamed.iloc[rows], candidates) for label, rows in cities[:most_listed]
+        ),
+        num_cities_missing=len(cities),
+        doubtful=matches.doubtful,
     )
+
+
+def _cities_by_count(frame: "pd.DataFrame") -> "list[tuple[Label, Int64]]":
+    from streetclip.datasets.place_matching import rows_by_label
+
+    return sorted(rows_by_label(frame).items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> CityMissing:
+    latitude_deg, longitude_deg = _place(label, frame)
+    if np.isnan(latitude_deg):
+        return CityMissing(*label, num_images=len(frame), nearest="", distance_km=np.nan)
+    distance_km = haversine_km(
+        latitude_deg,
+        longitude_deg,
+        candidates.city_latitude_deg_M,
+        candidates.city_longitude_deg_M,
+    )
+    nearest = int(distance_km.argmin())
+    country_name = candidates.country_names[candidates.city_country_M[nearest]]
+    return CityMissing(
+        *label,
+        num_images=len(frame),
+        nearest=f"{candidates.city_names[nearest]}, {country_name}",
+        distance_km=float(distance_km[nearest]),
+    )
+
+
+def _place(label: "Label", frame: "pd.DataFrame") -> tuple[float, float]:
+    """Latitude and longitude of a label's images, else of its city; NaN where unknown."""
+    from streetclip import gazetteer
+
+    located = frame[["latitude_deg", "longitude_deg"]].dropna()
+    if len(located):
+        return float(located["latitude_deg"].median()), float(located["longitude_deg"].median())
+    city = gazetteer.resolve_city(*label).city
+    return (np.nan, np.nan) if city is None else (city.latitude_deg, city.longitude_deg)
 
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:

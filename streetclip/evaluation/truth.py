@@ -3,7 +3,9 @@
 Shapes: N images, M candidate cities.
 """
 
+import logging
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +14,11 @@ from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.datasets.candidates import Candidates
-from streetclip.errors import CandidatesError
+from streetclip.datasets.place_matching import DoubtfulPlace, match_places
+from streetclip.errors import CandidatesError, shown
 from streetclip.evaluation.nearest import nearest_km
+
+_LOG = logging.getLogger(__name__)
 
 FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
 
@@ -49,9 +54,8 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
     Raises:
         CandidatesError: No image is in any of the candidate countries.
     """
-    country_N, city_N = candidates.truth_indices(
-        frame["country_code"].tolist(), frame["city"].tolist()
-    )
+    matches = match_places(frame, candidates)
+    country_N, city_N = matches.country_N, matches.city_N
     if not (country_N >= 0).any():
         found = ", ".join(sorted(set(frame["country_code"]))[:5])
         msg = (
@@ -59,6 +63,7 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
             "Name the candidates file that belongs to this test file with --candidates_file."
         )
         raise CandidatesError(msg)
+    _warn_of_doubt(matches.doubtful)
     latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, city_N)
     nearest_km_N = nearest_km(
         latitude_deg_N,
@@ -67,6 +72,21 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
         candidates.city_longitude_deg_M,
     )
     return Truth(country_N, city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N)
+
+
+def _warn_of_doubt(doubtful: Sequence[DoubtfulPlace]) -> None:
+    """Log the labels that fit several cities, in one warning."""
+    if not doubtful:
+        return
+    unmatched = sum(place.num_images for place in doubtful if place.candidate < 0)
+    matched = sum(place.num_images for place in doubtful if place.candidate >= 0)
+    first = doubtful[0]
+    _LOG.warning(
+        "%d labels without coordinates fit several cities, such as %s (%s): %d images count as "
+        "the largest city of the name, %d as none. Add regions or coordinates; "
+        "jobs/check_data.py --candidates_file lists them.",
+        len(doubtful), shown(first.city), first.country_code, matched, unmatched,
+    )  # fmt: skip
 
 
 def _coordinates(
@@ -80,7 +100,7 @@ def _coordinates(
     longitude_deg_N[from_candidates_N] = candidates.city_longitude_deg_M[city_N[from_candidates_N]]
     source_N[from_candidates_N] = FROM_CITY
     for (code, name, region), rows in _unplaced(frame, latitude_deg_N):
-        city = gazetteer.find_city(code, name, region=region or None)
+        city = gazetteer.resolve_city(code, name, region).city
         if city is not None:
             latitude_deg_N[rows] = city.latitude_deg
             longitude_deg_N[rows] = city.longitude_deg

@@ -6,9 +6,21 @@ asked of a network. Each table is read when first needed and kept.
 
 from streetclip.gazetteer.cities import (
     City,
-    find_city,
     largest_listed_place,
     most_populous_cities,
+)
+from streetclip.gazetteer.city_names import (
+    SAME_PLACE_KM,
+    CityMeant,
+    cities_named,
+    find_city,
+    in_region,
+    is_main_name,
+    known_region,
+    listed_cities_named,
+    name_keys,
+    names_of,
+    resolve_city,
     suggest_cities,
 )
 from streetclip.gazetteer.countries import (
@@ -30,25 +42,37 @@ from streetclip.gazetteer.country_distance import (
     km_to_country,
 )
 from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.regions import find_region
 
 __all__ = [
     "CONTINENTS",
     "FAR_KM",
+    "SAME_PLACE_KM",
     "City",
+    "CityMeant",
     "Country",
     "FarFromCountry",
     "are_neighbours",
+    "cities_named",
     "countries",
     "country_at",
     "country_label",
     "find_city",
     "find_continent",
     "find_country",
+    "find_region",
+    "in_region",
+    "is_main_name",
     "is_on_continent",
     "km_to_country",
+    "known_region",
     "largest_listed_place",
+    "listed_cities_named",
     "most_populous_cities",
+    "name_keys",
+    "names_of",
     "normalise_name",
+    "resolve_city",
     "resolve_country",
     "suggest_cities",
     "suggest_countries",

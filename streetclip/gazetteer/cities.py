@@ -1,7 +1,8 @@
-"""Cities by (country, name): never by name alone."""
+"""Cities of GeoNames by country: their names, regions, places and populations."""
 
-import difflib
 import functools
+import importlib.resources
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,47 +10,13 @@ from typing import Any
 
 from streetclip.gazetteer.geonames import read_geonames
 from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.regions import region_name
 
 SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
 
 # Parts of cities that GeoNames lists as cities: "Paris 15 Vaugirard", "Zürich (Kreis 11)".
-_NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d")
-_PARTS_OF_CITIES = frozenset(
-    ("US", name)
-    for name in ("Brooklyn", "Queens", "Manhattan", "The Bronx", "Staten Island", "South Boston",
-                 "New South Memphis")
-)  # fmt: skip
-
-# GeoNames numbers the first-level divisions of these countries; elsewhere regions have no names.
-_REGIONS: Mapping[str, Mapping[str, str]] = {
-    "AU": {
-        "01": "Australian Capital Territory",
-        "02": "New South Wales",
-        "03": "Northern Territory",
-        "04": "Queensland",
-        "05": "South Australia",
-        "06": "Tasmania",
-        "07": "Victoria",
-        "08": "Western Australia",
-    },
-    "CA": {
-        "01": "Alberta",
-        "02": "British Columbia",
-        "03": "Manitoba",
-        "04": "New Brunswick",
-        "05": "Newfoundland and Labrador",
-        "07": "Nova Scotia",
-        "08": "Ontario",
-        "09": "Prince Edward Island",
-        "10": "Quebec",
-        "11": "Saskatchewan",
-        "12": "Yukon",
-        "13": "Northwest Territories",
-        "14": "Nunavut",
-    },
-    "GB": {"ENG": "England", "NIR": "Northern Ireland", "SCT": "Scotland", "WLS": "Wales"},
-}
+_NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d|.* kerület$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +26,12 @@ class City:
     Args:
         country_code: ISO 3166-1 alpha-2.
         name: English or local name in Latin letters.
-        region: State or province where known: in Australia, Canada, the United Kingdom and the
-            United States; else None.
+        region: English name of the state, province or other first-level division; None where
+            unknown.
         latitude_deg: −90 to 90.
         longitude_deg: −180 to 180.
         population: Inhabitants, 0 where unknown.
+        geoname_id: Of GeoNames; 0 for a place that is not from there.
     """
 
     country_code: str
@@ -72,35 +40,7 @@ class City:
     latitude_deg: float
     longitude_deg: float
     population: int
-
-
-def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
-    """Find a city of a country by name; None if GeoNames has none.
-
-    Tried in this order: the names of places above 15,000 people, their other names ("München"),
-    the names of places above 500. The last list takes seconds to read, and is read only then.
-
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        name: Compared by `normalise_name`.
-        region: Prefer the city of that region among several of one name; else the most populous.
-
-    Examples:
-        >>> find_city("CR", "San José").latitude_deg, find_city("US", "San Jose").latitude_deg
-        (9.93388, 37.33939)
-        >>> find_city("US", "Portland", region="Maine").longitude_deg
-        -70.2589
-    """
-    key = normalise_name(name)
-    if not key:
-        return None
-    for index in (_listed_by_name, _listed_by_alternate_name, _small_by_name):
-        found = index(country_code).get(key)
-        if found:
-            same_region = normalise_name(region or "")
-            in_region = (c for c in found if normalise_name(c.region or "") == same_region)
-            return next(in_region, found[0]) if same_region else found[0]
-    return None
+    geoname_id: int = 0
 
 
 def most_populous_cities(
@@ -108,7 +48,7 @@ def most_populous_cities(
 ) -> list[City]:
     """The largest cities of a country, most populous first; of one name only the largest.
 
-    Boroughs and numbered districts are left out.
+    Parts of cities are left out: boroughs, districts, quarters; see data/README.md.
 
     Args:
         country_code: ISO 3166-1 alpha-2.
@@ -129,16 +69,14 @@ def most_populous_cities(
     return list(chosen.values())
 
 
-def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
-    """Names of the cities above 15,000 people that an unknown name may mean, best first."""
-    index = _listed_by_name(country_code)
-    keys = difflib.get_close_matches(normalise_name(name), index, n=limit, cutoff=0.6)
-    return [index[key][0].name for key in keys]
-
-
 def largest_listed_place(country_code: str) -> City | None:
     """The most populous place of a country in the list read first, however small: its capital."""
     return next(iter(_listed().get(country_code, ())), None)
+
+
+def is_numbered_part(name: str) -> bool:
+    """Tell from its name alone that a place is a numbered district of a city."""
+    return _NUMBERED_PART.match(name) is not None
 
 
 def all_cities() -> Mapping[str, tuple[City, ...]]:
@@ -146,17 +84,23 @@ def all_cities() -> Mapping[str, tuple[City, ...]]:
     return _small()
 
 
-_Alternates = Mapping[City, tuple[str, ...]]
+def listed_cities(country_code: str) -> tuple[City, ...]:
+    """The places of a country above 15,000 people and its capital, most populous first."""
+    return _listed().get(country_code, ())
+
+
+def alternate_names(city: City) -> tuple[str, ...]:
+    """Other names of a place of `listed_cities`, in all languages and scripts."""
+    return _listed_with_alternates().get(city, ())
+
+
 _ByCountry = Mapping[str, tuple[City, ...]]
-_ByName = Mapping[str, tuple[City, ...]]
 
 
 @functools.cache
-def _listed_with_alternates() -> _Alternates:
-    regions = _regions()
-
+def _listed_with_alternates() -> Mapping[City, tuple[str, ...]]:
     def read(row: dict[str, Any]) -> Any:
-        return (_city(row, regions), tuple(row["alternatenames"])) if "geonameid" in row else row
+        return (_city(row), tuple(row["alternatenames"])) if "geonameid" in row else row
 
     return dict(read_geonames("cities15000.json", read).values())
 
@@ -168,34 +112,20 @@ def _listed() -> _ByCountry:
 
 @functools.cache
 def _small() -> _ByCountry:
-    regions = _regions()
-
     def read(row: dict[str, Any]) -> Any:
-        return _city(row, regions) if "geonameid" in row else row
+        return _city(row) if "geonameid" in row else row
 
     return _by_country(read_geonames("cities500.json", read).values())
 
 
 @functools.cache
-def _listed_by_name(country_code: str) -> _ByName:
-    return _by_name((city.name, city) for city in _listed().get(country_code, ()))
-
-
-@functools.cache
-def _listed_by_alternate_name(country_code: str) -> _ByName:
-    alternates = _listed_with_alternates()
-    cities = _listed().get(country_code, ())
-    return _by_name((name, city) for city in cities for name in alternates[city])
-
-
-@functools.cache
-def _small_by_name(country_code: str) -> _ByName:
-    return _by_name((city.name, city) for city in _small().get(country_code, ()))
+def _parts_of_cities() -> frozenset[int]:
+    path = importlib.resources.files("streetclip.gazetteer") / "tables" / "parts_of_cities.json"
+    return frozenset(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _is_part_of_city(city: City) -> bool:
-    numbered = _NUMBERED_PART.match(city.name) is not None
-    return numbered or (city.country_code, city.name) in _PARTS_OF_CITIES
+    return city.geoname_id in _parts_of_cities() or is_numbered_part(city.name)
 
 
 def _by_country(cities: Iterable[City]) -> _ByCountry:
@@ -211,26 +141,13 @@ def _by_country(cities: Iterable[City]) -> _ByCountry:
     }
 
 
-def _by_name(named: Iterable[tuple[str, City]]) -> _ByName:
-    grouped: dict[str, list[City]] = {}
-    for name, city in named:
-        key = normalise_name(name)
-        if key:
-            grouped.setdefault(key, []).append(city)
-    return {key: tuple(group) for key, group in grouped.items()}
-
-
-def _regions() -> Mapping[str, Mapping[str, str]]:
-    states: dict[str, dict[str, Any]] = read_geonames("us_states.json")
-    return {**_REGIONS, "US": {code: state["name"] for code, state in states.items()}}
-
-
-def _city(row: dict[str, Any], regions: Mapping[str, Mapping[str, str]]) -> City:
+def _city(row: dict[str, Any]) -> City:
     return City(
         country_code=row["countrycode"],
         name=row["name"],
-        region=regions.get(row["countrycode"], {}).get(row["admin1code"]),
+        region=region_name(row["countrycode"], row["admin1code"]),
         latitude_deg=row["latitude"],
         longitude_deg=row["longitude"],
         population=row["population"],
+        geoname_id=row["geonameid"],
     )

@@ -4,21 +4,23 @@ import functools
 import re
 import unicodedata
 
-_LONGEST = 200  # no place has a longer name; what is longer is junk and not worth a cache entry
+LONGEST_NAME = 200
+"""In characters: no place has a longer name; what is longer is junk, not worth a cache entry."""
 _NOT_DECOMPOSED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h"}
 )
 # Accents of the European scripts, Arabic and Hebrew points. Marks of other scripts are vowels.
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f]")
 _APOSTROPHES = re.compile("['’‘ʻʼʾʿ`´]")
-_SAINT = re.compile(r"\bst(e?)\b")
+_SAINT = re.compile(r"\b(?:st(e?)|sankt)\b")
 
 
 def normalise_name(text: str) -> str:
     """Reduce a name to what two spellings of it share.
 
-    Case, accents, punctuation and spacing are dropped; "&" is "and", "St." is "Saint". Letters
-    of all scripts stay. Text longer than 200 characters gives "", which is no name.
+    Case, accents, punctuation and spacing are dropped; "&" is "and", "St." and "Sankt" are
+    "Saint". Letters of all scripts stay. Text longer than 200 characters gives "", which is no
+    name.
 
     Examples:
         >>> normalise_name("  São   Tomé & Príncipe ")
@@ -26,7 +28,7 @@ def normalise_name(text: str) -> str:
         >>> normalise_name("St. John's")
         'saint johns'
     """
-    return _normalise(text) if len(text) <= _LONGEST else ""
+    return _normalise(text) if len(text) <= LONGEST_NAME else ""
 
 
 @functools.lru_cache(maxsize=2**16)
@@ -38,7 +40,11 @@ def _normalise(text: str) -> str:
     text = _APOSTROPHES.sub("", text).replace("&", " and ")
     if not text.isalnum():
         text = " ".join("".join(map(_letter_or_space, text)).split())
-    return _SAINT.sub(r"saint\1", text)
+    return _SAINT.sub(_saint, text)
+
+
+def _saint(match: re.Match[str]) -> str:
+    return "saint" + (match[1] or "")
 
 
 def _letter_or_space(character: str) -> str:

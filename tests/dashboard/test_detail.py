@@ -113,6 +113,19 @@ def test_a_city_is_known_by_its_name_however_it_is_written(drawn):
     assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "right"]
 
 
+def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
+    detail.cities(
+        fields(
+            true_country="DE",
+            true_city="Cologne",
+            country_correct=1,
+            top_cities=[["Paris", "FR", 0.4], ["Cologne", "DE", 0.3], ["Köln", "DE", 0.2]],
+            true_city_rank=2,
+        )
+    )
+    assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "muted", "right"]
+
+
 def test_two_cities_of_one_name_have_a_bar_each(drawn):
     detail.cities(fields(top_cities=[["San Jose", "US", 0.5], ["San Jose", "US", 0.4]]))
     assert rows_of(drawn, "detail_cities")["name"].is_unique

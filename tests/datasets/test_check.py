@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -54,3 +55,32 @@ def test_coverage_counts_what_candidates_can_name(write, tmp_path):
     found = coverage(manifest, load_candidates(path))
     assert (found.country, found.city, found.num_images) == (3, 1, 6)
     assert found.countries_missing == ("CH", "DE")
+
+
+def test_cities_that_no_candidate_names_come_with_the_nearest_one(tmp_path):
+    csv = tmp_path / "a.csv"
+    rows = [
+        "1.jpg,Villeurbanne,,France,,45.77,4.88",
+        "2.jpg,Villeurbanne,,France,,45.78,4.88",
+        "3.jpg,Villeurbanne,,France,,,",
+        "4.jpg,Basel,,Switzerland,,,",
+        "5.jpg,Xyville,,France,,,",
+        "6.jpg,Lyon,,France,,,",
+        "7.jpg,,,France,,,",
+    ]
+    csv.write_text(HEADER.strip() + ",latitude,longitude\n" + "\n".join(rows) + "\n")
+    path = tmp_path / "candidates.json"
+    path.write_text(json.dumps({"France": ["Lyon", "Mulhouse"]}))
+    found = coverage(read_manifest(csv), load_candidates(path), most_listed=2)
+    assert (found.city, found.num_cities_missing) == (1, 3)
+    villeurbanne, basel = found.cities_missing
+    assert (villeurbanne.city, villeurbanne.num_images) == ("Villeurbanne", 3)
+    assert villeurbanne.nearest == "Lyon, France"
+    assert villeurbanne.distance_km == pytest.approx(3.9, abs=0.5)
+    # Of any country, from the gazetteer's place where the images have none.
+    assert basel.nearest == "Mulhouse, France"
+    assert basel.distance_km == pytest.approx(29, abs=2)
+    every = coverage(read_manifest(csv), load_candidates(path), most_listed=9).cities_missing
+    unknown = next(city for city in every if city.city == "Xyville")
+    assert unknown.nearest == ""
+    assert np.isnan(unknown.distance_km)

@@ -72,6 +72,34 @@ def test_the_region_tells_homonyms_apart(candidates):
     assert truth.longitude_deg_N[1] == pytest.approx(-122.7, abs=0.2)
 
 
+def test_no_coordinates_are_those_of_another_city(tmp_path, caplog):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"US": [{"city": "Portland", "region": "Oregon"}, "Springfield"]}))
+    candidates = load_candidates(path)
+    frame = manifest_frame(*[("US", name, np.nan, np.nan) for name in
+                             ("Portland", "Portland", "Springfield", "Springfield")])  # fmt: skip
+    frame = frame.assign(region=["Maine", "Oregon", "", "Massachusetts"])
+    truth = find_truth(frame, candidates)
+    assert truth.city_N.tolist() == [-1, 0, -1, -1]
+    assert truth.longitude_deg_N == pytest.approx(
+        [-70.3, -122.7, np.nan, -72.6], abs=0.1, nan_ok=True
+    )
+    assert truth.coordinate_source_N.tolist() == ["city", "city", "none", "city"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "1 labels without coordinates fit several cities, such as 'Springfield' (US): 0 images "
+        "count as the largest city of the name, 1 as none."
+    )
+
+
+def test_another_name_of_a_city_is_that_city(candidates):
+    truth = find_truth(
+        manifest_frame(("FR", "Parigi", np.nan, np.nan), ("FR", "パリ", 48.8, 2.3)), candidates
+    )
+    assert truth.city_N.tolist() == [0, 0]
+    assert truth.latitude_deg_N.tolist() == [48.85, 48.8]
+
+
 def test_nearest_candidate_may_be_of_another_country(candidates):
     # As a prediction may be: Strasbourg is nearer to Paris than to Lyon, Miami to San José.
     truth = find_truth(

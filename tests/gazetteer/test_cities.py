@@ -1,7 +1,7 @@
 import pytest
 
 from streetclip.gazetteer import (
-    cities as module,
+    city_names as module,
 )
 from streetclip.gazetteer import (
     find_city,
@@ -34,8 +34,10 @@ def test_a_homonym_is_found_in_its_own_country(code, name, latitude_deg, longitu
 def test_the_region_tells_homonyms_of_one_country_apart():
     assert find_city("US", "Portland").region == "Oregon"
     assert find_city("US", "Portland", region="maine").region == "Maine"
-    # An unknown region gives the most populous one.
+    # A region that the gazetteer does not know is no reason against the most populous one.
     assert find_city("US", "Portland", region="Nowhere").region == "Oregon"
+    # One that it knows is: there is no Portland in Nevada.
+    assert find_city("US", "Portland", region="Nevada") is None
 
 
 @pytest.mark.parametrize(
@@ -46,11 +48,10 @@ def test_another_name_finds_the_city(code, name, primary):
     assert find_city(code, name).name == primary
 
 
-def test_regions_are_named_where_geonames_numbers_are_known():
-    places = [("US", "Washington"), ("CA", "Calgary"), ("AU", "Perth"), ("GB", "Cardiff")]
+def test_cities_have_the_english_names_of_their_regions():
+    places = [("US", "Washington"), ("CA", "Calgary"), ("GB", "Cardiff"), ("DE", "Munich")]
     regions = [find_city(*place).region for place in places]
-    assert regions == ["District of Columbia", "Alberta", "Western Australia", "Wales"]
-    assert find_city("FR", "Paris").region is None
+    assert regions == ["District of Columbia", "Alberta", "Wales", "Bavaria"]
 
 
 def test_the_larger_list_is_read_only_on_a_miss(monkeypatch):

@@ -9,6 +9,7 @@ from streetclip.gazetteer import normalise_name
         ("São Tomé", "Sao Tome"),
         ("N'Djamena", "N’Djamena"),
         ("St. John's", "Saint Johns"),
+        ("St. Gallen", "Sankt Gallen"),
         ("Aix-en-Provence", "aix  en\tprovence"),
         ("Trinidad & Tobago", "Trinidad and Tobago"),
         ("Łódź", "Lodz"),

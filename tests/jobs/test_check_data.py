@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -37,6 +38,9 @@ def test_good_data_is_described(data, capsys):
     assert "3 images decoded, 0 not" in out
     assert "country of 66.7% (2) and the city of 33.3% (1)" in out
     assert "countries without candidates: IT" in out
+    assert "cities that no candidate names: 2" in out
+    assert re.search(r"'Lyon, FR': 1 images; nearest candidate 'Nice, France', 29\d km away", out)
+    assert re.search(r"'Rome, IT': 1 images; nearest candidate 'Nice, France', 4\d\d km away", out)
     assert "All good." in out
 
 
@@ -98,3 +102,19 @@ def test_misplaced_coordinates_are_listed_and_are_no_error(data, capsys):
     assert "test.csv:5: latitude 38.72, longitude 9.14 lies 1,340 km outside Portugal" in out
     assert "test.csv:6: latitude 0, longitude 0 lies 4,693 km outside France" in out
     assert "All good." not in out
+
+
+def test_ambiguous_names_are_told_one_by_one(data, capsys):
+    rows = ["a.png,Springfield,,USA,,,,", "b.png,Springfield,,USA,,,,", "c.png,Frankfurt,,DE,,,,"]
+    (data / "test.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    (data / "candidates.json").write_text(
+        json.dumps({"USA": ["Springfield"], "Germany": ["Frankfurt am Main"]})
+    )
+    csv, candidates = data / "test.csv", data / "candidates.json"
+    assert main([f"--csv={csv}", f"--candidates_file={candidates}"]) == 0
+    out = capsys.readouterr().out
+    assert "names without coordinates that fit several cities: 2." in out
+    assert "? 'Springfield, US': 2 images; counts as no candidate; also 'Springfield, " in out
+    assert "? 'Frankfurt, DE': 1 images; counts as 'Frankfurt am Main', the largest; also" in out
+    assert "'Frankfurt (Oder), Brandenburg'" in out
+    assert "the city of 33.3% (1)" in out

@@ -1,0 +1,238 @@
+"""Which city a name means: names in all languages, regions, and what stays ambiguous.
+
+A city is (country, region, name) with its other names and its place: two names of one place are
+one city, one name in two regions is two cities.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
+from streetclip.gazetteer.names import LONGEST_NAME, normalise_name
+from streetclip.gazetteer.regions import bare_region, find_region
+from streetclip.geo import haversine_km
+
+SAME_PLACE_KM = 15.0
+"""Two places of one name within this distance are one city."""
+
+# A name that several cities bear means the largest only if no other comes near it.
+_RIVAL_SHARE = 0.1
+_RIVAL_POPULATION = 100_000
+_RIVAL_POPULATION_BY_OTHER_NAME = 200_000
+
+_QUALIFIED = re.compile(r"^(?P<name>[^,(（]+)[,(（]\s*(?P<region>[^)）]+?)[)）]?\s*$")
+_CITY_OF = re.compile(r"^(?:the )?city of | city$")
+
+
+@dataclass(frozen=True, slots=True)
+class CityMeant:
+    """What a name means.
+
+    Attributes:
+        city: The city; None where the gazetteer has none, or several that could be meant.
+        others: Further cities of that name elsewhere in the country, most populous first. With
+            `city` None, the name is ambiguous among these.
+    """
+
+    city: City | None
+    others: tuple[City, ...] = ()
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether several cities could be meant and none is clearly the largest."""
+        return self.city is None and bool(self.others)
+
+
+def resolve_city(country_code: str, name: str, region: str | None = None) -> CityMeant:
+    """Decide which city of a country a name means.
+
+    A region that the gazetteer knows leaves the cities of that region; one that it does not know
+    is ignored. Of several cities left, more than 15 km apart, the most populous is meant only if
+    it is clearly the largest: every other has less than a tenth of its inhabitants, and less than
+    100,000. A city that bears the name as its main name counts before cities that have it among
+    their other names, unless one of those has 200,000 inhabitants or more than it.
+
+    Args:
+        country_code: ISO 3166-1 alpha-2.
+        name: In any language; compared by `normalise_name`.
+        region: State, province or other division; None or blank where unknown.
+
+    Examples:
+        >>> resolve_city("US", "Portland", "ME").city.longitude_deg
+        -70.2589
+        >>> resolve_city("US", "Springfield").is_ambiguous
+        True
+        >>> resolve_city("JP", "東京").city.name
+        'Tokyo'
+    """
+    bearers = in_region(cities_named(country_code, name, region), name, region)
+    if not bearers:
+        return CityMeant(None)
+    keys = set(name_keys(name))
+    as_main_name = [city for city in bearers if normalise_name(city.name) in keys]
+    first = (as_main_name or bearers)[0]
+    others = [city for city in bearers if not _are_near(city, first)]
+    if any(_is_rival(city, first, city in as_main_name or not as_main_name) for city in others):
+        return CityMeant(None, tuple(bearers))
+    return CityMeant(first, tuple(others))
+
+
+def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
+    """Find a city of a country by name, the most populous of several; None if there is none.
+
+    For lists that people write by hand, where "Springfield" means the largest. What an image's
+    label means is decided by `resolve_city`.
+
+    Args:
+        country_code: ISO 3166-1 alpha-2.
+        name: In any language; compared by `normalise_name`.
+        region: If the gazetteer knows it, only a city of that region is found.
+
+    Examples:
+        >>> find_city("CR", "San José").latitude_deg, find_city("US", "San Jose").latitude_deg
+        (9.93388, 37.33939)
+        >>> find_city("US", "Portland", region="Maine").longitude_deg
+        -70.2589
+    """
+    bearers = in_region(cities_named(country_code, name, region), name, region)
+    keys = set(name_keys(name))
+    as_main_name = (city for city in bearers if normalise_name(city.name) in keys)
+    return next(as_main_name, bearers[0] if bearers else None)
+
+
+def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
+    """Names of the cities above 15,000 people that an unknown name may mean, best first."""
+    by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
+    keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
+    return [by_key[key] for key in keys]
+
+
+def cities_named(country_code: str, name: str, region: str | None = None) -> tuple[City, ...]:
+    """Cities of a country that bear a name as main or other name, most populous first.
+
+    The places below 15,000 people, whose other names are unknown, are read only where no larger
+    one in the region bears the name; reading them takes seconds.
+    """
+    keys = name_keys(name)
+    for key in keys:
+        for index in (_listed_by_name, _small_by_name):
+            found = index(country_code).get(key, ())
+            if in_region(found, name, region):
+                return found
+    listed = _listed_by_name(country_code)
+    return next((listed[key] for key in keys if key in listed), ())
+
+
+def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
+    """Cities above 15,000 people that bear a name as main or other name, most populous first."""
+    listed = _listed_by_name(country_code)
+    return next((listed[key] for key in name_keys(name) if key in listed), ())
+
+
+def is_main_name(country_code: str, name: str) -> bool:
+    """Whether a city above 15,000 people has the name as its main one."""
+    return normalise_name(name) in _main_names(country_code)
+
+
+def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
+    """Leave the cities that a region allows: all where the gazetteer does not know the region.
+
+    A region that is called like the city surrounds it ("Moscow Oblast") and allows it.
+    """
+    if not cities:
+        return ()
+    known = known_region(cities[0].country_code, name, region)
+    if known is None:
+        return tuple(cities)
+    inside = tuple(city for city in cities if city.region == known)
+    if inside:
+        return inside
+    around = bare_region(region or "")
+    return tuple(city for city in cities if around and around in names_of(city))
+
+
+def known_region(country_code: str, name: str, region: str | None) -> str | None:
+    """English name of the region that a label gives, beside the name or in it ("Portland, OR")."""
+    _, tail = _split(name)
+    for text in (region, tail):
+        found = find_region(country_code, text) if text else None
+        if found is not None:
+            return found
+    return None
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A name and what is added to it after a comma or in brackets; two blanks if nothing is."""
+    found = _QUALIFIED.match(name) if len(name) <= LONGEST_NAME else None
+    return (found["name"], found["region"]) if found else ("", "")
+
+
+@functools.lru_cache(maxsize=2**16)
+def name_keys(name: str) -> tuple[str, ...]:
+    """Normalised spellings under which a name is looked up, the fullest first.
+
+    Without what is added to tell it apart ("Portland, Maine", "Frankfurt (Main)") and without
+    "City" and "City of".
+
+    Examples:
+        >>> name_keys("City of Portland, Maine")
+        ('city of portland maine', 'city of portland', 'portland')
+    """
+    keys = [normalise_name(name)]
+    head, _ = _split(name)
+    if head:
+        keys.append(normalise_name(head))
+    keys.append(_CITY_OF.sub("", keys[-1]))
+    return tuple(key for key in dict.fromkeys(keys) if key)
+
+
+@functools.lru_cache(maxsize=2**14)
+def names_of(city: City) -> frozenset[str]:
+    """All names of a listed city, normalised."""
+    names = {normalise_name(name) for name in (city.name, *alternate_names(city))}
+    return frozenset(names - {""})
+
+
+def _is_rival(city: City, first: City, by_main_name: bool) -> bool:
+    if city.population >= first.population:
+        return True
+    if by_main_name:
+        return city.population >= min(_RIVAL_SHARE * first.population, _RIVAL_POPULATION)
+    return city.population >= _RIVAL_POPULATION_BY_OTHER_NAME
+
+
+def _are_near(one: City, other: City) -> bool:
+    distance_km = haversine_km(
+        one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
+    )
+    return bool(distance_km <= SAME_PLACE_KM)
+
+
+_ByName = Mapping[str, tuple[City, ...]]
+
+
+@functools.cache
+def _main_names(country_code: str) -> frozenset[str]:
+    return frozenset(normalise_name(city.name) for city in listed_cities(country_code))
+
+
+@functools.cache
+def _listed_by_name(country_code: str) -> _ByName:
+    return _by_name((key, city) for city in listed_cities(country_code) for key in names_of(city))
+
+
+@functools.cache
+def _small_by_name(country_code: str) -> _ByName:
+    cities = all_cities().get(country_code, ())
+    return _by_name((normalise_name(city.name), city) for city in cities)
+
+
+def _by_name(named: Iterable[tuple[str, City]]) -> _ByName:
+    grouped: dict[str, list[City]] = {}
+    for key, city in named:
+        if key:
+            grouped.setdefault(key, []).append(city)
+    return {key: tuple(group) for key, group in grouped.items()}
