@@ -13,7 +13,7 @@ demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the da
 
 demo-run: $(VENV)/.installed  ## the same without the dashboard
 	$(BIN)/python jobs/make_demo.py --output_dir $(DEMO) --resume
-	$(BIN)/python main.py --mode generate_captions --train_csv $(DEMO)/train.csv --val_csv $(DEMO)/val.csv --test_csv $(DEMO)/test.csv --output_dir $(OUT)/captions --templates full paper --overwrite
+	$(BIN)/python main.py --mode generate_captions --train_csv $(DEMO)/train.csv --val_csv $(DEMO)/val.csv --test_csv $(DEMO)/test.csv --output_dir $(OUT)/captions --overwrite
 	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation_untrained --run_name untrained --resume
 	$(BIN)/python main.py --mode train --recipe demo --train_csv $(OUT)/captions/train_captions.csv --val_csv $(OUT)/captions/val_captions.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --output_dir $(OUT)/training --run_name demo --resume
 	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --checkpoint_path $(OUT)/training/best_model.pt --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation --run_name trained --resume

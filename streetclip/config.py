@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_OUTLINES",
     "DEFAULT_PLACE_TABLES",
     "DEFAULT_STORE",
+    "DEFAULT_TEMPLATES",
     "EXPORT_FORMATS",
     "JOB_CONFIGS",
     "LOG_LEVELS",
@@ -52,6 +53,9 @@ DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
 STORE_VARIABLE = "STREETCLIP_DB"
 """Environment variable that names another store than the default."""
 
+DEFAULT_TEMPLATES = ("full", "full", "paper")
+"""The best of eight mixtures on the demo world; see docs/templates.md."""
+
 DEFAULT_CANDIDATES = Path("data/candidates.json")
 DEFAULT_OUTLINES = Path("data/reference/countries.json")
 DEFAULT_PLACE_TABLES = Path("streetclip/gazetteer/tables")
@@ -73,7 +77,9 @@ class _ManifestOptions(JobConfig):
 @dataclass(frozen=True, kw_only=True)
 class _CaptionOptions(_ManifestOptions):
     templates: tuple[str, ...] = option(
-        ("full",), help="caption templates to draw from, by name: full, dropout, paper, or your own"
+        DEFAULT_TEMPLATES,
+        help="caption templates to draw from, by name: full, dropout, paper, or your own; one that "
+        "is named twice is drawn twice as often",
     )
     template_file: Path | None = option(
         None, help="text file of further templates, one 'name: pattern' a line"

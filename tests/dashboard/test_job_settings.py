@@ -120,7 +120,7 @@ def test_an_empty_field_means_the_default(roots):
     config, problems = read(roots, num_epochs="", learning_rate=" ", templates="\n", run_name="")
     assert problems == {}
     assert (config.num_epochs, config.learning_rate) == (10, 1e-6)
-    assert (config.templates, config.run_name) == (("full",), None)
+    assert (config.templates, config.run_name) == (("full", "full", "paper"), None)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ class World:
             "num_workers": 0,
             "device": "cpu",
             "precision": self.precision,
+            "templates": ("full",),
         }
         return TrainConfig(**(settings | changes))
 
