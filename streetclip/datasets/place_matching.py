@@ -245,16 +245,14 @@ class _CountryCandidates:
         )
 
     def _is_elsewhere(self, index: int, city: str, region: str) -> bool:
-        """Whether the gazetteer knows a label's region and the candidate's, and they differ."""
+        """Whether a label's region differs from the candidate's, and has a city of that name."""
         label_region = gazetteer.known_region(self.code, city, region)
         own_region = self._region(index)
         if label_region is None or own_region is None or label_region == own_region:
             return False
-        # A region that is called like the city surrounds it, unless it has such a city itself.
+        # The region counts only if it has such a city: "Moscow, Moscow Oblast" is Moscow.
         bearers = gazetteer.listed_cities_named(self.code, city)
-        if any(place.region == label_region for place in bearers):
-            return True
-        return not gazetteer.in_region(self._places[index], city, region)
+        return any(place.region == label_region for place in bearers)
 
     def _by_name(
         self, city: str, region: str, allowed: list[int], spelled: set[int]

@@ -169,6 +169,14 @@ def test_an_ambiguous_name_counts_as_none_and_is_reported(load):
     assert {"Massachusetts", "Illinois"} <= {city.region for city in doubt.others}
 
 
+def test_two_cities_of_one_name_in_one_region_are_told_apart_by_coordinates_alone(load):
+    # São José near Florianópolis, and another in the south of the same state.
+    candidates = load({"Brazil": [{"city": "São José", "region": "Santa Catarina"}]})
+    place = ("BR", "São José", "Santa Catarina")
+    found = match(candidates, place, (*place, -27.62, -48.63), (*place, -28.21, -49.16))
+    assert found == [-1, 0, -1]
+
+
 def test_a_clearly_largest_city_is_meant_and_the_doubt_reported(load):
     candidates = load({"Germany": ["Frankfurt am Main"], "France": ["Paris"]})
     found = match_places(labels(("DE", "Frankfurt", ""), ("FR", "Paris", "")), candidates)
