@@ -99,3 +99,10 @@ def test_digests_differ_by_content_and_are_zero_without_a_file(paths, digest):
     assert len({tuple(row) for row in found.tolist()}) == 5
     assert found[4].tolist() == [0, 0]
     assert digest(["\0", "/"]).tolist() == [[0, 0], [0, 0]]
+
+
+@DIGESTS
+def test_what_could_be_read_neither_then_nor_now_is_not_taken_for_the_same(paths, digests_of):
+    records = recorded(paths, digests_of)
+    Path(paths[4]).mkdir()
+    assert changed(paths, records, digests_of) == [4]

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import load_encoder, save_checkpoint
+from streetclip.models import identity, load_encoder, save_checkpoint
 from streetclip.models.identity import identify
 
 CHANGES = [
@@ -81,6 +81,14 @@ def test_each_step_of_a_tokenizer_is_part_of_the_identity(folder, path, value):
     rewrite(folder, "tokenizer.json", path, value)
     after = identify(load(folder)).to_dict()
     assert {key for key in before if before[key] != after[key]} == {"tokenizer"}
+
+
+@pytest.mark.parametrize("change", [{"padding": "max_length"}, {"max_length": 5}])
+def test_how_texts_are_padded_and_cut_is_part_of_the_identity(encoder, monkeypatch, change):
+    before = identify(encoder)
+    options = identity.text_options(encoder.model.config, encoder.tokenizer) | change
+    monkeypatch.setattr(identity, "text_options", lambda *_: options)
+    assert identify(encoder).tokenizer != before.tokenizer
 
 
 def test_two_tokens_that_change_places_change_the_identity(encoder, folder):
