@@ -267,6 +267,15 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
         checker.same(compared.value, mine["within"][km]["value"], f"{where} within {km}")
         baseline = theirs["within"][km]["value"]
         checker.same(compared.baseline_value, baseline, f"{where} baseline within {km}")
+    by_country = judgement.comparison_by_country(view, "country")
+    codes = by_country["country"].tolist()
+    if len(codes) != len(set(codes)):
+        msg = f"{where}: a country has two rows: {codes}"
+        raise DisagreementError(msg)
+    checker.same(by_country["n"].sum(), mine["n"], f"{where} n of all countries")
+    for run, name in ((mine, "value"), (theirs, "baseline_value")):
+        mean = math.fsum(by_country[name]) / len(codes) if codes else None
+        checker.same(mean, run["country"]["macro"], f"{where} mean over countries of {name}")
     report = loaders.report(view)
     if mine["n"] == report.num_images:  # the same images: the very same figures as on Overview
         checker.same(found.value, report.distance.geoscore, f"{where} and Overview, GeoScore")
