@@ -18,6 +18,9 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 	$(BIN)/python main.py --mode train --recipe demo --train_csv $(OUT)/captions/train_captions.csv --val_csv $(OUT)/captions/val_captions.csv --image_dir $(DEMO)/images --model_name $(DEMO)/model --output_dir $(OUT)/training --run_name demo --resume
 	$(BIN)/python main.py --mode evaluate --test_csv $(DEMO)/test.csv --image_dir $(DEMO)/images --checkpoint_path $(OUT)/training/best_model.pt --candidates_file $(DEMO)/candidates.json --output_dir $(OUT)/evaluation --run_name trained --resume
 
+clean-demo:  ## remove the drawn world and what was made of it; the store keeps its runs
+	rm -rf $(DEMO) $(OUT)
+
 test: $(VENV)/.installed-test  ## every test, on both cores
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
 

@@ -3,8 +3,9 @@
     python tests/measure_demo.py --seeds 0 1 2 3 4 --precisions fp32 bf16
     python tests/measure_demo.py --seeds 0 1 2 --templates "full" "full paper" "full full paper"
 
-Prints accuracies of the test images in per cent, and the validation accuracy after each epoch.
-Jobs run as processes of their own, as `make demo-run` starts them.
+Prints accuracies of the test images in per cent, and the validation accuracy after each epoch. The
+jobs are those of `make demo-run`, as processes of their own; with `--without_captions_csv`, the
+training makes the captions of `train.csv` itself.
 """
 
 import argparse
@@ -26,8 +27,13 @@ def main() -> None:
             for precision in args.precisions:
                 for seed in args.seeds:
                     work = Path(scratch) / f"{templates}-{precision}-{seed}"
-                    flags = [*_template_flags(templates), *args.flags.split()]
-                    scores, curve = measure(args.demo, work, seed, precision, flags)
+                    flags = ["--templates", *templates.split()] if templates else []
+                    csv_dir = args.demo
+                    if not args.without_captions_csv:
+                        csv_dir = write_captions(args.demo, work, seed, flags)
+                    scores, curve = measure(
+                        args.demo, csv_dir, work, [*_how(seed, precision), *flags]
+                    )
                     print(
                         f"{templates or 'default'} · {precision} · seed {seed} · "
                         + " ".join(f"{name} {scores[name]:.1f}" for name in FIGURES)
@@ -45,34 +51,42 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--templates", nargs="+", default=[""], help="each a list of names; empty: the default"
     )
-    parser.add_argument("--flags", default="", help="further flags of train, in one word")
+    parser.add_argument("--without_captions_csv", action="store_true")
     return parser
 
 
+def write_captions(demo: Path, work: Path, seed: int, flags: list[str]) -> Path:
+    """Write captions of both splits, and give their folder."""
+    folder = work / "captions"
+    splits = [f"--{split}_csv={demo / split}.csv" for split in ("train", "val")]
+    _run("generate_captions", *splits, f"--output_dir={folder}", f"--seed={seed}", *flags)
+    for split in ("train", "val"):
+        (folder / f"{split}_captions.csv").rename(folder / f"{split}.csv")
+    return folder
+
+
 def measure(
-    demo: Path, work: Path, seed: int, precision: str, flags: list[str]
+    demo: Path, csv_dir: Path, work: Path, flags: list[str]
 ) -> tuple[dict[str, float], list[float]]:
     """Train once and evaluate.
 
     Args:
         demo: Folder of `make_demo`.
-        work: Empty folder.
-        seed: Of weights' order and captions.
-        precision: As `--precision` has it.
-        flags: Further ones of `train`.
+        csv_dir: Folder of `train.csv` and `val.csv`.
+        work: Folder for outputs.
+        flags: Further ones of `train`; the precision is the evaluation's, too.
 
     Returns:
         Accuracies of the test images in per cent, and the validation accuracy, 0..1, by epoch.
     """
-    common = [f"--image_dir={demo / 'images'}", f"--precision={precision}", f"--db={work}.db"]
+    common = [f"--image_dir={demo / 'images'}", f"--db={work}.db"]
     _run(
         "train",
         "--recipe=demo",
-        f"--train_csv={demo / 'train.csv'}",
-        f"--val_csv={demo / 'val.csv'}",
+        f"--train_csv={csv_dir / 'train.csv'}",
+        f"--val_csv={csv_dir / 'val.csv'}",
         f"--model_name={demo / 'model'}",
         f"--output_dir={work / 'training'}",
-        f"--seed={seed}",
         *common,
         *flags,
     )
@@ -84,6 +98,7 @@ def measure(
         f"--output_dir={work / 'evaluation'}",
         "--no_cache",
         *common,
+        *(flag for flag in flags if flag.startswith("--precision")),
     )
     metrics = json.loads((work / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     return {name: 100 * metrics[name]["value"] for name in FIGURES}, _curve(Path(f"{work}.db"))
@@ -99,8 +114,8 @@ def _curve(db: Path) -> list[float]:
     return points
 
 
-def _template_flags(templates: str) -> list[str]:
-    return ["--templates", *templates.split()] if templates else []
+def _how(seed: int, precision: str) -> list[str]:
+    return [f"--seed={seed}", f"--precision={precision}"]
 
 
 def _run(job: str, *flags: str) -> None:
