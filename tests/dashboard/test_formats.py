@@ -5,12 +5,12 @@ import math
 
 import pytest
 
-from dashboard import formats, loaders
+from dashboard import formats
 from dashboard.components import markup, runs
 from dashboard.formats import NBSP, count, interval, isolated, kilometres, moment, plain, share
 
 
-@pytest.mark.parametrize("module", [formats, loaders, markup, runs])
+@pytest.mark.parametrize("module", [formats, markup, runs])
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

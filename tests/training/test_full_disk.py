@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import tempfile
 
@@ -31,14 +32,25 @@ def on_small_disk(world, small_disk):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, tiny_clip):
+def train_undisturbed(tmp_path_factory, tiny_clip):
+    """A function that does the same training without a fault, once in each precision."""
+
+    @functools.cache
+    def train(precision):
+        world = World(tmp_path_factory.mktemp("whole"), tiny_clip, precision)
+        world.write_split("train", 26)
+        world.write_split("val", 11)
+        config = world.config(**SETTINGS)
+        run_training(config)
+        return config
+
+    return train
+
+
+@pytest.fixture
+def whole(train_undisturbed, precision):
     """Settings of the same training, which ran undisturbed."""
-    world = World(tmp_path_factory.mktemp("whole"), tiny_clip)
-    world.write_split("train", 26)
-    world.write_split("val", 11)
-    config = world.config(**SETTINGS)
-    run_training(config)
-    return config
+    return train_undisturbed(precision)
 
 
 def assert_equal(config, whole):
