@@ -20,8 +20,8 @@ def normalise_name(text: str) -> str:
     """Reduce a name to what two spellings of it share.
 
     Case, accents, punctuation and spacing are dropped; "&" is "and", "St." and "Sankt" are
-    "Saint", "Mt." and "Ft." before a name "Mount" and "Fort". Letters of all scripts stay. Text longer than 200 characters gives "", which is no
-    name.
+    "Saint"; "Mt." and "Ft." before a name are "Mount" and "Fort". Letters of all scripts stay.
+    Text longer than 200 characters gives "", which is no name.
 
     Examples:
         >>> normalise_name("  São   Tomé & Príncipe ")
