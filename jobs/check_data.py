@@ -85,7 +85,7 @@ def _check_one(
         f"{located:,} with coordinates; {manifest.num_skipped:,} bad rows"
     )
     if manifest.attribute_columns:
-        print(f"  attributes: {', '.join(map(repr, manifest.attribute_columns))}")
+        print(f"  attributes: {', '.join(map(shown, manifest.attribute_columns))}")
     _print_problems(list(manifest.problems), manifest.num_skipped)
     for warning in manifest.warnings:
         print(f"  ! {warning}")
@@ -153,9 +153,9 @@ def _print_doubtful(found: "Coverage", candidates: "Candidates") -> None:
         "their images a region or coordinates."
     )
     for place in found.doubtful[:_SPELLED_OUT]:
-        meant = "counts as no candidate"
+        meant = "counts as no candidate; the name fits"
         if place.candidate >= 0:
-            meant = f"counts as {shown(candidates.city_names[place.candidate])}, the largest"
+            meant = f"counts as {shown(candidates.city_names[place.candidate])}, the largest; also"
         others = ", ".join(
             shown(", ".join(filter(None, (city.name, city.region))))
             for city in place.others[:_OTHERS_SPELLED_OUT]
@@ -165,7 +165,7 @@ def _print_doubtful(found: "Coverage", candidates: "Candidates") -> None:
             if len(place.others) > _OTHERS_SPELLED_OUT
             else ""
         )
-        print(f"    ? {_label(place)}: {place.num_images:,} images; {meant}; also {others}{more}")
+        print(f"    ? {_label(place)}: {place.num_images:,} images; {meant} {others}{more}")
     if len(found.doubtful) > _SPELLED_OUT:
         print(f"    … and {len(found.doubtful) - _SPELLED_OUT:,} more")
 

@@ -6,6 +6,7 @@ Axes: C countries, M cities of all countries together, N images.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +25,17 @@ from streetclip.gazetteer import (
     is_main_name,
     listed_cities_named,
     normalise_name,
+    resolve_city,
     resolve_country,
     suggest_cities,
 )
 from streetclip.geo import haversine_km
 
+_LOG = logging.getLogger(__name__)
+
 _MAX_FILE_BYTES = 64 * 2**20
 _MAX_NAME_CHARACTERS = 200
+_SPELLED_OUT = 5
 _KEYS = frozenset({"city", "region", "latitude", "longitude"})
 _RANGES = (("latitude", 90.0), ("longitude", 180.0))
 
@@ -83,10 +88,13 @@ class _City:
     region: str | None
     latitude_deg: float
     longitude_deg: float
+    is_ambiguous: bool = False
 
 
 def load_candidates(path: Path) -> Candidates:
     """Read a candidates file; coordinates that it leaves out come from the gazetteer.
+
+    Names without coordinates that fit several cities get those of the largest, with one warning.
 
     Raises:
         CandidatesError: The file is missing, not JSON, empty, or has an unknown country, a country
@@ -104,7 +112,24 @@ def load_candidates(path: Path) -> Candidates:
         seen[country.code] = name
         label = country_label(name, country)
         entries.append((country, label, _cities(path, country, name, cities)))
+    _warn_of_ambiguous_names(path, entries)
     return _assemble(path, hashlib.sha256(content).hexdigest(), entries)
+
+
+def _warn_of_ambiguous_names(path: Path, entries: list[tuple[Country, str, list[_City]]]) -> None:
+    ambiguous = [
+        f"{shown(city.name)} ({country.name}) at {city.latitude_deg:.2f}, {city.longitude_deg:.2f}"
+        for country, _, cities in entries
+        for city in cities
+        if city.is_ambiguous
+    ]
+    if ambiguous:
+        _LOG.warning(
+            "%s: %d city name%s without coordinates fit%s several cities; the largest is used: "
+            "%s%s. Add regions or coordinates.",
+            path, len(ambiguous), "s" * (len(ambiguous) != 1), "s" * (len(ambiguous) == 1),
+            "; ".join(ambiguous[:_SPELLED_OUT]), "; …" * (len(ambiguous) > _SPELLED_OUT),
+        )  # fmt: skip
 
 
 def _assemble(
@@ -277,16 +302,17 @@ def _with_coordinates(
     found = find_city(country.code, name, region)
     if found is None:
         nearest = suggest_cities(country.code, name)
-        advice = f" Did you mean {', '.join(map(shown, nearest))}?" if nearest else ""
+        advice = f". Did you mean {', '.join(map(shown, nearest))}?" if nearest else ""
         where = f"{country_name}, {name}"
         place = country.name if region is None else f"{region}, {country.name}"
         _fail(
             path,
             where,
             "has no coordinates, and the gazetteer has no such city in "
-            f"{place}; expected 'latitude' and 'longitude' with it.{advice}",
+            f"{place}; expected 'latitude' and 'longitude' with it{advice}",
         )
-    return _City(name, region, found.latitude_deg, found.longitude_deg)
+    is_ambiguous = resolve_city(country.code, name, region).is_ambiguous
+    return _City(name, region, found.latitude_deg, found.longitude_deg, is_ambiguous)
 
 
 def _name(path: Path, where: str, value: Any, what: str) -> str:

@@ -199,8 +199,8 @@ def _check_file(path: Path) -> int:
 def _undecodable(path: Path) -> str:
     offset, found = _find_undecodable(path)
     return (
-        f"{path}:{_line_at(path, offset)}: byte 0x{found:02X}, the {offset + 1:,}th of the file, "
-        f"is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
+        f"{path}:{_line_at(path, offset)}: byte 0x{found:02X} at position {offset + 1:,} "
+        f"of the file is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
     )
 
 

@@ -278,18 +278,17 @@ def _contradiction(text: str, country: _CountryCell) -> str:
 
 
 def _mojibake_warnings(cells: dict[str, list[str]]) -> list[RowWarning]:
-    warnings = []
+    """One warning a row, whatever the number of its cells."""
+    findings: dict[int, list[str]] = {}
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])
         if "".join(texts).isascii():
             continue
         doubts = {text: _text_doubt(text) for text in set(texts)}
-        warnings += [
-            RowWarning(i, MOJIBAKE, f"{name} is {shown(text)}, {doubts[text]}")
-            for i, text in enumerate(texts)
-            if doubts[text]
-        ]
-    return warnings
+        for i, text in enumerate(texts):
+            if doubts[text]:
+                findings.setdefault(i, []).append(f"{name} is {shown(text)}, {doubts[text]}")
+    return [RowWarning(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
 
 
 def _text_doubt(text: str) -> str:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
+from streetclip.gazetteer.countries import find_country
 from streetclip.gazetteer.names import LONGEST_NAME, normalise_name
 from streetclip.gazetteer.regions import bare_region, find_region
+from streetclip.gazetteer.territories import SOVEREIGNS
 from streetclip.geo import haversine_km
 
 SAME_PLACE_KM = 15.0
@@ -83,8 +85,9 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
 def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
     """Find a city of a country by name, the most populous of several; None if there is none.
 
-    For lists that people write by hand, where "Springfield" means the largest. What an image's
-    label means is decided by `resolve_city`.
+    For lists that people write by hand, where "Springfield" means the largest. Cities that have the
+    name as their main one count before others, with or without an addition ("Halle (Saale)"). What
+    an image's label means is decided by `resolve_city`.
 
     Args:
         country_code: ISO 3166-1 alpha-2.
@@ -99,8 +102,9 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
     """
     bearers = in_region(cities_named(country_code, name, region), name, region)
     keys = set(name_keys(name))
-    as_main_name = (city for city in bearers if normalise_name(city.name) in keys)
-    return next(as_main_name, bearers[0] if bearers else None)
+    if any(normalise_name(city.name) in keys for city in bearers):
+        return next(city for city in bearers if not keys.isdisjoint(name_keys(city.name)))
+    return bearers[0] if bearers else None
 
 
 def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
@@ -140,28 +144,41 @@ def is_main_name(country_code: str, name: str) -> bool:
 def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
     """Leave the cities that a region allows: all where the gazetteer does not know the region.
 
-    A region that is called like the city surrounds it ("Moscow Oblast") and allows it.
+    A region that is called like the city surrounds it ("Moscow Oblast") and allows it. A
+    territory with a code of its own ("Puerto Rico" in the United States) allows none: its cities
+    are listed under that code.
     """
     if not cities:
         return ()
-    known = known_region(cities[0].country_code, name, region)
+    country_code = cities[0].country_code
+    known = known_region(country_code, name, region)
     if known is None:
         return tuple(cities)
     inside = tuple(city for city in cities if city.region == known)
-    if inside:
+    if inside or _find_territory(country_code, known) is not None:
         return inside
-    around = bare_region(region or "")
-    return tuple(city for city in cities if around and around in names_of(city))
+    around = {bare_region(region or ""), bare_region(known)} - {""}
+    return tuple(city for city in cities if not around.isdisjoint(names_of(city)))
 
 
 def known_region(country_code: str, name: str, region: str | None) -> str | None:
-    """English name of the region that a label gives, beside the name or in it ("Portland, OR")."""
+    """English name of the region that a label gives, beside the name or in it ("Portland, OR").
+
+    Territories of the country with an ISO code of their own count as regions.
+    """
     _, tail = _split(name)
-    for text in (region, tail):
-        found = find_region(country_code, text) if text else None
+    for text in filter(None, (region, tail)):
+        found = find_region(country_code, text) or _find_territory(country_code, text)
         if found is not None:
             return found
     return None
+
+
+def _find_territory(country_code: str, text: str) -> str | None:
+    """English name of a country's territory that has a code of its own; None if it is none."""
+    found = find_country(text)
+    is_territory = found is not None and SOVEREIGNS.get(found.code) == country_code
+    return found.name if found is not None and is_territory else None
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -278,7 +278,10 @@ def _suggest_countries(text: str) -> tuple[str, ...]:
         return tuple(countries()[code].name for code in HINTS[key])
     keys = {name: code for name, code in _country_keys().items() if len(name) > 3}  # noqa: PLR2004
     inside = [name for name in keys if re.search(rf"\b{re.escape(name)}\b", key)]
-    codes = [keys[name] for name in sorted(inside, key=len, reverse=True)]
+    # "Georgia, USA": each part by itself, codes included.
+    parts = re.split(r"[,/()\[\]]", text)
+    codes = [found.code for found in map(_find_country, parts) if found]
+    codes += [keys[name] for name in sorted(inside, key=len, reverse=True)]
     codes += [keys[name] for name in difflib.get_close_matches(key, keys, n=12, cutoff=0.6)]
     return tuple(countries()[code].name for code in dict.fromkeys(codes))
 

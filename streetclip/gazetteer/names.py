@@ -13,14 +13,15 @@ _NOT_DECOMPOSED = str.maketrans(
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f]")
 _APOSTROPHES = re.compile("['’‘ʻʼʾʿ`´]")
 _SAINT = re.compile(r"\b(?:st(e?)|sankt)\b")
+_ABBREVIATED = re.compile(r"^(?:m(t)|ft) (?=.)")
 
 
 def normalise_name(text: str) -> str:
     """Reduce a name to what two spellings of it share.
 
     Case, accents, punctuation and spacing are dropped; "&" is "and", "St." and "Sankt" are
-    "Saint". Letters of all scripts stay. Text longer than 200 characters gives "", which is no
-    name.
+    "Saint"; "Mt." and "Ft." before a name are "Mount" and "Fort". Letters of all scripts stay.
+    Text longer than 200 characters gives "", which is no name.
 
     Examples:
         >>> normalise_name("  São   Tomé & Príncipe ")
@@ -40,6 +41,7 @@ def _normalise(text: str) -> str:
     text = _APOSTROPHES.sub("", text).replace("&", " and ")
     if not text.isalnum():
         text = " ".join("".join(map(_letter_or_space, text)).split())
+    text = _ABBREVIATED.sub(lambda match: "mount " if match[1] else "fort ", text)
     return _SAINT.sub(_saint, text)
 
 

@@ -78,6 +78,23 @@ def test_the_region_names_the_city_whose_coordinates_are_looked_up(tmp_path):
     assert candidates.city_longitude_deg_M == pytest.approx([116.98, 120.6], abs=0.1)
 
 
+def test_names_that_fit_several_cities_are_warned_of_once(tmp_path, caplog):
+    cities = {"USA": ["Springfield", "Chicago", place("Portland"), {"city": "Aurora"}]}
+    load_candidates(write(tmp_path, cities))
+    (record,) = caplog.records
+    assert "2 city names without coordinates fit several cities" in record.message
+    assert "'Springfield' (United States) at 37.22, -93.30; 'Aurora'" in record.message
+    assert "Chicago" not in record.message
+    caplog.clear()
+    load_candidates(write(tmp_path, {"USA": [{"city": "Springfield", "region": "Illinois"}]}))
+    assert not caplog.records
+
+
+def test_a_sentence_ends_once(tmp_path):
+    with pytest.raises(CandidatesError, match=r"'longitude' with it\.$"):
+        load_candidates(write(tmp_path, {"Georgia": ["Atlanta"]}))
+
+
 def test_coordinates_of_the_file_win_over_the_gazetteer(tmp_path):
     path = write(tmp_path, {"France": [{"city": "Paris", "latitude": -1, "longitude": 2}, "Lyon"]})
     candidates = load_candidates(path)

@@ -1,6 +1,6 @@
 import pytest
 
-from streetclip.gazetteer import name_keys, resolve_city
+from streetclip.gazetteer import find_city, name_keys, resolve_city
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,8 @@ from streetclip.gazetteer import name_keys, resolve_city
         ("US", "City of Chicago", "Illinois", "Chicago"),
         ("JP", "東京", None, "Tokyo"),
         ("RU", "Moscow", "Moscow Oblast", "Moscow"),
+        ("RU", "Москва", "Московская область", "Moscow"),
+        ("US", "Mt. Pleasant", "South Carolina", "Mount Pleasant"),
         ("MM", "Rangoon", "", "Yangon"),
     ],
 )
@@ -73,3 +75,32 @@ def test_names_are_looked_up_in_full_first():
     assert name_keys("Frankfurt (Main)") == ("frankfurt main", "frankfurt")
     assert name_keys("St. Gallen") == ("saint gallen",)
     assert name_keys("City") == ("city",)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "region"),
+    [
+        ("US", "San Juan", "Puerto Rico"),  # not the one in Texas
+        ("US", "San Juan, Puerto Rico", None),
+        ("US", "San Juan", "PR"),
+        ("FR", "Saint-Denis", "La Réunion"),  # not the one beside Paris
+        ("FR", "Saint-Martin", "Saint-Martin"),
+        ("GB", "Plymouth", "Montserrat"),
+    ],
+)
+def test_a_territory_as_region_means_no_city_of_its_state(code, name, region):
+    assert resolve_city(code, name, region).city is None
+    assert find_city(code, name, region) is None
+
+
+def test_a_country_of_its_own_as_region_is_ignored():
+    assert resolve_city("NL", "Groningen", "Holland").city.name == "Groningen"
+    assert resolve_city("CD", "Kinshasa", "Congo").city.name == "Kinshasa"
+
+
+def test_a_list_by_hand_means_the_largest_city_whose_main_name_it_is():
+    assert find_city("DE", "Halle").name == "Halle (Saale)"
+    assert find_city("DE", "Frankfurt").name == "Frankfurt am Main"
+    # Delhi has "New Delhi" among its other names, Milan "Mirano".
+    assert find_city("IN", "New Delhi").name == "New Delhi"
+    assert find_city("IT", "Mirano").population < 20_000

@@ -126,12 +126,18 @@ def test_what_is_no_country_is_none(text):
         ("Netherlands Antilles", "Curaçao"),
         ("United States - Texas", "United States"),
         ("Georgia, USSR", "Georgia"),
+        ("Scotland, UK", "United Kingdom"),
+        ("UK (England)", "United Kingdom"),
     ],
 )
 def test_an_unknown_name_suggests_the_likely_country_first(text, first):
     suggested = suggest_countries(text)
     assert suggested[0] == first
     assert len(suggested) <= 3
+
+
+def test_a_state_with_its_country_suggests_that_country_too():
+    assert suggest_countries("Georgia, USA")[:2] == ["Georgia", "United States"]
 
 
 def test_suggestions_for_endless_junk_are_quick():

@@ -10,6 +10,8 @@ from streetclip.gazetteer import normalise_name
         ("N'Djamena", "N’Djamena"),
         ("St. John's", "Saint Johns"),
         ("St. Gallen", "Sankt Gallen"),
+        ("Mt. Vernon", "Mount Vernon"),
+        ("Ft Worth", "Fort Worth"),
         ("Aix-en-Provence", "aix  en\tprovence"),
         ("Trinidad & Tobago", "Trinidad and Tobago"),
         ("Łódź", "Lodz"),

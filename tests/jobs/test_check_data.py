@@ -104,6 +104,17 @@ def test_misplaced_coordinates_are_listed_and_are_no_error(data, capsys):
     assert "All good." not in out
 
 
+def test_the_name_of_an_attribute_is_cut(data, capsys):
+    name = "x" * 1000
+    (data / "long.csv").write_text(
+        f"image_filename,city,region,country,continent,{name}\na.png,,,France,,1\n"
+    )
+    assert main([f"--csv={data / 'long.csv'}"]) == 0
+    out = capsys.readouterr().out
+    assert "attributes: 'xxx" in out
+    assert "x" * 100 not in out
+
+
 def test_ambiguous_names_are_told_one_by_one(data, capsys):
     rows = ["a.png,Springfield,,USA,,,,", "b.png,Springfield,,USA,,,,", "c.png,Frankfurt,,DE,,,,"]
     (data / "test.csv").write_text(HEADER + "\n".join(rows) + "\n")
@@ -114,7 +125,9 @@ def test_ambiguous_names_are_told_one_by_one(data, capsys):
     assert main([f"--csv={csv}", f"--candidates_file={candidates}"]) == 0
     out = capsys.readouterr().out
     assert "names without coordinates that fit several cities: 2." in out
-    assert "? 'Springfield, US': 2 images; counts as no candidate; also 'Springfield, " in out
+    assert (
+        "? 'Springfield, US': 2 images; counts as no candidate; the name fits 'Springfield, " in out
+    )
     assert "? 'Frankfurt, DE': 1 images; counts as 'Frankfurt am Main', the largest; also" in out
     assert "'Frankfurt (Oder), Brandenburg'" in out
     assert "the city of 33.3% (1)" in out
