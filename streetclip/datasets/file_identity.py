@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip.errors import shown
+
 MISSING = -1
 """Size of a file that is not there."""
 
@@ -27,6 +29,7 @@ FILE_RECORD = np.dtype([(name, "<i8") for name in _TIMES] + [("content", "<u8", 
 
 Digests = NDArray[np.uint64]
 
+_NAMED = 3  # files in a message; the others are only counted
 _READERS = 8  # threads that hash files; they wait for the disk
 _SAMPLE_BYTES = 2**13
 
@@ -100,6 +103,29 @@ def compare_files(
     # A file that could not be read has no digest: nothing says that it is the same.
     same &= now_N["content"].any(axis=1)
     return differs_N & ~same, now_N
+
+
+def count_changed(paths: Sequence[str], changed_N: NDArray[np.bool_], since: str) -> str:
+    """Count files that changed, and name the first of them.
+
+    Args:
+        paths: N of them.
+        changed_N: Of `compare_files`.
+        since: What they changed since, for the message.
+
+    Returns:
+        The words; "" if none changed.
+
+    Examples:
+        >>> count_changed(["/photos/a.jpg", "/photos/b.jpg"], np.array([False, True]), "yesterday")
+        "1 of 2 images changed since yesterday ('b.jpg')"
+    """
+    names = [shown(Path(paths[i]).name) for i in np.flatnonzero(changed_N)[:_NAMED].tolist()]
+    if not names:
+        return ""
+    count = int(changed_N.sum())
+    more = " and others" if count > len(names) else ""
+    return f"{count:,} of {len(paths):,} images changed since {since} ({', '.join(names)}{more})"
 
 
 def _digests(paths: Sequence[str], digest: Callable[[str], bytes]) -> Digests:

@@ -9,11 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import store
-from streetclip.datasets.file_identity import FILE_RECORD, compare_files, content_digests
-from streetclip.errors import OutputError, shown
+from streetclip.datasets.file_identity import (
+    FILE_RECORD,
+    compare_files,
+    content_digests,
+    count_changed,
+)
+from streetclip.errors import OutputError
 from streetclip.evaluation.class_weights import Int64
 
-_NAMED = 3
 _DIGEST = ("file_digest_0", "file_digest_1")
 _TIMES = ("size", "mtime_ns", "ctime_ns")
 
@@ -49,12 +53,9 @@ def check_images_unchanged(
     for i, name in enumerate(_DIGEST):
         recorded_N["content"][:, i] = predicted[name].view(np.uint64)
     changed_N, _ = compare_files(files, recorded_N, content_digests)
-    names = [shown(Path(files[i]).name) for i in np.flatnonzero(changed_N)[:_NAMED].tolist()]
-    if names:
-        more = " and others" if changed_N.sum() > len(names) else ""
+    if changed := count_changed(files, changed_N, "they were predicted"):
         msg = (
-            f"{folder}: {changed_N.sum():,} of {len(files):,} images changed since they were "
-            f"predicted ({', '.join(names)}{more}). Restore them, or name another folder with "
-            "--output_dir; features of the others come from the cache."
+            f"{folder}: {changed}. Restore them, or name another folder with --output_dir; "
+            "features of the others come from the cache."
         )
         raise OutputError(msg)

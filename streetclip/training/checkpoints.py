@@ -1,6 +1,7 @@
 """Files of a training: `last_checkpoint.pt` to go on from, and the names of the best model's."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ RESUME = "resume"
 """Key of a checkpoint under which stands what a resume needs besides the weights."""
 
 _VERSION = 2
+_SHOWN_BEFORE = 20  # characters of a long value before its first difference
 
 
 @dataclass
@@ -38,7 +40,7 @@ class TrainingState:
         seconds: Time spent in the sessions before this one.
         training_id: In the store.
         curves: Points, and the numbers of the window that is open.
-        image_files: The images as they were when the training began, see `record_files`; None in
+        image_files: The images as they were when the training began, see `describe_files`; None in
             processes that write no checkpoint.
     """
 
@@ -146,21 +148,30 @@ def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str,
     Raises:
         ConfigError: They differ; the message names each difference.
     """
-    unknown = [name for name in now if name not in before]
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if unknown == names != []:
+    unknown = [name for name in names if name not in before]
+    if unknown:
         msg = (
             f"{path}: cannot be resumed: the earlier version of StreetCLIP that wrote it did not "
-            f"record {'; '.join(names)}. Name another --output_dir; to go on from these weights, "
+            f"record {'; '.join(unknown)}. Name another --output_dir; to go on from these weights, "
             "give the file as --model_name."
         )
         raise ConfigError(msg)
     if names:
         differences = "; ".join(
-            f"{name} was {shown(before.get(name))}, is {shown(now.get(name))}" for name in names
+            f"{name} {_difference(before.get(name), now.get(name))}" for name in names
         )
         msg = (
             f"{path}: cannot be resumed, as the training differs: {differences}. "
             "Restore what it began with, or name another --output_dir."
         )
         raise ConfigError(msg)
+
+
+def _difference(before: Any, now: Any) -> str:
+    """Show two values from shortly before where they differ, as messages cut long ones off."""
+    texts = str(before), str(now)
+    start = len(os.path.commonprefix(texts)) - _SHOWN_BEFORE  # noqa: RUF071 -- texts, no paths
+    if start > 0:
+        texts = f"…{texts[0][start:]}", f"…{texts[1][start:]}"
+    return f"was {shown(texts[0])}, is {shown(texts[1])}"

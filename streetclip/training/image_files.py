@@ -12,14 +12,14 @@ from torch import Tensor
 from streetclip.datasets.file_identity import (
     FILE_RECORD,
     compare_files,
+    count_changed,
     file_records,
     sampled_digests,
     signatures,
 )
-from streetclip.errors import ConfigError, shown
+from streetclip.errors import ConfigError
 from streetclip.training.data import TrainingData
 
-_NAMED = 3
 _COLUMNS = FILE_RECORD.itemsize // 8
 
 
@@ -48,12 +48,9 @@ def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | N
 def _checked(checkpoint: Path, paths: Sequence[str], recorded_NF: Tensor) -> NDArray[Any]:
     recorded_N = np.ascontiguousarray(recorded_NF.numpy()).view(FILE_RECORD).reshape(-1)
     changed_N, now_N = compare_files(paths, recorded_N, sampled_digests)
-    names = [shown(Path(paths[i]).name) for i in np.flatnonzero(changed_N)[:_NAMED].tolist()]
-    if names:
-        more = " and others" if changed_N.sum() > len(names) else ""
+    if changed := count_changed(paths, changed_N, "the training began"):
         msg = (
-            f"{checkpoint}: cannot be resumed, as {changed_N.sum():,} of {len(paths):,} images "
-            f"changed since the training began ({', '.join(names)}{more}). "
+            f"{checkpoint}: cannot be resumed, as {changed}. "
             "Restore them, or name another --output_dir."
         )
         raise ConfigError(msg)

@@ -10,6 +10,7 @@ import pytest
 from streetclip.datasets.file_identity import (
     compare_files,
     content_digests,
+    count_changed,
     file_records,
     sampled_digests,
     signatures,
@@ -106,3 +107,13 @@ def test_what_could_be_read_neither_then_nor_now_is_not_taken_for_the_same(paths
     records = recorded(paths, digests_of)
     Path(paths[4]).mkdir()
     assert changed(paths, records, digests_of) == [4]
+
+
+def test_of_many_changed_files_three_are_named_and_all_counted():
+    paths = [f"/photos/{number}.jpg" for number in range(6)]
+    changed_N = np.array([False, True, True, True, True, False])
+    words = count_changed(paths, changed_N, "then")
+    assert words == "4 of 6 images changed since then ('1.jpg', '2.jpg', '3.jpg' and others)"
+    changed_N[4] = False
+    assert "others" not in count_changed(paths, changed_N, "then")
+    assert count_changed(paths, np.zeros(6, bool), "then") == ""
