@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.components import markup, vega
+from dashboard.components import markup, tables, vega
 from dashboard.components.charts import SHARE_TICKS, in_per_cent, intervals
 from dashboard.components.vega import Spec
 from streetclip.metrics.published import Benchmark
@@ -47,9 +47,8 @@ def distance_curve(
     vega.draw(layers, key="distance_curve", alt_text=_curve_text(thresholds))
     markup.remark(_curve_remark(baseline is not None, has_ceilings, published))
     with st.expander("Table: share within each threshold", key="distance_table"):
-        st.dataframe(
+        tables.draw(
             marks[["name", "threshold_km", "value", "low", "high", "ceiling", "n"]],
-            hide_index=True,
             column_config={
                 "name": "threshold",
                 "threshold_km": st.column_config.NumberColumn("km", format="localized"),
@@ -91,7 +90,7 @@ def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:
         "threshold_km": st.column_config.NumberColumn("within (km)", format="localized"),
         "interval": st.column_config.TextColumn("95 %"),
     }
-    st.dataframe(shown, hide_index=True, column_config=config, key="published_table")
+    tables.draw(shown, column_config=config, key="published_table")
 
 
 def _distance_axis(field: str) -> Spec:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.components import charts, markup, picks, vega
+from dashboard.components import charts, markup, picks, tables, vega
 from dashboard.components.matrix import Matrix, Style, with_shares
 from dashboard.components.vega import Spec
 
@@ -152,7 +152,7 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any]) -> None:
     vega.draw(
         _segment_layers(rows), key="nearness", alt_text=_nearness_text(rows), height=_BAR_HEIGHT
     )
-    st.dataframe(
+    tables.draw(
         pd.DataFrame(
             {
                 "nearness": mistakes["nearness"],
@@ -162,7 +162,6 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any]) -> None:
                 "mean_km": mistakes["mean_km"].round(),
             }
         ),
-        hide_index=True,
         key="nearness_table",
         column_config={
             "nearness": "taken for",
