@@ -12,6 +12,10 @@ from dashboard.components.charts import SHARE_TICKS, in_per_cent, intervals
 from dashboard.components.vega import Spec
 from streetclip.metrics.published import Benchmark
 
+_CEILING_HELP = (
+    "Share of images that have a candidate of any country so near; none for runs of versions "
+    "before 0.6.0."
+)
 _NEAREST_KM, _FARTHEST_KM = 0.5, 20_000
 _SHARE = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn(format="localized")
@@ -55,7 +59,9 @@ def distance_curve(
                 "value": st.column_config.NumberColumn("share (%)", format="%.1f"),
                 "low": _SHARE,
                 "high": _SHARE,
-                "ceiling": st.column_config.NumberColumn("ceiling (%)", format="%.1f"),
+                "ceiling": st.column_config.NumberColumn(
+                    "ceiling (%)", format="%.1f", help=_CEILING_HELP
+                ),
                 "n": _WHOLE,
             },
         )
@@ -245,7 +251,7 @@ def _published(published: Benchmark) -> Spec:
 def _curve_remark(has_baseline: bool, has_ceilings: bool, published: Benchmark | None) -> str:
     parts = ["Dotted: the thresholds street, city, region, country and continent."]
     if has_ceilings:
-        parts.append("Ticks on them: the ceiling of the candidates.")
+        parts.append("Ticks on them: the ceiling, by the nearest candidate of any country.")
     parts.append("Band: Wilson 95 %.")
     if has_baseline:
         parts.append("Grey: the baseline, over the images that both runs have.")
