@@ -16,7 +16,7 @@ from dashboard.views import confusion
 from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
-from tests.dashboard.plain import wilson
+from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.sites import DESK, serve
 from tests.dashboard.worlds import CANDIDATES, World
 
@@ -79,7 +79,7 @@ def test_every_cell_has_the_count_the_share_and_the_interval_of_sql(open_page, w
     for (true, predicted), n in expected.items():
         cell = cells[NAMES[true], NAMES[predicted]]
         assert cell.n == n
-        assert f"{cell.value:.1f}" == f"{100 * n / totals[true]:.1f}"
+        assert one_decimal(cell.value) == one_decimal(100 * n / totals[true])
         low, high = wilson(n, totals[true])
         assert cell.interval == f"{100 * low:.1f}–{100 * high:.1f}"
 
