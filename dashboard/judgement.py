@@ -75,22 +75,30 @@ def asymmetric_pairs(view: View) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
-def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any]]:
+def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Mistakes by how near they are, and those to neighbours against chance.
 
     Returns:
-        As `analysis.mistakes_by_nearness`, and as `neighbour_confusion`, with the countries that
-        the run predicts anywhere as the candidates.
+        As `analysis.mistakes_by_nearness`, and as `neighbour_confusion`; None in place of the
+        second for a run that does not hold which countries it could predict.
     """
     counted = pairs(view)
+    candidates = candidate_countries(view)
+    if candidates is None:
+        return analysis.mistakes_by_nearness(counted), None
     codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
     counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    candidates = set(table(view).predicted_places["country"]) - {""}
     return (
         analysis.mistakes_by_nearness(counted),
         neighbour_confusion_of_counts(counts, candidates, borders),
     )
+
+
+def candidate_countries(view: View) -> list[str] | None:
+    """ISO codes of the countries that the run could predict; None for runs that hold none."""
+    config = details(view)["config"]
+    return config.get("candidate_countries") if isinstance(config, dict) else None
 
 
 # Calibration

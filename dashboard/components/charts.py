@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, theme
-from dashboard.components import markup, vega
+from dashboard.components import markup, tables, vega
 from dashboard.components.vega import Spec
 
 SHARE_TICKS = [0, 20, 40, 60, 80, 100]
@@ -83,7 +83,7 @@ def _continent_table(continents: pd.DataFrame) -> None:
         if name == "country" and "baseline" in continents:
             shown["baseline"] = 100 * continents["baseline"]
     shown["geoscore"] = continents["geoscore"].round()
-    st.dataframe(shown, hide_index=True, column_config=config)
+    tables.draw(shown, column_config=config)
 
 
 def _bars_text(bars: pd.DataFrame) -> str:

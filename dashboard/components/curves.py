@@ -7,11 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.components import markup, vega
+from dashboard.components import markup, tables, vega
 from dashboard.components.charts import SHARE_TICKS, in_per_cent, intervals
 from dashboard.components.vega import Spec
 from streetclip.metrics.published import Benchmark
 
+_CEILING_HELP = (
+    "Share of images that have a candidate of any country so near; none for runs of versions "
+    "before 0.6.0."
+)
 _NEAREST_KM, _FARTHEST_KM = 0.5, 20_000
 _SHARE = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn(format="localized")
@@ -47,16 +51,17 @@ def distance_curve(
     vega.draw(layers, key="distance_curve", alt_text=_curve_text(thresholds))
     markup.remark(_curve_remark(baseline is not None, has_ceilings, published))
     with st.expander("Table: share within each threshold", key="distance_table"):
-        st.dataframe(
+        tables.draw(
             marks[["name", "threshold_km", "value", "low", "high", "ceiling", "n"]],
-            hide_index=True,
             column_config={
                 "name": "threshold",
                 "threshold_km": st.column_config.NumberColumn("km", format="localized"),
                 "value": st.column_config.NumberColumn("share (%)", format="%.1f"),
                 "low": _SHARE,
                 "high": _SHARE,
-                "ceiling": st.column_config.NumberColumn("ceiling (%)", format="%.1f"),
+                "ceiling": st.column_config.NumberColumn(
+                    "ceiling (%)", format="%.1f", help=_CEILING_HELP
+                ),
                 "n": _WHOLE,
             },
         )
@@ -91,7 +96,7 @@ def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:
         "threshold_km": st.column_config.NumberColumn("within (km)", format="localized"),
         "interval": st.column_config.TextColumn("95 %"),
     }
-    st.dataframe(shown, hide_index=True, column_config=config, key="published_table")
+    tables.draw(shown, column_config=config, key="published_table")
 
 
 def _distance_axis(field: str) -> Spec:
@@ -246,7 +251,7 @@ def _published(published: Benchmark) -> Spec:
 def _curve_remark(has_baseline: bool, has_ceilings: bool, published: Benchmark | None) -> str:
     parts = ["Dotted: the thresholds street, city, region, country and continent."]
     if has_ceilings:
-        parts.append("Ticks on them: the ceiling of the candidates.")
+        parts.append("Ticks on them: the ceiling, by the nearest candidate of any country.")
     parts.append("Band: Wilson 95 %.")
     if has_baseline:
         parts.append("Grey: the baseline, over the images that both runs have.")

@@ -10,18 +10,22 @@ from dashboard.report import Accuracy, Against, Delta, Report
 from streetclip.analysis.selection import Selection
 from streetclip.metrics.intervals import Median
 
+_ACCURACY_HELP = (
+    " Interval: Wilson 95 %. Ceiling: the share that the candidates allow. Macro: mean over the "
+    "true countries with an image in the denominator, each weighing the same, and the ceiling of "
+    "that mean."
+)
 _COUNTRY_HELP = (
-    "Images whose predicted country is the true country, of all images of the test file; an "
-    "unreadable image is wrong. Interval: Wilson 95 %. Macro: mean over the true countries, each "
-    "weighing the same, and the ceiling of that mean."
+    "Images whose predicted country is the true country, of all images that the filters leave; an "
+    f"unreadable image is wrong.{_ACCURACY_HELP}"
 )
 _CITY_HELP = (
-    "Images whose predicted country and city are both right, of all images of the test file. "
-    "Interval: Wilson 95 %."
+    "Images whose predicted country and city are both right, of all images that the filters "
+    f"leave.{_ACCURACY_HELP}"
 )
 _HIERARCHICAL_HELP = (
-    "Images whose predicted city is right, of the images whose predicted country is right. "
-    "Interval: Wilson 95 %."
+    "Images whose predicted city is right, of the images whose predicted country is right."
+    f"{_ACCURACY_HELP}"
 )
 _GEOSCORE_HELP = (
     "Mean of 5000 · exp(−distance / 1492.7 km) over all images, 0 to 5,000; an image without a "

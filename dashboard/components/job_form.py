@@ -14,7 +14,8 @@ from dashboard.roots import JobOptions
 from streetclip.errors import StreetClipError
 
 _PER_ROW: Final = 3
-_ROWS_OF_WORDS: Final = 3
+# Three rows, as many as the default templates, within label and padding.
+_HEIGHT_OF_WORDS: Final = 3 * 20 + 52
 
 
 class _Problem(NamedTuple):
@@ -140,7 +141,7 @@ def _widget(setting: Setting, key: str) -> Any:
     if setting.widget == "choices":
         return st.multiselect(label, setting.choices, **given)
     if setting.widget == "words":
-        return st.text_area(f"{label}, one a line", height=28 * _ROWS_OF_WORDS, **given)
+        return st.text_area(f"{label}, one a line", height=_HEIGHT_OF_WORDS, **given)
     return st.text_input(label, **given)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.components import charts, markup, picks, vega
+from dashboard.components import charts, markup, picks, tables, vega
 from dashboard.components.matrix import Matrix, Style, with_shares
 from dashboard.components.vega import Spec
 
@@ -140,19 +140,20 @@ def _points(frame: pd.DataFrame) -> list[str]:
 # Near and far
 
 
-def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any]) -> None:
+def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> None:
     """Draw how many mistakes go to a neighbour, to the same continent, and farther.
 
     Args:
         mistakes: As `analysis.mistakes_by_nearness`, with at least one mistake.
-        against_chance: As `metrics.neighbours.neighbour_confusion`.
+        against_chance: As `metrics.neighbours.neighbour_confusion`; None where chance is unknown.
     """
-    markup.draw(markup.tag("p", _chance_text(against_chance), css="sc-line"))
+    text = _unknown_chance(mistakes) if against_chance is None else _chance_text(against_chance)
+    markup.draw(markup.tag("p", text, css="sc-line"))
     rows = _segments(mistakes)
     vega.draw(
         _segment_layers(rows), key="nearness", alt_text=_nearness_text(rows), height=_BAR_HEIGHT
     )
-    st.dataframe(
+    tables.draw(
         pd.DataFrame(
             {
                 "nearness": mistakes["nearness"],
@@ -162,7 +163,6 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any]) -> None:
                 "mean_km": mistakes["mean_km"].round(),
             }
         ),
-        hide_index=True,
         key="nearness_table",
         column_config={
             "nearness": "taken for",
@@ -174,10 +174,24 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any]) -> None:
     )
 
 
+def _unknown_chance(mistakes: pd.DataFrame) -> str:
+    near = mistakes["nearness"] == "neighbour"
+    start = _to_neighbours(float(mistakes.loc[near, "share"].sum()), int(mistakes["n"].sum()))
+    return (
+        f"{start}. How many would by chance is unknown, as this run does not hold which countries "
+        "it could predict; evaluate again to see it."
+    )
+
+
+def _to_neighbours(share: float, errors: int) -> str:
+    number = formats.count(errors)
+    return (
+        f"{formats.share(share)} of {number} mistakes go to a country that borders on the true one"
+    )
+
+
 def _chance_text(found: dict[str, Any]) -> str:
-    share = formats.share(found["share"])
-    start = f"{share} of {formats.count(found['errors'])} mistakes go to a country that borders on "
-    start += "the true one"
+    start = _to_neighbours(found["share"], found["errors"])
     if found["ratio"] is None:
         return f"{start}. Chance would send none there."
     times = f"{found['ratio']:.1f} times"

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import formats
-from dashboard.components import changes, figures, markup, picks, world
+from dashboard.components import changes, figures, markup, picks, tables, world
 from streetclip.analysis import Comparison
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.intervals import Median, wilson_interval
@@ -245,7 +245,7 @@ def distances(found: Mapping[int, Comparison]) -> None:
         found: By threshold in km, what was compared.
     """
     compared = list(found.values())
-    st.dataframe(
+    tables.draw(
         pd.DataFrame(
             {
                 "threshold_km": list(found),
@@ -256,7 +256,6 @@ def distances(found: Mapping[int, Comparison]) -> None:
                 "verdict": [_verdict(each.low, each.high) for each in compared],
             }
         ),
-        hide_index=True,
         key="compared_distances",
         column_config={
             "threshold_km": st.column_config.NumberColumn("km", format="localized", width=48),

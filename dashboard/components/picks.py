@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from dashboard.components import tables
 from dashboard.components.vega import Spec
 
 _NAME: Final = "picked"
@@ -55,9 +56,8 @@ def table(
             is clicked again.
         chosen: The position of the row that is chosen, if it is among them.
     """
-    st.dataframe(
+    tables.draw(
         rows,
-        hide_index=True,
         key=key,
         column_config=columns,
         on_select=lambda: _hand_on(key, on_pick),

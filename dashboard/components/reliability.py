@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, theme
-from dashboard.components import charts, markup, vega
+from dashboard.components import charts, markup, tables, vega
 from dashboard.components.vega import Spec
 from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
@@ -185,9 +185,8 @@ def _histogram(rows: pd.DataFrame, subject: str) -> list[Spec]:
 
 
 def _bin_table(rows: pd.DataFrame) -> None:
-    st.dataframe(
+    tables.draw(
         rows[["bin", "n", "confidence", "value", "interval"]],
-        hide_index=True,
         column_config={
             "bin": "confidence (%)",
             "n": _WHOLE,
@@ -327,9 +326,8 @@ def _marked(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _coverage_table(rows: pd.DataFrame) -> None:
-    st.dataframe(
+    tables.draw(
         rows[["threshold_label", "coverage", "n", "value", "interval"]],
-        hide_index=True,
         column_config={
             "threshold_label": "confidence",
             "coverage": st.column_config.NumberColumn("answered (%)", format="%.1f"),

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, state
-from dashboard.components import markup
+from dashboard.components import markup, tables
 
 _RUN_KEY, _BASELINE_KEY = "run_picker", "baseline_picker"
 _LONGEST = 1000  # characters of a text that are shown in full
@@ -144,9 +144,8 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
     st.header("Runs", anchor=False)
     run_ids = [int(each) for each in runs["id"]]
     key = f"runs_table_{run_id}"  # a new key a run: the selection is always the run that is shown
-    st.dataframe(
+    tables.draw(
         _table_frame(runs),
-        hide_index=True,
         key=key,
         on_select=lambda: _show_clicked(key, run_ids),
         selection_mode="single-row",

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, state
-from dashboard.components import charts, figures, job_cards, legends, markup
+from dashboard.components import charts, figures, job_cards, legends, markup, tables
 from dashboard.report import Delta
 from dashboard.trainings import (
     HOLDOUT,
@@ -297,9 +297,8 @@ def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -
     if rows[f"{HOLDOUT}accuracy"].isna().all():
         shown = shown.drop(columns=[name for name in shown if name.startswith(HOLDOUT)])
     loss = st.column_config.NumberColumn
-    st.dataframe(
+    tables.draw(
         shown if len(trainings) > 1 else shown.drop(columns="training"),
-        hide_index=True,
         key="training_epochs",
         column_config={
             "epoch": st.column_config.NumberColumn(format="%d"),

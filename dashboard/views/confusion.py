@@ -171,7 +171,7 @@ def _one_sided(view: View, everything: View) -> None:
 def _near_and_far(everything: View) -> None:
     st.header("Neighbours and far mistakes", anchor=False)
     found, against_chance = judgement.nearness(everything)
-    if against_chance["errors"]:
+    if len(found) and found["n"].sum():
         mistakes.nearness(found, against_chance)
     else:
         markup.remark("There is no mistake among these images.")

@@ -379,7 +379,11 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
         prompts=inputs.prompts.to_dict(),
         strategy=strategy,
         seed=config.seed,
-        config=config.to_dict() | {"precision_used": inputs.encoder.precision.name},
+        config=config.to_dict()
+        | {
+            "precision_used": inputs.encoder.precision.name,
+            "candidate_countries": sorted(inputs.candidates.country_codes),
+        },
         versions=provenance.versions(),
         commit=provenance.commit(),
         num_images=len(inputs.manifest.frame),

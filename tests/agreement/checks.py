@@ -133,6 +133,10 @@ def _check_metrics(drawn: DrawnRun, rows: Sequence[Figures], checker: Checker) -
     checker.near(distance["geoscore"], expected["geoscore"], f"{where} GeoScore")
     for each in distance["share_within_km"]:
         _check_within(each, expected, checker, where)
+    view = loaders.view(drawn.path, *drawn.run_ids, Selection(), Selection())
+    against_chance = judgement.nearness(view)[1] or {}
+    for name, value in found["neighbours"].items():
+        checker.near(against_chance.get(name), value, f"{where} and Confusion, {name}")
 
 
 def check_overview(view: View, expected: Figures, checker: Checker, where: str) -> None:

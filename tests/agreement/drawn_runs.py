@@ -5,6 +5,7 @@ unknown places, missing coordinates, ties, strategies, candidates, tags.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +101,9 @@ def draw_run(folder: Path, seed: int, *, most_images: int = 160) -> DrawnRun:
         dataset = register_dataset(store, _dataset_spec(folder, manifest))
         broken = rng.random(len(manifest)) < (1.0 if kind == "all unreadable" else 0.1)
         for number, strategy in enumerate(rng.permutation(STRATEGIES)[:2].tolist()):
-            run_id = start_run(store, _run_spec(strategy, number, dataset.id, len(manifest)))
+            codes = candidates.country_codes
+            spec = _run_spec(strategy, number, dataset.id, len(manifest), codes)
+            run_id = start_run(store, spec)
             frame = _predict(rng, kind, strategy, manifest, candidates, dataset.image_ids, broken)
             is_done = rng.random(len(frame)) < (0.5 if kind == "partial" and number == 0 else 1.0)
             if kind == "all wrong":
@@ -297,7 +300,9 @@ def _dataset_spec(folder: Path, manifest: pd.DataFrame) -> DatasetSpec:
     )
 
 
-def _run_spec(strategy: str, number: int, dataset_id: int, num_images: int) -> RunSpec:
+def _run_spec(
+    strategy: str, number: int, dataset_id: int, num_images: int, country_codes: Sequence[str]
+) -> RunSpec:
     return RunSpec(
         name=strategy,
         fingerprint=f"{strategy} {number}",
@@ -309,7 +314,7 @@ def _run_spec(strategy: str, number: int, dataset_id: int, num_images: int) -> R
         prompts={},
         strategy=strategy,
         seed=42,
-        config={},
+        config={"candidate_countries": list(country_codes)},
         versions={},
         commit=None,
         num_images=num_images,

@@ -9,3 +9,8 @@ def wilson(k, n):
     """Both ends of the Wilson 95 % interval of k of n."""
     middle, half = k + Z * Z / 2, Z * math.sqrt(k * (n - k) / n + Z * Z / 4)
     return (middle - half) / (n + Z * Z), (middle + half) / (n + Z * Z)
+
+
+def one_decimal(*values):
+    """Numbers as a table shows them: halves are rounded before they are drawn."""
+    return [f"{value:.1f}" for value in values]

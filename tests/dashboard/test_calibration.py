@@ -12,7 +12,7 @@ from dashboard.views import calibration
 from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
-from tests.dashboard.plain import wilson
+from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.worlds import World
 
 NUM_BINS = 15
@@ -66,7 +66,7 @@ def test_bins_hold_the_images_and_the_accuracy_of_sql(open_page, world, level):
         if not sure:
             assert pd.isna(row.value)
             continue
-        assert row.value == pytest.approx(100 * sum(right) / len(right))
+        assert one_decimal(row.value) == one_decimal(100 * sum(right) / len(right))
         assert row.confidence == pytest.approx(100 * sum(sure) / len(sure), abs=1e-4)
         low, high = wilson(sum(right), len(right))
         assert row.interval == f"{100 * low:.1f}–{100 * high:.1f}"

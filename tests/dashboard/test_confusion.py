@@ -2,20 +2,23 @@
 
 import json
 import math
+import sqlite3
 from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 import altair as alt
 import pytest
+import streamlit as st
 
+from dashboard import judgement, loaders
 from dashboard.view import View
 from dashboard.views import confusion
 from streetclip.analysis.selection import Selection
 from streetclip.gazetteer import countries
 from tests.dashboard.pages import open_page_of, text_of
-from tests.dashboard.plain import wilson
+from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.sites import DESK, serve
-from tests.dashboard.worlds import World
+from tests.dashboard.worlds import CANDIDATES, World
 
 NAMES = {code: country.name for code, country in countries().items()} | {None: "no prediction"}
 
@@ -76,7 +79,7 @@ def test_every_cell_has_the_count_the_share_and_the_interval_of_sql(open_page, w
     for (true, predicted), n in expected.items():
         cell = cells[NAMES[true], NAMES[predicted]]
         assert cell.n == n
-        assert cell.value == pytest.approx(100 * n / totals[true])
+        assert one_decimal(cell.value) == one_decimal(100 * n / totals[true])
         low, high = wilson(n, totals[true])
         assert cell.interval == f"{100 * low:.1f}–{100 * high:.1f}"
 
@@ -221,7 +224,8 @@ def test_near_and_far_mistakes_are_counted_against_chance(open_page, world):
     page = open_page()
     known, near = countries(), Counter()
     chance, errors = 0.0, 0
-    candidates = {p for _, p in pairs_of(world)} - {None}
+    candidates = set(CANDIDATES)
+    assert candidates > {p for _, p in pairs_of(world)} - {None}
     for (true, predicted), n in pairs_of(world).items():
         if predicted in (None, true):
             continue
@@ -240,6 +244,32 @@ def test_near_and_far_mistakes_are_counted_against_chance(open_page, world):
         f"Chance would send {100 * expected:.1f} % there: it is {share / expected:.1f} times"
         in (text_of(page))
     )
+
+
+def test_chance_is_unknown_where_the_run_does_not_hold_its_candidates(
+    open_page, world, monkeypatch
+):
+    """As of runs of older versions: those that it predicts are not all that it could."""
+    monkeypatch.setattr(judgement, "candidate_countries", lambda view: None)
+    st.cache_data.clear()
+    text = text_of(open_page())
+    st.cache_data.clear()
+    wrong = {pair: n for pair, n in pairs_of(world).items() if pair[1] not in (None, pair[0])}
+    known, errors = countries(), sum(wrong.values())
+    near = sum(n for (true, predicted), n in wrong.items() if predicted in known[true].neighbours)
+    assert f"{100 * near / errors:.1f} % of {errors} mistakes go to a country that borders" in text
+    assert "by chance is unknown" in text
+    assert "Chance would send" not in text
+
+
+def test_a_run_without_a_list_of_candidates_has_none(world):
+    with sqlite3.connect(world.path) as connection:
+        kept = connection.execute("SELECT config FROM runs WHERE id = 1").fetchone()
+        connection.execute("UPDATE runs SET config = '{}' WHERE id = 1")
+    view = loaders.view(world.path, 1, None, Selection(), Selection())
+    assert judgement.candidate_countries(view) is None
+    with sqlite3.connect(world.path) as connection:
+        connection.execute("UPDATE runs SET config = ? WHERE id = 1", kept)
 
 
 def test_without_mistakes_each_part_says_so(open_page):

@@ -47,6 +47,14 @@ def beat(records, job_id, done):
         beat_job(store, job_id, 1, JobProgress("train", "step", done, 120, 2.0, {"loss": 0.5}))
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_the_default_templates_are_seen_without_scrolling(address, visit, size):
+    page = visit(viewport=size).go(f"{address}/jobs?form=generate_captions")
+    words = page.locator("textarea").first
+    assert words.input_value().split() == ["full", "full", "paper"]
+    assert words.evaluate("area => area.scrollHeight <= area.clientHeight")
+
+
 @pytest.mark.parametrize("where", ["jobs", "jobs?job={}"])
 def test_a_running_job_is_followed_to_its_end_without_a_click(
     address, records, running, visit, where

@@ -50,6 +50,7 @@ PLACES = [
 OUT_OF_REACH = "Pretoria"
 INSTEAD = ("Africa", "ZA", "South Africa", "Gauteng", "Johannesburg", -26.20, 28.05)
 CODES = sorted({place[1] for place in PLACES})
+CANDIDATES = sorted({*CODES, "AT", "BE", "CL", "NP"})  # four that are never predicted
 NUM_BROKEN = 4  # files that hold no image, at the end
 NUM_MISSING = 2  # files that are not there, before them
 
@@ -189,7 +190,7 @@ class World:
                 write_predictions(store, {run_id: frame.iloc[start:stop]})
             if state == "done":
                 judged = read_predictions(store, run_id)
-                finish_run(store, run_id, measure(judged, candidate_codes=CODES))
+                finish_run(store, run_id, measure(judged, candidate_codes=CANDIDATES))
             else:
                 set_run_state(store, run_id, state, error)
         return run_id
@@ -211,7 +212,7 @@ class World:
             prompts={"name": "paper", "country": [f"A photo in {{country}}.{self.text}"]},
             strategy="hierarchical",
             seed=42,
-            config={"precision": "auto", "precision_used": "fp32"},
+            config={"precision_used": "fp32", "candidate_countries": CANDIDATES},
             versions={"torch": "2.13.0"},
             commit="e3a0417",
             num_images=len(self.rows),

@@ -91,6 +91,15 @@ def test_all_strategies_come_of_one_pass(config):
         assert written["country_accuracy"]["value"] == pytest.approx(plain_country_accuracy(stored))
 
 
+def test_a_run_holds_the_countries_that_it_could_predict(config):
+    """Also those that it never predicted: chance is judged by all of them."""
+    (run,) = run_of(config)
+    with store.open_store(config.db, read_only=True) as database:
+        held = store.get_run(database, run.run_id)["config"]["candidate_countries"]
+    assert held == sorted(load_inputs(config).candidates.country_codes)
+    assert set(held) > set(predictions_of(config, run.run_id)["pred_country"])
+
+
 def test_a_city_whose_prompt_is_too_long_is_scored_without_its_region(config):
     """Else its country would be cut off, as that of every city with so long a region."""
     inputs = load_inputs(config)
