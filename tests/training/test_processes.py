@@ -67,9 +67,11 @@ def last_checkpoint(world, out):
     return torch.load(path, weights_only=True)
 
 
-def assert_close(ours, theirs, precision):
+def assert_close(ours, theirs, precision, fp32_atol=2e-4):
     """Compare two checkpoints; 16-bit products of other batches round otherwise."""
-    tolerance = {"rtol": 2e-3, "atol": 2e-4} if precision == "fp32" else {"rtol": 0, "atol": 2e-2}
+    tolerance = (
+        {"rtol": 2e-3, "atol": fp32_atol} if precision == "fp32" else {"rtol": 0, "atol": 2e-2}
+    )
     assert ours["model"].keys() == theirs["model"].keys()
     for name, each in theirs["model"].items():
         torch.testing.assert_close(ours["model"][name], each, **tolerance)
@@ -112,7 +114,8 @@ def test_a_training_goes_on_with_another_number_of_processes(world, steady):
     assert "was '12', is '9'" in refused.stderr
     resumed = run(other, 1)
     assert resumed.returncode == 0, resumed.stderr
-    assert_close(last_checkpoint(world, "parts"), whole, world.precision)
+    # Over 150 steps rounding grows, on some machines to 4e-4; the weights move by some 4e-2.
+    assert_close(last_checkpoint(world, "parts"), whole, world.precision, fp32_atol=2e-3)
 
 
 def _stop_after_a_step(world, out, arguments):
