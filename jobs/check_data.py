@@ -46,6 +46,7 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
 
     candidates = None if config.candidates_file is None else load_candidates(config.candidates_file)
     manifests: list[Manifest] = []
+    is_doubtful = candidates is not None and _print_misplaced_candidates(candidates)
     num_bad = 0
     for path in dict.fromkeys(config.csv):
         manifest = _read(path)
@@ -53,14 +54,16 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
             num_bad += 1
             continue
         manifests.append(manifest)
-        num_bad += _check_one(config, job, manifest, candidates)
+        num_bad += _check_one(config, job, manifest)
+        if candidates is not None:
+            is_doubtful |= _print_coverage(manifest, candidates)
     for shared in shared_images(manifests, config.image_dir):
         print(f"✗ {shared.message()}")
         num_bad += shared.count
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."
         raise ManifestError(msg)
-    is_doubtful = any(manifest.warnings for manifest in manifests)
+    is_doubtful |= any(manifest.warnings for manifest in manifests)
     print("Nothing bad. Check the warnings above." if is_doubtful else "All good.")
 
 
@@ -74,9 +77,7 @@ def _read(path: Path) -> "Manifest | None":
         return None
 
 
-def _check_one(
-    config: CheckDataConfig, job: Job, manifest: "Manifest", candidates: "Candidates | None"
-) -> int:
+def _check_one(config: CheckDataConfig, job: Job, manifest: "Manifest") -> int:
     """Print what is found in one manifest, and count what is bad."""
     frame = manifest.frame
     located = int(frame["latitude_deg"].notna().sum())
@@ -90,8 +91,6 @@ def _check_one(
     for warning in manifest.warnings:
         print(f"  ! {warning}")
     _print_countries(manifest)
-    if candidates is not None:
-        _print_coverage(manifest, candidates)
     num_bad = manifest.num_skipped if config.on_bad_rows == "fail" else 0
     if config.image_dir is not None:
         num_bad += _check_images(config, job, config.image_dir, manifest)
@@ -117,7 +116,20 @@ def _print_countries(manifest: "Manifest") -> None:
     print(f"  images by country: {', '.join(shown)}{rest}")
 
 
-def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> None:
+def _print_misplaced_candidates(candidates: "Candidates") -> bool:
+    """Print the candidates that lie outside their country; say whether there are any."""
+    from streetclip.datasets.check import misplaced_candidates
+
+    found = misplaced_candidates(candidates)
+    for text in found[:_SPELLED_OUT]:
+        print(f"! {candidates.path}: {text}")
+    if len(found) > _SPELLED_OUT:
+        print(f"! … and {len(found) - _SPELLED_OUT:,} more candidates outside their country")
+    return bool(found)
+
+
+def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
+    """Print what the candidates can name; say whether any label fits several cities."""
     from streetclip.datasets.check import coverage
 
     found = coverage(manifest, candidates, most_listed=_SPELLED_OUT)
@@ -129,6 +141,7 @@ def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> None:
         print(f"  countries without candidates: {', '.join(found.countries_missing)}")
     _print_missing_cities(found)
     _print_doubtful(found, candidates)
+    return bool(found.doubtful)
 
 
 def _print_missing_cities(found: "Coverage") -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from streetclip.datasets.images import resolve_image_path
 from streetclip.datasets.manifest import Manifest
+from streetclip.errors import shown
 from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
 
@@ -119,6 +120,22 @@ def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int =
         num_cities_missing=len(cities),
         doubtful=matches.doubtful,
     )
+
+
+def misplaced_candidates(candidates: "Candidates") -> list[str]:
+    """Describe the candidates whose coordinates contradict their country."""
+    from streetclip.datasets.misplaced import MisplacedFinder, Points
+
+    codes = [candidates.country_codes[i] for i in candidates.city_country_M.tolist()]
+    points = Points(candidates.city_latitude_deg_M, candidates.city_longitude_deg_M, codes)
+    finder = MisplacedFinder()
+    misplaced = finder.find(points)
+    found = [(warning.row, warning.text) for warning in finder.warnings(points, misplaced)]
+    found += [(row, "latitude and longitude are swapped.") for row in misplaced.swapped.tolist()]
+    return [
+        f"{shown(f'{candidates.city_names[row]}, {codes[row]}')}: {text}"
+        for row, text in sorted(found)
+    ]
 
 
 def _cities_by_count(frame: "pd.DataFrame") -> "list[tuple[Label, Int64]]":

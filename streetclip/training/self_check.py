@@ -13,6 +13,7 @@ from streetclip.models import DualEncoder
 # multiple of 8 images; other shapes move a feature vector by 1e-7 in float32, and by up to some
 # thousandths in 16 bits.
 _BLOCK_ROWS = 8
+_MOST_IMAGES = 16
 _LARGEST_DIFFERENCE = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 2e-3}
 
 
@@ -22,6 +23,8 @@ def check_features(encoder: DualEncoder, pixels_BCHW: Tensor, features_BD: Tenso
     The fresh forward uses no cast weights, no shortened layer and no portions, so that it cannot
     see weights of an earlier step.
 
+    At most 16 images are compared.
+
     Args:
         encoder: The model, with the weights that were validated.
         pixels_BCHW: uint8, from the encoder's preprocessing.
@@ -30,7 +33,8 @@ def check_features(encoder: DualEncoder, pixels_BCHW: Tensor, features_BD: Tenso
     Raises:
         SelfCheckError: An image's feature vectors lie further apart than rounding explains.
     """
-    num_compared = len(pixels_BCHW) // _BLOCK_ROWS * _BLOCK_ROWS or len(pixels_BCHW)
+    whole_blocks = len(pixels_BCHW) // _BLOCK_ROWS * _BLOCK_ROWS
+    num_compared = min(whole_blocks or len(pixels_BCHW), _MOST_IMAGES)
     was_training = encoder.model.training
     encoder.model.eval()
     try:

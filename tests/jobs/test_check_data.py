@@ -131,3 +131,30 @@ def test_ambiguous_names_are_told_one_by_one(data, capsys):
     assert "? 'Frankfurt, DE': 1 images; counts as 'Frankfurt am Main', the largest; also" in out
     assert "'Frankfurt (Oder), Brandenburg'" in out
     assert "the city of 33.3% (1)" in out
+
+
+def test_candidates_outside_their_country_are_warned_of(data, capsys):
+    cities = [
+        {"city": "Lyon", "latitude": 0, "longitude": 0},
+        {"city": "Nice", "latitude": 7.27, "longitude": 43.70},
+        {"city": "Paris", "latitude": 48.86, "longitude": 2.35},
+    ]
+    (data / "candidates.json").write_text(json.dumps({"France": cities}))
+    (data / "test.csv").write_text(f"{HEADER}a.png,Paris,,France,,,,\n")
+    assert (
+        main([f"--csv={data / 'test.csv'}", f"--candidates_file={data / 'candidates.json'}"]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    lyon, nice = [line for line in lines if line.startswith("! ")]
+    assert "'Lyon, FR': latitude 0, longitude 0 lies 4,693 km outside France" in lyon
+    assert "'Nice, FR': latitude and longitude are swapped." in nice
+    assert lines[-1] == "Nothing bad. Check the warnings above."
+
+
+def test_a_name_that_fits_several_cities_is_not_all_good(data, capsys):
+    (data / "candidates.json").write_text(json.dumps({"USA": ["Boston"]}))
+    (data / "test.csv").write_text(f"{HEADER}a.png,Springfield,,USA,,,,\n")
+    assert (
+        main([f"--csv={data / 'test.csv'}", f"--candidates_file={data / 'candidates.json'}"]) == 0
+    )
+    assert "All good." not in capsys.readouterr().out
