@@ -1,5 +1,6 @@
 """Random tests repeat themselves, except in the search that is asked for."""
 
+import os
 import subprocess
 import sys
 
@@ -21,12 +22,12 @@ def test_written():
 """
 
 
-def draws(folder, name, *flags):
+def draws(folder, name, profile):
     """What a random test below this conftest draws in a process of its own."""
     out = folder / f"{name}.txt"
     test = folder / "test_draws.py"
     test.write_text(DRAWS.format(out=str(out)))
-    conftest = ["-p", "tests.conftest", "-p", "no:cacheprovider", *flags]
+    conftest = ["-p", "tests.conftest", "-p", "no:cacheprovider"]
     command = [
         sys.executable,
         "-m",
@@ -36,19 +37,20 @@ def draws(folder, name, *flags):
         *conftest,
         str(test),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"HYPOTHESIS_PROFILE": profile}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return out.read_text()
 
 
 def test_random_inputs_are_the_same_in_every_run_and_others_in_a_search(tmp_path):
-    first, second = draws(tmp_path, "first"), draws(tmp_path, "second")
-    search = draws(tmp_path, "search", "--hypothesis-profile=search")
+    first, second = (draws(tmp_path, name, "same") for name in ("first", "second"))
+    search = draws(tmp_path, "search", "random")
     assert first == second
     assert search != first
 
 
-def test_the_profile_is_the_one_that_repeats(request):
-    asked = request.config.getoption("--hypothesis-profile") or "repeatable"
+def test_the_profile_is_the_one_that_repeats():
+    asked = os.environ.get("HYPOTHESIS_PROFILE", "same")
     assert hypothesis.settings.get_current_profile_name() == asked
-    assert hypothesis.settings.default.derandomize == (asked == "repeatable")
+    assert hypothesis.settings.default.derandomize == (asked == "same")

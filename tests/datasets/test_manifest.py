@@ -199,7 +199,7 @@ def test_a_byte_that_is_not_utf8_is_told_with_its_line_and_the_remedy(write):
     assert message.startswith(f"{path}:3: byte 0xE9")
     assert "iconv" in message
     offset = path.read_bytes().index(b"\xe9") + 1
-    assert f"the {offset}th" in message
+    assert f"at position {offset} of the" in message
 
 
 def test_a_bad_byte_far_into_a_large_file_is_found(write):

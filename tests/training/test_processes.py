@@ -67,10 +67,12 @@ def last_checkpoint(world, out):
     return torch.load(path, weights_only=True)
 
 
-def assert_close(ours, theirs, precision, fp32_atol=2e-4):
+def assert_close(ours, theirs, precision, rounding=1):
     """Compare two checkpoints; 16-bit products of other batches round otherwise."""
     tolerance = (
-        {"rtol": 2e-3, "atol": fp32_atol} if precision == "fp32" else {"rtol": 0, "atol": 2e-2}
+        {"rtol": 2e-3, "atol": rounding * 2e-4}
+        if precision == "fp32"
+        else {"rtol": 0, "atol": 2e-2}
     )
     assert ours["model"].keys() == theirs["model"].keys()
     for name, each in theirs["model"].items():
@@ -79,7 +81,7 @@ def assert_close(ours, theirs, precision, fp32_atol=2e-4):
     for our, their in zip(ours["resume"]["epochs"], theirs["resume"]["epochs"], strict=True):
         assert [our[name] for name in counted] == [their[name] for name in counted]
         assert our["val_loss"] == pytest.approx(
-            their["val_loss"], rel=1e-3 if precision == "fp32" else 2e-2
+            their["val_loss"], rel=rounding * 1e-3 if precision == "fp32" else 2e-2
         )
 
 
@@ -115,7 +117,7 @@ def test_a_training_goes_on_with_another_number_of_processes(world, steady):
     resumed = run(other, 1)
     assert resumed.returncode == 0, resumed.stderr
     # Over 150 steps rounding grows, on some machines to 4e-4; the weights move by some 4e-2.
-    assert_close(last_checkpoint(world, "parts"), whole, world.precision, fp32_atol=2e-3)
+    assert_close(last_checkpoint(world, "parts"), whole, world.precision, rounding=10)
 
 
 def _stop_after_a_step(world, out, arguments):
