@@ -77,9 +77,12 @@ def assert_close(ours, theirs, precision, rounding=1):
     assert ours["model"].keys() == theirs["model"].keys()
     for name, each in theirs["model"].items():
         torch.testing.assert_close(ours["model"][name], each, **tolerance)
-    counted = ["epoch", "step", "num_images", *(["num_correct"] if precision == "fp32" else [])]
+    # A rounded feature may tip an image over, in long trainings and in 16 bits.
+    tipped = 0 if precision == "fp32" and rounding == 1 else 2
+    counted = ("epoch", "step", "num_images")
     for our, their in zip(ours["resume"]["epochs"], theirs["resume"]["epochs"], strict=True):
         assert [our[name] for name in counted] == [their[name] for name in counted]
+        assert abs(our["num_correct"] - their["num_correct"]) <= tipped
         assert our["val_loss"] == pytest.approx(
             their["val_loss"], rel=rounding * 1e-3 if precision == "fp32" else 2e-2
         )
