@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import importlib
 import tempfile
 
@@ -22,6 +21,12 @@ SETTINGS = {"checkpoint_every": 2, "select_by": "loss"}  # the loss falls in eve
 
 
 @pytest.fixture
+def precision():
+    """One number format: what is written, and when, is the same in each."""
+    return "fp32"
+
+
+@pytest.fixture
 def on_small_disk(world, small_disk):
     """Settings of a training whose folder and store are on the small disk."""
     return world.config(
@@ -32,25 +37,14 @@ def on_small_disk(world, small_disk):
 
 
 @pytest.fixture(scope="module")
-def train_undisturbed(tmp_path_factory, tiny_clip):
-    """A function that does the same training without a fault, once in each precision."""
-
-    @functools.cache
-    def train(precision):
-        world = World(tmp_path_factory.mktemp("whole"), tiny_clip, precision)
-        world.write_split("train", 26)
-        world.write_split("val", 11)
-        config = world.config(**SETTINGS)
-        run_training(config)
-        return config
-
-    return train
-
-
-@pytest.fixture
-def whole(train_undisturbed, precision):
+def whole(tmp_path_factory, tiny_clip):
     """Settings of the same training, which ran undisturbed."""
-    return train_undisturbed(precision)
+    world = World(tmp_path_factory.mktemp("whole"), tiny_clip, "fp32")
+    world.write_split("train", 26)
+    world.write_split("val", 11)
+    config = world.config(**SETTINGS)
+    run_training(config)
+    return config
 
 
 def assert_equal(config, whole):
