@@ -26,7 +26,6 @@ _JOINER: Final = "\u2060"  # is not seen
 _NO_TILES: Final = "__MAP_STYLE__"  # what pydeck writes for none; without it, tiles are fetched
 _LAND_RGBA: Final = (128, 134, 142, 50)
 _BORDER_RGBA: Final = (128, 134, 142, 130)
-_HIGHLIGHT_RGBA: Final = (86, 180, 233, 200)
 _DECIMALS: Final = 3
 
 _TILE_PIXELS: Final = 512  # of deck.gl's world at zoom 0

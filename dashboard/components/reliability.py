@@ -22,7 +22,6 @@ _BESIDE: Final = {  # the curve falls: above it at the right there is room, but 
     "datum.coverage > 85": {"align": "right", "dx": -7, "dy": 11},
 }
 _CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
-_PER_CENT = st.column_config.NumberColumn(format="%.1f")
 _WHOLE = st.column_config.NumberColumn("n", format="localized")
 
 

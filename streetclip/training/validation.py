@@ -83,7 +83,6 @@ class Validator:
         self._seed = seed
         self._stages = stages
         self._group = group
-        self._needs_check = False
         self._texts_per_country = [
             country_prompts(data.prompts, name) for name in data.country_names
         ]
@@ -103,8 +102,9 @@ class Validator:
             ResourceError: Another process has ended.
             SelfCheckError: The features are not those of the present weights.
         """
-        self._needs_check = verify
-        features_ND, indices_N = self._encode(encoder, self._images, len(self._data.val))
+        features_ND, indices_N = self._encode(
+            encoder, self._images, len(self._data.val), verify=verify
+        )
         held_out = None
         if self._data.holdout is not None and self._holdout_images is not None:
             held_out = self._encode(encoder, self._holdout_images, len(self._data.holdout))
@@ -123,7 +123,7 @@ class Validator:
         )
 
     def _encode(
-        self, encoder: DualEncoder, images: ImageSource, num_images: int
+        self, encoder: DualEncoder, images: ImageSource, num_images: int, *, verify: bool = False
     ) -> tuple[Tensor, NDArray[np.int64]]:
         """Features and numbers of the images that can be read; of all of them in the first."""
         rank, size = (0, 1) if self._group is None else self._group.place
@@ -135,9 +135,8 @@ class Validator:
                 if len(batch.indices_B):
                     features.append(encoder.encode_images(batch.pixels_BCHW))
                     indices.append(batch.indices_B)
-                    if self._needs_check:
-                        check_features(encoder, batch.pixels_BCHW, features[-1])
-                        self._needs_check = False
+                    if verify and len(features) == 1:
+                        check_features(encoder, batch.pixels_BCHW, features[0])
                 num_done += len(batch.indices_B) + len(batch.errors)
                 progress(min(num_done * size, num_images), num_images)
         features_ND = torch.cat(features) if features else torch.zeros(0, encoder.embedding_dim)
