@@ -3,13 +3,14 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard.serving import OwnPage, warm_start
+from dashboard.server import OwnPage, warm_start
 
 # What `streamlit run` serves.
 app = st.App(__file__, lifespan=warm_start, middleware=[Middleware(OwnPage)])
 
 if __name__ == "__main__":  # what it runs for each visitor, whenever something changes
-    from dashboard import navigation, theme
+    from dashboard import navigation
+    from dashboard.shell import theme
 
     st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
     navigation.run()

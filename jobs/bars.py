@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from streetclip.store import JobProgress
+    from streetclip.runtime import JobProgress
 
 _SECONDS_BETWEEN_DRAWINGS = 0.2
 _SECONDS_BETWEEN_LINES = 10.0  # where each drawing is a line in a file
@@ -54,7 +54,7 @@ class ProgressBar:
 
     def read(self) -> "JobProgress | None":
         """What the bar says, from any thread; None before its first call."""
-        from streetclip.store import JobProgress
+        from streetclip.runtime import JobProgress
 
         if self._bar is None:
             return None

@@ -11,9 +11,9 @@ from streetclip.config import BenchmarkConfig
 if TYPE_CHECKING:
     import torch
 
-    from jobs.benchmarks.figures import Result
-    from jobs.benchmarks.processes import Task
-    from jobs.benchmarks.setup import Setup
+    from benchmarks.evaluation.figures import Result
+    from benchmarks.evaluation.processes import Task
+    from benchmarks.evaluation.setup import Setup
     from streetclip.models import Precision
 
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(config: BenchmarkConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
-    from jobs.benchmarks.report import build_report, machine_facts, tables
+    from benchmarks.evaluation.report import build_report, machine_facts, tables
     from streetclip.files import scratch_folder, write_json
     from streetclip.models import resolve_device
 
@@ -56,8 +56,8 @@ def plan_tasks(precisions: Sequence[str], config: BenchmarkConfig) -> "dict[str,
         precisions: The first is the one that everything is measured in.
         config: What was asked for.
     """
-    from jobs.benchmarks.processes import Task
-    from jobs.benchmarks.setup import Way
+    from benchmarks.evaluation.processes import Task
+    from benchmarks.evaluation.setup import Way
 
     first = precisions[0]
     plan = {}
@@ -76,10 +76,10 @@ def plan_tasks(precisions: Sequence[str], config: BenchmarkConfig) -> "dict[str,
 
 
 def _set_up(config: BenchmarkConfig, folder: Path) -> "Setup":
-    from jobs.benchmarks.model import model_folder
-    from jobs.benchmarks.photos import lay_out
-    from jobs.benchmarks.setup import Setup
-    from streetclip.datasets.candidates import load_candidates
+    from benchmarks.evaluation.model import model_folder
+    from benchmarks.evaluation.photos import lay_out
+    from benchmarks.evaluation.setup import Setup
+    from streetclip.data.candidates import load_candidates
 
     candidates = load_candidates(config.candidates_file)
     num_distinct = lay_out(config, folder, candidates.country_names[0])
@@ -100,7 +100,7 @@ def _resolve_precision(
 def _measured(
     plan: "dict[str, Task]", setup: "Setup", config: BenchmarkConfig, job: Job
 ) -> "dict[str, list[Result]]":
-    from jobs.benchmarks.processes import run_apart
+    from benchmarks.evaluation.processes import run_apart
 
     measured: dict[str, list[Result]] = {name: [] for name in plan}
     total = config.rounds * len(plan)

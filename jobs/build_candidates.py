@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(config: CandidatesConfig, job: Job) -> None:
-    from streetclip.datasets.city_lists import list_cities, write_cities
+    from streetclip.data.city_lists import list_cities, write_cities
     from streetclip.gazetteer import resolve_country
 
     _refuse_to_overwrite(config)

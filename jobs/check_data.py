@@ -10,10 +10,10 @@ from streetclip.config import CheckDataConfig
 from streetclip.errors import ManifestError, shown
 
 if TYPE_CHECKING:
-    from streetclip.datasets.candidates import Candidates
-    from streetclip.datasets.check import CityMissing, Coverage
-    from streetclip.datasets.manifest import Manifest
-    from streetclip.datasets.place_matching import DoubtfulPlace
+    from streetclip.data.candidates import Candidates
+    from streetclip.data.dataset_check import CityMissing, Coverage
+    from streetclip.data.manifest import Manifest
+    from streetclip.data.place_matching import DoubtfulPlace
 
 _SPELLED_OUT = 20
 _OTHERS_SPELLED_OUT = 3
@@ -40,9 +40,9 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
         ManifestError: Something is bad; what, is printed.
         CandidatesError: The candidates cannot be used.
     """
-    from streetclip.datasets.candidates import load_candidates
-    from streetclip.datasets.manifest import Manifest
-    from streetclip.datasets.shared_images import shared_images
+    from streetclip.data.candidates import load_candidates
+    from streetclip.data.manifest import Manifest
+    from streetclip.data.shared_images import shared_images
 
     candidates = None if config.candidates_file is None else load_candidates(config.candidates_file)
     manifests: list[Manifest] = []
@@ -68,7 +68,7 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
 
 
 def _read(path: Path) -> "Manifest | None":
-    from streetclip.datasets.manifest import read_manifest
+    from streetclip.data.manifest import read_manifest
 
     try:
         return read_manifest(path, on_bad_rows="skip")
@@ -118,7 +118,7 @@ def _print_countries(manifest: "Manifest") -> None:
 
 def _print_misplaced_candidates(candidates: "Candidates") -> bool:
     """Print the candidates that lie outside their country; say whether there are any."""
-    from streetclip.datasets.check import misplaced_candidates
+    from streetclip.data.dataset_check import misplaced_candidates
 
     found = misplaced_candidates(candidates)
     for text in found[:_SPELLED_OUT]:
@@ -130,7 +130,7 @@ def _print_misplaced_candidates(candidates: "Candidates") -> bool:
 
 def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
     """Print what the candidates can name; say whether any label fits several cities."""
-    from streetclip.datasets.check import coverage
+    from streetclip.data.dataset_check import coverage
 
     found = coverage(manifest, candidates, most_listed=_SPELLED_OUT)
     print(
@@ -188,7 +188,7 @@ def _label(place: "CityMissing | DoubtfulPlace") -> str:
 
 
 def _check_images(config: CheckDataConfig, job: Job, image_dir: Path, manifest: "Manifest") -> int:
-    from streetclip.datasets.check import unreadable_images
+    from streetclip.data.dataset_check import unreadable_images
 
     with job.progress(f"images of {manifest.path.name}", "image") as bar:
         unreadable = unreadable_images(

@@ -134,7 +134,7 @@ def resolve_flags(
     given = {name: _frozen(value) for name, value in flags.items() if name != "recipe"}
     if not config_class.takes_recipes:
         return given, []
-    from streetclip.recipes import load_recipe
+    from streetclip.config.recipes import load_recipe
 
     recipe = load_recipe(flags["recipe"], config_class) if "recipe" in flags else {}
     fields = {field.name: field for field in dataclasses.fields(config_class)}
@@ -166,7 +166,7 @@ def warn_of_doubtful_rows(warnings: Sequence[str]) -> None:
 
 
 def _add_recipe_flag(parser: OneLineParser) -> None:
-    from streetclip.recipes import recipe_names
+    from streetclip.config.recipes import recipe_names
 
     parser.add_argument(
         "--recipe",

@@ -18,10 +18,10 @@ from jobs.cli import (
 from jobs.record import Job, recorded_once
 from jobs.report import metrics_table
 from streetclip.config import EvaluateConfig
-from streetclip.ranks import Ranks
+from streetclip.launch_env import Ranks
 
 if TYPE_CHECKING:
-    from streetclip.evaluation.run import EvaluatedRun
+    from streetclip.evaluation.runner import EvaluatedRun
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(config: EvaluateConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
     from streetclip.demo import is_drawn
-    from streetclip.distributed import meet
     from streetclip.evaluation.inputs import load_inputs
-    from streetclip.evaluation.run import evaluate, help_evaluate
+    from streetclip.evaluation.runner import evaluate, help_evaluate
+    from streetclip.runtime.distributed import meet
 
     ranks = Ranks.from_environment(os.environ)
     inputs = load_inputs(config, drawn=is_drawn(config.image_dir), ranks=ranks)

@@ -30,7 +30,7 @@ def _export(config: ExportConfig, job: Job) -> None:
     from streetclip.files import clear_leftovers
     from streetclip.models import load_encoder, save_folder
     from streetclip.models.onnx_export import check_exporter, save_onnx
-    from streetclip.training.card import model_card
+    from streetclip.training.training_card import model_card
 
     if config.format == "onnx":
         check_exporter()

@@ -19,7 +19,7 @@ from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, OutputError, shown
 
 if TYPE_CHECKING:
-    from streetclip.datasets.caption_files import CaptionFile
+    from streetclip.data.caption_files import CaptionFile
 
 _log = logging.getLogger(__name__)
 
@@ -75,8 +75,8 @@ def _write_all(
     config: CaptionConfig, job: Job, destinations: dict[str, Path]
 ) -> "dict[str, CaptionFile]":
     from streetclip.captions import load_templates
-    from streetclip.datasets.caption_files import write_captions
-    from streetclip.datasets.manifest import ManifestReader
+    from streetclip.data.caption_files import write_captions
+    from streetclip.data.manifest import ManifestReader
     from streetclip.files import atomic_path
 
     templates = load_templates(config.templates, config.template_file)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jobs.bars import ProgressBar
 from jobs.logs import copied_to
-from streetclip.arguments import to_arguments
 from streetclip.config import JobConfig
+from streetclip.config.arguments import to_arguments
 from streetclip.errors import (
     ConfigError,
     OutputError,
@@ -26,11 +26,11 @@ from streetclip.errors import (
     StreetClipError,
     shown,
 )
-from streetclip.processes import current_process, raise_interrupt
-from streetclip.ranks import Ranks
+from streetclip.launch_env import Ranks
+from streetclip.process_identity import current_process, raise_interrupt
 
 if TYPE_CHECKING:
-    from streetclip.store import JobState, JobTicket
+    from streetclip.runtime import JobState, JobTicket
 
 _log = logging.getLogger(__name__)
 
@@ -142,12 +142,12 @@ class Job:
             self._last_bar = bar
 
     def _end(self, ticket: "JobTicket", state: "JobState", cause: str | None) -> None:
-        from streetclip import store
+        from streetclip import runtime, store
 
         with store.open_store(self._db) as opened:
             read = None if self.bar is None else self.bar.read()
-            store.beat_job(opened, ticket.job_id, ticket.attempt, read)
-            store.end_job(
+            runtime.beat_job(opened, ticket.job_id, ticket.attempt, read)
+            runtime.end_job(
                 opened, ticket.job_id, ticket.attempt, state, error=cause, outputs=self._outputs
             )
 
@@ -214,21 +214,21 @@ def recorded_once(config: JobConfig) -> Iterator[Job]:
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":
-    from streetclip import store
+    from streetclip import runtime, store
 
     job_id, _, attempt = named.partition(":")
     if not (job_id.isdecimal() and attempt.isdecimal()):
         msg = f"{JOB_VARIABLE} is {shown(named)}; expected ID:ATTEMPT. Unset it."
         raise ConfigError(msg)
     with store.open_store(config.db) as opened:
-        return store.attach_job(opened, int(job_id), current_process(), attempt=int(attempt))
+        return runtime.attach_job(opened, int(job_id), current_process(), attempt=int(attempt))
 
 
 def _register(config: JobConfig) -> "JobTicket | None":
-    from streetclip import store
+    from streetclip import runtime, store
 
     folder: Path | None = getattr(config, "output_dir", None)
-    spec = store.JobSpec(
+    spec = runtime.JobSpec(
         kind=config.kind,
         name=getattr(config, "run_name", None) or "",
         arguments=to_arguments(config),
@@ -239,7 +239,7 @@ def _register(config: JobConfig) -> "JobTicket | None":
     try:
         with store.open_store(config.db) as opened:
             resume = bool(getattr(config, "resume", False))
-            return store.register_job(opened, spec, current_process(), resume=resume)
+            return runtime.register_job(opened, spec, current_process(), resume=resume)
     except OutputError:
         raise
     except (StoreError, ResourceError) as error:
@@ -280,14 +280,14 @@ class _Heart(threading.Thread):
                 self._stopped.wait(BEAT_S)
 
     def _beat(self, opened: Any) -> None:
-        from streetclip import store
+        from streetclip import runtime
 
         number, attempt = self._ticket.job_id, self._ticket.attempt
         while not self._stopped.wait(BEAT_S):
             began = time.thread_time()
             bar = self._job.bar
             read = None if bar is None else bar.read()
-            orders = store.beat_job(opened, number, attempt, read)
+            orders = runtime.beat_job(opened, number, attempt, read)
             self.cpu_s += time.thread_time() - began
             if not orders.is_ours:
                 self._interrupt("its record was taken over or ended by somebody else")

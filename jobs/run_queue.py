@@ -19,10 +19,11 @@ from jobs.cli import OneLineParser, build_config_parser, run_job
 from jobs.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ResourceError
-from streetclip.processes import ProcessId, current_process, signal_group
+from streetclip.process_identity import ProcessId, current_process, signal_group
 
 if TYPE_CHECKING:
-    from streetclip.store import JobState, JobTicket, Store
+    from streetclip.runtime import JobState, JobTicket
+    from streetclip.store import Store
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -91,16 +92,16 @@ class Runner:
 
     def look(self) -> bool:
         """Do what is to be done now; whether anything is left to wait for."""
-        from streetclip import store
+        from streetclip import runtime
 
         self._settle_ended()
-        store.interrupt_dead_jobs(self._store)
+        runtime.interrupt_dead_jobs(self._store)
         self._press_cancelled()
-        while ticket := store.claim_job(
+        while ticket := runtime.claim_job(
             self._store, self._process, most_running=self._config.max_jobs
         ):
             self._start(ticket)
-        live = store.list_jobs(self._store, states=("queued", "running"))
+        live = runtime.list_jobs(self._store, states=("queued", "running"))
         waiting = (live["state"] == "queued") | live["cancel_requested_at"].notna()
         return bool(self._children) or bool(waiting.any())
 
@@ -136,9 +137,9 @@ class Runner:
 
     def _settle(self, ticket: "JobTicket", code: int) -> None:
         """Close the record of a job that ended without doing so itself."""
-        from streetclip import store
+        from streetclip import runtime
 
-        record = store.get_job(self._store, ticket.job_id)
+        record = runtime.get_job(self._store, ticket.job_id)
         if record["state"] != "running" or record["attempt"] != ticket.attempt:
             return
         if record["cancel_requested_at"] is not None:
@@ -151,15 +152,15 @@ class Runner:
             self._end(ticket, "failed", _last_line(ticket.log_path) or f"exit code {code}")
 
     def _end(self, ticket: "JobTicket", state: "JobState", error: str | None) -> None:
-        from streetclip import store
+        from streetclip import runtime
 
-        store.end_job(self._store, ticket.job_id, ticket.attempt, state, error=error)
+        runtime.end_job(self._store, ticket.job_id, ticket.attempt, state, error=error)
 
     def _press_cancelled(self) -> None:
         """TERM for jobs that were asked to end and had time to; KILL when that did not help."""
-        from streetclip import store
+        from streetclip import runtime
 
-        for record in store.list_jobs(self._store, states=("running",)).to_dict("records"):
+        for record in runtime.list_jobs(self._store, states=("running",)).to_dict("records"):
             asked_at = record["cancel_requested_at"]
             if isinstance(asked_at, str):
                 number = self._due_signal(_seconds_since(asked_at))

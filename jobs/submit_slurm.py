@@ -18,8 +18,8 @@ from typing import Any
 from jobs import evaluate
 from jobs.cli import EXIT_DONE, EXIT_INTERRUPTED, OneLineParser
 from jobs.slurm_script import LOG_NAME, SAVING_S, Allocation, sbatch_script
-from streetclip.arguments import to_arguments
 from streetclip.config import EvaluateConfig
+from streetclip.config.arguments import to_arguments
 from streetclip.errors import ConfigError, OutputError, ResourceError, StreetClipError, shown
 from streetclip.files import atomic_path, translated_disk_errors
 

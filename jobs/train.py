@@ -19,8 +19,8 @@ from jobs.cli import (
 )
 from jobs.record import Job, recorded_once
 from streetclip.config import TrainConfig
-from streetclip.ranks import Ranks
-from streetclip.recipes import reproduce_command
+from streetclip.config.recipes import reproduce_command
+from streetclip.launch_env import Ranks
 
 if TYPE_CHECKING:
     from streetclip.training.results import EpochRecord, TrainingResult
@@ -40,13 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(config: TrainConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags should not wait for it.
-    from streetclip.datasets.image_folders import check_image_dir
-    from streetclip.datasets.manifest import read_manifest
-    from streetclip.datasets.shared_images import shared_images
+    from streetclip.data.image_folders import check_image_dir
+    from streetclip.data.manifest import read_manifest
+    from streetclip.data.shared_images import shared_images
     from streetclip.demo import is_drawn
-    from streetclip.distributed import meet, own_device
     from streetclip.models import load_encoder
     from streetclip.progress import no_stages
+    from streetclip.runtime.distributed import meet, own_device
     from streetclip.store import open_store
     from streetclip.training.checkpoints import check_output_dir
     from streetclip.training.loop import train
@@ -86,7 +86,7 @@ def _train(config: TrainConfig, job: Job) -> None:
 
 
 def _print_result(config: TrainConfig, result: "TrainingResult", num_processes: int) -> None:
-    from streetclip.training.selection import holdout_change
+    from streetclip.training.early_stopping import holdout_change
 
     best = result.best
     state = "was finished already" if result.was_finished else f"done in {result.seconds:,.0f} s"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from streetclip.analysis.confusion import _nearness
 from streetclip.captions import article, patterns
 from streetclip.gazetteer.countries import _find_country, _suggest_countries
 from streetclip.gazetteer.names import _normalise
+from streetclip.results.confusion import _nearness
 
 ROOT = Path(__file__).parents[1]
 VALUES = {"str", "int", "float", "bool", "bytes", "tuple[str, str, str, str]", "tuple[bool, ...]"}
@@ -21,8 +21,8 @@ CACHES = {"cache", "lru_cache", "cached_property"}
 # Arguments and owners that are objects.
 REVIEWED = {
     # Compared by identity and kept alive by the cache; frozen, its arrays are never written.
-    "streetclip/evaluation/frames.py:_country_texts",
-    "streetclip/evaluation/frames.py:_city_texts",
+    "streetclip/evaluation/prediction_rows.py:_country_texts",
+    "streetclip/evaluation/prediction_rows.py:_city_texts",
     # Of a frozen classifier whose tensors are made for it.
     "streetclip/evaluation/class_weights.py:country_weights_CD",
     "streetclip/evaluation/class_weights.py:city_weights_MD",
@@ -32,16 +32,16 @@ REVIEWED = {
     # Of a frozen city of the gazetteer, whose table comes with the program.
     "streetclip/gazetteer/city_names.py:names_of",
     # Of a matcher made for one match of one candidates list, which is frozen.
-    "streetclip/datasets/place_matching.py:_by_spelling",
-    "streetclip/datasets/place_matching.py:_places",
-    "streetclip/datasets/place_matching.py:_by_place",
+    "streetclip/data/place_matching.py:_by_spelling",
+    "streetclip/data/place_matching.py:_places",
+    "streetclip/data/place_matching.py:_by_place",
     # The shape of a projection, which no training changes.
     "streetclip/models/encoder.py:embedding_dim",
     # Of a table that is what a run was when it was opened; another state is another table.
-    "streetclip/analysis/table.py:_predicted",
-    "streetclip/analysis/table.py:_codes",
-    "streetclip/analysis/table.py:_true_country",
-    "streetclip/analysis/table.py:_pred_country",
+    "streetclip/results/run_table.py:_predicted",
+    "streetclip/results/run_table.py:_codes",
+    "streetclip/results/run_table.py:_true_country",
+    "streetclip/results/run_table.py:_pred_country",
 }
 OUTSIDE = {"open", "environ", "getenv", "cwd", "stat", "glob", "read_text", "read_bytes", "now"}
 # Files of the package or of a pinned dependency.
@@ -129,13 +129,13 @@ def test_a_cached_function_answers_each_argument_for_itself(function, one, other
 
 def test_the_keys_of_candidates_are_the_candidates_themselves(tmp_path):
     """Two lists of equal content, and of equal names, are not taken for one another."""
-    from streetclip.datasets.candidates import load_candidates
-    from streetclip.evaluation import frames
+    from streetclip.data.candidates import load_candidates
+    from streetclip.evaluation import prediction_rows
 
     (tmp_path / "a.json").write_text('{"France": ["Paris"], "Peru": ["Lima"]}')
     (tmp_path / "b.json").write_text('{"France": ["Lyon"], "Peru": ["Lima"]}')
     lists = [load_candidates(tmp_path / name) for name in ("a.json", "b.json")]
-    texts = [frames._city_texts(each).first.tolist() for each in lists]
+    texts = [prediction_rows._city_texts(each).first.tolist() for each in lists]
     assert "Paris" in texts[0][0]
     assert "Lyon" in texts[1][0]
-    assert frames._country_texts(lists[0]) is not frames._country_texts(lists[1])
+    assert prediction_rows._country_texts(lists[0]) is not prediction_rows._country_texts(lists[1])

@@ -12,7 +12,7 @@ from streetclip.captions import (
     load_templates,
     make_caption,
 )
-from streetclip.datasets.candidates import load_candidates
+from streetclip.data.candidates import load_candidates
 
 README = (Path(__file__).parents[1] / "data" / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)

@@ -21,7 +21,7 @@ from transformers import (
 
 from streetclip.demo.atlas import world
 from streetclip.gazetteer import countries
-from streetclip.models.quiet import quiet_transformers
+from streetclip.models.transformers_logging import quiet_transformers
 
 IMAGE_SIZE_PX = 64
 PATCH_SIZE_PX = 16

@@ -9,12 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import store
-from streetclip.datasets.file_identity import (
-    FILE_RECORD,
-    compare_files,
-    content_digests,
-    count_changed,
-)
+from streetclip.data.file_identity import FILE_RECORD, compare_files, content_digests, count_changed
 from streetclip.errors import OutputError
 from streetclip.evaluation.class_weights import Int64
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.datasets.file_identity import SIGNATURE_FIELDS, content_digests, signatures
+from streetclip.data.file_identity import SIGNATURE_FIELDS, content_digests, signatures
 from streetclip.files import read_json, write_json
 
 _LOG = logging.getLogger(__name__)

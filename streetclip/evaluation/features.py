@@ -21,9 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetclip.datasets.batches import iterate_batches
-from streetclip.datasets.file_identity import content_digests, signatures
-from streetclip.distributed import Group
+from streetclip.data.file_identity import content_digests, signatures
+from streetclip.data.image_batches import iterate_batches
 from streetclip.errors import StreetClipError
 from streetclip.evaluation.feature_cache import (
     CacheWriter,
@@ -35,6 +34,7 @@ from streetclip.models import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess
 from streetclip.provenance import versions
+from streetclip.runtime.distributed import Group
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from streetclip import __version__, captions
 from streetclip.config import EvaluateConfig
-from streetclip.datasets.candidates import Candidates, load_candidates
-from streetclip.datasets.image_folders import check_image_dir
-from streetclip.datasets.manifest import Manifest, read_manifest
-from streetclip.distributed import own_device
-from streetclip.evaluation.truth import Truth, find_truth
+from streetclip.data.candidates import Candidates, load_candidates
+from streetclip.data.image_folders import check_image_dir
+from streetclip.data.manifest import Manifest, read_manifest
+from streetclip.evaluation.true_places import Truth, find_truth
+from streetclip.launch_env import ALONE, Ranks
 from streetclip.models import DualEncoder, load_encoder
 from streetclip.models.identity import ModelIdentity, identify
 from streetclip.models.preprocessing import Preprocess
-from streetclip.ranks import ALONE, Ranks
+from streetclip.runtime.distributed import own_device
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
 
+from streetclip.config.train_options import DataOptions
 from streetclip.crops import Crop
 from streetclip.errors import ConfigError
-from streetclip.models.pixels import as_rgb
+from streetclip.models.pixel_values import as_rgb
 from streetclip.models.preprocessing import FastResizeCrop, Preprocess, ResizeCrop
-from streetclip.train_options import DataOptions
 
 # By how much a crop is stretched at most, as in Szegedy et al. 2015 (arXiv 1409.4842), section 6.
 # The share of the area is there that of the whole image; here that of the largest crop of its shape

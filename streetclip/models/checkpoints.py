@@ -24,9 +24,9 @@ import torch
 
 from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.files import atomic_path, scratch_folder, write_json
-from streetclip.models.card import CARD_FILE
 from streetclip.models.encoder import DualEncoder
-from streetclip.models.quiet import quiet_transformers
+from streetclip.models.model_card import CARD_FILE
+from streetclip.models.transformers_logging import quiet_transformers
 from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
 from streetclip.provenance import versions
 

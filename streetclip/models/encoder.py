@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from streetclip.errors import ModelError
+from streetclip.models.device_memory import Portions, keep_freed_memory
 from streetclip.models.inference import ImageTower, pooled_token_alone
-from streetclip.models.memory import Portions, keep_freed_memory
 from streetclip.models.precision import Precision
 from streetclip.models.preprocessing import build_inputs, build_preprocess
 from streetclip.models.text_reader import TextReader

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streetclip.errors import ModelError, ResourceError, StreetClipError, shown
 from streetclip.models import open_clip
-from streetclip.models.card import CARD_FILE
+from streetclip.models.model_card import CARD_FILE
 from streetclip.models.weights import weight_files
 
 _TOKENIZER_FILES = (

@@ -9,10 +9,10 @@ import torch
 
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
 from streetclip.hub_ids import looks_like_hub_id
-from streetclip.models.card import read_licence
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder, ModelParts
 from streetclip.models.hub import fetch_from_hub, missing_part
+from streetclip.models.model_card import read_licence
 from streetclip.models.open_clip import (
     WEIGHT_FILES,
     as_transformers_folder,
@@ -22,7 +22,7 @@ from streetclip.models.open_clip import (
 )
 from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
 from streetclip.models.processors import first_line, read_processors, unreadable
-from streetclip.models.quiet import quiet_transformers
+from streetclip.models.transformers_logging import quiet_transformers
 from streetclip.models.weights import is_state, read_folder_weights, read_tensors, read_torch_file
 
 if TYPE_CHECKING:

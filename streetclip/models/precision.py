@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CPU_BFLOAT16 = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")
 
 # Width of the towers: how many times as fast bfloat16 encodes images, and trains, as float32 does.
-# Measured on AVX512-BF16 by tests/measure_precision.py, medians of five rounds, one thread.
+# Measured on AVX512-BF16 by benchmarks/measure_precision.py, medians of five rounds, one thread.
 _CPU_SPEEDUPS: Mapping[int, tuple[float, float]] = {
     32: (0.69, 0.64),
     64: (0.93, 0.88),

@@ -15,8 +15,8 @@ import PIL.Image
 
 from streetclip.crops import Crop
 from streetclip.errors import ModelError, shown
-from streetclip.models.patches import FastPatchResize, PatchInputs, PatchResize
-from streetclip.models.pixels import PixelNormalisation, as_rgb
+from streetclip.models.naflex_patches import FastPatchResize, PatchInputs, PatchResize
+from streetclip.models.pixel_values import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,8 @@ from typing import Any
 
 from streetclip.errors import ModelError, shown
 from streetclip.files import scratch_folder
-from streetclip.models.quiet import quiet_transformers
 from streetclip.models.tokenizers import as_trained
+from streetclip.models.transformers_logging import quiet_transformers
 
 _CONFIG_FILE = "config.json"
 _IMAGE_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")

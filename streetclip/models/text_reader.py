@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from streetclip.models.quiet import quiet_transformers
+from streetclip.models.transformers_logging import quiet_transformers
 
 _BATCH = 4096  # texts that are tokenised at once
 

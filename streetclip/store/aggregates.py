@@ -16,7 +16,7 @@ import pandas as pd
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.store.connection import Store
 from streetclip.store.distance_bins import distance_bin_edges_km
-from streetclip.store.values import add_sql, column_values, floats, number_rows
+from streetclip.store.sql_values import add_sql, column_values, floats, number_rows
 
 Float64 = npt.NDArray[np.float64]
 

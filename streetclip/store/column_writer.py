@@ -17,7 +17,7 @@ import pandas as pd
 
 from streetclip.store.distance_bins import NO_BIN, distance_bins
 from streetclip.store.parts import add_parts, read_column, replace_column, sort_parts
-from streetclip.store.values import column_values, floats, number_rows
+from streetclip.store.sql_values import column_values, floats, number_rows
 
 RUN_DTYPES: Mapping[str, str] = {
     "image_id": "i8",

@@ -15,9 +15,9 @@ import pandas as pd
 from streetclip.errors import StoreError, shown
 from streetclip.store.column_writer import RUN_DTYPES, RUN_FILLS, Flag, attribute_column
 from streetclip.store.connection import Store
-from streetclip.store.failures import translated
 from streetclip.store.parts import num_parts, read_column
 from streetclip.store.runs import require_run
+from streetclip.store.sqlite_errors import translated
 
 __all__ = [
     "RUN_DTYPES",

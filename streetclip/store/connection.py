@@ -18,8 +18,8 @@ from sqlite_utils import Database
 
 from streetclip.errors import StoreError, shown
 from streetclip.store import schema
-from streetclip.store.failures import translated
-from streetclip.store.values import insert_sql
+from streetclip.store.sql_values import insert_sql
+from streetclip.store.sqlite_errors import translated
 
 _CACHE_KIB = 64 * 1024
 _CHECKPOINT_PAGES = 4_000  # of 4 KiB: fewer, longer syncs than SQLite's 1,000 when writing in bulk

@@ -12,8 +12,8 @@ import pandas as pd
 
 from streetclip.store.column_writer import add_dataset_columns, attribute_column
 from streetclip.store.connection import Store, utc_now
-from streetclip.store.content import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
-from streetclip.store.values import column_values, insert_sql, number_rows
+from streetclip.store.content_hash import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
+from streetclip.store.sql_values import column_values, insert_sql, number_rows
 
 
 @dataclass(frozen=True, kw_only=True)

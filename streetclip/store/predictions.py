@@ -12,10 +12,10 @@ from streetclip.store.aggregates import add_aggregates
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.distance_bins import distance_bin_edges_km
-from streetclip.store.failures import translated
 from streetclip.store.run_files import add_run_files
 from streetclip.store.runs import require_run
-from streetclip.store.values import column_values, floats, insert_sql
+from streetclip.store.sql_values import column_values, floats, insert_sql
+from streetclip.store.sqlite_errors import translated
 
 PREDICTION_COLUMNS = (
     "image_id",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from streetclip.store.connection import Store
 from streetclip.store.runs import require_run
-from streetclip.store.values import insert_sql
+from streetclip.store.sql_values import insert_sql
 
 FILE_COLUMNS = (
     "file_size",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streetclip.errors import StoreError
 from streetclip.store.column_writer import sort_run_columns
 from streetclip.store.connection import Store, utc_now
-from streetclip.store.values import to_json
+from streetclip.store.sql_values import to_json
 
 RunState = Literal["running", "interrupted", "failed", "done"]
 

@@ -7,8 +7,8 @@ are short and found by a compound key are WITHOUT ROWID: the key is the row's pl
 from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
-from streetclip.store.content import fill_contents
-from streetclip.store.fill import fill_columns, forget_nearest_candidates
+from streetclip.store.backfill import fill_columns, forget_nearest_candidates
+from streetclip.store.content_hash import fill_contents
 from streetclip.store.identity_tables import IDENTITY_STATEMENTS
 from streetclip.store.job_tables import JOB_TABLES
 

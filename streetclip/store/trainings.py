@@ -11,7 +11,7 @@ import pandas as pd
 from streetclip.errors import StoreError
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.runs import RunState
-from streetclip.store.values import to_json
+from streetclip.store.sql_values import to_json
 
 
 @dataclass(frozen=True, kw_only=True)

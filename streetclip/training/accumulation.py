@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streetclip.distributed import Group
+from streetclip.runtime.distributed import Group
 from streetclip.training.losses import Share
 
 Encode = Callable[[], Tensor]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from streetclip.datasets.manifest import Manifest
+from streetclip.data.manifest import Manifest
 from streetclip.errors import ConfigError, UnknownPlaceError, shown
 from streetclip.gazetteer import resolve_country
 

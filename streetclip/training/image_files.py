@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streetclip.datasets.file_identity import (
+from streetclip.data.file_identity import (
     FILE_RECORD,
     compare_files,
     count_changed,
@@ -18,7 +18,7 @@ from streetclip.datasets.file_identity import (
     signatures,
 )
 from streetclip.errors import ConfigError
-from streetclip.training.data import TrainingData
+from streetclip.training.training_data import TrainingData
 
 _COLUMNS = FILE_RECORD.itemsize // 8
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from streetclip.processes import raise_interrupt
+from streetclip.process_identity import raise_interrupt
 
 # Signals that can mean "save and end", and the handler by which they do.
 _INTERRUPTING: dict[signal.Signals, Any] = {

@@ -9,15 +9,14 @@ import torch
 
 from streetclip import store
 from streetclip.config import TrainConfig
-from streetclip.datasets.manifest import Manifest
-from streetclip.distributed import Group, check_agreement
+from streetclip.config.recipes import CONFIG_FILE, save_config
+from streetclip.data.manifest import Manifest
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder
 from streetclip.models.identity import identify
 from streetclip.progress import Stages, no_progress, no_stages
-from streetclip.recipes import CONFIG_FILE, save_config
-from streetclip.training.average import WeightAverage
-from streetclip.training.best import Origin
+from streetclip.runtime.distributed import Group, check_agreement
+from streetclip.training.best_model import Origin
 from streetclip.training.checkpoints import (
     BEST_MODEL,
     LAST_CHECKPOINT,
@@ -25,21 +24,22 @@ from streetclip.training.checkpoints import (
     check_output_dir,
 )
 from streetclip.training.curves import Point, window_length
-from streetclip.training.data import load_training_data
-from streetclip.training.feed import Feed, Images
+from streetclip.training.early_stopping import should_stop, why_stopped
+from streetclip.training.ema import WeightAverage
+from streetclip.training.freezing import choose_parts
 from streetclip.training.image_files import describe_files
 from streetclip.training.interrupts import Interrupt, interrupts_deferred
-from streetclip.training.memory import peak_memory_mib
 from streetclip.training.objective import Objective
 from streetclip.training.optimizer import build_optimizer, logit_scale_bound
-from streetclip.training.parts import choose_parts
+from streetclip.training.peak_memory import peak_memory_mib
 from streetclip.training.recorder import NoRecorder, Recorder
 from streetclip.training.results import TrainingResult
 from streetclip.training.resume import load_state, save_state
 from streetclip.training.schedule import learning_rate_factor
 from streetclip.training.scoring import Scorer
-from streetclip.training.selection import should_stop, why_stopped
 from streetclip.training.step import FEWEST_IMAGES, StepImages, Stepper
+from streetclip.training.step_batches import Feed, Images
+from streetclip.training.training_data import load_training_data
 
 _LOG = logging.getLogger(__name__)
 # Curves of the validations, and the fields of an epoch's record that they show.

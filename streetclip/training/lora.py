@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from streetclip.config.train_options import PartsOptions
 from streetclip.errors import ConfigError, shown
-from streetclip.train_options import PartsOptions
 from streetclip.training.interrupts import interrupts_deferred
 
 ADAPTER_MARK = ".lora_"

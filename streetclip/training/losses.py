@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from streetclip.train_options import DUPLICATES
+from streetclip.config.train_options import DUPLICATES
 
 _MOST_BISECTIONS = 64  # as many halve an interval of hundreds to less than float64 can tell
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from streetclip.config.train_options import LossOptions
 from streetclip.models import DualEncoder
-from streetclip.train_options import LossOptions
 from streetclip.training.losses import Share, calibrated_bias, contrastive_loss, sigmoid_loss
 
 

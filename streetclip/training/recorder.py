@@ -7,7 +7,7 @@ from typing import Any
 
 from streetclip import store
 from streetclip.errors import StreetClipError
-from streetclip.training.best import Origin
+from streetclip.training.best_model import Origin
 from streetclip.training.checkpoints import BEST_MODEL, TrainingState
 from streetclip.training.curves import Point
 from streetclip.training.results import why_best

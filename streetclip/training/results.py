@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streetclip.train_options import SELECT_BY
+from streetclip.config.train_options import SELECT_BY
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.models.checkpoints import build_payload, write_payload
-from streetclip.training.best import Origin
+from streetclip.training.best_model import Origin
 from streetclip.training.checkpoints import RESUME, TrainingState, check_same_training, load_last
 from streetclip.training.lora import ADAPTER_MARK, plain_model
 from streetclip.training.step import Stepper

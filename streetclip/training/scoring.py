@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from streetclip.errors import ConfigError
 from streetclip.progress import Stages
-from streetclip.training.best import Origin, save_best
+from streetclip.training.best_model import Origin, save_best
 from streetclip.training.checkpoints import TrainingState
-from streetclip.training.feed import Images
 from streetclip.training.lora import plain_model
 from streetclip.training.results import EpochRecord
 from streetclip.training.step import Stepper
+from streetclip.training.step_batches import Images
 from streetclip.training.validation import Validator
 
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streetclip.config import TrainConfig
-from streetclip.datasets.batches import ImageBatch
-from streetclip.distributed import Group
+from streetclip.data.image_batches import ImageBatch
 from streetclip.errors import ResourceError, shown
 from streetclip.models import DualEncoder
+from streetclip.models.device_memory import is_out_of_memory
 from streetclip.models.inference import pooled_token_alone
-from streetclip.models.memory import is_out_of_memory
+from streetclip.runtime.distributed import Group
 from streetclip.training.accumulation import Contrast, PortionedFeatures, backward, deal
-from streetclip.training.average import WeightAverage
 from streetclip.training.curves import StepNumbers
+from streetclip.training.ema import WeightAverage
 from streetclip.training.losses import Share
 from streetclip.training.objective import Objective
 from streetclip.training.optimizer import clamp_logit_scale

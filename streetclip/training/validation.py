@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streetclip.captions import country_prompts
-from streetclip.distributed import Group
 from streetclip.errors import ManifestError
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Stages, no_stages
+from streetclip.runtime.distributed import Group
 from streetclip.training.captioned_images import CaptionedImages
-from streetclip.training.data import TrainingData
-from streetclip.training.images import ImageSource
+from streetclip.training.image_source import ImageSource
 from streetclip.training.objective import Objective
 from streetclip.training.schedule import validation_groups
 from streetclip.training.self_check import check_features
+from streetclip.training.training_data import TrainingData
 
 
 class ValidationScore(NamedTuple):

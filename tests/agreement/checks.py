@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dashboard import export, grouped, judgement, loaders
-from dashboard.view import View
-from streetclip.analysis.selection import Selection
+from dashboard.images import csv_export
+from dashboard.queries import comparisons, group_ranking, runs
+from dashboard.shell.page_query import View
+from streetclip.results.filters import Selection
 from tests.agreement.drawn_runs import DrawnRun
 from tests.agreement.plain_figures import figures, passes, read_rows
 
@@ -96,7 +97,7 @@ def check_run(drawn: DrawnRun, selections: Iterable[Selection], checker: Checker
     mine, theirs = (read_rows(folder / "predictions.csv", of_images) for folder in drawn.folders)
     _check_metrics(drawn, mine, checker)
     for selection in selections:
-        view = loaders.view(drawn.path, *drawn.run_ids, selection, Selection())
+        view = runs.view(drawn.path, *drawn.run_ids, selection, Selection())
         rows = [row for row in mine if passes(row, selection)]
         expected = figures(rows)
         where = f"{drawn.kind}, {selection}"
@@ -133,15 +134,15 @@ def _check_metrics(drawn: DrawnRun, rows: Sequence[Figures], checker: Checker) -
     checker.near(distance["geoscore"], expected["geoscore"], f"{where} GeoScore")
     for each in distance["share_within_km"]:
         _check_within(each, expected, checker, where)
-    view = loaders.view(drawn.path, *drawn.run_ids, Selection(), Selection())
-    against_chance = judgement.nearness(view)[1] or {}
+    view = runs.view(drawn.path, *drawn.run_ids, Selection(), Selection())
+    against_chance = comparisons.nearness(view)[1] or {}
     for name, value in found["neighbours"].items():
         checker.near(against_chance.get(name), value, f"{where} and Confusion, {name}")
 
 
 def check_overview(view: View, expected: Figures, checker: Checker, where: str) -> None:
     """The figures behind Overview."""
-    report = loaders.report(view)
+    report = runs.report(view)
     where = f"{where}, Overview"
     checker.same(report.num_images, expected["n"], f"{where} n")
     checker.same(report.num_unreadable, expected["unreadable"], f"{where} unreadable")
@@ -158,7 +159,7 @@ def check_overview(view: View, expected: Figures, checker: Checker, where: str) 
         share = expected["within"][int(row.distance_km)]
         checker.same(row.value, share["value"], f"{where} curve at {row.distance_km}")
     if view.is_whole_run:
-        row = loaders.runs(view.path).set_index("id").loc[view.run_id]
+        row = runs.runs(view.path).set_index("id").loc[view.run_id]
         checker.same(row["num_done"], expected["n"], f"{where} runs n")
         checker.same(row["country_correct"], _right(expected["country"]), f"{where} runs")
         checker.same(row["city_correct"], _right(expected["city"]), f"{where} runs")
@@ -201,7 +202,7 @@ def _check_groups(
     names = {"country": "country", "city": "city", "given": "hierarchical"}
     where = f"{where}, Accuracy"
     for metric, name in names.items():
-        macro = grouped.macro(loaders.groups(view, "country"), metric)
+        macro = group_ranking.macro(runs.groups(view, "country"), metric)
         if macro is None:
             msg = f"{where} {metric}: no macro average"
             raise DisagreementError(msg)
@@ -209,7 +210,7 @@ def _check_groups(
         checker.same(macro.ceiling, expected[name]["macro_ceiling"], f"{where} macro {name}")
         checker.below(macro.value, macro.ceiling, f"{where} macro {name}")
     _check_group(view, "overall", [((), rows)], checker, where)
-    attributes = {f"attribute:{name}" for name in loaders.attribute_names(view)}
+    attributes = {f"attribute:{name}" for name in runs.attribute_names(view)}
     for by in {*GROUPINGS} - ({"attribute:weather"} - attributes):
         inside: dict[tuple[str, ...], list[Figures]] = {}
         for row in rows:
@@ -226,12 +227,12 @@ def _check_group(
 ) -> None:
     if by == "overall" and not inside[0][1]:
         inside = []
-    groups = loaders.groups(view, by)
+    groups = runs.groups(view, by)
     checker.same(len(groups), len(inside), f"{where} groups by {by}")
     plain = [figures(rows) for _, rows in inside]
     names = {"country": "country", "city": "city", "given": "hierarchical"}
     for metric, name in names.items():
-        found = grouped.judged(groups, metric).to_dict("records")
+        found = group_ranking.judged(groups, metric).to_dict("records")
         for row, (key, _), each in zip(found, inside, plain, strict=True):
             place = f"{where} {by} {key} {name}"
             for column in ("value", "n", "ceiling"):
@@ -239,7 +240,7 @@ def _check_group(
             checker.near(row["low"], each[name]["low"], f"{place} low")
             checker.near(row["high"], each[name]["high"], f"{place} high")
             checker.below(row["value"], row["ceiling"], place)
-    found = grouped.judged(groups, grouped.MEDIAN).to_dict("records")
+    found = group_ranking.judged(groups, group_ranking.MEDIAN).to_dict("records")
     for row, (key, _), each in zip(found, inside, plain, strict=True):
         place = f"{where} {by} {key}"
         checker.same(row["n"], each["distance_n"], f"{place} n of the median")
@@ -252,13 +253,13 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
     where = f"{where}, Compare"
     mine, theirs = pair
     for level in ACCURACIES:
-        found = judgement.comparison(view, level)
+        found = comparisons.comparison(view, level)
         checker.same(found.value, mine[level]["value"], f"{where} {level}")
         checker.same(found.baseline_value, theirs[level]["value"], f"{where} baseline {level}")
         if level != "hierarchical":
             checker.same(found.n, mine["n"], f"{where} {level} n")
-    found = judgement.comparison(view, "geoscore")
-    distances = judgement.distances(view)
+    found = comparisons.comparison(view, "geoscore")
+    distances = comparisons.distances(view)
     for one, each in ((found.value, mine), (found.baseline_value, theirs)):
         checker.near(one, each["geoscore"], f"{where} GeoScore")
     for median, each in (
@@ -271,7 +272,7 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
         checker.same(compared.value, mine["within"][km]["value"], f"{where} within {km}")
         baseline = theirs["within"][km]["value"]
         checker.same(compared.baseline_value, baseline, f"{where} baseline within {km}")
-    by_country = judgement.comparison_by_country(view, "country")
+    by_country = comparisons.comparison_by_country(view, "country")
     codes = by_country["country"].tolist()
     if len(codes) != len(set(codes)):
         msg = f"{where}: a country has two rows: {codes}"
@@ -280,19 +281,19 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
     for run, name in ((mine, "value"), (theirs, "baseline_value")):
         mean = math.fsum(by_country[name]) / len(codes) if codes else None
         checker.same(mean, run["country"]["macro"], f"{where} mean over countries of {name}")
-    report = loaders.report(view)
+    report = runs.report(view)
     if mine["n"] == report.num_images:  # the same images: the very same figures as on Overview
         checker.same(found.value, report.distance.geoscore, f"{where} and Overview, GeoScore")
 
 
 def _check_export(view: View, rows: Sequence[Figures], checker: Checker, where: str) -> None:
     """The CSV of the filtered images has the rows of predictions.csv."""
-    text = export.file_of(view, "file").read().decode("utf-8-sig")
+    text = csv_export.file_of(view, "file").read().decode("utf-8-sig")
     exported = {row["image_filename"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
     checker.same(len(exported), len(rows), f"{where}, export")
     for row in rows:
         found = exported[row["image_filename"]]
-        for name in export.COLUMNS:
+        for name in csv_export.COLUMNS:
             one, other = found[name], row[name]
             if isinstance(other, float) or other is None:
                 one = float(one) if one else None

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from streetclip.analysis.selection import Selection
-from streetclip.datasets.candidates import Candidates, load_candidates
-from streetclip.evaluation import outputs
+from streetclip.data.candidates import Candidates, load_candidates
+from streetclip.evaluation import output_folder
 from streetclip.evaluation.class_weights import PlaceClassifier
-from streetclip.evaluation.frames import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.measure import collect_outcomes, measure
-from streetclip.evaluation.prediction import predict
-from streetclip.evaluation.truth import find_truth
+from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
+from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.run_metrics import collect_outcomes, measure
+from streetclip.evaluation.true_places import find_truth
+from streetclip.results.filters import Selection
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -278,11 +278,11 @@ def _write_files(
 ) -> None:
     """What an evaluation does at its end."""
     outcomes: list[pd.DataFrame] = []
-    outputs.write_predictions(
+    output_folder.write_predictions(
         output, collect_outcomes(iterate_predictions(store, run_id), outcomes)
     )
     metrics = measure(pd.concat(outcomes), candidate_codes=candidates.country_codes)
-    outputs.write_metrics(output, metrics)
+    output_folder.write_metrics(output, metrics)
     if is_partial:
         set_run_state(store, run_id, "interrupted")
     else:

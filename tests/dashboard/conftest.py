@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from streetclip.evaluation.measure import measure
+from streetclip.evaluation.run_metrics import measure
 from streetclip.store import (
     DatasetSpec,
     RunSpec,

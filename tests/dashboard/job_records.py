@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from streetclip.arguments import to_arguments
 from streetclip.config import JOB_CONFIGS
-from streetclip.processes import current_process
-from streetclip.store import (
+from streetclip.config.arguments import to_arguments
+from streetclip.process_identity import current_process
+from streetclip.runtime import (
     JobProgress,
     JobSpec,
     beat_job,
@@ -13,9 +13,9 @@ from streetclip.store import (
     enqueue_job,
     get_job,
     list_jobs,
-    open_store,
     register_job,
 )
+from streetclip.store import open_store
 
 NEEDED = {
     "generate_captions": {"train_csv": Path("data/train.csv")},

@@ -5,10 +5,9 @@ import statistics
 
 import pytest
 
-from dashboard.components import breadcrumb
-from dashboard.view import View
-from dashboard.views import accuracy
-from streetclip.analysis.selection import Selection
+from dashboard.shell.page_query import View
+from dashboard.views.accuracy import breadcrumb, page
+from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import wilson
 from tests.dashboard.worlds import World
@@ -74,7 +73,7 @@ def test_the_most_frequent_mistake_is_that_of_sql(open_page, world):
         "SELECT pred_country, count(*) FROM predictions WHERE run_id = 2 AND true_country = 'JP' "
         "AND pred_country != 'JP' GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    from dashboard import formats
+    from dashboard.shell import formats
 
     n = counted(world, "true_country")["JP"][0]
     name, share = formats.country(wrong[0][0]), formats.share(wrong[0][1] / n)
@@ -184,7 +183,7 @@ def test_a_click_goes_down_to_the_group_and_keeps_the_other_filters(
     before = Selection(
         country_right=False, attributes=(("sky", "old"), ("road", "dirt")), city=None
     )
-    accuracy._pick(View(path=tmp_path, run_id=1, run_key="", selection=before), by, row)
+    page._pick(View(path=tmp_path, run_id=1, run_key="", selection=before), by, row)
     wanted = {"country_right": False, "attributes": before.attributes} | expected
     assert gone == [Selection(**wanted)]
 
@@ -252,9 +251,9 @@ def test_images_chosen_by_the_truth_need_no_such_remark(open_page):
 
 
 def test_a_long_ranking_is_cut_and_said_to_be(open_page, monkeypatch):
-    from dashboard.components import places
+    from dashboard.views.accuracy import group_bars
 
-    monkeypatch.setattr(places, "MOST_ROWS", 5)
+    monkeypatch.setattr(group_bars, "MOST_ROWS", 5)
     page = open_page()
     assert len(page.dataframe[0].value) == 5
     assert "The first 5 of 14 in this order" in text_of(page)

@@ -1,17 +1,17 @@
 """Pages, files and tables agree on random runs, and no value passes its ceiling.
 
 The figures are computed a second time in plain Python from predictions.csv; a longer search is
-`tests/measure_agreement.py`.
+`benchmarks/measure_agreement.py`.
 """
 
 import math
 
 import pytest
 
-from dashboard import formats
+from dashboard.shell import formats
 from jobs.report import metrics_table
-from streetclip.analysis.selection import Selection
 from streetclip.files import read_json
+from streetclip.results.filters import Selection
 from tests.agreement.checks import Checker, DisagreementError, check_run
 from tests.agreement.drawn_runs import KINDS, draw_run, draw_selections
 from tests.agreement.plain_figures import figures, passes, read_rows

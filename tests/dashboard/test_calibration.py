@@ -7,10 +7,10 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from dashboard.view import View
-from dashboard.views import calibration
-from streetclip.analysis.selection import Selection
+from dashboard.shell.page_query import View
+from dashboard.views.calibration import page
 from streetclip.gazetteer import countries
+from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.worlds import World
@@ -128,9 +128,9 @@ def test_a_click_sets_the_country_and_leaves_the_rest(monkeypatch, tmp_path):
         selection=Selection(continent="Europe", country="FR", city="Paris", tags=("x",)),
     )
     changed = []
-    monkeypatch.setattr(calibration.state, "change_filters", lambda s, _: changed.append(s))
-    calibration._pick(view, "ES")
-    calibration._pick(view, None)
+    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: changed.append(s))
+    page._pick(view, "ES")
+    page._pick(view, None)
     assert changed == [
         Selection(continent="Europe", country="ES", tags=("x",)),
         Selection(continent="Europe", tags=("x",)),

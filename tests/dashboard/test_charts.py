@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import theme
-from dashboard.components import changes, charts, curves, places, vega
+from dashboard.charts import baseline_changes, distance_curve, share_bars, vega
+from dashboard.shell import theme
+from dashboard.views.accuracy import group_bars
 from streetclip.metrics.published import benchmark_of
 
 HOSTILE = '<img src=x> ![a](https://x.example) "view_1"'
@@ -118,7 +119,7 @@ def continents(**columns):
 
 
 def test_the_curve_has_its_band_its_thresholds_and_its_ceilings(drawn):
-    curves.distance_curve(curve(), thresholds())
+    distance_curve.distance_curve(curve(), thresholds())
     band, rows = drawn.layer("distance_curve", "area")
     assert (band["encoding"]["y"]["field"], band["encoding"]["y2"]["field"]) == ("low", "high")
     assert rows["low"].tolist() == pytest.approx((100 * (curve()["value"] - 0.02)).tolist())
@@ -140,7 +141,7 @@ def test_the_curve_has_its_band_its_thresholds_and_its_ceilings(drawn):
 
 
 def test_each_threshold_has_its_share_beside_its_point_once(drawn):
-    curves.distance_curve(curve(), thresholds())
+    distance_curve.distance_curve(curve(), thresholds())
     layers = [
         each
         for each in drawn.charts["distance_curve"]["layer"]
@@ -156,7 +157,7 @@ def test_each_threshold_has_its_share_beside_its_point_once(drawn):
 def test_the_baseline_is_a_second_line_named_on_its_own_side(drawn, shift, side):
     other = curve(shift)
     other.loc[other["distance_km"] == 387, "value"] += shift  # farthest apart here
-    curves.distance_curve(curve(), thresholds(), baseline=other)
+    distance_curve.distance_curve(curve(), thresholds(), baseline=other)
     line, rows = drawn.layer("distance_curve", "line", 0)
     assert role_of(line) == "muted"
     assert rows["value"].tolist() == pytest.approx((100 * other["value"]).tolist())
@@ -171,7 +172,7 @@ def test_the_baseline_is_a_second_line_named_on_its_own_side(drawn, shift, side)
 
 
 def test_published_figures_are_marked_at_their_thresholds(drawn):
-    curves.distance_curve(curve(), thresholds(), published=benchmark_of("im2gps3k", 2997))
+    distance_curve.distance_curve(curve(), thresholds(), published=benchmark_of("im2gps3k", 2997))
     marks, rows = drawn.layer("distance_curve", "point", 1)
     assert marks["encoding"]["shape"]["field"] == "model"
     found = rows.set_index(["model", "threshold_km"])["value"]
@@ -182,7 +183,7 @@ def test_published_figures_are_marked_at_their_thresholds(drawn):
 
 
 def test_the_table_of_published_figures_puts_each_beside_ours(drawn):
-    curves.published_table(thresholds(), benchmark_of("im2gps", 237))
+    distance_curve.published_table(thresholds(), benchmark_of("im2gps", 237))
     table = drawn.tables[0]
     assert table["threshold_km"].tolist() == [25, 200, 750, 2500]
     assert table["value"].round(1).tolist() == [30, 45, 60, 85]
@@ -191,7 +192,7 @@ def test_the_table_of_published_figures_puts_each_beside_ours(drawn):
 
 
 def test_continents_are_bars_from_zero_in_their_order_and_colour(drawn):
-    charts.continent_bars(continents())
+    share_bars.continent_bars(continents())
     bar, rows = drawn.layer("continent_bars", "bar")
     assert bar["encoding"]["x"]["scale"]["domain"] == [0, 100]
     assert bar["encoding"]["y"]["sort"] is None  # the order of the rows
@@ -210,7 +211,7 @@ def test_continents_are_bars_from_zero_in_their_order_and_colour(drawn):
 
 
 def test_few_images_are_pale_and_dashed_and_said_to_be(drawn):
-    charts.continent_bars(continents())
+    share_bars.continent_bars(continents())
     dashed, rows = drawn.layer("continent_bars", "bar", 1)
     assert rows["continent"].tolist() == ["Oceania"]
     assert dashed["mark"]["strokeDash"]
@@ -218,7 +219,7 @@ def test_few_images_are_pale_and_dashed_and_said_to_be(drawn):
 
 
 def test_the_baseline_of_a_continent_is_a_tick_where_it_is_known(drawn):
-    charts.continent_bars(continents(baseline=[0.7, math.nan, 0.5]))
+    share_bars.continent_bars(continents(baseline=[0.7, math.nan, 0.5]))
     _, rows = drawn.layer("continent_bars", "tick")
     assert rows[["continent", "baseline"]].to_numpy().tolist() == [["Europe", 70], ["Oceania", 50]]
     assert "Tick: the baseline." in "".join(drawn.html)
@@ -226,7 +227,7 @@ def test_the_baseline_of_a_continent_is_a_tick_where_it_is_known(drawn):
 
 
 def test_the_bar_of_outcomes_is_cut_in_proportion(drawn):
-    changes.outcome_bar({"both_wrong": 10, "gained": 25, "lost": 5, "both_right": 60})
+    baseline_changes.outcome_bar({"both_wrong": 10, "gained": 25, "lost": 5, "both_right": 60})
     segments = pd.concat([drawn.layer("outcome_bar", "rect", i)[1] for i in (0, 1)])
     found = segments.set_index("name")
     assert found["start"].to_dict() == pytest.approx(
@@ -246,7 +247,7 @@ def test_the_bar_of_outcomes_is_cut_in_proportion(drawn):
 
 
 def test_a_bar_of_no_images_is_empty(drawn):
-    changes.outcome_bar(dict.fromkeys(changes.OUTCOMES, 0))
+    baseline_changes.outcome_bar(dict.fromkeys(baseline_changes.OUTCOMES, 0))
     _, rows = drawn.layer("outcome_bar", "rect")
     assert (rows["start"] == rows["stop"]).all()
 
@@ -261,7 +262,7 @@ def test_countries_that_changed_most_are_those_with_most_images_gained_and_lost(
         countries["difference"] - 0.1,
         countries["difference"] + 0.1,
     )
-    changes.changed_countries(countries, top=2, key="k", on_click=lambda code: None)
+    baseline_changes.changed_countries(countries, top=2, key="k", on_click=lambda code: None)
     gained, lost = drawn.tables
     assert gained["country"].tolist() == ["France", "Brazil"]  # +28 and +8; Japan's +5 is fewer
     assert gained["net"].tolist() == ["+28", "+8"]
@@ -290,7 +291,7 @@ def place_rows(n_groups, **columns):
 
 
 def test_only_the_first_twenty_of_a_ranking_are_bars_and_it_is_said(drawn):
-    places.bars(places.named(place_rows(23)), "country")
+    group_bars.bars(group_bars.named(place_rows(23)), "country")
     _, rows = drawn.layer("place_bars", "bar")
     assert rows["name"].tolist() == [f"R{i}" for i in range(20)]
     assert "The first 20 of 23." in "".join(drawn.html)
@@ -301,7 +302,7 @@ def test_medians_are_points_on_a_log_axis_with_their_interval(drawn):
         3, value=[0.2, 300.0, math.inf], low=[0.0, 250.0, 900.0], high=[1.0, 400.0, math.inf]
     )
     rows.loc[0, "n"] = 30
-    places.bars(places.named(rows), "median")
+    group_bars.bars(group_bars.named(rows), "median")
     point, firm = drawn.layer("place_bars", "point", 0)
     assert (point["mark"]["filled"], firm["name"].tolist()) == (True, ["R0"])
     hollow, few = drawn.layer("place_bars", "point", 1)
@@ -323,7 +324,7 @@ def test_names_are_distinct_even_where_places_share_theirs():
             "n": 1,
         }
     )
-    names = places.named(rows)["name"].tolist()
+    names = group_bars.named(rows)["name"].tolist()
     assert len(set(names)) == 4
     assert names[1] == "London, Ontario, Canada, North America"
     assert names[3] == f"{names[0]} (2)"
@@ -331,13 +332,15 @@ def test_names_are_distinct_even_where_places_share_theirs():
 
 def test_names_of_files_are_texts_of_one_line_and_blank_ones_are_said():
     rows = pd.DataFrame({"attribute": [HOSTILE, "", "a\nb\u202ec", "x" * 500], "n": 1})
-    names = places.named(rows)["name"].tolist()
+    names = group_bars.named(rows)["name"].tolist()
     assert names[:3] == [HOSTILE, "(blank)", "a·bc"]
     assert len(names[3]) <= 60
 
 
 def test_the_table_marks_few_images_and_names_the_mistake(drawn):
-    places.table(places.named(place_rows(12)), "country", key="k", title="region", on_pick=print)
+    group_bars.table(
+        group_bars.named(place_rows(12)), "country", key="k", title="region", on_pick=print
+    )
     table = drawn.tables[0]
     assert table["few"].tolist() == ["n < 30"] * 10 + [""] * 2
     assert table["mistake"].tolist() == ["Germany, 10.0\u00a0%"] * 12
@@ -346,7 +349,7 @@ def test_the_table_marks_few_images_and_names_the_mistake(drawn):
 
 def test_an_infinite_median_is_none_in_a_table_of_numbers(drawn):
     rows = place_rows(2, median_km=[math.inf, 12.34])
-    places.table(places.named(rows), "city", key="k", title="region", on_pick=print)
+    group_bars.table(group_bars.named(rows), "city", key="k", title="region", on_pick=print)
     assert drawn.tables[0]["median"].isna().tolist() == [True, False]
 
 

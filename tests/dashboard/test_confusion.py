@@ -10,11 +10,11 @@ import altair as alt
 import pytest
 import streamlit as st
 
-from dashboard import judgement, loaders
-from dashboard.view import View
-from dashboard.views import confusion
-from streetclip.analysis.selection import Selection
+from dashboard.queries import comparisons, runs
+from dashboard.shell.page_query import View
+from dashboard.views.confusion import page
 from streetclip.gazetteer import countries
+from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.sites import DESK, serve
@@ -250,7 +250,7 @@ def test_chance_is_unknown_where_the_run_does_not_hold_its_candidates(
     open_page, world, monkeypatch
 ):
     """As of runs of older versions: those that it predicts are not all that it could."""
-    monkeypatch.setattr(judgement, "candidate_countries", lambda view: None)
+    monkeypatch.setattr(comparisons, "candidate_countries", lambda view: None)
     st.cache_data.clear()
     text = text_of(open_page())
     st.cache_data.clear()
@@ -266,8 +266,8 @@ def test_a_run_without_a_list_of_candidates_has_none(world):
     with sqlite3.connect(world.path) as connection:
         kept = connection.execute("SELECT config FROM runs WHERE id = 1").fetchone()
         connection.execute("UPDATE runs SET config = '{}' WHERE id = 1")
-    view = loaders.view(world.path, 1, None, Selection(), Selection())
-    assert judgement.candidate_countries(view) is None
+    view = runs.view(world.path, 1, None, Selection(), Selection())
+    assert comparisons.candidate_countries(view) is None
     with sqlite3.connect(world.path) as connection:
         connection.execute("UPDATE runs SET config = ? WHERE id = 1", kept)
 
@@ -300,8 +300,8 @@ def clicks(monkeypatch, tmp_path, pick, selection, *cells):
     """What clicks on cells write into the URL."""
     view = View(path=tmp_path / "s.db", run_id=1, run_key="", selection=selection)
     filters, own = [], []
-    monkeypatch.setattr(confusion.state, "change_filters", lambda s, _: filters.append(s))
-    monkeypatch.setattr(confusion.state, "change", lambda **changes: own.append(changes))
+    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: filters.append(s))
+    monkeypatch.setattr(page.url_state, "change", lambda **changes: own.append(changes))
     for cell in cells:
         pick(view, *cell)
     return filters, own
@@ -310,7 +310,7 @@ def clicks(monkeypatch, tmp_path, pick, selection, *cells):
 def test_a_click_sets_both_countries_and_a_second_one_takes_them_back(monkeypatch, tmp_path):
     chosen = Selection(country="FR", predicted="DE", city="Paris", tags=("x",))
     cells = [("ES", "PT"), ("FR", ""), ("FR", "DE")]
-    found, _ = clicks(monkeypatch, tmp_path, confusion._pick_countries, chosen, *cells)
+    found, _ = clicks(monkeypatch, tmp_path, page._pick_countries, chosen, *cells)
     assert found == [
         Selection(country="ES", predicted="PT", tags=("x",)),
         Selection(country="FR", predicted="", tags=("x",)),
@@ -321,7 +321,7 @@ def test_a_click_sets_both_countries_and_a_second_one_takes_them_back(monkeypatc
 def test_a_click_on_continents_goes_down_to_their_countries(monkeypatch, tmp_path):
     chosen = Selection(country="FR", predicted="DE", country_right=False)
     cells = [("Asia", "Europe"), ("Asia", "")]
-    found, own = clicks(monkeypatch, tmp_path, confusion._pick_continents, chosen, *cells)
+    found, own = clicks(monkeypatch, tmp_path, page._pick_continents, chosen, *cells)
     assert found == [
         Selection(continent="Asia", country_right=False),
         Selection(continent="Asia", predicted="", country_right=False),

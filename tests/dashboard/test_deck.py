@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import theme
-from dashboard.components import deck, map_layers
-from dashboard.mapping import FLOWS, form_of
+from dashboard.charts import deck_map
+from dashboard.queries.map_data import FLOWS, form_of
+from dashboard.shell import theme
+from dashboard.views.map import layers
 
 HOSTILE = '@@=alert(1) <img src="https://evil.example/z.png"> "]}'
 
@@ -60,7 +61,7 @@ def drawn(monkeypatch):
 
 
 def draw(form, drawn):
-    deck.draw(
+    deck_map.draw(
         form.layers,
         fitted=form.fitted,
         key="m",
@@ -70,7 +71,7 @@ def draw(form, drawn):
 
 
 def test_nothing_in_the_map_names_an_address_to_fetch(drawn):
-    draw(map_layers.arcs(images(), "ends"), drawn)
+    draw(layers.arcs(images(), "ends"), drawn)
     assert not re.search(r"https?:|//|\burl\b", drawn.text)
     # pydeck's word for no tiles: without it, Streamlit takes tiles of its own choice.
     assert drawn.content["mapStyle"] == "__MAP_STYLE__"
@@ -78,7 +79,7 @@ def test_nothing_in_the_map_names_an_address_to_fetch(drawn):
 
 
 def test_countries_lie_lowest_and_only_their_areas_can_be_clicked(drawn):
-    draw(map_layers.arcs(images(), "ends"), drawn)
+    draw(layers.arcs(images(), "ends"), drawn)
     names = [each["id"] for each in drawn.content["layers"]]
     assert names[:2] == ["countries", "borders"]
     assert [each["pickable"] for each in drawn.content["layers"][:2]] == [True, False]
@@ -89,7 +90,7 @@ def test_countries_lie_lowest_and_only_their_areas_can_be_clicked(drawn):
 
 def test_an_arc_goes_from_the_true_to_the_predicted_place_in_their_colours(drawn):
     rows = images()
-    draw(map_layers.arcs(rows, "ends"), drawn)
+    draw(layers.arcs(rows, "ends"), drawn)
     arcs = drawn.layer("arcs")
     assert arcs["@@type"] == "GreatCircleLayer"
     assert (arcs["getSourcePosition"], arcs["getTargetPosition"]) == ("@@=[x0, y0]", "@@=[x1, y1]")
@@ -105,7 +106,7 @@ def test_an_arc_goes_from_the_true_to_the_predicted_place_in_their_colours(drawn
 
 
 def test_the_tooltip_says_countries_distance_and_confidence(drawn):
-    draw(map_layers.arcs(images(distance_km=[17_127.4, 5.0, np.nan]), "ends"), drawn)
+    draw(layers.arcs(images(distance_km=[17_127.4, 5.0, np.nan]), "ends"), drawn)
     texts = [(each["title"], each["detail"]) for each in drawn.layer("arcs")["data"]]
     assert texts[0][0] == "Estonia → New Zealand"
     assert texts[0][1].replace("\u00a0", " ").startswith("17,127 km · confidence ")
@@ -115,7 +116,7 @@ def test_the_tooltip_says_countries_distance_and_confidence(drawn):
 
 
 def test_many_arcs_are_thinner_in_colour_and_have_no_dots():
-    few, many = (map_layers.arcs(images(n), "ends").layers for n in (40, 1500))
+    few, many = (layers.arcs(images(n), "ends").layers for n in (40, 1500))
     assert [each.name for each in few] == ["arcs", "truths", "predictions"]
     assert [each.name for each in many] == ["arcs"]
     assert few[0].settings["getSourceColor"][3] > many[0].settings["getSourceColor"][3]
@@ -124,29 +125,29 @@ def test_many_arcs_are_thinner_in_colour_and_have_no_dots():
 @pytest.mark.parametrize("colour", ["km", "confidence"])
 def test_marks_are_coloured_by_the_measure(colour):
     rows = images(distance_km=[100.0, 20_000.0, np.nan], country_probability=[0.0, 1.0, np.nan])
-    for form in (map_layers.arcs(rows, colour), map_layers.points(rows, colour, "true")):
+    for form in (layers.arcs(rows, colour), layers.points(rows, colour, "true")):
         marks = form.layers[0].rows
         found = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in marks[["r", "g", "b"]].to_numpy()]
         assert found == [theme.SEQUENTIAL[0], theme.SEQUENTIAL[-1], theme.APART]
 
 
 def test_colours_between_two_stops_are_between_them():
-    middle = deck.colours(np.array([0.5 / (len(theme.SEQUENTIAL) - 1)]))[0]
+    middle = deck_map.colours(np.array([0.5 / (len(theme.SEQUENTIAL) - 1)]))[0]
     ends = [[int(each[i : i + 2], 16) for i in (1, 3, 5)] for each in theme.SEQUENTIAL[:2]]
     assert np.abs(middle - np.mean(ends, axis=0)).max() <= 0.5
 
 
 def test_points_are_at_the_place_that_is_asked_for():
-    assert map_layers.points(images(), "km", "true").layers[0].settings["getPosition"] == (
+    assert layers.points(images(), "km", "true").layers[0].settings["getPosition"] == (
         "@@=[x0, y0]"
     )
-    assert map_layers.points(images(), "km", "predicted").layers[0].settings["getPosition"] == (
+    assert layers.points(images(), "km", "predicted").layers[0].settings["getPosition"] == (
         "@@=[x1, y1]"
     )
 
 
 def test_flows_are_as_wide_as_the_root_of_their_images_and_the_widest_on_top():
-    form = map_layers.flows(routes([400, 100, 4]), "ends")
+    form = layers.flows(routes([400, 100, 4]), "ends")
     rows = form.layers[0].rows
     assert rows["true"].tolist() == ["JP", "FR", "EE"]
     assert (rows["w"] / rows["w"].max()).tolist() == pytest.approx([0.1, 0.5, 1.0])
@@ -160,10 +161,10 @@ def test_flows_are_as_wide_as_the_root_of_their_images_and_the_widest_on_top():
 def test_flows_without_a_place_are_left_out():
     found = routes([9, 5])
     found.loc[0, "pred_latitude_deg"] = np.nan
-    form = map_layers.flows(found, "km")
+    form = layers.flows(found, "km")
     assert (form.num_marks, form.num_in) == (1, 5)
     found["true_longitude_deg"] = np.nan
-    assert map_layers.flows(found, "km").num_marks == 0
+    assert layers.flows(found, "km").num_marks == 0
 
 
 def hexagons(**changes):
@@ -180,7 +181,7 @@ def hexagons(**changes):
 
 
 def test_hexagons_of_few_images_are_pale_and_say_their_number():
-    form = map_layers.hexagons(hexagons(), "km")
+    form = layers.hexagons(hexagons(), "km")
     rows = form.layers[0].rows
     assert rows["a"].iloc[0] < rows["a"].iloc[1]
     assert rows["title"].tolist() == ["1 image", "400 images"]
@@ -191,9 +192,9 @@ def test_hexagons_of_few_images_are_pale_and_say_their_number():
 
 def test_the_legend_names_the_measure_and_its_ends():
     for form, words in (
-        (map_layers.points(images(), "km", "true"), ("distance, log scale", "100 km", "20,000 km")),
-        (map_layers.points(images(), "confidence", "true"), ("confidence", "0 %", "100 %")),
-        (map_layers.hexagons(hexagons(), "confidence"), ("mean confidence",)),
+        (layers.points(images(), "km", "true"), ("distance, log scale", "100 km", "20,000 km")),
+        (layers.points(images(), "confidence", "true"), ("confidence", "0 %", "100 %")),
+        (layers.hexagons(hexagons(), "confidence"), ("mean confidence",)),
     ):
         legend = "".join(form.legend).replace("\u00a0", " ")
         assert all(each in legend for each in words)
@@ -201,11 +202,11 @@ def test_the_legend_names_the_measure_and_its_ends():
 
 def test_hostile_texts_are_data_that_deck_gl_does_not_evaluate(drawn):
     rows = images(true_country=[HOSTILE] * 3)
-    draw(map_layers.arcs(rows, "ends"), drawn)
+    draw(layers.arcs(rows, "ends"), drawn)
     for each in drawn.layer("arcs")["data"]:
         assert not each["title"].startswith("@@")
         assert "alert" in each["title"]
-    draw(map_layers.flows(routes([3, 2, 1]).assign(pred_country=HOSTILE), "ends"), drawn)
+    draw(layers.flows(routes([3, 2, 1]).assign(pred_country=HOSTILE), "ends"), drawn)
     for each in drawn.layer("flows")["data"]:
         assert not any(str(value).startswith("@@") for value in each.values())
 
@@ -220,7 +221,7 @@ def test_hostile_texts_are_data_that_deck_gl_does_not_evaluate(drawn):
     ],
 )
 def test_a_click_hands_on_the_layer_and_its_row(drawn, monkeypatch, objects, picked):
-    draw(map_layers.arcs(images(), "ends"), drawn)
+    draw(layers.arcs(images(), "ends"), drawn)
     selection = {"selection": {"objects": objects, "indices": {}}}
     monkeypatch.setattr(st, "session_state", {"m": selection})
     drawn.on_select()
@@ -250,7 +251,7 @@ def pixels(view, latitude, longitude):
 )
 def test_the_view_holds_all_places_and_is_no_wider_than_needed(places):
     latitude, longitude = (np.array(each) for each in zip(*places, strict=True))
-    view = deck.view_of(latitude, longitude)
+    view = deck_map.view_of(latitude, longitude)
     found = np.array([pixels(view, *place) for place in places])
     assert np.abs(found[:, 0]).max() <= 600 / 2
     assert np.abs(found[:, 1]).max() <= 500 / 2
@@ -266,7 +267,7 @@ def test_on_a_phone_the_view_holds_all_places_too(drawn, monkeypatch):
     zooms = []
     for context in (st.context, phone):
         monkeypatch.setattr(st, "context", context)
-        draw(map_layers.points(rows, "km", "true"), drawn)
+        draw(layers.points(rows, "km", "true"), drawn)
         zooms.append(drawn.content["initialViewState"]["zoom"])
     assert zooms[1] < zooms[0]
     found = [
@@ -279,7 +280,7 @@ def test_on_a_phone_the_view_holds_all_places_too(drawn, monkeypatch):
 def test_without_places_the_view_is_the_world():
     nowhere = np.array([np.nan])
     for each in (nowhere, np.empty(0)):
-        assert deck.view_of(each, each)["zoom"] < 1
+        assert deck_map.view_of(each, each)["zoom"] < 1
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from dashboard.components import detail
-from dashboard.thumbnails import Thumbnail
+from dashboard.images import image_detail
+from dashboard.images.thumbnails import Thumbnail
 
 
 def fields(**changes):
@@ -46,14 +46,16 @@ def drawn(monkeypatch):
             self.remarks, self.items, self.charts, self.widths = [], {}, {}, []
 
     each = Drawn()
-    monkeypatch.setattr(detail.markup, "remark", each.remarks.append)
-    monkeypatch.setattr(detail.markup, "definitions", each.items.update)
+    monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
+    monkeypatch.setattr(image_detail.html, "definitions", each.items.update)
     monkeypatch.setattr(
-        detail.vega, "draw", lambda layers, **options: each.charts.update({options["key"]: layers})
+        image_detail.vega,
+        "draw",
+        lambda layers, **options: each.charts.update({options["key"]: layers}),
     )
-    monkeypatch.setattr(detail.st, "image", lambda *_, width, **__: each.widths.append(width))
-    monkeypatch.setattr(detail.st, "header", lambda *_, **__: None)
-    monkeypatch.setattr(detail.markup, "draw", lambda *_: None)
+    monkeypatch.setattr(image_detail.st, "image", lambda *_, width, **__: each.widths.append(width))
+    monkeypatch.setattr(image_detail.st, "header", lambda *_, **__: None)
+    monkeypatch.setattr(image_detail.html, "draw", lambda *_: None)
     return each
 
 
@@ -62,7 +64,7 @@ def rows_of(drawn, key):
 
 
 def test_the_truth_is_marked_in_colour_and_in_words(drawn):
-    detail.countries(fields())
+    image_detail.countries(fields())
     rows = rows_of(drawn, "detail_countries")
     assert list(rows["name"]) == ["Czechia", "Slovakia", "ZZ"]
     assert list(rows["role"]) == ["wrong", "right", "muted"]
@@ -75,34 +77,34 @@ def test_the_truth_is_marked_in_colour_and_in_words(drawn):
 
 
 def test_a_right_prediction_is_not_drawn_as_wrong(drawn):
-    detail.countries(fields(true_country="CZ", country_correct=True))
+    image_detail.countries(fields(true_country="CZ", country_correct=True))
     assert list(rows_of(drawn, "detail_countries")["role"]) == ["right", "muted", "muted"]
 
 
 def test_a_truth_below_the_bars_is_told_with_its_rank(drawn):
-    detail.countries(fields(true_country="PT", true_country_rank=1234))
+    image_detail.countries(fields(true_country="PT", true_country_rank=1234))
     assert drawn.remarks == ["The true country stands at rank 1,234."]
 
 
 def test_a_truth_that_no_candidate_names_is_told(drawn):
-    detail.countries(fields(true_country="PT", true_country_rank=None))
+    image_detail.countries(fields(true_country="PT", true_country_rank=None))
     assert drawn.remarks == ["The true country is not among the candidates."]
 
 
 def test_at_most_ten_bars_are_drawn(drawn):
     ranked = [[f"X{i}", 0.01] for i in range(30)]
-    detail.countries(fields(top_countries=ranked))
+    image_detail.countries(fields(top_countries=ranked))
     assert len(rows_of(drawn, "detail_countries")) == 10
 
 
 def test_a_city_of_the_same_name_in_another_country_is_not_the_truth(drawn):
-    detail.cities(fields())
+    image_detail.cities(fields())
     assert "right" not in list(rows_of(drawn, "detail_cities")["role"])
     assert drawn.remarks == ["The true city is not among them: the country is wrong."]
 
 
 def test_a_city_is_known_by_its_name_however_it_is_written(drawn):
-    detail.cities(
+    image_detail.cities(
         fields(
             country_correct=True,
             true_country="CZ",
@@ -114,7 +116,7 @@ def test_a_city_is_known_by_its_name_however_it_is_written(drawn):
 
 
 def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
-    detail.cities(
+    image_detail.cities(
         fields(
             true_country="DE",
             true_city="Cologne",
@@ -127,7 +129,7 @@ def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
 
 
 def test_two_cities_of_one_name_have_a_bar_each(drawn):
-    detail.cities(fields(top_cities=[["San Jose", "US", 0.5], ["San Jose", "US", 0.4]]))
+    image_detail.cities(fields(top_cities=[["San Jose", "US", 0.5], ["San Jose", "US", 0.4]]))
     assert rows_of(drawn, "detail_cities")["name"].is_unique
 
 
@@ -136,30 +138,30 @@ def test_two_cities_of_one_name_have_a_bar_each(drawn):
     [((320, 240), 640), ((1600, 900), 760), ((1200, 1600), 465), ((3, 1600), 1), ((1600, 3), 760)],
 )
 def test_a_picture_is_no_higher_than_a_screen_and_not_blown_up(drawn, size, width):
-    detail.picture(Thumbnail(b"jpeg", *size), fields())
+    image_detail.picture(Thumbnail(b"jpeg", *size), fields())
     assert drawn.widths == [width]
 
 
 def test_a_distance_from_the_true_citys_coordinates_says_so(drawn):
-    detail.verdict(fields(coordinate_source="city"))
+    image_detail.verdict(fields(coordinate_source="city"))
     assert drawn.items["Distance"].replace("\u00a0", " ") == (
         "346 km, from the true city's coordinates"
     )
 
 
 def test_an_unknown_distance_is_not_a_number(drawn):
-    detail.verdict(fields(distance_km=None, coordinate_source="none"))
+    image_detail.verdict(fields(distance_km=None, coordinate_source="none"))
     assert drawn.items["Distance"].startswith("unknown")
 
 
 def test_an_image_without_a_prediction_counts_as_wrong(drawn):
-    detail.verdict(fields(status="unreadable", pred_country=None, distance_km=None))
+    image_detail.verdict(fields(status="unreadable", pred_country=None, distance_km=None))
     assert drawn.items["Predicted place"] == "nothing was predicted; counted as wrong"
     assert "Confidence" not in drawn.items
 
 
 def test_prompts_are_listed_as_the_run_used_them(drawn):
-    detail.prompts(
+    image_detail.prompts(
         {"name": "x", "country": ["In {country}.", "Of {country}."], "city": "At {city}"}
     )
     assert drawn.items == {"country": "In {country}.\nOf {country}.", "city": "At {city}"}
@@ -167,7 +169,9 @@ def test_prompts_are_listed_as_the_run_used_them(drawn):
 
 def test_a_click_on_a_row_names_the_run(monkeypatch):
     found = {}
-    monkeypatch.setattr(detail.picks, "table", lambda rows, **options: found.update(options))
+    monkeypatch.setattr(
+        image_detail.selection_events, "table", lambda rows, **options: found.update(options)
+    )
     picked = []
     rows = pd.DataFrame(
         {
@@ -182,7 +186,7 @@ def test_a_click_on_a_row_names_the_run(monkeypatch):
             "strategy": ["flat", "flat"],
         }
     )
-    detail.in_runs(rows, 3, key="k", on_pick=picked.append)
+    image_detail.in_runs(rows, 3, key="k", on_pick=picked.append)
     found["on_pick"](0)
     found["on_pick"](None)
     assert found["chosen"] == 1

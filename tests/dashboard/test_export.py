@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from dashboard import export, loaders
-from dashboard.views.failures import DEFAULTS
-from streetclip.analysis.selection import Selection
+from dashboard.images import csv_export
+from dashboard.queries import runs
+from dashboard.views.failures.page import DEFAULTS
+from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store
 from tests.dashboard.worlds import World
 
@@ -25,27 +26,27 @@ def world(tmp_path_factory):
 
 
 def view_of(world, run_id=2, **selection):
-    return loaders.view(world.path, run_id, None, Selection(**selection), DEFAULTS)
+    return runs.view(world.path, run_id, None, Selection(**selection), DEFAULTS)
 
 
 def rows_of(view, order="file"):
-    text = export.file_of(view, order).read().decode("utf-8-sig")
+    text = csv_export.file_of(view, order).read().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 @pytest.mark.parametrize("text", RISKY)
 def test_a_text_that_a_spreadsheet_would_run_is_made_harmless(text):
-    assert export.harmless(text) == f"'{text}"
+    assert csv_export.harmless(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_other_texts_and_numbers_stay_as_they_are(text):
-    assert export.harmless(text) == text
+    assert csv_export.harmless(text) == text
 
 
 def test_negative_numbers_stay_numbers():
-    assert export.harmless(-122.4) == -122.4
-    assert export.harmless(-3) == -3
+    assert csv_export.harmless(-122.4) == -122.4
+    assert csv_export.harmless(-3) == -3
 
 
 def test_the_file_has_the_rows_that_sql_gives(world):
@@ -92,7 +93,7 @@ def test_what_was_noted_and_the_attributes_stand_in_their_columns(world):
 
 
 def test_a_spreadsheet_is_told_the_encoding(world):
-    assert export.file_of(view_of(world), "file").read(3) == b"\xef\xbb\xbf"
+    assert csv_export.file_of(view_of(world), "file").read(3) == b"\xef\xbb\xbf"
 
 
 def test_hostile_names_cannot_break_out_of_their_cells(tmp_path):
@@ -107,22 +108,22 @@ def test_hostile_names_cannot_break_out_of_their_cells(tmp_path):
 
 def test_a_large_selection_is_cut_and_said_to_be(world, monkeypatch):
     said = []
-    monkeypatch.setattr(export, "MOST_ROWS", 30)
-    monkeypatch.setattr(export.markup, "remark", said.append)
+    monkeypatch.setattr(csv_export, "MOST_ROWS", 30)
+    monkeypatch.setattr(csv_export.html, "remark", said.append)
     view = view_of(world)
     assert len(rows_of(view)) == 30
-    export.limit_remark(view)
+    csv_export.limit_remark(view)
     assert "the first 30 images" in said[0]
     assert "outputs/evaluation/predictions.csv" in said[0]
 
 
 def test_a_small_selection_is_whole_and_nothing_is_said(world, monkeypatch):
-    monkeypatch.setattr(export.markup, "remark", lambda _: pytest.fail("said something"))
-    export.limit_remark(view_of(world))
+    monkeypatch.setattr(csv_export.html, "remark", lambda _: pytest.fail("said something"))
+    csv_export.limit_remark(view_of(world))
     assert len(rows_of(view_of(world))) == 90
 
 
 def test_chunks_join_without_a_seam(world, monkeypatch):
     whole = rows_of(view_of(world))
-    monkeypatch.setattr(export, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(csv_export, "_CHUNK_ROWS", 7)
     assert rows_of(view_of(world)) == whole

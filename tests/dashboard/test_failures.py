@@ -3,7 +3,7 @@ import json
 import pytest
 from PIL import Image
 
-from dashboard.views import failures
+from dashboard.views.failures import page
 from streetclip.gazetteer import countries
 from streetclip.store import annotate, open_store
 from tests.dashboard.galleries import cards_of, data_of
@@ -15,7 +15,7 @@ HOSTILE = (
     " :red[hot] `b` \u202eevil 🙈"
 )
 WRONG = "SELECT image_id FROM predictions WHERE run_id = 2 AND country_correct = 0"
-PAGE = failures.images.PAGE_SIZE
+PAGE = page.image_queries.PAGE_SIZE
 
 
 @pytest.fixture(scope="module")

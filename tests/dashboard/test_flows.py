@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from dashboard import formats
+from dashboard.shell import formats
 from tests.dashboard.pages import PAGES
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import HOSTILE, World

@@ -5,12 +5,21 @@ import math
 
 import pytest
 
-from dashboard import formats
-from dashboard.components import markup, runs
-from dashboard.formats import NBSP, count, interval, isolated, kilometres, moment, plain, share
+from dashboard.shell import formats, html
+from dashboard.shell.formats import (
+    NBSP,
+    count,
+    interval,
+    isolated,
+    kilometres,
+    moment,
+    plain,
+    share,
+)
+from dashboard.views import run_picker
 
 
-@pytest.mark.parametrize("module", [formats, markup, runs])
+@pytest.mark.parametrize("module", [formats, html, run_picker])
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

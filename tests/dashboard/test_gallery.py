@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from dashboard import urls
-from dashboard.components import album, gallery, triage
-from dashboard.components.triage import Action, read_actions
-from dashboard.view import View
-from dashboard.views import failures
-from streetclip.analysis.selection import Selection
+from dashboard.images import gallery, gallery_view, triage
+from dashboard.images.triage import Action, read_actions
+from dashboard.shell import filter_urls
+from dashboard.shell.page_query import View
+from dashboard.views.failures import page
 from streetclip.errors import StoreError
+from streetclip.results.filters import Selection
 
 HOSTILE = "![a](https://x/y.png)<img src=x onerror=alert(1)>\u202e\n\0🙈"
 
@@ -176,15 +176,15 @@ def test_the_failures_page_shows_exactly_the_images_of_another_page(selection):
     view = View(path=Path("x"), run_id=3, run_key="k", selection=selection, baseline_id=2)
     found = {
         name: [value] if isinstance(value, str) else value
-        for name, value in album.parameters(view, image="7").items()
+        for name, value in gallery_view.parameters(view, image="7").items()
         if value is not None
     }
     assert (found["run"], found["baseline"], found["image"]) == (["3"], ["2"], ["7"])
-    read = urls.read_filters(found, failures.DEFAULTS)
+    read = filter_urls.read_filters(found, page.DEFAULTS)
     assert read.problems == ()
     assert read.selection == selection
 
 
 def test_a_run_is_not_compared_with_itself():
     view = View(path=Path("x"), run_id=2, run_key="k", selection=Selection(), baseline_id=2)
-    assert album.parameters(view)["baseline"] is None
+    assert gallery_view.parameters(view)["baseline"] is None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.grouped import METRICS, RANKS, judged, macro, ranked
+from dashboard.queries.group_ranking import METRICS, RANKS, judged, macro, ranked
 
 Z = 1.959963984540054
 

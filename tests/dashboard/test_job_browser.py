@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from dashboard.components import browser
-from dashboard.roots import Roots
+from dashboard.views.jobs import file_picker
+from dashboard.views.jobs.allowed_paths import Roots
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def roots(tmp_path):
 
 
 def listed(roots, **options):
-    return browser.list_folder(roots.folders[0], roots, **options)
+    return file_picker.list_folder(roots.folders[0], roots, **options)
 
 
 def test_folders_come_first_then_files_of_the_wanted_kind(roots):
@@ -49,7 +49,7 @@ def test_links_that_lead_out_and_names_that_are_no_text_are_left_out(roots):
 
 
 def test_of_a_large_folder_a_part_is_read(roots, monkeypatch):
-    monkeypatch.setattr(browser, "MOST_READ", 4)
+    monkeypatch.setattr(file_picker, "MOST_READ", 4)
     listing = listed(roots)
     assert listing.is_cut
     assert len(listing.folders) + len(listing.files) <= 4
@@ -58,12 +58,12 @@ def test_of_a_large_folder_a_part_is_read(roots, monkeypatch):
 def test_a_folder_that_is_gone_is_an_error_to_tell(roots):
     (roots.folders[0] / "images").rmdir()
     with pytest.raises(OSError, match="No such file"):
-        browser.list_folder(roots.folders[0] / "images", roots)
+        file_picker.list_folder(roots.folders[0] / "images", roots)
 
 
 def test_a_folder_outside_is_not_read(roots):
     with pytest.raises(OSError, match="leads out"):
-        browser.list_folder(roots.base / "secret", roots)
+        file_picker.list_folder(roots.base / "secret", roots)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_a_folder_outside_is_not_read(roots):
     ],
 )
 def test_it_opens_near_what_the_field_says(roots, text, expected):
-    assert browser._start(text, roots) == roots.base / expected
+    assert file_picker._start(text, roots) == roots.base / expected

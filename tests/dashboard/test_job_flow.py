@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from streetclip.store import get_job, list_runs, list_trainings, open_store, training_curves
+from streetclip.runtime import get_job
+from streetclip.store import list_runs, list_trainings, open_store, training_curves
 from tests.dashboard.sites import DESK, serve
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dashboard.components.job_log import MOST_BYTES, read_tail
+from dashboard.views.jobs.job_log import MOST_BYTES, read_tail
 
 JOB = {"id": 3, "log_path": "/elsewhere/streetclip-logs/job-3-train.log"}
 

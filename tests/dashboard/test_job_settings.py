@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import job_chain
-from dashboard.job_settings import (
+from dashboard.views.jobs import form_defaults
+from dashboard.views.jobs.allowed_paths import Roots
+from dashboard.views.jobs.form_fields import (
     FORMS,
     GENERAL,
     draft_of,
@@ -15,10 +16,9 @@ from dashboard.job_settings import (
     settings_of,
     with_new_output,
 )
-from dashboard.roots import Roots
-from streetclip.arguments import to_arguments
 from streetclip.config import JOB_CONFIGS
-from streetclip.train_options import PartsOptions
+from streetclip.config.arguments import to_arguments
+from streetclip.config.train_options import PartsOptions
 from tests.dashboard.job_records import Records
 
 GENERAL_FLAGS = ("db", "log_level")
@@ -74,8 +74,8 @@ def test_a_job_without_groups_has_one():
 
 def test_a_recipe_leaves_nothing_of_another_and_no_path_changed():
     first, second = (
-        job_chain.recipe_draft("train", "paper"),
-        job_chain.recipe_draft("train", "demo"),
+        form_defaults.recipe_draft("train", "paper"),
+        form_defaults.recipe_draft("train", "demo"),
     )
     assert first["negatives"] == "micro_batch"
     assert second["negatives"] == "global"
@@ -196,18 +196,18 @@ class TestChain:
     def test_again_repeats_all_settings_into_a_free_folder(self, records, roots):
         settings = {"num_epochs": 7, "run_name": "a b", "templates": ("paper", "full")}
         job = records.get(records.add("cancelled", **settings, resume=True))
-        prefill = job_chain.again(job, roots)
+        prefill = form_defaults.again(job, roots)
         config, problems = read_draft("train", prefill.draft, roots, DB)
         assert problems == {}
         assert {name: getattr(config, name) for name in settings} == settings
         assert config.output_dir == Path("outputs/train")
         assert not config.resume
         (roots.base / "outputs" / "train").mkdir()
-        assert job_chain.again(job, roots).draft["output_dir"] == "outputs/train_2"
+        assert form_defaults.again(job, roots).draft["output_dir"] == "outputs/train_2"
 
     def test_again_knows_paths_of_another_working_folder(self, records, roots):
         job = records.get(records.add("done", cwd=records.folder / "data"))
-        draft = job_chain.again(job, roots).draft
+        draft = form_defaults.again(job, roots).draft
         assert draft["train_csv"] == "data/data/train.csv"
         assert draft["model_name"] == "openai/clip-vit-large-patch14-336"
 
@@ -218,8 +218,8 @@ class TestChain:
         folder.mkdir()
         for split in ("train", "val"):
             (folder / f"{split}_captions.csv").touch()
-        assert job_chain.next_kind(job) == "train"
-        draft = job_chain.after(job, roots).draft
+        assert form_defaults.next_kind(job) == "train"
+        draft = form_defaults.after(job, roots).draft
         assert draft["train_csv"] == "outputs/c/train_captions.csv"
         assert draft["val_csv"] == "outputs/c/val_captions.csv"
         assert draft["image_dir"] == "data/images"
@@ -228,7 +228,7 @@ class TestChain:
         job = records.get(records.add("done", output_dir=Path("outputs/t"), run_name="x"))
         (records.folder / "outputs" / "t").mkdir()
         (records.folder / "outputs" / "t" / "best_model.pt").touch()
-        draft = job_chain.after(job, roots).draft
+        draft = form_defaults.after(job, roots).draft
         expected = {
             "checkpoint_path": "outputs/t/best_model.pt",
             "image_dir": "data/images",
@@ -244,12 +244,12 @@ class TestChain:
         (elsewhere / "best_model.pt").touch()
         job = records.get(records.add("done", output_dir=elsewhere))
         (records.folder / "data" / "test.csv").unlink()
-        draft = job_chain.after(job, roots).draft
+        draft = form_defaults.after(job, roots).draft
         assert (draft["checkpoint_path"], draft["test_csv"]) == ("", "")
 
     @pytest.mark.parametrize("state", ["failed", "running", "cancelled"])
     def test_nothing_goes_on_from_a_job_that_is_not_done(self, records, state):
-        assert job_chain.next_kind(records.get(records.add(state))) is None
+        assert form_defaults.next_kind(records.get(records.add(state))) is None
 
 
 def test_a_free_folder_is_the_next_number(roots):

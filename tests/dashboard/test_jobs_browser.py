@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from streetclip.store import JobProgress, beat_job, end_job, open_store
+from streetclip.runtime import JobProgress, beat_job, end_job
+from streetclip.store import open_store
 from tests.dashboard.job_records import Records
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import HOSTILE

@@ -8,19 +8,10 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Migrations
 
-from dashboard import launcher
-from streetclip.processes import ProcessId, current_process
-from streetclip.store import (
-    JOB_STATES,
-    JobProgress,
-    TrainingSpec,
-    end_job,
-    open_store,
-    register_job,
-    request_cancel,
-    schema,
-    start_training,
-)
+from dashboard.views.jobs import launcher
+from streetclip.process_identity import ProcessId, current_process
+from streetclip.runtime import JOB_STATES, JobProgress, end_job, register_job, request_cancel
+from streetclip.store import TrainingSpec, open_store, schema, start_training
 from tests.dashboard.job_records import Records
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.worlds import HOSTILE, World

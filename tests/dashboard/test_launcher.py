@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dashboard import launcher
-from dashboard.roots import JobOptions, Roots
+from dashboard.views.jobs import launcher
+from dashboard.views.jobs.allowed_paths import JobOptions, Roots
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, OutputError, StoreError
-from streetclip.store import get_job, open_store
+from streetclip.runtime import get_job
+from streetclip.store import open_store
 from tests.dashboard.job_records import NEEDED, Records
 from tests.dashboard.worlds import HOSTILE
 
@@ -265,8 +266,8 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(records, options, progr
 DASHBOARD = """
 import sys, time
 from pathlib import Path
-from dashboard import launcher
-from dashboard.roots import JobOptions, Roots
+from dashboard.views.jobs import launcher
+from dashboard.views.jobs.allowed_paths import JobOptions, Roots
 from streetclip.config import CaptionConfig
 
 folder = Path(sys.argv[1])

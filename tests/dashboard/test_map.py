@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import streamlit as st
 
-from dashboard import mapping
-from dashboard.components import routes
+from dashboard.queries import map_data
+from dashboard.views.map import country_flows
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import World
@@ -99,8 +99,8 @@ def test_hexagons_hold_every_image_once(open_map, world):
 
 
 def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world, monkeypatch):
-    monkeypatch.setattr(mapping, "LIMITS", {"arcs": 20, "points": 50})
-    monkeypatch.setattr("dashboard.components.routes.LIMITS", {"arcs": 20, "points": 50})
+    monkeypatch.setattr(map_data, "LIMITS", {"arcs": 20, "points": 50})
+    monkeypatch.setattr("dashboard.views.map.country_flows.LIMITS", {"arcs": 20, "points": 50})
     text, drawn, _ = open_map()
     assert [each["id"] for each in drawn["layers"]][2:] == ["flows"]
     assert "More than 50 are too many for points." in text
@@ -135,8 +135,10 @@ def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world
     ],
 )
 def test_the_page_says_what_is_drawn_of_how_many_and_why(numbers, words):
-    shown = routes.Shown(is_by_scale=True, num_selected=336_226, num_placed=336_226, **numbers)
-    assert routes.words(shown) == words
+    shown = country_flows.Shown(
+        is_by_scale=True, num_selected=336_226, num_placed=336_226, **numbers
+    )
+    assert country_flows.words(shown) == words
 
 
 def test_a_picked_image_is_drawn_above_all_and_shown_beside(open_map, world):

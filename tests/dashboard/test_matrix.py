@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard.components import confidence, matrix, mistakes, outcomes, picks, reliability
-from dashboard.components.matrix import Matrix, Style
-from streetclip import analysis
-from streetclip.analysis import OTHER
+from dashboard.charts import selection_events
+from dashboard.views.calibration import country_scatter, reliability_diagram
+from dashboard.views.compare import outcomes
+from dashboard.views.confusion import confused_pairs, confusion_heatmap
+from dashboard.views.confusion.confusion_heatmap import Matrix, Style
+from streetclip import results
 from streetclip.metrics.calibration import reliability_bins
+from streetclip.results import OTHER
 
 GROUPS = {"FR": "Europe", "DE": "Europe", "JP": "Asia", "KR": "Asia", "BR": "South America"}
 COUNTS = {
@@ -36,7 +39,7 @@ def confusion(top=None, counts=None):
         }
     )
     order = {code: f"{GROUPS.get(code, '')} {code}" for code in GROUPS}
-    return analysis.matrix(pairs, top, order)
+    return results.matrix(pairs, top, order)
 
 
 def style(**changes):
@@ -108,7 +111,9 @@ def test_what_is_rolled_up_comes_last_and_blank_after_it():
 def test_a_code_that_no_gazetteer_knows_is_a_text_and_nothing_else(kept):
     hostile = '"]; alert(1) //'
     counts = {(hostile, hostile): 3, (hostile, "FR"): 2, ("FR", "FR"): 5}
-    matrix.draw(Matrix.of(confusion(counts=counts), GROUPS), style(), key="m", on_pick=print)
+    confusion_heatmap.draw(
+        Matrix.of(confusion(counts=counts), GROUPS), style(), key="m", on_pick=print
+    )
     spec, _, _ = kept.only("charts")
     expression = spec["layer"][1]["encoding"]["x"]["axis"]["labelExpr"]
     assert json.dumps(hostile) in expression
@@ -131,7 +136,7 @@ def test_mean_distances_leave_out_images_without_one():
     ],
 )
 def test_cells_say_what_their_colour_says(kept, norm, cell, text):
-    matrix.draw(Matrix.of(confusion(), GROUPS), style(norm=norm), key="m", on_pick=print)
+    confusion_heatmap.draw(Matrix.of(confusion(), GROUPS), style(norm=norm), key="m", on_pick=print)
     spec, _, _ = kept.only("charts")
     rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
     assert rows.loc[cell, "text"] == text
@@ -144,7 +149,7 @@ def test_cells_say_what_their_colour_says(kept, norm, cell, text):
 )
 def test_large_counts_are_shortened(kept, n, text):
     made = Matrix.of(confusion(counts={("FR", "DE"): n, ("DE", "DE"): 1}), GROUPS)
-    matrix.draw(made, style(norm="count"), key="m", on_pick=print)
+    confusion_heatmap.draw(made, style(norm="count"), key="m", on_pick=print)
     spec, _, _ = kept.only("charts")
     rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
     assert rows.loc[("FR", "DE"), "text"] == text
@@ -152,7 +157,7 @@ def test_large_counts_are_shortened(kept, n, text):
 
 def test_a_share_that_would_read_0_is_left_blank(kept):
     made = Matrix.of(confusion(counts={("FR", "DE"): 1, ("FR", "FR"): 400}), GROUPS)
-    matrix.draw(made, style(), key="m", on_pick=print)
+    confusion_heatmap.draw(made, style(), key="m", on_pick=print)
     spec, _, _ = kept.only("charts")
     rows = rows_of(spec, spec["layer"][1]).set_index(["true", "predicted"])
     assert rows.loc[("FR", "DE"), "text"] == ""
@@ -160,7 +165,7 @@ def test_a_share_that_would_read_0_is_left_blank(kept):
 
 def test_lines_stand_between_continents_and_nowhere_in_another_order(kept):
     made = Matrix.of(confusion(), GROUPS)
-    matrix.draw(made, style(), key="m", on_pick=print)
+    confusion_heatmap.draw(made, style(), key="m", on_pick=print)
     spec, _, _ = kept.only("charts")
     rules = [each for each in spec["layer"] if each["mark"]["type"] == "rule"]
     first = [rows_of(spec, each).iloc[:, 0].tolist() for each in rules]
@@ -168,7 +173,7 @@ def test_lines_stand_between_continents_and_nowhere_in_another_order(kept):
     mixed = Matrix.of(confusion(), GROUPS)
     mixed = Matrix(**{**vars(mixed), "rows": ["JP", "FR", "KR", "DE", "BR"]})
     kept.charts.clear()
-    matrix.draw(mixed, style(), key="m", on_pick=print)
+    confusion_heatmap.draw(mixed, style(), key="m", on_pick=print)
     spec, _, _ = kept.only("charts")
     assert len([each for each in spec["layer"] if each["mark"]["type"] == "rule"]) == 1
 
@@ -184,7 +189,9 @@ def test_lines_stand_between_continents_and_nowhere_in_another_order(kept):
     ],
 )
 def test_the_chosen_cell_row_or_column_is_framed(kept, chosen, channels):
-    matrix.draw(Matrix.of(confusion(), GROUPS), style(chosen=chosen), key="m", on_pick=print)
+    confusion_heatmap.draw(
+        Matrix.of(confusion(), GROUPS), style(chosen=chosen), key="m", on_pick=print
+    )
     spec, _, _ = kept.only("charts")
     frames = [each for each in spec["layer"] if each["mark"].get("filled") is False]
     if channels is None:
@@ -197,7 +204,7 @@ def test_the_chosen_cell_row_or_column_is_framed(kept, chosen, channels):
 def test_a_click_hands_on_the_cell_and_one_on_the_rest_or_beside_nothing(kept):
     clicked = []
     made = Matrix.of(confusion(top=3), GROUPS)
-    matrix.draw(made, style(), key="m", on_pick=lambda *cell: clicked.append(cell))
+    confusion_heatmap.draw(made, style(), key="m", on_pick=lambda *cell: clicked.append(cell))
     kept.click_mark(true="JP", predicted="KR")
     kept.click_mark(true="JP", predicted="ZZ")
     kept.click_mark(true=made.rows[0], predicted=OTHER)
@@ -208,7 +215,7 @@ def test_a_click_hands_on_the_cell_and_one_on_the_rest_or_beside_nothing(kept):
 def test_the_table_has_mistakes_first_and_hands_on_the_row(kept):
     clicked = []
     made = Matrix.of(confusion(), GROUPS)
-    mistakes.cells(made, style(), key="t", on_pick=lambda *cell: clicked.append(cell))
+    confused_pairs.cells(made, style(), key="t", on_pick=lambda *cell: clicked.append(cell))
     frame, _, _ = kept.only("tables")
     assert frame["n"].tolist() == [14, 9, 3, 2, 1, 1, 40, 27, 11, 6, 5]
     kept.click_row(1)
@@ -217,7 +224,7 @@ def test_the_table_has_mistakes_first_and_hands_on_the_row(kept):
 
 def test_the_most_frequent_mistakes_are_some_that_have_images_of_their_own(kept):
     made = Matrix.of(confusion(top=2), GROUPS)
-    mistakes.cells(made, style(), key="t", on_pick=print, most=1)
+    confused_pairs.cells(made, style(), key="t", on_pick=print, most=1)
     frame, _, _ = kept.only("tables")
     assert frame[["true", "predicted", "n"]].to_numpy().tolist() == [["Japan", "South Korea", 14]]
 
@@ -225,7 +232,7 @@ def test_the_most_frequent_mistakes_are_some_that_have_images_of_their_own(kept)
 def test_a_second_click_on_the_chosen_row_hands_the_same_cell_on_again(kept):
     clicked = []
     made = Matrix.of(confusion(), GROUPS)
-    mistakes.cells(
+    confused_pairs.cells(
         made,
         style(chosen=("FR", "DE")),
         key="t",
@@ -238,10 +245,10 @@ def test_a_second_click_on_the_chosen_row_hands_the_same_cell_on_again(kept):
 
 
 def test_a_new_state_has_a_new_key():
-    assert picks.keyed("m", None, "FR") != picks.keyed("m", "FR", None)
-    assert picks.keyed("m", None) != picks.keyed("m", "-")
-    assert picks.position(["a", "b"], "b") == 1
-    assert picks.position(["a", "b"], None) is None
+    assert selection_events.keyed("m", None, "FR") != selection_events.keyed("m", "FR", None)
+    assert selection_events.keyed("m", None) != selection_events.keyed("m", "-")
+    assert selection_events.position(["a", "b"], "b") == 1
+    assert selection_events.position(["a", "b"], None) is None
 
 
 # Reliability
@@ -250,7 +257,7 @@ def test_a_new_state_has_a_new_key():
 def test_bins_have_the_wilson_interval_of_their_accuracy():
     sure = [0.05] * 4 + [0.95] * 20
     right = [True] + [False] * 3 + [True] * 15 + [False] * 5
-    frame = reliability.bin_frame(reliability_bins(sure, right, num_bins=10))
+    frame = reliability_diagram.bin_frame(reliability_bins(sure, right, num_bins=10))
     assert frame["n"].tolist() == [4, 0, 0, 0, 0, 0, 0, 0, 0, 20]
     assert frame["value"].iloc[[0, 9]].tolist() == [0.25, 0.75]
     z2, k, n = 1.959963984540054**2, 15, 20
@@ -278,7 +285,7 @@ def curve(n_at):
 
 def test_thresholds_are_marked_where_enough_is_answered_and_labels_keep_apart(kept):
     answered = {0.0: 1000, 0.5: 900, 0.7: 850, 0.8: 600, 0.9: 300, 0.95: 100, 0.99: 29}
-    reliability.coverage(curve(answered), "country")
+    reliability_diagram.coverage(curve(answered), "country")
     spec, words, _ = kept.charts["coverage"]
     marked = rows_of(spec, next(e for e in spec["layer"] if e["mark"]["type"] == "text"))
     assert marked["threshold_label"].tolist() == ["≥ 50 %", "≥ 80 %", "≥ 90 %", "≥ 95 %"]
@@ -297,7 +304,7 @@ def test_a_country_with_few_images_is_pale_and_has_no_name(kept):
         }
     )
     clicked = []
-    confidence.countries(frame, "country", "JP", clicked.append)
+    country_scatter.countries(frame, "country", "JP", clicked.append)
     spec, words, _ = kept.only("charts")
     texts = [rows_of(spec, e) for e in spec["layer"] if e["mark"]["type"] == "text"]
     assert sorted(pd.concat(texts)["name"]) == ["Germany", "Japan"]
@@ -316,7 +323,7 @@ def test_a_country_with_few_images_is_pale_and_has_no_name(kept):
 
 def comparison(**changes):
     values = {"n": 50, "value": 0.6, "baseline_value": 0.5, "difference": 0.1}
-    return analysis.Comparison(**(values | {"low": 0.02, "high": 0.18, "outcomes": {}} | changes))
+    return results.Comparison(**(values | {"low": 0.02, "high": 0.18, "outcomes": {}} | changes))
 
 
 @pytest.mark.parametrize(
@@ -335,7 +342,7 @@ def test_a_difference_is_coloured_only_where_its_interval_leaves_zero_out(kept, 
 
 
 def test_countries_stand_from_certain_gains_to_certain_losses(kept, monkeypatch):
-    monkeypatch.setattr(outcomes.world, "choropleth", lambda *_, **__: None)
+    monkeypatch.setattr(outcomes.choropleth, "choropleth", lambda *_, **__: None)
     frame = pd.DataFrame(
         {
             "country": ["FR", "DE", "JP", "KR", "BR"],

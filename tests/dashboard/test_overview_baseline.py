@@ -99,7 +99,7 @@ def test_filters_hold_for_the_comparison_too(open_page, world):
 
 def test_countries_that_gained_and_lost_most_are_those_of_sql(open_page, world):
     page = open_page(baseline="1")
-    from dashboard import formats
+    from dashboard.shell import formats
 
     codes = [code for (code,) in world.sql("SELECT DISTINCT country_code FROM dataset_images")]
     net = {}

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from dashboard.report import Delta, continent_shares, curve_shares, report_of
+from dashboard.queries.report import Delta, continent_shares, curve_shares, report_of
 from streetclip.metrics.intervals import Median
 from streetclip.store import place_counters
 

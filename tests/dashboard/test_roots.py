@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.roots import Roots, job_options
+from dashboard.views.jobs.allowed_paths import Roots, job_options
 from streetclip.errors import ConfigError
 
 

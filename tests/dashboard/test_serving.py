@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from dashboard.serving import BACKEND, POLICY, OwnPage
+from dashboard.server import BACKEND, POLICY, OwnPage
 
 PAGE = "<!doctype html><html><head><title>é</title></head><body>" + "x" * 5000 + "</body></html>"
 

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import export, file_times, images, judgement, loaders, mapping, trainings
-from dashboard.components import job_actions
-from dashboard.components.triage import Action
-from streetclip.analysis.selection import Selection
+from dashboard.images import csv_export, image_queries
+from dashboard.images.triage import Action
+from dashboard.queries import comparisons, file_times, map_data, runs, trainings
+from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
+from streetclip.results.filters import Selection
 from streetclip.store import annotate, connection, open_store, training_curves, undo
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.twins import (
@@ -59,7 +60,7 @@ def clear():
 
 
 def view_of(path, selection=EVERYTHING, run_id=1, baseline_id=2):
-    return loaders.view(path, run_id, baseline_id, selection, EVERYTHING)
+    return runs.view(path, run_id, baseline_id, selection, EVERYTHING)
 
 
 def training_of(path):
@@ -67,62 +68,62 @@ def training_of(path):
 
 
 def cell_of(path):
-    found = mapping.hexagons(view_of(path), "true", "distance_km").rows
+    found = map_data.hexagons(view_of(path), "true", "distance_km").rows
     return int(found["cell"].iloc[0])
 
 
 READS = {
-    "runs": loaders.runs,
-    "details": lambda path: loaders.details(view_of(path)),
-    "report": lambda path: loaders.report(view_of(path)),
-    "report of a finished run": lambda path: loaders.report(view_of(path, run_id=2)),
-    "report of a selection": lambda path: loaders.report(view_of(path, FILTERED)),
-    "mask": lambda path: loaders.mask(view_of(path, FILTERED)),
-    "mask by tag": lambda path: loaders.mask(view_of(path, TAGGED)),
-    "mask by status": lambda path: loaders.mask(view_of(path, OPEN)),
-    "mask by attribute": lambda path: loaders.mask(view_of(path, BY_WEATHER)),
-    "num_selected": lambda path: loaders.num_selected(view_of(path, FILTERED)),
-    "num_selected of all": lambda path: loaders.num_selected(view_of(path)),
-    "groups": lambda path: loaders.groups(view_of(path), "city"),
-    "groups by attribute": lambda path: loaders.groups(view_of(path), "attribute:weather"),
-    "pairs": lambda path: loaders.pairs(view_of(path)),
-    "countries": lambda path: loaders.countries(view_of(path)),
-    "predicted_countries": lambda path: loaders.predicted_countries(view_of(path)),
-    "places": lambda path: loaders.regions_and_cities(view_of(path, FILTERED)),
-    "attribute_names": lambda path: loaders.attribute_names(view_of(path)),
-    "tags": lambda path: loaders.tags(view_of(path)),
-    "against": lambda path: loaders.against(view_of(path)),
-    "confusion_matrix": lambda path: judgement.confusion_matrix(
+    "runs": runs.runs,
+    "details": lambda path: runs.details(view_of(path)),
+    "report": lambda path: runs.report(view_of(path)),
+    "report of a finished run": lambda path: runs.report(view_of(path, run_id=2)),
+    "report of a selection": lambda path: runs.report(view_of(path, FILTERED)),
+    "mask": lambda path: runs.mask(view_of(path, FILTERED)),
+    "mask by tag": lambda path: runs.mask(view_of(path, TAGGED)),
+    "mask by status": lambda path: runs.mask(view_of(path, OPEN)),
+    "mask by attribute": lambda path: runs.mask(view_of(path, BY_WEATHER)),
+    "num_selected": lambda path: runs.num_selected(view_of(path, FILTERED)),
+    "num_selected of all": lambda path: runs.num_selected(view_of(path)),
+    "groups": lambda path: runs.groups(view_of(path), "city"),
+    "groups by attribute": lambda path: runs.groups(view_of(path), "attribute:weather"),
+    "pairs": lambda path: runs.pairs(view_of(path)),
+    "countries": lambda path: runs.countries(view_of(path)),
+    "predicted_countries": lambda path: runs.predicted_countries(view_of(path)),
+    "places": lambda path: runs.regions_and_cities(view_of(path, FILTERED)),
+    "attribute_names": lambda path: runs.attribute_names(view_of(path)),
+    "tags": lambda path: runs.tags(view_of(path)),
+    "against": lambda path: runs.against(view_of(path)),
+    "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
     ),
-    "confusion_matrix of continents": lambda path: judgement.confusion_matrix(
+    "confusion_matrix of continents": lambda path: comparisons.confusion_matrix(
         view_of(path), "continent", 5, "continent", None
     ),
-    "continents": lambda path: dict(judgement.continents(view_of(path))),
-    "asymmetric_pairs": lambda path: judgement.asymmetric_pairs(view_of(path)),
-    "nearness": lambda path: judgement.nearness(view_of(path)),
-    "calibration": lambda path: judgement.calibration(view_of(path), "country"),
-    "rival": lambda path: judgement.rival(view_of(path)),
-    "comparison": lambda path: judgement.comparison(view_of(path), "country"),
-    "comparison_by_country": lambda path: judgement.comparison_by_country(view_of(path), "city"),
-    "distances": lambda path: judgement.distances(view_of(path)),
-    "outcome_images": lambda path: judgement.outcome_images(
+    "continents": lambda path: dict(comparisons.continents(view_of(path))),
+    "asymmetric_pairs": lambda path: comparisons.asymmetric_pairs(view_of(path)),
+    "nearness": lambda path: comparisons.nearness(view_of(path)),
+    "calibration": lambda path: comparisons.calibration(view_of(path), "country"),
+    "rival": lambda path: comparisons.rival(view_of(path)),
+    "comparison": lambda path: comparisons.comparison(view_of(path), "country"),
+    "comparison_by_country": lambda path: comparisons.comparison_by_country(view_of(path), "city"),
+    "distances": lambda path: comparisons.distances(view_of(path)),
+    "outcome_images": lambda path: comparisons.outcome_images(
         view_of(path), "country", "lost", 1, 20
     ),
-    "num_ends": lambda path: mapping.num_ends(view_of(path, FILTERED)),
-    "ends": lambda path: mapping.ends(view_of(path), mapping.ARCS),
-    "flows": lambda path: mapping.flows(view_of(path)),
-    "routes": lambda path: mapping.routes(view_of(path)),
-    "hexagons": lambda path: mapping.hexagons(view_of(path), "true", "distance_km"),
-    "in_hexagon": lambda path: mapping.in_hexagon(view_of(path), "true", cell_of(path), 20),
-    "page": lambda path: images.page(view_of(path), "surest", 1),
-    "page by status": lambda path: images.page(
-        images.with_status(view_of(path), "open"), "surest", 1
+    "num_ends": lambda path: map_data.num_ends(view_of(path, FILTERED)),
+    "ends": lambda path: map_data.ends(view_of(path), map_data.ARCS),
+    "flows": lambda path: map_data.flows(view_of(path)),
+    "routes": lambda path: map_data.routes(view_of(path)),
+    "hexagons": lambda path: map_data.hexagons(view_of(path), "true", "distance_km"),
+    "in_hexagon": lambda path: map_data.in_hexagon(view_of(path), "true", cell_of(path), 20),
+    "page": lambda path: image_queries.page(view_of(path), "surest", 1),
+    "page by status": lambda path: image_queries.page(
+        image_queries.with_status(view_of(path), "open"), "surest", 1
     ),
-    "place": lambda path: [images.place(view_of(path), "surest", i) for i in (1, 5, 9)],
+    "place": lambda path: [image_queries.place(view_of(path), "surest", i) for i in (1, 5, 9)],
     "trainings": trainings.listed,
     "curves": lambda path: trainings.curves(path, training_of(path)).points,
-    "jobs": lambda path: loaders.jobs(path, (), (), 9),
+    "jobs": lambda path: runs.jobs(path, (), (), 9),
 }
 """By name, the reads that keep their answers."""
 
@@ -193,7 +194,7 @@ def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
 
 def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
     monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
-    loaders.runs(path)  # SQLite makes its files beside the store
+    runs.runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
     monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
     assert read_all(path) == before
@@ -229,16 +230,16 @@ def two_views(path, twins):
 @pytest.mark.parametrize(
     "act",
     [
-        loaders.report,
-        loaders.countries,
-        loaders.predicted_countries,
-        loaders.mask,
-        lambda view: export.file_of(view, "surest"),
-        lambda view: images.rows(view, [1]),
-        lambda view: images.one(view, 1),
-        lambda view: judgement.predictions_of_baseline(view, (1,)),
-        lambda view: images.note(view, Action("tag", 1, "no cue")),
-        lambda view: images.note(view, Action("undo", 0, "")),
+        runs.report,
+        runs.countries,
+        runs.predicted_countries,
+        runs.mask,
+        lambda view: csv_export.file_of(view, "surest"),
+        lambda view: image_queries.rows(view, [1]),
+        lambda view: image_queries.one(view, 1),
+        lambda view: comparisons.predictions_of_baseline(view, (1,)),
+        lambda view: image_queries.note(view, Action("tag", 1, "no cue")),
+        lambda view: image_queries.note(view, Action("undo", 0, "")),
     ],
 )
 def test_a_page_of_a_store_that_was_replaced_neither_reads_nor_writes_the_new_one(path, twins, act):
@@ -250,7 +251,7 @@ def test_a_page_of_a_store_that_was_replaced_neither_reads_nor_writes_the_new_on
 
 
 def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(path, twins):
-    job = loaders.job(path, 1)
+    job = runs.job(path, 1)
     acted = []
     job_actions._try(lambda *given: acted.append(given), path, job, None)
     assert acted == [(path, 1, None)]
@@ -261,7 +262,7 @@ def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(pat
 
 
 def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
-    table = loaders.table(view_of(path))
+    table = runs.table(view_of(path))
     overwrite(path, twins)
     with pytest.raises(StoreError, match="was replaced"):
         table.column("distance_km")
@@ -271,7 +272,7 @@ def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
 
 def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
     go_on(path, twins)
-    table = loaders.table(view_of(path))
+    table = runs.table(view_of(path))
     settle(path)
     put_in_place(twins[0].path, path)
     with pytest.raises(StoreError, match="older state"):
@@ -282,8 +283,8 @@ def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
 def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins, change):
     """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
-    of_run = (loaders.report, loaders.countries, loaders.predicted_countries, loaders.pairs)
-    reads = [(read, view) for read in of_run] + [(loaders.mask, by_tag), (loaders.pairs, by_tag)]
+    of_run = (runs.report, runs.countries, runs.predicted_countries, runs.pairs)
+    reads = [(read, view) for read in of_run] + [(runs.mask, by_tag), (runs.pairs, by_tag)]
     change(path, twins)
     newer = [plain(read(given)) for read, given in reads]
     put_in_place(twins[0].path, path)
@@ -311,10 +312,10 @@ def overwrite_by(twin, path):
 
 def test_looking_at_a_store_changes_no_stamp(path):
     """SQLite makes files beside it for a reader, too."""
-    loaders.runs(path)
-    before = loaders.stamp(path)
-    loaders.tags(view_of(path))
-    assert loaders.stamp(path)[:2] == before[:2]
+    runs.runs(path)
+    before = runs.stamp(path)
+    runs.tags(view_of(path))
+    assert runs.stamp(path)[:2] == before[:2]
 
 
 def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monkeypatch):
@@ -322,15 +323,15 @@ def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monke
     path.write_bytes(b"1")
     now_ns = path.stat().st_ctime_ns
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
-    soon = loaders.stamp(path)
-    assert loaders.stamp(path) == soon
+    soon = runs.stamp(path)
+    assert runs.stamp(path) == soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
-    assert loaders.stamp(path) != soon
+    assert runs.stamp(path) != soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
-    settled = loaders.stamp(path)
+    settled = runs.stamp(path)
     assert settled != soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
-    assert loaders.stamp(path) == settled
+    assert runs.stamp(path) == settled
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
@@ -339,9 +340,9 @@ def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch,
     path = tmp_path / "streetclip.db"
     for each in ("", "-wal"):
         path.with_name(path.name + each).write_bytes(b"1")
-    before = loaders.stamp(path)
-    assert loaders.stamp(path) == before
+    before = runs.stamp(path)
+    assert runs.stamp(path) == before
     put_in_place(shutil.copyfile(path, tmp_path / "other"), path.with_name(path.name + suffix))
     if suffix:
         path.with_name(path.name + suffix).write_bytes(b"2")
-    assert loaders.stamp(path) != before
+    assert runs.stamp(path) != before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.state import Choice, check_run, store_path
+from dashboard.shell.url_state import Choice, check_run, store_path
 from streetclip.config import DEFAULT_STORE
 from streetclip.errors import ConfigError
 

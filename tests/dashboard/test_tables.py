@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import formats
-from dashboard.components import tables
+from dashboard.charts import tables
+from dashboard.shell import formats
 
 PER_CENT = {"share": st.column_config.NumberColumn(format="%.1f")}
 

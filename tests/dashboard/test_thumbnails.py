@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import file_times, thumbnails
-from dashboard.thumbnails import Cache, ImageFile, Thumbnail, thumbnail
+from dashboard.images import thumbnails
+from dashboard.images.thumbnails import Cache, ImageFile, Thumbnail, thumbnail
+from dashboard.queries import file_times
 
 
 @pytest.fixture(autouse=True)

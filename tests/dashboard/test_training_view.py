@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import file_times, theme, trainings
+from dashboard.queries import file_times, trainings
+from dashboard.shell import theme
 from streetclip import store as library
-from streetclip.processes import ProcessId, current_process
+from streetclip.process_identity import ProcessId, current_process
+from streetclip.runtime import JobSpec, register_job
 from streetclip.store import (
-    JobSpec,
     log_training_points,
     open_store,
-    register_job,
     restart_training,
     set_training_best,
     set_training_state,

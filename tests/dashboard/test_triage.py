@@ -3,12 +3,12 @@ from contextlib import closing
 
 import pytest
 
-from dashboard import images, loaders
-from dashboard.components import triage
-from dashboard.components.triage import Action
-from dashboard.view import View
-from streetclip.analysis.selection import Selection
+from dashboard.images import image_queries, triage
+from dashboard.images.triage import Action
+from dashboard.queries import runs
+from dashboard.shell.page_query import View
 from streetclip.errors import ConfigError, ResourceError, StoreError
+from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store, read_annotations
 from tests.dashboard.galleries import data_of
 from tests.dashboard.pages import open_page_of, text_of
@@ -44,7 +44,7 @@ def noted(world, image_id):
 
 
 def view_of(path):
-    return loaders.view(path, 1, None, Selection(), Selection())
+    return runs.view(path, 1, None, Selection(), Selection())
 
 
 # What is kept
@@ -58,24 +58,26 @@ def test_everything_that_is_noted_is_kept_and_can_be_taken_back(world):
         ("note", "a\nb"),
         ("status", "to check"),
     ):
-        assert images.note(view_of(world.path), Action(kind, first, value)).changed
+        assert image_queries.note(view_of(world.path), Action(kind, first, value)).changed
     assert noted(world, first) == {
         "status": "to check",
         "note": "a\nb",
         "tags": tuple(sorted([OWN_TAG, "no cue"])),
     }
-    assert images.note(view_of(world.path), Action("untag", first, OWN_TAG)).changed
-    words = [images.note(view_of(world.path), Action("undo", first, "")).words for _ in range(5)]
+    assert image_queries.note(view_of(world.path), Action("untag", first, OWN_TAG)).changed
+    words = [
+        image_queries.note(view_of(world.path), Action("undo", first, "")).words for _ in range(5)
+    ]
     assert all(each.startswith("Undone: ") for each in words)
     assert noted(world, first) is None
-    nothing = images.note(view_of(world.path), Action("undo", first, ""))
+    nothing = image_queries.note(view_of(world.path), Action("undo", first, ""))
     assert (nothing.changed, nothing.words) == (False, "There is nothing to undo.")
 
 
 def test_what_is_there_already_changes_nothing(world):
     [first, *_] = queue_of(world)
-    images.note(view_of(world.path), Action("tag", first, "no cue"))
-    assert not images.note(view_of(world.path), Action("tag", first, " no cue ")).changed
+    image_queries.note(view_of(world.path), Action("tag", first, "no cue"))
+    assert not image_queries.note(view_of(world.path), Action("tag", first, " no cue ")).changed
 
 
 @pytest.mark.parametrize(
@@ -85,18 +87,18 @@ def test_what_is_there_already_changes_nothing(world):
 )  # fmt: skip
 def test_what_cannot_be_kept_is_refused_in_words(world, action):
     with pytest.raises(ConfigError):
-        images.note(view_of(world.path), action)
+        image_queries.note(view_of(world.path), action)
     assert noted(world, 1) is None
 
 
 def test_a_tag_of_500_characters_is_kept(world):
-    images.note(view_of(world.path), Action("tag", 1, "🙈" * 500))
+    image_queries.note(view_of(world.path), Action("tag", 1, "🙈" * 500))
     assert noted(world, 1)["tags"] == ("🙈" * 500,)
 
 
 def test_a_store_that_is_gone_is_not_made_anew(tmp_path):
     with pytest.raises(StoreError, match="is gone"):
-        images.note(
+        image_queries.note(
             View(path=tmp_path / "streetclip.db", run_id=1, run_key="", selection=Selection()),
             Action("tag", 1, "no cue"),
         )
@@ -104,12 +106,12 @@ def test_a_store_that_is_gone_is_not_made_anew(tmp_path):
 
 
 def test_a_locked_store_is_told(world, monkeypatch):
-    monkeypatch.setattr(images, "_BUSY_S", 0.1)
+    monkeypatch.setattr(image_queries, "_BUSY_S", 0.1)
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ResourceError, match="lock"):
-            images.note(view_of(world.path), Action("tag", 1, "no cue"))
-    assert images.note(view_of(world.path), Action("tag", 1, "no cue")).changed
+            image_queries.note(view_of(world.path), Action("tag", 1, "no cue"))
+    assert image_queries.note(view_of(world.path), Action("tag", 1, "no cue")).changed
 
 
 # The queue
@@ -163,7 +165,7 @@ def test_an_empty_queue_says_so_and_can_be_taken_back(open_page, world, monkeypa
         annotate(store, queue_of(world), status="reviewed")
     page = open_page(world)
     assert "All judged" in text_of(page)
-    monkeypatch.setattr(images, "_BUSY_S", 0.1)
+    monkeypatch.setattr(image_queries, "_BUSY_S", 0.1)
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         undo(page)
@@ -276,7 +278,7 @@ def test_what_was_typed_stays_while_the_store_is_locked(served, visit):
         assert own.input_value() == "own words"
         note.fill("a note")
         note.press("Control+Enter")
-        page.wait_for_timeout(1000 * images._BUSY_S + 1000)
+        page.wait_for_timeout(1000 * image_queries._BUSY_S + 1000)
         assert note.input_value() == "a note"
     assert world.sql(NOTES) == []
     page.get_by_role("button", name="Add tag").click()

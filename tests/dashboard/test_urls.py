@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import urls
-from streetclip.analysis.selection import Selection
+from dashboard.shell import filter_urls
 from streetclip.gazetteer import CONTINENTS
+from streetclip.results.filters import Selection
 from streetclip.store import STATUSES
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -33,21 +33,23 @@ selections = st.builds(
 
 @given(selections)
 def test_what_is_written_is_read_again(selection):
-    found = urls.read_filters(urls.written(selection))
+    found = filter_urls.read_filters(filter_urls.written(selection))
     assert found.problems == ()
     assert found.selection == selection
 
 
 def test_nothing_in_the_url_filters_by_nothing():
-    assert urls.read_filters({}) == urls.Filters(Selection())
-    assert urls.written(Selection()) == {}
+    assert filter_urls.read_filters({}) == filter_urls.Filters(Selection())
+    assert filter_urls.written(Selection()) == {}
 
 
 def test_a_pages_default_holds_until_the_url_says_otherwise():
     wrong = Selection(country_right=False)
-    assert urls.read_filters({}, wrong).selection.country_right is False
-    assert urls.read_filters({"country_is": ["any"]}, wrong).selection.country_right is None
-    assert urls.read_filters({"country_is": ["right"]}, wrong).selection.country_right is True
+    assert filter_urls.read_filters({}, wrong).selection.country_right is False
+    assert filter_urls.read_filters({"country_is": ["any"]}, wrong).selection.country_right is None
+    assert (
+        filter_urls.read_filters({"country_is": ["right"]}, wrong).selection.country_right is True
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_pages_default_holds_until_the_url_says_otherwise():
     ],
 )
 def test_what_makes_no_sense_is_named_and_left_out(name, texts, said):
-    found = urls.read_filters({name: texts, "city": ["Lyon"]})
+    found = filter_urls.read_filters({name: texts, "city": ["Lyon"]})
     assert found.selection == Selection(city="Lyon")
     assert len(found.problems) == 1
     assert said in found.problems[0]

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import theme
-from dashboard.components import world
+from dashboard.charts import choropleth
+from dashboard.shell import theme
 from streetclip.gazetteer.outlines import country_centre
 
 
@@ -60,7 +60,7 @@ def looked_up(layer):
 
 
 def test_each_country_has_its_value_and_the_texts_of_its_tooltip(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     first, *_ = looked_up(drawn.layer("geoshape", 1))
     plain = {name: str(value).replace("\u00a0", " ") for name, value in first.items()}
     assert plain == {
@@ -75,13 +75,13 @@ def test_each_country_has_its_value_and_the_texts_of_its_tooltip(drawn):
 
 def test_texts_of_the_caller_stand_in_the_tooltip(drawn):
     texts = {"label": list("abcd"), "interval": list("efgh")}
-    world.choropleth(frame(**texts), key="k", title="median")
+    choropleth.choropleth(frame(**texts), key="k", title="median")
     rows = looked_up(drawn.layer("geoshape", 1))
     assert [(row["label"], row["interval"]) for row in rows] == [*zip("abcd", "efgh", strict=True)]
 
 
 def test_only_countries_too_small_to_see_are_dots_where_they_are(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     (dot,) = rows_of(drawn.layer("point"))
     assert dot["country"] == "SG"
     assert dot["name"] == "Singapore"
@@ -90,7 +90,7 @@ def test_only_countries_too_small_to_see_are_dots_where_they_are(drawn):
 
 
 def test_few_images_are_pale_and_dashed_and_the_legend_says_so(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     for kind, position in (("geoshape", 1), ("point", 0)):
         encoding = drawn.layer(kind, position)["encoding"]
         assert encoding["fillOpacity"]["condition"] == {
@@ -102,7 +102,7 @@ def test_few_images_are_pale_and_dashed_and_the_legend_says_so(drawn):
 
 
 def test_with_enough_images_everywhere_the_legend_says_nothing_of_few(drawn):
-    world.choropleth(frame(n=[120, 80, 60, 30]), key="k", title="country accuracy")
+    choropleth.choropleth(frame(n=[120, 80, 60, 30]), key="k", title="country accuracy")
     assert "fewer" not in drawn.legend
     assert "no images" in drawn.legend
 
@@ -116,7 +116,7 @@ def test_with_enough_images_everywhere_the_legend_says_nothing_of_few(drawn):
     ],
 )
 def test_differences_are_coloured_evenly_around_zero(drawn, values, ends):
-    world.choropleth(frame(value=values), key="k", title="difference", scale="difference")
+    choropleth.choropleth(frame(value=values), key="k", title="difference", scale="difference")
     scale = drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]
     assert scale["domain"] == pytest.approx(ends)
     assert scale["range"] == list(theme.DIFFERENCE)
@@ -124,27 +124,29 @@ def test_differences_are_coloured_evenly_around_zero(drawn, values, ends):
 
 
 def test_shares_are_coloured_from_0_to_1_unless_ends_are_given(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     assert drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 1.0]
-    world.choropleth(frame(), key="k", title="median", domain=(0.0, 500.0))
+    choropleth.choropleth(frame(), key="k", title="median", domain=(0.0, 500.0))
     assert drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 500.0]
 
 
 def test_antarctica_is_drawn_when_there_are_images_of_it(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     hidden = {"filter": "datum.properties.code != 'AQ'"}
     assert hidden in drawn.layer("geoshape")["transform"]
-    world.choropleth(frame(country=["FR", "SG", "AQ", "JP"]), key="k", title="country accuracy")
+    choropleth.choropleth(
+        frame(country=["FR", "SG", "AQ", "JP"]), key="k", title="country accuracy"
+    )
     assert hidden not in drawn.layer("geoshape")["transform"]
 
 
 def test_the_description_names_the_highest_and_the_lowest_with_enough_images(drawn):
-    world.choropleth(frame(), key="k", title="country accuracy")
+    choropleth.choropleth(frame(), key="k", title="country accuracy")
     assert drawn.alt.replace("\u00a0", " ") == (
         "Map of the world: country accuracy of 4 countries. Highest: France 80.0 %, Brazil 50.0 %. "
         "Lowest: France 80.0 %, Brazil 50.0 %."
     )
-    world.choropleth(frame(n=[1, 2, 3, 4]), key="k", title="country accuracy")
+    choropleth.choropleth(frame(n=[1, 2, 3, 4]), key="k", title="country accuracy")
     assert "none with 30 images or more" in drawn.alt
 
 
@@ -160,7 +162,7 @@ def test_the_description_names_the_highest_and_the_lowest_with_enough_images(dra
 )
 def test_a_click_hands_on_a_country_that_has_images(drawn, monkeypatch, picked, handed_on):
     seen = []
-    world.choropleth(frame(), key="k", title="country accuracy", on_select=seen.append)
+    choropleth.choropleth(frame(), key="k", title="country accuracy", on_select=seen.append)
     monkeypatch.setattr(st, "session_state", {"k": {"selection": {"picked": picked}}})
     drawn.on_select()
     assert seen == handed_on
@@ -168,7 +170,7 @@ def test_a_click_hands_on_a_country_that_has_images(drawn, monkeypatch, picked, 
 
 
 def test_an_empty_frame_is_a_map_without_values(drawn):
-    world.choropleth(frame().head(0), key="k", title="country accuracy")
+    choropleth.choropleth(frame().head(0), key="k", title="country accuracy")
     assert "of 0 countries" in drawn.alt
 
 
@@ -207,7 +209,7 @@ PLACES = [
 @pytest.mark.parametrize(("truth", "prediction"), PLACES)
 @pytest.mark.parametrize("width", [330, 700])
 def test_both_places_are_well_inside_the_close_up(drawn, truth, prediction, width):
-    world.small_map(truth, prediction, key="k", alt_text="both")
+    choropleth.small_map(truth, prediction, key="k", alt_text="both")
     height = drawn.spec["height"]
     for place in (truth, prediction):
         x, y = projected(drawn.spec, place, width, height)
@@ -216,7 +218,7 @@ def test_both_places_are_well_inside_the_close_up(drawn, truth, prediction, widt
 
 
 def test_the_line_between_the_places_is_a_geodesic_from_one_to_the_other(drawn):
-    world.small_map((35.7, 139.7), (40.7, -74.0), key="k", alt_text="both")
+    choropleth.small_map((35.7, 139.7), (40.7, -74.0), key="k", alt_text="both")
     (line,) = (each for each in drawn.spec["layer"] if each["data"].get("name") == "great_circle")
     geometry = rows_of(line)["geometry"]
     assert geometry == {"type": "LineString", "coordinates": [[139.7, 35.7], [-74.0, 40.7]]}
@@ -227,7 +229,7 @@ def test_the_line_between_the_places_is_a_geodesic_from_one_to_the_other(drawn):
     [((1.0, 2.0), None, ["true"]), (None, (1.0, 2.0), ["predicted"])],
 )
 def test_one_place_alone_is_in_the_middle(drawn, truth, prediction, names):
-    world.small_map(truth, prediction, key="k", alt_text="one")
+    choropleth.small_map(truth, prediction, key="k", alt_text="one")
     assert np.allclose(projected(drawn.spec, (1.0, 2.0), 400, 260), (200, 130))
     texts = [each for each in drawn.spec["layer"] if each["mark"]["type"] == "text"]
     shown = [drawn.spec["datasets"][each["data"]["name"]]["name"].iloc[0] for each in texts]
@@ -236,4 +238,4 @@ def test_one_place_alone_is_in_the_middle(drawn, truth, prediction, names):
 
 def test_without_any_place_nothing_is_drawn(monkeypatch):
     monkeypatch.setattr(st, "vega_lite_chart", lambda *_, **__: pytest.fail("drawn"))
-    world.small_map(None, None, key="k", alt_text="none")
+    choropleth.small_map(None, None, key="k", alt_text="none")

@@ -1,6 +1,6 @@
 """A store with trainings of known points, in any state."""
 
-from dashboard import formats
+from dashboard.shell import formats
 from streetclip.store import (
     TrainingSpec,
     log_training_points,

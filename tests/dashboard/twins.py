@@ -4,12 +4,11 @@ import os
 import sqlite3
 from contextlib import closing
 
-from streetclip.evaluation.measure import measure
+from streetclip.evaluation.run_metrics import measure
+from streetclip.runtime import JobSpec, enqueue_job
 from streetclip.store import (
-    JobSpec,
     TrainingSpec,
     annotate,
-    enqueue_job,
     finish_run,
     log_training_points,
     open_store,

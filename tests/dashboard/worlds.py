@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from streetclip.evaluation.measure import measure
+from streetclip.evaluation.run_metrics import measure
 from streetclip.geo import haversine_km
 from streetclip.store import (
     DatasetSpec,

@@ -15,7 +15,7 @@ from streetclip.config import EvaluateConfig
 from streetclip.evaluation import features
 from streetclip.evaluation.features import Encoding
 from streetclip.evaluation.inputs import load_inputs
-from streetclip.evaluation.run import evaluate
+from streetclip.evaluation.runner import evaluate
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def predictions(config, name, **changes):
 
 def decoded(monkeypatch):
     """The names of the images that are decoded from now on, in either way."""
-    from streetclip.datasets import batches
+    from streetclip.data import image_batches
 
     names = set()
 
@@ -52,7 +52,7 @@ def decoded(monkeypatch):
         return lambda path, *a, **k: names.add(path.name) or decode(path, *a, **k)
 
     for name in ("decode_image", "decode_crop"):
-        monkeypatch.setattr(batches, name, noted(getattr(batches, name)))
+        monkeypatch.setattr(image_batches, name, noted(getattr(image_batches, name)))
     return names
 
 

@@ -9,9 +9,9 @@ import torch
 from streetclip import store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
-from streetclip.evaluation import outputs
+from streetclip.evaluation import output_folder
 from streetclip.evaluation.inputs import load_inputs
-from streetclip.evaluation.run import evaluate
+from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 from tests.disks import file_size_limit, fill, free_space, is_whole
 from tests.killing import evaluation_differences
@@ -26,7 +26,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _each_batch_is_written(monkeypatch):
-    monkeypatch.setattr("streetclip.evaluation.buffer._SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("streetclip.evaluation.write_buffer._SECONDS_BETWEEN_WRITES", 0.0)
 
 
 def config_in(world, folder):
@@ -103,14 +103,14 @@ def test_files_that_find_no_room_leave_none_in_part(
     small_world, small_disk, whole, monkeypatch, name, message
 ):
     config = config_in(small_world, small_disk)
-    write = getattr(outputs, name)
+    write = getattr(output_folder, name)
 
     def fill_and_write(*arguments):
         fill(small_disk)
         write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(outputs, name, fill_and_write)
+        patched.setattr(output_folder, name, fill_and_write)
         with pytest.raises(ResourceError, match=message):
             run_of(config)
     assert {path.name for path in config.output_dir.iterdir()} <= {"config.json"}
@@ -123,14 +123,14 @@ def test_a_limit_on_a_file_marks_the_run_and_leaves_nothing_in_part(
     small_world, tmp_path, whole, monkeypatch
 ):
     config = config_in(small_world, tmp_path)
-    write = outputs.write_predictions
+    write = output_folder.write_predictions
 
     def write_within_a_limit(*arguments):
         with file_size_limit(5_000):
             write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(outputs, "write_predictions", write_within_a_limit)
+        patched.setattr(output_folder, "write_predictions", write_within_a_limit)
         with pytest.raises(ResourceError, match=r"predictions\.csv: the disk is full, or a quota"):
             run_of(config)
     assert [path.name for path in config.output_dir.iterdir()] == ["config.json"]

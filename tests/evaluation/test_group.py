@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from streetclip import store
-from streetclip.datasets.batches import resolve_num_workers
+from streetclip import runtime, store
+from streetclip.data.image_batches import resolve_num_workers
 from tests.large_world import repeat_test_images
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     for ours, theirs in zip(predictions(three), predictions(one), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
-        assert store.list_jobs(opened)["state"].tolist() == ["done"]
+        assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
     finished = run(torchrun(*flags(world, three, *asked, "--resume")))
     assert finished.stdout.count("stood already") == 3, finished.stderr
     # What they encoded is in the cache of the first: a second question encodes nothing.
@@ -97,7 +97,7 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
         launcher.communicate(timeout=120)
     assert launcher.returncode != 0
     with store.open_store(tmp_path / "killed" / "streetclip.db") as opened:
-        store.interrupt_dead_jobs(opened)
+        runtime.interrupt_dead_jobs(opened)
         (state,) = store.list_runs(opened)["state"]
         (run_id,) = store.list_runs(opened)["id"]
         left = len(store.pending_image_ids(opened, run_id))

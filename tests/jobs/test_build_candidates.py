@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs import build_candidates
 from streetclip.config import DEFAULT_CANDIDATES
-from streetclip.datasets.candidates import load_candidates
+from streetclip.data.candidates import load_candidates
 
 ROOT = Path(__file__).parents[2]
 

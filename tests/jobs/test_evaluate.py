@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import evaluate
-from streetclip import store
+from streetclip import runtime, store
 from tests.large_world import repeat_test_images
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_a_users_mistake_is_one_line_and_exit_2(small_world, tmp_path, flags, me
     assert not (tmp_path / "out").exists()
     with store.open_store(tmp_path / "store.db", read_only=True) as opened:
         assert store.list_runs(opened).empty
-        record = store.get_job(opened, 1)
+        record = runtime.get_job(opened, 1)
     assert record["state"] == "failed"
     assert message in record["error"]
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from jobs.cli import build_config_parser, run_job
-from streetclip import store
+from streetclip import runtime, store
 from streetclip.config import DemoConfig
 from tests.disks import fill, free_space, is_whole
 from tests.killing import run_job as run_program
@@ -61,8 +61,8 @@ def assert_told_in_one_line(name, code, errors):
 def the_job(db):
     """The only record, after a look for dead jobs."""
     with store.open_store(db) as opened:
-        store.interrupt_dead_jobs(opened)
-        (job,) = store.list_jobs(opened).to_dict("records")
+        runtime.interrupt_dead_jobs(opened)
+        (job,) = runtime.list_jobs(opened).to_dict("records")
     return job
 
 

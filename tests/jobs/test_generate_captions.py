@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.generate_captions import main
-from streetclip.datasets import caption_files
+from streetclip.data import caption_files
 
 HEADER = "image_filename,city,region,country,continent\n"
 

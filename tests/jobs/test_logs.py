@@ -80,19 +80,19 @@ def test_output_that_may_fail_is_written_where_it_can_be(monkeypatch):
 @needs_full
 def test_a_queued_job_whose_log_is_full_does_its_work(tmp_path):
     """As the runner starts it: stdout and stderr are the log file."""
-    from streetclip import store
-    from streetclip.processes import current_process
+    from streetclip import runtime, store
+    from streetclip.process_identity import current_process
 
     (tmp_path / "test.csv").write_text(
         "image_filename,city,region,country,continent\na.jpg,A,,France,\nb.jpg,B,,Italy,\n"
     )
     arguments = (f"--test_csv={tmp_path / 'test.csv'}", f"--output_dir={tmp_path / 'out'}",
                  f"--db={tmp_path / 'streetclip.db'}", "--log_level=debug")  # fmt: skip
-    spec = store.JobSpec(kind="generate_captions", arguments=arguments, parameters={},
+    spec = runtime.JobSpec(kind="generate_captions", arguments=arguments, parameters={},
                          output_dir=tmp_path / "out", cwd=ROOT)  # fmt: skip
     with store.open_store(tmp_path / "streetclip.db") as opened:
-        job_id = store.enqueue_job(opened, spec)
-        ticket = store.claim_job(opened, current_process(), most_running=1)
+        job_id = runtime.enqueue_job(opened, spec)
+        ticket = runtime.claim_job(opened, current_process(), most_running=1)
     with FULL.open("wb") as log:
         done = subprocess.run(
             [sys.executable, "jobs/generate_captions.py", *arguments],
@@ -106,4 +106,4 @@ def test_a_queued_job_whose_log_is_full_does_its_work(tmp_path):
     assert done.returncode == 0
     assert (tmp_path / "out" / "test_captions.csv").is_file()
     with store.open_store(tmp_path / "streetclip.db", read_only=True) as opened:
-        assert store.get_job(opened, job_id)["state"] == "done"
+        assert runtime.get_job(opened, job_id)["state"] == "done"

@@ -12,10 +12,10 @@ import pytest
 
 from jobs.cli import build_config_parser, run_job
 from jobs.record import JOB_VARIABLE, one_line
-from streetclip import store
+from streetclip import runtime, store
 from streetclip.config import JobConfig, option
 from streetclip.errors import ConfigError
-from streetclip.processes import current_process
+from streetclip.process_identity import current_process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Place:
 
     def record(self, job_id=1):
         with store.open_store(self.db, read_only=True) as opened:
-            return store.get_job(opened, job_id)
+            return runtime.get_job(opened, job_id)
 
     def open(self):
         return store.open_store(self.db)
@@ -141,7 +141,7 @@ def test_a_cancelled_job_ends_as_with_ctrl_c(place, capsys):
 
     def work(_config, job):
         with place.open() as opened:
-            store.request_cancel(opened, job.id)
+            runtime.request_cancel(opened, job.id)
         try:
             time.sleep(20)
         except KeyboardInterrupt:
@@ -192,7 +192,7 @@ def test_a_job_that_was_not_interrupted_leaves_term_as_it_was(place):
 def test_a_job_whose_record_was_ended_by_another_stops(place):
     def work(_config, job):
         with place.open() as opened:
-            assert store.end_job(opened, job.id, 1, "interrupted", error="taken for dead")
+            assert runtime.end_job(opened, job.id, 1, "interrupted", error="taken for dead")
         time.sleep(20)
 
     assert place.run(work) == 130
@@ -222,7 +222,7 @@ def test_a_resumed_job_takes_its_record_over(place):
     record = place.record()
     assert (record["state"], record["attempt"]) == ("done", 2)
     with place.open() as opened:
-        assert len(store.list_jobs(opened)) == 1
+        assert len(runtime.list_jobs(opened)) == 1
 
 
 def test_a_job_of_the_queue_takes_over_the_record_that_it_is_named(place, monkeypatch):
@@ -231,15 +231,15 @@ def test_a_job_of_the_queue_takes_over_the_record_that_it_is_named(place, monkey
     def work(_config, job):
         seen.append((job.id, job.queued, os.environ.get(JOB_VARIABLE)))
 
-    spec = store.JobSpec(
+    spec = runtime.JobSpec(
         kind="make_demo", arguments=(), parameters={}, output_dir=None, cwd=place.folder
     )
     with place.open() as opened:
-        store.enqueue_job(opened, dataclasses.replace(spec, name="other"))
-        job_id = store.enqueue_job(opened, spec)
-        store.request_cancel(opened, 1)
+        runtime.enqueue_job(opened, dataclasses.replace(spec, name="other"))
+        job_id = runtime.enqueue_job(opened, spec)
+        runtime.request_cancel(opened, 1)
         runner = dataclasses.replace(current_process(), pid=1)
-        assert store.claim_job(opened, runner, most_running=1).job_id == job_id
+        assert runtime.claim_job(opened, runner, most_running=1).job_id == job_id
     monkeypatch.setenv(JOB_VARIABLE, f"{job_id}:1")
     assert place.run(work) == 0
     assert seen == [(job_id, True, None)]
@@ -287,7 +287,7 @@ def test_a_killed_job_is_seen_to_be_interrupted_at_the_next_look(place):
         process.kill()
         process.wait()
     with place.open() as opened:
-        assert store.interrupt_dead_jobs(opened) == [1]
+        assert runtime.interrupt_dead_jobs(opened) == [1]
     record = place.record()
     assert record["state"] == "interrupted"
     assert str(process.pid) in record["error"]

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from jobs import run_queue
-from streetclip import store
-from streetclip.arguments import to_arguments
+from streetclip import runtime, store
 from streetclip.config import (
     CaptionConfig,
     CheckDataConfig,
     DemoConfig,
     RunQueueConfig,
 )
-from streetclip.processes import find_process, is_alive
+from streetclip.config.arguments import to_arguments
+from streetclip.process_identity import find_process, is_alive
 
 ROOT = Path(__file__).parents[2]
 HEAD = "image_filename,city,region,country,continent\n"
@@ -37,7 +37,7 @@ class Queue:
 
     def add(self, config, cwd=None):
         folder = getattr(config, "output_dir", None)
-        spec = store.JobSpec(
+        spec = runtime.JobSpec(
             kind=config.kind,
             arguments=to_arguments(config),
             parameters=config.to_dict(),
@@ -45,7 +45,7 @@ class Queue:
             cwd=cwd or self.folder,
         )
         with store.open_store(self.db) as opened:
-            return store.enqueue_job(opened, spec)
+            return runtime.enqueue_job(opened, spec)
 
     def check(self, **settings):
         return CheckDataConfig(db=self.db, csv=(self.csv,), **settings)
@@ -62,7 +62,7 @@ class Queue:
 
     def record(self, job_id):
         with store.open_store(self.db, read_only=True) as opened:
-            return store.get_job(opened, job_id)
+            return runtime.get_job(opened, job_id)
 
     def wait_for(self, job_id, condition, seconds=60.0):
         deadline = time.monotonic() + seconds
@@ -135,7 +135,7 @@ def test_a_file_that_vanished_is_told_in_one_line(queue):
 
 
 def test_a_job_that_dies_before_its_record_is_its_own_is_told_by_its_last_line(queue):
-    spec = store.JobSpec(
+    spec = runtime.JobSpec(
         kind="check_data",
         arguments=(f"--db={queue.db}", "--no_such_flag=1"),
         parameters={},
@@ -143,7 +143,7 @@ def test_a_job_that_dies_before_its_record_is_its_own_is_told_by_its_last_line(q
         cwd=queue.folder,
     )
     with store.open_store(queue.db) as opened:
-        job_id = store.enqueue_job(opened, spec)
+        job_id = runtime.enqueue_job(opened, spec)
     queue.run()
     record = queue.record(job_id)
     assert record["state"] == "failed"
@@ -175,7 +175,7 @@ def test_a_cancelled_job_ends_and_the_next_begins(queue):
         queue.wait_for(first, lambda record: record["done"])
         assert queue.record(second)["state"] == "queued"
         with store.open_store(queue.db) as opened:
-            store.request_cancel(opened, first)
+            runtime.request_cancel(opened, first)
         queue.wait_for(second, lambda record: record["state"] == "done")
     record = queue.record(first)
     assert record["state"] == "cancelled"
@@ -192,7 +192,7 @@ def test_a_job_that_was_killed_is_interrupted_and_goes_on_when_asked(queue):
     assert "SIGKILL" in record["error"]
     arguments = to_arguments(queue.check())  # something shorter
     with store.open_store(queue.db) as opened:
-        store.requeue_job(opened, job_id, arguments)
+        runtime.requeue_job(opened, job_id, arguments)
     assert queue.record(job_id)["state"] == "queued"
 
 
@@ -244,8 +244,8 @@ def test_a_job_that_hears_nothing_is_killed_in_the_end(queue):
         assert deaf.stdout.readline() == b"up\n"
         with store.open_store(queue.db) as opened:
             process = find_process(deaf.pid)
-            store.claim_job(opened, process, most_running=1)
-            store.request_cancel(opened, job_id)
+            runtime.claim_job(opened, process, most_running=1)
+            runtime.request_cancel(opened, job_id)
             runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=0.3))
             began = time.monotonic()
             while runner.look():

@@ -6,13 +6,13 @@ import PIL.ImageEnhance
 import pytest
 from transformers import CLIPImageProcessorPil
 
-from streetclip.datasets.batches import FastPreprocess, RandomPreprocess
-from streetclip.datasets.images import decode_crop, decode_image
+from streetclip.config.train_options import DataOptions
+from streetclip.data.decoding import decode_crop, decode_image
+from streetclip.data.image_batches import FastPreprocess, RandomPreprocess
 from streetclip.errors import ConfigError
 from streetclip.models import load_encoder
 from streetclip.models.augmentation import Augmentation, build_augmentation
 from streetclip.models.preprocessing import FastResizeCrop, ResizeCrop, build_preprocess
-from streetclip.train_options import DataOptions
 
 SQUARE = ResizeCrop(24, 3, 24, 24)
 OBLONG = ResizeCrop((20, 12), 2, 20, 12)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from streetclip.datasets.batches import FastPreprocess
-from streetclip.datasets.images import decode_crop, decode_image
+from streetclip.data.decoding import decode_crop, decode_image
+from streetclip.data.image_batches import FastPreprocess
 from streetclip.errors import ModelError
-from streetclip.models.patches import FastPatchResize, PatchResize
+from streetclip.models.naflex_patches import FastPatchResize, PatchResize
 from streetclip.models.preprocessing import (
     FastResizeCrop,
     ProcessorGeometry,

@@ -6,21 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip.processes import ProcessId, current_process
-from streetclip.store import (
-    DatasetSpec,
+from streetclip.process_identity import ProcessId, current_process
+from streetclip.runtime import (
     JobSpec,
-    RunSpec,
     attach_job,
     claim_job,
     end_job,
     enqueue_job,
     get_job,
-    open_store,
-    register_dataset,
     register_job,
-    start_run,
 )
+from streetclip.store import DatasetSpec, RunSpec, open_store, register_dataset, start_run
 
 PLACES = [
     ("Europe", "FR", "Île-de-France", "Paris"),

@@ -5,11 +5,10 @@ import sys
 
 import numpy as np
 
+from streetclip.runtime import claim_job, interrupt_dead_jobs
 from streetclip.store import (
-    claim_job,
     dataset_columns,
     distance_curve,
-    interrupt_dead_jobs,
     list_runs,
     open_store,
     predicted_places,
@@ -128,8 +127,9 @@ def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(
 
 CLAIMER = """
 import sys, time
-from streetclip.processes import current_process
-from streetclip.store import attach_job, beat_job, claim_job, end_job, has_live_jobs, open_store
+from streetclip.process_identity import current_process
+from streetclip.runtime import attach_job, beat_job, claim_job, end_job, has_live_jobs
+from streetclip.store import open_store
 
 path, most_running, process = sys.argv[1], int(sys.argv[2]), current_process()
 with open_store(path) as store:

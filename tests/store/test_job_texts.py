@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streetclip.errors import ConfigError, OutputError
-from streetclip.store import JobProgress, JobSpec, beat_job, end_job, enqueue_job, requeue_job
+from streetclip.runtime import JobProgress, JobSpec, beat_job, end_job, enqueue_job, requeue_job
 
 HOSTILE = [
     'it\'s "quoted"; rm -rf ~; $(reboot) `x` | cat > /dev/null &',

@@ -5,20 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 
-from streetclip.analysis import RunTable, group_accuracy
 from streetclip.geo import THRESHOLDS_KM
+from streetclip.results import RunTable, group_accuracy
+from streetclip.runtime import list_jobs
 from streetclip.store import (
     RUN_DTYPES,
     TrainingSpec,
     annotate,
     attribute_codes,
     attribute_names,
+    backfill,
     dataset_columns,
-    fill,
     find_training,
     finish_run,
     get_run,
-    list_jobs,
     list_runs,
     list_trainings,
     log_training_points,
@@ -96,7 +96,7 @@ def columns_of(store, run_id, image_ids):
 def test_an_old_store_gets_the_columns_that_it_would_have_now(
     old, new, monkeypatch, chunk_rows, read_only
 ):
-    monkeypatch.setattr(fill, "_CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(backfill, "_CHUNK_ROWS", chunk_rows)
     with open_store(old.path, read_only=read_only) as store:
         assert tables(store) >= NEW_TABLES
         expected = dataset_columns(new.store, new.dataset.id)

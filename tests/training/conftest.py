@@ -124,7 +124,7 @@ def world(tmp_path, tiny_clip, precision) -> World:
 
 def run_training(config, progress=None, job_id=None):
     """Do what the job does; `progress` is told of the steps. Give the result and the encoder."""
-    from streetclip.datasets.manifest import read_manifest
+    from streetclip.data.manifest import read_manifest
     from streetclip.models import load_encoder
     from streetclip.progress import no_progress
     from streetclip.store import open_store

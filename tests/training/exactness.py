@@ -13,10 +13,10 @@ import torch
 from torch.nn import functional
 
 from streetclip.config import TrainConfig
-from streetclip.datasets.batches import ImageBatch
-from streetclip.distributed import meet
+from streetclip.data.image_batches import ImageBatch
+from streetclip.launch_env import Ranks
 from streetclip.models import load_encoder
-from streetclip.ranks import Ranks
+from streetclip.runtime.distributed import meet
 from streetclip.training.objective import Objective
 from streetclip.training.step import StepImages, Stepper
 

@@ -28,7 +28,7 @@ def test_unreadable_images_are_skipped_counted_and_named(world, caplog):
 def test_unreadable_images_leave_the_same_batches_in_memory_and_from_disk(world, monkeypatch):
     (world.folder / "images" / "train3.png").write_bytes(b"no image")
     kept, kept_encoder = run_training(world.config(num_epochs=2))
-    monkeypatch.setattr("streetclip.training.images.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("streetclip.training.image_source.MEMORY_LIMIT_BYTES", 0)
     streamed, encoder = run_training(world.config(num_epochs=2, output_dir=world.folder / "b"))
     assert streamed.epochs == kept.epochs
     assert encoder.sha256 == kept_encoder.sha256

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from streetclip.datasets.manifest import read_manifest
+from streetclip.data.manifest import read_manifest
 from streetclip.errors import ManifestError, TemplateError
 from streetclip.models.text_reader import TextReader
-from streetclip.training.data import load_training_data
+from streetclip.training.training_data import load_training_data
 
 HEADER = "image_filename,city,region,country,continent"
 OWN = HEADER + ",caption"

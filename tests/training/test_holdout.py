@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from streetclip.datasets.manifest import read_manifest
+from streetclip.data.manifest import read_manifest
 from streetclip.errors import ConfigError
-from streetclip.training.data import load_training_data
+from streetclip.training.training_data import load_training_data
 
 HEADER = "image_filename,city,region,country,continent"
 COUNTRIES = ["France", "Peru", "Georgia", "Peru", "Norway", "France", "United States"]

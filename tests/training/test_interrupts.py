@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from streetclip.processes import raise_interrupt
+from streetclip.process_identity import raise_interrupt
 from streetclip.training.interrupts import interrupts_deferred
 
 CTRL_C, TERM = signal.SIGINT, signal.SIGTERM

@@ -75,7 +75,7 @@ def test_a_stop_and_a_resume_equal_the_training_without_a_stop(world, whole, ste
 
 
 def test_several_stops_with_workers_and_without_memory_change_nothing(world, whole, monkeypatch):
-    monkeypatch.setattr("streetclip.training.images.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("streetclip.training.image_source.MEMORY_LIMIT_BYTES", 0)
     with pytest.raises(KeyboardInterrupt):
         run_training(world.config(num_workers=2), stop_at(3))
     with pytest.raises(KeyboardInterrupt):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from streetclip.config.train_options import PartsOptions
 from streetclip.errors import ConfigError
 from streetclip.models import load_encoder
-from streetclip.train_options import PartsOptions
 from streetclip.training.lora import add_adapters, plain_model
 
 TEXTS = ["A Street View photo in Lima .", "Lyon", "the town of Tbilisi"]

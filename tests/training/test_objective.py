@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from streetclip.train_options import LossOptions
+from streetclip.config.train_options import LossOptions
 from streetclip.training.objective import Objective
 
 CAPTIONS = [0, 1, 0, 2, 0, 1, 3, 3, 2, 0]  # unequal counts

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from streetclip.captions import country_prompts
-from streetclip.datasets.images import decode_image
-from streetclip.datasets.manifest import read_manifest
+from streetclip.data.decoding import decode_image
+from streetclip.data.manifest import read_manifest
 from streetclip.models import class_features, load_encoder
 from tests.killing import training_differences
 from tests.models.conftest import siglip_folder  # noqa: F401 -- a fixture
@@ -134,7 +134,7 @@ def test_a_logit_scale_that_explodes_ends_the_training_with_what_was_good(world,
 
 def test_settings_are_kept_beside_the_model_as_a_recipe(world):
     from streetclip.config import TrainConfig
-    from streetclip.recipes import load_recipe
+    from streetclip.config.recipes import load_recipe
 
     config = world.config(duplicates="mask", ema_decay=0.5)
     run_training(config)

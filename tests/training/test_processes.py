@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from streetclip import store
+from streetclip import runtime, store
 from streetclip.models import load_encoder
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_three_processes_learn_what_one_does_and_write_once(world, steady):
     assert shared.stdout.count("training 1 ·") == 1
     assert "torchrun --nproc_per_node 3 jobs/train.py --recipe=" in shared.stdout
     with store.open_store(world.folder / "three.db", read_only=True) as opened:
-        assert store.list_jobs(opened)["state"].tolist() == ["done"]
+        assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
         assert store.list_trainings(opened)["state"].tolist() == ["done"]
     assert load_encoder(str(world.folder / "three" / "best_model"), device="cpu").prompts
 

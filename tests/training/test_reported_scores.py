@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from streetclip.datasets.images import decode_image
+from streetclip.data.decoding import decode_image
 from streetclip.errors import SelfCheckError
 from streetclip.models import load_encoder
 from streetclip.training import scoring

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.train_options import SCHEDULES
+from streetclip.config.train_options import SCHEDULES
 from streetclip.training.schedule import (
     epoch_order,
     learning_rate_factor,

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from streetclip.config import TrainConfig
-from streetclip.datasets.batches import ImageBatch
+from streetclip.data.image_batches import ImageBatch
 from streetclip.errors import ResourceError
 from streetclip.models import load_encoder
 from streetclip.training.objective import Objective

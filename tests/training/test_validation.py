@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from streetclip.datasets.manifest import read_manifest
+from streetclip.config.train_options import LossOptions
+from streetclip.data.manifest import read_manifest
 from streetclip.models import load_encoder
-from streetclip.train_options import LossOptions
-from streetclip.training.data import load_training_data
-from streetclip.training.images import ImageSource
+from streetclip.training.image_source import ImageSource
 from streetclip.training.objective import Objective
 from streetclip.training.schedule import validation_groups
+from streetclip.training.training_data import load_training_data
 from streetclip.training.validation import Validator
 
 
@@ -35,7 +35,7 @@ def score(data, encoder, *, batch_size=4, seed=1, keep=True):
 
 
 def pixels(encoder, path):
-    from streetclip.datasets.images import decode_image
+    from streetclip.data.decoding import decode_image
 
     array = encoder.preprocess(decode_image(path))
     return torch.from_numpy(array).permute(2, 0, 1)[None]

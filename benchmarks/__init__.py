@@ -1,0 +1,1 @@
+"""Scripts that measure speed, memory and exactness; nothing imports them but jobs/benchmark.py."""

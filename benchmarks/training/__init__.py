@@ -1,0 +1,1 @@
+"""Measure training against plain transformers; see measure_training.py."""

@@ -1,0 +1,1 @@
+"""Charts and maps: each a function of a frame."""

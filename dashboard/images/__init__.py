@@ -1,0 +1,1 @@
+"""Gallery, image detail and triage, with their JavaScript."""

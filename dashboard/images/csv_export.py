@@ -1,0 +1,165 @@
+"""The images that the filters leave, as a CSV file that a spreadsheet can open without harm."""
+
+import csv
+import functools
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.images import image_queries
+from dashboard.queries import runs
+from dashboard.shell import formats, html
+from dashboard.shell.page_query import View
+from streetclip import results, store
+
+MOST_ROWS: Final = 200_000
+"""Rows of an export at most; a run's whole `predictions.csv` stands in its output folder."""
+
+COLUMNS: Final = (
+    "image_filename",
+    "line",
+    "status",
+    "country",
+    "true_country",
+    "true_continent",
+    "true_region",
+    "true_city",
+    "pred_country",
+    "pred_city",
+    "country_correct",
+    "city_correct",
+    "country_reachable",
+    "city_reachable",
+    "country_probability",
+    "city_probability",
+    "true_country_rank",
+    "true_city_rank",
+    "true_latitude_deg",
+    "true_longitude_deg",
+    "pred_latitude_deg",
+    "pred_longitude_deg",
+    "coordinate_source",
+    "distance_km",
+    "nearest_candidate_km",
+)
+"""Columns named as in `predictions.csv`; tags, note, triage status and attributes follow."""
+
+NOTED: Final = ("tags", "note", "triage_status")
+ATTRIBUTE_PREFIX: Final = "attribute:"
+
+_CHUNK_ROWS = 5_000
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def button(view: View, order: str) -> None:
+    """Draw the button that makes the file when it is clicked.
+
+    Args:
+        view: What the page shows.
+        order: One of `analysis.ORDERS`.
+    """
+    total = runs.num_selected(view)
+    num_rows = min(total, MOST_ROWS)
+    st.download_button(
+        f"CSV of {formats.count(num_rows)} images",
+        data=functools.partial(file_of, view, order),
+        file_name=f"streetclip_run_{view.run_id}_{num_rows}_images.csv",
+        mime="text/csv",
+        key="export",
+        icon=":material/download:",
+        on_click="ignore",
+        help="Truth, prediction, probabilities, distance, tags, note and attributes of the images "
+        "that the filters leave, in this order.",
+    )
+
+
+def limit_remark(view: View) -> None:
+    """Say what the file leaves out, where there is more than it may hold."""
+    if runs.num_selected(view) <= MOST_ROWS:
+        return
+    folder = runs.details(view)["output_dir"]
+    whole = f"{formats.plain(folder, 500)}/predictions.csv" if folder else "predictions.csv"
+    html.remark(
+        f"The CSV holds the first {formats.count(MOST_ROWS)} images in this order; {whole} of the "
+        "evaluation holds all."
+    )
+
+
+def file_of(view: View, order: str) -> io.BytesIO:
+    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such.
+
+    Args:
+        view: What the page shows.
+        order: One of `analysis.ORDERS`.
+
+    Raises:
+        StoreError: The store is gone, replaced, or no store any more.
+        ResourceError: The disk fails, or a job keeps the store locked.
+    """
+    made = io.BytesIO()
+    text = io.TextIOWrapper(made, encoding="utf-8-sig", errors="replace", newline="")
+    writer = csv.writer(text)
+    for row in _rows(view, order):
+        writer.writerow(row)
+    text.flush()
+    text.detach()
+    made.seek(0)
+    return made
+
+
+def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
+    table, mask = runs.table(view), runs.mask(view)
+    image_ids, _ = results.page_of(table, mask, order, 0, MOST_ROWS)
+    with runs.run_reader(view) as (opened, _):
+        names = store.get_run(opened, view.run_id)["attribute_columns"]
+        headers = (*COLUMNS, *NOTED, *(f"{ATTRIBUTE_PREFIX}{name}" for name in names))
+        yield [harmless(name) for name in headers]
+        for start in range(0, len(image_ids), _CHUNK_ROWS):
+            chunk = image_ids[start : start + _CHUNK_ROWS].tolist()
+            rows = store.image_rows(opened, view.run_id, chunk)
+            notes = store.read_annotations(opened, chunk).to_dict("index")
+            yield from zip(*_columns(rows, notes, names), strict=True)
+
+
+def _columns(
+    rows: pd.DataFrame, notes: Mapping[Any, Mapping[Any, Any]], names: Sequence[str]
+) -> Iterator[list[object]]:
+    """The cells of some rows, column by column, which is several times quicker than by row."""
+    for name in COLUMNS:
+        yield [harmless(value) for value in rows[name].tolist()]
+    noted = [notes.get(image_id, {}) for image_id in rows["image_id"].tolist()]
+    yield [harmless("; ".join(each.get("tags", ()))) for each in noted]
+    yield [harmless(each.get("note", "")) for each in noted]
+    yield [harmless(each.get("status", image_queries.OPEN_STATUS)) for each in noted]
+    attributes = [json.loads(text) if text else {} for text in rows["attributes"]]
+    for name in names:
+        yield [harmless(each.get(name)) for each in attributes]
+
+
+def harmless(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay numbers.
+
+    Texts that begin with `= + - @`, tab or carriage return get an apostrophe in front, unless all
+    of the text is a number (OWASP, "CSV Injection").
+
+    Examples:
+        >>> harmless("=1+1"), harmless("-3.5"), harmless(-3.5), harmless("- a dash")
+        ("'=1+1", '-3.5', -3.5, "'- a dash")
+        >>> harmless(True), harmless(None), harmless(float("nan"))
+        (1, '', '')
+    """
+    if isinstance(value, str):
+        is_risky = value.startswith(_RISKY) and not _NUMBER.fullmatch(value)
+        return f"'{value}" if is_risky else value
+    if value is None or value is pd.NA:
+        return ""
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,297 @@
+"""One image: where it was taken, where it was placed, and what spoke for what."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import choropleth, selection_events, vega
+from dashboard.charts.vega import Spec
+from dashboard.images.thumbnails import Thumbnail
+from dashboard.shell import formats, html
+
+Fields = Mapping[str, Any]
+
+_MOST_BARS: Final = 10
+_BAR_PIXELS: Final = 24
+_LONGEST_VALUE: Final = 400
+_MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
+_PER_CENT_TICKS: Final = (0, 25, 50, 75, 100)
+
+
+def picture(shown: Thumbnail, fields: Fields) -> None:
+    """Draw the picture, or say why there is none.
+
+    Args:
+        shown: Made from the file.
+        fields: As `store.image_detail`.
+    """
+    name = formats.plain(fields["image_filename"])
+    if shown.jpeg:
+        st.image(shown.jpeg, width=_width(shown), alt=f"The image {name}")
+    else:
+        html.notice("No picture", shown.problem, css="sc-alert")
+    lines = [html.tag("span", html.name(name, 200))]
+    if fields["status"] == "unreadable":
+        lines.append(html.tag("span", f" · could not be read when evaluated: {fields['error']}"))
+    html.draw(html.tag("p", *lines, css="sc-remark"))
+
+
+def _width(shown: Thumbnail) -> int:
+    """As wide as there is room for, no higher than a screen, no larger than twice its size."""
+    most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
+    return max(1, round(most))
+
+
+def verdict(fields: Fields) -> None:
+    """Draw truth and prediction one above the other, with how far apart they are.
+
+    Args:
+        fields: As `store.image_detail`.
+    """
+    if fields["status"] is None:
+        html.notice("Not judged yet", "The run has not come to this image.")
+    rows = [("True place", _place(fields, "true"))]
+    if fields["pred_country"]:
+        right = "right" if fields["country_correct"] else "wrong"
+        city = "right" if fields["city_correct"] else "wrong"
+        rows += [
+            ("Predicted place", _place(fields, "pred")),
+            ("Verdict", f"country {right}, city {city}"),
+            ("Distance", _distance(fields)),
+            ("Confidence", _confidence(fields)),
+        ]
+    elif fields["status"] is not None:
+        rows.append(("Predicted place", "nothing was predicted; counted as wrong"))
+    html.definitions(rows)
+
+
+def _place(fields: Fields, side: str) -> str:
+    parts = [fields.get(f"{side}_city"), fields.get(f"{side}_region")]
+    named = [formats.plain(part, 120) for part in parts if part]
+    return " · ".join([formats.country(fields[f"{side}_country"]), *named])
+
+
+def _distance(fields: Fields) -> str:
+    if fields["distance_km"] is None:
+        return "unknown: the true place has no coordinates"
+    source = {"image": "", "city": ", from the true city's coordinates"}
+    return formats.kilometres(fields["distance_km"]) + source.get(fields["coordinate_source"], "")
+
+
+def _confidence(fields: Fields) -> str:
+    country, city = (formats.share(fields[f"{each}_probability"]) for each in ("country", "city"))
+    return f"country {country}, city within it {city}"
+
+
+def countries(fields: Fields) -> None:
+    """Draw the countries that came first, with the truth marked.
+
+    Args:
+        fields: As `store.image_detail`.
+    """
+    if fields["top_countries"]:
+        st.header("Countries by probability", anchor=False)
+        rows = _country_rows(fields)
+        _bars(rows, "detail_countries")
+        _rank_remark(fields, rows, "country")
+
+
+def cities(fields: Fields) -> None:
+    """Draw the cities of the predicted country that came first, with the truth marked.
+
+    Args:
+        fields: As `store.image_detail`.
+    """
+    if not fields["top_cities"]:
+        return
+    st.header("Cities within the predicted country", anchor=False)
+    rows = _city_rows(fields)
+    _bars(rows, "detail_cities")
+    if fields["country_correct"]:
+        _rank_remark(fields, rows, "city")
+    else:
+        html.remark("The true city is not among them: the country is wrong.")
+
+
+def _country_rows(fields: Fields) -> pd.DataFrame:
+    ranked = fields["top_countries"][:_MOST_BARS]
+    names = [formats.country(code) for code, _ in ranked]
+    truths = [code == fields["true_country"] for code, _ in ranked]
+    return _rows(names, [probability for _, probability in ranked], truths)
+
+
+def _city_rows(fields: Fields) -> pd.DataFrame:
+    ranked = fields["top_cities"][:_MOST_BARS]
+    truths = _true_cities([code for _, code, _ in ranked], fields)
+    names = [formats.plain(city, 60) for city, _, _ in ranked]
+    return _rows(names, [probability for *_, probability in ranked], truths)
+
+
+def _true_cities(codes: Sequence[str], fields: Fields) -> list[bool]:
+    """Whether each ranked city is the true one: by its rank in its country, not by its name."""
+    rank = fields["true_city_rank"]
+    within = 0
+    truths = []
+    for code in codes:
+        within += code == fields["true_country"]
+        truths.append(code == fields["true_country"] and not pd.isna(rank) and within == rank)
+    return truths
+
+
+def _rows(
+    names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]
+) -> pd.DataFrame:
+    roles = ["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
+    shares = [formats.share(probability) for probability in probabilities]
+    return pd.DataFrame(
+        {
+            "name": _distinct(names),
+            "per_cent": [100 * float(probability) for probability in probabilities],
+            "label": [f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
+            "role": roles,
+        }
+    )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names as a chart's axis needs them: two that are alike would share a bar."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
+
+
+def _bars(rows: pd.DataFrame, key: str) -> None:
+    y = vega.name("name", title=None, scale={"paddingOuter": 0.3})
+    x: Spec = vega.quantity(
+        "per_cent",
+        title="probability (%)",
+        scale={"domain": [0, 125], "nice": False},  # room for the words at the right
+        axis={"values": list(_PER_CENT_TICKS)},
+    )
+    # The words come first: they hold every row, which gives the axis its order.
+    labels = vega.layer(
+        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.words("label")
+    )
+    bars = [
+        vega.layer(
+            rows,
+            "bar",
+            mark={"height": {"band": 0.65}},
+            where=f"datum.role === '{role}'",
+            x=x,
+            y=y,
+            tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
+            color=vega.role(role),
+        )
+        for role in dict.fromkeys(rows["role"])
+    ]
+    height = _BAR_PIXELS * max(len(rows), 3) + 45
+    vega.draw([labels, *bars], key=key, alt_text=_bars_text(rows), height=height)
+
+
+def _bars_text(rows: pd.DataFrame) -> str:
+    parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
+    return f"Candidates, the most probable first: {', '.join(parts)}."
+
+
+def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
+    rank = fields[f"true_{level}_rank"]
+    if rows["label"].str.endswith("true").any():
+        return
+    if rank is None:
+        html.remark(f"The true {level} is not among the candidates.")
+    else:
+        html.remark(f"The true {level} stands at rank {formats.count(rank)}.")
+
+
+def where(fields: Fields) -> None:
+    """Draw a small map of truth and prediction, where their coordinates are known.
+
+    Args:
+        fields: As `store.image_detail`.
+    """
+    truth, prediction = (_coordinates(fields, side) for side in ("true", "pred"))
+    if truth is None and prediction is None:
+        html.remark("Neither the true nor the predicted place has coordinates.")
+        return
+    apart = formats.kilometres(fields["distance_km"])
+    choropleth.small_map(
+        truth,
+        prediction,
+        key="detail_map",
+        alt_text=f"A map of the true and the predicted place, {apart} apart.",
+    )
+
+
+def _coordinates(fields: Fields, side: str) -> tuple[float, float] | None:
+    latitude, longitude = (fields[f"{side}_{each}_deg"] for each in ("latitude", "longitude"))
+    return None if latitude is None or longitude is None else (float(latitude), float(longitude))
+
+
+def attributes(fields: Fields) -> None:
+    """List the further columns of the image's row in the test file.
+
+    Args:
+        fields: As `store.image_detail`.
+    """
+    items = [
+        (formats.plain(name, 80), formats.plain(value, _LONGEST_VALUE) or formats.NONE)
+        for name, value in fields["attributes"].items()
+    ]
+    source = f"{formats.plain(fields['csv_path'], 500)}, line {fields['line']}"
+    html.definitions([*items, ("Row", source)])
+
+
+def prompts(given: Mapping[str, Any] | None) -> None:
+    """List the prompts that the run scored its candidates by.
+
+    Args:
+        given: As `store.get_run` gives them.
+    """
+    for level in ("country", "city"):
+        templates = (given or {}).get(level) or []
+        written = [templates] if isinstance(templates, str) else templates
+        html.definitions([(level, "\n".join(formats.plain(each, 500) for each in written))])
+
+
+def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
+    """Draw what every run predicted of the image; a click on a row goes to that run.
+
+    Args:
+        rows: As `store.image_in_runs`.
+        run_id: The run that is shown.
+        key: Unique on the page.
+        on_pick: Called with the id of the run that is clicked.
+    """
+    run_ids = [int(each) for each in rows["run_id"]]
+    selection_events.table(
+        pd.DataFrame(
+            {
+                "run": run_ids,
+                "name": [formats.plain(each) for each in rows["name"]],
+                "predicted country": [formats.country(each) for each in rows["pred_country"]],
+                "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
+                "country": _words(rows["country_correct"]),
+                "city": _words(rows["city_correct"]),
+                "confidence": 100 * rows["country_probability"],
+                "distance": rows["distance_km"],
+                "strategy": [formats.plain(each) for each in rows["strategy"]],
+            }
+        ),
+        key=selection_events.keyed(key, run_id),
+        columns={
+            "confidence": st.column_config.NumberColumn("confidence (%)", format="%.1f"),
+            "distance": st.column_config.NumberColumn("distance (km)", format="%,.0f"),
+        },
+        on_pick=lambda row: on_pick(run_id if row is None else run_ids[row]),
+        chosen=selection_events.position(run_ids, run_id),
+    )
+
+
+def _words(right: "pd.Series[Any]") -> list[str]:
+    return ["right" if each else "wrong" for each in right]

@@ -1,0 +1,151 @@
+"""Groups of images side by side: their shares with bounds, and their order."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from streetclip.metrics.intervals import wilson_interval
+from streetclip.results import macro_of_countries
+
+LEVELS = ("continent", "country", "region", "city")
+"""The keys of a true place, from the widest."""
+
+ATTRIBUTE = "attribute:"
+"""How grouping by an attribute is written: this and its name."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A share that groups are judged by.
+
+    Attributes:
+        title: As the page writes it.
+        counted: The counter of what is right.
+        of: The counter that it is a share of.
+        reachable: The counter of what the candidates allow.
+    """
+
+    title: str
+    counted: str
+    of: str
+    reachable: str
+
+
+MEDIAN = "median"
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "country": Metric("country accuracy", "country_correct", "n", "country_reachable"),
+        "city": Metric("city accuracy", "city_correct", "n", "city_reachable"),
+        "given": Metric(
+            "city given country",
+            "city_correct",
+            "country_correct",
+            "country_correct_city_reachable",
+        ),
+        MEDIAN: Metric("median distance", "country_correct", "n", "country_reachable"),
+    }
+)
+"""By the URL's word. The median is no share: its errors are wrong countries."""
+
+RANKS: Mapping[str, str] = MappingProxyType(
+    {
+        "lower": "best first, by bound",
+        "upper": "worst first, by bound",
+        "n": "most images",
+        "errors": "most errors",
+    }
+)
+"""Orders of groups, by the URL's word. Bounds, so that luck with few images ranks nobody first."""
+
+
+def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What is shown of each group.
+
+    Args:
+        groups: As `analysis.group_accuracy` gives them.
+        metric: One of `METRICS`.
+
+    Returns:
+        The keys of the groups, then n (the metric's denominator), value, low, high (shares in
+        [0, 1], or km; NaN where the denominator is 0), ceiling (NaN of a median), errors,
+        median_km, top_mistake (ISO code) and top_share (of the group's images); in the order of
+        the groups.
+    """
+    chosen = METRICS[metric]
+    counted, total = groups[chosen.counted], groups[chosen.of]
+    known = total.where(total > 0).astype(np.float64)
+    keys = [name for name in (*LEVELS, "predicted", "value") if name in groups]
+    shown = groups[keys].rename(columns={"value": "attribute"})
+    if metric == MEDIAN:
+        bounds = groups[["median_km", "median_low_km", "median_high_km"]]
+        shown = shown.assign(n=groups["with_coordinates"])
+        shown[["value", "low", "high"]] = bounds.to_numpy(dtype=np.float64)
+    else:
+        low, high = wilson_interval(counted, total)
+        shown = shown.assign(n=total, value=counted / known, low=low, high=high)
+    return shown.assign(
+        ceiling=math.nan if metric == MEDIAN else groups[chosen.reachable] / known,
+        errors=total - counted,
+        median_km=groups["median_km"],
+        top_mistake=groups["top_mistake"],
+        top_share=groups["top_mistake_n"] / groups["n"],
+    )
+
+
+def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
+    """Put groups in order; those without a value come last, equals by their number of images.
+
+    Args:
+        shown: As `judged` gives them.
+        rank: One of `RANKS`.
+        metric: One of `METRICS`: of a median, less is better.
+    """
+    orders = {
+        "lower": ("high", True) if metric == MEDIAN else ("low", False),
+        "upper": ("low", False) if metric == MEDIAN else ("high", True),
+        "n": ("n", False),
+        "errors": ("errors", False),
+    }
+    column, ascending = orders[rank]
+    return shown.sort_values(
+        [column, "n"], ascending=[ascending, False], ignore_index=True, kind="stable"
+    )
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A share averaged over true countries, whatever the groups of the page.
+
+    Attributes:
+        value: 0 to 1; None without an image in a denominator.
+        ceiling: The same mean of what the candidates allow.
+        num_countries: Countries that count: those with an image in the denominator.
+    """
+
+    value: float | None
+    ceiling: float | None
+    num_countries: int
+
+
+def macro(countries: pd.DataFrame, metric: str) -> Macro | None:
+    """Average a share over the true countries, as `metrics.json` does.
+
+    Args:
+        countries: As `analysis.group_accuracy` gives them by country.
+        metric: One of `METRICS`.
+
+    Returns:
+        None for the median distance, which has no average over countries.
+    """
+    if metric == MEDIAN:
+        return None
+    chosen = METRICS[metric]
+    return Macro(
+        macro_of_countries(countries, chosen.counted, chosen.of),
+        macro_of_countries(countries, chosen.reachable, chosen.of),
+        countries.loc[countries[chosen.of] > 0, "country"].nunique(),
+    )

@@ -1,0 +1,37 @@
+"""Links between pages; each keeps the run and the filters."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+from dashboard.shell import url_state
+
+_PAGES: dict[str, Any] = {}  # st.Page by its path in the URL
+
+
+def register(pages: Iterable[Any]) -> None:
+    """Make pages known to `link` and `go`; the navigation does it before a page is drawn."""
+    _PAGES.update({page.url_path: page for page in pages})
+
+
+def link(path: str, label: str, icon: str | None = None, **changes: Any) -> None:
+    """Draw a link to a page, with the present state and some changes of it.
+
+    Args:
+        path: The page's path in the URL.
+        label: A constant of the caller: Streamlit reads it as Markdown.
+        icon: A Material icon's name.
+        changes: Parameters to set, or to leave out where None.
+    """
+    given = [pair for pair in url_state.shared_parameters() if pair[0] not in changes]
+    for name, value in changes.items():
+        values = [] if value is None else [value] if isinstance(value, str) else value
+        given += [(name, each) for each in values]
+    symbol = f":material/{icon}:" if icon else None
+    st.page_link(_PAGES[path], label=label, icon=symbol, query_params=given)
+
+
+def go(path: str, parameters: Iterable[tuple[str, str]]) -> None:
+    """Show a page instead of this one, with exactly these parameters in the URL."""
+    st.switch_page(_PAGES[path], query_params=parameters)

@@ -1,0 +1,68 @@
+"""What a page is about: a run, a baseline, and the images that the filters leave."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from streetclip.results.filters import Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One state of a page, in the terms of its URL.
+
+    Attributes:
+        path: The store.
+        run_id: The run that is shown.
+        run_uid: The run's random name: another run of this id has another.
+        run_key: Its revision, which changes with what is written of the run.
+        selection: Which of its images.
+        defaults: What the page filters by where the URL does not say.
+        baseline_id: The run it is compared with, if one is chosen.
+        baseline_uid: As `run_uid`.
+        baseline_key: As `run_key`.
+        annotations_key: Changes with the annotations, where the selection depends on them.
+    """
+
+    path: Path
+    run_id: int
+    run_key: str
+    selection: Selection
+    run_uid: str = ""
+    defaults: Selection = Selection()
+    baseline_id: int | None = None
+    baseline_uid: str = ""
+    baseline_key: str = ""
+    annotations_key: str = ""
+
+    @property
+    def is_whole_run(self) -> bool:
+        """Whether no filter is set."""
+        return self.selection.is_everything
+
+    @property
+    def of_run(self) -> tuple[object, ...]:
+        """What an answer about the whole run depends on."""
+        return str(self.path), self.run_id, self.run_uid, self.run_key
+
+    @property
+    def of_selection(self) -> tuple[object, ...]:
+        """What an answer about the chosen images of the run depends on: not on a baseline."""
+        return *self.of_run, self.selection, self.annotations_key
+
+    def but(self, **changes: Any) -> "View":
+        """The same with other filters, as `but(country=None, predicted=None)`."""
+        return replace(self, selection=replace(self.selection, **changes))
+
+    def of_baseline(self) -> "View":
+        """The same filters over the baseline's predictions.
+
+        Raises:
+            ValueError: There is none.
+        """
+        if self.baseline_id is None:
+            msg = "no baseline is chosen"
+            raise ValueError(msg)
+        return replace(
+            self, run_id=self.baseline_id, run_uid=self.baseline_uid, run_key=self.baseline_key
+        )

@@ -1,0 +1,47 @@
+"""World / Europe / France: the way from all images down to the chosen place."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard.queries import group_ranking, runs
+from dashboard.shell import formats, html, url_state
+from dashboard.shell.page_query import View
+from streetclip.results.filters import Selection
+
+
+def draw(view: View) -> None:
+    """Draw the way down to the chosen place; a step goes back up to it."""
+    chosen, place = view.selection, dict.fromkeys(group_ranking.LEVELS)
+    steps: list[tuple[str, dict[str, Any]]] = [("World", dict(place))]
+    for level, value in _chosen_place(view).items():
+        if value is not None:
+            place[level] = value
+            text = formats.country(value) if level == "country" else formats.plain(value, 40)
+            steps.append((text or "(blank)", dict(place)))
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="crumbs"):
+        for position, (text, above) in enumerate(steps[:-1]):
+            st.button(
+                f"{formats.markdown(text)} /",
+                key=f"crumb_{position}",
+                type="tertiary",
+                on_click=lambda above=above: go(view, replace(chosen, **above)),
+            )
+        html.draw(html.tag("strong", steps[-1][0]), width="content")
+
+
+def _chosen_place(view: View) -> dict[str, str | None]:
+    """The place that is chosen, with the continent of the country."""
+    place = {level: getattr(view.selection, level) for level in group_ranking.LEVELS}
+    if place["country"] is not None and place["continent"] is None:
+        known = runs.countries(view)
+        found = known.loc[known["country"] == place["country"], "continent"]
+        place["continent"] = str(found.iloc[0]) if len(found) == 1 else None
+    return place
+
+
+def go(view: View, selection: Selection) -> None:
+    """Show other images, grouped by what is then next; to be called from a click."""
+    url_state.change_filters(selection, view.defaults)
+    url_state.change(by=None)

@@ -1,0 +1,144 @@
+"""Accuracy: where is a run good, where is it bad, from continents down to cities?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import choropleth, metric_cards, selection_events
+from dashboard.queries import group_ranking, runs
+from dashboard.queries.group_ranking import ATTRIBUTE, METRICS, RANKS
+from dashboard.shell import formats, html, links, url_state, url_widgets
+from dashboard.shell.page_query import View
+from dashboard.views import frame
+from dashboard.views.accuracy import breadcrumb, group_bars
+
+_LEVELS: Mapping[str, str] = {
+    "continent": "continents",
+    "country": "countries",
+    "region": "regions",
+    "city": "cities",
+    "predicted": "predicted countries",
+}
+_SINGULAR: Mapping[str, str] = {
+    "continent": "continent",
+    "country": "country",
+    "region": "region",
+    "city": "city",
+    "predicted": "predicted country",
+}
+_RANK = "lower"
+
+
+def render() -> None:
+    """Draw the page."""
+    frame.show("Accuracy", _body)
+
+
+def _body(view: View) -> None:
+    breadcrumb.draw(view)
+    if frame.is_empty(view):
+        return
+    by, metric, rank = _controls(view)
+    ordered = group_ranking.ranked(
+        group_ranking.judged(runs.groups(view, by), metric), rank, metric
+    )
+    whole = group_ranking.judged(runs.groups(view, "overall"), metric)
+    macro = group_ranking.macro(runs.groups(view, "country"), metric)
+    group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
+    metric_cards.selection_remark(view.selection)
+    shown = group_bars.named(ordered.head(group_bars.MOST_ROWS))
+    _charts(view, shown, by, metric)
+    _table(view, shown, len(ordered), by, metric)
+    _links()
+
+
+def _controls(view: View) -> tuple[str, str, str]:
+    attributes = {
+        f"{ATTRIBUTE}{name}": f"attribute {formats.isolated(name)}"
+        for name in runs.attribute_names(view)
+    }
+    titles = {name: metric.title for name, metric in METRICS.items()}
+    columns = st.columns(3, gap="small")
+    with columns[0]:
+        by = url_widgets.select("Group by", "by", {**_LEVELS, **attributes}, _default_level(view))
+    with columns[1]:
+        metric = url_widgets.select("Figure", "metric", titles, "country")
+    with columns[2]:
+        rank = url_widgets.select("Order", "rank", RANKS, _RANK)
+    return by, metric, rank
+
+
+def _default_level(view: View) -> str:
+    chosen = view.selection
+    if chosen.region is not None or chosen.city is not None:
+        return "city"
+    if chosen.country is not None:
+        return "region" if len(runs.regions_and_cities(view)[0]) > 1 else "city"
+    return "country"
+
+
+def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
+    if by not in ("continent", "country", "predicted") or view.selection.country is not None:
+        group_bars.bars(shown, metric)
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(view, "predicted" if by == "predicted" else "country", metric)
+    with right:
+        group_bars.bars(shown, metric, height=choropleth.HEIGHT)
+
+
+def _map(view: View, by: str, metric: str) -> None:
+    groups = runs.groups(view, "predicted" if by == "predicted" else "country_code")
+    shown = group_ranking.judged(groups.rename(columns={"predicted": "country"}), metric)
+    words, ends = group_bars.words(metric), group_bars.map_ends(shown, metric)
+    shown = shown.assign(label=[words(each) for each in shown["value"]])
+    choropleth.choropleth(
+        shown.assign(interval=group_bars.intervals(shown, metric)),
+        key=selection_events.keyed("world", view.selection, by, metric),
+        title=METRICS[metric].title,
+        domain=ends,
+        words=words,
+        on_select=lambda code: _pick(view, by, {by: code}),
+    )
+
+
+def _table(view: View, shown: pd.DataFrame, total: int, by: str, metric: str) -> None:
+    group_bars.table(
+        shown,
+        metric,
+        key=selection_events.keyed(
+            "places", view.selection, by, metric, url_state.own("rank", [*RANKS], _RANK)
+        ),
+        title=_SINGULAR.get(by, "value"),
+        on_pick=lambda position: _pick(view, by, shown.iloc[position].to_dict()),
+    )
+    if total > len(shown):
+        first, whole = formats.count(len(shown)), formats.count(total)
+        html.remark(f"The first {first} of {whole} in this order; filter to see the others.")
+    html.remark("A click on a row, or on a country of the map, goes down to it.")
+
+
+def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
+    """Go down to a group: filter by it."""
+    if by.startswith(ATTRIBUTE):
+        name = by.removeprefix(ATTRIBUTE)
+        others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
+        breadcrumb.go(view, replace(view.selection, attributes=(*others, (name, row["attribute"]))))
+    elif by == "predicted":
+        breadcrumb.go(view, replace(view.selection, predicted=row["predicted"]))
+    else:
+        keys = [level for level in group_ranking.LEVELS if level in row]
+        place: dict[str, Any] = dict.fromkeys(group_ranking.LEVELS) | {
+            level: row[level] for level in keys
+        }
+        breadcrumb.go(view, replace(view.selection, **place))
+
+
+def _links() -> None:
+    with st.container(horizontal=True, gap="medium"):
+        links.link("failures", "Show the failures among these images", "photo_library")
+        links.link("confusion", "What they are confused with", "grid_on")

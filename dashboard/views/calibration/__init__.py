@@ -1,0 +1,5 @@
+"""The calibration page."""
+
+from dashboard.views.calibration.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,152 @@
+"""Compare: what a run has right that another one over the same images has not."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard.charts import baseline_changes, distance_curve, metric_cards
+from dashboard.images import gallery_view
+from dashboard.queries import comparisons, runs
+from dashboard.shell import formats, html, url_state, url_widgets
+from dashboard.shell.page_query import View
+from dashboard.views import frame
+from dashboard.views.compare import outcomes
+
+_LEVELS = {"country": "Country", "city": "City"}
+_DELTA = "delta"
+_PAGE_SIZE = 8
+
+
+def render() -> None:
+    """Draw the page."""
+    frame.show("Compare", _body)
+
+
+def _body(view: View) -> None:
+    everything = view.but(country=None, region=None, city=None)
+    if frame.is_empty(everything) or _lacks_baseline(view):
+        return
+    level = url_state.own("level", list(_LEVELS), "country")
+    num_common = comparisons.comparison(everything, level).n
+    _line(view, num_common, runs.num_selected(everything))
+    if not num_common:
+        return
+    is_empty = frame.is_empty(view)
+    if not is_empty:
+        _differences(view)
+    url_widgets.segmented("Level", "level", _LEVELS, "country")
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _by_country(view, everything, level)
+    with right:
+        if not is_empty:
+            _images(view, level)
+    if not is_empty:
+        _distances(view)
+
+
+def _lacks_baseline(view: View) -> bool:
+    """Whether there is no run to compare with; one is chosen where the URL names none."""
+    if view.baseline_id is not None:
+        return False
+    rival = comparisons.rival(view)
+    if rival is None:
+        html.notice(
+            "Nothing to compare with",
+            "This store holds no other run over the same images. Evaluate another checkpoint on "
+            "the same test file, or choose any run as the baseline in the sidebar:",
+        )
+        st.code(
+            "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
+            "--checkpoint_path geolocal/StreetCLIP",
+            language=None,
+            wrap_lines=True,
+        )
+    elif st.query_params.get(url_state.BASELINE) in (None, str(view.run_id)):
+        st.query_params[url_state.BASELINE] = str(rival)
+        st.rerun()
+    else:
+        html.notice("No baseline", "Choose a run to compare with in the sidebar.")
+        st.button(
+            f"Compare with run {rival}",
+            on_click=lambda: url_state.change(**{url_state.BASELINE: str(rival)}),
+        )
+    return True
+
+
+def _line(view: View, num_common: int, num_chosen: int) -> None:
+    name = html.tag("strong", html.name(runs.details(view.of_baseline())["name"]))
+    common, chosen = formats.count(num_common), formats.count(num_chosen)
+    what = f", over the {common} of {chosen} images that both runs have."
+    if not num_common:
+        what = " cannot be compared: it has none of these images. Choose another baseline."
+    elif num_common == num_chosen:
+        what = f", over the same {common} images."
+    html.draw(html.tag("p", "Against baseline ", name, what, css="sc-line"))
+
+
+def _differences(view: View) -> None:
+    names = ("country", "city", "hierarchical")
+    for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
+        with column:
+            outcomes.figure(name, comparisons.comparison(view, name))
+    metric_cards.selection_remark(view.selection)
+
+
+def _images(view: View, level: str) -> None:
+    st.header("Gained and lost", anchor=False)
+    counted = comparisons.comparison(view, level).outcomes
+    chosen = url_state.own(_DELTA, list(baseline_changes.OUTCOMES), "gained")
+    outcomes.bar(counted, chosen, lambda outcome: url_state.change(**{_DELTA: outcome}))
+    last = max(1, -(-counted[chosen] // _PAGE_SIZE))
+    number = min(url_state.own_number("page"), last)
+    image_ids, total = comparisons.outcome_images(view, level, chosen, number, _PAGE_SIZE)
+    gallery_view.few(
+        view,
+        image_ids,
+        total,
+        key="outcome_images",
+        words=f"{baseline_changes.OUTCOMES[chosen]}, most sure first",
+        beside=comparisons.predictions_of_baseline(view, image_ids),
+    )
+    if last > 1:
+        _pager(number, last)
+
+
+def _pager(number: int, last: int) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for words, to in (("Previous", number - 1), ("Next", number + 1)):
+            st.button(
+                words,
+                key=f"outcome_{words.lower()}",
+                disabled=not 1 <= to <= last,
+                on_click=lambda to=to: url_state.change(page=None if to == 1 else str(to)),
+            )
+        html.remark(f"Page {formats.progress(number, last)}")
+
+
+def _by_country(view: View, everything: View, level: str) -> None:
+    st.header("Difference by true country", anchor=False)
+    frame = comparisons.comparison_by_country(everything, level)
+
+    def pick(code: str | None) -> None:
+        chosen = replace(view.selection, country=code, region=None, city=None)
+        url_state.change_filters(chosen, view.defaults)
+
+    outcomes.countries(frame, level, view.selection.country, pick)
+
+
+def _distances(view: View) -> None:
+    found = comparisons.distances(view)
+    st.header("Distances", anchor=False)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        thresholds = outcomes.thresholds(found.by_threshold)
+        distance_curve.distance_curve(found.curve, thresholds, baseline=found.baseline_curve)
+    with right:
+        first, second = st.columns(2, gap="small")
+        with first:
+            outcomes.figure("geoscore", comparisons.comparison(view, "geoscore"))
+        with second:
+            outcomes.medians(found.median_km, found.baseline_median_km)
+        outcomes.distances(found.by_threshold)

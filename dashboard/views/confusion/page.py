@@ -1,0 +1,184 @@
+"""Confusion: which country is taken for which, and the images behind each cell."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from dashboard.images import gallery_view
+from dashboard.queries import comparisons
+from dashboard.shell import formats, html, theme, url_state, url_widgets
+from dashboard.shell.page_query import View
+from dashboard.views import frame
+from dashboard.views.confusion import confused_pairs, confusion_heatmap
+from dashboard.views.confusion.confusion_heatmap import Matrix, Style
+from streetclip.gazetteer import CONTINENTS
+
+_LEVELS = {"country": "Country", "continent": "Continent"}
+_TOPS = {str(number): str(number) for number in (10, 20, 30, 40)}
+_NORMS = {"row": "Row %", "column": "Column %", "count": "Count"}
+_ORDERS = {"continent": "Continent", "similarity": "Similarity"}
+_DIAGONALS = {"apart": "Apart", "coloured": "Coloured"}
+_TOWARDS = "to"
+_MOST_PAIRS = 12
+_MOST_ONE_SIDED = 100
+_IMAGES_BESIDE = 8
+
+Pick = Callable[[str, str], None]
+
+
+def render() -> None:
+    """Draw the page."""
+    frame.show("Confusion", _body)
+
+
+def _body(view: View) -> None:
+    everything = view.but(country=None, region=None, city=None, predicted=None)
+    if frame.is_empty(everything):
+        return
+    level, top, order = _choices()
+    if level == "continent":
+        _continents(view, everything.but(continent=None))
+    else:
+        _countries(view, everything, top, order)
+    _one_sided(view, everything)
+    _near_and_far(everything)
+
+
+def _choices() -> tuple[str, int, str]:
+    """What the URL says of level, number of countries and order."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        level = url_widgets.segmented("Level", "level", _LEVELS, "country")
+        top, order = "20", "continent"
+        if level == "country":
+            top = url_widgets.segmented("Most confused countries", "top", _TOPS, "20")
+            order = url_widgets.segmented("Order", "order", _ORDERS, "continent")
+        url_widgets.segmented("Colour by", "norm", _NORMS, "row")
+        url_widgets.segmented("Right answers", "diagonal", _DIAGONALS, "apart")
+    return level, int(top), order
+
+
+def _style(unit: str, chosen: tuple[str | None, str | None]) -> Style:
+    return Style(
+        norm=url_state.own("norm", list(_NORMS), "row"),
+        is_diagonal_coloured=url_state.own("diagonal", list(_DIAGONALS), "apart") == "coloured",
+        chosen=chosen,
+        unit=unit,
+    )
+
+
+def _countries(view: View, everything: View, top: int, order: str) -> None:
+    towards = st.query_params.get(_TOWARDS)
+    towards = towards if towards in CONTINENTS else None
+    if towards is not None:
+        st.button(
+            f"Predicted countries of {towards}",
+            icon=":material/close:",
+            icon_position="right",
+            help="Show predicted countries of all continents",
+            on_click=lambda: url_state.change(**{_TOWARDS: None}),
+        )
+    shown = Matrix.of(
+        comparisons.confusion_matrix(everything, "country", top, order, towards),
+        comparisons.continents(everything),
+        is_square=towards is None,
+    )
+    style = _style("country", (view.selection.country, view.selection.predicted))
+    pick = partial(_pick_countries, view)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        confusion_heatmap.draw(shown, style, key="confusion_matrix", on_pick=pick)
+        _table(shown, style, pick)
+    with right:
+        _beside(view, shown, style, pick)
+
+
+def _pick_countries(view: View, true: str, predicted: str) -> None:
+    """Show the images of a cell; a second click on it, all images again."""
+    chosen = view.selection
+    is_again = (true, predicted) == (chosen.country, chosen.predicted)
+    cell = (None, None) if is_again else (true, predicted)
+    changed = replace(chosen, country=cell[0], predicted=cell[1], region=None, city=None)
+    url_state.change_filters(changed, view.defaults)
+
+
+def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
+    """The images of the chosen cell; where none is chosen, what to click."""
+    true, predicted = style.chosen
+    if true is None and predicted is None:
+        st.header("Most frequent mistakes", anchor=False)
+        confused_pairs.cells(shown, style, key="confused_most", on_pick=pick, most=_MOST_PAIRS)
+        html.remark("Click a cell or a row to see its images here.")
+        return
+    ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
+    st.header(formats.markdown(" → ".join(ends)), anchor=False)
+    if not frame.is_empty(view):
+        gallery_view.preview(view, key="confused_images", size=_IMAGES_BESIDE)
+
+
+def _continents(view: View, everything: View) -> None:
+    shown = Matrix.of(
+        comparisons.confusion_matrix(everything, "continent", 0, "continent", None), {}
+    )
+    style = _style("continent", (view.selection.continent, st.query_params.get(_TOWARDS)))
+    pick = partial(_pick_continents, view)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        confusion_heatmap.draw(shown, style, key="continent_matrix", on_pick=pick)
+        html.remark("Click a cell to see the countries in it.")
+    with right:
+        st.header("Most frequent mistakes", anchor=False)
+        confused_pairs.cells(shown, style, key="continent_cells", on_pick=pick)
+
+
+def _pick_continents(view: View, true: str, predicted: str) -> None:
+    """Go down to the countries of a cell."""
+    below = replace(
+        view.selection, continent=true, country=None, region=None, city=None, predicted=None
+    )
+    if not predicted:
+        below = replace(below, predicted="")
+    url_state.change_filters(below, view.defaults)
+    url_state.change(level=None, **{_TOWARDS: predicted or None})
+
+
+def _table(shown: Matrix, style: Style, pick: Pick) -> None:
+    with st.expander("Table: all cells of the matrix", key="confusion_table"):
+        confused_pairs.cells(shown, style, key="confusion_cells", on_pick=pick)
+
+
+def _one_sided(view: View, everything: View) -> None:
+    st.header("One-sided confusions", anchor=False)
+    pairs = comparisons.asymmetric_pairs(everything)
+    pairs = pairs[(pairs["n"] >= theme.SMALL_N) & (pairs["other_n"] >= theme.SMALL_N)]
+    clear = pairs[pairs["low"] > 0]
+    compared = (
+        f"Compared are the {formats.count(len(pairs))} pairs that are confused at all and have "
+        f"{theme.SMALL_N} images or more on either side."
+    )
+    if clear.empty:
+        html.remark(
+            f"{compared} None is clearly one-sided: every interval of the difference holds 0."
+        )
+        return
+    most = f", of which the first {_MOST_ONE_SIDED}" if len(clear) > _MOST_ONE_SIDED else ""
+    html.remark(
+        "Country A is taken for B more often than B for A, by shares, as a country with more "
+        "images has more of every mistake; the most certain first. Left out are those whose "
+        f"interval (Newcombe 95 %) holds 0. {compared} By chance up to 1 in 40 would stand here; "
+        f"it is {formats.count(len(clear))}{most}."
+    )
+    chosen = (view.selection.country, view.selection.predicted)
+    confused_pairs.asymmetric(
+        clear.head(_MOST_ONE_SIDED), chosen, on_pick=partial(_pick_countries, view)
+    )
+
+
+def _near_and_far(everything: View) -> None:
+    st.header("Neighbours and far mistakes", anchor=False)
+    found, against_chance = comparisons.nearness(everything)
+    if len(found) and found["n"].sum():
+        confused_pairs.nearness(found, against_chance)
+    else:
+        html.remark("There is no mistake among these images.")

@@ -1,0 +1,5 @@
+"""The failures page."""
+
+from dashboard.views.failures.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,5 @@
+"""The jobs page."""
+
+from dashboard.views.jobs.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,245 @@
+"""Starting, cancelling and resuming jobs, and seeing to it that somebody runs the queue.
+
+The dashboard runs no job itself. It writes what is to be done into the store, and makes sure that
+a runner lives: a process of its own, which neither ends with the dashboard nor hears its Ctrl-C.
+"""
+
+import functools
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from dashboard.queries import runs, store_state
+from dashboard.views.jobs import form_fields
+from dashboard.views.jobs.allowed_paths import JobOptions
+from streetclip import runtime
+from streetclip.config import JOB_CONFIGS, JobConfig, RunQueueConfig
+from streetclip.config.arguments import from_parameters, resume_arguments, to_arguments
+from streetclip.errors import ConfigError
+from streetclip.files import translated_disk_errors
+from streetclip.runtime import JobSpec
+from streetclip.store import open_store
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+
+KINDS: Final = frozenset(JOB_CONFIGS) - {runtime.RUNNER_KIND}
+"""Jobs that have a command of their own."""
+
+RESUMABLE: Final = ("failed", "cancelled", "interrupted")
+"""States that a job can be resumed from."""
+
+_PATIENCE_S: Final = 10.0  # for another writer, while somebody waits for the page
+_PAUSE_S: Final = 30.0  # after a runner that could not even begin
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A runner that this process started, perhaps so lately that no record tells of it yet."""
+
+    process: "subprocess.Popen[bytes]"
+    at_s: float
+
+
+def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
+    """Queue a job, see to it that it is run, and give its id.
+
+    Raises:
+        OutputError: A job that is queued or running writes into the same folder.
+        ConfigError: A value can be no argument of a process.
+        StoreError: The store cannot be written.
+        ResourceError: The disk is full, or a job keeps the store locked.
+    """
+    spec = JobSpec(
+        kind=config.kind,
+        name=getattr(config, "run_name", None) or "",
+        arguments=to_arguments(config),
+        parameters=config.to_dict(),
+        output_dir=getattr(config, "output_dir", None),
+        cwd=options.roots.base,
+    )
+    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+        job_id = runtime.enqueue_job(opened, spec)
+    see_to_runner(store_path, options, at_once=True)
+    return job_id
+
+
+def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
+    """Ask a job to end: it finishes its step, saves, and can be resumed.
+
+    A runner sees to it that one which does not is ended, wherever it was started.
+
+    Raises:
+        StoreError: There is no such job, or it has ended.
+        ResourceError: The disk is full, or a job keeps the store locked.
+    """
+    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+        runtime.request_cancel(opened, job_id)
+    see_to_runner(store_path, options, at_once=True)
+
+
+def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
+    """Queue a job again that was stopped or failed, and see to it that it is run.
+
+    Raises:
+        ConfigError: Its files lie outside the roots.
+        OutputError: Another job writes into the same folder.
+        StoreError: There is no such job, or it is not in a state to go on from.
+        ResourceError: The disk is full, or a job keeps the store locked.
+    """
+    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+        job = runtime.get_job(opened, job_id)
+        check_resumable(job, options)
+        runtime.requeue_job(opened, job_id, arguments_to_resume(job))
+    see_to_runner(store_path, options, at_once=True)
+
+
+def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
+    """Refuse to resume from here what this dashboard may not touch.
+
+    Raises:
+        ConfigError: Its files lie outside the roots, or this version has no such job.
+    """
+    if job["kind"] not in KINDS:
+        msg = f"job {job['id']} is of a kind that this version does not have; it cannot be resumed"
+        raise ConfigError(msg)
+    values = from_parameters(JOB_CONFIGS[job["kind"]], job["parameters"])
+    roots = replace(options.roots, base=Path(job["cwd"]))
+    form_fields.check_paths(job["kind"], values, roots)
+
+
+def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arguments with which a job goes on: its own, with --resume where there is one.
+
+    Args:
+        job: Its record.
+    """
+    # A job that has done something is past its check that nothing of others is overwritten.
+    return resume_arguments(job["kind"], tuple(job["arguments"]), begun=job["done"] > 0)
+
+
+def shell_command(
+    job: Mapping[str, Any], base: Path, arguments: Sequence[str] | None = None
+) -> str:
+    """The command that does in a shell what a job does.
+
+    Args:
+        job: Its record.
+        base: Where the shell is; if the job works elsewhere, the command goes there first.
+        arguments: Instead of the job's own.
+
+    Examples:
+        >>> job = {"kind": "train", "cwd": "/x y", "arguments": ["--run_name=a; b"]}
+        >>> shell_command(job, Path("/")).replace(str(ROOT), "…")
+        "cd '/x y' && python …/jobs/train.py '--run_name=a; b'"
+    """
+    script = Path("jobs", f"{job['kind']}.py")
+    is_home = os.path.realpath(job["cwd"]) == str(ROOT)
+    words = ["python", str(script if is_home else ROOT / script)]
+    words += job["arguments"] if arguments is None else arguments
+    command = " ".join(map(_quoted, words))
+    if os.path.realpath(base) == os.path.realpath(job["cwd"]):
+        return command
+    return f"cd {_quoted(job['cwd'])} && {command}"
+
+
+def _quoted(word: str) -> str:
+    r"""A word as a shell reads it; what would not be seen, or reorder the rest, is spelt out.
+
+    Examples:
+        >>> print(_quoted("a b"), _quoted("a\u202eb's"), _quoted("caf\udce9"))
+        'a b' $'a\xe2\x80\xaeb\'s' $'caf\xe9'
+    """
+    if all(c.isprintable() or c == "\n" for c in word):
+        return shlex.quote(word)
+    return f"$'{''.join(map(_spelt, word))}'"
+
+
+def _spelt(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable() or character == "\n":
+        return character
+    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is no UTF-8
+    found = character.encode("utf-8", "surrogateescape" if is_byte else "replace")
+    return "".join(f"\\x{byte:02x}" for byte in found)
+
+
+def see_to_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
+    """Start a process that runs the queue if there is something for it to do, unless one lives.
+
+    Args:
+        store_path: The store.
+        options: How many jobs at once, and whether any may be started from here.
+        at_once: Also where one ended with an error just now.
+
+    Returns:
+        Why none could be started, in words; "" if one lives or none is needed.
+
+    Raises:
+        StoreError: The store cannot be read.
+        OutputError: The folder of the logs cannot be written.
+        ResourceError: The disk is full, or a job keeps the store locked.
+    """
+    live = runs.live_jobs(store_path)
+    is_needed = any(
+        job["state"] == "queued" or job["cancel_requested_at"] is not None for job in live
+    )
+    if not is_needed or not options.may_start:
+        return ""
+    return _ensure_runner(store_path, options, at_once=at_once)
+
+
+def log_path(store_path: Path) -> Path:
+    """The file that runners of a store write their output to, beside the logs of the jobs."""
+    return store_state.log_folder(store_path) / "runner.log"
+
+
+def _ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool) -> str:
+    key = Path(os.path.realpath(store_path))
+    lock, started = _runners()
+    with lock:
+        latest = started.get(key)
+        if latest is not None:
+            code = latest.process.poll()
+            if code is None:
+                return ""
+            if code != 0 and not at_once and time.monotonic() - latest.at_s < _PAUSE_S:
+                return f"The runner of the queue ended with exit code {code}; see {log_path(key)}."
+        with runs.reader(store_path) as opened:
+            if runtime.live_runner(opened):
+                return ""
+        started[key] = _Started(_start_runner(key, options), time.monotonic())
+    return ""
+
+
+@functools.cache
+def _runners() -> tuple[threading.Lock, dict[Path, _Started]]:
+    """What this process started, for all visitors; by store."""
+    return threading.Lock(), {}
+
+
+def _start_runner(store_path: Path, options: JobOptions) -> "subprocess.Popen[bytes]":
+    config = RunQueueConfig(db=store_path, max_jobs=options.max_jobs)
+    command = [sys.executable, str(ROOT / "jobs" / "run_queue.py"), *to_arguments(config)]
+    log = log_path(store_path)
+    with translated_disk_errors(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
+                command,
+                cwd=options.roots.base,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+    # Waited for, so that it leaves no zombie behind.
+    threading.Thread(target=process.wait, name=f"runner {process.pid}", daemon=True).start()
+    return process

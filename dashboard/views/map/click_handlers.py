@@ -1,0 +1,79 @@
+"""What a click on the map does: it writes the URL, as the filter beside it would."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard.charts import deck_map
+from dashboard.images import gallery_view
+from dashboard.queries import runs
+from dashboard.queries.map_data import HEXAGONS
+from dashboard.shell import url_state
+from dashboard.shell.page_query import View
+from dashboard.views.map import layers
+from streetclip.results.filters import Selection
+
+CELL: Final = "cell"
+"""The URL's parameter of the hexagon whose images are shown."""
+
+_AFRESH = "map_afresh"
+
+
+def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
+    """Show what is clicked; a click beside everything shows all images again.
+
+    Args:
+        view: What the page shows.
+        layer: The layer that is clicked, "" beside everything.
+        row: The mark's, from the browser: nothing of it is taken unchecked.
+    """
+    if layer == deck_map.COUNTRIES:
+        _country(view, row.get("code"))
+    elif layer == layers.FLOW_LAYER:
+        pair(view, row.get("true"), row.get("predicted"))
+    elif layer == HEXAGONS:
+        url_state.change(**{CELL: _number(row.get(CELL))})
+    else:
+        url_state.change(**{gallery_view.IMAGE: _number(row.get("id")), CELL: None})
+
+
+def pair(view: View, true: object, predicted: object) -> None:
+    """Show the images of one country that are placed in another."""
+    codes = set(runs.table(view).codes)
+    if true in codes and predicted in codes:
+        chosen = replace(view.selection, country=str(true), predicted=str(predicted))
+        _show(view, replace(chosen, region=None, city=None))
+
+
+def _country(view: View, code: object) -> None:
+    """Go to a country that has images here; one without any would leave an empty page."""
+    anywhere = view.but(country=None, region=None, city=None)
+    if code in set(runs.pairs(anywhere)["true_country"]):
+        _show(view, replace(anywhere.selection, country=str(code)))
+
+
+def _show(view: View, selection: Selection) -> None:
+    url_state.change_filters(selection, view.defaults)
+    url_state.change(**{CELL: None})
+
+
+def _number(value: object) -> str | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return str(value) if is_number else None
+
+
+def way_back() -> None:
+    """A button that takes a pick back."""
+    st.button("Show all images", icon=":material/close:", key="map_all", on_click=_unpick)
+
+
+def _unpick() -> None:
+    st.session_state[_AFRESH] = times_unpicked() + 1
+    url_state.change(**{CELL: None})
+
+
+def times_unpicked() -> int:
+    """A part of the map's key: after `way_back` it is a new one, on which nothing is picked."""
+    return int(st.session_state.get(_AFRESH, 0))

@@ -1,0 +1,124 @@
+"""Map: where images were placed wrongly."""
+
+from functools import partial
+
+import streamlit as st
+
+from dashboard.charts import deck_map, legends, selection_events
+from dashboard.images import gallery_view
+from dashboard.queries import map_data, runs
+from dashboard.queries.map_data import ARCS, AUTO, FLOWS, HEXAGONS, POINTS
+from dashboard.shell import html, url_state, url_widgets
+from dashboard.shell.page_query import View
+from dashboard.views import frame
+from dashboard.views.map import click_handlers, country_flows, layers
+from dashboard.views.map.layers import Drawn
+from streetclip.results.filters import Selection
+
+_FORMS = {
+    AUTO: "By scale",
+    ARCS: "Arcs",
+    POINTS: "Points",
+    HEXAGONS: "Hexagons",
+    FLOWS: "Flows",
+}
+_COLOURS = {
+    layers.ENDS: "Ends",
+    layers.DISTANCE: "Distance",
+    layers.CONFIDENCE: "Confidence",
+}
+_PLACES = {"true": "True place", "predicted": "Predicted place"}
+_ORDER = "farthest"
+
+
+def render() -> None:
+    """Draw the page."""
+    frame.show("Map", _body, defaults=Selection(country_right=False))
+
+
+def _body(view: View) -> None:
+    if frame.is_empty(view):
+        return
+    total = map_data.num_ends(view)
+    form, colour, where = _choices(total)
+    drawn = _drawn(view, form, colour, where)
+    html.remark(_words(view, form, total, drawn))
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        _map(view, drawn, (form, colour, where))
+        _table(view)
+    with right:
+        _panel(view, form, where)
+
+
+def _choices(total: int) -> tuple[str, str, str]:
+    """What the URL says of form, colour and place; the form as it is drawn."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        form = map_data.form_of(url_widgets.segmented("Draw as", "layer", _FORMS, AUTO), total)
+        is_line = form in (ARCS, FLOWS)
+        shown = _COLOURS if is_line else {k: v for k, v in _COLOURS.items() if k != layers.ENDS}
+        colour = url_widgets.segmented("Colour by", "colour", shown, next(iter(shown)))
+        where = "true" if is_line else url_widgets.segmented("Draw at", "at", _PLACES, "true")
+    return form, colour, where
+
+
+def _drawn(view: View, form: str, colour: str, where: str) -> Drawn:
+    if form == FLOWS:
+        return layers.flows(map_data.flows(view), colour)
+    if form == HEXAGONS:
+        found = map_data.hexagons(view, where, layers.MEASURES[colour])
+        return layers.hexagons(found.rows, colour)
+    rows = map_data.ends(view, form)
+    return layers.arcs(rows, colour) if form == ARCS else layers.points(rows, colour, where)
+
+
+def _words(view: View, form: str, total: int, drawn: Drawn) -> str:
+    return country_flows.words(
+        country_flows.Shown(
+            form=form,
+            is_by_scale=url_state.own("layer", [*_FORMS], AUTO) == AUTO,
+            num_selected=runs.num_selected(view),
+            num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
+            num_marks=drawn.num_marks,
+            num_in=drawn.num_in,
+            num_pairs=len(map_data.routes(view)),
+        )
+    )
+
+
+def _map(view: View, drawn: Drawn, choices: tuple[str, str, str]) -> None:
+    image_id = url_state.own_id(gallery_view.IMAGE)
+    row = None if image_id is None else map_data.one_end(view, image_id)
+    above = [] if row is None or row.empty else layers.picked(row)
+    deck_map.draw(
+        [*drawn.layers, *above],
+        fitted=drawn.fitted,
+        key=selection_events.keyed(
+            "map", view.run_id, view.selection, *choices, click_handlers.times_unpicked()
+        ),
+        alt_text=country_flows.alt_text(map_data.routes(view)),
+        on_pick=partial(click_handlers.pick, view),
+    )
+    legends.draw(drawn.legend)
+
+
+def _table(view: View) -> None:
+    key = selection_events.keyed("map_table", view.selection)
+    country_flows.table(map_data.routes(view), key=key, on_pick=partial(click_handlers.pair, view))
+
+
+def _panel(view: View, form: str, where: str) -> None:
+    """The images of what is clicked, else those that are farthest off."""
+    image_id, cell = url_state.own_id(gallery_view.IMAGE), url_state.own_id(click_handlers.CELL)
+    if image_id is not None and map_data.one_end(view, image_id) is not None:
+        st.header("The image", anchor=False)
+        gallery_view.few(view, [image_id], 1, key="map_image", order=_ORDER)
+        click_handlers.way_back()
+    elif form == HEXAGONS and cell is not None:
+        st.header("In the hexagon", anchor=False)
+        ids, total = map_data.in_hexagon(view, where, cell, gallery_view.PREVIEW_SIZE)
+        gallery_view.few(view, ids, total, key="map_cell", order=_ORDER, words="farthest off first")
+        click_handlers.way_back()
+    else:
+        st.header("Farthest off", anchor=False)
+        gallery_view.preview(view, key="map_images", order=_ORDER)

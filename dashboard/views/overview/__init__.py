@@ -1,0 +1,5 @@
+"""The overview page."""
+
+from dashboard.views.overview.page import render
+
+__all__ = ["render"]

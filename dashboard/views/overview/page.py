@@ -1,0 +1,109 @@
+"""Overview: how good is a run, what changed since another, and how do all runs compare?"""
+
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import (
+    baseline_changes,
+    distance_curve,
+    metric_cards,
+    selection_events,
+    share_bars,
+)
+from dashboard.queries import runs
+from dashboard.queries.report import Against, Report
+from dashboard.shell import formats, html, links, url_state
+from dashboard.shell.page_query import View
+from dashboard.views import frame, run_picker
+from streetclip.metrics.published import Benchmark, benchmark_of
+
+_MOST_CHANGED = 3
+
+
+def render() -> None:
+    """Draw the page."""
+    frame.show("Overview", _body)
+
+
+def _body(view: View) -> None:
+    details = runs.details(view)
+    if not frame.is_empty(view):
+        report = runs.report(view)
+        against = None if view.baseline_id is None else runs.against(view)
+        published = None
+        if view.is_whole_run:
+            published = benchmark_of(details["dataset"], report.num_images)
+        _results(view, report, against, published)
+    run_picker.table(runs.runs(view.path), view.run_id)
+    run_picker.details(details)
+
+
+def _results(
+    view: View, report: Report, against: Against | None, published: Benchmark | None
+) -> None:
+    if against is not None:
+        _baseline_line(view, against)
+    compared = against if against is not None and against.num_common else None
+    metric_cards.headline(report, compared)
+    metric_cards.selection_remark(view.selection)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.header("Share within a distance", anchor=False)
+        baseline = None if compared is None else compared.curve
+        distance_curve.distance_curve(
+            report.curve, report.thresholds, baseline=baseline, published=published
+        )
+    with right:
+        st.header("Country accuracy by continent", anchor=False)
+        share_bars.continent_bars(_with_baseline(report, compared))
+    if compared is not None:
+        _changes(view, compared)
+    if published is not None:
+        _published(report, published)
+
+
+def _baseline_line(view: View, against: Against) -> None:
+    name = html.name(runs.details(view.of_baseline())["name"])
+    common, chosen = formats.count(against.num_common), formats.count(against.num_chosen)
+    if not against.num_common:
+        what = " cannot be compared: it has none of the images shown."
+    elif against.num_common == against.num_chosen:
+        what = f" over the same {common} images."
+    else:
+        what = f" over the {common} of {chosen} images that both runs have."
+    html.draw(html.tag("p", "Against baseline ", html.tag("strong", name), what, css="sc-line"))
+
+
+def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:
+    if against is None:
+        return report.continents
+    other = dict(zip(against.continents["continent"], against.continents["baseline"], strict=True))
+    return report.continents.assign(baseline=report.continents["continent"].map(other))
+
+
+def _changes(view: View, against: Against) -> None:
+    st.header("What changed since the baseline", anchor=False)
+    baseline_changes.outcome_bar(against.outcomes)
+    baseline_changes.changed_countries(
+        against.countries,
+        top=_MOST_CHANGED,
+        key=selection_events.keyed("most", view.run_id, view.baseline_id, view.selection),
+        on_click=lambda code: url_state.change_filters(
+            replace(view.selection, country=code, region=None, city=None), view.defaults
+        ),
+    )
+    links.link("compare", "Compare the two runs", "compare_arrows")
+
+
+def _published(report: Report, published: Benchmark) -> None:
+    st.header(f"Against the figures published on {published.name}", anchor=False)
+    distance_curve.published_table(report.thresholds, published)
+    n, total = formats.count(report.distance.n), formats.count(published.num_images)
+    same = f"n = {n}, as published."
+    other = f"n = {n} here, {total} as published: the shares are of slightly different images."
+    html.remark(
+        f"{same if report.distance.n == published.num_images else other} Source: "
+        f"{published.source}; it gives no share within 1 km."
+    )

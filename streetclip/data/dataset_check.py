@@ -1,0 +1,179 @@
+"""Everything about a manifest and its images that can be checked before hours of computing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from streetclip.data.decoding import resolve_image_path
+from streetclip.data.manifest import Manifest
+from streetclip.errors import shown
+from streetclip.geo import haversine_km
+from streetclip.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from streetclip.data.candidates import Candidates, Int64
+    from streetclip.data.place_matching import DoubtfulPlace, Label
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class CityMissing:
+    """A label's city that no candidate can name.
+
+    Attributes:
+        country_code: ISO 3166-1 alpha-2.
+        city, region: As the manifest has them.
+        num_images: Images of the label that no candidate can name.
+        nearest: "city, country" of the nearest candidate; "" where the place is unknown.
+        distance_km: From there to the median of the images' coordinates, or else to the city as
+            the gazetteer has it; NaN where the place is unknown.
+    """
+
+    country_code: str
+    city: str
+    region: str
+    num_images: int
+    nearest: str
+    distance_km: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many images' places a candidate list can name.
+
+    Attributes:
+        country: Images whose country is a candidate.
+        city: Images whose city is a candidate of that country.
+        num_images: All images.
+        countries_missing: Codes of the countries that are no candidates, most images first.
+        cities_missing: Cities that no candidate can name, most images first; as many as asked for.
+        num_cities_missing: All of them.
+        doubtful: Labels without coordinates that fit several cities, most images first.
+    """
+
+    country: int
+    city: int
+    num_images: int
+    countries_missing: tuple[str, ...]
+    cities_missing: tuple[CityMissing, ...]
+    num_cities_missing: int
+    doubtful: "tuple[DoubtfulPlace, ...]"
+
+
+def unreadable_images(
+    manifest: Manifest, image_dir: Path, *, num_workers: int, progress: Progress = no_progress
+) -> list[tuple[int, str]]:
+    """Decode every image of a manifest.
+
+    Args:
+        manifest: The manifest.
+        image_dir: Folder that its image names are relative to.
+        num_workers: Processes that decode; see `batches.iterate_batches`.
+        progress: Told the images done, and how many of them cannot be read.
+
+    Returns:
+        Line and error of each image that cannot be read, in order.
+    """
+    from streetclip.data.image_batches import iterate_batches
+
+    frame = manifest.frame
+    paths = [resolve_image_path(image_dir, name) for name in frame["image_filename"]]
+    errors: dict[int, str] = {}
+    progress(0, len(paths))
+    batches = iterate_batches(paths, _one_pixel, batch_size=_BATCH, num_workers=num_workers)
+    for number, batch in enumerate(batches, start=1):
+        errors |= batch.errors
+        progress(min(number * _BATCH, len(paths)), len(paths), unreadable=len(errors))
+    lines = frame["line"].to_numpy()
+    return [(int(lines[i]), errors[i]) for i in sorted(errors)]
+
+
+def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int = 20) -> Coverage:
+    """Count the images whose country and city are candidates.
+
+    Args:
+        manifest: The manifest.
+        candidates: The places to choose from.
+        most_listed: Missing cities to locate; the others are counted only.
+    """
+    from streetclip.data.place_matching import match_places
+
+    matches = match_places(manifest.frame, candidates)
+    missing = manifest.frame["country_code"][matches.country_N < 0].value_counts()
+    unnamed = manifest.frame[(matches.city_N < 0) & (manifest.frame["city"] != "").to_numpy()]
+    cities = _cities_by_count(unnamed)
+    return Coverage(
+        country=int((matches.country_N >= 0).sum()),
+        city=int((matches.city_N >= 0).sum()),
+        num_images=len(manifest.frame),
+        countries_missing=tuple(map(str, missing.index)),
+        cities_missing=tuple(
+            _locate(label, unnamed.iloc[rows], candidates) for label, rows in cities[:most_listed]
+        ),
+        num_cities_missing=len(cities),
+        doubtful=matches.doubtful,
+    )
+
+
+def misplaced_candidates(candidates: "Candidates") -> list[str]:
+    """Describe the candidates whose coordinates contradict their country."""
+    from streetclip.data.misplaced_coordinates import MisplacedFinder, Points
+
+    codes = [candidates.country_codes[i] for i in candidates.city_country_M.tolist()]
+    points = Points(candidates.city_latitude_deg_M, candidates.city_longitude_deg_M, codes)
+    finder = MisplacedFinder()
+    misplaced = finder.find(points)
+    found = [(warning.row, warning.text) for warning in finder.warnings(points, misplaced)]
+    found += [(row, "latitude and longitude are swapped.") for row in misplaced.swapped.tolist()]
+    return [
+        f"{shown(f'{candidates.city_names[row]}, {codes[row]}')}: {text}"
+        for row, text in sorted(found)
+    ]
+
+
+def _cities_by_count(frame: "pd.DataFrame") -> "list[tuple[Label, Int64]]":
+    from streetclip.data.place_matching import rows_by_label
+
+    return sorted(rows_by_label(frame).items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> CityMissing:
+    latitude_deg, longitude_deg = _place(label, frame)
+    if np.isnan(latitude_deg):
+        return CityMissing(*label, num_images=len(frame), nearest="", distance_km=np.nan)
+    distance_km = haversine_km(
+        latitude_deg,
+        longitude_deg,
+        candidates.city_latitude_deg_M,
+        candidates.city_longitude_deg_M,
+    )
+    nearest = int(distance_km.argmin())
+    country_name = candidates.country_names[candidates.city_country_M[nearest]]
+    return CityMissing(
+        *label,
+        num_images=len(frame),
+        nearest=f"{candidates.city_names[nearest]}, {country_name}",
+        distance_km=float(distance_km[nearest]),
+    )
+
+
+def _place(label: "Label", frame: "pd.DataFrame") -> tuple[float, float]:
+    """Latitude and longitude of a label's images, else of its city; NaN where unknown."""
+    from streetclip import gazetteer
+
+    located = frame[["latitude_deg", "longitude_deg"]].dropna()
+    if len(located):
+        return float(located["latitude_deg"].median()), float(located["longitude_deg"].median())
+    city = gazetteer.resolve_city(*label).city
+    return (np.nan, np.nan) if city is None else (city.latitude_deg, city.longitude_deg)
+
+
+def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:
+    return np.zeros((1, 1, 3), np.uint8)

@@ -1,0 +1,274 @@
+"""Processes that prepare images, one at a time each, so that a death tells which image it was.
+
+A thread of this process waits for each worker; it hands over a path, receives pixels, and replaces
+a worker that dies. Workers keep no state, so that they may be killed at any time.
+"""
+
+import atexit
+import contextlib
+import gc
+import multiprocessing
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetclip.data.decoding import Turn
+from streetclip.errors import ImageError, ResourceError, shown
+
+Pixels = NDArray[np.uint8]
+_Image = tuple[Path, int | None]
+
+_DEATH_S = 10.0  # within which a worker whose pipe is closed has an exit code
+_KILLING = frozenset({"SIGKILL", "SIGTERM"})  # signals that others send
+_ATTEMPTS = 2  # a worker may have been killed for what other processes did
+
+
+class Prepare(Protocol):
+    """What a worker does with an image; the same for all, picklable."""
+
+    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
+        """Prepare one image; hold `turn` while a large one is in memory.
+
+        `draw` is what was submitted with the image: what is random about it follows from that.
+        """
+
+
+class _DiedError(Exception):
+    """A worker ended before it answered; its argument is the exit code."""
+
+
+class Workers:
+    """Processes that prepare images; a context, which ends them.
+
+    They leave Ctrl-C, and a TERM that is sent to all processes of a job, to this process.
+    """
+
+    def __init__(self, prepare: Prepare, num_workers: int) -> None:
+        """Start them.
+
+        Args:
+            prepare: What they do.
+            num_workers: How many, at least 1.
+
+        Raises:
+            ResourceError: The system starts no more processes.
+        """
+        self._prepare = prepare
+        self._turn = threading.Lock()  # large images are in memory one at a time
+        self._is_closed = False
+        self._workers: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="decode")
+        atexit.register(self.close)  # they would not heed the TERM of multiprocessing
+        try:
+            for _ in range(num_workers):
+                self._idle.put(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def submit(self, path: Path, draw: int | None = None) -> "Future[Pixels]":
+        """Have an image prepared; images are begun in the order in which they are submitted.
+
+        Args:
+            path: The image.
+            draw: Handed on to `prepare`.
+
+        Returns:
+            The pixels to come, or the exception that `prepare` raised; an `ImageError` where it
+            crashes each process that tries, a `ResourceError` where each is killed.
+        """
+        return self._threads.submit(self._attempt, path, draw)
+
+    def close(self) -> None:
+        """End the workers, whatever they are at; what was submitted is dropped."""
+        self._is_closed = True
+        self._kill_all()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._kill_all()  # one that took the place of a dead one meanwhile
+        atexit.unregister(self.close)
+
+    def _kill_all(self) -> None:
+        for worker in list(self._workers):
+            worker.kill()
+
+    def _attempt(self, path: Path, draw: int | None) -> Pixels:
+        worker = self._idle.get()
+        try:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return worker.ask((path, draw), self._turn)
+                except _DiedError as death:
+                    exit_code = death.args[0]
+                worker = self._replaced(worker)
+            raise _explained(path, exit_code)
+        finally:
+            self._idle.put(worker)
+
+    def _replaced(self, dead: "_Worker") -> "_Worker":
+        if self._is_closed:
+            return dead
+        self._workers.remove(dead)
+        return self._start()
+
+    def _start(self) -> "_Worker":
+        worker = _Worker.start(self._prepare)
+        self._workers.append(worker)
+        return worker
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """One process, and this end of the pipe to it."""
+
+    process: multiprocessing.process.BaseProcess
+    pipe: "Connection[Any, Any]"
+
+    @classmethod
+    def start(cls, prepare: Prepare) -> "_Worker":
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.Process(target=_serve, args=(theirs, ours, prepare), daemon=True)
+        try:
+            with _signals_held_back():
+                process.start()  # it inherits that neither signal reaches it
+        except OSError as error:
+            msg = f"no process to decode images can be started ({error.strerror or error}). "
+            raise ResourceError(msg + "Lower --num_workers, and run again.") from error
+        theirs.close()
+        return cls(process, ours)
+
+    def ask(self, image: _Image, turn: Turn) -> Pixels:
+        """Send an image and wait for what comes of it."""
+        try:
+            with contextlib.ExitStack() as held:
+                self.pipe.send(image)
+                while isinstance(answer := self.pipe.recv(), _Turn):
+                    held.enter_context(turn)
+                    self.pipe.send(answer)
+                if isinstance(answer, _Shape):
+                    return answer.read(self.pipe)
+        except (EOFError, OSError):
+            raise _DiedError(self._exit_code()) from None
+        raise answer
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+    def _exit_code(self) -> int | None:
+        self.process.join(_DEATH_S)
+        self.process.kill()  # one that only closed its pipe
+        return self.process.exitcode
+
+
+def _explained(path: Path, exit_code: int | None) -> Exception:
+    """Tell a crash, which is the image's, from being killed, which is not."""
+    where = shown(path.name)
+    how = f"ends with exit code {exit_code}"
+    if exit_code is None or exit_code < 0:
+        name = "SIGKILL" if exit_code is None else signal.Signals(-exit_code).name
+        if name not in _KILLING:
+            msg = (
+                f"{where}: each process that decodes it crashes ({name}); the file is damaged, or "
+                "its decoder has a fault. Save it again, or leave it out."
+            )
+            return ImageError(msg)
+        how = f"is killed ({name})"
+    msg = (
+        f"{where}: each process that decodes it {how}. Most often memory ran out: lower "
+        "--num_workers or --batch_size, and run again."
+    )
+    return ResourceError(msg)
+
+
+# What runs in a worker
+
+
+class _Turn:
+    """Sent to ask for the turn to decode a large image, and back to give it."""
+
+
+class _Shape(tuple[int, ...]):
+    """Sent ahead of the pixels, which travel as they are; pickled they take four times as long."""
+
+    __slots__ = ()
+
+    def read(self, pipe: "Connection[Any, Any]") -> Pixels:
+        """Receive the pixels."""
+        return np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(self)
+
+
+@dataclass(frozen=True)
+class _TurnOfParent:
+    """The turn is held until the answer about the image is sent."""
+
+    pipe: "Connection[Any, Any]"
+
+    def __enter__(self) -> None:
+        self.pipe.send(_Turn())
+        self.pipe.recv()
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+def _serve(
+    pipe: "Connection[Any, Any]", parents_end: "Connection[Any, Any]", prepare: Prepare
+) -> None:
+    """Prepare images until the other end of the pipe is closed, as it is when the parent dies."""
+    parents_end.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    gc.freeze()  # what is inherited stays shared as long as no collection touches it
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            _answer(pipe, prepare, pipe.recv())
+
+
+def _answer(pipe: "Connection[Any, Any]", prepare: Prepare, image: _Image) -> None:
+    path, draw = image
+    try:
+        pixels = prepare(path, _TurnOfParent(pipe), draw)
+    except Exception as error:  # noqa: BLE001 -- it is raised where the image was asked for
+        error.add_note(f"In a process that decodes:\n{traceback.format_exc()}")
+        pipe.send(error)
+    else:
+        pipe.send(_Shape(pixels.shape))
+        pipe.send_bytes(pixels.data.cast("B"))
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

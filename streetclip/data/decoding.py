@@ -1,0 +1,381 @@
+"""Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
+
+import contextlib
+import functools
+import io
+import math
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from streetclip.crops import Crop
+from streetclip.data.file_kinds import describe_file
+from streetclip.data.image_names import all_plain, name_problem
+from streetclip.data.jpeg import DAMAGED, JPEG_FORMATS, open_reduced, reduced_scale, with_end
+from streetclip.errors import ImageError, shown
+
+MAX_PIXELS = 200_000_000
+"""Largest image that is decoded, in pixels; the largest 360° panoramas have about 134 million."""
+
+# Raster formats with decoders inside Pillow; none that runs another program, as EPS does.
+# Pillow opens MPO, a JPEG with further frames, as JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Above this many pixels one image is decoded at a time: each takes 4 bytes a pixel and more.
+_LARGE_PIXELS = 32_000_000
+Turn = contextlib.AbstractContextManager[Any]
+"""What is held while a large image is in memory."""
+LARGE_TURN: Turn = threading.Lock()
+"""By which this process has one large image in memory at a time."""
+_REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
+# How an upright image lies in its file, by orientation: mirrored left to right, top to bottom.
+# From 5 on, width and height are swapped as well.
+_MIRRORED = {
+    2: (True, False),
+    3: (True, True),
+    4: (False, True),
+    5: (False, False),
+    6: (False, True),
+    7: (True, True),
+    8: (True, False),
+}
+_FIRST_SWAPPED = 5
+
+
+class _PillowSettings:
+    """Our pixel limit in place of Pillow's, and no warnings about odd files, while any decode.
+
+    Both settings belong to the whole process. The first thread that comes sets them and the last
+    that leaves restores them, so that none waits while another decodes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: int | None = None
+        self._warnings = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+                self._warnings = warnings.catch_warnings(action="ignore")
+                self._warnings.__enter__()
+            self._users += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+                self._warnings.__exit__(kind, error, trace)
+
+
+_pillow_settings = _PillowSettings()
+
+
+def decode_image(
+    path: Path, max_side: int | None = None, *, turn: Turn = LARGE_TURN
+) -> Image.Image:
+    """Decode an image as RGB, upright, its first frame.
+
+    The pixels are those of transformers' `load_image` (EXIF orientation applied, then Pillow's
+    `convert("RGB")`, in which transparency is dropped), except that 16-bit greys keep their high
+    byte, as Pillow does for 16-bit colour, where `convert` would clip nearly all to white.
+
+    Args:
+        path: A file of one of `FORMATS`, told by its content, whatever its name ends with.
+        max_side: Make the image no larger than this, in pixels, with its proportions kept; for
+            looking at, as JPEG is then decoded at a reduced scale. None keeps every pixel.
+        turn: Held while a large image is decoded; this process decodes one at a time.
+
+    Raises:
+        ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
+            range is unknown, or larger than `MAX_PIXELS`.
+    """
+    return _decoded(path, functools.partial(_decode_whole, max_side=max_side, turn=turn), turn)
+
+
+def _decode_whole(
+    path: Path, content: bytes | None, *, max_side: int | None, turn: Turn
+) -> Image.Image:
+    with _opened(path, content) as image:
+        whole_size = image.size
+        if max_side is not None:
+            image.draft(None, _fitted(whole_size, max_side))
+        with _turn_for(image, whole_size, turn):
+            image.load()
+            orientation = _orientation(image)
+            decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
+        if max_side is not None:
+            decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
+        return decoded
+
+
+def decode_crop(
+    path: Path, crop_of: Callable[[int, int], Crop], *, turn: Turn = LARGE_TURN
+) -> Image.Image:
+    """Decode a part of an image as RGB, upright, resized, and of a JPEG no more than that takes.
+
+    The pixels are nearly those of `decode_image`, cropped and resized (see `jpeg`).
+
+    Args:
+        path: See `decode_image`.
+        crop_of: From width and height of the whole upright image to the part wanted.
+        turn: See `decode_image`.
+
+    Raises:
+        ImageError: As `decode_image`.
+    """
+    return _decoded(path, functools.partial(_decode_part, crop_of=crop_of, turn=turn), turn)
+
+
+def _decode_part(
+    path: Path, content: bytes | None, *, crop_of: Callable[[int, int], Crop], turn: Turn
+) -> Image.Image:
+    with _opened(path, content) as image, contextlib.ExitStack() as held:
+        if image.format not in JPEG_FORMATS:  # cannot be reduced; a TIFF turns as it loads
+            held.enter_context(_turn_for(image, image.size, turn))
+            image.load()
+        whole_size, orientation = image.size, _orientation(image)
+        crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
+        reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+        if image.format in JPEG_FORMATS:
+            held.enter_context(_turn_for(reduced, whole_size, turn))
+        rgb = _to_rgb(reduced, shown(path.name))
+        left, top, right, bottom = (side / scale for side in crop.box)
+        filter_ = Image.Resampling(crop.resample)
+        resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+        return _upright(resized, orientation)
+
+
+def resolve_image_path(image_dir: Path, name: str) -> Path:
+    """Put an image name from a manifest under its folder.
+
+    Raises:
+        ImageError: The name is blank, has control characters or would leave the folder.
+
+    Examples:
+        >>> resolve_image_path(Path("photos"), "paris/1.jpg").as_posix()
+        'photos/paris/1.jpg'
+    """
+    problem = name_problem(name)
+    if problem:
+        msg = f"image name {shown(name)} {problem}."
+        raise ImageError(msg)
+    return image_dir / name
+
+
+def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
+    """Put many image names under their folder.
+
+    Returns:
+        Absolute paths, as texts: a `Path` for each of a million takes seconds. Links stay links.
+
+    Raises:
+        ImageError: See `resolve_image_path`.
+    """
+    if not all_plain(names):
+        for name in names:
+            resolve_image_path(image_dir, name)
+    folder = os.path.abspath(image_dir)  # noqa: PTH100 -- resolve() follows links
+    return [f"{folder}/{name}" for name in names]
+
+
+def check_image_header(path: Path) -> None:
+    """Read the header of an image, without its pixels.
+
+    Raises:
+        ImageError: The file is missing, empty or not an image.
+    """
+    with _opened(path):
+        pass
+
+
+def _decoded(
+    path: Path, decode: Callable[[Path, bytes | None], Image.Image], turn: Turn
+) -> Image.Image:
+    """Decode a file, and once more with its end if it is a JPEG that lacks no more than that."""
+    try:
+        return decode(path, None)
+    except ImageError:
+        content = _with_jpeg_end(path, turn)
+        if content is None:
+            raise
+    return decode(path, content)
+
+
+def _with_jpeg_end(path: Path, turn: Turn) -> bytes | None:
+    try:
+        if path.stat().st_size > MAX_PIXELS or not path.is_file():
+            return None
+        with turn, _pillow_settings:
+            return with_end(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
+    """An image whose header is read, and errors that say why it cannot be decoded.
+
+    Args:
+        path: The file.
+        content: Bytes to decode instead of the file's.
+    """
+    _check_file(path)
+    where = shown(path.name)
+    source = path if content is None else io.BytesIO(content)
+    try:
+        with _pillow_settings, Image.open(source, formats=FORMATS) as image:
+            _check_size(image.size, where)
+            yield image
+    except UnidentifiedImageError:
+        problem = describe_file(path) or "is not an image, or damaged at its start."
+        msg = f"{where}: {problem} Expected {_formats()}."
+        raise ImageError(msg) from None
+    except MemoryError:
+        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
+        raise ImageError(msg) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
+        raise ImageError(msg) from error
+    except Image.DecompressionBombError:
+        raise ImageError(_too_large(where, "has")) from None
+    except DAMAGED as error:
+        msg = (
+            f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
+            "the file is damaged. Copy it again."
+        )
+        raise ImageError(msg) from error
+
+
+def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Turn:
+    """What to hold while an image is decoded: nothing, if it is small."""
+    # Of a progressive JPEG the decoder holds all waves, at whatever scale it is decoded.
+    size = whole_size if image.info.get("progressive") else image.size
+    return contextlib.nullcontext() if math.prod(size) < _LARGE_PIXELS else turn
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """The smallest size that a reduced decoding may give: that of the result, or above."""
+    scale = max_side / max(*size, max_side)
+    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
+
+
+def _check_file(path: Path) -> None:
+    where = shown(path.name)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        msg = f"{where}: no such file in {path.parent}. Check the name and --image_dir."
+        raise ImageError(msg) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{where}: cannot be read ({reason}). Check the name and --image_dir."
+        raise ImageError(msg) from None
+    if not stat.S_ISREG(status.st_mode):
+        msg = f"{where}: is a folder or device; expected an image file."
+        raise ImageError(msg)
+    if status.st_size == 0:
+        msg = f"{where}: is empty (0 bytes). Copy it again."
+        raise ImageError(msg)
+
+
+def _check_size(size: tuple[int, int], where: str) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        msg = f"{where}: is {width} × {height} pixels; expected at least 1 × 1."
+        raise ImageError(msg)
+    if width * height > MAX_PIXELS:
+        raise ImageError(_too_large(where, f"is {width} × {height} pixels, that is"))
+
+
+def _too_large(where: str, has: str) -> str:
+    return (
+        f"{where}: {has} more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is "
+        "decoded. Make it smaller, or leave it out."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the file says that the image is to be turned, 1 to 8; 1 if it says nothing that is."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, *DAMAGED):
+        return 1  # The pixels are good, only the notes about them are damaged.
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    method = _UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
+    """The same part in the axes of the file.
+
+    Args:
+        crop: A part of the upright image.
+        size: Width and height in the file.
+        orientation: From `_orientation`.
+    """
+    left, top, right, bottom = crop.box
+    if orientation >= _FIRST_SWAPPED:
+        left, top, right, bottom = top, left, bottom, right
+    mirrored_across, mirrored_down = _MIRRORED.get(orientation, (False, False))
+    if mirrored_across:
+        left, right = size[0] - right, size[0] - left
+    if mirrored_down:
+        top, bottom = size[1] - bottom, size[1] - top
+    return Crop((left, top, right, bottom), _turned(crop.size, orientation), crop.resample)
+
+
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height in the file from those of the upright image, and the other way."""
+    return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
+
+
+def _to_rgb(image: Image.Image, where: str) -> Image.Image:
+    """Convert to RGB, without the notes of the file."""
+    mode, file_format = image.mode, image.format
+    if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
+        msg = (
+            f"{where}: has 32-bit or signed pixels, whose range is unknown; expected 8 or 16 bits "
+            "a channel. Save it with 8."
+        )
+        raise ImageError(msg)
+    if mode.startswith("I"):
+        # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb.load()
+    rgb.info = {}
+    return rgb
+
+
+def _formats() -> str:
+    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"

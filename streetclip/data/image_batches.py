@@ -1,0 +1,197 @@
+"""Images in batches, decoded by other processes while this one computes.
+
+Legend: B images of a batch that can be read, C channels, H height, W width.
+"""
+
+import contextlib
+import functools
+import itertools
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from streetclip.crops import Crop
+from streetclip.data.decode_workers import Pixels, Workers
+from streetclip.data.decoding import LARGE_TURN, Turn, decode_crop, decode_image
+from streetclip.errors import ImageError
+
+Preprocess = Callable[[Image.Image], NDArray[np.uint8]]
+
+# Batches decoded ahead, if the caller computes elsewhere than on the cores that decode. Only
+# preprocessed pixels wait, so that large panoramas keep memory bounded.
+_BATCHES_AHEAD = 2
+_MAX_AUTOMATIC_WORKERS = 16
+
+
+@runtime_checkable
+class FastPreprocess(Protocol):
+    """A preprocess that tells what it needs of an image before that is decoded."""
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Tell what is needed of an image of this size."""
+
+    def finish(self, cropped: Image.Image) -> NDArray[np.uint8]:
+        """Turn what `crop_of` asked for into uint8 of shape HWC."""
+
+
+@runtime_checkable
+class RandomPreprocess(Protocol):
+    """A preprocess that differs from visit to visit, by a number that is drawn for each."""
+
+    def drawn(self, draw: int) -> Preprocess | FastPreprocess:
+        """Tell what is done at one visit: the same for the same number, 0 to 2⁶⁴ - 1."""
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """A batch of images.
+
+    Attributes:
+        indices_B: int64; for each image its index in the `paths` given.
+        pixels_BCHW: uint8. Without a readable image its shape is (0, 3, 0, 0).
+        errors: Why the others of this batch cannot be read, by index: one entry for an image that
+            is visited twice.
+    """
+
+    indices_B: NDArray[np.int64]
+    pixels_BCHW: torch.Tensor
+    errors: dict[int, str]
+
+
+def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
+    paths: Sequence[Path],
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess,
+    *,
+    batch_size: int,
+    num_workers: int,
+    order: Sequence[int] | NDArray[np.int64] | None = None,
+    draws: NDArray[np.uint64] | None = None,
+    drop_last: bool = False,
+    device: torch.device | None = None,
+) -> Iterator[ImageBatch]:
+    """Decode and preprocess images in batches.
+
+    The batches are the same, and in the same order, whatever `num_workers` is. Workers leave
+    Ctrl-C, and a TERM that is sent to all processes of a job, to this process. They end when the
+    iterator does, and soon after this process if it is killed. An image whose decoder crashes is
+    unreadable; a worker that is killed is replaced once.
+
+    Args:
+        paths: The images.
+        preprocess: From an RGB image to uint8 of shape HWC, the same for all images; picklable.
+            An `ImageError` that it raises is reported like one of decoding. Of a JPEG a
+            `FastPreprocess` has no more decoded than it needs. A `RandomPreprocess` takes `draws`.
+        batch_size: Images a batch, readable or not; the last batch may have fewer.
+        num_workers: Processes that decode; 0 decodes in this one, -1 is resolved by
+            `resolve_num_workers`.
+        order: Indices into `paths` to visit, in this order; all in theirs if absent. An image may
+            be visited more than once.
+        draws: A number for each visit, by which a `RandomPreprocess` does what it does.
+        drop_last: Leave out a last batch that is not full.
+        device: Where the caller computes with the batches. If it is the CPU, next to nothing is
+            decoded meanwhile, as both would get in each other's way; decoding then has all cores.
+            Pixels for CUDA lie in pinned memory. If absent, the caller computes but little.
+
+    Yields:
+        Batch after batch. One may have no readable image at all.
+
+    Raises:
+        ResourceError: A worker was killed twice over the same image, most often for want of memory.
+    """
+    visited = np.arange(len(paths)) if order is None else np.asarray(order, np.int64)
+    num_batches = (math.floor if drop_last else math.ceil)(len(visited) / batch_size)
+    visited = visited[: num_batches * batch_size]
+    takes_turns = device is not None and device.type == "cpu"
+    workers = min(resolve_num_workers(num_workers, spare=not takes_turns), len(visited))
+    ahead = workers if takes_turns else max(_BATCHES_AHEAD * batch_size, 2 * workers)
+    is_pinned = device is not None and device.type == "cuda"
+    waiting: deque[_Waiting] = deque()
+    drawn = itertools.repeat(None) if draws is None else iter(draws.tolist())
+    upcoming = zip(visited.tolist(), drawn, strict=False)
+    with _preparing(_Prepare(preprocess), workers) as begin:
+        for start in range(0, len(visited), batch_size):
+            size = min(batch_size, len(visited) - start)
+            for index, draw in itertools.islice(upcoming, size + ahead - len(waiting)):
+                waiting.append((index, begin(paths[index], draw)))
+            yield _collect([waiting.popleft() for _ in range(size)], is_pinned=is_pinned)
+
+
+def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
+    """Turn -1 into one process for each core that this process may use; at most 16, or none.
+
+    Args:
+        num_workers: As the user gave it.
+        spare: Leave one core to who computes with the images meanwhile.
+        sharing: Processes that share the cores in this way, this one included.
+
+    Examples:
+        >>> resolve_num_workers(3)
+        3
+    """
+    if num_workers >= 0:
+        return num_workers
+    return min(max(_usable_cores() // sharing - spare, 0), _MAX_AUTOMATIC_WORKERS)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class _Prepare:
+    """From a path to pixels CHW: the whole way of an image, wherever it is walked."""
+
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess
+
+    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
+        preprocess = self.preprocess
+        if isinstance(preprocess, RandomPreprocess):
+            assert draw is not None
+            preprocess = preprocess.drawn(draw)
+        if isinstance(preprocess, FastPreprocess):
+            pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
+        else:
+            pixels_HWC = preprocess(decode_image(path, turn=turn))
+        return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
+
+
+# An index, and what waits for its pixels or raises why there are none.
+_Waiting = tuple[int, Callable[[], Pixels]]
+
+
+@contextlib.contextmanager
+def _preparing(
+    prepare: _Prepare, num_workers: int
+) -> Iterator[Callable[[Path, int | None], Callable[[], Pixels]]]:
+    """What begins with an image: here, when its pixels are waited for, or in a worker at once."""
+    if num_workers == 0:
+        yield lambda path, draw: functools.partial(prepare, path, LARGE_TURN, draw)
+        return
+    with Workers(prepare, num_workers) as workers:
+        yield lambda path, draw: workers.submit(path, draw).result
+
+
+def _collect(waiting: list[_Waiting], *, is_pinned: bool) -> ImageBatch:
+    indices, pixels, errors = [], [], {}
+    for index, wait in waiting:
+        try:
+            pixels.append(wait())
+            indices.append(index)
+        except ImageError as error:
+            errors[index] = str(error)
+    shape = (len(pixels), *pixels[0].shape) if pixels else (0, 3, 0, 0)
+    pixels_BCHW = torch.empty(shape, dtype=torch.uint8, pin_memory=is_pinned)
+    if pixels:
+        np.stack(pixels, out=pixels_BCHW.numpy())
+    return ImageBatch(np.array(indices, np.int64), pixels_BCHW, errors)

@@ -1,0 +1,102 @@
+"""The folder of a dataset's images: what is checked in it first, and which links may leave it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from streetclip.data.decoding import check_image_header, resolve_image_path
+from streetclip.errors import ImageError, shown
+
+_NAMES_LOOKED_FOR = 100
+
+_log = logging.getLogger(__name__)
+
+
+def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
+    """Make sure that there are images at all, before hours are spent on none.
+
+    Args:
+        image_dir: `--image_dir`.
+        names: Of the images, relative to it; the first hundred are looked for.
+
+    Raises:
+        ImageError: The folder is missing, none of the first names is a file in it, or none of
+            these files is an image.
+    """
+    if not image_dir.is_dir():
+        msg = f"{image_dir}: there is no such folder; expected the images. Check --image_dir."
+        raise ImageError(msg)
+    first = list(names[:_NAMES_LOOKED_FOR])
+    if not first:
+        return
+    paths = [path for name in first if (path := resolve_image_path(image_dir, name)).is_file()]
+    if not paths:
+        msg = (
+            f"{image_dir}: has none of the first {len(first)} images, such as {shown(first[0])}. "
+            "Names are relative to --image_dir; check both."
+        )
+        raise ImageError(msg)
+    _check_any_image(image_dir, paths)
+    _warn_of_leaving_links(image_dir, first)
+
+
+def real_image_path(image_dir: Path, name: str) -> Path:
+    """Find the file of an image, links followed.
+
+    A link may leave the folder for the blobs of the hub cache that the folder is a snapshot in:
+    REPOSITORY/snapshots/REVISION/… to REPOSITORY/blobs/….
+
+    Raises:
+        ImageError: The name is none, or a link leads anywhere else.
+    """
+    folder = image_dir.resolve()
+    path = resolve_image_path(folder, name).resolve()
+    blobs = _hub_blobs(folder)
+    if path.is_relative_to(folder) or (blobs is not None and path.is_relative_to(blobs)):
+        return path
+    msg = (
+        f"{shown(name)}: is a link that leaves the folder of its dataset, so it is not shown. Put "
+        "the file itself there."
+    )
+    raise ImageError(msg)
+
+
+def _hub_blobs(folder: Path) -> Path | None:
+    """The blobs of the hub cache that a folder is a snapshot in; None if it is in none."""
+    for snapshots in (folder, *folder.parents):
+        if snapshots.name == "snapshots" and folder != snapshots:
+            return snapshots.parent / "blobs"
+    return None
+
+
+def _check_any_image(image_dir: Path, paths: Sequence[Path]) -> None:
+    first_error: ImageError | None = None
+    for path in paths:
+        try:
+            check_image_header(path)
+        except ImageError as error:
+            first_error = first_error or error
+        else:
+            return
+    msg = f"{image_dir}: none of the first {len(paths)} files is an image. {first_error}"
+    raise ImageError(msg)
+
+
+def _warn_of_leaving_links(image_dir: Path, names: Sequence[str]) -> None:
+    leaving = []
+    for name in names:
+        try:
+            real_image_path(image_dir, name)
+        except ImageError:
+            leaving.append(name)
+        except (OSError, RuntimeError):  # a circle of links: decoding reports it
+            continue
+    if leaving:
+        _log.warning(
+            "%s: %d of the first %d images are links that leave the folder, such as %s. They are "
+            "used, but the dashboard will not show them; put the files themselves there.",
+            image_dir,
+            len(leaving),
+            len(names),
+            shown(leaving[0]),
+        )

@@ -1,0 +1,243 @@
+"""Processes that share a job, on one machine or several, and what they say to each other.
+
+Plain values travel over gloo; so do tensors that lie in memory. Those of GPUs travel over NCCL.
+
+Shape suffixes: N rows of all processes, B rows of this one, D columns.
+"""
+
+import contextlib
+import datetime as dt
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from streetclip.errors import ConfigError, ResourceError, shown
+from streetclip.launch_env import Ranks
+
+if TYPE_CHECKING:
+    import torch
+
+_LOG = logging.getLogger(__name__)
+
+_MEETING_TIME = dt.timedelta(minutes=10)
+# The others wait while the first one writes. That one has died, its connection tells at once.
+_WORKING_TIME = dt.timedelta(days=7)
+_BUCKET_BYTES = 2**26  # tensors that travel together
+
+
+class Group:
+    """The processes of one job, seen from one of them."""
+
+    def __init__(self, ranks: Ranks, process_group: Any) -> None:
+        """Join a group that exists; `meet` is the usual way here."""
+        self.ranks = ranks
+        self._process_group = process_group
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Rank of this process, and how many there are."""
+        return self.ranks.rank, self.ranks.world_size
+
+    def broadcast(self, value: Any) -> Any:
+        """Give all what the first one has.
+
+        Args:
+            value: Of the first process; of others it does not matter. Anything that pickles.
+
+        Raises:
+            ResourceError: Another process has ended.
+        """
+        import torch.distributed as dist
+
+        values = [value]
+        with _losses_told():
+            dist.broadcast_object_list(values, src=0, group=self._process_group)
+        return values[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Collect a value of each process in the first one, in the order of their ranks.
+
+        Returns:
+            The values; in the other processes an empty list.
+
+        Raises:
+            ResourceError: Another process has ended.
+        """
+        import torch.distributed as dist
+
+        values = [None] * self.ranks.world_size if self.ranks.is_first else None
+        with _losses_told():
+            dist.gather_object(value, values, dst=0, group=self._process_group)
+        return values or []
+
+    def exchange(self, value: Any) -> list[Any]:
+        """Collect a value of each process in all of them, in the order of their ranks.
+
+        Raises:
+            ResourceError: Another process has ended.
+        """
+        import torch.distributed as dist
+
+        values = [None] * self.ranks.world_size
+        with _losses_told():
+            dist.all_gather_object(values, value, group=self._process_group)
+        return values
+
+    def gather_rows(self, rows_BD: "torch.Tensor", counts: Sequence[int]) -> "torch.Tensor":
+        """Collect the rows of all processes in all of them, in the order of their ranks.
+
+        Args:
+            rows_BD: Of this process; no gradient flows through.
+            counts: B of each process.
+
+        Returns:
+            All rows ND, on the device of `rows_BD`.
+
+        Raises:
+            ResourceError: Another process has ended.
+        """
+        import torch
+        import torch.distributed as dist
+
+        padded = rows_BD.new_zeros(max(counts), *rows_BD.shape[1:])
+        padded[: len(rows_BD)] = rows_BD.detach()
+        gathered = [torch.empty_like(padded) for _ in counts]
+        with _losses_told():
+            dist.all_gather(gathered, padded, group=self._group_of(padded))
+        return torch.cat([rows[:n] for rows, n in zip(gathered, counts, strict=True)])
+
+    def sum_in_place(self, tensors: Iterable["torch.Tensor"]) -> None:
+        """Replace tensors by their sums over all processes, the same bits in each.
+
+        Args:
+            tensors: Of the same number, shapes and order in all processes.
+
+        Raises:
+            ResourceError: Another process has ended.
+        """
+        for bucket in _buckets(tensors):
+            self._sum_bucket(bucket)
+
+    def _sum_bucket(self, tensors: "list[torch.Tensor]") -> None:
+        import torch
+        import torch.distributed as dist
+
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+        with _losses_told():
+            dist.all_reduce(flat, group=self._group_of(flat))
+        sums = torch.split(flat, [tensor.numel() for tensor in tensors])
+        with torch.no_grad():
+            for tensor, total in zip(tensors, sums, strict=True):
+                tensor.copy_(total.view_as(tensor))
+
+    def _group_of(self, tensor: "torch.Tensor") -> Any:
+        return None if tensor.device.type == "cuda" else self._process_group
+
+
+@contextlib.contextmanager
+def meet(ranks: Ranks, device: "torch.device | None" = None) -> Iterator[Group | None]:
+    """Wait for the other processes; give None where there are none.
+
+    Args:
+        ranks: Of this process. Where they meet stands in the environment, as torchrun sets it.
+        device: Where the tensors lie that are to travel, if it is a GPU.
+
+    Raises:
+        ResourceError: The others do not come.
+    """
+    if ranks.world_size == 1:
+        yield None
+        return
+    import torch
+    import torch.distributed as dist
+
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    _LOG.info("meeting %d other processes at %s", ranks.world_size - 1, where)
+    on_gpu = device is not None and device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(device)
+    try:
+        backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+        dist.init_process_group(backend, timeout=_MEETING_TIME)
+        process_group = dist.new_group(backend="gloo", timeout=_WORKING_TIME)
+    except (RuntimeError, ValueError) as error:
+        msg = (
+            f"the {ranks.world_size - 1} other processes of this job could not be met at "
+            f"{where} ({_first_line(error)}). Start all of them with torchrun, on machines that "
+            "reach each other."
+        )
+        raise ResourceError(msg) from error
+    try:
+        yield Group(ranks, process_group)
+    finally:
+        dist.destroy_process_group()
+
+
+def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
+    """Make sure that all processes would do the same.
+
+    Args:
+        group: The processes.
+        own: What decides the result in this one, by the names that users know.
+
+    Raises:
+        ConfigError: Something is otherwise in the first process.
+    """
+    for name, first in group.broadcast(own).items():
+        if own[name] != first:
+            msg = (
+                f"{name} is {shown(str(own[name]))} in process {group.ranks.rank} of this job, but "
+                f"{shown(str(first))} in the first one; expected the same. Start all with the same "
+                "flags, on files and machines that are alike."
+            )
+            raise ConfigError(msg)
+
+
+def own_device(name: str, ranks: Ranks) -> str:
+    """The `--device` of this process: among several on a machine each takes a GPU of its own.
+
+    Args:
+        name: As the user gave it; a GPU that it names by number is taken by all.
+        ranks: Of this process.
+
+    Examples:
+        >>> own_device("cpu", Ranks(rank=1, world_size=2, local_rank=1, local_world_size=2))
+        'cpu'
+    """
+    from streetclip.models.precision import resolve_device
+
+    shares = ranks.world_size > 1 and name in {"auto", "cuda"}
+    return f"cuda:{ranks.local_rank}" if shares and resolve_device(name).type == "cuda" else name
+
+
+def _buckets(tensors: Iterable["torch.Tensor"]) -> "Iterator[list[torch.Tensor]]":
+    """Consecutive tensors of one kind and place, up to the size that travels well."""
+    bucket: list[torch.Tensor] = []
+    size = 0
+    for tensor in tensors:
+        kind = (tensor.dtype, tensor.device)
+        is_other = bool(bucket) and kind != (bucket[0].dtype, bucket[0].device)
+        if is_other or size >= _BUCKET_BYTES:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.numel() * tensor.element_size()
+    if bucket:
+        yield bucket
+
+
+@contextlib.contextmanager
+def _losses_told() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        msg = (
+            f"another process of this job ended early ({_first_line(error)}); its own words "
+            "say why. What was stored is kept: run again with --resume."
+        )
+        raise ResourceError(msg) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,383 @@
+"""The life of a job: queued, running, then done, failed, cancelled or interrupted.
+
+A record belongs to one process at a time, and to one attempt: each write of a job names its
+attempt, so that one whose record was taken from it changes nothing, learns of it and stops.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from streetclip.errors import OutputError, StoreError, shown
+from streetclip.process_identity import ProcessId
+from streetclip.runtime.dead_jobs import interrupt_dead_jobs, set_state_of_work
+from streetclip.runtime.job_lists import require_state
+from streetclip.runtime.job_specs import (
+    ENDED_STATES,
+    RUNNER_KIND,
+    JobOrders,
+    JobProgress,
+    JobSpec,
+    JobState,
+    JobTicket,
+    check_arguments,
+    resolved,
+)
+from streetclip.store.connection import Store, utc_now
+
+_TICKET = "id, attempt, kind, arguments, cwd, log_path"
+
+# What a new attempt starts with, whoever starts it.
+_AFRESH = (
+    "state = 'running', attempt = attempt + 1, host = ?, pid = ?, process_started_at = ?, "
+    "heartbeat_at = ?, started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
+    "cancel_requested_at = NULL, task = '', unit = '', done = 0, total = 0, rate = NULL, "
+    "numbers = '{}'"
+)
+
+
+def enqueue_job(store: Store, spec: JobSpec) -> int:
+    """Add a job that waits for a runner, and give its id.
+
+    Raises:
+        OutputError: A job that is queued or running has the same output folder, or the name of a
+            folder is not Unicode.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    interrupt_dead_jobs(store)
+    with store.transaction():
+        return _add_job(store, spec)
+
+
+def register_job(
+    store: Store, spec: JobSpec, process: ProcessId, *, resume: bool = False
+) -> JobTicket:
+    """Record a job that runs already, as one started in a shell.
+
+    Args:
+        store: The store.
+        spec: What it does.
+        process: The process that does it.
+        resume: Take over the record of the newest ended job of this kind and output folder, as a
+            further attempt, unless that one is done.
+
+    Raises:
+        OutputError: A job that is queued or running has the same output folder, or the name of a
+            folder is not Unicode.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    interrupt_dead_jobs(store)
+    with store.transaction():
+        known = _resumable(store, spec) if resume else None
+        if known is None:
+            job_id = _add_job(store, spec)
+        else:
+            job_id = known
+            _check_folder_free(store, _output_dir(spec))
+            _update(store, job_id, _spec_values(spec))
+        now = utc_now()
+        found = store.rows(
+            f"UPDATE jobs SET {_AFRESH} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
+            (*_identity(process), now, now, now, job_id),
+        )
+    return _ticket(found[0])
+
+
+def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
+    """Take the job that has been queued for longest, for the runner to start.
+
+    Any number of runners may ask at once: each job is given to one of them.
+
+    Args:
+        store: The store.
+        process: The runner, whose the record is until the job's own process attaches.
+        most_running: Nothing is given while as many jobs run; those of a dead process count until
+            they are interrupted, runners never.
+
+    Returns:
+        None if nothing is queued, or enough is running.
+
+    Raises:
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    bounds = (RUNNER_KIND, most_running)
+    room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
+    # Runners ask all the time: the writer's lock is only for those that may get something.
+    look = f"SELECT 1 WHERE {room} AND EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')"  # noqa: S608 -- our own text
+    if not store.rows(look, bounds):
+        return None
+    now = utc_now()
+    with store.transaction():
+        found = store.rows(
+            f"UPDATE jobs SET {_AFRESH} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
+            f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
+            (*_identity(process), None, now, now, *bounds),
+        )
+    return _ticket(found[0]) if found else None
+
+
+def attach_job(
+    store: Store, job_id: int, process: ProcessId, *, attempt: int | None = None
+) -> JobTicket:
+    """Hand a claimed record over to the process that the runner started for it.
+
+    Args:
+        store: The store.
+        job_id: From the ticket of `claim_job`.
+        process: The started process.
+        attempt: The ticket's; None takes whichever it is.
+
+    Raises:
+        StoreError: The job does not wait for a process: it has ended, another process has it, or
+            it is another attempt's.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    now = utc_now()
+    with store.transaction():
+        found = store.rows(
+            "UPDATE jobs SET host = ?, pid = ?, process_started_at = ?, heartbeat_at = ?, "  # noqa: S608 -- our own text
+            "updated_at = ? WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
+            f"AND attempt = coalesce(?, attempt) RETURNING {_TICKET}",
+            (*_identity(process), now, now, job_id, attempt),
+        )
+        if not found:
+            msg = (
+                f"{store.path}: job {job_id} {_standing(store, job_id)}; expected one that waits "
+                "for its process. Start it from the dashboard, or as a command of its own."
+            )
+            raise StoreError(msg)
+    return _ticket(found[0])
+
+
+def beat_job(
+    store: Store, job_id: int, attempt: int, progress: JobProgress | None = None
+) -> JobOrders:
+    """Give a sign of life, with the progress if there is any, and hear what is wanted.
+
+    Raises:
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    now = utc_now()
+    values: dict[str, Any] = {"heartbeat_at": now, "updated_at": now}
+    if progress is not None:
+        values |= _progress_values(progress)
+    changes = ", ".join(f"{name} = ?" for name in values)
+    with store.transaction():
+        found = store.rows(
+            f"UPDATE jobs SET {changes} WHERE id = ? AND attempt = ? AND state = 'running' "  # noqa: S608 -- our own names
+            "RETURNING cancel_requested_at IS NOT NULL",
+            (*values.values(), job_id, attempt),
+        )
+    return JobOrders(bool(found), bool(found and found[0][0]))
+
+
+def end_job(
+    store: Store,
+    job_id: int,
+    attempt: int,
+    state: JobState,
+    *,
+    error: str | None = None,
+    outputs: Sequence[str] = (),
+) -> bool:
+    """Record how an attempt ended.
+
+    Its runs and trainings that are still running become failed with it, or interrupted unless it
+    is done.
+
+    Args:
+        store: The store.
+        job_id: The job.
+        attempt: The attempt that ended.
+        state: One of done, failed, cancelled, interrupted.
+        error: Why, in one line.
+        outputs: Paths that it wrote, added to those of earlier attempts.
+
+    Returns:
+        False if the record was no longer that attempt's; then nothing is written.
+
+    Raises:
+        ValueError: The state is no end.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    if state not in ENDED_STATES:
+        msg = f"state is {shown(state)}; expected one of {', '.join(ENDED_STATES)}"
+        raise ValueError(msg)
+    with store.transaction():
+        found = store.rows(
+            "SELECT outputs FROM jobs WHERE id = ? AND attempt = ? AND state = 'running'",
+            (job_id, attempt),
+        )
+        if not found:
+            return False
+        now, text = utc_now(), None if error is None else _storable(error)
+        paths = list(dict.fromkeys([*json.loads(found[0][0]), *outputs]))
+        ended = {"state": state, "error": text, "ended_at": now, "updated_at": now}
+        _update(store, job_id, ended | {"outputs": _any_json(paths)})
+        if state != "done":
+            set_state_of_work(store, job_id, "failed" if state == "failed" else "interrupted", text)
+    return True
+
+
+def request_cancel(store: Store, job_id: int) -> None:
+    """Ask a job to end: a queued one is cancelled at once, a running one hears it as it reports.
+
+    Raises:
+        StoreError: There is no such job, or it has ended.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    now = utc_now()
+    with store.transaction():
+        state = require_state(store, job_id)
+        if state == "queued":
+            _update(store, job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
+        elif state == "running":
+            store.rows(
+                "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?), "
+                "updated_at = ? WHERE id = ?",
+                (now, now, job_id),
+            )
+        else:
+            msg = (
+                f"{store.path}: job {job_id} is {state} already; expected one that is queued or "
+                "running. There is nothing to cancel."
+            )
+            raise StoreError(msg)
+
+
+def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
+    """Queue a job again that failed, was cancelled or was interrupted: its next attempt.
+
+    Args:
+        store: The store.
+        job_id: The job.
+        arguments: Its command line from now on, as with --resume.
+
+    Raises:
+        StoreError: There is no such job, or it is queued, running or done.
+        OutputError: Another job that is queued or running has the same output folder.
+        ConfigError: An argument holds a NUL.
+        ResourceError: The disk is full, or another job holds the store for too long.
+    """
+    check_arguments(arguments)
+    interrupt_dead_jobs(store)
+    with store.transaction():
+        state = require_state(store, job_id)
+        if state not in ENDED_STATES or state == "done":
+            msg = (
+                f"{store.path}: job {job_id} is {state}; expected one that failed, was cancelled "
+                "or was interrupted. Start a new job in place of it."
+            )
+            raise StoreError(msg)
+        folder = store.rows("SELECT output_dir FROM jobs WHERE id = ?", (job_id,))[0][0]
+        _check_folder_free(store, folder)
+        gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "rate")
+        times = ("heartbeat_at", "started_at", "ended_at")
+        _update(
+            store,
+            job_id,
+            {"state": "queued", "arguments": _any_json(list(arguments)), "updated_at": utc_now()}
+            | dict.fromkeys((*gone, *times)),
+        )
+
+
+def _add_job(store: Store, spec: JobSpec) -> int:
+    _check_folder_free(store, _output_dir(spec))
+    now = utc_now()
+    times = {"created_at": now, "updated_at": now}
+    first = {"state": "queued", "attempt": 0, "kind": spec.kind, "log_path": ""}
+    job_id = store.insert("jobs", _spec_values(spec) | first | times)
+    path = Path(resolved("--db", store.path))
+    log_path = path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{spec.kind}.log"
+    _update(store, job_id, {"log_path": str(log_path)})
+    return job_id
+
+
+def _spec_values(spec: JobSpec) -> dict[str, Any]:
+    return {
+        "name": _storable(spec.name),
+        "arguments": _any_json(list(spec.arguments)),
+        "parameters": _any_json(spec.parameters),
+        "output_dir": _output_dir(spec),
+        "cwd": resolved("working folder", spec.cwd),
+    }
+
+
+def _output_dir(spec: JobSpec) -> str:
+    return "" if spec.output_dir is None else resolved("--output_dir", spec.cwd / spec.output_dir)
+
+
+def _progress_values(progress: JobProgress) -> dict[str, Any]:
+    return {
+        "task": _storable(progress.task),
+        "unit": _storable(progress.unit),
+        "done": int(progress.done),
+        "total": int(progress.total),
+        "rate": _finite(progress.rate),
+        "numbers": _any_json({name: _finite(each) for name, each in progress.numbers.items()}),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _any_json(value: Any) -> str:
+    # ASCII, for a file name may hold what is no Unicode; it comes back as it was.
+    return json.dumps(value, allow_nan=False)
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _identity(process: ProcessId) -> tuple[str, int, float]:
+    return process.host, process.pid, process.started_at
+
+
+def _ticket(row: tuple[Any, ...]) -> JobTicket:
+    job_id, attempt, kind, arguments, cwd, log_path = row
+    return JobTicket(job_id, attempt, kind, tuple(json.loads(arguments)), Path(cwd), Path(log_path))
+
+
+def _update(store: Store, job_id: int, values: dict[str, Any]) -> None:
+    changes = ", ".join(f"{name} = ?" for name in values)
+    store.rows(f"UPDATE jobs SET {changes} WHERE id = ?", (*values.values(), job_id))  # noqa: S608 -- our own names
+
+
+def _resumable(store: Store, spec: JobSpec) -> int | None:
+    found = store.rows(
+        "SELECT id, state FROM jobs WHERE output_dir = ? AND output_dir <> '' AND kind = ? "
+        "AND state NOT IN ('queued', 'running') ORDER BY ended_at DESC, id DESC LIMIT 1",
+        (_output_dir(spec), spec.kind),
+    )
+    return found[0][0] if found and found[0][1] != "done" else None
+
+
+def _check_folder_free(store: Store, folder: str) -> None:
+    found = store.rows(
+        "SELECT id, kind, name, state, coalesce(started_at, updated_at), pid, host FROM jobs "
+        "WHERE output_dir = ? AND output_dir <> '' AND state IN ('queued', 'running')",
+        (folder,),
+    )
+    if found:
+        job_id, kind, name, state, since, pid, host = found[0]
+        what = f"{kind}, {shown(name)}" if name else kind
+        where = f", process {pid} on {shown(host)}" if state == "running" else ""
+        msg = (
+            f"{folder}: job {job_id} ({what}) is {state} there since {since}{where}. "
+            "Wait for it, cancel it, or name another --output_dir."
+        )
+        raise OutputError(msg)
+
+
+def _standing(store: Store, job_id: int) -> str:
+    state = require_state(store, job_id)
+    if state != "running":
+        return f"is {state}"
+    attempt, host, pid = store.rows("SELECT attempt, host, pid FROM jobs WHERE id = ?", (job_id,))[
+        0
+    ]
+    return f"is running, attempt {attempt}, process {pid} on {shown(host)}"

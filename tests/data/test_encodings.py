@@ -1,0 +1,67 @@
+import pytest
+
+from streetclip.data.encodings import offer_encodings
+
+HEADER = "image_filename,city,region,country,continent\n"
+
+
+@pytest.fixture
+def offer(tmp_path):
+    def _offer(text, codec, header=HEADER):
+        path = tmp_path / "a.csv"
+        path.write_bytes((header + text).encode(codec))
+        return offer_encodings(path)
+
+    return _offer
+
+
+@pytest.mark.parametrize(
+    ("city", "country", "codec", "name"),
+    [
+        ("Saint-Étienne", "France", "cp1252", "WINDOWS-1252"),
+        ("Москва", "Russia", "cp1251", "WINDOWS-1251"),
+        ("Москва", "Russia", "koi8-r", "KOI8-R"),
+        ("東京", "Japan", "cp932", "SHIFT_JIS"),
+        ("北京", "China", "gb18030", "GB18030"),
+        ("Łódź", "Poland", "cp1250", "WINDOWS-1250"),
+        ("Orléans", "France", "mac_roman", "MACINTOSH"),
+    ],
+)
+def test_the_encoding_in_which_the_city_is_known_comes_first(offer, city, country, codec, name):
+    text = offer(f"a.jpg,{city},,{country},\n", codec)
+    assert text.startswith(f"The first text beyond ASCII reads '{city}' ({name}), '")
+    assert f"`iconv -f {name} -t UTF-8" in text
+
+
+def test_several_readings_are_offered_and_no_reading_twice(offer):
+    text = offer("a.jpg,Bourg-en-Bré,,France,\n", "cp1252")
+    readings = text.split("reads ")[1].split(". Convert")[0].split("), ")
+    assert len(readings) == 5
+    assert len({reading.rsplit(" (", 1)[0] for reading in readings}) == 5
+
+
+def test_most_cells_decide_not_the_first(offer):
+    rows = "".join(f"{i}.jpg,{city},,Russia,\n" for i, city in enumerate(["Ааабб", "Москва"]))
+    assert "reads 'Ааабб' (WINDOWS-1251)" in offer(rows, "cp1251")
+
+
+def test_a_header_beyond_ascii_is_read_too(offer):
+    assert "'saison é' (WINDOWS-1252)" in offer(
+        "a.jpg,Lyon,,France,,x\n", "cp1252", HEADER.strip() + ",saison é\n"
+    )
+
+
+def test_bytes_that_no_encoding_reads_still_get_advice(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(HEADER.encode() + b"a.jpg,\xff\x81\x00\x01\xfe\x8d\x9d,,France,\n")
+    assert "iconv" in offer_encodings(path)
+
+
+def test_a_file_that_is_utf8_but_for_one_line_is_not_to_be_converted(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "a.jpg,Orléans,,France,\n".encode() + "b.jpg,Orléans,,France,\n".encode("cp1252")
+    path.write_bytes(HEADER.encode() + rows)
+    advice = offer_encodings(path)
+    assert advice.startswith("That text reads 'Orléans' (WINDOWS-1252)")
+    assert "do not convert the file" in advice
+    assert "iconv" not in advice

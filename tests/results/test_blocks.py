@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from streetclip.results.blocks import blocks, selected_rows
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, 6, 7, 8, 20])
+def test_blocks_cover_every_row_once(num_rows):
+    rows = np.arange(num_rows)
+    assert [i for block in blocks(num_rows, 7) for i in rows[block]] == rows.tolist()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_selected_rows_are_those_of_the_mask_in_order(share):
+    mask = np.random.default_rng(1).random(100) < share
+    rows = np.arange(100)
+    found = [i for part in selected_rows(mask, 9) for i in rows[part].tolist()]
+    assert found == np.flatnonzero(mask).tolist()
+
+
+def test_a_block_that_is_selected_whole_is_not_copied():
+    mask = np.array([True, True, True, False])
+    first, *rest = selected_rows(mask, 2)
+    assert first == slice(0, 2)
+    assert [part.tolist() for part in rest] == [[2]]

@@ -1,0 +1,143 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetclip.errors import StoreError
+from streetclip.results import DatasetTable, RunTable, Selection, group_accuracy, select
+from streetclip.store import open_store, write_predictions
+from tests.results import conftest
+
+
+@pytest.fixture
+def partial(tmp_path):
+    """A store with a run that has done 60 of 150, and what else it will predict."""
+    manifest = conftest.make_manifest(150, seed=3)
+    with open_store(tmp_path / "streetclip.db") as store:
+        dataset = conftest.register(store, tmp_path, manifest)
+        run_id = conftest.fill_run(store, manifest, dataset, "run", 4, num_done=60)
+        yield store, run_id, conftest.make_predictions(manifest, dataset.image_ids, seed=4)
+
+
+def test_columns_are_those_of_the_rows(world):
+    position = {image_id: i for i, image_id in enumerate(world.image_ids)}
+    table = world.table
+    for row in world.rows:
+        i = position[row["image_id"]]
+        assert table.codes[table.true_country[i]] == row["true_country"]
+        assert table.codes[table.pred_country[i]] == (row["pred_country"] or "")
+        place = table.places.iloc[table.place[i]]
+        assert [*place] == [row[name] for name in ("continent", "true_country", "region", "city")]
+        predicted = table.predicted_places.iloc[table.pred_place[i]]
+        assert predicted["city"] == (row["pred_city"] or "")
+        codes, texts = table.attribute("weather")
+        assert texts[codes[i]] == row["attributes"]["weather"]
+    known = [row for row in world.rows if row["distance_km"] is not None]
+    ids = [position[row["image_id"]] for row in known]
+    assert table.column("distance_km")[ids].tolist() == [row["distance_km"] for row in known]
+    assert np.count_nonzero(~np.isnan(table.column("distance_km"))) == len(known)
+
+
+def test_codes_ascend_from_nothing(world):
+    codes = list(world.table.codes)
+    assert codes == ["", "CA", "FR", "GB", "JP", "RE", "RU", "SG"]
+
+
+def test_arrays_cannot_be_written(world):
+    table = world.table
+    arrays = [table.done, table.image_ids, table.place, table.true_country, table.pred_country]
+    arrays += [table.column("flags"), table.pred_place, table.attribute("road")[0]]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = array[0]
+
+
+def test_a_column_that_there_is_not_is_refused(world):
+    with pytest.raises(ValueError, match="no column"):
+        world.table.column("colour")
+
+
+def test_columns_are_read_once_and_counted(partial):
+    store, run_id, _ = partial
+    table = RunTable.open(store.path, run_id)
+    before = table.nbytes
+    flags = table.column("flags")
+    assert table.nbytes == before + 150
+    assert table.column("flags") is flags
+    table.load("distance_km", "flags")
+    assert table.nbytes == before + 150 + 8 * 150
+
+
+def test_a_run_stays_as_it_was_opened_while_it_is_written(partial):
+    store, run_id, predictions = partial
+    table, whole = RunTable.open(store.path, run_id), RunTable.open(store.path, run_id)
+    expected = group_accuracy(whole, whole.done, "city")
+    write_predictions(store, {run_id: predictions})
+    assert table.num_done == 60
+    pd.testing.assert_frame_equal(group_accuracy(table, table.done, "city"), expected)
+    assert not np.any(table.pred_place[~table.done])
+    assert np.isnan(table.column("country_probability")[~table.done]).all()
+    assert (table.column("nearest_bin")[~table.done] == 255).all()
+    assert select(table, Selection()).sum() == 60
+    assert RunTable.open(store.path, run_id).num_done == 150
+
+
+def test_runs_can_share_their_dataset(partial):
+    store, run_id, _ = partial
+    dataset = DatasetTable.open(store.path, 1)
+    assert RunTable.open(store.path, run_id, dataset).dataset is dataset
+    other = DatasetTable.from_arrays(
+        image_ids=np.array([1]), place=np.array([0]), places=dataset.places, dataset_id=9
+    )
+    assert RunTable.open(store.path, run_id, other).dataset_id == 1
+
+
+def test_a_run_that_there_is_not_is_refused(partial):
+    store, _, _ = partial
+    with pytest.raises(StoreError, match="no run 77"):
+        RunTable.open(store.path, 77)
+    with pytest.raises(StoreError):
+        RunTable.open(store.path.with_name("missing.db"), 1)
+
+
+def test_a_store_that_was_replaced_is_noticed(partial, tmp_path):
+    store, run_id, _ = partial
+    table = RunTable.open(store.path, run_id)
+    with store.transaction():
+        store.rows("UPDATE runs SET uid = 'another'")
+    with pytest.raises(StoreError, match="was replaced"):
+        table.column("flags")
+
+
+def test_threads_may_read_the_same_columns_at_once(partial):
+    store, run_id, _ = partial
+    table = RunTable.open(store.path, run_id)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(group_accuracy, table, table.done, "country") for _ in range(8)]
+        found = [each.result() for each in waiting]
+    for each in found:
+        pd.testing.assert_frame_equal(each, found[0])
+
+
+def test_a_dataset_without_images_gives_empty_answers():
+    dataset = DatasetTable.from_arrays(
+        image_ids=np.empty(0, np.int64),
+        place=np.empty(0, np.int32),
+        places=pd.DataFrame(columns=["continent", "country", "region", "city"], dtype=object),
+    )
+    nowhere = pd.DataFrame(
+        {"country": [""], "city": [""], "latitude_deg": [np.nan], "longitude_deg": [np.nan]}
+    )
+    columns = {"flags": "u1", "pred_place": "u4", "distance_km": "f8", "distance_bin": "u1"}
+    columns |= {"nearest_bin": "u1", "country_probability": "f4"}
+    table = RunTable.from_arrays(
+        dataset,
+        columns={name: np.empty(0, dtype) for name, dtype in columns.items()},
+        predicted_places=nowhere,
+    )
+    mask = select(table, Selection(country="FR"))
+    assert mask.shape == (0,)
+    assert table.codes == ("",)
+    for by in ("overall", "country", "predicted"):
+        assert group_accuracy(table, mask, by).empty
