@@ -18,15 +18,13 @@ LARGEST_RADIUS_KM = 20.0
 LEAST_PARENT = 20_000  # inhabitants of a city that may have parts
 TWIN_SHARE = 0.5  # of the city's inhabitants: a larger place must lie within half the radius
 DUPLICATE_KM = 2.0
-DUPLICATE_SHARE = 1 / 3
 MUNICIPALITY_LEVEL = 3  # of divisions; the fourth, where it is coded, is a municipality too
 SEATS = {"PPLC", "PPLA"}  # GeoNames' codes of capitals, and of seats of first-level divisions
 LONGEST_ALIAS = 60
-NAMED_PARTS: dict[str | None, set[str]] = {  # by region; GeoNames codes them as cities
-    "New York": {"Brooklyn", "Queens", "Manhattan", "The Bronx", "Staten Island"},
-    "Massachusetts": {"South Boston"},
-    "Tennessee": {"New South Memphis"},
-}
+NAMED_PARTS = {  # with their region; GeoNames codes them as cities
+    "Brooklyn": "New York", "Queens": "New York", "Manhattan": "New York", "The Bronx": "New York",
+    "Staten Island": "New York", "South Boston": "Massachusetts", "New South Memphis": "Tennessee",
+}  # fmt: skip
 Coding = tuple[str, list[str]]  # feature code, and codes of divisions, the largest first
 UNCODED: Coding = ("", [])
 
@@ -89,7 +87,7 @@ def find_parts(cities: Iterable[City], codings: Mapping[int, Coding]) -> Iterato
     places: list[tuple[float, float]] = []
     for city in sorted(cities, key=lambda c: codings.get(c.geoname_id, UNCODED)[0] not in SEATS):
         feature, _ = codings.get(city.geoname_id, UNCODED)
-        is_named = is_numbered_part(city.name) or city.name in NAMED_PARTS.get(city.region, ())
+        is_named = is_numbered_part(city.name) or NAMED_PARTS.get(city.name, "") == city.region
         is_part = feature == "PPLX" or is_named
         here = (city.latitude_deg, city.longitude_deg)
         if not is_part and feature not in SEATS and wholes:
@@ -115,7 +113,7 @@ def _is_inside(city: City, whole: City, distance_km: float, codings: Mapping[int
     if is_within and len(around) >= MUNICIPALITY_LEVEL and divisions[: len(around)] == around:
         return True
     words = set(normalise_name(city.name).split()) & set(normalise_name(whole.name).split())
-    is_duplicate = bool(words) or (feature == "PPL" and share <= DUPLICATE_SHARE)
+    is_duplicate = bool(words) or (feature == "PPL" and share <= 1 / 3)
     return is_duplicate and bool(distance_km <= DUPLICATE_KM)
 
 

@@ -27,7 +27,7 @@ def test_the_tokenizer_gives_any_text_back():
     for text in (PROMPT, "東京, Ελλάδα & 42!"):
         ids = tokenizer(text)["input_ids"]
         assert (ids[0], ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
-        # Nothing is unknown: the end token, which stands for the unknown, is only at the end.
+        # Nothing is unknown: the end token, which replaces what is unknown, is only at the end.
         assert tokenizer.eos_token_id not in ids[:-1]
         decoded = tokenizer.decode(ids, skip_special_tokens=True)
         assert decoded.replace(" ", "") == text.lower().replace(" ", "")
@@ -115,6 +115,6 @@ def test_the_tokenizer_is_the_same_in_every_process():
 
 
 def test_merges_follow_counts_and_then_the_alphabet():
-    # By hand: (l, o) stands five times, (lo, w) three; then (e, r) and (lo, e) tie at two.
+    # By hand: (l, o) occurs five times, (lo, w) three; then (e, r) and (lo, e) tie at two.
     merges = _learn_merges(Counter({"low": 3, "loer": 2}))
     assert merges == [("l", "o"), ("lo", "w</w>"), ("e", "r</w>"), ("lo", "er</w>")]

@@ -176,7 +176,7 @@ def test_every_territory_is_found_beside_its_state(form):
         if sovereign is None:
             continue
         name = known[code].name
-        # "Republic of China" is Taiwan, and a name with commas cannot be told from a list.
+        # "Republic of China" is Taiwan, and a name with commas looks like a list.
         if "," in name or (sovereign == "CN" and "Republic of" in form):
             continue
         assert find_country(form.format(name, known[sovereign].name)).code == code
