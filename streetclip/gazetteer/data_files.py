@@ -37,15 +37,19 @@ def read_table(name: str) -> Any:
     return tomllib.loads(text) if name.endswith(".toml") else json.loads(text)
 
 
-@functools.cache
-def hints() -> Mapping[str, list[str]]:
-    """Codes of the countries that a name which is no country may mean, by normalised name."""
-    found: Mapping[str, list[str]] = read_table("countries.toml")["hints"]
-    return found
-
-
-@functools.cache
 def country_additions() -> Mapping[str, Mapping[str, Any]]:
     """What GeoNames lacks about countries, by ISO 3166-1 alpha-2 code."""
-    found: Mapping[str, Mapping[str, Any]] = read_table("countries.toml")["countries"]
+    found: Mapping[str, Mapping[str, Any]] = _country_table()["countries"]
     return found
+
+
+def hints() -> Mapping[str, list[str]]:
+    """Codes of the countries that a name which is no country may mean, by normalised name."""
+    found: Mapping[str, list[str]] = _country_table()["hints"]
+    return found
+
+
+@functools.cache
+def _country_table() -> dict[str, Any]:
+    table: dict[str, Any] = read_table("countries.toml")
+    return table
