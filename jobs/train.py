@@ -63,7 +63,7 @@ def _train(config: TrainConfig, job: Job) -> None:
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     if ranks.is_first:
         shared = shared_images((train_manifest, val_manifest))
-        warn_of_doubtful_rows([each.message() for each in shared])
+        warn_of_doubtful_rows([each.message for each in shared])
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)

@@ -15,17 +15,16 @@ _NAMES = ("latitude", "longitude")
 _LIMITS = (90.0, 180.0)
 
 Degrees = NDArray[np.float64]
-Problem = tuple[int, str]
 
 
 def parse_coordinates(
     latitudes: Sequence[str], longitudes: Sequence[str]
-) -> tuple[Degrees, Degrees, list[Problem]]:
+) -> tuple[Degrees, Degrees, list[tuple[int, str]]]:
     """Read coordinates from the cells of two columns.
 
     Returns:
         Latitudes and longitudes in degrees, NaN where blank or bad, and for each bad pair its
-        index and what is wrong.
+        index and the problem.
 
     Examples:
         >>> *_, problems = parse_coordinates(["48.9", "151"], ["2.4", "-33"])
@@ -36,9 +35,8 @@ def parse_coordinates(
     values = (_parse(latitudes), _parse(longitudes))
     with np.errstate(invalid="ignore"):
         fits = [np.abs(value) <= limit for value, limit in zip(values, _LIMITS, strict=True)]
-    suspect = np.flatnonzero(~(fits[0] & fits[1]))
-    problems: list[Problem] = []
-    for i in suspect.tolist():
+    problems = []
+    for i in np.flatnonzero(~(fits[0] & fits[1])).tolist():
         problem = _explain((cells[0][i], cells[1][i]), (values[0][i], values[1][i]))
         if problem:
             problems.append((i, problem))
@@ -61,9 +59,9 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
     if all(blank):
         return None
     if any(blank):
-        there = blank.index(False)
+        given = blank.index(False)
         return (
-            f"{_NAMES[1 - there]} is blank but {_NAMES[there]} is {shown(cells[there])}; "
+            f"{_NAMES[1 - given]} is blank but {_NAMES[given]} is {shown(cells[given])}; "
             "expected both or neither."
         )
     for name, cell, value, limit in zip(_NAMES, cells, values, _LIMITS, strict=True):

@@ -1,4 +1,4 @@
-"""What the start of a CSV file tells about how it is written."""
+"""Detect how a CSV file is written from its start."""
 
 import contextlib
 import csv
@@ -8,7 +8,6 @@ from pathlib import Path
 
 _SAMPLE_BYTES = 2**16
 _SPACE_THEN_QUOTE = re.compile(r'\s+"')
-# Excel's first line that names the separator.
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE | re.DOTALL)
 
 Rows = list[list[str]]
@@ -29,7 +28,7 @@ class CsvDialect:
 
 
 def sniff_dialect(path: Path) -> CsvDialect:
-    """Read how a CSV file is written off its first 64 KiB."""
+    """Detect how a CSV file is written from its first 64 KiB."""
     with path.open("rb") as file:
         content = file.read(_SAMPLE_BYTES)
         is_whole = not file.read(1)
@@ -55,7 +54,7 @@ def named_separator(first_row: list[str]) -> str | None:
 
 
 def has_quote_after_space(row: list[str]) -> bool:
-    """Tell whether a cell of a row starts with a space and a quote."""
+    """Return whether a cell of a row starts with a space and a quote."""
     return any('"' in cell and _SPACE_THEN_QUOTE.match(cell) for cell in row)
 
 
@@ -69,8 +68,7 @@ def without_blank_end(header: list[str]) -> list[str]:
 
 def _parse(lines: list[str], *, skips_spaces: bool) -> Rows:
     rows: Rows = []
-    # Reading the whole file reports what is badly quoted.
-    with contextlib.suppress(csv.Error):
+    with contextlib.suppress(csv.Error):  # reading the whole file reports it
         rows.extend(csv.reader(lines, skipinitialspace=skips_spaces))
     return rows
 

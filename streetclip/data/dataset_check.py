@@ -1,4 +1,4 @@
-"""Everything about a manifest and its images that can be checked before hours of computing."""
+"""Check a manifest, its images and its candidates before hours of computing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from streetclip.progress import Progress, no_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from streetclip.data.candidates import Candidates, Int64
+    from streetclip.data.candidates import Candidates
     from streetclip.data.place_matching import DoubtfulPlace, Label
 
 _BATCH = 8
@@ -28,8 +28,7 @@ class CityMissing:
     """A label's city that no candidate can name.
 
     Attributes:
-        country_code: ISO 3166-1 alpha-2.
-        city, region: As the manifest has them.
+        country_code, city, region: As the manifest has them.
         num_images: Images of the label that no candidate can name.
         nearest: "city, country" of the nearest candidate; "" where the place is unknown.
         distance_km: From there to the median of the images' coordinates, or else to the city as
@@ -75,8 +74,8 @@ def unreadable_images(
     Args:
         manifest: The manifest.
         image_dir: Folder that its image names are relative to.
-        num_workers: Processes that decode; see `batches.iterate_batches`.
-        progress: Told the images done, and how many of them cannot be read.
+        num_workers: Processes that decode; see `image_batches.iterate_batches`.
+        progress: Receives the images done, and how many of them cannot be read.
 
     Returns:
         Line and error of each image that cannot be read, in order.
@@ -103,12 +102,12 @@ def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int =
         candidates: The places to choose from.
         most_listed: Missing cities to locate; the others are counted only.
     """
-    from streetclip.data.place_matching import match_places
+    from streetclip.data.place_matching import match_places, rows_by_label
 
     matches = match_places(manifest.frame, candidates)
     missing = manifest.frame["country_code"][matches.country_N < 0].value_counts()
     unnamed = manifest.frame[(matches.city_N < 0) & (manifest.frame["city"] != "").to_numpy()]
-    cities = _cities_by_count(unnamed)
+    cities = sorted(rows_by_label(unnamed).items(), key=lambda item: (-len(item[1]), item[0]))
     return Coverage(
         country=int((matches.country_N >= 0).sum()),
         city=int((matches.city_N >= 0).sum()),
@@ -128,29 +127,23 @@ def misplaced_candidates(candidates: "Candidates") -> list[str]:
 
     codes = [candidates.country_codes[i] for i in candidates.city_country_M.tolist()]
     points = Points(candidates.city_latitude_deg_M, candidates.city_longitude_deg_M, codes)
-    finder = MisplacedFinder()
-    misplaced = finder.find(points)
-    found = [(warning.row, warning.text) for warning in finder.warnings(points, misplaced)]
-    found += [(row, "latitude and longitude are swapped.") for row in misplaced.swapped.tolist()]
     return [
         f"{shown(f'{candidates.city_names[row]}, {codes[row]}')}: {text}"
-        for row, text in sorted(found)
+        for row, _, text in sorted(MisplacedFinder().find(points))
     ]
 
 
-def _cities_by_count(frame: "pd.DataFrame") -> "list[tuple[Label, Int64]]":
-    from streetclip.data.place_matching import rows_by_label
-
-    return sorted(rows_by_label(frame).items(), key=lambda item: (-len(item[1]), item[0]))
-
-
 def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> CityMissing:
-    latitude_deg, longitude_deg = _place(label, frame)
-    if np.isnan(latitude_deg):
+    """Find the candidate nearest to a label's images, or else to its city."""
+    from streetclip import gazetteer
+
+    located = frame[["latitude_deg", "longitude_deg"]].dropna()
+    city = None if len(located) else gazetteer.resolve_city(*label).city
+    if city is None and not len(located):
         return CityMissing(*label, num_images=len(frame), nearest="", distance_km=np.nan)
     distance_km = haversine_km(
-        latitude_deg,
-        longitude_deg,
+        city.latitude_deg if city else located["latitude_deg"].median(),
+        city.longitude_deg if city else located["longitude_deg"].median(),
         candidates.city_latitude_deg_M,
         candidates.city_longitude_deg_M,
     )
@@ -162,17 +155,6 @@ def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> 
         nearest=f"{candidates.city_names[nearest]}, {country_name}",
         distance_km=float(distance_km[nearest]),
     )
-
-
-def _place(label: "Label", frame: "pd.DataFrame") -> tuple[float, float]:
-    """Latitude and longitude of a label's images, else of its city; NaN where unknown."""
-    from streetclip import gazetteer
-
-    located = frame[["latitude_deg", "longitude_deg"]].dropna()
-    if len(located):
-        return float(located["latitude_deg"].median()), float(located["longitude_deg"].median())
-    city = gazetteer.resolve_city(*label).city
-    return (np.nan, np.nan) if city is None else (city.latitude_deg, city.longitude_deg)
 
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:

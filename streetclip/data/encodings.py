@@ -1,34 +1,22 @@
-"""What a CSV that is not UTF-8 reads as in the encodings that spreadsheets and tools write."""
+"""Show how a CSV that is not UTF-8 reads in the encodings that spreadsheets and tools write."""
 
 import codecs
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from streetclip import gazetteer
 from streetclip.errors import shown
 
-# In the order of how common they are, which breaks ties; with the names that iconv knows.
-_ENCODINGS = (
-    ("cp1252", "WINDOWS-1252"),
-    ("cp1251", "WINDOWS-1251"),
-    ("cp932", "SHIFT_JIS"),
-    ("gb18030", "GB18030"),
-    ("cp1250", "WINDOWS-1250"),
-    ("cp949", "EUC-KR"),
-    ("big5", "BIG5"),
-    ("cp1253", "WINDOWS-1253"),
-    ("cp1254", "WINDOWS-1254"),
-    ("cp1255", "WINDOWS-1255"),
-    ("cp1256", "WINDOWS-1256"),
-    ("cp874", "WINDOWS-874"),
-    ("koi8-r", "KOI8-R"),
-    ("mac_roman", "MACINTOSH"),
-    ("euc_jp", "EUC-JP"),
-    ("cp850", "CP850"),
-)
+# Python's name: iconv's. In the order of how common they are, which breaks ties.
+_ENCODINGS = {
+    "cp1252": "WINDOWS-1252", "cp1251": "WINDOWS-1251", "cp932": "SHIFT_JIS", "gb18030": "GB18030",
+    "cp1250": "WINDOWS-1250", "cp949": "EUC-KR", "big5": "BIG5", "cp1253": "WINDOWS-1253",
+    "cp1254": "WINDOWS-1254", "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256",
+    "cp874": "WINDOWS-874", "koi8-r": "KOI8-R", "mac_roman": "MACINTOSH", "euc_jp": "EUC-JP",
+    "cp850": "CP850",
+}  # fmt: skip
 _SAMPLE_LINES = 20
 _OFFERED = 5
 _MOST_BYTES = 2**20  # of a line; more is no table
@@ -42,9 +30,9 @@ def offer_encodings(path: Path) -> str:
     Returns:
         Sentences with a command that converts, to end an error.
     """
-    lines = _lines_beyond_ascii(path)
+    lines, is_partly_utf8 = _sample(path)
     readings: dict[str, tuple[int, str]] = {}
-    for codec, name in _ENCODINGS:
+    for codec, name in _ENCODINGS.items():
         found = _read_lines(lines, codec)
         if found is not None and found[1] not in {text for _, text in readings.values()}:
             readings[name] = found
@@ -53,30 +41,29 @@ def offer_encodings(path: Path) -> str:
     if not best:
         return f"Convert it, for example with {convert}."
     offers = ", ".join(f"{shown(readings[name][1])} ({name})" for name in best)
-    if _is_partly_utf8(path):
+    if is_partly_utf8:
         return (
-            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: write "
-            "this text anew, or convert the file that it was pasted from."
+            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: retype "
+            "this text, or convert the file that it was pasted from."
         )
     return (
         f"The first text beyond ASCII reads {offers}. Convert the file from the encoding in which "
-        f'it reads right, for example with {convert}, or save it as "CSV UTF-8" in the spreadsheet.'
+        f'it reads correctly, for example with {convert}, or save it as "CSV UTF-8" in the '
+        "spreadsheet."
     )
 
 
-def _lines_beyond_ascii(path: Path) -> list[bytes]:
+def _sample(path: Path) -> tuple[list[bytes], bool]:
+    """Collect header and first undecodable lines, and find out whether others are UTF-8."""
+    header, bad, is_partly_utf8 = b"", list[bytes](), False
     with path.open("rb") as file:
-        header = file.readline(_MOST_BYTES)
-        beyond = (line for line in iter(lambda: file.readline(_MOST_BYTES), b"") if _is_bad(line))
-        first = [header] if _is_bad(header) else []
-        return [header, *first, *islice(beyond, _SAMPLE_LINES)]
-
-
-def _is_partly_utf8(path: Path) -> bool:
-    with path.open("rb") as file:
-        lines = iter(lambda: file.readline(_MOST_BYTES), b"")
-        content = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
-        return any(not line.isascii() and not _is_bad(line) for line in content)
+        for line in iter(lambda: file.readline(_MOST_BYTES), b""):
+            header = header or line
+            if _is_bad(line):
+                bad = [*bad, line][:_SAMPLE_LINES]
+            elif not line.removeprefix(codecs.BOM_UTF8).isascii():
+                is_partly_utf8 = True
+    return [header, *bad], is_partly_utf8
 
 
 def _is_bad(line: bytes) -> bool:

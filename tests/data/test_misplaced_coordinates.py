@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from benchmarks.measure_coordinates import all_places, jittered, lost_signs, tak
 from streetclip.data.misplaced_coordinates import (
     FAR,
     NULL_ISLAND,
+    SWAPPED,
     WRONG_SIGN,
     MisplacedFinder,
     Points,
@@ -19,20 +21,21 @@ def points(*rows):
     return Points(np.array(latitude_deg, float), np.array(longitude_deg, float), list(codes))
 
 
-def find(*rows):
-    found = MisplacedFinder().find(points(*rows))
-    arrays = ("swapped", "null_island", "wrong_sign", "far")
-    return {name: index.tolist() for name in arrays if (index := getattr(found, name)).size}
-
-
 def warnings(*rows):
-    finder = MisplacedFinder()
-    return list(finder.warnings(points(*rows), finder.find(points(*rows))))
+    return MisplacedFinder().find(points(*rows))
+
+
+def find(*rows):
+    """Rows by the kind of their warning."""
+    found = {}
+    for row, kind, _ in warnings(*rows):
+        found.setdefault(kind, []).append(row)
+    return found
 
 
 def test_a_swapped_pair_is_found_by_its_country():
-    assert find((48.85, 2.35, "FR"), (2.35, 48.85, "FR"), (55.75, 37.6, "RU")) == {"swapped": [1]}
-    assert find((37.6, 55.75, "RU")) == {"swapped": [0]}
+    assert find((48.85, 2.35, "FR"), (2.35, 48.85, "FR"), (55.75, 37.6, "RU")) == {SWAPPED: [1]}
+    assert find((37.6, 55.75, "RU")) == {SWAPPED: [0]}
 
 
 @pytest.mark.parametrize(
@@ -52,25 +55,25 @@ def test_a_true_pair_that_also_fits_swapped_is_accepted(row):
 
 
 def test_a_swapped_pair_across_the_antimeridian_is_found():
-    assert find((66.3, -172.9, "RU"), (62.0, 40.0, "RU"), (40.0, 62.0, "RU")) == {"swapped": [2]}
+    assert find((66.3, -172.9, "RU"), (62.0, 40.0, "RU"), (40.0, 62.0, "RU")) == {SWAPPED: [2]}
 
 
 def test_a_pair_that_is_elsewhere_either_way_is_not_called_swapped():
-    assert find((-21.1, 55.5, "FR"), (40.7, -74.0, "FR")) == {"far": [0, 1]}
+    assert find((-21.1, 55.5, "FR"), (40.7, -74.0, "FR")) == {FAR: [0, 1]}
 
 
 def test_a_pair_that_fits_swapped_and_with_another_sign_is_called_swapped():
-    assert find((70.0, -70.0, "AQ")) == {"swapped": [0]}
+    assert find((70.0, -70.0, "AQ")) == {SWAPPED: [0]}
 
 
 def test_a_longitude_beyond_90_is_no_latitude():
-    assert find((50.0, -100.0, "AQ")) == {"far": [0]}
+    assert find((50.0, -100.0, "AQ")) == {FAR: [0]}
 
 
 @pytest.mark.parametrize(("latitude_deg", "longitude_deg"), [(0, 0), (-0.0, 0.0), (0.01, -0.3)])
 @pytest.mark.parametrize("code", ["FR", "GH", "ST", "BV"])
 def test_0_0_is_no_place_of_any_country(latitude_deg, longitude_deg, code):
-    assert find((latitude_deg, longitude_deg, code)) == {"null_island": [0]}
+    assert find((latitude_deg, longitude_deg, code)) == {NULL_ISLAND: [0]}
 
 
 def test_a_single_0_may_be_true():
@@ -79,9 +82,11 @@ def test_a_single_0_may_be_true():
 
 def test_lost_signs_are_found_with_the_sign_that_fits():
     rows = [(38.72, 9.14, "PT"), (33.87, 151.21, "AU"), (34.6, 58.4, "AR"), (48.9, 2.4, "FR")]
-    found = MisplacedFinder().find(points(*rows))
-    assert found.wrong_sign.tolist() == [0, 1, 2]
-    assert found.signs.tolist() == [[1, -1], [-1, 1], [-1, -1]]
+    assert find(*rows) == {WRONG_SIGN: [0, 1, 2]}
+    texts = [text for _, _, text in warnings(*rows)]
+    fitting = ["longitude −9.14", "latitude −33.87", "latitude −34.6 and longitude −58.4"]
+    for text, sign in zip(texts, fitting, strict=True):
+        assert f"but inside with {sign}. Is a minus sign missing?" in text
 
 
 def test_unknown_countries_and_coordinates_are_not_found():
@@ -89,9 +94,7 @@ def test_unknown_countries_and_coordinates_are_not_found():
 
 
 def test_nothing_is_found_in_no_points():
-    found = MisplacedFinder().find(Points(np.empty(0), np.empty(0), []))
-    assert found.signs.shape == (0, 2)
-    assert len(found.far) == 0
+    assert MisplacedFinder().find(Points(np.empty(0), np.empty(0), [])) == []
 
 
 def test_texts_state_the_distance_and_the_likely_cause():
@@ -110,19 +113,18 @@ def test_texts_state_the_distance_and_the_likely_cause():
     ]
 
 
-def test_two_wrong_signs_are_named_together():
-    ((_, _, text),) = warnings((34.6, 58.4, "AR"))
-    assert "but inside with latitude −34.6 and longitude −58.4. Is a minus sign missing?" in text
-
-
-def test_swapped_pairs_are_left_to_the_errors():
-    assert warnings((2.35, 48.85, "FR")) == []
+def test_the_text_of_a_swapped_pair_says_so():
+    ((_, _, text),) = warnings((2.35, 48.85, "FR"))
+    assert text == (
+        "latitude 2.35, longitude 48.85 lies 5,874 km outside France, but inside when the two are "
+        "swapped. Swap them, or correct the country."
+    )
 
 
 def test_after_the_first_points_of_a_kind_the_distance_is_not_measured():
     finder = MisplacedFinder()
     chunk = points(*[(40.4, -3.7, "FR")] * 15)
-    texts = [text for _ in range(2) for *_, text in finder.warnings(chunk, finder.find(chunk))]
+    texts = [text for _ in range(2) for *_, text in finder.find(chunk)]
     assert len(texts) == 30
     assert "lies 349 km outside France, in Spain." in texts[19]
     assert "lies more than 100 km outside France." in texts[20]
@@ -135,17 +137,15 @@ def places():
 
 def test_places_that_lost_a_sign_are_found(places):
     lost = lost_signs(places, 500, np.random.default_rng(0))
-    found = MisplacedFinder().find(lost)
     assert len(lost.codes) == 500
-    assert len(found.wrong_sign) + len(found.far) + len(found.swapped) >= 495
-    assert len(found.wrong_sign) >= 495
+    assert Counter(kind for _, kind, _ in MisplacedFinder().find(lost))[WRONG_SIGN] >= 495
 
 
 def test_places_and_their_surroundings_are_not_found(places):
     rng = np.random.default_rng(0)
     found = MisplacedFinder().find(jittered(take(places, 1000, rng), rng))
-    assert (found.swapped.size, found.null_island.size) == (0, 0)
-    assert found.wrong_sign.size + found.far.size <= 1
+    assert len(found) <= 1
+    assert {kind for _, kind, _ in found} <= {WRONG_SIGN, FAR}
 
 
 def test_the_largest_place_of_every_country_is_not_found():
