@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, tests/ alone is there
 
-from streetclip.data.misplaced_coordinates import (  # noqa: E402
+from streetclip.data.coordinates import (  # noqa: E402
     FAR,
     NULL_ISLAND,
     SWAPPED,

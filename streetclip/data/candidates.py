@@ -56,7 +56,6 @@ class Candidates:
         city_latitude_deg_M: −90 to 90.
         city_longitude_deg_M: −180 to 180.
         sha256: Of the file.
-        path: The file.
     """
 
     country_codes: tuple[str, ...]

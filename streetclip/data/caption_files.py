@@ -52,8 +52,8 @@ def write_captions(
     Args:
         reader: The manifest, not read yet.
         destination: CSV to write; the caller makes sure that it is whole or absent.
-        templates: As `captions.make_captions` takes them.
-        seed: Seed of every random choice.
+        templates: As for `captions.make_captions`.
+        seed: Likewise.
 
     Raises:
         ManifestError: The manifest has bad rows that are not to be skipped.

@@ -4,24 +4,21 @@ import contextlib
 import csv
 import hashlib
 import io
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from streetclip.data.csv_dialect import (
-    CsvDialect,
-    Rows,
-    named_separator,
-    sniff_dialect,
-    without_blank_end,
-)
 from streetclip.data.encodings import offer_encodings
 from streetclip.errors import ManifestError, shown
 
+_SAMPLE_BYTES = 2**16  # of which the dialect is detected
 _MAX_CELL = 2**20  # characters; more means that a quote was never closed
-_BLOCK = 2**18
+_SPACE_THEN_QUOTE = re.compile(r'\s+"')
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE | re.DOTALL)
 _FROM_UTF16 = (
     "Convert it, for example with `iconv -f UTF-16 -t UTF-8 OLD.csv > NEW.csv`, or save it as "
     '"CSV UTF-8" in the spreadsheet.'
@@ -33,6 +30,23 @@ _NOT_CSV = (
     (b"PK\x03\x04", 'is a spreadsheet or archive; expected CSV text. Save it as "CSV UTF-8".'),
     (b"\x1f\x8b", "is compressed with gzip; expected CSV text. Unpack it with gunzip."),
 )
+
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a CSV file departs from RFC 4180.
+
+    Attributes:
+        skips_spaces: A quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`.
+        num_extra_cells: Most blank cells that a row may have after the last named column, because
+            lines end with commas.
+    """
+
+    skips_spaces: bool = False
+    num_extra_cells: int = 0
 
 
 class CsvFile:
@@ -54,9 +68,9 @@ class CsvFile:
         self.num_bytes = _check_file(path)
         # One limit for the process; never lowered, in case others need more.
         csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL))
-        self._raw = _WatchedFile(path)
-        self._text = io.TextIOWrapper(io.BufferedReader(self._raw, _BLOCK), "utf-8-sig", newline="")
         self._dialect = sniff_dialect(path)
+        self._file = path.open("rb")
+        self._text = io.TextIOWrapper(self._file, "utf-8-sig", newline="")
         self._reader = _csv_reader(self._text, self._dialect)
         self._next_line = 1
         self._width = 0
@@ -75,12 +89,12 @@ class CsvFile:
     @property
     def bytes_read(self) -> int:
         """Bytes read so far."""
-        return self._raw.bytes_read
+        return self._file.tell()
 
-    @property
     def sha256(self) -> str:
-        """Hex digest of what was read: the whole file after the last chunk."""
-        return self._raw.digest.hexdigest()
+        """Compute the hex digest of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
         """Yield at most `chunk_rows` rows at a time, and the lines on which they start.
@@ -138,31 +152,6 @@ class _NulByteError(Exception):
     """The file holds a NUL byte."""
 
 
-class _WatchedFile(io.RawIOBase):
-    """A file that hashes and counts what is read, and refuses NUL bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
-        self.bytes_read = 0
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer) or 0
-        block = bytes(buffer[:count])
-        if b"\0" in block:
-            raise _NulByteError
-        self.digest.update(block)
-        self.bytes_read += count
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 def _check_file(path: Path) -> int:
     try:
         status = path.stat()
@@ -185,7 +174,14 @@ def _check_file(path: Path) -> int:
 
 
 def _csv_reader(text: TextIO, dialect: CsvDialect) -> Any:
-    return csv.reader(text, strict=True, skipinitialspace=dialect.skips_spaces)
+    return csv.reader(_refuse_nul(text), strict=True, skipinitialspace=dialect.skips_spaces)
+
+
+def _refuse_nul(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if "\0" in line:
+            raise _NulByteError
+        yield line
 
 
 def _line_breaks(cell: str) -> int:
@@ -229,3 +225,64 @@ def _describe_bad_byte(path: Path) -> str:
         f"{where}: byte 0x{text[position]:02X} at position {offset + position + 1:,} of the file "
         f"is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
     )
+
+
+def sniff_dialect(path: Path) -> CsvDialect:
+    """Detect how a CSV file is written from its first 64 KiB."""
+    with path.open("rb") as file:
+        content = file.read(_SAMPLE_BYTES)
+        is_whole = not file.read(1)
+    lines = content.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
+    if not is_whole:
+        lines = lines[:-1]  # cut off
+    skips_spaces = any(map(has_quote_after_space, _parse(lines, skips_spaces=False)))
+    rows = [row for row in _parse(lines, skips_spaces=skips_spaces) if row]
+    if rows and named_separator(rows[0]):
+        rows = rows[1:]
+    return CsvDialect(skips_spaces, _num_extra_cells(rows))
+
+
+def named_separator(first_row: list[str]) -> str | None:
+    """Find the separator in a first line such as `sep=;`, which Excel writes and obeys.
+
+    Examples:
+        >>> named_separator(["sep=;"]), named_separator(["sep=", ""]), named_separator(["city"])
+        (';', ',', None)
+    """
+    match = _SEPARATOR_LINE.fullmatch(",".join(first_row).strip(" "))
+    return match[1] if match else None
+
+
+def has_quote_after_space(row: list[str]) -> bool:
+    """Return whether a cell of a row starts with a space and a quote."""
+    return any('"' in cell and _SPACE_THEN_QUOTE.match(cell) for cell in row)
+
+
+def without_blank_end(header: list[str]) -> list[str]:
+    """Remove the columns without a name at a header's end."""
+    end = len(header)
+    while end > 1 and not header[end - 1].strip():
+        end -= 1
+    return header[:end]
+
+
+def _parse(lines: list[str], *, skips_spaces: bool) -> Rows:
+    rows: Rows = []
+    with contextlib.suppress(csv.Error):  # reading the whole file reports it
+        rows.extend(csv.reader(lines, skipinitialspace=skips_spaces))
+    return rows
+
+
+def _num_extra_cells(rows: Rows) -> int:
+    if not rows:
+        return 0
+    header = without_blank_end(rows[0])
+    in_header = len(rows[0]) - len(header)
+    extra = [row[len(header) :] for row in rows[1:]]
+    if in_header:
+        is_column = any(len(cells) == in_header and "".join(cells).strip() for cells in extra)
+        return 0 if is_column else in_header
+    # One row with a blank cell too many has a comma too many; if all rows do, lines end with one.
+    if not all(cells and not "".join(cells).strip() for cells in extra):
+        return 0
+    return max(map(len, extra), default=0)

@@ -54,15 +54,7 @@ class Workers:
     """
 
     def __init__(self, prepare: Prepare, num_workers: int) -> None:
-        """Start the processes.
-
-        Args:
-            prepare: What they do.
-            num_workers: How many, at least 1.
-
-        Raises:
-            ResourceError: The system starts no more processes.
-        """
+        """Start at least one process, or raise a `ResourceError` if the system starts no more."""
         self._prepare = prepare
         self._turn = threading.RLock()  # large images are in memory one at a time
         self._is_closed = False
@@ -84,11 +76,7 @@ class Workers:
         self.close()
 
     def submit(self, path: Path, draw: int | None = None) -> "Future[Pixels]":
-        """Have an image prepared; images are begun in the order in which they are submitted.
-
-        Args:
-            path: The image.
-            draw: Passed to `prepare`.
+        """Prepare an image by `prepare`; images are begun in the order of submission.
 
         Returns:
             The pixels to come, or the exception that `prepare` raised; an `ImageError` where it

@@ -1,7 +1,6 @@
 """Decode images: any photo that people have becomes plain RGB, or an error names the cause."""
 
 import contextlib
-import functools
 import io
 import math
 import os
@@ -99,25 +98,23 @@ def decode_image(
         ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
             range is unknown, or larger than `MAX_PIXELS`.
     """
-    return _decoded(path, functools.partial(_decode_whole, max_side=max_side, turn=turn), turn)
 
+    def decode(content: bytes | None) -> Image.Image:
+        with _opened(path, content) as image:
+            whole_size = image.size
+            if max_side is not None:
+                # The smallest size that a reduced decoding may give: that of the result, or above.
+                scale = max_side / max(*whole_size, max_side)
+                image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+            with _turn_for(image, whole_size, turn):
+                image.load()
+                orientation = _orientation(image)
+                decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
+            if max_side is not None:
+                decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
+            return decoded
 
-def _decode_whole(
-    path: Path, content: bytes | None, *, max_side: int | None, turn: Turn
-) -> Image.Image:
-    with _opened(path, content) as image:
-        whole_size = image.size
-        if max_side is not None:
-            # The smallest size that a reduced decoding may give: that of the result, or above.
-            scale = max_side / max(*whole_size, max_side)
-            image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-        with _turn_for(image, whole_size, turn):
-            image.load()
-            orientation = _orientation(image)
-            decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
-        if max_side is not None:
-            decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
-        return decoded
+    return _decoded(path, decode, turn)
 
 
 def decode_crop(
@@ -128,33 +125,29 @@ def decode_crop(
     The pixels are nearly those of `decode_image`, cropped and resized (see `jpeg`).
 
     Args:
-        path: See `decode_image`.
+        path: As for `decode_image`, and so are errors.
         crop_of: From width and height of the whole upright image to the part wanted.
-        turn: See `decode_image`.
-
-    Raises:
-        ImageError: As `decode_image`.
+        turn: As for `decode_image`.
     """
-    return _decoded(path, functools.partial(_decode_part, crop_of=crop_of, turn=turn), turn)
 
+    def decode(content: bytes | None) -> Image.Image:
+        with _opened(path, content) as image, contextlib.ExitStack() as held:
+            is_jpeg = image.format in JPEG_FORMATS
+            if not is_jpeg:  # cannot be reduced; a TIFF turns as it loads
+                held.enter_context(_turn_for(image, image.size, turn))
+                image.load()
+            whole_size, orientation = image.size, _orientation(image)
+            crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
+            reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+            if is_jpeg:
+                held.enter_context(_turn_for(reduced, whole_size, turn))
+            rgb = _to_rgb(reduced, shown(path.name))
+            left, top, right, bottom = (side / scale for side in crop.box)
+            filter_ = Image.Resampling(crop.resample)
+            resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+            return _upright(resized, orientation)
 
-def _decode_part(
-    path: Path, content: bytes | None, *, crop_of: Callable[[int, int], Crop], turn: Turn
-) -> Image.Image:
-    with _opened(path, content) as image, contextlib.ExitStack() as held:
-        if image.format not in JPEG_FORMATS:  # cannot be reduced; a TIFF turns as it loads
-            held.enter_context(_turn_for(image, image.size, turn))
-            image.load()
-        whole_size, orientation = image.size, _orientation(image)
-        crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
-        reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
-        if image.format in JPEG_FORMATS:
-            held.enter_context(_turn_for(reduced, whole_size, turn))
-        rgb = _to_rgb(reduced, shown(path.name))
-        left, top, right, bottom = (side / scale for side in crop.box)
-        filter_ = Image.Resampling(crop.resample)
-        resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
-        return _upright(resized, orientation)
+    return _decoded(path, decode, turn)
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
@@ -175,13 +168,10 @@ def resolve_image_path(image_dir: Path, name: str) -> Path:
 
 
 def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Join an image folder and many names.
+    """Join an image folder and many names as `resolve_image_path` does one.
 
     Returns:
         Absolute paths, as texts: a `Path` for each of a million takes seconds. Links stay links.
-
-    Raises:
-        ImageError: See `resolve_image_path`.
     """
     if not all_plain(names):
         for name in names:
@@ -191,21 +181,15 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def check_image_header(path: Path) -> None:
-    """Read the header of an image, without its pixels.
-
-    Raises:
-        ImageError: The file is missing, empty or not an image.
-    """
+    """Read the header of an image; raise an `ImageError` if it has none."""
     with _opened(path):
         pass
 
 
-def _decoded(
-    path: Path, decode: Callable[[Path, bytes | None], Image.Image], turn: Turn
-) -> Image.Image:
+def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Turn) -> Image.Image:
     """Decode a file, and again with its end if it is a JPEG that lacks no more than that."""
     try:
-        return decode(path, None)
+        return decode(None)
     except ImageError:
         content = None
         with contextlib.suppress(OSError, ValueError):
@@ -214,17 +198,12 @@ def _decoded(
                     content = with_end(path.read_bytes())
         if content is None:
             raise
-    return decode(path, content)
+    return decode(content)
 
 
 @contextlib.contextmanager
 def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
-    """Open an image, read its header, and translate errors until it is closed.
-
-    Args:
-        path: The file.
-        content: Bytes to decode instead of the file's.
-    """
+    """Open an image, from the file or its content, and translate errors until it is closed."""
     _check_file(path)
     where = shown(path.name)
     try:

@@ -34,10 +34,7 @@ _SAMPLE_BYTES = 2**13
 
 
 def signatures(paths: Sequence[str]) -> NDArray[Any]:
-    """Describe files without reading them, by what differs after any change.
-
-    Args:
-        paths: N absolute ones.
+    """Describe files, given their absolute paths, without reading them.
 
     Returns:
         N records of name (a hash of the path), size in bytes (−1 where there is no file), and the
@@ -106,13 +103,8 @@ def compare_files(
 def count_changed(paths: Sequence[str], changed_N: NDArray[np.bool_], since: str) -> str:
     """Count files that changed, and name the first of them.
 
-    Args:
-        paths: N of them.
-        changed_N: Of `compare_files`.
-        since: When they were recorded, for the message.
-
     Returns:
-        Words for a message; "" if none changed.
+        Words for a message that ends with when they were recorded; "" if none changed.
 
     Examples:
         >>> count_changed(["/photos/a.jpg", "/photos/b.jpg"], np.array([False, True]), "yesterday")

@@ -56,7 +56,7 @@ class ImageBatch:
     """A batch of images.
 
     Attributes:
-        indices_B: int64; for each image its index in the `paths` given.
+        indices_B: For each image its index in the `paths` given.
         pixels_BCHW: uint8. Without a readable image its shape is (0, 3, 0, 0).
         errors: Errors of the unreadable images of this batch, by index.
     """
@@ -79,10 +79,9 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
 ) -> Iterator[ImageBatch]:
     """Decode and preprocess images in batches.
 
-    The batches are the same, and in the same order, whatever `num_workers` is. Workers leave
-    Ctrl-C, and a TERM that is sent to all processes of a job, to this process. They end when the
-    iterator does, and soon after this process if it is killed. An image whose decoder crashes is
-    unreadable; a worker that is killed is replaced once.
+    The batches are the same, and in the same order, whatever `num_workers` is. Workers end when
+    the iterator does, and soon after this process if it is killed. An image whose decoder crashes
+    is unreadable; a worker that is killed is replaced once.
 
     Args:
         paths: The images.
@@ -100,7 +99,7 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
             for CUDA are in pinned memory. If absent, the caller computes but little.
 
     Yields:
-        Batch after batch. One may have no readable image at all.
+        Batches, of which one may have no readable image at all.
 
     Raises:
         ResourceError: A worker was killed twice over the same image, most often for want of memory.

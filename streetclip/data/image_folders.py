@@ -17,7 +17,7 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
 
     Args:
         image_dir: `--image_dir`.
-        names: Of the images, relative to it; the first hundred are checked.
+        names: Of the images; the first hundred are checked.
 
     Raises:
         ImageError: The folder is missing, none of the first names is a file in it, or none of

@@ -67,10 +67,6 @@ def reduced_scale(shrinking: float) -> int:
 def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
     """Make a JPEG that was opened, and not yet loaded, decode at a reduced scale.
 
-    Args:
-        image: From `PIL.Image.open`, of any format.
-        scale: From `reduced_scale`.
-
     Returns:
         What to load (`image` itself or, if passes are left out, another over bytes in memory),
         and the scale at which it will be: 1 if it is no JPEG.
@@ -90,9 +86,6 @@ def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
 
 def without_fine_passes(content: bytes) -> bytes | None:
     """Leave out those passes of a progressive JPEG that refine waves by little.
-
-    Args:
-        content: Of the file.
 
     Returns:
         A whole JPEG file whose waves have fewer bits, without profiles and further frames; None if

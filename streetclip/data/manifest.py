@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streetclip.data.columns import read_columns
-from streetclip.data.csv_dialect import Rows
-from streetclip.data.csv_text import CsvFile
+from streetclip.data.csv_text import CsvFile, Rows
 from streetclip.data.row_checks import RowChecker, name_hashes
 from streetclip.data.row_warnings import WarningCounts
 from streetclip.errors import ManifestError
@@ -34,15 +33,14 @@ class Manifest:
     """A manifest in memory.
 
     Attributes:
-        path: The CSV.
         frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
             `country` (as written, the name for a code; "" where blank, the country never),
             `continent` (full English name; the country's where blank or contradicted),
             `country_code` (ISO 3166-1 alpha-2), `latitude_deg` and `longitude_deg` (float64; NaN
             where unknown), `line` (of the file, from 1), then `caption` and `template` if the CSV
             has them, and the attributes, as text.
-        attribute_columns: Names of the attributes in `frame`: the CSV's own, with " (csv)" added
-            where one would clash with a column above.
+        attribute_columns: Names of the attributes in `frame`; " (csv)" is added to those of the
+            CSV that would clash with a column above.
         sha256: Hex digest of the file.
         num_skipped: Bad rows left out.
         problems: The first 20 of them, each as "test.csv:41: …".
@@ -155,7 +153,7 @@ class ManifestReader:
             for rows, lines in file.chunks(self._chunk_rows):
                 yield rows, lines
                 self._progress(done + file.bytes_read, total)
-            self.sha256 = file.sha256
+            self.sha256 = file.sha256()
 
     def _checked_chunks(
         self, repeated: set[int], hashes: "array[int] | None"
@@ -215,11 +213,7 @@ class ManifestReader:
 
 
 def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
-    """Read a whole manifest.
-
-    Args:
-        path: The CSV.
-        on_bad_rows: "fail" or "skip".
+    """Read a whole manifest; see `ManifestReader`.
 
     Raises:
         ManifestError: The file cannot be used, or has bad rows that are not to be skipped; all

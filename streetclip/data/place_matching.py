@@ -32,9 +32,7 @@ class DoubtfulPlace:
     """A label without coordinates that fits several cities of its country.
 
     Attributes:
-        country_code: ISO 3166-1 alpha-2.
-        city: As the manifest has it.
-        region: As the manifest has it, "" where blank.
+        country_code, city, region: As the manifest has them.
         num_images: Images with this label and no coordinates.
         candidate: Index of the candidate it counts as, −1 where it counts as none.
         others: Cities that could be meant as well, most populous first.
@@ -64,13 +62,7 @@ class PlaceMatches:
 
 
 def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
-    """Find the candidate that each image's label means.
-
-    Args:
-        frame: With country_code, city, region ("" where blank), latitude_deg, longitude_deg (NaN
-            where unknown), as `streetclip.data.manifest.Manifest` has them.
-        candidates: The places to choose from.
-    """
+    """Find the candidate that each image's label means; `frame` is that of a `Manifest`."""
     country_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     city_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64)

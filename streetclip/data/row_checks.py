@@ -10,12 +10,11 @@ import numpy as np
 
 from streetclip import gazetteer
 from streetclip.data.columns import CAPTION_COLUMNS, COORDINATES, Columns
-from streetclip.data.coordinates import parse_coordinates
-from streetclip.data.csv_dialect import Rows, has_quote_after_space
+from streetclip.data.coordinates import SWAPPED, MisplacedFinder, Points, parse_coordinates
+from streetclip.data.csv_text import Rows, has_quote_after_space
+from streetclip.data.encodings import has_lost_characters, repair_mojibake
 from streetclip.data.image_names import all_plain, canonical_name, name_problem
-from streetclip.data.misplaced_coordinates import SWAPPED, MisplacedFinder, Points
 from streetclip.data.missing_values import Cells, blank_missing_values, is_marker
-from streetclip.data.mojibake import has_lost_characters, repair_mojibake
 from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streetclip.data.csv_dialect import has_quote_after_space
+from streetclip.data.csv_text import has_quote_after_space
 from streetclip.data.manifest import ManifestReader, read_manifest
 from streetclip.data.missing_values import is_marker
 from streetclip.errors import ManifestError
