@@ -173,16 +173,10 @@ class ManifestReader:
         return name_hashes([row[position] for row in rows if len(row) == len(self.header)])
 
     def _checked(self, checker: RowChecker, rows: Rows, lines: Sequence[int]) -> ManifestChunk:
-        misshapen = checker.misshapen(rows)
-        problems_by_line = {lines[i]: found for i, found in misshapen.items()}
-        if misshapen:
-            kept = [i for i in range(len(rows)) if i not in misshapen]
-            rows, lines = _take(rows, kept), _take(lines, kept)
         columns, problems, warnings = checker.check(rows, lines)
-        problems_by_line |= {lines[i]: found for i, found in problems.items()}
-        self.num_skipped += len(problems_by_line)
-        for line in sorted(problems_by_line)[: max(0, _SPELLED_OUT - len(self.problems))]:
-            self.problems.append(f"{self.path}:{line}: {' Also: '.join(problems_by_line[line])}")
+        self.num_skipped += len(problems)
+        for i in sorted(problems)[: _SPELLED_OUT - len(self.problems)]:
+            self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
         for row, kind, text in warnings:
             if row not in problems:
                 self._warnings.add(kind, lines[row], text)

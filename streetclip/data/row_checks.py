@@ -58,24 +58,21 @@ class RowChecker:
     _first_lines: dict[str, int] = field(default_factory=dict)
     _misplaced: MisplacedFinder = field(default_factory=MisplacedFinder)
 
-    def misshapen(self, rows: Rows) -> Problems:
-        """Find rows with more or fewer cells than the header."""
-        expected = len(self.columns.header)
-        if set(map(len, rows)) <= {expected}:
-            return {}
-        return {
-            i: [_wrong_length(row, expected)] for i, row in enumerate(rows) if len(row) != expected
-        }
-
     def check(
         self, rows: Rows, lines: Sequence[int]
     ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
-        """Check well-shaped rows.
+        """Check the rows of a chunk.
 
         Returns:
             The columns as a read manifest has them, bad rows included, and the problems and
             warnings of rows.
         """
+        width = len(self.columns.header)
+        misshapen = {
+            i: [_wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
+        }
+        if misshapen:
+            rows = [[""] * width if i in misshapen else row for i, row in enumerate(rows)]
         # One column at a time: `zip(*rows)` takes several times as long.
         cells = {name: list(map(itemgetter(i), rows)) for name, i in self.columns.position.items()}
         problems: Problems = defaultdict(list)
@@ -99,7 +96,7 @@ class RowChecker:
         for column, name in self.columns.attribute_names.items():
             read[name] = cells[column]
         read["line"] = np.array(lines, np.int64)
-        return read, problems, warnings
+        return read, problems | misshapen, warnings
 
     def _check_names(self, names: Sequence[str], lines: Sequence[int], problems: Problems) -> None:
         plain = all_plain(names)
