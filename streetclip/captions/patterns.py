@@ -57,31 +57,20 @@ def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
         kept: One bit for each segment with a chance, in order; `ALL_KEPT` for all.
         place: See `Place`.
     """
-    blank = tuple([not value or value.isspace() for value in place])
-    text = _shape(pattern, kept, blank)
-    if text is None:
-        return ""
     fields = dict(zip(PLACE_FIELDS, place, strict=True))
-    text = text.format(**fields, the_country=the_country(fields["country"]))
-    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
-
-
-@functools.lru_cache(maxsize=4096)
-def _shape(pattern: str, kept: int, blank: tuple[bool, ...]) -> str | None:
-    """Join the segments that stay into one format; None if a bare field is blank."""
-    is_blank = dict(zip(PLACE_FIELDS, blank, strict=True))
-    is_blank["the_country"] = is_blank["country"]
+    fields["the_country"] = the_country(fields["country"])
+    blank = {name for name, value in fields.items() if not value or value.isspace()}
     text = ""
     bit = 0
     for segment in parse_pattern(pattern):
         lost = segment.chance < 1 and not kept >> bit & 1
         bit += segment.chance < 1
-        if any(is_blank[field] for field in segment.fields):
+        if not blank.isdisjoint(segment.fields):
             if not segment.optional:
-                return None
+                return ""
         elif not lost:
             text += segment.text
-    return text
+    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.format(**fields).split()))
 
 
 @functools.lru_cache(maxsize=256)

@@ -12,12 +12,13 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +27,17 @@ from streetclip.data.decoding import Turn
 from streetclip.errors import ImageError, ResourceError, shown
 
 Pixels = NDArray[np.uint8]
+Prepare = Callable[[Path, Turn, int | None], Pixels]
+"""Preparation of an image, the same for all, picklable.
+
+It holds the turn while a large image is in memory. What is random about it follows from the number
+that was submitted with the image.
+"""
 
 _DEATH_S = 10.0  # within which a worker whose pipe is closed has an exit code
 _KILLING = frozenset({"SIGKILL", "SIGTERM"})  # signals that others send
 _ATTEMPTS = 2  # a worker may have been killed for what other processes did
 _TURN = "turn"  # sent to ask for the turn to decode a large image, and back to give it
-
-
-class Prepare(Protocol):
-    """Preparation of an image by a worker; the same for all, picklable."""
-
-    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
-        """Prepare one image; hold `turn` while a large one is in memory.
-
-        `draw` was submitted with the image: what is random about it follows from that.
-        """
 
 
 class _DiedError(Exception):

@@ -111,7 +111,7 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     workers = min(resolve_num_workers(num_workers, spare=not takes_turns), len(visited))
     ahead = workers if takes_turns else max(_BATCHES_AHEAD * batch_size, 2 * workers)
     is_pinned = device is not None and device.type == "cuda"
-    prepare = _Prepare(preprocess)
+    prepare = functools.partial(_prepare, preprocess)
     # For each image its index, and a call that waits for its pixels or raises its error.
     waiting: deque[tuple[int, Callable[[], Pixels]]] = deque()
     upcoming = zip(
@@ -152,22 +152,21 @@ def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 
     return min(max(cores // sharing - spare, 0), _MAX_AUTOMATIC_WORKERS)
 
 
-@dataclass(frozen=True)
-class _Prepare:
-    """Preparation of an image, from its path to pixels CHW, in whichever process."""
-
-    preprocess: Preprocess | FastPreprocess | RandomPreprocess
-
-    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
-        preprocess = self.preprocess
-        if isinstance(preprocess, RandomPreprocess):
-            assert draw is not None
-            preprocess = preprocess.drawn(draw)
-        if isinstance(preprocess, FastPreprocess):
-            pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
-        else:
-            pixels_HWC = preprocess(decode_image(path, turn=turn))
-        return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
+def _prepare(
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess,
+    path: Path,
+    turn: Turn,
+    draw: int | None,
+) -> Pixels:
+    """Decode an image and preprocess it to pixels CHW, in whichever process."""
+    if isinstance(preprocess, RandomPreprocess):
+        assert draw is not None
+        preprocess = preprocess.drawn(draw)
+    if isinstance(preprocess, FastPreprocess):
+        pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
+    else:
+        pixels_HWC = preprocess(decode_image(path, turn=turn))
+    return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
 
 
 def _collect(waiting: list[tuple[int, Callable[[], Pixels]]], *, is_pinned: bool) -> ImageBatch:

@@ -156,6 +156,7 @@ UNCLOSED = """
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_to_close_them_ends_all_the_same():
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(UNCLOSED)],

@@ -75,7 +75,7 @@ def test_an_unusable_file_does_not_keep_the_others_from_being_checked(data, caps
     code = main(["--csv", str(data / "broken.csv"), str(data / "test.csv")])
     out = capsys.readouterr().out
     assert code == 2
-    assert "broken.csv:1: columns" in out
+    assert "broken.csv:1: required columns" in out
     assert "3 images in 2 countries" in out
 
 
