@@ -153,23 +153,22 @@ class _NulByteError(Exception):
 
 
 def _check_file(path: Path) -> int:
+    start, problem = b"", ""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path}: is a folder or device; expected a CSV file."
-            raise ManifestError(msg)
-        with path.open("rb") as file:
-            start = file.read(4)
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                start = file.read(4)
+        else:
+            problem = "is a folder or device; expected a CSV file."
     except FileNotFoundError:
-        msg = f"{path}: no such file; expected a CSV file. Check the path."
-        raise ManifestError(msg) from None
+        problem = "no such file; expected a CSV file. Check the path."
     except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); expected a CSV file."
-        raise ManifestError(msg) from None
-    for prefix, problem in _NOT_CSV:
-        if start.startswith(prefix):
-            msg = f"{path}: {problem}"
-            raise ManifestError(msg)
+        problem = f"cannot be read ({error.strerror}); expected a CSV file."
+    problem = next((text for prefix, text in _NOT_CSV if start.startswith(prefix)), problem)
+    if problem:
+        msg = f"{path}: {problem}"
+        raise ManifestError(msg)
     return status.st_size
 
 

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -46,6 +46,10 @@ Turn = contextlib.AbstractContextManager[Any]
 """Held while a large image is in memory."""
 LARGE_TURN: Turn = threading.Lock()
 """By which this process has one large image in memory at a time."""
+_TOO_LARGE = (
+    f"more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is decoded. Make it smaller, "
+    "or leave it out."
+)
 _REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
 
 
@@ -109,7 +113,7 @@ def decode_image(
             with _turn_for(image, whole_size, turn):
                 image.load()
                 orientation = _orientation(image)
-                decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
+                decoded = _upright(_to_rgb(image, path), orientation)
             if max_side is not None:
                 decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
             return decoded
@@ -141,7 +145,7 @@ def decode_crop(
             reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
             if is_jpeg:
                 held.enter_context(_turn_for(reduced, whole_size, turn))
-            rgb = _to_rgb(reduced, shown(path.name))
+            rgb = _to_rgb(reduced, path)
             left, top, right, bottom = (side / scale for side in crop.box)
             filter_ = Image.Resampling(crop.resample)
             resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
@@ -205,32 +209,32 @@ def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Tu
 def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
     """Open an image, from the file or its content, and translate errors until it is closed."""
     _check_file(path)
-    where = shown(path.name)
     try:
         source = path if content is None else io.BytesIO(content)
         with _pillow_settings, Image.open(source, formats=FORMATS) as image:
+            size = f"is {image.width} × {image.height} pixels"
             if min(image.size) < 1:
-                msg = f"{where}: is {image.width} × {image.height} pixels; expected at least 1 × 1."
-                raise ImageError(msg)
+                _fail(path, f"{size}; expected at least 1 × 1.")
             if math.prod(image.size) > MAX_PIXELS:
-                has = f"is {image.width} × {image.height} pixels, that is"
-                raise ImageError(_too_large(where, has))
+                _fail(path, f"{size}, that is {_TOO_LARGE}")
             yield image
     except UnidentifiedImageError:
         problem = describe_file(path) or "is not an image, or damaged at its start."
-        msg = f"{where}: {problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
-        raise ImageError(msg) from None
+        _fail(path, f"{problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     except MemoryError:
-        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
-        raise ImageError(msg) from None
+        _fail(path, "needs more memory to decode than there is. Make it smaller.")
     except Image.DecompressionBombError:
-        raise ImageError(_too_large(where, "has")) from None
+        _fail(path, f"has {_TOO_LARGE}")
     except (OSError, *DAMAGED) as error:
         reason = f"{type(error).__name__}: {shown(error)}"
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
-        raise ImageError(msg) from error
+        _fail(path, f"cannot be decoded ({reason}); the file is damaged. Copy it again.")
+
+
+def _fail(path: Path, what: str) -> NoReturn:
+    msg = f"{shown(path.name)}: {what}"
+    raise ImageError(msg)
 
 
 def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Turn:
@@ -241,29 +245,17 @@ def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Tu
 
 
 def _check_file(path: Path) -> None:
-    where = shown(path.name)
     try:
         status = path.stat()
     except FileNotFoundError:
-        msg = f"{where}: no such file in {path.parent}. Check the name and --image_dir."
-        raise ImageError(msg) from None
+        _fail(path, f"no such file in {path.parent}. Check the name and --image_dir.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        msg = f"{where}: cannot be read ({reason}). Check the name and --image_dir."
-        raise ImageError(msg) from None
+        _fail(path, f"cannot be read ({reason}). Check the name and --image_dir.")
     if not stat.S_ISREG(status.st_mode):
-        msg = f"{where}: is a folder or device; expected an image file."
-        raise ImageError(msg)
+        _fail(path, "is a folder or device; expected an image file.")
     if status.st_size == 0:
-        msg = f"{where}: is empty (0 bytes). Copy it again."
-        raise ImageError(msg)
-
-
-def _too_large(where: str, has: str) -> str:
-    return (
-        f"{where}: {has} more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is "
-        "decoded. Make it smaller, or leave it out."
-    )
+        _fail(path, "is empty (0 bytes). Copy it again.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -297,15 +289,12 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
 
 
-def _to_rgb(image: Image.Image, where: str) -> Image.Image:
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
     """Convert to RGB, without the notes of the file."""
     mode, file_format = image.mode, image.format
     if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
-        msg = (
-            f"{where}: has 32-bit or signed pixels, whose range is unknown; expected 8 or 16 bits "
-            "a channel. Save it with 8."
-        )
-        raise ImageError(msg)
+        pixels = "32-bit or signed pixels, whose range is unknown"
+        _fail(path, f"has {pixels}; expected 8 or 16 bits a channel. Save it with 8.")
     if mode.startswith("I"):
         # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
