@@ -29,6 +29,12 @@ CONFIG = TrainConfig(
 )
 
 
+@pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
+
+
 def record(**changes):
     return {
         "base_model": {"source": "geolocal/StreetCLIP", "sha256": "ab" * 32},
