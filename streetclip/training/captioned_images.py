@@ -33,6 +33,9 @@ from streetclip.training.caption_lengths import (
 if TYPE_CHECKING:
     import pandas as pd
 
+CAPTION_COLUMNS = {"image_filename", "line", "country_code", "caption", "template", *PLACE_FIELDS}
+"""Columns of a manifest that make captions, as far as it has them."""
+
 _MOST_KNOWN = 2**16
 
 
@@ -42,7 +45,7 @@ class CaptionSource:
 
     Attributes:
         path: The manifest.
-        frame: Its rows.
+        frame: Its rows, of `CAPTION_COLUMNS`.
         templates: To make captions of.
         config: Gives image folder, template file and seed.
         reader: Of the model; None to take captions as text of any length.

@@ -32,7 +32,12 @@ from streetclip.errors import ConfigError, ManifestError, TemplateError, Unknown
 from streetclip.gazetteer import resolve_country
 from streetclip.models.prompt_texts import check_country_prompts
 from streetclip.models.text_reader import TextReader
-from streetclip.training.captioned_images import CaptionedImages, CaptionSource, caption_images
+from streetclip.training.captioned_images import (
+    CAPTION_COLUMNS,
+    CaptionedImages,
+    CaptionSource,
+    caption_images,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +84,8 @@ def load_training_data(
         _warn_of_redrawing(train, templates, config)
 
     def source(manifest: Manifest, rows: "pd.DataFrame") -> CaptionSource:
-        return CaptionSource(manifest.path, rows, templates, config, reader)
+        needed = rows.loc[:, rows.columns.isin(CAPTION_COLUMNS)]
+        return CaptionSource(manifest.path, needed, templates, config, reader)
 
     train_images = caption_images(source(train, train_rows), redraw=config.redraw_captions)
     _check_contrast(train, train_images)
