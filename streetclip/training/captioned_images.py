@@ -41,15 +41,10 @@ _MOST_KNOWN = 2**16
 
 @dataclass(frozen=True)
 class CaptionSource:
-    """What makes and reads the captions of a manifest's N rows.
+    """What makes and reads the captions of a manifest's N rows, of `CAPTION_COLUMNS`.
 
-    Attributes:
-        path: The manifest.
-        frame: Its rows, of `CAPTION_COLUMNS`.
-        templates: To make captions of.
-        config: Gives image folder, template file and seed.
-        reader: Of the model; None to take captions as text of any length.
-        known: What the model reads of captions drawn before, some 65,000 at most.
+    Without a `reader`, captions are text of any length; `known` is what the model reads of captions
+    drawn before, some 65,000 at most.
     """
 
     path: Path
@@ -116,14 +111,9 @@ class CaptionSource:
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """The N images of one manifest.
+    """The N images of one manifest, with the U captions that the model can tell apart.
 
-    Attributes:
-        paths: Their files.
-        captions: The U captions that the model can tell apart, as drawn once.
-        caption_ids_N: Each image's caption, as a row of `captions`.
-        country_codes: ISO code of each image's country.
-        redraw: Draws captions again in each epoch; None if they stay.
+    `caption_ids_N` are rows of `captions`, drawn once; `redraw` draws others in each epoch.
     """
 
     paths: Sequence[Path]

@@ -36,14 +36,7 @@ RESUME = "resume"
 """Key of a checkpoint for what a resume needs besides the weights."""
 
 _VERSION = 2
-_AS_THEY_ARE = (
-    "step",
-    "best_sha256",
-    "num_skipped_batches",
-    "seconds",
-    "training_id",
-    "image_files",
-)
+_KEPT = ("step", "best_sha256", "num_skipped_batches", "seconds", "training_id", "image_files")
 _SHOWN_BEFORE = 20  # characters of a long value before its first difference
 
 
@@ -161,7 +154,7 @@ class TrainingState:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
         curves = self.curves
-        return {name: getattr(self, name) for name in _AS_THEY_ARE} | {
+        return {name: getattr(self, name) for name in _KEPT} | {
             "version": _VERSION,
             "epochs": [dataclasses.asdict(record) for record in self.epochs],
             "best": dataclasses.asdict(self.best) if self.best else None,
@@ -176,7 +169,7 @@ class TrainingState:
         points = [Point(*point) for point in values["points"]]
         window = [(loss, norm) for loss, norm in values["window"]]
         return cls(
-            **{name: values[name] for name in _AS_THEY_ARE},
+            **{name: values[name] for name in _KEPT},
             epochs=[EpochRecord(**record) for record in values["epochs"]],
             best=EpochRecord(**values["best"]) if values["best"] else None,
             curves=Curves(points, window, list(values["epoch_losses"])),

@@ -184,13 +184,9 @@ class Recorder:
     ) -> None:
         """Register the training, or find it.
 
-        Args:
-            database: Opened for writing.
-            spec: What the training is made of.
-            training_id: Of the training to resume, from its checkpoint. If the store does not know
-                it for this folder, as another store was in use then, a new one gets all points.
-            is_resume: Whether a training that stopped before its first checkpoint starts over.
-            job_id: The job that trains, if it has a record.
+        A checkpoint to resume from gives `training_id`. If the store does not know it for this
+        folder, as another store was in use then, a new training gets all points. A resume of one
+        that stopped before its first checkpoint starts it over.
         """
         self._database, self._job_id = database, job_id
         self._best: dict[str, Any] | None = None

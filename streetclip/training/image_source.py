@@ -62,14 +62,9 @@ class ImageSource:
     ) -> None:
         """Name what to decode; nothing is decoded yet.
 
-        Args:
-            paths: The images.
-            preprocess: The model's own geometry, augmented or not.
-            num_workers: Processes that decode; -1 for one a spare core.
-            keep: Decode all at the first use and keep the pixels; never of augmented images.
-            device: Where the model computes; a CPU decodes and computes in turns.
-            seed: Of augmentation.
-            stages: Receives the progress of decoding where all images are kept.
+        With `keep`, all images are decoded at the first use and their pixels kept, but never those
+        of augmented ones. The seed is that of augmentation. If `device`, where the model computes,
+        is a CPU, decoding and computing take turns.
         """
         self.unreadable: dict[int, str] = {}
         self._paths, self._preprocess, self._num_workers = paths, preprocess, num_workers

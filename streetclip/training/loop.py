@@ -292,7 +292,7 @@ class _Training:
         self._state.curves.close_window(step, step / self._feed.steps_per_epoch, **now)
 
     def _report(self, recorder: Recorder) -> None:
-        """Save between epochs if it is due, and show progress."""
+        """Save inside an epoch if it is due, and show progress."""
         state, config = self._state, self._config
         every, limit_s = config.checkpoint_every, 60 * config.checkpoint_minutes
         is_late = limit_s > 0 and time.monotonic() - self._began >= limit_s
