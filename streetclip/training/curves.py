@@ -17,7 +17,7 @@ from streetclip.training.optimizer import MAX_LOGIT_SCALE
 
 _LOG = logging.getLogger(__name__)
 
-_MAX_WINDOWS = 500  # points of a curve; more cannot be told apart on a screen
+_MAX_WINDOWS = 500  # points of a curve; more cannot be distinguished on a screen
 # A step begins with a logit scale in its bounds and moves its log by about the learning rate: by
 # 0.001 or less in a training that goes well, far from log 2.
 _SCALE_LEEWAY = 2.0

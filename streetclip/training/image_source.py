@@ -146,7 +146,7 @@ def build_training_preprocess(
     if options.horizontal_flip:
         _LOG.warning(
             "--horizontal_flip %g turns left-hand traffic into right-hand and mirrors the writing "
-            "on signs, by which countries are told apart",
+            "on signs, by which countries are recognised",
             options.horizontal_flip,
         )
     return augmented

@@ -83,7 +83,7 @@ def contrastive_loss(
         else logit_scale * image_features_ND @ text_features_UD[own_texts].T
     )
 
-    # Image to text: a column stands for its c copies as log c inside the softmax over captions.
+    # Image to text: a column counts for its c copies by log c inside the softmax over captions.
     ids_n1 = caption_ids_N[own_images, None]
     own_n1 = logits_nU.gather(1, ids_n1)
     counted_nU = logits_nU + _counts(caption_ids_N, text_features_UD).log()

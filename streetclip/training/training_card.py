@@ -151,7 +151,7 @@ def _results(training: Mapping[str, Any]) -> list[str]:
     if lines:
         candidates = _texts(training, "countries")
         lines.append(
-            f"Told apart: {len(candidates):,} countries. The epoch was chosen by these images, so "
+            f"Classes: {len(candidates):,} countries. The epoch was chosen by these images, so "
             "that others are found a little less well; intervals are Wilson's."
         )
     return lines
