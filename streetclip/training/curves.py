@@ -4,7 +4,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -204,12 +204,13 @@ class Recorder:
         if self.training_id is None:
             self.training_id = store.start_training(database, spec, job_id=job_id)
 
+    def _store(self, write: Callable[..., None], *values: Any, **named: Any) -> None:
+        if self._database is not None:
+            write(self._database, self.training_id, *values, **named)
+
     def set_state(self, state: store.RunState, error: str | None = None) -> None:
         """Write the state of the training."""
-        if self._database is not None and self.training_id is not None:
-            store.set_training_state(
-                self._database, self.training_id, state, error, job_id=self._job_id
-            )
+        self._store(store.set_training_state, state, error, job_id=self._job_id)
 
     def set_stopped(self, state: store.RunState, error: str | None = None) -> None:
         """Write that the training stopped; only warn if that fails, as the cause matters more."""
@@ -220,17 +221,13 @@ class Recorder:
 
     def write_best(self, best: dict[str, Any] | None) -> None:
         """Write which epoch the best model is of, and why, if that has changed."""
-        if self._database is None or self.training_id is None or best in (None, self._best):
-            return
-        assert best is not None
-        store.set_training_best(self._database, self.training_id, best)
-        self._best = best
+        if best not in (None, self._best):
+            self._store(store.set_training_best, best)
+            self._best = best
 
     def write(self, points: list[Point], *, now: bool = False) -> None:
         """Write the new ones of all points so far, every two seconds or `now`."""
-        if self._database is None or self.training_id is None:
-            return
         due = now or time.monotonic() - self._written_at >= _SECONDS_BETWEEN_WRITES
         if due and len(points) > self._num_written:
-            store.log_training_points(self._database, self.training_id, points[self._num_written :])
+            self._store(store.log_training_points, points[self._num_written :])
             self._num_written, self._written_at = len(points), time.monotonic()
