@@ -14,6 +14,12 @@ HEADER = "image_filename,city,region,country,continent"
 
 
 @pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
+
+
+@pytest.fixture
 def load(tmp_path):
     """Write both manifests from lines and load them."""
 
