@@ -12,7 +12,7 @@ from streetclip.models.precision import (
     resolve_device,
     resolve_precision,
 )
-from streetclip.models.zero_shot import class_features
+from streetclip.models.prompt_texts import class_features
 
 __all__ = [
     "DualEncoder",

@@ -31,26 +31,30 @@ class TextReader:
 
     Args:
         tokenizer: Of the model.
-        options: See `encoder.text_options`.
+        options: Of the tokenizer's call; with it, they decide what the model reads.
     """
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self._options = dict(options)
+        self.options = dict(options)
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """How the tokenizer pads and truncates; with it, this decides what the model reads."""
-        return dict(self._options)
+    @classmethod
+    def of_model(cls, tokenizer: Any, config: Any) -> "TextReader":
+        """Pad and truncate as transformers does for the architecture."""
+        text_config = getattr(config, "text_config", config)
+        longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
+        # SigLIP was trained on texts padded to full length and pools the last position.
+        padding = "max_length" if "siglip" in config.model_type else "longest"
+        return cls(tokenizer, {"padding": padding, "truncation": True, "max_length": longest})
 
     @property
     def max_tokens(self) -> int:
         """Most tokens that the model reads of a text, special ones included."""
-        return int(self._options["max_length"])
+        return int(self.options["max_length"])
 
     def inputs(self, texts: Sequence[str]) -> Any:
         """Tokenise texts as the model's input tensors."""
-        return self._tokenizer(list(texts), return_tensors="pt", **self._options)
+        return self._tokenizer(list(texts), return_tensors="pt", **self.options)
 
     def read(self, texts: Sequence[str]) -> list[TextReading]:
         """Count the tokens of each text and identify those that the model reads.
@@ -78,17 +82,14 @@ class TextReader:
         ids = self._token_ids(texts, truncation=False)
         keys = [_key(each) for each in ids]
         read_keys = list(keys)
-        # Where special tokens end up in a text that is cut off is the tokenizer's affair.
+        # The tokenizer decides where special tokens go in a text that is cut off.
         cut_off = [i for i, each in enumerate(ids) if len(each) > self.max_tokens]
         if cut_off:
             long_texts = [texts[i] for i in cut_off]
             read = self._token_ids(long_texts, truncation=True, max_length=self.max_tokens)
             for i, each in zip(cut_off, read, strict=True):
                 read_keys[i] = _key(each)
-        return [
-            TextReading(len(each), read_key, key)
-            for each, read_key, key in zip(ids, read_keys, keys, strict=True)
-        ]
+        return list(map(TextReading, map(len, ids), read_keys, keys))
 
     def _token_ids(self, texts: list[str], **options: Any) -> list[list[int]]:
         with quiet_transformers():  # it warns of long texts; we do so with file and line
