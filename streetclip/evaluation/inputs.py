@@ -49,9 +49,9 @@ class Inputs:
         return encoder.preprocess if self.config.exact_preprocessing else encoder.fast_preprocess
 
     def decisive(self) -> dict[str, Any]:
-        """What decides the predictions; two evaluations that agree in it are the same one."""
+        """Collect what decides the predictions; equal for two starts of one evaluation."""
         return self._of_features() | {
-            # Another version may read labels, places and coordinates otherwise.
+            # Another version may read labels, places and coordinates differently.
             "streetclip_version": __version__,
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
@@ -62,7 +62,7 @@ class Inputs:
         }
 
     def shared(self) -> dict[str, Any]:
-        """What processes that share an evaluation must have alike, whatever their machine."""
+        """Collect what processes that share an evaluation must have alike."""
         return self._of_features() | {"batch_size": self.config.batch_size}
 
     def _of_features(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Inputs:
         }
 
     def fingerprint(self, strategy: str) -> str:
-        """Names one strategy's run of this evaluation."""
+        """Identify one strategy's run of this evaluation."""
         text = json.dumps(self.decisive() | {"run": strategy}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -10,7 +10,7 @@ import PIL.ImageEnhance
 from streetclip.config.train_options import DataOptions
 from streetclip.crops import Crop
 from streetclip.errors import ConfigError
-from streetclip.models.preprocessing import FastResizeCrop, Preprocess, ResizeCrop, as_rgb
+from streetclip.models.preprocessing import CropPreprocess, FastResizeCrop, Preprocess, ResizeCrop
 
 # By how much a crop is stretched at most, as in Szegedy et al. 2015 (arXiv 1409.4842), section 6.
 # The share of the area is there that of the whole image; here that of the largest crop of its shape
@@ -52,7 +52,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class DrawnCrop:
+class DrawnCrop(CropPreprocess):
     """What is done with an image at one visit; its needs are known before the image is decoded.
 
     Attributes:
@@ -62,13 +62,6 @@ class DrawnCrop:
 
     options: Augmentation
     draw: int
-
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Crop, resize and change one image to uint8 HWC."""
-        image = as_rgb(image)
-        crop = self.crop_of(image.width, image.height)
-        filter_ = PIL.Image.Resampling(crop.resample)
-        return self.finish(image.resize(crop.size, filter_, box=crop.box))
 
     def exactly(self, image: PIL.Image.Image) -> np.ndarray:
         """Do the same; where only the centre is wanted, by the processor's own resize."""

@@ -38,27 +38,6 @@ FORMAT_VERSION = 1
 NOTES_FILE = "streetclip.json"
 
 
-def save_checkpoint(
-    encoder: DualEncoder,
-    path: Path,
-    *,
-    prompts: "PromptSet | None",
-    training: dict[str, Any],
-) -> None:
-    """Write a self-contained `.pt`; `load_encoder` reads it without any other file.
-
-    Args:
-        encoder: Model to save.
-        path: File to write; an older one is replaced once the new one is on disk.
-        prompts: Those the model was trained with.
-        training: Plain values worth keeping: step, epoch, metrics, settings.
-
-    Raises:
-        ResourceError, OutputError, TypeError: See `write_payload`.
-    """
-    write_payload(path, build_payload(encoder, prompts=prompts, training=training))
-
-
 def save_folder(
     encoder: DualEncoder,
     path: Path,
@@ -71,12 +50,8 @@ def save_folder(
 
     `transformers.pipeline("zero-shot-image-classification")` loads it, and so does `load_encoder`.
 
-    Args:
-        encoder: Model to save.
-        path: Folder to write; an older one is replaced once the new one is on disk.
-        prompts: Those the model was trained with, for `streetclip.json`.
-        model_card: Text of README.md.
-        training: Plain values worth keeping, for `streetclip.json`.
+    `prompts` and `training` go into `streetclip.json`, `model_card` into README.md. An older folder
+    is replaced once the new one is on disk.
 
     Raises:
         ResourceError: The disk is full; an older folder is untouched.
@@ -112,11 +87,23 @@ def write_notes(
 def build_payload(
     encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make the content of a `.pt`; a caller may add keys of its own before `write_payload`."""
+    """Make the content of a `.pt`; a caller may add keys of its own before `write_payload`.
+
+    Args:
+        encoder: Model to save.
+        prompts: Those the model was trained with.
+        training: Plain values worth keeping: step, epoch, metrics, settings.
+    """
     state = {name: value.detach().cpu() for name, value in encoder.model.state_dict().items()}
     with scratch_folder() as folder:
         write_model_files(encoder, folder)
-        files = {path.name: _text_or_bytes(path) for path in sorted(folder.iterdir())}
+        files: dict[str, str | bytes] = {}
+        for path in sorted(folder.iterdir()):
+            data = path.read_bytes()
+            try:
+                files[path.name] = data.decode()
+            except UnicodeDecodeError:
+                files[path.name] = data
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -162,11 +149,7 @@ def read_payload(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
-    """Write the configuration and processor files of a `.pt` into a temporary folder.
-
-    Raises:
-        ModelError: The files are missing or would leave the folder.
-    """
+    """Write the configuration and processor files of a `.pt` into a temporary folder."""
     files = payload.get("files")
     if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
@@ -182,11 +165,7 @@ def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one.
-
-    Raises:
-        ModelError: The file is not ours.
-    """
+    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one."""
     path = folder / NOTES_FILE
     if not path.is_file():
         return {}
@@ -202,11 +181,7 @@ def read_notes(folder: Path) -> dict[str, Any]:
 
 
 def check_space(path: Path, needed_bytes: int) -> None:
-    """Refuse to begin a file that the disk cannot hold.
-
-    Raises:
-        ResourceError: Less is free than needed.
-    """
+    """Raise ResourceError for a file that the disk cannot hold."""
     folder = next(each for each in path.absolute().parents if each.exists())
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
@@ -239,11 +214,7 @@ def raising_disk_errors() -> Iterator[None]:
 
 
 def write_model_files(encoder: DualEncoder, folder: Path) -> None:
-    """Write the small files of a Hugging Face folder: configuration, tokenizer, image processor.
-
-    Raises:
-        OSError: The disk is full.
-    """
+    """Write the small files of a Hugging Face folder: configuration, tokenizer, image processor."""
     with raising_disk_errors():
         encoder.model.config.save_pretrained(folder)
     _write_processors(encoder, folder)
@@ -253,14 +224,6 @@ def _write_processors(encoder: DualEncoder, folder: Path) -> None:
     with raising_disk_errors(), quiet_transformers():
         encoder.tokenizer.save_pretrained(folder)
         encoder.image_processor.save_pretrained(folder)
-
-
-def _text_or_bytes(path: Path) -> str | bytes:
-    data = path.read_bytes()
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 def _tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:

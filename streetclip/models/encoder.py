@@ -5,7 +5,6 @@ Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,25 +27,6 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 8
 
 
-@dataclass(frozen=True)
-class ModelParts:
-    """What a checkpoint holds.
-
-    Attributes:
-        model: A dual encoder of transformers.
-        tokenizer: Of the model.
-        image_processor: Of the model.
-        prompts: Those it was trained with; None for a foreign checkpoint.
-        training: Record of its training; of a foreign checkpoint, its licence at most.
-    """
-
-    model: Any
-    tokenizer: Any
-    image_processor: Any
-    prompts: "PromptSet | None" = None
-    training: dict[str, Any] = field(default_factory=dict)
-
-
 class DualEncoder:
     """A CLIP-like model of transformers with its tokenizer and image processor.
 
@@ -58,36 +38,45 @@ class DualEncoder:
     encoded at a time from then on, with a warning; below 8 rows on a CPU that may change features
     by 1e-7.
 
+    `load_encoder` makes one; ModelError means that the model is no dual encoder.
+
     Attributes:
-        model, tokenizer, image_processor, prompts, training: See `ModelParts`; the model is on
-            `device`, its parameters in float32.
+        model, tokenizer, image_processor: Of transformers; the model is on `device`, its
+            parameters in float32.
+        source: Where the model came from, as the user named it.
+        precision: In which number format it computes, and why.
+        prompts: Those it was trained with; None for a foreign checkpoint.
+        training: Record of its training; of a foreign checkpoint, its licence at most.
         preprocess: PIL image → uint8 HWC, the processor's own resize and crop; picklable.
         fast_preprocess: The same but for small differences; of large JPEG files it has only as
             much decoded as it needs.
-        source: Where the model came from, as the user named it.
-        precision: In which number format it computes, and why.
         text_reader: What the model reads of a text.
     """
 
-    def __init__(self, parts: ModelParts, *, source: str, precision: Precision) -> None:
-        """Join the parts; `load_encoder` is the usual way here.
-
-        Raises:
-            ModelError: The model is no dual encoder.
-        """
-        _check_dual_encoder(parts.model, source)
-        self.model = parts.model
-        self.tokenizer = parts.tokenizer
-        self.image_processor = parts.image_processor
-        self.prompts = parts.prompts
-        self.training = parts.training
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        image_processor: Any,
+        *,
+        source: str,
+        precision: Precision,
+        prompts: "PromptSet | None" = None,
+        training: dict[str, Any] | None = None,
+    ) -> None:
+        _check_dual_encoder(model, source)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
         self.source = source
         self.precision = precision
-        self.preprocess = build_preprocess(parts.image_processor)
-        self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
-        self.text_reader = TextReader.of_model(parts.tokenizer, parts.model.config)
-        self._to_inputs = build_inputs(parts.image_processor)
-        self._image_tower = ImageTower(parts.model, precision.dtype)
+        self.prompts = prompts
+        self.training = training or {}
+        self.preprocess = build_preprocess(image_processor)
+        self.fast_preprocess = build_preprocess(image_processor, exact=False)
+        self.text_reader = TextReader.of_model(tokenizer, model.config)
+        self._to_inputs = build_inputs(image_processor)
+        self._image_tower = ImageTower(model, precision.dtype)
         self._image_portions = Portions("image", "--batch_size")
         self._text_portions = Portions("text")
 
@@ -119,13 +108,7 @@ class DualEncoder:
         return self.encode_texts(["a"]).shape[1]
 
     def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images, without gradients, in evaluation mode.
-
-        Args:
-            pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
-
-        Returns:
-            Image features BD, float32, of length 1, on `device`.
+        """Encode images, without gradients, in evaluation mode; see `image_features`.
 
         Raises:
             ResourceError: The device has too little memory for a single image.
@@ -159,11 +142,6 @@ class DualEncoder:
         Texts are sorted by length into batches, so that little is computed on padding. A text
         that is longer than the model reads is cut off (see `text_reader`).
 
-        Args:
-            texts: T of them.
-            batch_size: Most texts at a time.
-            progress: Called with the number of texts done.
-
         Returns:
             Text features TD, float32, of length 1, on `device`, in the order of `texts`.
 
@@ -196,11 +174,7 @@ class DualEncoder:
         return self._image_features(pixels_BCHW, self._image_tower)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Encode texts with gradients, in the mode that the model is in, as one batch.
-
-        Returns:
-            Text features TD, float32, of length 1, on `device`.
-        """
+        """Encode one batch of texts with gradients, in the mode that the model is in."""
         inputs = self.text_reader.inputs(texts)
         with self._autocast():
             output = self.model.get_text_features(**inputs.to(self.device))

@@ -14,7 +14,7 @@ from streetclip.errors import ModelError, ResourceError, TemplateError, shown
 from streetclip.hub_ids import looks_like_hub_id
 from streetclip.models import open_clip
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
-from streetclip.models.encoder import DualEncoder, ModelParts
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.hub import fetch_from_hub, missing_part
 from streetclip.models.model_card import read_licence
 from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
@@ -64,9 +64,21 @@ def load_encoder(
     """
     where = resolve_device(device)
     resolve_precision(precision, where)  # refuses a wrong name before gigabytes are read
-    parts = _read_parts(source, base_model)
-    how = resolve_precision(precision, where, narrowest_tower(parts.model.config))
-    encoder = DualEncoder(parts, source=str(source), precision=how)
+    # Some sources are unpacked into temporary folders.
+    with ExitStack() as stack:
+        found = _find(source, base_model, stack)
+        config = _read_config(found.folder, found.name)
+        model = _build_model(config, found.read_state(), str(source))
+        tokenizer, image_processor = read_processors(found.folder, config, found.name)
+    encoder = DualEncoder(
+        model,
+        tokenizer,
+        image_processor,
+        source=str(source),
+        precision=resolve_precision(precision, where, narrowest_tower(config)),
+        prompts=_read_prompts(found.record.get("prompts"), str(source)),
+        training=_training(found.record),
+    )
     _check_image_size(encoder)
     try:
         encoder.model.to(where).eval()
@@ -85,30 +97,12 @@ class _Found:
         folder: Holds config.json, tokenizer and image processor.
         read_state: Reads the weights, under transformers' names.
         record: Holds prompts and training, as a checkpoint or `streetclip.json` does.
-        licence: As the folder's card states it.
     """
 
     name: str
     folder: Path
     read_state: Callable[[], State]
     record: dict[str, Any]
-    licence: dict[str, str]
-
-
-def _read_parts(source: str | Path, base_model: str | Path | None) -> ModelParts:
-    name = str(source)
-    # Some sources are unpacked into temporary folders.
-    with ExitStack() as stack:
-        found = _find(source, base_model, stack)
-        config = _read_config(found.folder, found.name)
-        model = _build_model(config, found.read_state(), name)
-        tokenizer, image_processor = read_processors(found.folder, config, found.name)
-    training = found.record.get("training")
-    training = training if isinstance(training, dict) else {}  # a foreign file may hold anything
-    if found.licence:
-        training.setdefault("licence", found.licence)
-    prompts = _read_prompts(found.record.get("prompts"), name)
-    return ModelParts(model, tokenizer, image_processor, prompts, training)
 
 
 def _find(source: str | Path, base_model: str | Path | None, stack: ExitStack) -> _Found:
@@ -120,7 +114,7 @@ def _find(source: str | Path, base_model: str | Path | None, stack: ExitStack) -
         if payload is None:
             return _find_bare_weights(path, base_model, stack)
         folder = stack.enter_context(unpacked_files(payload, path))
-        return _Found(name, folder, lambda: payload["model"], payload, {})
+        return _Found(name, folder, lambda: payload["model"], payload)
     if isinstance(source, str) and looks_like_hub_id(source):
         return _find_folder(fetch_from_hub(source), source, stack)
     msg = f"{shown(source)}: there is no such file or folder, and it is no hub id either."
@@ -134,25 +128,16 @@ def _find_folder(folder: Path, name: str, stack: ExitStack) -> _Found:
             "weights, tokenizer and image processor."
         )
         raise ModelError(msg)
-    licence = read_licence(folder)
+    record = read_notes(folder)
+    if licence := read_licence(folder):
+        record = record | {"training": {"licence": licence} | _training(record)}
     if open_clip.is_open_clip_folder(folder):
         copy = stack.enter_context(open_clip.as_transformers_folder(folder, name))
         files = (folder / each for each in open_clip.WEIGHT_FILES)
         weights = next(file for file in files if file.is_file())
-        return _Found(
-            name,
-            copy,
-            lambda: open_clip.to_transformers(read_tensors(weights), str(weights)),
-            {},
-            licence,
-        )
-
-    def read_shards() -> State:
-        return {
-            key: each for file in weight_files(folder) for key, each in read_tensors(file).items()
-        }
-
-    return _Found(name, folder, read_shards, read_notes(folder), licence)
+        state = open_clip.to_transformers(read_tensors(weights), str(weights))
+        return _Found(name, copy, lambda: state, record)
+    return _Found(name, folder, lambda: _read_shards(folder), record)
 
 
 def _find_bare_weights(path: Path, base_model: str | Path | None, stack: ExitStack) -> _Found:
@@ -181,7 +166,7 @@ def _find_bare_weights(path: Path, base_model: str | Path | None, stack: ExitSta
             base_model,
             _read_config(folder, str(base_model)).text_config.hidden_act,
         )
-    return _Found(str(base_model), folder, lambda: state, {}, {})
+    return _Found(str(base_model), folder, lambda: state, {})
 
 
 def _bare_state(path: Path) -> State:
@@ -199,6 +184,18 @@ def _bare_state(path: Path) -> State:
     scale = next((name for name in state if name.endswith("logit_scale")), "logit_scale")
     prefix = scale.removesuffix("logit_scale")
     return {name.removeprefix(prefix): value for name, value in state.items()}
+
+
+def _read_shards(folder: Path) -> State:
+    state: State = {}
+    for file in weight_files(folder):
+        state |= read_tensors(file)
+    return state
+
+
+def _training(record: dict[str, Any]) -> dict[str, Any]:
+    training = record.get("training")
+    return training if isinstance(training, dict) else {}  # a foreign file may hold anything
 
 
 def _read_config(folder: Path, name: str) -> Any:

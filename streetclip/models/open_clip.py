@@ -71,10 +71,6 @@ def is_open_clip_state(names: "dict[str, Any]") -> bool:
 def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, torch.Tensor]":
     """Name and shape the weights of open_clip's `CLIP` as those of transformers' `CLIPModel`.
 
-    Args:
-        state: With a vision transformer; the text tower's names with or without `text.`.
-        name: Of the file, for messages.
-
     Raises:
         ModelError: A tower of another architecture, or weights that `CLIPModel` has no place for.
     """
@@ -110,10 +106,6 @@ def is_open_clip_folder(folder: Path) -> bool:
 @contextmanager
 def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
     """Write a temporary folder with the configuration of an open_clip folder for transformers.
-
-    Args:
-        folder: With `open_clip_config.json` and a tokenizer's files.
-        name: Of the model, for messages.
 
     Yields:
         A folder with `config.json`, `preprocessor_config.json` and the tokenizer's files.

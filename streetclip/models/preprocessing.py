@@ -36,6 +36,25 @@ class Preprocess(Protocol):
         """Resize and crop one image."""
 
 
+class CropPreprocess:
+    """A preprocess whose needs are known before an image is decoded: a `FastPreprocess`."""
+
+    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
+        """Prepare one image that is decoded already."""
+        image = as_rgb(image)
+        crop = self.crop_of(image.width, image.height)
+        filter_ = PIL.Image.Resampling(crop.resample)
+        return self.finish(image.resize(crop.size, filter_, box=crop.box))
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Get what is needed of an image."""
+        raise NotImplementedError
+
+    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
+        """Turn what `crop_of` asked for into uint8 HWC."""
+        return np.array(cropped)
+
+
 @dataclass(frozen=True)
 class ResizeCrop:
     """Resize, then crop the centre: what the image processors of CLIP and SigLIP do.
@@ -45,11 +64,6 @@ class ResizeCrop:
         resample: Filter, as PIL numbers them (3: bicubic).
         crop_height: Height of the result in pixels.
         crop_width: Width of the result in pixels.
-
-    Examples:
-        >>> crop = ResizeCrop(resize_to=8, resample=3, crop_height=8, crop_width=6)
-        >>> crop(PIL.Image.new("RGB", (40, 20))).shape
-        (8, 6, 3)
     """
 
     resize_to: int | tuple[int, int]
@@ -98,14 +112,11 @@ class ResizeCrop:
 
 
 @dataclass(frozen=True)
-class FastResizeCrop:
+class FastResizeCrop(CropPreprocess):
     """`ResizeCrop` with a single resize, of that part alone that the crop keeps.
 
     The pixels are those of `ResizeCrop` but for rounding. What it needs is known before an image is
     decoded, so that of a large one no more is decoded (`data.decoding.decode_crop`).
-
-    Attributes:
-        exact: What it replaces.
 
     Examples:
         >>> fast = FastResizeCrop(ResizeCrop(8, 3, crop_height=8, crop_width=6))
@@ -115,20 +126,9 @@ class FastResizeCrop:
 
     exact: ResizeCrop
 
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image to uint8 HWC."""
-        image = as_rgb(image)
-        crop = self.crop_of(image.width, image.height)
-        filter_ = PIL.Image.Resampling(crop.resample)
-        return self.finish(image.resize(crop.size, filter_, box=crop.box))
-
     def crop_of(self, width: int, height: int) -> Crop:
-        """Get what is needed of an image."""
+        """Get what the centre crop shows of an image."""
         return self.exact.crop_of(width, height)
-
-    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
-        """Turn what `crop_of` asked for into uint8 HWC."""
-        return np.array(cropped)
 
 
 @dataclass(frozen=True)
@@ -174,14 +174,10 @@ class PatchResize:
 
 
 @dataclass(frozen=True)
-class FastPatchResize:
+class FastPatchResize(CropPreprocess):
     """`PatchResize` whose needs are known before an image is decoded; the pixels are the same."""
 
     exact: PatchResize
-
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return what `PatchResize` does."""
-        return self.exact(image)
 
     def crop_of(self, width: int, height: int) -> Crop:
         """Get what is needed of an image: all of it."""

@@ -21,11 +21,6 @@ _UPPER, _LOWER = "A Road In FRANCE", "a road in france"
 def read_processors(folder: Path, config: Any, name: str) -> tuple[Any, Any]:
     """Load tokenizer and image processor, without running code of the folder.
 
-    Args:
-        folder: Folder of their files.
-        config: Of the model.
-        name: Of the model, for messages.
-
     Raises:
         ModelError: One of them is damaged, or needs a package that is not installed.
     """

@@ -39,12 +39,6 @@ def class_features(
     The mean of the normalised text features, normalised again: prompt ensembling as in Radford et
     al. 2021, section 3.1.4. A text that several classes share is encoded once.
 
-    Args:
-        encoder: Model to encode with.
-        texts_per_class: C non-empty lists of texts.
-        batch_size: Most texts at a time.
-        progress: Called with the number of distinct texts done.
-
     Returns:
         Class features CD, float32, of length 1, on the encoder's device.
 
@@ -71,13 +65,8 @@ def check_country_prompts(
 
     Warns of countries that the model cannot tell apart.
 
-    Args:
-        reader: Of the model.
-        prompts: Patterns.
-        names: Of C countries.
-
     Returns:
-        C lists of prompts, one a pattern.
+        For each name a list of prompts, one a pattern.
 
     Raises:
         TemplateError: A country is cut off.
@@ -112,13 +101,8 @@ def fit_city_prompts(
     Warns of those that are still too long, and of cities of one country that the model cannot
     tell apart.
 
-    Args:
-        reader: Of the model.
-        prompts: Patterns.
-        cities: C of them.
-
     Returns:
-        C lists of prompts, one a pattern.
+        For each city a list of prompts, one a pattern.
     """
     texts = [city_prompts(prompts, *each) for each in cities]
     too_long = set(_too_long(reader, _distinct(texts)))

@@ -27,12 +27,7 @@ class TextReading:
 
 
 class TextReader:
-    """A tokenizer, and how the model's architecture has it pad and truncate.
-
-    Args:
-        tokenizer: Of the model.
-        options: Of the tokenizer's call; with it, they decide what the model reads.
-    """
+    """A tokenizer, and the options of its call: how the model has it pad and truncate."""
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
         self._tokenizer = tokenizer
@@ -57,18 +52,7 @@ class TextReader:
         return self._tokenizer(list(texts), return_tensors="pt", **self.options)
 
     def read(self, texts: Sequence[str]) -> list[TextReading]:
-        """Count the tokens of each text and identify those that the model reads.
-
-        Examples:
-            A tokenizer of one token a character, and a model that reads three:
-
-            >>> def tokenizer(texts, max_length=None, **_options):
-            ...     return {"input_ids": [[ord(c) for c in text][:max_length] for text in texts]}
-            >>> reader = TextReader(tokenizer, {"max_length": 3, "truncation": True})
-            >>> short, long = reader.read(["abc", "abcd"])
-            >>> short.num_tokens, long.num_tokens, long.key == short.key
-            (3, 4, True)
-        """
+        """Count the tokens of each text and identify those that the model reads."""
         readings: list[TextReading] = []
         for start in range(0, len(texts), _BATCH):
             readings += self._read_batch(list(texts[start : start + _BATCH]))

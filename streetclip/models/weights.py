@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -74,11 +75,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
-    """Read a file of named tensors: safetensors, or a torch file of nothing else.
-
-    Raises:
-        ModelError: The file is damaged, would run code, or holds something else.
-    """
+    """Read a file of named tensors; raise ModelError for anything else."""
     state = read_weight_file(path)
     if not is_state(state):
         kind = f"a {type(state).__name__}"
@@ -90,11 +87,7 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
 
 
 def read_weight_file(path: Path) -> Any:
-    """Read a safetensors file, or what a torch file holds.
-
-    Raises:
-        ModelError: The file is damaged, or would run code.
-    """
+    """Read a safetensors file, or what a torch file holds; see `read_torch_file`."""
     if path.suffix != ".safetensors":
         return read_torch_file(path)
     import safetensors
@@ -121,7 +114,15 @@ def read_torch_file(path: Path) -> Any:
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelError(_pickle_message(path, error)) from error
+        code = re.search(r"(?:GLOBAL|Unsupported class) (\S+)", str(error))
+        reason = "it is damaged or a pickle of more than tensors and plain values"
+        if code:
+            reason = f"reading it would run code ({shown(code[1])})"
+        expected = (
+            "Expected tensors and plain values only, as of torch.save(model.state_dict(), …)."
+        )
+        msg = f"{path}: refused, as {reason}. {expected}"
+        raise ModelError(msg) from error
     except (RuntimeError, EOFError, KeyError, IndexError, ValueError, TypeError) as error:
         # What torch raises for a damaged archive depends on where the damage is.
         raise _damaged(path, error) from error
@@ -180,21 +181,6 @@ def _is_torchscript(path: Path) -> bool:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
     except zipfile.BadZipFile:
         return False  # an old pickle, or cut off, which torch finds out
-
-
-def _pickle_message(path: Path, error: Exception) -> str:
-    text = str(error)
-    for mark in ("Unsupported global: GLOBAL ", "Unsupported class ", "GLOBAL "):
-        if mark in text:
-            name = text.split(mark, 1)[1].split(maxsplit=1)[0]
-            return (
-                f"{path}: refused, as reading it would run code ({shown(name)}). Expected tensors "
-                "and plain values only, as from torch.save(model.state_dict(), …)."
-            )
-    return (
-        f"{path}: refused, as it is a pickle of more than tensors and plain values, or damaged "
-        f"({first_line(error)}). Expected a file as from torch.save(model.state_dict(), …)."
-    )
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

@@ -144,6 +144,7 @@ def _encode_within(folder, spare_mib):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory as Linux does")
 def test_images_that_do_not_fit_into_real_memory_are_encoded_in_portions(clip_folder):
     # All at once need 106 MiB for their floats alone, and as much again for each layer.
@@ -153,6 +154,7 @@ def test_images_that_do_not_fit_into_real_memory_are_encoded_in_portions(clip_fo
     assert warnings[0].startswith("cpu: too little memory for 9008 images at a time; 4504 from")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory as Linux does")
 def test_freed_memory_is_kept_for_the_next_batch_but_not_in_forked_processes():
     script = """

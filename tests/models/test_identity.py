@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import load_encoder, save_checkpoint
+from streetclip.models import load_encoder
 from streetclip.models.identity import identify
+from tests.checkpoint_files import save_checkpoint
 
 CHANGES = [
     # file, path of the value in it, new value, the part of the identity that must change
