@@ -23,7 +23,6 @@ REVIEWED = {
     # Of a frozen classifier whose tensors are made for it.
     "streetclip/evaluation/class_weights.py:country_weights_CD",
     "streetclip/evaluation/class_weights.py:city_weights_MD",
-    "streetclip/evaluation/class_weights.py:country_of_city_M",
     "streetclip/evaluation/class_weights.py:city_offsets",
     "streetclip/evaluation/class_weights.py:most_cities",
     # Of a frozen city of the gazetteer, whose table comes with the program.

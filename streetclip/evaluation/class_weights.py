@@ -65,11 +65,6 @@ class PlaceClassifier:
         return _exact_weights(self.city_features_MD)
 
     @cached_property
-    def country_of_city_M(self) -> Int64:
-        """`city_country_M` as an array."""
-        return self.city_country_M.cpu().numpy().astype(np.int64)
-
-    @cached_property
     def city_offsets(self) -> Int64:
         """C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
 
@@ -77,7 +72,7 @@ class PlaceClassifier:
             ValueError: The cities are not grouped by country, or a country has none.
         """
         num_countries = len(self.country_features_CD)
-        country_M = self.country_of_city_M
+        country_M = self.city_country_M.cpu().numpy().astype(np.int64)
         counts = np.bincount(country_M, minlength=num_countries)
         if (np.diff(country_M) < 0).any() or len(counts) > num_countries or not counts.all():
             msg = f"expected the cities of {num_countries} countries, grouped, at least one each"
@@ -96,13 +91,7 @@ def build_classifier(
     prompts: PromptSet,
     progress: Progress = no_progress,
 ) -> PlaceClassifier:
-    """Encode the class weights of all candidates.
-
-    Args:
-        encoder: The model.
-        candidates: C countries and M cities.
-        prompts: Patterns; the features of several are averaged.
-        progress: Called with the number of the cities' prompts done.
+    """Encode the class weights of all candidates; the features of several prompts are averaged.
 
     Raises:
         TemplateError: The model does not read the country of a prompt, as it comes too late.
@@ -125,14 +114,7 @@ def build_classifier(
 
 
 def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Float64:
-    """Round unit features to float16, for exact products.
-
-    Args:
-        image_features_ND: L2-normalised; float16 ones, as of the cache, keep their values.
-
-    Raises:
-        ModelError: Some are no numbers.
-    """
+    """Round unit features to float16, for exact products; raise ModelError for NaN."""
     if isinstance(image_features_ND, torch.Tensor):
         image_features_ND = image_features_ND.to(torch.float16).cpu().numpy()
     return _finite(image_features_ND.astype(np.float16, copy=False).astype(np.float64), "images")
@@ -158,7 +140,7 @@ def city_logits_of(
     Args:
         features_ND: Of `exact_features`.
         classifier: Class weights.
-        rows_R: R positions of images in it; an image may occur again with another country.
+        rows_R: R positions of images; an image may occur again with another country.
         country_R: Index of each one's country.
 
     Returns:

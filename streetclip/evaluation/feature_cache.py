@@ -159,7 +159,7 @@ class CacheWriter:
         features_ND: Float16,
         digests_N2: Digests | None = None,
     ) -> None:
-        """Write features of images, but not of those that changed since they were looked at.
+        """Write features of images, but not of those that changed since `before_N`.
 
         Args:
             paths: N files, absolute.
@@ -198,16 +198,10 @@ class CacheWriter:
 
 
 class CachedFolder(NamedTuple):
-    """One cache, as it is seen from outside.
-
-    Attributes:
-        folder: Where it is.
-        made_of: What decides its features besides the images.
-        num_bytes: What it takes on disk.
-    """
+    """One cache, as it is seen from outside."""
 
     folder: Path
-    made_of: dict[str, Any]
+    made_of: dict[str, Any]  # what decides its features besides the images
     num_bytes: int
 
 

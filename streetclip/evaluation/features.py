@@ -54,6 +54,11 @@ class FeatureBatch:
     errors: list[str | None]
     digests_F2: Digests
 
+    @property
+    def is_readable_F(self) -> NDArray[np.bool_]:
+        """Which images can be read."""
+        return np.array([error is None for error in self.errors], bool)
+
     def __len__(self) -> int:
         """Images, readable or not."""
         return len(self.indices_F)
@@ -133,7 +138,9 @@ class Encoding:
                 # Of files that changed since, features may be of either content.
                 batch.digests_F2[signatures(files) != before_F] = 0
                 if writer is not None:
-                    writer.add(files, before_F, batch.features_FD, batch.digests_F2)
+                    # An image that cannot be read is tried again each time.
+                    digests_F2 = np.where(batch.is_readable_F[:, None], batch.digests_F2, 0)
+                    writer.add(files, before_F, batch.features_FD, digests_F2)
                 yield batch
 
     def help(self, paths: Sequence[str]) -> None:

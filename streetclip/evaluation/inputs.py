@@ -20,27 +20,16 @@ from streetclip.runtime.distributed import own_device
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an evaluation works on.
-
-    Attributes:
-        config: As given.
-        manifest: The test file; every row of it counts.
-        candidates: The places to choose from.
-        truth: Aligned with the rows of the manifest.
-        encoder: The model.
-        identity: What decides its features.
-        prompts: Patterns for countries and cities.
-        drawn: Whether the images are drawn, not photographed; shown wherever they are.
-    """
+    """What an evaluation works on."""
 
     config: EvaluateConfig
-    manifest: Manifest
+    manifest: Manifest  # every row of the test file counts
     candidates: Candidates
-    truth: Truth
+    truth: Truth  # aligned with the rows of the manifest
     encoder: DualEncoder
     identity: ModelIdentity
     prompts: captions.PromptSet
-    drawn: bool = False
+    drawn: bool = False  # whether the images are drawn, not photographed
 
     @property
     def preprocess(self) -> Preprocess:
@@ -83,10 +72,7 @@ class Inputs:
 def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = ALONE) -> Inputs:
     """Read and check everything, the cheap first.
 
-    Args:
-        config: What to evaluate.
-        drawn: Whether the images are drawn.
-        ranks: Of this process among those that share the evaluation.
+    `ranks` are those of this process among those that share the evaluation.
     """
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())

@@ -30,21 +30,8 @@ def nearest_km(
     The cosines of angles choose the candidates that may be nearest; `haversine_km`, which also
     measures predictions, then decides, so that no prediction is nearer by rounding.
 
-    Args:
-        latitude_deg_N: Latitudes of the places; NaN where unknown.
-        longitude_deg_N: Their longitudes; NaN where unknown.
-        candidate_latitude_deg_M: Latitudes of the candidates; those with NaN are no choice.
-        candidate_longitude_deg_M: Their longitudes.
-
     Returns:
         N distances in km; NaN where the place is unknown or no candidate has coordinates.
-
-    Examples:
-        >>> nearest_km(
-        ...     np.array([0.0, np.nan]), np.array([1.0, 1.0]), np.array([0.0, 0.0]),
-        ...     np.array([0.0, 90.0])
-        ... ).round(1).tolist()
-        [111.2, nan]
     """
     found_N = np.full(len(latitude_deg_N), np.nan)
     places_N2 = np.stack([latitude_deg_N, longitude_deg_N], axis=1)

@@ -18,12 +18,8 @@ PREDICTIONS_FILE = "predictions.csv"
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
     """Check that the folder is free, or holds this very evaluation and may go on.
 
-    Removes what a killed evaluation left half written.
-
-    Args:
-        folder: `--output_dir`.
-        decisive: What decides the predictions; compared with what the folder holds.
-        resume: Whether to go on where an earlier run stopped.
+    Removes what a killed evaluation left half written, and compares `decisive`, what decides the
+    predictions, with what the folder holds.
 
     Raises:
         OutputError: Something else is there, or this without `resume`.
@@ -60,12 +56,7 @@ def write_config(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
-    """Write `predictions.csv` chunk by chunk.
-
-    Args:
-        folder: Where it goes.
-        chunks: At least one; columns of plain values by name, the same names in each.
-    """
+    """Write `predictions.csv` from chunks: columns of plain values, the same names in each."""
     with (
         atomic_path(folder / PREDICTIONS_FILE) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,

@@ -132,12 +132,9 @@ def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
 def _rankings(
     places: Sequence[str], index_NK: Int64, probabilities_NK: Float32
 ) -> "pd.Series[str]":
-    """Make rankings as JSON, [[place, probability], …], without a loop over the images.
+    """Make rankings as JSON, [[place, probability], …], from the JSON of each place.
 
-    Args:
-        places: JSON of each place.
-        index_NK: Best first; −1 where a list is shorter.
-        probabilities_NK: 0..1; five decimals are kept.
+    An index of −1 is left out; probabilities keep five decimals.
     """
     scaled_NK = np.rint(probabilities_NK.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
     scaled_NK[index_NK < 0] = -1

@@ -74,15 +74,12 @@ def predict(
     What is predicted of an image is the same to the last bit whatever images come with it.
 
     Args:
-        image_features_ND: L2-normalised; rounded to float16 here.
+        image_features_ND: L2-normalised; rounded to float16 here. NaN raises ModelError.
         classifier: Class weights.
         strategy: One of `streetclip.config.STRATEGIES`.
         true_country_N: Index of the true country, −1 where it is no candidate.
         true_city_N: Index of the true city, −1 where it is no candidate.
         top_k: Best countries and cities to keep.
-
-    Raises:
-        ModelError: Features are no numbers.
     """
     # The largest number of scores that an image has at a time.
     width = len(classifier.city_features_MD)
@@ -122,17 +119,11 @@ def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
 
 @dataclass(frozen=True)
 class _Scores:
-    """What a strategy makes of a block.
+    """What a strategy makes of a block of images."""
 
-    Attributes:
-        ranking_NC: Ranks the countries; higher is better.
-        logits_NC: Their softmax are the probabilities of the countries.
-        rival_logits_NM: Of all cities, where they compete with one another.
-    """
-
-    ranking_NC: Float64
-    logits_NC: Float64
-    rival_logits_NM: Float64 | None = None
+    ranking_NC: Float64  # ranks the countries; higher is better
+    logits_NC: Float64  # their softmax are the probabilities of the countries
+    rival_logits_NM: Float64 | None = None  # of all cities, where they compete with one another
 
 
 def _score(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> _Scores:
@@ -143,7 +134,8 @@ def _score(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> 
     first_city_C = classifier.city_offsets[:-1]
     best_NC = np.maximum.reduceat(logits_NM, first_city_C, axis=1)
     # Logarithm of the summed exponentials of each country's cities.
-    shifted_NM = np.exp(logits_NM - best_NC[:, classifier.country_of_city_M])
+    num_cities_C = np.diff(classifier.city_offsets)
+    shifted_NM = np.exp(logits_NM - np.repeat(best_NC, num_cities_C, axis=1))
     log_sums_NC = best_NC + np.log(np.add.reduceat(shifted_NM, first_city_C, axis=1))
     if strategy == "flat":
         return _Scores(best_NC, log_sums_NC, logits_NM)

@@ -30,19 +30,12 @@ _BATCH = 32
 
 
 class Drift(NamedTuple):
-    """What differs between two ways of preprocessing the same images.
+    """What differs between two ways of preprocessing the same images."""
 
-    Attributes:
-        num_images: S, those that can be read.
-        least_cosine: Between the two features of an image, of the image where it is least.
-        same_country: Images whose best country is the same.
-        same_city: Images whose best city of all is the same.
-    """
-
-    num_images: int
-    least_cosine: float
-    same_country: int
-    same_city: int
+    num_images: int  # S, those that can be read
+    least_cosine: float  # between the two features of an image, of the image where it is least
+    same_country: int  # images whose best country is the same
+    same_city: int  # images whose best city of all is the same
 
 
 def report_drift(
@@ -50,14 +43,8 @@ def report_drift(
 ) -> Drift | None:
     """Measure what a preprocessing changes against the encoder's exact one, and log it.
 
-    Args:
-        paths: The images of a run; some of them, evenly spread, are compared.
-        encoder: The model.
-        preprocess: What the run uses.
-        classifier: Class weights of the run.
-
-    Returns:
-        The drift; None where both are the same or no image of the sample can be read.
+    Some of the images, evenly spread, are compared. Returns None where both preprocessings are the
+    same or no image of the sample can be read.
     """
     if repr(preprocess) == repr(encoder.preprocess) or not len(paths):
         return None

@@ -41,21 +41,13 @@ _MOST_WAITING = 2**14
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """A finished run.
-
-    Attributes:
-        run_id: In the store.
-        strategy: How places were chosen.
-        metrics: The body of `metrics.json`.
-        output_dir: Where its files are.
-        stood_already: Whether it was finished before, and nothing had to be done.
-    """
+    """A finished run."""
 
     run_id: int
     strategy: str
-    metrics: dict[str, Any]
+    metrics: dict[str, Any]  # the body of `metrics.json`
     output_dir: Path
-    stood_already: bool
+    stood_already: bool  # finished before: nothing had to be done
 
 
 def evaluate(
@@ -107,10 +99,6 @@ def evaluate(
 
 def help_evaluate(inputs: Inputs, group: Group) -> None:
     """Encode this process's share of the images for the first one, which is in `evaluate`.
-
-    Args:
-        inputs: The same as the first one's.
-        group: The processes that share the work.
 
     Raises:
         ConfigError: The first one has other inputs.
@@ -193,23 +181,14 @@ def _predict_missing(
 
 @dataclass(frozen=True)
 class _Prediction:
-    """From features to rows of the store.
-
-    Attributes:
-        inputs: Of the evaluation.
-        classifier: Class weights of the candidates.
-        run_ids: By strategy.
-        image_ids: The store's, aligned with the manifest.
-        rows: Positions in the manifest of the images to predict.
-        before_N: Their files' `signatures` before they were decoded.
-    """
+    """From features to rows of the store."""
 
     inputs: Inputs
     classifier: PlaceClassifier
-    run_ids: dict[str, int]
-    image_ids: Int64
-    rows: Int64
-    before_N: NDArray[Any]
+    run_ids: dict[str, int]  # by strategy
+    image_ids: Int64  # the store's, aligned with the manifest
+    rows: Int64  # positions in the manifest of the images to predict
+    before_N: NDArray[Any]  # their files' `signatures` before they were decoded
 
     @collection_paused()
     def store(self, database: store.Store, batches: Sequence[FeatureBatch]) -> None:
@@ -217,7 +196,7 @@ class _Prediction:
         if not batches:
             return
         batch = join_batches(batches)
-        is_readable_F = np.array([error is None for error in batch.errors])
+        is_readable_F = batch.is_readable_F
         unreadable = self._known(batch, ~is_readable_F)
         errors = [error for error in batch.errors if error is not None]
         parts = [unreadable_frame(unreadable, errors)] if errors else []

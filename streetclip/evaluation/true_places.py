@@ -45,11 +45,7 @@ class Truth:
 
 
 def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
-    """Match a manifest's places with the candidates.
-
-    Args:
-        frame: Of `streetclip.data.manifest.Manifest`.
-        candidates: The places to choose from.
+    """Match the places of a manifest's frame with the candidates.
 
     Raises:
         CandidatesError: No image is in any of the candidate countries.

@@ -26,39 +26,27 @@ class Augmentation:
     """A preprocess that shows an image differently at each visit: a `RandomPreprocess`.
 
     Attributes:
-        resize_crop: Geometry of the model.
         crop_scale: Least area of a random crop, as a share of the largest crop of its shape that
             fits into the image, above 0; 1 takes the centre crop instead.
         colour_jitter: Brightness, contrast and saturation are multiplied by factors of
             1 ± so much at most, 0..1, in random order.
-        horizontal_flip: Chance of a mirrored image, 0..1.
-        exact: Have every pixel decoded.
     """
 
-    resize_crop: ResizeCrop
+    resize_crop: ResizeCrop  # geometry of the model
     crop_scale: float = 1.0
     colour_jitter: float = 0.0
-    horizontal_flip: float = 0.0
-    exact: bool = False
+    horizontal_flip: float = 0.0  # chance of a mirrored image, 0..1
+    exact: bool = False  # have every pixel decoded
 
     def drawn(self, draw: int) -> "Preprocess | DrawnCrop":
-        """Get what is done at one visit.
-
-        Args:
-            draw: 0 to 2⁶⁴ - 1; the same gives the same pixels of an image.
-        """
+        """Get what is done at one visit; the same `draw`, 0 to 2⁶⁴ - 1, gives the same pixels."""
         drawn = DrawnCrop(self, draw)
         return drawn.exactly if self.exact else drawn
 
 
 @dataclass(frozen=True)
 class DrawnCrop(CropPreprocess):
-    """What is done with an image at one visit; its needs are known before the image is decoded.
-
-    Attributes:
-        options: What may be done.
-        draw: Chooses among it.
-    """
+    """What is done with an image at one visit; its needs are known before the image is decoded."""
 
     options: Augmentation
     draw: int
@@ -99,14 +87,7 @@ class DrawnCrop(CropPreprocess):
 
 
 def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preprocess | Augmentation:
-    """Add to a preprocess what a training is to change at random.
-
-    Args:
-        preprocess: Of the model, exact or fast.
-        options: Of the training.
-
-    Returns:
-        `preprocess` itself, if nothing is to be changed.
+    """Add to a preprocess, exact or fast, what a training is to change at random.
 
     Raises:
         ConfigError: The preprocess is not a plain resize and crop.

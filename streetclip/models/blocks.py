@@ -12,14 +12,7 @@ _BELOW_THE_BLOCKS = ("embeddings.", "pre_layrnorm.")  # transformers' own spelli
 
 
 def count_blocks(model: Any) -> dict[str, int]:
-    """Count the transformer blocks of each tower of CLIP, SigLIP or SigLIP 2.
-
-    Returns:
-        Number of blocks by attribute, `vision_model` and `text_model`.
-
-    Raises:
-        ConfigError: The model keeps its blocks elsewhere.
-    """
+    """Count the transformer blocks of each tower, by attribute; ConfigError if it has others."""
     try:
         return {tower: len(model.get_submodule(f"{tower}.{_BLOCKS}")) for tower in TOWERS}
     except AttributeError:
@@ -40,9 +33,6 @@ def blocks_above(model: Any) -> dict[str, int]:
 
     Returns:
         Number of blocks by parameter name, in the order of `model.named_parameters()`.
-
-    Raises:
-        ConfigError: The model keeps its blocks elsewhere.
     """
     num_blocks = count_blocks(model)
     above = {}

@@ -171,11 +171,10 @@ def read_notes(folder: Path) -> dict[str, Any]:
         return {}
     try:
         notes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path}: is not JSON ({shown(error)}). Remove it to load the model without it."
-        raise ModelError(msg) from error
+    except ValueError:
+        notes = None
     if not isinstance(notes, dict):
-        msg = f"{path}: holds a {type(notes).__name__}; expected an object with prompts."
+        msg = f"{path}: is no JSON object. Remove it to load the model without its prompts."
         raise ModelError(msg)
     return notes
 

@@ -91,14 +91,7 @@ class Portions:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether a device had no memory left; `torch.OutOfMemoryError` covers CUDA alone.
-
-    Examples:
-        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you …"))
-        True
-        >>> is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-        False
-    """
+    """Tell whether a device had no memory left; `torch.OutOfMemoryError` covers CUDA alone."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )

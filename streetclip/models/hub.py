@@ -68,10 +68,6 @@ def missing_part(folder: Path) -> str | None:
 
     Raises:
         ModelError: An index of weight files names one that is missing.
-
-    Examples:
-        >>> missing_part(Path("no such folder"))
-        'config.json'
     """
 
     def has(*names: str) -> bool:

@@ -49,20 +49,14 @@ _STATE_OF_LAST_CALL = frozenset({"padding", "truncation"})
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Hashes of the parts of a model that decide its features.
+    """Hashes of the parts of a model that decide its features."""
 
-    Attributes:
-        weights: Of the tensors, see `weights_sha256`; the one that is shown to users.
-        model_config: Of config.json: activations, heads, layer-norm epsilon, projections.
-        image_processing: Of the image processor: sizes, filter, rescaling, mean and std.
-        tokenizer: Of the tokenizer (vocabulary, merges, normalisation, special tokens) and of how
-            texts are padded and cut.
-    """
-
-    weights: str
-    model_config: str
-    image_processing: str
-    tokenizer: str
+    weights: str  # see `weights_sha256`; the one that is shown to users
+    model_config: str  # activations, heads, layer-norm epsilon, projections
+    image_processing: str  # sizes, filter, rescaling, mean and std
+    tokenizer: (
+        str  # vocabulary, merges, normalisation, special tokens; how texts are padded and cut
+    )
 
     def of_images(self) -> dict[str, str]:
         """Return what decides image features."""

@@ -16,10 +16,8 @@ def pooled_token_alone(model: Any) -> Iterator[None]:
     """Have CLIP's last vision layer compute the class token alone, which is all that is pooled.
 
     transformers takes every token through the whole last layer. Keys and values of all tokens are
-    needed still. Other architectures pool all tokens, and are left as they are.
-
-    Args:
-        model: A dual encoder of transformers; meanwhile its `last_hidden_state` means nothing.
+    needed still. Other architectures pool all tokens, and are left as they are. Meanwhile the
+    model's `last_hidden_state` means nothing.
     """
     handles = []
     if model.config.model_type == "clip":
@@ -43,10 +41,6 @@ class ImageTower(nn.Module):
     encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
     that nothing changes the weights meanwhile; nothing is inferred from pointers or counters,
     which fused optimizers and swapped storage do not change.
-
-    Args:
-        model: A dual encoder of transformers; its parameters stay as they are.
-        dtype: What autocast casts to.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:

@@ -90,19 +90,12 @@ def load_encoder(
 
 @dataclass(frozen=True)
 class _Found:
-    """The files of a model, wherever they were found.
+    """The files of a model, wherever they were found."""
 
-    Attributes:
-        name: Of the folder's owner, for messages.
-        folder: Holds config.json, tokenizer and image processor.
-        read_state: Reads the weights, under transformers' names.
-        record: Holds prompts and training, as a checkpoint or `streetclip.json` does.
-    """
-
-    name: str
-    folder: Path
-    read_state: Callable[[], State]
-    record: dict[str, Any]
+    name: str  # of the folder's owner, for messages
+    folder: Path  # holds config.json, tokenizer and image processor
+    read_state: Callable[[], State]  # reads the weights, under transformers' names
+    record: dict[str, Any]  # holds prompts and training, as a checkpoint or `streetclip.json` does
 
 
 def _find(source: str | Path, base_model: str | Path | None, stack: ExitStack) -> _Found:

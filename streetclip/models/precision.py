@@ -27,17 +27,11 @@ _CPU_SPEEDUPS: Mapping[int, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Precision:
-    """A number format for the matrix products; parameters and features stay float32.
+    """A number format for the matrix products; parameters and features stay float32."""
 
-    Attributes:
-        name: "fp32", "bf16" or "fp16".
-        dtype: The torch dtype of that name.
-        reason: One line for the log: why this format.
-    """
-
-    name: str
+    name: str  # "fp32", "bf16" or "fp16"
     dtype: "torch.dtype"
-    reason: str
+    reason: str  # one line for the log: why this format
 
     @property
     def is_mixed(self) -> bool:
@@ -46,17 +40,10 @@ class Precision:
 
 
 def resolve_device(name: str = "auto") -> "torch.device":
-    """Turn a `--device` into a torch device that exists here.
+    """Turn a `--device` into a torch device that exists here, or raise ConfigError.
 
     Args:
         name: "auto" (the first CUDA GPU, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
-
-    Raises:
-        ConfigError: No such device on this machine, or not a device name at all.
-
-    Examples:
-        >>> resolve_device("cpu")
-        device(type='cpu')
     """
     import torch
 
@@ -96,12 +83,9 @@ def resolve_precision(name: str, device: "torch.device", width: int | None = Non
     ones. The rule is fixed rather than timed on the spot, so that a run and its resume agree.
 
     Args:
-        name: "auto", "fp32", "bf16" or "fp16".
+        name: "auto", "fp32", "bf16" or "fp16"; ConfigError for another, or fp16 on a CPU.
         device: From `resolve_device`.
         width: Hidden size of the model's narrowest tower; None for unknown, taken for wide.
-
-    Raises:
-        ConfigError: An unknown name, or fp16 on a CPU.
     """
     import torch
 

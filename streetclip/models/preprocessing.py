@@ -13,7 +13,7 @@ Axes: B images of a batch, H height, W width, C channels, N patches at most, P p
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 _MAX_RESIZED_PIXELS = 16_000_000
 
 
-class Preprocess(Protocol):
-    """What turns an image into uint8 pixels HWC; picklable, for decoding processes."""
-
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image."""
+Preprocess = Callable[[PIL.Image.Image], np.ndarray]
+"""What turns an image into uint8 pixels HWC; picklable, for decoding processes."""
 
 
 class CropPreprocess:
@@ -57,17 +54,10 @@ class CropPreprocess:
 
 @dataclass(frozen=True)
 class ResizeCrop:
-    """Resize, then crop the centre: what the image processors of CLIP and SigLIP do.
+    """Resize, then crop the centre: what the image processors of CLIP and SigLIP do."""
 
-    Attributes:
-        resize_to: Height and width in pixels, or the length of the shortest edge.
-        resample: Filter, as PIL numbers them (3: bicubic).
-        crop_height: Height of the result in pixels.
-        crop_width: Width of the result in pixels.
-    """
-
-    resize_to: int | tuple[int, int]
-    resample: int
+    resize_to: int | tuple[int, int]  # shortest edge, or height and width, in pixels
+    resample: int  # filter, as PIL numbers them (3: bicubic)
     crop_height: int
     crop_width: int
 
@@ -133,15 +123,9 @@ class FastResizeCrop(CropPreprocess):
 
 @dataclass(frozen=True)
 class PatchResize:
-    """Resize to whole patches, at most `max_num_patches`, keeping the shape; then lay them out.
+    """Resize to whole patches, at most `max_num_patches`, keeping the shape; then lay them out."""
 
-    Attributes:
-        patch_size: Side of a patch in pixels.
-        max_num_patches: N, most patches of an image.
-        resample: Filter, as PIL numbers them (2: bilinear).
-    """
-
-    patch_size: int
+    patch_size: int  # side in pixels
     max_num_patches: int
     resample: int
 
@@ -210,10 +194,8 @@ class ProcessorGeometry:
 def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
     """Make the resize and crop of an image processor.
 
-    Args:
-        image_processor: Of the model.
-        exact: Give the processor's own pixels. Else, where the geometry is a plain one, nearly the
-            same ones, in a form whose needs are known before an image is decoded.
+    With `exact`, the pixels are the processor's own. Else, where the geometry is a plain one, they
+    are nearly the same, in a form whose needs are known before an image is decoded.
 
     Raises:
         ModelError: The processor leaves images in their own sizes, so that they make no batch.

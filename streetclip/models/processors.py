@@ -1,8 +1,7 @@
 """Load the tokenizer and the image processor of a model folder."""
 
-import json
 import logging
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ from streetclip.models.transformers_logging import quiet_transformers
 from streetclip.models.weights import first_line
 
 _LOG = logging.getLogger(__name__)
-_IMAGE_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
-_TYPE = "image_processor_type"
-_OLD_SUFFIX, _SUFFIX = "FeatureExtractor", "ImageProcessor"
+_IMAGE_PROCESSOR_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
+_OLD_TYPE = re.compile(r'("image_processor_type"\s*:\s*"\w+)FeatureExtractor(?=")')
 _UPPER, _LOWER = "A Road In FRANCE", "a road in france"
 
 
@@ -79,42 +77,23 @@ def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
 
 
 def _read_image_processor(folder: Path, name: str) -> Any:
+    """Load an image processor, of transformers before 4.26 too.
+
+    `CLIPImageProcessor` was `CLIPFeatureExtractor` then, and so for all models. transformers 5 maps
+    these names in `feature_extractor_type`, but not in `image_processor_type`.
+    """
     from transformers import AutoImageProcessor
 
     options = {"trust_remote_code": False, "backend": "pil"}
     try:
-        renamed = _renamed_types(folder)
-        if not renamed:
+        files = [folder / each for each in _IMAGE_PROCESSOR_FILES if (folder / each).is_file()]
+        texts = [file.read_text(encoding="utf-8") for file in files]
+        renamed = [_OLD_TYPE.sub(r"\1ImageProcessor", text) for text in texts]
+        if renamed == texts:
             return AutoImageProcessor.from_pretrained(folder, **options)
         with scratch_folder() as copy:
-            if (folder / "config.json").is_file():
-                shutil.copy(folder / "config.json", copy)
-            for file_name, content in renamed.items():
-                (copy / file_name).write_text(json.dumps(content), encoding="utf-8")
+            for file, text in zip(files, renamed, strict=True):
+                (copy / file.name).write_text(text, encoding="utf-8")
             return AutoImageProcessor.from_pretrained(copy, **options)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise unreadable(name, "image processor", error) from error
-
-
-def _renamed_types(folder: Path) -> dict[str, Any]:
-    """Read the image processor's files with today's class names; {} where they have these.
-
-    Before transformers 4.26 `CLIPImageProcessor` was `CLIPFeatureExtractor`, and so for all models.
-    transformers 5 maps these names in `feature_extractor_type`, but not in `image_processor_type`.
-    """
-    contents = {
-        name: json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in _IMAGE_PROCESSOR_FILES
-        if (folder / name).is_file()
-    }
-    was_renamed = False
-    for content in contents.values():
-        nested = content.get("image_processor") if isinstance(content, dict) else None
-        for each in (content, nested):
-            if not isinstance(each, dict):
-                continue
-            kind = each.get(_TYPE)
-            if isinstance(kind, str) and kind.endswith(_OLD_SUFFIX):
-                each[_TYPE] = kind.removesuffix(_OLD_SUFFIX) + _SUFFIX
-                was_renamed = True
-    return contents if was_renamed else {}

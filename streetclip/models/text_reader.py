@@ -13,17 +13,11 @@ _BATCH = 4096  # texts that are tokenised at once
 
 @dataclass(frozen=True, slots=True)
 class TextReading:
-    """How a model reads one text.
+    """How a model reads one text. Texts of one key have the same features."""
 
-    Attributes:
-        num_tokens: Tokens of the whole text, special ones included.
-        key: Identity of the tokens that are read. Texts of one key have the same features.
-        whole_key: Identity of all tokens; `key` where nothing is cut off.
-    """
-
-    num_tokens: int
-    key: bytes
-    whole_key: bytes
+    num_tokens: int  # of the whole text, special ones included
+    key: bytes  # identity of the tokens that are read
+    whole_key: bytes  # identity of all tokens; `key` where nothing is cut off
 
 
 class TextReader:

@@ -34,8 +34,11 @@ def values():
     return torch.arange(13 * 2).reshape(13, 2)
 
 
-def test_rows_that_do_not_fit_are_halved_until_they_do_and_stay_in_order(values):
-    doubling = Doubling(values, most=4)
+@pytest.mark.parametrize(
+    "error", [None, RuntimeError("[enforce] DefaultCPUAllocator: can't allocate memory: you …")]
+)
+def test_rows_that_do_not_fit_are_halved_until_they_do_and_stay_in_order(values, error):
+    doubling = Doubling(values, most=4, error=error)
     assert torch.equal(Portions("image")(doubling, 13, CPU), values * 2)
     assert doubling.tried == [13, 6, 3, 3, 3, 3, 1]
 
