@@ -23,7 +23,7 @@ WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 _MARK = "visual.conv1.weight"
 _TIMM_MARK = "visual.trunk."
-# Numbers that OpenAI's archives keep beside the weights, and a buffer that is computed.
+# Numbers that OpenAI's archives keep next to the weights, and a buffer that is computed.
 _NO_WEIGHTS = frozenset({"input_resolution", "context_length", "vocab_size", "attn_mask"})
 # SigLIP's bias; CLIPModel has none, and a softmax cancels it.
 _BIAS = "logit_bias"

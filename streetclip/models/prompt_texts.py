@@ -63,7 +63,7 @@ def check_country_prompts(
 ) -> list[list[str]]:
     """Make the prompts of countries, and check that the model reads the country in each.
 
-    Warns of countries that the model cannot tell apart.
+    Warns of countries that the model cannot distinguish.
 
     Returns:
         For each name a list of prompts, one a pattern.
@@ -99,7 +99,7 @@ def fit_city_prompts(
     """Make the prompts of cities, without the region where they are longer than the model reads.
 
     Warns of those that are still too long, and of cities of one country that the model cannot
-    tell apart.
+    distinguish.
 
     Returns:
         For each city a list of prompts, one a pattern.
@@ -156,7 +156,7 @@ def _warn_of_equal(
             for scope, found in equal[:_NAMED]
         ]
         _LOG.warning(
-            "%s places cannot be told apart from another by the model, as their prompts are the "
+            "%s places cannot be distinguished from another by the model, as their prompts are the "
             "same tokens to it; the first of them is predicted: %s%s",
             f"{sum(len(found) - 1 for _, found in equal):,}",
             "; ".join(shown_groups),

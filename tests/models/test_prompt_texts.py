@@ -64,7 +64,7 @@ def test_cities_of_one_country_that_cannot_be_told_apart_are_named(caplog):
     ]
     fit_city_prompts(reader(20), PAPER_PROMPTS, cities)
     [record] = caplog.records
-    assert record.message.startswith("1 places cannot be told apart from another")
+    assert record.message.startswith("1 places cannot be distinguished from another")
     assert "'Portland (Maine)' = 'Portland (Oregon)' in 'United States'" in record.message
     caplog.clear()
     fit_city_prompts(reader(30), FULL_PROMPTS, cities)
