@@ -66,7 +66,7 @@ class PlaceClassifier:
 
     @cached_property
     def city_offsets(self) -> Int64:
-        """C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
+        """C + 1 bounds of the cities of each country.
 
         Raises:
             ValueError: The cities are not grouped by country, or a country has none.
@@ -91,7 +91,7 @@ def build_classifier(
     prompts: PromptSet,
     progress: Progress = no_progress,
 ) -> PlaceClassifier:
-    """Encode the class weights of all candidates; the features of several prompts are averaged.
+    """Encode the class weights of all candidates, averaged over several prompts.
 
     Raises:
         TemplateError: The model does not read the country of a prompt, as it comes too late.

@@ -1,4 +1,4 @@
-"""Image features that were computed before, kept on disk: a second question costs no decoding.
+"""Keep image features on disk, so that a second evaluation decodes nothing.
 
 A folder for each way of computing them (model with its configuration, image processing, precision,
 versions of the packages that compute), named by its hash. In it each process that writes has a
@@ -80,7 +80,7 @@ class FeatureCache:
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
     def find(self, paths: Sequence[str], signatures_N: NDArray[Any] | None = None) -> Int64:
-        """Find the rows of images, −1 for one that is not known, or not as it is now.
+        """Find the rows of images, −1 for one that is unknown or changed.
 
         Args:
             paths: N files, absolute; one that is missing is not known.
@@ -129,12 +129,12 @@ class FeatureCache:
         return features_ND, _checksums(features_ND) == checksums_N
 
     def writer(self) -> "CacheWriter":
-        """Make a context that adds features; they are found when the cache is opened again."""
+        """Make a context that adds features, for the next `FeatureCache`."""
         return CacheWriter(self.folder, self._made_of)
 
 
 class CacheWriter:
-    """Appends features to a segment of its own: first the row, then the record that makes it count.
+    """Appends features to a segment of its own, each before its record.
 
     What cannot be written is logged once, and nothing is kept from then on.
     """
@@ -216,7 +216,7 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
 
 
 def _read_index(features: Path, dimensions: int) -> NDArray[Any]:
-    """Read the records of a segment, of rows that both of its files hold."""
+    """Read the records of rows that both files of a segment hold."""
     try:
         records = np.fromfile(features.with_suffix(".index"), _RECORD)
     except FileNotFoundError:
@@ -225,7 +225,7 @@ def _read_index(features: Path, dimensions: int) -> NDArray[Any]:
 
 
 def _read_span(file: BinaryIO, start: int, stop: int, dimensions: int) -> Float16:
-    """Read rows of a file; zeros for what it has lost since it was opened."""
+    """Read rows of a file; zeros where it was cut off."""
     span_FD = np.zeros((stop - start, dimensions), np.float16)
     file.seek(2 * dimensions * start)
     found = np.fromfile(file, np.float16, span_FD.size)
@@ -234,7 +234,7 @@ def _read_span(file: BinaryIO, start: int, stop: int, dimensions: int) -> Float1
 
 
 def _sorted(keys: Digests) -> tuple[Digests, Int64]:
-    """Sort keys, and tell the row of each; of equals the newest comes last."""
+    """Sort keys, and return the rows; of equals the newest comes last."""
     order = np.argsort(keys, kind="stable")
     return keys[order], order.astype(np.int64)
 
@@ -246,7 +246,7 @@ def _lookup(index: tuple[Digests, Int64], keys_N: Digests) -> Int64:
 
 
 def _checksums(features_ND: Float16) -> NDArray[np.uint64]:
-    """Compute a number a row that changes with any of its bits: a weighted sum modulo 2**64."""
+    """Sum the bits of each row, weighted, modulo 2**64."""
     bits_ND = features_ND.view(np.uint16).astype(np.uint64)
     weights_D = np.arange(1, 2 * features_ND.shape[1], 2, dtype=np.uint64) * np.uint64(
         0x9E3779B97F4A7C15

@@ -1,4 +1,4 @@
-"""Image features for an evaluation: from the cache where they are known, else decoded and encoded.
+"""Get image features for an evaluation, from the cache or by encoding.
 
 They are rounded to float16, as the cache keeps them, before anybody uses them: a run from the
 cache equals the run that filled it.
@@ -83,7 +83,7 @@ class Encoding:
     group: Group | None = None
 
     def open_cache(self, cache_dir: Path, identity: ModelIdentity) -> FeatureCache | None:
-        """Open the cache of these features; give None, with a warning, if it cannot be read.
+        """Open the cache of these features; None if it cannot be read.
 
         Args:
             cache_dir: Folder of all caches.
@@ -109,7 +109,7 @@ class Encoding:
         *,
         before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
     ) -> Generator[FeatureBatch]:
-        """Give the features of all images, known ones first, and keep the new ones.
+        """Yield the features of all images, known first, and keep new ones.
 
         Args:
             paths: The images, absolute.
@@ -153,7 +153,7 @@ class Encoding:
             pass
 
     def _encoded(self, paths: Sequence[str], missing: Int64) -> Iterator[FeatureBatch]:
-        """Give the batches of all processes in the first one, whose `missing` is encoded."""
+        """Yield the batches of all processes, in the first one."""
         if not len(paths):
             return
         if self.group is None:

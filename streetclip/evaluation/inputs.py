@@ -1,4 +1,4 @@
-"""All that an evaluation reads, loaded and checked before the first image is decoded."""
+"""Load and check everything that an evaluation reads."""
 
 import hashlib
 import json

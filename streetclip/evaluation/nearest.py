@@ -61,7 +61,7 @@ def nearest_km(
 def _may_be_nearest(
     places_B3: Float64, candidates_M3: Float64
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pair places, ascending, each at least once, with the candidates that may be nearest."""
+    """Pair places, ascending, with the candidates that may be nearest."""
     near = _near_block(places_B3, candidates_M3)
     cosine_BS = places_B3 @ candidates_M3[near].T
     place, candidate = np.nonzero(

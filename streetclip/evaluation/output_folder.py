@@ -16,7 +16,7 @@ PREDICTIONS_FILE = "predictions.csv"
 
 
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
-    """Check that the folder is free, or holds this very evaluation and may go on.
+    """Check that the folder is free, or holds this evaluation.
 
     Removes what a killed evaluation left half written, and compares `decisive`, what decides the
     predictions, with what the folder holds.
@@ -76,5 +76,5 @@ def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
 
 
 def strategy_folder(folder: Path, strategies: tuple[str, ...], strategy: str) -> Path:
-    """Get the folder of a strategy's files: the first one's is the folder itself."""
+    """Get the folder of a strategy; the first one's is `folder` itself."""
     return folder if strategy == strategies[0] else folder / strategy

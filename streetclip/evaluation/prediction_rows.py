@@ -60,7 +60,7 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
 def prediction_frame(
     known: pd.DataFrame, predictions: Predictions, truth: Truth, rows: Int64, candidates: Candidates
 ) -> pd.DataFrame:
-    """Make the rows of images that were read: the truth columns and the predictions.
+    """Make the rows of images that were read.
 
     Args:
         known: `truth_frame` of these rows.
@@ -110,7 +110,7 @@ def prediction_frame(
 
 
 def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
-    """Make the rows of images that could not be read: wrong, with the reason."""
+    """Make the rows of unreadable images: wrong, with the reason."""
     no_rank = _rank_column(np.zeros(len(known), np.int64))
     return known.assign(
         status="unreadable",
@@ -149,7 +149,7 @@ def _rankings(
 
 @cache
 def _endings() -> Objects:
-    """Make the end of a ranking's entry for each probability; the last one is blank."""
+    """Make the end of a ranking's entry for each probability, last a blank."""
     texts = [f"{part / _PARTS_OF_ONE!r}]" for part in range(_PARTS_OF_ONE + 1)]
     return np.array([*texts, ""], dtype=object)
 

@@ -65,13 +65,14 @@ def predict(
     true_city_N: Int64,
     top_k: int,
 ) -> Predictions:
-    """Choose a country and a city for each image; among equals, the one of the lower index.
+    """Choose a country and a city for each image.
 
     * `hierarchical`: the country by the country prompts, then the best city of that country.
     * `flat`: the best of all cities; its country is the predicted one.
     * `marginal`: a country's probability is the sum over its cities; then its best city.
 
-    What is predicted of an image is the same to the last bit whatever images come with it.
+    Among equals, the lower index wins. What is predicted of an image is the same to the last bit
+    whatever images come with it.
 
     Args:
         image_features_ND: L2-normalised; rounded to float16 here. NaN raises ModelError.
@@ -105,7 +106,7 @@ def predict(
 
 
 def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
-    """Rank the true class, 1 for the best, 0 where it is no candidate (index −1).
+    """Rank the true class: 1 is best, 0 is no candidate (index −1).
 
     Of equal scores the lower index comes first, as argmax has it.
     """
@@ -183,7 +184,7 @@ def _of_two_countries(
     true_country_N: Int64,
     true_city_N: Int64,
 ) -> tuple[Float64, Int64]:
-    """Get logits of the predicted country's cities, N × P, and ranks of the true cities."""
+    """Score the predicted country's cities, N × P; rank the true ones."""
     num_images = len(country_N)
     everyone_N = np.arange(num_images)
     is_known_N = true_city_N >= 0
@@ -204,7 +205,7 @@ def _of_two_countries(
 def _best_within(
     logits_NP: Float64, classifier: PlaceClassifier, country_N: Int64, top_k: int
 ) -> tuple[Int64, Float32]:
-    """Get the best cities of each image's country and their probabilities within it, or −1."""
+    """Get the best cities of each image's country, padded with −1."""
     num_listed = min(top_k, len(classifier.city_features_MD))
     top_NK = _best(logits_NP, num_listed)
     first_N, past_N = classifier.city_offsets[country_N], classifier.city_offsets[country_N + 1]
@@ -220,7 +221,7 @@ def _best_within(
 
 
 def _best(scores_NC: Float64, top_k: int) -> Int64:
-    """Get indices of the highest scores, N × K; the lower one first among equals."""
+    """Get indices of the highest scores, N × K; among equals, ascending."""
     left_NC = scores_NC.copy()
     num_images, num_classes = left_NC.shape
     everyone_N = np.arange(num_images)

@@ -1,4 +1,4 @@
-"""Measure on some images of each run how far fast preprocessing differs from the exact one.
+"""Measure on a sample how far fast preprocessing differs from exact.
 
 Shapes: S images of the sample, D embedding.
 """

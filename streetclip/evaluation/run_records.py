@@ -1,4 +1,4 @@
-"""The store's records of an evaluation: its dataset, its runs, their states, the files they saw."""
+"""Keep the store's records of an evaluation: dataset, runs, states, files."""
 
 import contextlib
 import logging
@@ -61,7 +61,7 @@ def register(
 
 @contextlib.contextmanager
 def running(database: store.Store, run_ids: Collection[int], job_id: int | None) -> Iterator[None]:
-    """Mark runs as running; mark those that do not finish as interrupted or failed."""
+    """Mark runs as running, and unfinished ones as interrupted or failed."""
     for run_id in run_ids:
         store.set_run_state(database, run_id, "running", job_id=job_id)
     try:
@@ -91,7 +91,7 @@ def file_columns(records_F: NDArray[Any]) -> dict[str, Int64]:
 def _find_runs(
     inputs: Inputs, database: store.Store, dataset: store.RegisteredDataset
 ) -> dict[str, int]:
-    """Find the runs of this very evaluation, by strategy; refuse changed labels and images."""
+    """Find the runs of this evaluation; refuse changed labels and images."""
     config = inputs.config
     runs: dict[str, int] = {}
     for strategy in config.strategy:
@@ -114,7 +114,7 @@ def _find_runs(
 
 
 def _check_unchanged(files: list[str], predicted: NDArray[Any], folder: Path) -> None:
-    """Refuse to go on with a run, finished or not, whose images changed since."""
+    """Refuse to resume a run whose images changed since."""
     recorded_N = np.zeros(len(predicted), FILE_RECORD)
     for name in _TIMES:
         recorded_N[name] = predicted[f"file_{name}"]

@@ -1,4 +1,4 @@
-"""One evaluation: a test file, a model, candidates; predictions written to the store as they come.
+"""Evaluate a model on a test file, writing predictions as they come.
 
 Features are encoded once for all strategies. Each strategy is a run of its own in the store, so
 that runs compare with each other whatever made them differ.
@@ -98,7 +98,7 @@ def evaluate(
 
 
 def help_evaluate(inputs: Inputs, group: Group) -> None:
-    """Encode this process's share of the images for the first one, which is in `evaluate`.
+    """Encode this process's share of the images for `evaluate`.
 
     Raises:
         ConfigError: The first one has other inputs.
@@ -110,7 +110,7 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
 
 
 def _agree(inputs: Inputs, group: Group | None) -> Encoding:
-    """Choose how images are encoded, once it is certain that all processes do it alike."""
+    """Choose how images are encoded; all processes must agree."""
     config = inputs.config
     workers = config.num_workers
     if group is not None:

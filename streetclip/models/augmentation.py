@@ -1,4 +1,4 @@
-"""Random crops, colours and mirroring of training images, by a number drawn for each visit."""
+"""Crop, colour and mirror training images at random."""
 
 import math
 from dataclasses import dataclass
@@ -39,26 +39,26 @@ class Augmentation:
     exact: bool = False  # have every pixel decoded
 
     def drawn(self, draw: int) -> "Preprocess | DrawnCrop":
-        """Get what is done at one visit; the same `draw`, 0 to 2⁶⁴ - 1, gives the same pixels."""
+        """Get what is done at the visit of this number."""
         drawn = DrawnCrop(self, draw)
         return drawn.exactly if self.exact else drawn
 
 
 @dataclass(frozen=True)
 class DrawnCrop(CropPreprocess):
-    """What is done with an image at one visit; its needs are known before the image is decoded."""
+    """What is done with an image at one visit."""
 
     options: Augmentation
     draw: int
 
     def exactly(self, image: PIL.Image.Image) -> np.ndarray:
-        """Do the same; where only the centre is wanted, by the processor's own resize."""
+        """Do the same, the centre crop by the processor's own resize."""
         if self.options.crop_scale < 1:
             return self(image)
         return self.finish(PIL.Image.fromarray(self.options.resize_crop(image)))
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Get what is needed of an image: the centre, or a crop of random area, shape and place."""
+        """Get the centre, or a crop of random area, shape and place."""
         centre = self.options.resize_crop.crop_of(width, height)
         if self.options.crop_scale == 1:
             return centre
@@ -87,7 +87,7 @@ class DrawnCrop(CropPreprocess):
 
 
 def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preprocess | Augmentation:
-    """Add to a preprocess, exact or fast, what a training is to change at random.
+    """Add random changes to a preprocess, exact or fast.
 
     Raises:
         ConfigError: The preprocess is not a plain resize and crop.

@@ -12,7 +12,11 @@ _BELOW_THE_BLOCKS = ("embeddings.", "pre_layrnorm.")  # transformers' own spelli
 
 
 def count_blocks(model: Any) -> dict[str, int]:
-    """Count the transformer blocks of each tower, by attribute; ConfigError if it has others."""
+    """Count the transformer blocks of each tower, by attribute.
+
+    Raises:
+        ConfigError: The model keeps its blocks elsewhere.
+    """
     try:
         return {tower: len(model.get_submodule(f"{tower}.{_BLOCKS}")) for tower in TOWERS}
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Checkpoints: a self-contained `.pt`, and a Hugging Face folder, both whole or not there.
+"""Write and read checkpoints: a self-contained `.pt`, a Hugging Face folder.
 
 A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
 
@@ -78,7 +78,7 @@ def write_notes(
     training: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Write the card and `streetclip.json` of a model folder; `more` goes into the latter."""
+    """Write the card and `streetclip.json` (with `more`) of a model folder."""
     (folder / CARD_FILE).write_bytes(model_card.encode("utf-8", "replace"))
     notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
     write_json(folder / NOTES_FILE, notes | more)
@@ -87,7 +87,7 @@ def write_notes(
 def build_payload(
     encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make the content of a `.pt`; a caller may add keys of its own before `write_payload`.
+    """Make the content of a `.pt`; a caller may add keys.
 
     Args:
         encoder: Model to save.
@@ -130,7 +130,7 @@ def write_payload(path: Path, payload: dict[str, Any]) -> None:
 
 
 def read_payload(path: Path) -> dict[str, Any] | None:
-    """Read a `.pt` of ours; None if the file is a torch file of another making.
+    """Read a `.pt` of ours; None for any other torch file.
 
     Raises:
         ModelError: Missing, damaged, refused, or written by a newer version.
@@ -194,7 +194,7 @@ def check_space(path: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def raising_disk_errors() -> Iterator[None]:
-    """Raise the OSError behind what torch, safetensors and tokenizers raise on a full disk."""
+    """Raise the OSError behind other libraries' errors on a full disk."""
     from safetensors import SafetensorError
 
     try:

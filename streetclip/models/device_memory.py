@@ -1,4 +1,4 @@
-"""Memory of the device that computes: kept from batch to batch, shared out when scarce."""
+"""Manage the device's memory: keep it between batches, divide scarce memory."""
 
 import ctypes
 import functools
@@ -46,7 +46,7 @@ class Portions:
     def __call__(
         self, compute: Callable[[slice], torch.Tensor], num_rows: int, device: torch.device
     ) -> torch.Tensor:
-        """Compute all rows; with half as many at a time, now and from then on, if memory runs out.
+        """Compute all rows, in halves from then on if memory runs out.
 
         Args:
             compute: From a slice of the rows to a result for each, without lasting effect.
@@ -99,7 +99,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Have glibc keep what one forward pass on the CPU frees for the next one.
+    """Have glibc keep freed memory for the next forward pass.
 
     Else the kernel may fill the same pages with zeros for each batch. The peak of memory stays.
     Processes forked from this one free memory as usual. Does nothing where there is no glibc.

@@ -88,7 +88,7 @@ class DualEncoder:
 
     @property
     def sha256(self) -> str:
-        """Hash of the weights as they are now (see `weights_sha256`); about a second a gigabyte."""
+        """Hash of the weights as they are now; see `weights_sha256`."""
         return weights_sha256(self.model.state_dict())
 
     @property
@@ -98,7 +98,7 @@ class DualEncoder:
 
     @property
     def logit_bias(self) -> float | None:
-        """What SigLIP adds to the scaled cosines; None for CLIP. A softmax cancels it."""
+        """What SigLIP adds to the scaled cosines; None for CLIP."""
         bias = getattr(self.model, "logit_bias", None)
         return None if bias is None else float(bias.detach())
 
@@ -163,7 +163,7 @@ class DualEncoder:
         return features_TD
 
     def image_features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images with gradients, in the mode that the model is in.
+        """Encode images with gradients, in the model's mode.
 
         Args:
             pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
@@ -174,7 +174,7 @@ class DualEncoder:
         return self._image_features(pixels_BCHW, self._image_tower)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Encode one batch of texts with gradients, in the mode that the model is in."""
+        """Encode one batch of texts with gradients, in the model's mode."""
         inputs = self.text_reader.inputs(texts)
         with self._autocast():
             output = self.model.get_text_features(**inputs.to(self.device))
@@ -220,7 +220,7 @@ class DualEncoder:
 
 
 def _unit(output: Any) -> torch.Tensor:
-    """Scale the features of a transformers output to length 1; float32, or float64 as it is."""
+    """Scale the features of a transformers output to length 1."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
     if features.dtype != torch.float64:
         features = features.float()

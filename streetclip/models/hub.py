@@ -1,4 +1,4 @@
-"""Hub ids: from the cache of huggingface_hub where it is complete, else from the network."""
+"""Find hub models in the cache of huggingface_hub, or download them."""
 
 import re
 from pathlib import Path
@@ -64,7 +64,7 @@ def fetch_from_hub(repo_id: str) -> Path:
 
 
 def missing_part(folder: Path) -> str | None:
-    """Name the first part that a model folder lacks; None if it is complete.
+    """Name the first part that a model folder lacks, if any.
 
     Raises:
         ModelError: An index of weight files names one that is missing.
@@ -86,7 +86,7 @@ def missing_part(folder: Path) -> str | None:
 
 
 def _wanted(names: list[str]) -> list[str]:
-    """Choose the small files, and the weights in one format only, safetensors if there are any."""
+    """Choose the small files, and the weights in one format."""
     top = [name for name in names if "/" not in name]
     small = [name for name in top if name in _SMALL_FILES]
     if "config.json" not in top and open_clip.CONFIG_FILE in top:

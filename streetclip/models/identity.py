@@ -1,4 +1,4 @@
-"""Identify a model by everything that decides its features, not by its weights alone.
+"""Identify a model by everything that decides its features.
 
 Hashes are of canonical JSON. Everything that the configuration, the image processor and the
 tokenizer hold counts, except values known to decide nothing: a new setting of transformers is
@@ -70,7 +70,7 @@ class ModelIdentity:
 
 
 def identify(encoder: "DualEncoder") -> ModelIdentity:
-    """Hash the parts of an encoder as they are now; about a second a gigabyte of weights."""
+    """Hash the parts of an encoder as they are now."""
     processor, tokenizer = encoder.image_processor, encoder.tokenizer
     image_processing = {
         "class": type(processor).__name__,
@@ -94,7 +94,7 @@ def identify(encoder: "DualEncoder") -> ModelIdentity:
 
 
 def _backend_values(tokenizer: Any) -> dict[str, Any]:
-    """Read the vocabulary and the steps of a tokenizer, or its files if it has no Rust backend."""
+    """Read a tokenizer's backend, or its files if it has none."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         values = json.loads(backend.to_str())

@@ -1,4 +1,4 @@
-"""Encode images without what their features do not need; the features' bits stay the same.
+"""Encode images faster, with the same bits.
 
 Axes: B images of a batch, T tokens, D width of a layer.
 """
@@ -13,7 +13,7 @@ from torch import nn
 
 @contextlib.contextmanager
 def pooled_token_alone(model: Any) -> Iterator[None]:
-    """Have CLIP's last vision layer compute the class token alone, which is all that is pooled.
+    """Have CLIP's last vision layer compute the pooled token only.
 
     transformers takes every token through the whole last layer. Keys and values of all tokens are
     needed still. Other architectures pool all tokens, and are left as they are. Meanwhile the
@@ -35,7 +35,7 @@ def pooled_token_alone(model: Any) -> Iterator[None]:
 
 
 class ImageTower(nn.Module):
-    """The image side of a dual encoder, which can keep its weights cast to 16 bits.
+    """The image side of a dual encoder, with weights cast once.
 
     Autocast casts all weights at each call, which on a CPU with fast bfloat16 takes as long as
     encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
@@ -66,7 +66,7 @@ class ImageTower(nn.Module):
                 self._cast = None
 
     def under_autocast(self, **inputs: Any) -> Any:
-        """Compute under autocast, which must be on, with weights cast once where they are fixed."""
+        """Compute under autocast, with weights cast once where they are fixed."""
         if not self._is_fixed:
             return self(**inputs)
         if self._cast is None:

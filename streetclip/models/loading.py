@@ -1,4 +1,4 @@
-"""Load a dual encoder from a hub id, a Hugging Face folder, a `.pt` of ours or bare weights."""
+"""Load a dual encoder from the hub, a folder, or a file."""
 
 import logging
 from collections.abc import Callable
@@ -202,7 +202,7 @@ def _read_config(folder: Path, name: str) -> Any:
 
 
 def _build_model(config: Any, state: State, name: str) -> Any:
-    """Make the model of a configuration with these weights, all of them, in float32."""
+    """Make the model of a configuration with these weights, in float32."""
     from transformers import AutoModel
 
     try:
@@ -245,7 +245,7 @@ def _read_prompts(value: Any, name: str) -> "PromptSet | None":
 
 
 def _check_image_size(encoder: DualEncoder) -> None:
-    """Refuse an image processor that makes pixels of another size than the model takes."""
+    """Refuse an image processor of another size than the model's."""
     vision = getattr(encoder.model.config, "vision_config", None)
     expected = getattr(vision, "image_size", None)
     if not isinstance(expected, int):

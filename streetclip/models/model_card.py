@@ -1,4 +1,4 @@
-"""Model cards: the header that the hub reads, the licence in it, and text that is safe in both.
+"""Make model cards: header, licence, and text that is safe in both.
 
 Names, licences and patterns in a card may come from files of strangers. In the header each is one
 quoted line of YAML, in the text a code span or escaped.
@@ -25,7 +25,7 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#&|!~$])")
 
 
 def read_licence(folder: Path) -> dict[str, str]:
-    """Read the licence in the header of a model folder's card; empty if it states none.
+    """Read the licence in the header of a model folder's card.
 
     A header that is no YAML, or a card of unusual size or encoding, states none: a model is not
     refused for its card.
@@ -45,7 +45,7 @@ def read_licence(folder: Path) -> dict[str, str]:
 
 
 def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
-    """Get the licence of a model, and so of all that is trained from it.
+    """Get the licence of a model and of what is trained from it.
 
     Args:
         training: Record of the model's training.
@@ -64,7 +64,7 @@ def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
 
 
 def card_header(base_model: str, licence: Mapping[str, str]) -> str:
-    """Make the YAML header of a model card, with base model and licence where they are known.
+    """Make the YAML header of a model card.
 
     Args:
         base_model: What training began from; a local path is left out.
@@ -87,7 +87,7 @@ def card_header(base_model: str, licence: Mapping[str, str]) -> str:
 
 
 def is_on_hub(source: str) -> bool:
-    """Tell whether a model is named as the hub names those of its users."""
+    """Tell whether a name is that of a user's model on the hub."""
     return "/" in source and looks_like_hub_id(source) and not Path(source).exists()
 
 
@@ -115,7 +115,7 @@ def plain_text(value: object) -> str:
 
 
 def one_line(value: object) -> str:
-    r"""Remove line breaks and invisible characters from a text, and cut it at 300 characters.
+    r"""Make a text one printable line of at most 300 characters.
 
     Examples:
         >>> one_line("a\n---\nb\x1b")
@@ -127,7 +127,7 @@ def one_line(value: object) -> str:
 
 
 def _licence(values: object) -> dict[str, str]:
-    """Get the licence among some values, each a text of one line; several are joined."""
+    """Get the licence among some values; several of a key are joined."""
     if not isinstance(values, Mapping):
         return {}
     found = {}

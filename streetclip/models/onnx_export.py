@@ -1,4 +1,4 @@
-"""Export to ONNX: an image graph and a text graph, each from a processor's output to features.
+"""Export the image and the text side of a model to ONNX.
 
     image_encoder.onnx   what the image processor gives → features, B × D, of length 1
     text_encoder.onnx    what the tokenizer gives       → features, T × D, of length 1
@@ -92,7 +92,7 @@ def save_onnx(encoder: DualEncoder, path: Path, *, model_card: str) -> OnnxExpor
 
 
 class _Graph(nn.Module):
-    """One side of a dual encoder, from named tensors to features of length 1."""
+    """One side of a dual encoder, from tensors to unit features."""
 
     def __init__(self, model: Any, method: str, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ def _export(encoder: DualEncoder, method: str, make: Any, path: Path) -> float |
 
 
 def _free_axes(encoder: DualEncoder, value: torch.Tensor) -> dict[int, Any]:
-    """Free the rows of an input, and the tokens of a text that is not padded to the end."""
+    """Free the rows of an input, and the tokens unless padded."""
     axes: dict[int, Any] = {0: torch.export.Dim("batch")}
     longest = encoder.text_reader.max_tokens
     if value.dtype == torch.int64 and value.ndim == 2 and value.shape[1] != longest:  # noqa: PLR2004

@@ -190,7 +190,7 @@ def _processor(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _converted(key: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
-    """Yield the tensors of CLIPModel that a tensor holds; none if it has no place there."""
+    """Yield the tensors of CLIPModel that a tensor holds, if any."""
     if key in _NAMES:
         yield _NAMES[key], tensor
     elif key in _TRANSPOSED:  # open_clip multiplies from the right

@@ -1,4 +1,4 @@
-"""Where a model computes, and in which number format, each choice with its reason."""
+"""Choose device and number format, each with its reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def resolve_device(name: str = "auto") -> "torch.device":
 
 
 def narrowest_tower(config: Any) -> int | None:
-    """Get the smaller hidden size of a model's two towers, None where its config has none."""
+    """Get the smaller hidden size of a model's two towers, if known."""
     towers = [getattr(config, name, None) for name in ("text_config", "vision_config")]
     widths = [getattr(tower, "hidden_size", None) for tower in towers]
     return min((width for width in widths if isinstance(width, int)), default=None)

@@ -1,4 +1,4 @@
-"""From a decoded image to the uint8 pixels that a model takes, and from these to its inputs.
+"""Prepare decoded images for a model: uint8 pixels, then its inputs.
 
 Pixels travel as uint8, a quarter of float32, after the image processor's own resize and crop;
 rescaling and normalisation happen on the device. The caches of features are named by the `repr`
@@ -54,7 +54,7 @@ class CropPreprocess:
 
 @dataclass(frozen=True)
 class ResizeCrop:
-    """Resize, then crop the centre: what the image processors of CLIP and SigLIP do."""
+    """Resize, then crop the centre, as CLIP's and SigLIP's processors do."""
 
     resize_to: int | tuple[int, int]  # shortest edge, or height and width, in pixels
     resample: int  # filter, as PIL numbers them (3: bicubic)
@@ -123,14 +123,14 @@ class FastResizeCrop(CropPreprocess):
 
 @dataclass(frozen=True)
 class PatchResize:
-    """Resize to whole patches, at most `max_num_patches`, keeping the shape; then lay them out."""
+    """Resize to at most `max_num_patches` whole patches, and lay them out."""
 
     patch_size: int  # side in pixels
     max_num_patches: int
     resample: int
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return uint8 of shape (N + 1, P, C): the header row, the patches, black padding."""
+        """Return uint8 (N + 1, P, C): header row, patches, black padding."""
         image = as_rgb(image)
         size = self.resized_size(image.width, image.height)
         return self.lay_out(image.resize(size, PIL.Image.Resampling(self.resample)))
@@ -159,7 +159,7 @@ class PatchResize:
 
 @dataclass(frozen=True)
 class FastPatchResize(CropPreprocess):
-    """`PatchResize` whose needs are known before an image is decoded; the pixels are the same."""
+    """`PatchResize` as a `CropPreprocess`; the pixels are the same."""
 
     exact: PatchResize
 
@@ -260,7 +260,7 @@ def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 def _plain_resize_crop(
     image_processor: Any, size: dict[str, int], crop: dict[str, int]
 ) -> ResizeCrop | None:
-    """Make the fast form, if the processor does nothing but a plain resize and centre crop."""
+    """Read a processor's geometry, if it is a plain resize and crop."""
     from transformers.image_processing_backends import PilBackend
 
     kind = type(image_processor)

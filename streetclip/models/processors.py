@@ -45,7 +45,7 @@ def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
 
 
 def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
-    """Make the tokenizer of a SigLIP lower-case texts, as all SigLIP models were trained.
+    """Make the tokenizer of a SigLIP lower-case texts, as in training.
 
     SigLIP's own tokenizers do so: `SiglipTokenizer`, and `Siglip2Tokenizer`, which transformers
     takes for NaFlex models. The fixed-size SigLIP 2 has a SigLIP configuration with a plain

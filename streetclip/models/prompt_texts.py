@@ -1,4 +1,4 @@
-"""Zero-shot classifiers: prompts fitted to what a model reads, averaged to a vector a class.
+"""Make zero-shot classifiers: fit prompts, average them to class vectors.
 
 Axes: C classes, U unique texts, D embedding.
 """
@@ -61,7 +61,7 @@ def class_features(
 def check_country_prompts(
     reader: TextReader, prompts: PromptSet, names: Sequence[str]
 ) -> list[list[str]]:
-    """Make the prompts of countries, and check that the model reads the country in each.
+    """Make the prompts of countries; check that each country is read.
 
     Warns of countries that the model cannot distinguish.
 
@@ -96,7 +96,7 @@ def check_country_prompts(
 def fit_city_prompts(
     reader: TextReader, prompts: PromptSet, cities: Sequence[CityName]
 ) -> list[list[str]]:
-    """Make the prompts of cities, without the region where they are longer than the model reads.
+    """Make the prompts of cities, without the region where too long.
 
     Warns of those that are still too long, and of cities of one country that the model cannot
     distinguish.
@@ -141,7 +141,7 @@ def _warn_of_cut_off(reader: TextReader, texts: Sequence[Sequence[str]]) -> None
 def _warn_of_equal(
     reader: TextReader, texts: Sequence[Sequence[str]], scopes: Sequence[str], names: Sequence[str]
 ) -> None:
-    """Warn of names within one scope whose prompts are the same tokens to the model."""
+    """Warn of names within one scope whose prompts have equal tokens."""
     distinct = _distinct(texts)
     keys = {
         text: reading.key for text, reading in zip(distinct, reader.read(distinct), strict=True)

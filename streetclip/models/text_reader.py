@@ -1,4 +1,4 @@
-"""What a model reads of a text: its tokens, as many as the text tower takes."""
+"""Read texts as a model does: its tokens, cut at its limit."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ _BATCH = 4096  # texts that are tokenised at once
 
 @dataclass(frozen=True, slots=True)
 class TextReading:
-    """How a model reads one text. Texts of one key have the same features."""
+    """How a model reads a text; equal keys have equal features."""
 
     num_tokens: int  # of the whole text, special ones included
     key: bytes  # identity of the tokens that are read
@@ -21,7 +21,7 @@ class TextReading:
 
 
 class TextReader:
-    """A tokenizer, and the options of its call: how the model has it pad and truncate."""
+    """A tokenizer, and how the model has it pad and truncate."""
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
         self._tokenizer = tokenizer

@@ -1,4 +1,4 @@
-"""A model's weights as named tensors: their hash, their size, and where they are read from."""
+"""Read, hash and measure a model's weights as named tensors."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ _WEIGHT_FILES = (
 
 
 def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
-    """Hash tensors by name, shape, dtype and content, in the order of their names.
+    """Hash tensors by name, shape, dtype and content.
 
     The same weights have the same hash whichever file they came from: hub folder, safetensors,
     `.pt`. One pass at the speed of SHA-256, about a second a gigabyte.
@@ -39,12 +39,12 @@ def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
 
 
 def size_bytes(state: "dict[str, torch.Tensor]") -> int:
-    """Sum the bytes that the tensors take on a disk, but for a few headers."""
+    """Sum the bytes of tensors, without headers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """List the files of a Hugging Face folder's weights; empty if there are none.
+    """List the weight files of a Hugging Face folder.
 
     Safetensors before an old `pytorch_model.bin`, in one file or in shards that an index names.
 
