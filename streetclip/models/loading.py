@@ -50,8 +50,8 @@ def load_encoder(
 
     Args:
         source: Hub id, Hugging Face folder (safetensors, or an old one with `pytorch_model.bin`),
-            `.pt` that `save_checkpoint` wrote, or bare weights (a saved state dict), also under
-            open_clip's names.
+            `.pt` of a training, or bare weights (a saved state dict), also under open_clip's
+            names.
         base_model: For bare weights only: hub id, folder or `.pt` whose architecture, tokenizer
             and image processor they belong to.
         device: See `resolve_device`.
