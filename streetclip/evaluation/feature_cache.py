@@ -184,6 +184,8 @@ class CacheWriter:
         except (OSError, StreetClipError) as error:
             _LOG.warning("%s: features are not kept from here on (%s)", self._folder, error)
             self._has_failed = True
+            with contextlib.suppress(OSError):  # closing tries to write the rest
+                self._stack.close()
 
     def _opened(self) -> tuple[BinaryIO, BinaryIO]:
         if self._segment is None:
