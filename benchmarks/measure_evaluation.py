@@ -208,7 +208,7 @@ def watch_steps(clock):
 
     connection.Store.__init__ = timed_store
     clock.watch(runner.store, "register_dataset", "register")
-    clock.watch(runner, "_paths", "paths")
+    clock.watch(runner, "image_paths", "paths")
     clock.watch(feature_cache.FeatureCache, "__init__", "cache: open")
     clock.watch(feature_cache.FeatureCache, "find", "cache: find")
     clock.watch(feature_cache.FeatureCache, "read", "cache: read")

@@ -20,13 +20,9 @@ VALUES = {"str", "int", "float", "bool", "bytes", "tuple[str, str, str, str]", "
 CACHES = {"cache", "lru_cache", "cached_property"}
 # Arguments and owners that are objects.
 REVIEWED = {
-    # Compared by identity and kept alive by the cache; frozen, its arrays are never written.
-    "streetclip/evaluation/prediction_rows.py:_country_texts",
-    "streetclip/evaluation/prediction_rows.py:_city_texts",
     # Of a frozen classifier whose tensors are made for it.
     "streetclip/evaluation/class_weights.py:country_weights_CD",
     "streetclip/evaluation/class_weights.py:city_weights_MD",
-    "streetclip/evaluation/class_weights.py:country_of_city_M",
     "streetclip/evaluation/class_weights.py:city_offsets",
     "streetclip/evaluation/class_weights.py:most_cities",
     # Of a frozen city of the gazetteer, whose table comes with the program.
@@ -123,17 +119,3 @@ def test_a_cached_function_answers_each_argument_for_itself(function, one, other
     for arguments in (one, other, one):
         assert function(*arguments) == plain(*arguments)
     assert function(*one) != function(*other)
-
-
-def test_the_keys_of_candidates_are_the_candidates_themselves(tmp_path):
-    """Two lists of equal content, and of equal names, are not taken for one another."""
-    from streetclip.data.candidates import load_candidates
-    from streetclip.evaluation import prediction_rows
-
-    (tmp_path / "a.json").write_text('{"France": ["Paris"], "Peru": ["Lima"]}')
-    (tmp_path / "b.json").write_text('{"France": ["Lyon"], "Peru": ["Lima"]}')
-    lists = [load_candidates(tmp_path / name) for name in ("a.json", "b.json")]
-    texts = [prediction_rows._city_texts(each).first.tolist() for each in lists]
-    assert "Paris" in texts[0][0]
-    assert "Lyon" in texts[1][0]
-    assert prediction_rows._country_texts(lists[0]) is not prediction_rows._country_texts(lists[1])

@@ -1,7 +1,4 @@
-"""Class weights of the candidates, and products with them that depend on nothing but the two.
-
-Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
-D embedding.
+"""Class weights of the candidates, and exact products with them.
 
 A sum of floating-point products depends on its order, and a matrix product's order on the number
 of threads, the shape of the block and the library. Here every product is exact: features are
@@ -9,8 +6,12 @@ float16, so multiples of 2⁻²⁴; weights are rounded to multiples of 2⁻²�
 float32 has it for most of them; so each product is a multiple of 2⁻⁵², and a partial sum of those
 of two unit vectors stays below 2: float64 holds it without rounding. So an image's scores are the
 same bits whatever images it is scored with, and by however many processes.
+
+Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
+D embedding.
 """
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streetclip.captions import PromptSet
+from streetclip.data.candidates import Candidates
 from streetclip.errors import ModelError
+from streetclip.models import DualEncoder, class_features
+from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
+from streetclip.progress import Progress, no_progress
+
+_LOG = logging.getLogger(__name__)
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -48,28 +56,23 @@ class PlaceClassifier:
 
     @cached_property
     def country_weights_CD(self) -> Float64:
-        """Of the countries, for exact products."""
+        """Weights of the countries, for exact products."""
         return _exact_weights(self.country_features_CD)
 
     @cached_property
     def city_weights_MD(self) -> Float64:
-        """Of the cities, for exact products."""
+        """Weights of the cities, for exact products."""
         return _exact_weights(self.city_features_MD)
 
     @cached_property
-    def country_of_city_M(self) -> Int64:
-        """`city_country_M` as an array."""
-        return self.city_country_M.cpu().numpy().astype(np.int64)
-
-    @cached_property
     def city_offsets(self) -> Int64:
-        """C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
+        """C + 1 bounds of the cities of each country.
 
         Raises:
             ValueError: The cities are not grouped by country, or a country has none.
         """
         num_countries = len(self.country_features_CD)
-        country_M = self.country_of_city_M
+        country_M = self.city_country_M.cpu().numpy().astype(np.int64)
         counts = np.bincount(country_M, minlength=num_countries)
         if (np.diff(country_M) < 0).any() or len(counts) > num_countries or not counts.all():
             msg = f"expected the cities of {num_countries} countries, grouped, at least one each"
@@ -82,41 +85,62 @@ class PlaceClassifier:
         return int(np.diff(self.city_offsets).max())
 
 
-def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Float64:
-    """Unit features, rounded to float16, for exact products.
-
-    Args:
-        image_features_ND: L2-normalised; float16 ones, as of the cache, keep their values.
+def build_classifier(
+    encoder: DualEncoder,
+    candidates: Candidates,
+    prompts: PromptSet,
+    progress: Progress = no_progress,
+) -> PlaceClassifier:
+    """Encode the class weights of all candidates, averaged over several prompts.
 
     Raises:
-        ModelError: Some are no numbers.
+        TemplateError: The model does not read the country of a prompt, as it comes too late.
     """
+    countries, cities = candidates.country_names, candidates.city_names
+    _LOG.info("encoding the prompts of %d countries, %d cities", len(countries), len(cities))
+    country_texts = check_country_prompts(encoder.text_reader, prompts, countries)
+    of_city_M = candidates.city_country_M.tolist()
+    named = [
+        CityName(city, region, countries[country])
+        for city, region, country in zip(cities, candidates.city_regions, of_city_M, strict=True)
+    ]
+    city_texts = fit_city_prompts(encoder.text_reader, prompts, named)
+    return PlaceClassifier(
+        country_features_CD=class_features(encoder, country_texts),
+        city_features_MD=class_features(encoder, city_texts, progress=progress),
+        city_country_M=torch.from_numpy(candidates.city_country_M).to(encoder.device),
+        logit_scale=encoder.logit_scale,
+    )
+
+
+def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Float64:
+    """Round unit features to float16, for exact products; raise ModelError for NaN."""
     if isinstance(image_features_ND, torch.Tensor):
         image_features_ND = image_features_ND.to(torch.float16).cpu().numpy()
     return _finite(image_features_ND.astype(np.float16, copy=False).astype(np.float64), "images")
 
 
 def country_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
-    """Scaled similarities to the prompts of all countries, N × C."""
+    """Scale similarities to the prompts of all countries, N × C."""
     return features_ND @ classifier.country_weights_CD.T * classifier.logit_scale
 
 
 def city_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
-    """Scaled similarities to the prompts of all cities, N × M."""
+    """Scale similarities to the prompts of all cities, N × M."""
     return features_ND @ classifier.city_weights_MD.T * classifier.logit_scale
 
 
 def city_logits_of(
     features_ND: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
 ) -> Float64:
-    """Scaled similarities of images to the cities of one country each.
+    """Scale similarities of images to the cities of one country each.
 
     One matrix product for each country that occurs, over its images.
 
     Args:
         features_ND: Of `exact_features`.
         classifier: Class weights.
-        rows_R: R positions of images in it; an image may occur again with another country.
+        rows_R: R positions of images; an image may occur again with another country.
         country_R: Index of each one's country.
 
     Returns:

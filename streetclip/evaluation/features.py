@@ -1,4 +1,4 @@
-"""Image features for an evaluation: from the cache where they are known, else decoded and encoded.
+"""Get image features for an evaluation, from the cache or by encoding.
 
 They are rounded to float16, as the cache keeps them, before anybody uses them: a run from the
 cache equals the run that filled it.
@@ -6,16 +6,15 @@ cache equals the run that filled it.
 Where several processes share an evaluation, they take the batches in turn. The batches are those
 of one process, so their features are, too. The first process collects them, and does all the rest.
 
-Shapes: N images, B readable images of a batch, F all of its files, D embedding.
+Shapes: N images, F files of a batch, D embedding.
 """
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +22,7 @@ from numpy.typing import NDArray
 
 from streetclip.data.file_identity import content_digests, signatures
 from streetclip.data.image_batches import iterate_batches
-from streetclip.errors import StreetClipError
-from streetclip.evaluation.feature_cache import (
-    CacheWriter,
-    FeatureCache,
-    Float16,
-    Int64,
-)
+from streetclip.evaluation.feature_cache import Digests, FeatureCache, Float16, Int64
 from streetclip.models import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess
@@ -39,7 +32,6 @@ from streetclip.runtime.distributed import Group
 _LOG = logging.getLogger(__name__)
 
 _BLOCK = 4096  # images read from the cache at once
-_KEPT_AT_ONCE = 256  # images written to it at once
 # Packages that decode and resize images, hold the model's code, and compute: another version may
 # make other features. A run within one version is worth encoding the images once more.
 _PACKAGES = ("pillow", "torch", "transformers")
@@ -50,39 +42,26 @@ class FeatureBatch:
     """Features of some images.
 
     Attributes:
-        indices_B: For each image its index in the `paths` given.
-        features_BD: Of length 1 up to float16's precision.
-        errors: Why others cannot be read, by index.
-        digests_F2: Of the content of all F files, in the order of `order_F`; zeros for one that
-            cannot be read, or that changed since the evaluation began.
+        indices_F: For each image its index in the `paths` given.
+        features_FD: Of length 1 up to float16's precision; zeros for an image that cannot be read.
+        errors: Why each image cannot be read; None for one that can.
+        digests_F2: Of the files' content; zeros for one that cannot be read, or that changed since
+            the evaluation began.
     """
 
-    indices_B: Int64
-    features_BD: Float16
-    errors: dict[int, str]
-    digests_F2: NDArray[np.uint64]
+    indices_F: Int64
+    features_FD: Float16
+    errors: list[str | None]
+    digests_F2: Digests
 
     @property
-    def order_F(self) -> Int64:
-        """Indices of all images, first the readable ones."""
-        return np.concatenate([self.indices_B, np.fromiter(self.errors, np.int64)])
+    def is_readable_F(self) -> NDArray[np.bool_]:
+        """Which images can be read."""
+        return np.array([error is None for error in self.errors], bool)
 
     def __len__(self) -> int:
         """Images, readable or not."""
-        return len(self.indices_B) + len(self.errors)
-
-    @staticmethod
-    def joined(batches: "Sequence[FeatureBatch]") -> "FeatureBatch":
-        """One batch of several, at least one."""
-        return FeatureBatch(
-            np.concatenate([each.indices_B for each in batches]),
-            np.concatenate([each.features_BD for each in batches]),
-            {index: error for each in batches for index, error in each.errors.items()},
-            np.concatenate(
-                [each.digests_F2[: len(each.indices_B)] for each in batches]
-                + [each.digests_F2[len(each.indices_B) :] for each in batches]
-            ),
-        )
+        return len(self.indices_F)
 
 
 @dataclass(frozen=True)
@@ -104,7 +83,7 @@ class Encoding:
     group: Group | None = None
 
     def open_cache(self, cache_dir: Path, identity: ModelIdentity) -> FeatureCache | None:
-        """Open the cache of these features; give None, with a warning, if it cannot be read.
+        """Open the cache of these features; None if it cannot be read.
 
         Args:
             cache_dir: Folder of all caches.
@@ -129,10 +108,8 @@ class Encoding:
         before_N: NDArray[Any],
         *,
         before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
-    ) -> Iterator[FeatureBatch]:
-        """Give the features of all images, known ones first, and keep the new ones.
-
-        A cache that cannot be read or written is said once, and done without.
+    ) -> Generator[FeatureBatch]:
+        """Yield the features of all images, known first, and keep new ones.
 
         Args:
             paths: The images, absolute.
@@ -140,25 +117,30 @@ class Encoding:
             before_N: `signatures` of the images, taken before this call.
             before_new: Called with those that are not known, before the first is encoded.
         """
-        missing = np.arange(len(paths))
+        is_missing_N = np.ones(len(paths), bool)
         if cache is not None:
-            known: list[Int64] = []
             for batch in _known(paths, cache, before_N):
-                known.append(batch.indices_B)
+                is_missing_N[batch.indices_F] = False
                 yield batch
-            missing = np.setdiff1d(missing, np.concatenate([np.empty(0, np.int64), *known]))
             _LOG.info(
                 "%d of %d images are known from earlier (%s, %.1f MB)",
-                len(paths) - len(missing),
+                len(paths) - is_missing_N.sum(),
                 len(paths),
                 cache.folder,
                 cache.num_bytes / 1e6,
             )
+        missing = np.flatnonzero(is_missing_N)
         before_new([paths[i] for i in missing.tolist()])
-        with _Keeper(cache if len(missing) else None, paths, before_N) as keeper:
-            for encoded in self._encoded(paths, missing):
-                batch = _without_changed(encoded, paths, before_N)
-                keeper.add(batch)
+        with contextlib.nullcontext() if cache is None else cache.writer() as writer:
+            for batch in self._encoded(paths, missing):
+                files = [paths[index] for index in batch.indices_F.tolist()]
+                before_F = before_N[batch.indices_F]
+                # Of files that changed since, features may be of either content.
+                batch.digests_F2[signatures(files) != before_F] = 0
+                if writer is not None:
+                    # An image that cannot be read is tried again each time.
+                    digests_F2 = np.where(batch.is_readable_F[:, None], batch.digests_F2, 0)
+                    writer.add(files, before_F, batch.features_FD, digests_F2)
                 yield batch
 
     def help(self, paths: Sequence[str]) -> None:
@@ -171,7 +153,7 @@ class Encoding:
             pass
 
     def _encoded(self, paths: Sequence[str], missing: Int64) -> Iterator[FeatureBatch]:
-        """Batches of all processes in the first one; of the others' `missing` none is looked at."""
+        """Yield the batches of all processes, in the first one."""
         if not len(paths):
             return
         if self.group is None:
@@ -195,24 +177,26 @@ class Encoding:
             num_workers=self.num_workers,
             device=self.encoder.device,
         ):
-            features_BD = np.empty((0, self.encoder.embedding_dim), np.float16)
-            if len(images.indices_B):
+            num_readable = len(images.indices_B)
+            indices_F = order[[*images.indices_B.tolist(), *images.errors]]
+            features_FD = np.zeros((len(indices_F), self.encoder.embedding_dim), np.float16)
+            if num_readable:
                 encoded_BD = self.encoder.encode_images(images.pixels_BCHW)
-                features_BD = encoded_BD.to(torch.float16).cpu().numpy()
-            errors = {int(order[index]): error for index, error in images.errors.items()}
-            indices_B = order[images.indices_B]
+                features_FD[:num_readable] = encoded_BD.to(torch.float16).cpu().numpy()
+            errors = [*[None] * num_readable, *images.errors.values()]
             # Here, where each process has just read its own files.
-            digests_F2 = content_digests([paths[index] for index in (*indices_B.tolist(), *errors)])
-            yield FeatureBatch(indices_B, features_BD, errors, digests_F2)
+            digests_F2 = content_digests([paths[index] for index in indices_F.tolist()])
+            yield FeatureBatch(indices_F, features_FD, errors, digests_F2.copy())
 
 
-def _without_changed(
-    batch: FeatureBatch, paths: Sequence[str], before_N: NDArray[Any]
-) -> FeatureBatch:
-    """Blank the digests of files that changed since `before_N`: features may be of either."""
-    order_F = batch.order_F
-    same_F = signatures([paths[index] for index in order_F.tolist()]) == before_N[order_F]
-    return dataclasses.replace(batch, digests_F2=np.where(same_F[:, None], batch.digests_F2, 0))
+def join_batches(batches: Sequence[FeatureBatch]) -> FeatureBatch:
+    """Make one batch of several, at least one."""
+    return FeatureBatch(
+        np.concatenate([each.indices_F for each in batches]),
+        np.concatenate([each.features_FD for each in batches]),
+        [error for each in batches for error in each.errors],
+        np.concatenate([each.digests_F2 for each in batches]),
+    )
 
 
 def _known(
@@ -222,62 +206,13 @@ def _known(
         rows_N = cache.find(paths, before_N)
         hits = np.flatnonzero(rows_N >= 0)
         for start in range(0, len(hits), _BLOCK):
-            indices_B = hits[start : start + _BLOCK]
-            features_BD, whole_B = cache.read(rows_N[indices_B])
-            digests_B2 = cache.digests(rows_N[indices_B])
-            if not whole_B.all():
-                _LOG.warning("%s: %d damaged rows; made anew", cache.folder, (~whole_B).sum())
-            yield FeatureBatch(indices_B[whole_B], features_BD[whole_B], {}, digests_B2[whole_B])
+            indices_F = hits[start : start + _BLOCK]
+            features_FD, is_whole_F = cache.read(rows_N[indices_F])
+            if not is_whole_F.all():
+                _LOG.warning("%s: skipped %d damaged rows", cache.folder, (~is_whole_F).sum())
+            whole = indices_F[is_whole_F]
+            errors: list[str | None] = [None] * len(whole)
+            digests_F2 = cache.digests(rows_N[whole])
+            yield FeatureBatch(whole, features_FD[is_whole_F], errors, digests_F2)
     except OSError as error:
         _LOG.warning("%s: cannot be read (%s); done without", cache.folder, error)
-
-
-class _Keeper:
-    """Writes new features to the cache some hundreds at a time, as long as that works."""
-
-    def __init__(
-        self, cache: FeatureCache | None, paths: Sequence[str], before_N: NDArray[Any]
-    ) -> None:
-        self._cache = cache
-        self._paths = paths
-        self._before_N = before_N
-        self._stack = contextlib.ExitStack()
-        self._writer: CacheWriter | None = None
-        self._waiting: list[FeatureBatch] = []
-
-    def __enter__(self) -> Self:
-        if self._cache is not None:
-            with self._failures_told():
-                self._writer = self._stack.enter_context(self._cache.writer())
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._write()
-        self._stack.close()
-
-    def add(self, batch: FeatureBatch) -> None:
-        """Take a batch."""
-        if self._writer is not None and len(batch.indices_B):
-            self._waiting.append(batch)
-            if sum(map(len, self._waiting)) >= _KEPT_AT_ONCE:
-                self._write()
-
-    def _write(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if self._writer is None or not waiting:
-            return
-        whole = FeatureBatch.joined(waiting)
-        before_B = self._before_N[whole.indices_B]
-        digests_B2 = whole.digests_F2[: len(whole.indices_B)]
-        with self._failures_told():
-            paths = [self._paths[i] for i in whole.indices_B.tolist()]
-            self._writer.add(paths, before_B, whole.features_BD, digests_B2)
-
-    @contextlib.contextmanager
-    def _failures_told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, StreetClipError) as error:
-            assert self._cache is not None
-            _LOG.warning("%s: features are not kept from here on (%s)", self._cache.folder, error)
-            self._writer = None

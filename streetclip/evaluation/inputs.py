@@ -1,4 +1,4 @@
-"""All that an evaluation reads, loaded and checked before the first image is decoded."""
+"""Load and check everything that an evaluation reads."""
 
 import hashlib
 import json
@@ -20,27 +20,16 @@ from streetclip.runtime.distributed import own_device
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an evaluation works on.
-
-    Attributes:
-        config: As given.
-        manifest: The test file; every row of it counts.
-        candidates: The places to choose from.
-        truth: Aligned with the rows of the manifest.
-        encoder: The model.
-        identity: What decides its features.
-        prompts: Patterns for countries and cities.
-        drawn: Whether the images are drawn, not photographed; shown wherever they are.
-    """
+    """What an evaluation works on."""
 
     config: EvaluateConfig
-    manifest: Manifest
+    manifest: Manifest  # every row of the test file counts
     candidates: Candidates
-    truth: Truth
+    truth: Truth  # aligned with the rows of the manifest
     encoder: DualEncoder
     identity: ModelIdentity
     prompts: captions.PromptSet
-    drawn: bool = False
+    drawn: bool = False  # whether the images are drawn, not photographed
 
     @property
     def preprocess(self) -> Preprocess:
@@ -49,9 +38,9 @@ class Inputs:
         return encoder.preprocess if self.config.exact_preprocessing else encoder.fast_preprocess
 
     def decisive(self) -> dict[str, Any]:
-        """What decides the predictions; two evaluations that agree in it are the same one."""
+        """Collect what decides the predictions; equal for two starts of one evaluation."""
         return self._of_features() | {
-            # Another version may read labels, places and coordinates otherwise.
+            # Another version may read labels, places and coordinates differently.
             "streetclip_version": __version__,
             "image_dir": str(self.config.image_dir.resolve()),
             "output_dir": str(self.config.output_dir.resolve()),
@@ -62,7 +51,7 @@ class Inputs:
         }
 
     def shared(self) -> dict[str, Any]:
-        """What processes that share an evaluation must have alike, whatever their machine."""
+        """Collect what processes that share an evaluation must have alike."""
         return self._of_features() | {"batch_size": self.config.batch_size}
 
     def _of_features(self) -> dict[str, Any]:
@@ -75,7 +64,7 @@ class Inputs:
         }
 
     def fingerprint(self, strategy: str) -> str:
-        """Names one strategy's run of this evaluation."""
+        """Identify one strategy's run of this evaluation."""
         text = json.dumps(self.decisive() | {"run": strategy}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -83,10 +72,7 @@ class Inputs:
 def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = ALONE) -> Inputs:
     """Read and check everything, the cheap first.
 
-    Args:
-        config: What to evaluate.
-        drawn: Whether the images are drawn.
-        ranks: Of this process among those that share the evaluation.
+    `ranks` are those of this process among those that share the evaluation.
     """
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())

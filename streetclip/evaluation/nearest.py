@@ -1,6 +1,7 @@
 """Distance from many places to the nearest of many candidates.
 
-Shapes: N places, M candidates, B places of a block, S candidates near a block.
+Shapes: N places, M candidates, B places of a block, S candidates near a block; 2 for latitude and
+longitude in degrees, 3 for a unit vector.
 """
 
 from typing import Final
@@ -29,92 +30,65 @@ def nearest_km(
     The cosines of angles choose the candidates that may be nearest; `haversine_km`, which also
     measures predictions, then decides, so that no prediction is nearer by rounding.
 
-    Args:
-        latitude_deg_N: Latitudes of the places; NaN where unknown.
-        longitude_deg_N: Their longitudes; NaN where unknown.
-        candidate_latitude_deg_M: Latitudes of the candidates; those with NaN are no choice.
-        candidate_longitude_deg_M: Their longitudes.
-
     Returns:
         N distances in km; NaN where the place is unknown or no candidate has coordinates.
-
-    Examples:
-        >>> nearest_km(
-        ...     np.array([0.0, np.nan]), np.array([1.0, 1.0]), np.array([0.0, 0.0]),
-        ...     np.array([0.0, 90.0])
-        ... ).round(1).tolist()
-        [111.2, nan]
     """
     found_N = np.full(len(latitude_deg_N), np.nan)
-    candidates = _Points.distinct(candidate_latitude_deg_M, candidate_longitude_deg_M)
-    known = np.flatnonzero(~(np.isnan(latitude_deg_N) | np.isnan(longitude_deg_N)))
-    if not len(candidates.latitude_deg) or not len(known):
+    places_N2 = np.stack([latitude_deg_N, longitude_deg_N], axis=1)
+    candidates_M2 = np.stack([candidate_latitude_deg_M, candidate_longitude_deg_M], axis=1)
+    candidates_M2 = np.unique(candidates_M2[~np.isnan(candidates_M2).any(axis=1)], axis=0)
+    known = np.flatnonzero(~np.isnan(places_N2).any(axis=1))
+    if not len(candidates_M2) or not len(known):
         return found_N
+    candidates_M3 = _vectors(candidates_M2)
     # Neighbours in one block, so that few candidates can be near any of them.
     band = np.floor(latitude_deg_N[known] / _BAND_DEG)
     order = known[np.lexsort((longitude_deg_N[known], band))]
     for start in range(0, len(order), _BLOCK):
         rows = order[start : start + _BLOCK]
-        places = _Points.of(latitude_deg_N[rows], longitude_deg_N[rows])
-        found_N[rows] = _nearest_of_block(places, candidates)
+        place, candidate = _may_be_nearest(_vectors(places_N2[rows]), candidates_M3)
+        distance_km = haversine_km(
+            candidates_M2[candidate, 0],
+            candidates_M2[candidate, 1],
+            places_N2[rows[place], 0],
+            places_N2[rows[place], 1],
+        )
+        firsts = np.flatnonzero(np.diff(place, prepend=-1))
+        found_N[rows] = np.minimum.reduceat(distance_km, firsts)
     return found_N
 
 
-class _Points:
-    """Points of the sphere, in degrees and as unit vectors."""
-
-    def __init__(self, latitude_deg: Float64, longitude_deg: Float64, vectors_3: Float64) -> None:
-        self.latitude_deg = latitude_deg
-        self.longitude_deg = longitude_deg
-        self.vectors_3 = vectors_3
-
-    @classmethod
-    def of(cls, latitude_deg: Float64, longitude_deg: Float64) -> "_Points":
-        latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
-        x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
-        return cls(latitude_deg, longitude_deg, np.stack([x, y, np.sin(latitude)], axis=1))
-
-    @classmethod
-    def distinct(cls, latitude_deg: Float64, longitude_deg: Float64) -> "_Points":
-        """The points whose coordinates are known, each once."""
-        both = np.stack([latitude_deg, longitude_deg], axis=1)
-        both = np.unique(both[~np.isnan(both).any(axis=1)], axis=0)
-        return cls.of(np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1]))
-
-    def take(self, rows: NDArray[np.intp]) -> "_Points":
-        return _Points(self.latitude_deg[rows], self.longitude_deg[rows], self.vectors_3[rows])
-
-
-def _nearest_of_block(places: _Points, candidates: _Points) -> Float64:
-    """Distance in km from each of B places to its nearest candidate."""
-    near = candidates.take(_near_block(places, candidates))
-    cosine_BS = places.vectors_3 @ near.vectors_3.T
-    may_be_nearest_BS = cosine_BS >= cosine_BS.max(axis=1, keepdims=True) - _COSINE_ROUNDING
-    place, candidate = np.nonzero(may_be_nearest_BS)  # ascending places, each at least once
-    distance_km = haversine_km(
-        near.latitude_deg[candidate],
-        near.longitude_deg[candidate],
-        places.latitude_deg[place],
-        places.longitude_deg[place],
+def _may_be_nearest(
+    places_B3: Float64, candidates_M3: Float64
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pair places, ascending, with the candidates that may be nearest."""
+    near = _near_block(places_B3, candidates_M3)
+    cosine_BS = places_B3 @ candidates_M3[near].T
+    place, candidate = np.nonzero(
+        cosine_BS >= cosine_BS.max(axis=1, keepdims=True) - _COSINE_ROUNDING
     )
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    least: Float64 = np.minimum.reduceat(distance_km, starts)
-    return least
+    return place, near[candidate]
 
 
-def _near_block(places: _Points, candidates: _Points) -> NDArray[np.intp]:
-    """Candidates that may be nearest to a place of the block.
+def _vectors(places_N2: Float64) -> Float64:
+    latitude, longitude = np.radians(places_N2).T
+    x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
+    return np.stack([x, y, np.sin(latitude)], axis=1)
+
+
+def _near_block(places_B3: Float64, candidates_M3: Float64) -> NDArray[np.intp]:
+    """Find candidates that may be nearest to a place of the block.
 
     With the block inside a circle of radius r around c, the nearest candidate of any of its places
     is at most d(c) + 2r from c, d(c) being that of the candidate nearest to c.
     """
-    centre_3 = places.vectors_3.sum(axis=0)
+    centre_3 = places_B3.sum(axis=0)
     length = np.linalg.norm(centre_3)
     if length < _ANGLE_MARGIN:  # the places are all around the globe
-        return np.arange(len(candidates.latitude_deg))
+        return np.arange(len(candidates_M3))
     centre_3 = centre_3 / length
-    radius = _angles(places.vectors_3 @ centre_3).max()
-    from_centre_M = _angles(candidates.vectors_3 @ centre_3)
+    radius = _angles(places_B3 @ centre_3).max()
+    from_centre_M = _angles(candidates_M3 @ centre_3)
     return np.flatnonzero(from_centre_M <= from_centre_M.min() + 2 * radius + _ANGLE_MARGIN)
 
 

@@ -1,8 +1,9 @@
 """The evaluation folder: `config.json` first, `predictions.csv` and `metrics.json` at the end."""
 
-import re
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from streetclip.config import STRATEGIES
@@ -13,18 +14,12 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 
-_UNSAFE = re.compile('[",\r\n]')
-
 
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
-    """Make sure that the folder is free, or holds this very evaluation and may go on.
+    """Check that the folder is free, or holds this evaluation.
 
-    What a killed evaluation left half written is removed.
-
-    Args:
-        folder: `--output_dir`.
-        decisive: What decides the predictions; compared with what the folder holds.
-        resume: Whether to go on where an earlier run stopped.
+    Removes what a killed evaluation left half written, and compares `decisive`, what decides the
+    predictions, with what the folder holds.
 
     Raises:
         OutputError: Something else is there, or this without `resume`.
@@ -36,26 +31,23 @@ def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> Non
         return
     held = read_json(config_path).get("decisive", {})
     differing = sorted(key for key in decisive if held.get(key) != decisive[key])
+    state = "a finished" if (folder / METRICS_FILE).exists() else "an unfinished"
     if differing and not any(key in held for key in differing):
-        msg = (
-            f"{folder}: holds an evaluation by an earlier version of StreetCLIP, which did not "
-            f"record {', '.join(differing)}, so it cannot be resumed. "
-            "Name another folder with --output_dir."
+        found = (
+            "an evaluation by an earlier version of StreetCLIP, which did not record "
+            f"{', '.join(differing)}, so it cannot be resumed. Name"
         )
-        raise OutputError(msg)
-    if differing:
-        msg = (
-            f"{folder}: holds another evaluation (it differs in {', '.join(differing)}). "
-            "Name another folder with --output_dir."
+    elif differing:
+        found = f"another evaluation (it differs in {', '.join(differing)}). Name"
+    elif not resume:
+        found = (
+            f"{state} evaluation of the same model and images. Add --resume to keep or finish it, "
+            "or name"
         )
-        raise OutputError(msg)
-    if not resume:
-        state = "a finished" if (folder / METRICS_FILE).exists() else "an unfinished"
-        msg = (
-            f"{folder}: holds {state} evaluation of the same model and images. "
-            "Add --resume to keep or finish it, or name another folder with --output_dir."
-        )
-        raise OutputError(msg)
+    else:
+        return
+    msg = f"{folder}: holds {found} another folder with --output_dir."
+    raise OutputError(msg)
 
 
 def write_config(folder: Path, settings: dict[str, Any]) -> None:
@@ -64,51 +56,25 @@ def write_config(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
-    """Write `predictions.csv`, as `pandas.DataFrame.to_csv` would, but in little time and memory.
-
-    Args:
-        folder: Where it goes.
-        chunks: At least one; columns of plain values by name, the same names in each.
-    """
+    """Write `predictions.csv` from chunks: columns of plain values, the same names in each."""
     with (
         atomic_path(folder / PREDICTIONS_FILE) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
+        # The writer quotes a carriage return in a text only where that may end a line.
+        lines = SimpleNamespace(write=lambda line: file.write(line[:-2] + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
         for number, chunk in enumerate(chunks):
             if number == 0:
-                file.write(",".join(map(_csv_text, chunk)) + "\n")
-            columns = map(_csv_column, chunk.values())
-            file.write("\n".join([*map(",".join, zip(*columns, strict=True)), ""]))
+                writer.writerow(chunk)
+            writer.writerows(zip(*chunk.values(), strict=True))
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write `metrics.json`, whose presence says that all is there."""
+    """Write `metrics.json`, whose presence shows that the evaluation is complete."""
     write_json(folder / METRICS_FILE, metrics)
 
 
 def strategy_folder(folder: Path, strategies: tuple[str, ...], strategy: str) -> Path:
-    """Where a strategy's files go: the first one's in the folder itself, others' below it."""
+    """Get the folder of a strategy; the first one's is `folder` itself."""
     return folder if strategy == strategies[0] else folder / strategy
-
-
-def _csv_column(values: Sequence[Any]) -> Iterable[str]:
-    kind = type(next((value for value in values if value is not None), None))
-    if kind is str:
-        return map(_CsvTexts().__getitem__, values)
-    if None in values:
-        return ["" if value is None else repr(value) for value in values]
-    return map(repr, values)
-
-
-class _CsvTexts(dict[str | None, str]):
-    """Texts as CSV, each distinct one made once."""
-
-    def __missing__(self, value: str | None) -> str:
-        text = self[value] = _csv_text(value)
-        return text
-
-
-def _csv_text(value: str | None) -> str:
-    if value is None:
-        return ""
-    return '"' + value.replace('"', '""') + '"' if _UNSAFE.search(value) else value

@@ -2,25 +2,33 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.data.candidates import Candidates
-from streetclip.evaluation.predictor import Float32, Int64, Predictions
+from streetclip.evaluation.class_weights import Float32, Int64
+from streetclip.evaluation.predictor import Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 
 Objects = NDArray[np.object_]
 
+_NUMBERS = (
+    "country_probability",
+    "city_probability",
+    "pred_latitude_deg",
+    "pred_longitude_deg",
+    "distance_km",
+)
 _PARTS_OF_ONE = 100_000  # probabilities of rankings have five decimals
 
 
 def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64) -> pd.DataFrame:
-    """The columns of a prediction that are known before any model looks.
+    """Make the columns of a prediction that do not depend on the model.
 
     Args:
         frame: The manifest's.
@@ -28,13 +36,17 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
         rows: Positions in `frame` to take.
         image_ids: The store's, aligned with `frame`.
     """
+    country, continent, region, city = (
+        _texts(frame[name].take(rows).to_numpy(object))
+        for name in ("country_code", "continent", "region", "city")
+    )
     return pd.DataFrame(
         {
             "image_id": image_ids[rows],
-            "true_country": _texts(frame["country_code"].take(rows).to_numpy(object)),
-            "true_continent": _texts(frame["continent"].take(rows).to_numpy(object)),
-            "true_region": _texts(frame["region"].take(rows).to_numpy(object)),
-            "true_city": _texts(frame["city"].take(rows).to_numpy(object)),
+            "true_country": country,
+            "true_continent": continent,
+            "true_region": region,
+            "true_city": city,
             "country_reachable": (truth.country_N[rows] >= 0).astype(np.int64),
             "city_reachable": (truth.city_N[rows] >= 0).astype(np.int64),
             "true_latitude_deg": truth.latitude_deg_N[rows],
@@ -48,7 +60,7 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
 def prediction_frame(
     known: pd.DataFrame, predictions: Predictions, truth: Truth, rows: Int64, candidates: Candidates
 ) -> pd.DataFrame:
-    """Rows for images that were read: the truth columns and what the model said.
+    """Make the rows of images that were read.
 
     Args:
         known: `truth_frame` of these rows.
@@ -62,6 +74,11 @@ def prediction_frame(
     longitude_deg_N = candidates.city_longitude_deg_M[city_N]
     codes = np.asarray(candidates.country_codes, dtype=object)
     cities = np.asarray(candidates.city_names, dtype=object)
+    country_texts = [json.dumps(code) for code in candidates.country_codes]
+    city_texts = [
+        f"{json.dumps(name, ensure_ascii=False)}, {country_texts[country]}"
+        for name, country in zip(cities, candidates.city_country_M.tolist(), strict=True)
+    ]
     predicted = {
         "status": _texts(["ok"] * len(known)),
         "error": _texts([None] * len(known)),
@@ -82,103 +99,61 @@ def prediction_frame(
             truth.longitude_deg_N[rows],
         ),
         "top_countries": _rankings(
-            _country_texts(candidates),
-            predictions.top_countries_NK,
-            predictions.top_country_probabilities_NK,
+            country_texts, predictions.top_countries_NK, predictions.top_country_probabilities_NK
         ),
         "top_cities": _rankings(
-            _city_texts(candidates),
-            predictions.top_cities_NK,
-            predictions.top_city_probabilities_NK,
+            city_texts, predictions.top_cities_NK, predictions.top_city_probabilities_NK
         ),
     }
-    # Many times faster than one column after the other into a frame.
+    # Many times faster than adding one column after the other to a frame.
     return pd.DataFrame({name: known[name] for name in known} | predicted)
 
 
 def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
-    """Rows for images that could not be read: wrong, with the reason."""
+    """Make the rows of unreadable images: wrong, with the reason."""
+    no_rank = _rank_column(np.zeros(len(known), np.int64))
     return known.assign(
         status="unreadable",
         error=errors,
-        pred_country=None,
-        pred_city=None,
         country_correct=0,
         city_correct=0,
-        country_probability=np.nan,
-        city_probability=np.nan,
-        true_country_rank=_rank_column(np.zeros(len(known), np.int64)),
-        true_city_rank=_rank_column(np.zeros(len(known), np.int64)),
-        pred_latitude_deg=np.nan,
-        pred_longitude_deg=np.nan,
-        distance_km=np.nan,
-        top_countries=None,
-        top_cities=None,
+        true_country_rank=no_rank,
+        true_city_rank=no_rank,
+        **dict.fromkeys(_NUMBERS, np.nan),
+        **dict.fromkeys(("pred_country", "pred_city", "top_countries", "top_cities")),
     )
 
 
 def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
-    """Ranks with 0, which says no candidate, as missing."""
+    """Make ranks a column in which 0, for no candidate, is missing."""
     return pd.arrays.IntegerArray(rank_N, rank_N == 0)
 
 
-@lru_cache(maxsize=2)
-def _country_texts(candidates: Candidates) -> "_Openings":
-    return _Openings.of([json.dumps(code) for code in candidates.country_codes])
+def _rankings(
+    places: Sequence[str], index_NK: Int64, probabilities_NK: Float32
+) -> "pd.Series[str]":
+    """Make rankings as JSON, [[place, probability], …], from the JSON of each place.
 
-
-@lru_cache(maxsize=2)
-def _city_texts(candidates: Candidates) -> "_Openings":
-    codes = [json.dumps(code) for code in candidates.country_codes]
-    names = [json.dumps(name, ensure_ascii=False) for name in candidates.city_names]
-    countries = candidates.city_country_M.tolist()
-    return _Openings.of([f"{name}, {codes[i]}" for name, i in zip(names, countries, strict=True)])
-
-
-class _Openings(NamedTuple):
-    """What stands before a probability in a ranking, by index of the place; blank for −1.
-
-    Attributes:
-        first: In the first entry.
-        further: In the others.
+    An index of −1 is left out; probabilities keep five decimals.
     """
-
-    first: Objects
-    further: Objects
-
-    @classmethod
-    def of(cls, places: Sequence[str]) -> "_Openings":
-        """Args: places: What an entry begins with, as JSON."""
-        first = [f"[[{place}, " for place in places]
-        further = [f", [{place}, " for place in places]
-        return cls(*(np.array([*texts, ""], dtype=object) for texts in (first, further)))
+    scaled_NK = np.rint(probabilities_NK.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
+    scaled_NK[index_NK < 0] = -1
+    # The last text is that of −1.
+    beginnings = np.array([*(f", [{place}, " for place in places), ""], dtype=object)
+    columns = []
+    for index_N, scaled_N in zip(index_NK.T, scaled_NK.T, strict=True):
+        columns += [beginnings[index_N].tolist(), _endings()[scaled_N].tolist()]
+    entries = map("".join, zip(*columns, strict=True))
+    return _texts([f"[{text[2:]}]" for text in entries])
 
 
 @cache
-def _closings() -> Objects:
-    """The probability and the end of an entry, by the probability in parts of one; blank for −1."""
+def _endings() -> Objects:
+    """Make the end of a ranking's entry for each probability, last a blank."""
     texts = [f"{part / _PARTS_OF_ONE!r}]" for part in range(_PARTS_OF_ONE + 1)]
     return np.array([*texts, ""], dtype=object)
 
 
-def _rankings(openings: _Openings, index_NK: Int64, probabilities_NK: Float32) -> "pd.Series[str]":
-    """Rankings as JSON, [[place, probability], …], from texts that are made once for each place.
-
-    Args:
-        openings: Of the places.
-        index_NK: Best first; −1 where a list is shorter.
-        probabilities_NK: 0..1; five decimals are kept.
-    """
-    scaled_NK = np.rint(probabilities_NK.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
-    scaled_NK[index_NK < 0] = -1
-    columns = []
-    for rank, (index_N, scaled_N) in enumerate(zip(index_NK.T, scaled_NK.T, strict=True)):
-        columns.append((openings.further if rank else openings.first)[index_N].tolist())
-        columns.append(_closings()[scaled_N].tolist())
-    columns.append(["]"] * len(index_NK))
-    return _texts(list(map("".join, zip(*columns, strict=True))))
-
-
 def _texts(values: Sequence[Any] | Objects) -> "pd.Series[str]":
-    # Left to itself, pandas would copy them into its own kind of text and back for the store.
+    # By default, pandas would copy them into its own kind of text and back for the store.
     return pd.Series(values, dtype=object)

@@ -6,9 +6,7 @@ K best kept, D embedding.
 Source: hierarchical linear probing of Haas et al. 2023 (arXiv 2302.00275), section 4.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
 
 import numpy as np
 import torch
@@ -24,8 +22,6 @@ from streetclip.evaluation.class_weights import (
     country_logits,
     exact_features,
 )
-
-__all__ = ["Float32", "Int64", "PlaceClassifier", "Predictions", "predict", "rank_of"]
 
 # Of the largest array of scores at a time: what fits the processor's cache is scored fastest.
 _MOST_SCORES = 2**20
@@ -69,34 +65,38 @@ def predict(
     true_city_N: Int64,
     top_k: int,
 ) -> Predictions:
-    """Choose a country and a city for each image; among equals, the one of the lower index.
+    """Choose a country and a city for each image.
 
     * `hierarchical`: the country by the country prompts, then the best city of that country.
     * `flat`: the best of all cities; its country is the predicted one.
     * `marginal`: a country's probability is the sum over its cities; then its best city.
 
-    What is predicted of an image is the same to the last bit whatever images come with it.
+    Among equals, the lower index wins. What is predicted of an image is the same to the last bit
+    whatever images come with it.
 
     Args:
-        image_features_ND: L2-normalised; rounded to float16 here.
+        image_features_ND: L2-normalised; rounded to float16 here. NaN raises ModelError.
         classifier: Class weights.
         strategy: One of `streetclip.config.STRATEGIES`.
         true_country_N: Index of the true country, −1 where it is no candidate.
         true_city_N: Index of the true city, −1 where it is no candidate.
         top_k: Best countries and cities to keep.
-
-    Raises:
-        ModelError: Features are no numbers.
     """
-    num_images = len(image_features_ND)
-    block_rows = max(1, _MOST_SCORES // _width(classifier, strategy))
+    # The largest number of scores that an image has at a time.
+    width = len(classifier.city_features_MD)
+    if strategy == "hierarchical":
+        width = max(len(classifier.country_features_CD), classifier.most_cities)
+    block_rows = max(1, _MOST_SCORES // width)
     parts = []
     # At least one block, which gives the arrays their shapes.
-    for start in range(0, max(num_images, 1), block_rows):
+    for start in range(0, max(len(image_features_ND), 1), block_rows):
         rows = slice(start, start + block_rows)
         features_ND = exact_features(image_features_ND[rows])
-        scores = _scores(features_ND, classifier, strategy)
-        parts.append(_decide(scores, classifier, true_country_N[rows], true_city_N[rows], top_k))
+        parts.append(
+            _decide(
+                features_ND, classifier, strategy, true_country_N[rows], true_city_N[rows], top_k
+            )
+        )
     return Predictions(
         *(
             np.concatenate([getattr(part, each.name) for part in parts])
@@ -106,7 +106,7 @@ def predict(
 
 
 def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
-    """Rank of the true class, 1 for the best, 0 where it is no candidate (index −1).
+    """Rank the true class: 1 is best, 0 is no candidate (index −1).
 
     Of equal scores the lower index comes first, as argmax has it.
     """
@@ -120,87 +120,55 @@ def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
 
 @dataclass(frozen=True)
 class _Scores:
-    """What a strategy makes of a block, before anyone decides.
+    """What a strategy makes of a block of images."""
 
-    Attributes:
-        country_scores_NC: What ranks the countries; higher is better.
-        country_logits_NC: Their softmax are the probabilities of the countries.
-        city_logits_of: From R positions of images and an index of a country for each to the
-            logits of its cities, R × P, as `class_weights.city_logits_of`.
-        rival_logits_NM: Of all cities, where they compete with one another.
-    """
-
-    country_scores_NC: Float64
-    country_logits_NC: Float64
-    city_logits_of: Callable[[Int64, Int64], Float64]
-    rival_logits_NM: Float64 | None = None
+    ranking_NC: Float64  # ranks the countries; higher is better
+    logits_NC: Float64  # their softmax are the probabilities of the countries
+    rival_logits_NM: Float64 | None = None  # of all cities, where they compete with one another
 
 
-def _width(classifier: PlaceClassifier, strategy: str) -> int:
-    """The largest number of scores that an image has at a time."""
-    if strategy == "hierarchical":
-        return max(len(classifier.country_features_CD), classifier.most_cities)
-    return len(classifier.city_features_MD)
-
-
-def _scores(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> _Scores:
+def _score(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> _Scores:
     if strategy == "hierarchical":
         logits_NC = country_logits(features_ND, classifier)
-        of_country = partial(city_logits_of, features_ND, classifier)
-        return _Scores(logits_NC, logits_NC, of_country)
+        return _Scores(logits_NC, logits_NC)
     logits_NM = city_logits(features_ND, classifier)
-    best_NC = np.maximum.reduceat(logits_NM, classifier.city_offsets[:-1], axis=1)
-    log_sums_NC = _log_sums(logits_NM, best_NC, classifier)
-    of_country = partial(_select_cities, logits_NM, classifier)
+    first_city_C = classifier.city_offsets[:-1]
+    best_NC = np.maximum.reduceat(logits_NM, first_city_C, axis=1)
+    # Logarithm of the summed exponentials of each country's cities.
+    num_cities_C = np.diff(classifier.city_offsets)
+    shifted_NM = np.exp(logits_NM - np.repeat(best_NC, num_cities_C, axis=1))
+    log_sums_NC = best_NC + np.log(np.add.reduceat(shifted_NM, first_city_C, axis=1))
     if strategy == "flat":
-        return _Scores(best_NC, log_sums_NC, of_country, logits_NM)
-    return _Scores(log_sums_NC, log_sums_NC, of_country)
-
-
-def _log_sums(logits_NM: Float64, best_NC: Float64, classifier: PlaceClassifier) -> Float64:
-    """Logarithm of the summed exponentials of each country's cities."""
-    shifted_NM = np.exp(logits_NM - best_NC[:, classifier.country_of_city_M])
-    sums_NC: Float64 = np.add.reduceat(shifted_NM, classifier.city_offsets[:-1], axis=1)
-    return best_NC + np.log(sums_NC)
-
-
-def _select_cities(
-    logits_NM: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
-) -> Float64:
-    """As `city_logits_of`, out of the logits of all cities."""
-    offsets = classifier.city_offsets
-    index_RP = offsets[country_R][:, None] + np.arange(classifier.most_cities)
-    is_other_RP = index_RP >= offsets[country_R + 1][:, None]
-    index_RP[is_other_RP] = 0
-    logits_RP: Float64 = logits_NM[rows_R[:, None], index_RP]
-    logits_RP[is_other_RP] = -np.inf
-    return logits_RP
+        return _Scores(best_NC, log_sums_NC, logits_NM)
+    return _Scores(log_sums_NC, log_sums_NC)
 
 
 def _decide(
-    scores: _Scores,
+    features_ND: Float64,
     classifier: PlaceClassifier,
+    strategy: str,
     true_country_N: Int64,
     true_city_N: Int64,
     top_k: int,
 ) -> Predictions:
-    top_countries_NK = _best(scores.country_scores_NC, top_k)
+    scores = _score(features_ND, classifier, strategy)
+    top_countries_NK = _best(scores.ranking_NC, top_k)
+    top_country_probabilities_NK = _softmax_at(scores.logits_NC, top_countries_NK)
     country_N = top_countries_NK[:, 0]
     city_logits_NP, true_city_rank_N = _of_two_countries(
-        scores, classifier, country_N, true_country_N, true_city_N
+        features_ND, classifier, country_N, true_country_N, true_city_N
     )
-    within = _best_within(city_logits_NP, classifier, country_N, top_k)
-    listed = within
+    cities_NK, probabilities_NK = _best_within(city_logits_NP, classifier, country_N, top_k)
+    listed = cities_NK, probabilities_NK
     if scores.rival_logits_NM is not None:
         top_NK = _best(scores.rival_logits_NM, top_k)
         listed = top_NK, _softmax_at(scores.rival_logits_NM, top_NK)
-    top_country_probabilities_NK = _softmax_at(scores.country_logits_NC, top_countries_NK)
     return Predictions(
         country_N=country_N,
-        city_N=within[0][:, 0],
+        city_N=cities_NK[:, 0],
         country_probability_N=top_country_probabilities_NK[:, 0],
-        city_probability_N=within[1][:, 0],
-        true_country_rank_N=rank_of(scores.country_scores_NC, true_country_N),
+        city_probability_N=probabilities_NK[:, 0],
+        true_country_rank_N=rank_of(scores.ranking_NC, true_country_N),
         true_city_rank_N=true_city_rank_N,
         top_countries_NK=top_countries_NK,
         top_country_probabilities_NK=top_country_probabilities_NK,
@@ -210,48 +178,50 @@ def _decide(
 
 
 def _of_two_countries(
-    scores: _Scores,
+    features_ND: Float64,
     classifier: PlaceClassifier,
     country_N: Int64,
     true_country_N: Int64,
     true_city_N: Int64,
 ) -> tuple[Float64, Int64]:
-    """Logits of the predicted country's cities, N × P, and ranks of the true cities in theirs."""
-    everyone_N = np.arange(len(country_N))
+    """Score the predicted country's cities, N × P; rank the true ones."""
+    num_images = len(country_N)
+    everyone_N = np.arange(num_images)
     is_known_N = true_city_N >= 0
     others = np.flatnonzero(is_known_N & (true_country_N != country_N))
-    logits_RP = scores.city_logits_of(
-        np.concatenate([everyone_N, others]), np.concatenate([country_N, true_country_N[others]])
+    logits_RP = city_logits_of(
+        features_ND,
+        classifier,
+        np.concatenate([everyone_N, others]),
+        np.concatenate([country_N, true_country_N[others]]),
     )
     row_of_truth_N = everyone_N.copy()
-    row_of_truth_N[others] = len(country_N) + np.arange(len(others))
+    row_of_truth_N[others] = num_images + np.arange(len(others))
     within_N = true_city_N - classifier.city_offsets[true_country_N]
-    return (
-        logits_RP[: len(country_N)],
-        rank_of(logits_RP[row_of_truth_N], np.where(is_known_N, within_N, -1)),
-    )
+    rank_N = rank_of(logits_RP[row_of_truth_N], np.where(is_known_N, within_N, -1))
+    return logits_RP[:num_images], rank_N
 
 
 def _best_within(
     logits_NP: Float64, classifier: PlaceClassifier, country_N: Int64, top_k: int
 ) -> tuple[Int64, Float32]:
-    """The best cities of each image's country and their probabilities within it, −1 as filling."""
-    num_images = len(logits_NP)
+    """Get the best cities of each image's country, padded with −1."""
     num_listed = min(top_k, len(classifier.city_features_MD))
     top_NK = _best(logits_NP, num_listed)
     first_N, past_N = classifier.city_offsets[country_N], classifier.city_offsets[country_N + 1]
-    cities_NK = np.full((num_images, num_listed), -1)
-    probabilities_NK = np.full((num_images, num_listed), -1.0, np.float32)
     is_city_NK = np.arange(top_NK.shape[1]) < (past_N - first_N)[:, None]
-    cities_NK[:, : top_NK.shape[1]] = np.where(is_city_NK, first_N[:, None] + top_NK, -1)
-    probabilities_NK[:, : top_NK.shape[1]] = np.where(
-        is_city_NK, _softmax_at(logits_NP, top_NK), np.float32(-1)
+    cities_NK = np.where(is_city_NK, first_N[:, None] + top_NK, -1)
+    probabilities_NK = np.where(is_city_NK, _softmax_at(logits_NP, top_NK), np.float32(-1))
+    # No country may have as many cities as are listed.
+    missing = ((0, 0), (0, num_listed - top_NK.shape[1]))
+    return (
+        np.pad(cities_NK, missing, constant_values=-1),
+        np.pad(probabilities_NK, missing, constant_values=-1),
     )
-    return cities_NK, probabilities_NK
 
 
 def _best(scores_NC: Float64, top_k: int) -> Int64:
-    """Indices of the highest scores, N × K; the lower one first among equals."""
+    """Get indices of the highest scores, N × K; among equals, ascending."""
     left_NC = scores_NC.copy()
     num_images, num_classes = left_NC.shape
     everyone_N = np.arange(num_images)
@@ -263,7 +233,7 @@ def _best(scores_NC: Float64, top_k: int) -> Int64:
 
 
 def _softmax_at(logits_NC: Float64, index_NK: Int64) -> Float32:
-    """Some of the probabilities that sum to one over all classes."""
+    """Get some of the probabilities that sum to one over all classes."""
     highest_N1 = logits_NC.max(axis=1, keepdims=True)
     sums_N1 = np.exp(logits_NC - highest_N1).sum(axis=1, keepdims=True)
     picked_NK = np.take_along_axis(logits_NC, index_NK, axis=1)

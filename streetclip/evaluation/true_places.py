@@ -1,12 +1,12 @@
-"""Where each image truly is, seen through the candidates.
+"""Where each image truly is, in terms of the candidates.
 
 Shapes: N images, M candidate cities.
 """
 
 import logging
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -45,18 +45,13 @@ class Truth:
 
 
 def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
-    """Match a manifest's places with the candidates.
-
-    Args:
-        frame: Of `streetclip.data.manifest.Manifest`.
-        candidates: The places to choose from.
+    """Match the places of a manifest's frame with the candidates.
 
     Raises:
         CandidatesError: No image is in any of the candidate countries.
     """
     matches = match_places(frame, candidates)
-    country_N, city_N = matches.country_N, matches.city_N
-    if not (country_N >= 0).any():
+    if not (matches.country_N >= 0).any():
         found = ", ".join(sorted(set(frame["country_code"]))[:5])
         msg = (
             f"{candidates.path}: none of the true countries ({found}, …) is a candidate. "
@@ -64,14 +59,16 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
         )
         raise CandidatesError(msg)
     _warn_of_doubt(matches.doubtful)
-    latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, city_N)
+    latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, matches.city_N)
     nearest_km_N = nearest_km(
         latitude_deg_N,
         longitude_deg_N,
         candidates.city_latitude_deg_M,
         candidates.city_longitude_deg_M,
     )
-    return Truth(country_N, city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N)
+    return Truth(
+        matches.country_N, matches.city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N
+    )
 
 
 def _warn_of_doubt(doubtful: Sequence[DoubtfulPlace]) -> None:
@@ -99,22 +96,13 @@ def _coordinates(
     latitude_deg_N[from_candidates_N] = candidates.city_latitude_deg_M[city_N[from_candidates_N]]
     longitude_deg_N[from_candidates_N] = candidates.city_longitude_deg_M[city_N[from_candidates_N]]
     source_N[from_candidates_N] = FROM_CITY
-    for (code, name, region), rows in _unplaced(frame, latitude_deg_N):
-        city = gazetteer.resolve_city(code, name, region).city
+    # Cities that are no candidates may be in the gazetteer; each is looked up once.
+    unplaced = np.flatnonzero(np.isnan(latitude_deg_N) & (frame["city"] != "").to_numpy())
+    places = frame[["country_code", "city", "region"]].iloc[unplaced]
+    for place, rows in places.groupby(list(places), sort=False).indices.items():
+        city = gazetteer.resolve_city(*cast("tuple[str, str, str]", place)).city
         if city is not None:
-            latitude_deg_N[rows] = city.latitude_deg
-            longitude_deg_N[rows] = city.longitude_deg
-            source_N[rows] = FROM_CITY
+            latitude_deg_N[unplaced[rows]] = city.latitude_deg
+            longitude_deg_N[unplaced[rows]] = city.longitude_deg
+            source_N[unplaced[rows]] = FROM_CITY
     return latitude_deg_N, longitude_deg_N, source_N
-
-
-def _unplaced(
-    frame: pd.DataFrame, latitude_deg_N: NDArray[np.float64]
-) -> list[tuple[tuple[str, str, str], NDArray[np.int64]]]:
-    """Cities named by the rows that have no coordinates yet, each with the rows' positions."""
-    rows_N = np.flatnonzero(np.isnan(latitude_deg_N) & (frame["city"] != "").to_numpy())
-    columns = frame[["country_code", "city", "region"]].iloc[rows_N]
-    places = columns.groupby(columns.columns.tolist(), sort=False).indices
-    return [
-        (typing.cast("tuple[str, str, str]", place), rows_N[rows]) for place, rows in places.items()
-    ]

@@ -3,7 +3,7 @@
 Importing this room imports torch; jobs do so only once they work.
 """
 
-from streetclip.models.checkpoints import save_checkpoint, save_folder
+from streetclip.models.checkpoints import save_folder
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.loading import load_encoder
 from streetclip.models.precision import (
@@ -12,7 +12,7 @@ from streetclip.models.precision import (
     resolve_device,
     resolve_precision,
 )
-from streetclip.models.zero_shot import class_features
+from streetclip.models.prompt_texts import class_features
 
 __all__ = [
     "DualEncoder",
@@ -22,6 +22,5 @@ __all__ = [
     "narrowest_tower",
     "resolve_device",
     "resolve_precision",
-    "save_checkpoint",
     "save_folder",
 ]

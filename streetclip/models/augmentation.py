@@ -1,4 +1,4 @@
-"""Random crops, colours and mirroring of training images, by a number drawn for each visit."""
+"""Crop, colour and mirror training images at random."""
 
 import math
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ import PIL.ImageEnhance
 from streetclip.config.train_options import DataOptions
 from streetclip.crops import Crop
 from streetclip.errors import ConfigError
-from streetclip.models.pixel_values import as_rgb
-from streetclip.models.preprocessing import FastResizeCrop, Preprocess, ResizeCrop
+from streetclip.models.preprocessing import CropPreprocess, FastResizeCrop, Preprocess, ResizeCrop
 
 # By how much a crop is stretched at most, as in Szegedy et al. 2015 (arXiv 1409.4842), section 6.
 # The share of the area is there that of the whole image; here that of the largest crop of its shape
@@ -27,64 +26,51 @@ class Augmentation:
     """A preprocess that shows an image differently at each visit: a `RandomPreprocess`.
 
     Attributes:
-        resize_crop: Geometry of the model.
         crop_scale: Least area of a random crop, as a share of the largest crop of its shape that
             fits into the image, above 0; 1 takes the centre crop instead.
         colour_jitter: Brightness, contrast and saturation are multiplied by factors of
             1 ± so much at most, 0..1, in random order.
-        horizontal_flip: Chance of a mirrored image, 0..1.
-        exact: Have every pixel decoded.
     """
 
-    resize_crop: ResizeCrop
+    resize_crop: ResizeCrop  # geometry of the model
     crop_scale: float = 1.0
     colour_jitter: float = 0.0
-    horizontal_flip: float = 0.0
-    exact: bool = False
+    horizontal_flip: float = 0.0  # chance of a mirrored image, 0..1
+    exact: bool = False  # have every pixel decoded
 
     def drawn(self, draw: int) -> "Preprocess | DrawnCrop":
-        """Tell what is done at one visit.
-
-        Args:
-            draw: 0 to 2⁶⁴ - 1; the same gives the same pixels of an image.
-        """
+        """Get what is done at the visit of this number."""
         drawn = DrawnCrop(self, draw)
         return drawn.exactly if self.exact else drawn
 
 
 @dataclass(frozen=True)
-class DrawnCrop:
-    """What is done with an image at one visit; it tells what it needs before that is decoded.
-
-    Attributes:
-        options: What may be done.
-        draw: By which it is chosen.
-    """
+class DrawnCrop(CropPreprocess):
+    """What is done with an image at one visit."""
 
     options: Augmentation
     draw: int
 
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Crop, resize and change one image to uint8 HWC."""
-        image = as_rgb(image)
-        crop = self.crop_of(image.width, image.height)
-        filter_ = PIL.Image.Resampling(crop.resample)
-        return self.finish(image.resize(crop.size, filter_, box=crop.box))
-
     def exactly(self, image: PIL.Image.Image) -> np.ndarray:
-        """Do the same; where nothing but the centre is wanted, by the processor's own resize."""
+        """Do the same, the centre crop by the processor's own resize."""
         if self.options.crop_scale < 1:
             return self(image)
         return self.finish(PIL.Image.fromarray(self.options.resize_crop(image)))
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Tell what is needed of an image."""
+        """Get the centre, or a crop of random area, shape and place."""
         centre = self.options.resize_crop.crop_of(width, height)
         if self.options.crop_scale == 1:
             return centre
         random = np.random.default_rng([self.draw, _CROP])
-        shape = centre.size[0] / centre.size[1]
-        box = _random_box((width, height), shape, self.options.crop_scale, random)
+        stretch, share, across, down = random.random(4).tolist()
+        ratio = centre.size[0] / centre.size[1] * _LARGEST_STRETCH ** (2 * stretch - 1)
+        least = self.options.crop_scale
+        side = math.sqrt(least + (1 - least) * share)
+        crop_width = side * min(width, height * ratio)
+        crop_height = min(crop_width / ratio, height)  # rounding must not lead beyond
+        left, top = (width - crop_width) * across, (height - crop_height) * down
+        box = (left, top, min(left + crop_width, width), min(top + crop_height, height))
         return Crop(box, centre.size, centre.resample)
 
     def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
@@ -101,14 +87,7 @@ class DrawnCrop:
 
 
 def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preprocess | Augmentation:
-    """Add to a preprocess what a training is to change at random.
-
-    Args:
-        preprocess: Of the model, exact or fast.
-        options: Of the training.
-
-    Returns:
-        `preprocess` itself, if nothing is to be changed.
+    """Add random changes to a preprocess, exact or fast.
 
     Raises:
         ConfigError: The preprocess is not a plain resize and crop.
@@ -128,19 +107,6 @@ def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preproce
     msg = (
         f"{flags}: the model's images are prepared by {type(preprocess).__name__}; expected a "
         "plain resize and crop, which alone can be changed at random. Leave these flags out, or "
-        "take a model with images of one size."
+        "choose a model with images of one size."
     )
     raise ConfigError(msg)
-
-
-def _random_box(
-    whole: tuple[int, int], shape: float, least_share: float, random: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Draw left, top, right, bottom of a crop: first its area and shape, then where it lies."""
-    stretch, share, *place = random.random(4).tolist()
-    ratio = shape * _LARGEST_STRETCH ** (2 * stretch - 1)
-    side = math.sqrt(least_share + (1 - least_share) * share)
-    width = side * min(whole[0], whole[1] * ratio)
-    size = (width, min(width / ratio, whole[1]))  # rounding must not lead beyond
-    left, top = ((of - own) * at for own, of, at in zip(size, whole, place, strict=True))
-    return left, top, min(left + size[0], whole[0]), min(top + size[1], whole[1])

@@ -1,4 +1,4 @@
-"""Checkpoints: a self-contained `.pt`, and a Hugging Face folder, both whole or not there.
+"""Write and read checkpoints: a self-contained `.pt`, a Hugging Face folder.
 
 A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
 
@@ -38,29 +38,6 @@ FORMAT_VERSION = 1
 NOTES_FILE = "streetclip.json"
 
 
-def save_checkpoint(
-    encoder: DualEncoder,
-    path: Path,
-    *,
-    prompts: "PromptSet | None",
-    training: dict[str, Any],
-) -> None:
-    """Write a self-contained `.pt`; `load_encoder` reads it without any other file.
-
-    Args:
-        encoder: Model to save.
-        path: File to write; one that stands there is replaced once the new one is on disk.
-        prompts: Those the model was trained with.
-        training: Plain values worth keeping: step, epoch, metrics, settings.
-
-    Raises:
-        ResourceError: The disk is full; what stood at `path` is untouched.
-        OutputError: The folder cannot be written.
-        TypeError: `training` holds something else than plain values and tensors.
-    """
-    write_payload(path, build_payload(encoder, prompts=prompts, training=training))
-
-
 def save_folder(
     encoder: DualEncoder,
     path: Path,
@@ -73,15 +50,11 @@ def save_folder(
 
     `transformers.pipeline("zero-shot-image-classification")` loads it, and so does `load_encoder`.
 
-    Args:
-        encoder: Model to save.
-        path: Folder to write; one that stands there is replaced once the new one is on disk.
-        prompts: Those the model was trained with, for `streetclip.json`.
-        model_card: Text of README.md.
-        training: Plain values worth keeping, for `streetclip.json`.
+    `prompts` and `training` go into `streetclip.json`, `model_card` into README.md. An older folder
+    is replaced once the new one is on disk.
 
     Raises:
-        ResourceError: The disk is full; what stood at `path` is untouched.
+        ResourceError: The disk is full; an older folder is untouched.
         OutputError: The folder cannot be written.
     """
     check_space(path, size_bytes(encoder.model.state_dict()))
@@ -89,7 +62,10 @@ def save_folder(
         temporary.mkdir()
         with raising_disk_errors(), quiet_transformers():
             encoder.model.save_pretrained(temporary)
-        _share_as_folder(temporary)
+        # safetensors makes its file private, but the folder is readable to others.
+        readable = temporary.stat().st_mode & 0o666
+        for file in temporary.iterdir():
+            file.chmod(readable)
         _write_processors(encoder, temporary)
         write_notes(temporary, prompts=prompts, model_card=model_card, training=training)
 
@@ -102,36 +78,36 @@ def write_notes(
     training: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Write the card and `streetclip.json` of a model folder.
-
-    Args:
-        folder: It stands.
-        prompts: Those the model was trained with.
-        model_card: Text of README.md.
-        training: Plain values of its training.
-        more: Further plain values by name.
-    """
+    """Write the card and `streetclip.json` (with `more`) of a model folder."""
     (folder / CARD_FILE).write_bytes(model_card.encode("utf-8", "replace"))
     notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
     write_json(folder / NOTES_FILE, notes | more)
 
 
-def _share_as_folder(folder: Path) -> None:
-    """Let those read the files who may read the folder; safetensors makes its own private."""
-    readable = folder.stat().st_mode & 0o666
-    for file in folder.iterdir():
-        file.chmod(readable)
-
-
 def build_payload(
     encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make the content of a `.pt`; a caller may add keys of its own before `write_payload`."""
+    """Make the content of a `.pt`; a caller may add keys.
+
+    Args:
+        encoder: Model to save.
+        prompts: Those the model was trained with.
+        training: Plain values worth keeping: step, epoch, metrics, settings.
+    """
     state = {name: value.detach().cpu() for name, value in encoder.model.state_dict().items()}
+    with scratch_folder() as folder:
+        write_model_files(encoder, folder)
+        files: dict[str, str | bytes] = {}
+        for path in sorted(folder.iterdir()):
+            data = path.read_bytes()
+            try:
+                files[path.name] = data.decode()
+            except UnicodeDecodeError:
+                files[path.name] = data
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "files": _model_files(encoder),
+        "files": files,
         "model": state,
         "prompts": prompts.to_dict() if prompts else None,
         "training": training,
@@ -144,18 +120,17 @@ def write_payload(path: Path, payload: dict[str, Any]) -> None:
     """Write a dict of plain values and tensors, whole or not at all.
 
     Raises:
-        ResourceError: The disk is full; what stood at `path` is untouched.
+        ResourceError: The disk is full; an older file is untouched.
         OutputError: The folder cannot be written.
         TypeError: A value is neither plain nor a tensor, so that it could not be read back.
     """
-    tensors = dict(_tensors(payload, "checkpoint"))
-    check_space(path, size_bytes(tensors))
+    check_space(path, size_bytes(dict(_tensors(payload, "checkpoint"))))
     with atomic_path(path) as temporary, temporary.open("wb") as file, raising_disk_errors():
         torch.save(payload, file)
 
 
 def read_payload(path: Path) -> dict[str, Any] | None:
-    """Read a `.pt` of ours; None if the file is a torch file of another making.
+    """Read a `.pt` of ours; None for any other torch file.
 
     Raises:
         ModelError: Missing, damaged, refused, or written by a newer version.
@@ -174,11 +149,7 @@ def read_payload(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
-    """Lay the configuration and processor files of a `.pt` into a folder for a moment.
-
-    Raises:
-        ModelError: The files are missing or would leave the folder.
-    """
+    """Write the configuration and processor files of a `.pt` into a temporary folder."""
     files = payload.get("files")
     if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
@@ -193,18 +164,29 @@ def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
         yield folder
 
 
-def check_space(path: Path, needed_bytes: int) -> None:
-    """Refuse to begin a file that the disk cannot hold.
+def read_notes(folder: Path) -> dict[str, Any]:
+    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one."""
+    path = folder / NOTES_FILE
+    if not path.is_file():
+        return {}
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        notes = None
+    if not isinstance(notes, dict):
+        msg = f"{path}: is no JSON object. Remove it to load the model without its prompts."
+        raise ModelError(msg)
+    return notes
 
-    Raises:
-        ResourceError: Less is free than needed.
-    """
+
+def check_space(path: Path, needed_bytes: int) -> None:
+    """Raise ResourceError for a file that the disk cannot hold."""
     folder = next(each for each in path.absolute().parents if each.exists())
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         msg = (
             f"{path}: needs {needed_bytes / 2**20:,.0f} MiB, but the disk has "
-            f"{free_bytes / 2**20:,.0f} MiB free; what stood there is untouched. "
+            f"{free_bytes / 2**20:,.0f} MiB free; nothing was written. "
             "Free some space and run again with --resume, or name another folder."
         )
         raise ResourceError(msg)
@@ -212,7 +194,7 @@ def check_space(path: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def raising_disk_errors() -> Iterator[None]:
-    """Bring out the OSError behind what torch, safetensors and tokenizers raise on a full disk."""
+    """Raise the OSError behind other libraries' errors on a full disk."""
     from safetensors import SafetensorError
 
     try:
@@ -230,19 +212,8 @@ def raising_disk_errors() -> Iterator[None]:
         raise
 
 
-def _model_files(encoder: DualEncoder) -> dict[str, str | bytes]:
-    """The small files of a Hugging Face folder: configuration, tokenizer, image processor."""
-    with scratch_folder() as folder:
-        write_model_files(encoder, folder)
-        return {path.name: _text_or_bytes(path) for path in sorted(folder.iterdir())}
-
-
 def write_model_files(encoder: DualEncoder, folder: Path) -> None:
-    """Write the small files of a Hugging Face folder into one that stands.
-
-    Raises:
-        OSError: The disk is full.
-    """
+    """Write the small files of a Hugging Face folder: configuration, tokenizer, image processor."""
     with raising_disk_errors():
         encoder.model.config.save_pretrained(folder)
     _write_processors(encoder, folder)
@@ -252,14 +223,6 @@ def _write_processors(encoder: DualEncoder, folder: Path) -> None:
     with raising_disk_errors(), quiet_transformers():
         encoder.tokenizer.save_pretrained(folder)
         encoder.image_processor.save_pretrained(folder)
-
-
-def _text_or_bytes(path: Path) -> str | bytes:
-    data = path.read_bytes()
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 def _tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
@@ -275,23 +238,3 @@ def _tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
     elif type(value) not in (str, bytes, int, float, bool, type(None)):
         msg = f"{name} is a {type(value).__name__}; expected a plain value or a tensor"
         raise TypeError(msg)
-
-
-def read_notes(folder: Path) -> dict[str, Any]:
-    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one.
-
-    Raises:
-        ModelError: The file is there, but is not ours.
-    """
-    path = folder / NOTES_FILE
-    if not path.is_file():
-        return {}
-    try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path}: is not JSON ({shown(error)}). Remove it to load the model without it."
-        raise ModelError(msg) from error
-    if not isinstance(notes, dict):
-        msg = f"{path}: holds a {type(notes).__name__}; expected an object with prompts."
-        raise ModelError(msg)
-    return notes

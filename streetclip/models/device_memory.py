@@ -1,4 +1,4 @@
-"""Memory of the device that computes: kept from batch to batch, shared out when scarce."""
+"""Manage the device's memory: keep it between batches, divide scarce memory."""
 
 import ctypes
 import functools
@@ -13,7 +13,7 @@ from streetclip.errors import ResourceError, shown
 
 _LOG = logging.getLogger(__name__)
 
-# How errors begin to say so that torch does not raise as `torch.OutOfMemoryError`.
+# How errors begin that torch does not raise as `torch.OutOfMemoryError`.
 _OUT_OF_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
@@ -30,17 +30,15 @@ _KEPT = {_TRIM_THRESHOLD: 2**30, _MMAP_THRESHOLD: 2**30}
 class Portions:
     """Computes rows as many at a time as the device has memory for.
 
+    Args:
+        what: What a row is, for messages: "image".
+        flag: Flag of the command line that sets the number of rows of a call.
+
     Attributes:
         most: Rows at a time; None as long as memory sufficed for all.
     """
 
     def __init__(self, what: str, flag: str | None = None) -> None:
-        """Name the rows.
-
-        Args:
-            what: What a row is, for messages: "image".
-            flag: Of the command line, how many rows there are to a call.
-        """
         self.most: int | None = None
         self._what = what
         self._flag = flag
@@ -48,7 +46,7 @@ class Portions:
     def __call__(
         self, compute: Callable[[slice], torch.Tensor], num_rows: int, device: torch.device
     ) -> torch.Tensor:
-        """Compute all rows; with half as many at a time, now and from then on, if memory runs out.
+        """Compute all rows, in halves from then on if memory runs out.
 
         Args:
             compute: From a slice of the rows to a result for each, without lasting effect.
@@ -65,49 +63,35 @@ class Portions:
         done = 0
         while not parts or done < num_rows:
             size = min(self.most or num_rows, num_rows - done)
-            part = self._try(compute, slice(done, done + size), device)
-            # Out here nothing holds on any more to what the failed attempt had computed.
-            if part is None:
-                torch.cuda.empty_cache()
-            else:
-                parts.append(part)
+            try:
+                parts.append(compute(slice(done, done + size)))
                 done += size
+                continue
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(size, device, error)
+            torch.cuda.empty_cache()  # here nothing refers to what the failed attempt computed
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
-    def _try(
-        self, compute: Callable[[slice], torch.Tensor], rows: slice, device: torch.device
-    ) -> torch.Tensor | None:
-        try:
-            return compute(rows)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            size = rows.stop - rows.start
-            if size <= 1:
-                reason = shown(str(error).partition("\n")[0])
-                msg = (
-                    f"{device}: has too little memory for a single {self._what} beside the model "
-                    f"({reason}). Free some, or take a smaller model."
-                )
-                raise ResourceError(msg) from error
+    def _halve(self, size: int, device: torch.device, error: RuntimeError) -> None:
+        if size <= 1:
+            reason = shown(str(error).partition("\n")[0])
+            msg = (
+                f"{device}: has too little memory for a single {self._what} next to the model "
+                f"({reason}). Free some, or use a smaller model."
+            )
+            raise ResourceError(msg) from error
         self.most = size // 2
         advice = f" Set {self._flag} {self.most} to begin so." if self._flag else ""
         _LOG.warning(
             "%s: too little memory for %d %ss at a time; %d from here on.%s",
             *(device, size, self._what, self.most, advice),
         )
-        return None
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device had no memory left; `torch.OutOfMemoryError` says so for CUDA alone.
-
-    Examples:
-        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you …"))
-        True
-        >>> is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-        False
-    """
+    """Tell whether a device had no memory left; `torch.OutOfMemoryError` covers CUDA alone."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )
@@ -115,20 +99,17 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Have glibc keep what one forward pass on the CPU frees for the next one.
+    """Have glibc keep freed memory for the next forward pass.
 
-    Else it may hand most of it back to the kernel, which fills the same pages with zeros again for
-    each batch: up to a tenth of the time of a ViT-B/32 in float32. The peak of memory stays as it
-    is. Processes that are forked from this one hand back as usual. Does nothing
-    where there is no glibc.
+    Else the kernel may fill the same pages with zeros for each batch. The peak of memory stays.
+    Processes forked from this one free memory as usual. Does nothing where there is no glibc.
     """
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallopt"):
-        return
-    _set_malloc(libc, _KEPT)
-    os.register_at_fork(after_in_child=functools.partial(_set_malloc, libc, _USUAL))
+    if hasattr(libc, "mallopt"):
+        _set_malloc(libc, _KEPT)
+        os.register_at_fork(after_in_child=functools.partial(_set_malloc, libc, _USUAL))
 
 
 def _set_malloc(libc: ctypes.CDLL, options: dict[int, int]) -> None:

@@ -5,7 +5,6 @@ Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,88 +27,68 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 8
 
 
-@dataclass(frozen=True)
-class ModelParts:
-    """What a checkpoint holds.
-
-    Attributes:
-        model: A dual encoder of transformers.
-        tokenizer: Of the model.
-        image_processor: Of the model.
-        prompts: Those it was trained with; None for a foreign checkpoint.
-        training: What the checkpoint says about its training; of a foreign one, its licence at
-            most.
-    """
-
-    model: Any
-    tokenizer: Any
-    image_processor: Any
-    prompts: "PromptSet | None" = None
-    training: dict[str, Any] = field(default_factory=dict)
-
-
 class DualEncoder:
     """A CLIP-like model of transformers with its tokenizer and image processor.
 
     Features equal those of transformers' own classes; in float32 within 1e-5.
 
-    On a CPU, what is encoded at once is filled up to a multiple of 8 rows, so that an image's
-    features have the same bits in whatever batch it comes, on one thread or two; on other numbers
-    of threads, once in many batches an image's differ by 1e-7. On a GPU they may differ as much
-    between batches of other sizes.
+    On a CPU, rows are padded to a multiple of 8, so that an image's features have the same bits in
+    every batch, on one thread or two; on other numbers of threads, and between batch sizes on a
+    GPU, they may differ by 1e-7. When the device runs out of memory, half as many rows are
+    encoded at a time from then on, with a warning; below 8 rows on a CPU that may change features
+    by 1e-7.
 
-    When the device runs out of memory, half as many rows are encoded at a time from then on, which
-    a warning tells. On a CPU, portions of less than 8 rows may change features by 1e-7.
+    `load_encoder` makes one; ModelError means that the model is no dual encoder.
 
     Attributes:
-        model: The transformers model, on `device`, parameters in float32.
-        tokenizer: Of the model.
-        image_processor: Of the model.
+        model, tokenizer, image_processor: Of transformers; the model is on `device`, its
+            parameters in float32.
+        source: Where the model came from, as the user named it.
+        precision: In which number format it computes, and why.
+        prompts: Those it was trained with; None for a foreign checkpoint.
+        training: Record of its training; of a foreign checkpoint, its licence at most.
         preprocess: PIL image → uint8 HWC, the processor's own resize and crop; picklable.
         fast_preprocess: The same but for small differences; of large JPEG files it has only as
             much decoded as it needs.
-        source: Where the model came from, as the user named it.
-        device: Where it computes.
-        precision: In which number format, and why.
         text_reader: What the model reads of a text.
-        prompts: Those it was trained with; None for a foreign checkpoint.
-        training: What its checkpoint says about its training; of a foreign one, its licence at
-            most.
     """
 
-    def __init__(self, parts: ModelParts, *, source: str, precision: Precision) -> None:
-        """Join the parts; `load_encoder` is the usual way here.
-
-        Raises:
-            ModelError: The model is no dual encoder.
-        """
-        _check_dual_encoder(parts.model, source)
-        self.model = parts.model
-        self.tokenizer = parts.tokenizer
-        self.image_processor = parts.image_processor
-        self.prompts = parts.prompts
-        self.training = parts.training
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        image_processor: Any,
+        *,
+        source: str,
+        precision: Precision,
+        prompts: "PromptSet | None" = None,
+        training: dict[str, Any] | None = None,
+    ) -> None:
+        _check_dual_encoder(model, source)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
         self.source = source
         self.precision = precision
-        self.preprocess = build_preprocess(parts.image_processor)
-        self.fast_preprocess = build_preprocess(parts.image_processor, exact=False)
-        self._to_inputs = build_inputs(parts.image_processor)
-        self.text_reader = TextReader(
-            parts.tokenizer, text_options(parts.model.config, parts.tokenizer)
-        )
-        self._image_tower = ImageTower(parts.model, precision.dtype)
+        self.prompts = prompts
+        self.training = training or {}
+        self.preprocess = build_preprocess(image_processor)
+        self.fast_preprocess = build_preprocess(image_processor, exact=False)
+        self.text_reader = TextReader.of_model(tokenizer, model.config)
+        self._to_inputs = build_inputs(image_processor)
+        self._image_tower = ImageTower(model, precision.dtype)
         self._image_portions = Portions("image", "--batch_size")
         self._text_portions = Portions("text")
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters lie."""
+        """Where the model's parameters are."""
         device: torch.device = self.model.logit_scale.device
         return device
 
     @property
     def sha256(self) -> str:
-        """Hash of the weights as they are now (see `weights_sha256`); about a second a gigabyte."""
+        """Hash of the weights as they are now; see `weights_sha256`."""
         return weights_sha256(self.model.state_dict())
 
     @property
@@ -119,7 +98,7 @@ class DualEncoder:
 
     @property
     def logit_bias(self) -> float | None:
-        """What SigLIP adds to the scaled cosines; None for CLIP. A softmax cancels it."""
+        """What SigLIP adds to the scaled cosines; None for CLIP."""
         bias = getattr(self.model, "logit_bias", None)
         return None if bias is None else float(bias.detach())
 
@@ -129,27 +108,20 @@ class DualEncoder:
         return self.encode_texts(["a"]).shape[1]
 
     def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images, without gradients, in evaluation mode.
-
-        Args:
-            pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
-
-        Returns:
-            Image features BD, float32, of length 1, on `device`.
+        """Encode images, without gradients, in evaluation mode; see `image_features`.
 
         Raises:
             ResourceError: The device has too little memory for a single image.
         """
         num_images = len(pixels_BCHW)
-        filled_BCHW = pixels_BCHW
         if missing := self._rows_missing(num_images):
-            filled_BCHW = torch.cat([pixels_BCHW, pixels_BCHW[-1:].expand(missing, -1, -1, -1)])
+            pixels_BCHW = torch.cat([pixels_BCHW, pixels_BCHW[-1:].expand(missing, -1, -1, -1)])
         tower = self._image_tower
         compute = tower.under_autocast if self.precision.is_mixed else tower
         with self._inference(), pooled_token_alone(self.model):
             features_BD = self._image_portions(
-                lambda rows: self._image_features(filled_BCHW[rows], compute),
-                len(filled_BCHW),
+                lambda rows: self._image_features(pixels_BCHW[rows], compute),
+                len(pixels_BCHW),
                 self.device,
             )
         return features_BD[:num_images]
@@ -170,11 +142,6 @@ class DualEncoder:
         Texts are sorted by length into batches, so that little is computed on padding. A text
         that is longer than the model reads is cut off (see `text_reader`).
 
-        Args:
-            texts: T of them.
-            batch_size: Most texts at a time.
-            progress: Told of texts done.
-
         Returns:
             Text features TD, float32, of length 1, on `device`, in the order of `texts`.
 
@@ -182,20 +149,21 @@ class DualEncoder:
             ResourceError: The device has too little memory for a single text.
         """
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
-        chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         features = []
         with self._inference():
-            for chunk in chunks:
-                features.append(self._encode_texts([texts[i] for i in chunk]))
-                progress(sum(map(len, features)), len(texts))
+            for start in range(0, len(order), batch_size):
+                chunk = [texts[index] for index in order[start : start + batch_size]]
+                features.append(self._encode_chunk(chunk))
+                progress(start + len(chunk), len(texts))
         if not features:
             return torch.empty(0, self.embedding_dim, device=self.device)
-        features_TD = torch.empty_like(torch.cat(features))
-        features_TD[order] = torch.cat(features)
+        sorted_TD = torch.cat(features)
+        features_TD = torch.empty_like(sorted_TD)
+        features_TD[order] = sorted_TD
         return features_TD
 
     def image_features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images with gradients, in the mode that the model is in.
+        """Encode images with gradients, in the model's mode.
 
         Args:
             pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
@@ -206,11 +174,7 @@ class DualEncoder:
         return self._image_features(pixels_BCHW, self._image_tower)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Encode texts with gradients, in the mode that the model is in, as one batch.
-
-        Returns:
-            Text features TD, float32, of length 1, on `device`.
-        """
+        """Encode one batch of texts with gradients, in the model's mode."""
         inputs = self.text_reader.inputs(texts)
         with self._autocast():
             output = self.model.get_text_features(**inputs.to(self.device))
@@ -227,8 +191,7 @@ class DualEncoder:
             output = compute(**inputs)
         return _unit(output)
 
-    def _encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """Encode one batch of texts, in portions if need be."""
+    def _encode_chunk(self, texts: list[str]) -> torch.Tensor:
         filled = texts + [""] * self._rows_missing(len(texts))
         features_TD = self._text_portions(
             lambda rows: self.text_features(filled[rows]), len(filled), self.device
@@ -236,7 +199,6 @@ class DualEncoder:
         return features_TD[: len(texts)]
 
     def _rows_missing(self, num_rows: int) -> int:
-        """How many rows a batch is filled up with."""
         return -num_rows % _BLOCK_ROWS if self.device.type == "cpu" else 0
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
@@ -258,7 +220,7 @@ class DualEncoder:
 
 
 def _unit(output: Any) -> torch.Tensor:
-    """The features of a transformers output, scaled to length 1 in float32, float64 as it is."""
+    """Scale the features of a transformers output to length 1."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
     if features.dtype != torch.float64:
         features = features.float()
@@ -274,12 +236,3 @@ def _check_dual_encoder(model: Any, source: str) -> None:
             "expected a dual encoder such as CLIP, SigLIP or SigLIP 2."
         )
         raise ModelError(msg)
-
-
-def text_options(config: Any, tokenizer: Any) -> dict[str, Any]:
-    """How a tokenizer is to pad and cut texts: as transformers does for the architecture."""
-    text_config = getattr(config, "text_config", config)
-    longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
-    # SigLIP was trained on texts padded to full length and pools the last position.
-    padding = "max_length" if "siglip" in config.model_type else "longest"
-    return {"padding": padding, "truncation": True, "max_length": longest}

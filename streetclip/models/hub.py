@@ -1,4 +1,4 @@
-"""Hub ids: from the cache of huggingface_hub where it is complete, else from the network."""
+"""Find hub models in the cache of huggingface_hub, or download them."""
 
 import re
 from pathlib import Path
@@ -42,86 +42,61 @@ def fetch_from_hub(repo_id: str) -> Path:
         ResourceError: Not in the cache, and the network cannot be reached.
         ModelError: The hub has no such model, or does not give it to this user.
     """
-    cached = _cached_folder(repo_id)
-    if cached is not None and _is_complete(cached):
-        return cached
-    return _download(repo_id)
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        cached = Path(huggingface_hub.snapshot_download(repo_id, local_files_only=True))
+        if missing_part(cached) is None:
+            return cached
+    except HFValidationError as error:
+        msg = f"{shown(repo_id)}: is no folder, no file and no hub id ({shown(error)})."
+        raise ModelError(msg) from error
+    except (LocalEntryNotFoundError, ModelError):
+        pass  # not cached, or shards are missing
+    try:
+        # One request without retries shows at once whether there is a network.
+        info = huggingface_hub.HfApi().model_info(repo_id, timeout=_TIMEOUT_S)
+        names = [sibling.rfilename for sibling in info.siblings or []]
+        return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=_wanted(names)))
+    except Exception as error:  # the hub lets errors of its HTTP library through
+        raise _explained(repo_id, error) from error
 
 
 def missing_part(folder: Path) -> str | None:
-    """Name the first part that a model folder lacks; None if it is complete.
+    """Name the first part that a model folder lacks, if any.
 
     Raises:
-        ModelError: An index of weight files names one that is not there.
-
-    Examples:
-        >>> missing_part(Path("no such folder"))
-        'config.json'
+        ModelError: An index of weight files names one that is missing.
     """
 
     def has(*names: str) -> bool:
         return any((folder / name).is_file() for name in names)
 
-    is_open_clip = open_clip.is_open_clip_folder(folder)
-    if is_open_clip and not has(*open_clip.WEIGHT_FILES):
-        return " or ".join(open_clip.WEIGHT_FILES)
-    if not is_open_clip:
-        if not has("config.json"):
-            return "config.json"
-        if not weight_files(folder):
-            return "model.safetensors or pytorch_model.bin"
-        if not has("preprocessor_config.json", "processor_config.json"):
-            return "preprocessor_config.json"
-    if not has(*_TOKENIZER_FILES):
-        return "tokenizer.json or vocab.json"
-    return None
-
-
-def _is_complete(folder: Path) -> bool:
-    try:
-        return missing_part(folder) is None
-    except ModelError:
-        return False
-
-
-def _cached_folder(repo_id: str) -> Path | None:
-    import huggingface_hub
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(repo_id, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
-    except HFValidationError as error:
-        msg = f"{shown(repo_id)}: is no folder, no file and no hub id ({shown(error)})."
-        raise ModelError(msg) from error
-
-
-def _download(repo_id: str) -> Path:
-    import httpx2  # what huggingface_hub 2 speaks HTTP with, and whose errors it lets through
-    import huggingface_hub
-
-    try:
-        # One request without retries tells at once whether there is a network.
-        info = huggingface_hub.HfApi().model_info(repo_id, timeout=_TIMEOUT_S)
-        names = [sibling.rfilename for sibling in info.siblings or []]
-        folder = huggingface_hub.snapshot_download(repo_id, allow_patterns=_wanted(names))
-    except (OSError, httpx2.HTTPError) as error:
-        raise _explained(repo_id, error) from error
-    return Path(folder)
+    if open_clip.is_open_clip_folder(folder):
+        if not has(*open_clip.WEIGHT_FILES):
+            return " or ".join(open_clip.WEIGHT_FILES)
+    elif not has("config.json"):
+        return "config.json"
+    elif not weight_files(folder):
+        return "model.safetensors or pytorch_model.bin"
+    elif not has("preprocessor_config.json", "processor_config.json"):
+        return "preprocessor_config.json"
+    return None if has(*_TOKENIZER_FILES) else "tokenizer.json or vocab.json"
 
 
 def _wanted(names: list[str]) -> list[str]:
-    """The small files, and the weights in one format only: safetensors if there are any."""
+    """Choose the small files, and the weights in one format."""
     top = [name for name in names if "/" not in name]
+    small = [name for name in top if name in _SMALL_FILES]
     if "config.json" not in top and open_clip.CONFIG_FILE in top:
         weights = [name for name in open_clip.WEIGHT_FILES if name in top][:1]
-        return [n for n in top if n in (*_SMALL_FILES, open_clip.CONFIG_FILE)] + weights
-    weights = [n for n in top if re.fullmatch(r"model([-.].*)?\.safetensors(\.index\.json)?", n)]
-    weights = weights or [
-        n for n in top if re.fullmatch(r"pytorch_model([-.].*)?\.bin(\.index\.json)?", n)
-    ]
-    return [name for name in top if name in _SMALL_FILES] + weights
+        return [*small, open_clip.CONFIG_FILE, *weights]
+    for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
+        pattern = rf"{stem}([-.].*)?\.{suffix}(\.index\.json)?"
+        if weights := [name for name in top if re.fullmatch(pattern, name)]:
+            return small + weights
+    return small
 
 
 def _explained(repo_id: str, error: Exception) -> StreetClipError:

@@ -1,4 +1,4 @@
-"""Identify a model by everything that decides its features, not by its weights alone.
+"""Identify a model by everything that decides its features.
 
 Hashes are of canonical JSON. Everything that the configuration, the image processor and the
 tokenizer hold counts, except values known to decide nothing: a new setting of transformers is
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streetclip.files import scratch_folder
-from streetclip.models.encoder import text_options
 
 if TYPE_CHECKING:
     from streetclip.models.encoder import DualEncoder
@@ -44,26 +43,20 @@ _VOLATILE_TOKENIZER = frozenset(
         "pad_token_type_id", "padding_side", "truncation_side",
     }
 )  # fmt: skip
-# The backend remembers how the last call padded and cut; each of our calls says it anew.
-_STATE_OF_LAST_CALL = ("padding", "truncation")
+# The backend remembers how the last call padded and cut; each of our calls sets it.
+_STATE_OF_LAST_CALL = frozenset({"padding", "truncation"})
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Hashes of the parts of a model that decide its features.
+    """Hashes of the parts of a model that decide its features."""
 
-    Attributes:
-        weights: Of the tensors, see `weights_sha256`; the one that is shown to users.
-        model_config: Of config.json: activations, heads, layer-norm epsilon, projections.
-        image_processing: Of the image processor: sizes, filter, rescaling, mean and std.
-        tokenizer: Of the tokenizer (vocabulary, merges, normalisation, special tokens) and of how
-            texts are padded and cut.
-    """
-
-    weights: str
-    model_config: str
-    image_processing: str
-    tokenizer: str
+    weights: str  # see `weights_sha256`; the one that is shown to users
+    model_config: str  # activations, heads, layer-norm epsilon, projections
+    image_processing: str  # sizes, filter, rescaling, mean and std
+    tokenizer: (
+        str  # vocabulary, merges, normalisation, special tokens; how texts are padded and cut
+    )
 
     def of_images(self) -> dict[str, str]:
         """Return what decides image features."""
@@ -77,35 +70,31 @@ class ModelIdentity:
 
 
 def identify(encoder: "DualEncoder") -> ModelIdentity:
-    """Hash the parts of an encoder as they are now; about a second a gigabyte of weights."""
-    return ModelIdentity(
-        weights=encoder.sha256,
-        model_config=_digest(_without(encoder.model.config.to_dict(), _VOLATILE_CONFIG)),
-        image_processing=_digest(
-            {
-                "class": type(encoder.image_processor).__name__,
-                "settings": _without(encoder.image_processor.to_dict(), _VOLATILE_PROCESSOR),
-            }
-        ),
-        tokenizer=_digest(_tokenizer_values(encoder)),
-    )
-
-
-def _tokenizer_values(encoder: "DualEncoder") -> dict[str, Any]:
-    tokenizer = encoder.tokenizer
-    return {
+    """Hash the parts of an encoder as they are now."""
+    processor, tokenizer = encoder.image_processor, encoder.tokenizer
+    image_processing = {
+        "class": type(processor).__name__,
+        "settings": _without(processor.to_dict(), _VOLATILE_PROCESSOR),
+    }
+    tokenizing = {
         "class": type(tokenizer).__name__,
         "backend": _backend_values(tokenizer),
         "arguments": _without(dict(tokenizer.init_kwargs), _VOLATILE_TOKENIZER),
         "special_tokens": dict(tokenizer.special_tokens_map),
         "sides": [tokenizer.padding_side, tokenizer.truncation_side],
         "inputs": list(tokenizer.model_input_names),
-        "options": text_options(encoder.model.config, tokenizer),
+        "options": encoder.text_reader.options,
     }
+    return ModelIdentity(
+        weights=encoder.sha256,
+        model_config=_digest(_without(encoder.model.config.to_dict(), _VOLATILE_CONFIG)),
+        image_processing=_digest(image_processing),
+        tokenizer=_digest(tokenizing),
+    )
 
 
 def _backend_values(tokenizer: Any) -> dict[str, Any]:
-    """Read the vocabulary and the steps of a tokenizer, or its files if it has no Rust backend."""
+    """Read a tokenizer's backend, or its files if it has none."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         values = json.loads(backend.to_str())
@@ -119,8 +108,7 @@ def _backend_values(tokenizer: Any) -> dict[str, Any]:
 def _without(values: Any, names: frozenset[str]) -> Any:
     """Copy nested plain values without the named keys of any depth."""
     if isinstance(values, dict):
-        kept = {str(k): v for k, v in values.items() if k not in names}
-        return {name: _without(each, names) for name, each in kept.items()}
+        return {str(k): _without(v, names) for k, v in values.items() if k not in names}
     if isinstance(values, (list, tuple)):
         return [_without(each, names) for each in values]
     return values

@@ -1,4 +1,4 @@
-"""Encoding images without what their features do not need; the features' bits stay the same.
+"""Encode images faster, with the same bits.
 
 Axes: B images of a batch, T tokens, D width of a layer.
 """
@@ -13,24 +13,20 @@ from torch import nn
 
 @contextlib.contextmanager
 def pooled_token_alone(model: Any) -> Iterator[None]:
-    """Have CLIP's last vision layer compute the class token alone, which is all that is pooled.
+    """Have CLIP's last vision layer compute the pooled token only.
 
-    transformers takes every token through the whole last layer: in vain for most of its products, a
-    sixteenth of the tower of ViT-B/32. Keys and values of all tokens are needed still. Other
-    architectures pool all tokens, and are left as they are.
-
-    Args:
-        model: A dual encoder of transformers; meanwhile its `last_hidden_state` means nothing.
+    transformers takes every token through the whole last layer. Keys and values of all tokens are
+    needed still. Other architectures pool all tokens, and are left as they are. Meanwhile the
+    model's `last_hidden_state` means nothing.
     """
-    if model.config.model_type != "clip":
-        yield
-        return
-    layer = model.vision_model.encoder.layers[-1]
-    # The residual of all tokens is added to the class token's: only the first sum is looked at.
-    handles = [
-        module.register_forward_pre_hook(_class_token)
-        for module in (layer.self_attn.out_proj, layer.layer_norm2)
-    ]
+    handles = []
+    if model.config.model_type == "clip":
+        layer = model.vision_model.encoder.layers[-1]
+        # The residual of all tokens is added to the class token's: only the first sum is used.
+        handles = [
+            module.register_forward_pre_hook(_class_token)
+            for module in (layer.self_attn.out_proj, layer.layer_norm2)
+        ]
     try:
         yield
     finally:
@@ -39,20 +35,15 @@ def pooled_token_alone(model: Any) -> Iterator[None]:
 
 
 class ImageTower(nn.Module):
-    """The image side of a dual encoder, which can keep its weights cast to 16 bits.
+    """The image side of a dual encoder, with weights cast once.
 
-    Autocast casts all weights again at each call, which on a CPU with fast bfloat16 takes as long
-    as encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
+    Autocast casts all weights at each call, which on a CPU with fast bfloat16 takes as long as
+    encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
     that nothing changes the weights meanwhile; nothing is inferred from pointers or counters,
     which fused optimizers and swapped storage do not change.
-
-    Attributes:
-        model: A dual encoder of transformers; its parameters stay as they are.
-        dtype: What autocast casts to.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
-        """Wrap a model."""
         super().__init__()
         self.model = model
         self.dtype = dtype
@@ -65,37 +56,27 @@ class ImageTower(nn.Module):
 
     @contextlib.contextmanager
     def fixed_weights(self) -> Iterator[None]:
-        """Cast the weights at most once until the block ends; they must not change inside it.
-
-        Blocks may be nested; the outermost one decides.
-        """
-        if self._is_fixed:
-            yield
-            return
-        self._is_fixed = True
+        """Cast the weights at most once until the outermost block ends."""
+        was_fixed, self._is_fixed = self._is_fixed, True
         try:
             yield
         finally:
-            self._is_fixed, self._cast = False, None
+            self._is_fixed = was_fixed
+            if not was_fixed:
+                self._cast = None
 
     def under_autocast(self, **inputs: Any) -> Any:
-        """Compute under autocast, which must be on, with weights cast once where they are fixed."""
+        """Compute under autocast, with weights cast once where they are fixed."""
         if not self._is_fixed:
             return self(**inputs)
         if self._cast is None:
-            weights = _product_weights(self)
-            self._cast = {name: weight.detach().to(self.dtype) for name, weight in weights.items()}
+            self._cast = {
+                f"{name}.{part}": weight.detach().to(self.dtype)
+                for name, module in self.named_modules()
+                if isinstance(module, (nn.Linear, nn.Conv2d)) and "text_model" not in name
+                for part, weight in module.named_parameters(recurse=False)
+            }
         return torch.func.functional_call(self, self._cast, (), inputs)
-
-
-def _product_weights(tower: ImageTower) -> dict[str, torch.Tensor]:
-    """What autocast casts: weights and biases of linear layers and convolutions."""
-    return {
-        f"{name}.{part}": weight
-        for name, module in tower.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv2d)) and "text_model" not in name
-        for part, weight in module.named_parameters(recurse=False)
-    }
 
 
 def _class_token(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -1,7 +1,7 @@
-"""Model cards: the header that the hub reads, the licence in it, and text that is safe in both.
+"""Make model cards: header, licence, and text that is safe in both.
 
-What stands in a card may come from files of strangers: names, licences, patterns. In the header
-each is one quoted line of YAML, in the text a code span or escaped.
+Names, licences and patterns in a card may come from files of strangers. In the header each is one
+quoted line of YAML, in the text a code span or escaped.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from streetclip.hub_ids import looks_like_hub_id
 
 LICENCE_KEYS = ("license", "license_name", "license_link")
-"""What a card's header says of a licence, by the hub's names."""
+"""Names of a licence's parts in a card's header, as the hub has them."""
 
 CARD_FILE = "README.md"
 
@@ -25,13 +25,10 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#&|!~$])")
 
 
 def read_licence(folder: Path) -> dict[str, str]:
-    """The licence that a model folder's own card states in its header; empty if it states none.
+    """Read the licence in the header of a model folder's card.
 
     A header that is no YAML, or a card of unusual size or encoding, states none: a model is not
     refused for its card.
-
-    Args:
-        folder: A Hugging Face folder.
     """
     import yaml
 
@@ -48,10 +45,10 @@ def read_licence(folder: Path) -> dict[str, str]:
 
 
 def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
-    """The licence under which a model stands, and all that is trained from it.
+    """Get the licence of a model and of what is trained from it.
 
     Args:
-        training: What the model's checkpoint says about its training.
+        training: Record of the model's training.
         source: Where the model came from.
 
     Examples:
@@ -67,22 +64,11 @@ def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
 
 
 def card_header(base_model: str, licence: Mapping[str, str]) -> str:
-    """Make the YAML header of a model card, with base model and licence where they are known.
+    """Make the YAML header of a model card.
 
     Args:
-        base_model: What training began from; a local path is left out, as it means nothing to
-            others.
+        base_model: What training began from; a local path is left out.
         licence: By `LICENCE_KEYS`; empty if it is not known.
-
-    Examples:
-        >>> print(card_header("geolocal/StreetCLIP", {"license": "cc-by-nc-4.0"}))
-        ---
-        library_name: transformers
-        pipeline_tag: zero-shot-image-classification
-        tags: [geolocalization, streetclip]
-        base_model: geolocal/StreetCLIP
-        license: cc-by-nc-4.0
-        ---
     """
     import yaml
 
@@ -101,12 +87,12 @@ def card_header(base_model: str, licence: Mapping[str, str]) -> str:
 
 
 def is_on_hub(source: str) -> bool:
-    """Whether a model is named as the hub names those of its users."""
+    """Tell whether a name is that of a user's model on the hub."""
     return "/" in source and looks_like_hub_id(source) and not Path(source).exists()
 
 
 def code_span(value: object) -> str:
-    """Any text as one line of Markdown code, in which nothing is markup.
+    """Make any text one line of Markdown code, in which nothing is markup.
 
     Examples:
         >>> print(code_span("a`b"))
@@ -119,7 +105,7 @@ def code_span(value: object) -> str:
 
 
 def plain_text(value: object) -> str:
-    r"""Any text as one line of Markdown that means nothing but itself.
+    r"""Escape any text to one line of Markdown without markup.
 
     Examples:
         >>> print(plain_text("a_b <i>"))
@@ -129,7 +115,7 @@ def plain_text(value: object) -> str:
 
 
 def one_line(value: object) -> str:
-    r"""Any text without line breaks and what cannot be seen, cut at 300 characters.
+    r"""Make a text one printable line of at most 300 characters.
 
     Examples:
         >>> one_line("a\n---\nb\x1b")
@@ -141,7 +127,7 @@ def one_line(value: object) -> str:
 
 
 def _licence(values: object) -> dict[str, str]:
-    """The licence among some values, each a text of one line; several are joined."""
+    """Get the licence among some values; several of a key are joined."""
     if not isinstance(values, Mapping):
         return {}
     found = {}

@@ -1,4 +1,4 @@
-"""Export to ONNX: an image graph and a text graph, each from a processor's output to features.
+"""Export the image and the text side of a model to ONNX.
 
     image_encoder.onnx   what the image processor gives → features, B × D, of length 1
     text_encoder.onnx    what the tokenizer gives       → features, T × D, of length 1
@@ -21,11 +21,11 @@ import PIL.Image
 import torch
 from torch import nn
 
-from streetclip.errors import ConfigError, ModelError, StreetClipError, shown
+from streetclip.errors import ConfigError, ModelError, StreetClipError
 from streetclip.files import atomic_path
 from streetclip.models.checkpoints import check_space, write_model_files, write_notes
-from streetclip.models.encoder import DualEncoder, text_options
-from streetclip.models.weights import size_bytes
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.weights import first_line, size_bytes
 
 IMAGE_GRAPH = "image_encoder.onnx"
 TEXT_GRAPH = "text_encoder.onnx"
@@ -41,24 +41,14 @@ _TEXTS = ("A Street View photo in Peru.", "A photo", "In Lyon.", "A Street View 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """What an export has made.
-
-    Attributes:
-        image_difference: Greatest difference of an image feature from torch's, among photos of
-            noise; None where onnxruntime is not installed.
-        text_difference: The same of a text feature.
-    """
+    """Greatest differences of an export's features from torch's; None without onnxruntime."""
 
     image_difference: float | None
     text_difference: float | None
 
 
 def check_exporter() -> None:
-    """Refuse to begin where the packages that export are missing.
-
-    Raises:
-        ConfigError: They are; the message says what to install.
-    """
+    """Raise ConfigError where the packages that export are missing."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         msg = (
@@ -73,14 +63,14 @@ def save_onnx(encoder: DualEncoder, path: Path, *, model_card: str) -> OnnxExpor
 
     Args:
         encoder: Model to export; on the CPU and in float32.
-        path: Folder to write; one that stands there is replaced once the new one is on disk.
+        path: Folder to write; an older one is replaced once the new one is on disk.
         model_card: Text of README.md.
 
     Raises:
         ConfigError: The packages that export are missing.
         ModelError: The architecture cannot be exported.
-        StreetClipError: What was exported computes something else.
-        ResourceError: The disk is full; what stood at `path` is untouched.
+        StreetClipError: The exported graphs compute something else.
+        ResourceError: The disk is full; an older folder is untouched.
         OutputError: The folder cannot be written.
     """
     check_exporter()
@@ -102,7 +92,7 @@ def save_onnx(encoder: DualEncoder, path: Path, *, model_card: str) -> OnnxExpor
 
 
 class _Graph(nn.Module):
-    """One side of a dual encoder, from named tensors to features of length 1."""
+    """One side of a dual encoder, from tensors to unit features."""
 
     def __init__(self, model: Any, method: str, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -116,7 +106,7 @@ class _Graph(nn.Module):
 
 
 def _export(encoder: DualEncoder, method: str, make: Any, path: Path) -> float | None:
-    """Write one side, and compare it with torch on another number of rows."""
+    """Write one graph, and compare it with torch on another number of rows."""
     inputs = make(encoder, 2)
     graph = _Graph(encoder.model, method, tuple(inputs)).eval()
     shapes = (tuple(_free_axes(encoder, value) for value in inputs.values()),)
@@ -134,23 +124,22 @@ def _export(encoder: DualEncoder, method: str, make: Any, path: Path) -> float |
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        why = shown(str(error).strip().splitlines()[0])
-        msg = f"{encoder.source}: torch cannot export its {method} to ONNX ({why})."
+        msg = f"{encoder.source}: torch cannot export its {method} to ONNX ({first_line(error)})."
         raise ModelError(msg) from error
     return _difference(graph, make(encoder, len(_TEXTS)), path)
 
 
 def _free_axes(encoder: DualEncoder, value: torch.Tensor) -> dict[int, Any]:
-    """Which axes of an input are free: rows, and tokens of a text that is not padded to the end."""
+    """Free the rows of an input, and the tokens unless padded."""
     axes: dict[int, Any] = {0: torch.export.Dim("batch")}
-    longest = _text_options(encoder)["max_length"]
+    longest = encoder.text_reader.max_tokens
     if value.dtype == torch.int64 and value.ndim == 2 and value.shape[1] != longest:  # noqa: PLR2004
         axes[1] = torch.export.Dim("length", min=2, max=longest)
     return axes
 
 
 def _images(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
-    """What the image processor makes of photos of noise."""
+    """Process photos of noise."""
     random = np.random.default_rng(count)
     noise = random.integers(0, 256, (count, 48, 64, 3), dtype=np.uint8)
     photos = [PIL.Image.fromarray(each) for each in noise]
@@ -158,13 +147,8 @@ def _images(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
 
 
 def _texts(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
-    """What the tokenizer makes of some texts."""
-    texts = list(_TEXTS[:count])
-    return dict(encoder.tokenizer(texts, return_tensors="pt", **_text_options(encoder)))
-
-
-def _text_options(encoder: DualEncoder) -> dict[str, Any]:
-    return text_options(encoder.model.config, encoder.tokenizer)
+    """Tokenise some texts."""
+    return dict(encoder.text_reader.inputs(_TEXTS[:count]))
 
 
 def _difference(graph: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> float | None:
@@ -188,7 +172,7 @@ def _difference(graph: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep back what the exporter says of itself: packages it can do without, names, rewrites."""
+    """Silence the exporter's log and warnings: optional packages, names, rewrites."""
     levels = {name: logging.getLogger(name).level for name in _TALKATIVE}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -23,7 +23,7 @@ WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 _MARK = "visual.conv1.weight"
 _TIMM_MARK = "visual.trunk."
-# Numbers that OpenAI's archives keep beside the weights, and a buffer that is computed.
+# Numbers that OpenAI's archives keep next to the weights, and a buffer that is computed.
 _NO_WEIGHTS = frozenset({"input_resolution", "context_length", "vocab_size", "attn_mask"})
 # SigLIP's bias; CLIPModel has none, and a softmax cancels it.
 _BIAS = "logit_bias"
@@ -56,7 +56,7 @@ _LAYER_NAMES = {
     "mlp.c_proj": "mlp.fc2",
 }
 
-# What a configuration may say; of the rest, only values that leave a plain transformer as it is.
+# Options of a plain transformer; any other makes another architecture.
 _MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
 _VISION_KEYS = {"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size"}
 _TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
@@ -64,16 +64,12 @@ _INTERPOLATION = {"bilinear": 2, "bicubic": 3}
 
 
 def is_open_clip_state(names: "dict[str, Any]") -> bool:
-    """Whether a state dict is named as by open_clip or OpenAI, and not as by transformers."""
+    """Tell whether a state dict is named as by open_clip or OpenAI."""
     return any(name == _MARK or name.startswith(_TIMM_MARK) for name in names)
 
 
 def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, torch.Tensor]":
     """Name and shape the weights of open_clip's `CLIP` as those of transformers' `CLIPModel`.
-
-    Args:
-        state: With a vision transformer; the text tower's names with or without `text.`.
-        name: Of the file, for messages.
 
     Raises:
         ModelError: A tower of another architecture, or weights that `CLIPModel` has no place for.
@@ -103,17 +99,13 @@ def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, t
 
 
 def is_open_clip_folder(folder: Path) -> bool:
-    """Whether a folder is open_clip's alone, without transformers' configuration beside it."""
+    """Tell whether a folder has open_clip's configuration only, not transformers'."""
     return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
 
 
 @contextmanager
 def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
-    """Write the configuration of an open_clip folder as transformers has it, for a moment.
-
-    Args:
-        folder: With `open_clip_config.json` and a tokenizer's files.
-        name: Of the model, for messages.
+    """Write a temporary folder with the configuration of an open_clip folder for transformers.
 
     Yields:
         A folder with `config.json`, `preprocessor_config.json` and the tokenizer's files.
@@ -198,7 +190,7 @@ def _processor(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _converted(key: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
-    """The tensors of CLIPModel that a tensor holds; none if it has no place there."""
+    """Yield the tensors of CLIPModel that a tensor holds, if any."""
     if key in _NAMES:
         yield _NAMES[key], tensor
     elif key in _TRANSPOSED:  # open_clip multiplies from the right

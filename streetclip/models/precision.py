@@ -1,4 +1,4 @@
-"""Where a model computes, and in which number format, each choice with its reason."""
+"""Choose device and number format, each with its reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,17 +27,11 @@ _CPU_SPEEDUPS: Mapping[int, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Precision:
-    """A number format for the matrix products; parameters and features stay float32.
+    """A number format for the matrix products; parameters and features stay float32."""
 
-    Attributes:
-        name: "fp32", "bf16" or "fp16".
-        dtype: The torch dtype of that name.
-        reason: One line for the log: why this format.
-    """
-
-    name: str
+    name: str  # "fp32", "bf16" or "fp16"
     dtype: "torch.dtype"
-    reason: str
+    reason: str  # one line for the log: why this format
 
     @property
     def is_mixed(self) -> bool:
@@ -46,37 +40,36 @@ class Precision:
 
 
 def resolve_device(name: str = "auto") -> "torch.device":
-    """Turn a `--device` into a torch device that exists here.
+    """Turn a `--device` into a torch device that exists here, or raise ConfigError.
 
     Args:
         name: "auto" (the first CUDA GPU, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
-
-    Raises:
-        ConfigError: No such device on this machine, or not a device name at all.
-
-    Examples:
-        >>> resolve_device("cpu")
-        device(type='cpu')
     """
     import torch
 
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", 0) if count else torch.device("cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except RuntimeError:
+        device = torch.device("meta")
+    missing = ""
+    if device.type == "cuda" and (device.index or 0) >= count:
+        missing = f"{count} CUDA GPU(s), counted from 0" if count else "no CUDA GPU"
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        missing = "no Apple GPU"
+    elif device.type not in {"cpu", "cuda", "mps"}:
         msg = f"--device is {shown(name)}; expected auto, cpu, cuda, cuda:N or mps."
-        raise ConfigError(msg) from error
-    _check_device_exists(name, device)
+        raise ConfigError(msg)
+    if missing:
+        msg = f"--device is {shown(name)}, but torch {torch.__version__} finds {missing}; "
+        raise ConfigError(msg + "use --device auto or cpu.")
     return device
 
 
 def narrowest_tower(config: Any) -> int | None:
-    """Get the smaller hidden size of a model's two towers, None where its config has none.
-
-    Args:
-        config: A configuration of transformers.
-    """
+    """Get the smaller hidden size of a model's two towers, if known."""
     towers = [getattr(config, name, None) for name in ("text_config", "vision_config")]
     widths = [getattr(tower, "hidden_size", None) for tower in towers]
     return min((width for width in widths if isinstance(width, int)), default=None)
@@ -90,72 +83,48 @@ def resolve_precision(name: str, device: "torch.device", width: int | None = Non
     ones. The rule is fixed rather than timed on the spot, so that a run and its resume agree.
 
     Args:
-        name: "auto", "fp32", "bf16" or "fp16".
+        name: "auto", "fp32", "bf16" or "fp16"; ConfigError for another, or fp16 on a CPU.
         device: From `resolve_device`.
         width: Hidden size of the model's narrowest tower; None for unknown, taken for wide.
-
-    Raises:
-        ConfigError: An unknown name, or fp16 on a CPU.
     """
     import torch
 
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     native, where = _native_bfloat16(device)
     if name == "auto":
-        return _faster_precision(device, width)
-    if name == "fp32":
-        return Precision("fp32", torch.float32, "fp32: asked for")
-    if name == "bf16":
-        slow = "" if native else f"; slow, as {where} does not compute it natively"
-        return Precision("bf16", torch.bfloat16, f"bf16: asked for{slow}")
-    if name == "fp16":
-        if device.type == "cpu":
-            msg = "--precision is fp16 on a CPU, which computes it only by emulation; "
-            raise ConfigError(msg + "take auto, fp32 or bf16.")
-        return Precision("fp16", torch.float16, "fp16: asked for")
-    msg = f"--precision is {shown(name)}; expected one of auto, fp32, bf16, fp16."
-    raise ConfigError(msg)
+        name, reason = _faster_precision(device, width, native=native, where=where)
+    elif name not in dtypes:
+        msg = f"--precision is {shown(name)}; expected one of auto, fp32, bf16, fp16."
+        raise ConfigError(msg)
+    elif name == "fp16" and device.type == "cpu":
+        msg = "--precision is fp16 on a CPU, which computes it only by emulation; "
+        raise ConfigError(msg + "use auto, fp32 or bf16.")
+    else:
+        is_slow = name == "bf16" and not native
+        slow = f"; slow, as {where} does not compute it natively" if is_slow else ""
+        reason = f"asked for{slow}"
+    return Precision(name, dtypes[name], f"{name}: {reason}")
 
 
-def _faster_precision(device: "torch.device", width: int | None) -> Precision:
-    import torch
-
-    native, where = _native_bfloat16(device)
+def _faster_precision(
+    device: "torch.device", width: int | None, *, native: bool, where: str
+) -> tuple[str, str]:
+    """Choose the name of a format, and say why."""
     if not native:
-        reason = f"fp32: {where} does not compute bfloat16 natively"
-        return Precision("fp32", torch.float32, reason)
+        return "fp32", f"{where} does not compute bfloat16 natively"
     if device.type != "cpu" or width is None:
-        return Precision("bf16", torch.bfloat16, f"bf16: {where} computes bfloat16 natively")
+        return "bf16", f"{where} computes bfloat16 natively"
     measured = max((w for w in _CPU_SPEEDUPS if w <= width), default=min(_CPU_SPEEDUPS))
     encoding, training = _CPU_SPEEDUPS[measured]
     figures = (
         f"{where} computes bfloat16 natively, and the narrowest tower is {width} wide; at "
         f"{measured}, bfloat16 encodes {encoding:g} and trains {training:g} times as fast"
     )
-    if min(encoding, training) > 1:
-        return Precision("bf16", torch.bfloat16, f"bf16: {figures}")
-    return Precision("fp32", torch.float32, f"fp32: {figures}")
-
-
-def _check_device_exists(name: str, device: "torch.device") -> None:
-    import torch
-
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            found = "no CUDA GPU" if count == 0 else f"{count} CUDA GPU(s), counted from 0"
-            msg = f"--device is {shown(name)}, but torch {torch.__version__} finds {found}; "
-            raise ConfigError(msg + "take --device auto or cpu.")
-    elif device.type == "mps":
-        if not torch.backends.mps.is_available():
-            msg = f"--device is mps, but torch {torch.__version__} finds no Apple GPU; "
-            raise ConfigError(msg + "take --device auto or cpu.")
-    elif device.type != "cpu":
-        msg = f"--device is {shown(name)}; expected auto, cpu, cuda, cuda:N or mps."
-        raise ConfigError(msg)
+    return "bf16" if min(encoding, training) > 1 else "fp32", figures
 
 
 def _native_bfloat16(device: "torch.device") -> tuple[bool, str]:
-    """Whether a device multiplies bfloat16 directly, and how to call the device."""
+    """Tell whether a device multiplies bfloat16 directly, and name the device."""
     import torch
 
     if device.type == "cuda":

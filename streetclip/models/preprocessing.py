@@ -1,22 +1,25 @@
-"""From a decoded image to the uint8 pixels that a model takes.
+"""Prepare decoded images for a model: uint8 pixels, then its inputs.
 
 Pixels travel as uint8, a quarter of float32, after the image processor's own resize and crop;
-rescaling and normalisation happen on the device (`PixelNormalisation`).
+rescaling and normalisation happen on the device. The caches of features are named by the `repr`
+of a preprocess.
 
-Axes: B images of a batch, H height, W width, C channels.
+Images of SigLIP 2's NaFlex variants keep their shape and travel as a list of patches. So that
+images of any shape make one batch, `PatchResize` lays the uint8 patches out as a picture: row 0
+holds how many patches high and wide the image is, each further row one patch.
+
+Axes: B images of a batch, H height, W width, C channels, N patches at most, P pixels of a patch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
 
 from streetclip.crops import Crop
 from streetclip.errors import ModelError, shown
-from streetclip.models.naflex_patches import FastPatchResize, PatchInputs, PatchResize
-from streetclip.models.pixel_values import PixelNormalisation, as_rgb
 
 if TYPE_CHECKING:
     import torch
@@ -26,31 +29,35 @@ if TYPE_CHECKING:
 _MAX_RESIZED_PIXELS = 16_000_000
 
 
-class Preprocess(Protocol):
-    """What turns an RGB image into uint8 pixels HWC; picklable, for decoding processes."""
+Preprocess = Callable[[PIL.Image.Image], np.ndarray]
+"""What turns an image into uint8 pixels HWC; picklable, for decoding processes."""
+
+
+class CropPreprocess:
+    """A preprocess whose needs are known before an image is decoded: a `FastPreprocess`."""
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image."""
+        """Prepare one image that is decoded already."""
+        image = as_rgb(image)
+        crop = self.crop_of(image.width, image.height)
+        filter_ = PIL.Image.Resampling(crop.resample)
+        return self.finish(image.resize(crop.size, filter_, box=crop.box))
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Get what is needed of an image."""
+        raise NotImplementedError
+
+    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
+        """Turn what `crop_of` asked for into uint8 HWC."""
+        return np.array(cropped)
 
 
 @dataclass(frozen=True)
 class ResizeCrop:
-    """Resize, then crop the centre: what the image processors of CLIP and SigLIP do.
+    """Resize, then crop the centre, as CLIP's and SigLIP's processors do."""
 
-    Attributes:
-        resize_to: Height and width in pixels, or the length of the shortest edge.
-        resample: Filter, as PIL numbers them (3: bicubic).
-        crop_height: Height of the result in pixels.
-        crop_width: Width of the result in pixels.
-
-    Examples:
-        >>> crop = ResizeCrop(resize_to=8, resample=3, crop_height=8, crop_width=6)
-        >>> crop(PIL.Image.new("RGB", (40, 20))).shape
-        (8, 6, 3)
-    """
-
-    resize_to: int | tuple[int, int]
-    resample: int
+    resize_to: int | tuple[int, int]  # shortest edge, or height and width, in pixels
+    resample: int  # filter, as PIL numbers them (3: bicubic)
     crop_height: int
     crop_width: int
 
@@ -58,15 +65,15 @@ class ResizeCrop:
         """Resize and crop one image to uint8 HWC."""
         image = as_rgb(image)
         height, width = self.resized_size(image.height, image.width)
-        top, left = (height - self.crop_height) // 2, (width - self.crop_width) // 2
         if height * width > _MAX_RESIZED_PIXELS:
             return FastResizeCrop(self)(image)
         resized = image.resize((width, height), PIL.Image.Resampling(self.resample))
+        top, left = (height - self.crop_height) // 2, (width - self.crop_width) // 2
         box = (left, top, left + self.crop_width, top + self.crop_height)
         return np.array(resized.crop(box) if box != (0, 0, width, height) else resized)
 
     def resized_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after the resize, rounded as transformers does.
+        """Get height and width after the resize, rounded as transformers does.
 
         Examples:
             >>> ResizeCrop(336, 3, 336, 336).resized_size(480, 641)
@@ -80,7 +87,7 @@ class ResizeCrop:
         return edge, int(edge * width / height)
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Tell what the crop shows of an image, in its own pixels."""
+        """Get what the crop shows of an image, in its own pixels."""
         resized_height, resized_width = self.resized_size(height, width)
         top = (resized_height - self.crop_height) // 2
         left = (resized_width - self.crop_width) // 2
@@ -95,14 +102,11 @@ class ResizeCrop:
 
 
 @dataclass(frozen=True)
-class FastResizeCrop:
+class FastResizeCrop(CropPreprocess):
     """`ResizeCrop` with a single resize, of that part alone that the crop keeps.
 
-    The pixels are those of `ResizeCrop` but for rounding. It tells what it needs before an image is
-    decoded, so that of a large one no more is decoded (`datasets.images.decode_crop`).
-
-    Attributes:
-        exact: What it stands in for.
+    The pixels are those of `ResizeCrop` but for rounding. What it needs is known before an image is
+    decoded, so that of a large one no more is decoded (`data.decoding.decode_crop`).
 
     Examples:
         >>> fast = FastResizeCrop(ResizeCrop(8, 3, crop_height=8, crop_width=6))
@@ -112,21 +116,61 @@ class FastResizeCrop:
 
     exact: ResizeCrop
 
-    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image to uint8 HWC."""
-        image = as_rgb(image)
-        crop = self.crop_of(image.width, image.height)
-        return self.finish(
-            image.resize(crop.size, PIL.Image.Resampling(crop.resample), box=crop.box)
-        )
-
     def crop_of(self, width: int, height: int) -> Crop:
-        """Tell what is needed of an image."""
+        """Get what the centre crop shows of an image."""
         return self.exact.crop_of(width, height)
 
-    def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
-        """Turn what `crop_of` asked for into uint8 HWC."""
-        return np.array(cropped)
+
+@dataclass(frozen=True)
+class PatchResize:
+    """Resize to at most `max_num_patches` whole patches, and lay them out."""
+
+    patch_size: int  # side in pixels
+    max_num_patches: int
+    resample: int
+
+    def __call__(self, image: PIL.Image.Image) -> np.ndarray:
+        """Return uint8 (N + 1, P, C): header row, patches, black padding."""
+        image = as_rgb(image)
+        size = self.resized_size(image.width, image.height)
+        return self.lay_out(image.resize(size, PIL.Image.Resampling(self.resample)))
+
+    def resized_size(self, width: int, height: int) -> tuple[int, int]:
+        """Get width and height in pixels after the resize."""
+        from transformers.models.siglip2.image_processing_pil_siglip2 import (
+            get_image_size_for_max_num_patches,
+        )
+
+        resized = get_image_size_for_max_num_patches(
+            height, width, self.patch_size, self.max_num_patches
+        )
+        return int(resized[1]), int(resized[0])
+
+    def lay_out(self, resized: PIL.Image.Image) -> np.ndarray:
+        """Lay the patches of a resized image out, as the call returns them."""
+        side = self.patch_size
+        rows, columns = resized.height // side, resized.width // side
+        grid = np.asarray(resized).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+        laid_out = np.zeros((self.max_num_patches + 1, side * side, 3), np.uint8)
+        laid_out[0, :2, :2] = divmod(rows, 256), divmod(columns, 256)
+        laid_out[1 : 1 + rows * columns] = grid.reshape(rows * columns, side * side, 3)
+        return laid_out
+
+
+@dataclass(frozen=True)
+class FastPatchResize(CropPreprocess):
+    """`PatchResize` as a `CropPreprocess`; the pixels are the same."""
+
+    exact: PatchResize
+
+    def crop_of(self, width: int, height: int) -> Crop:
+        """Get what is needed of an image: all of it."""
+        size = self.exact.resized_size(width, height)
+        return Crop((0, 0, width, height), size, self.exact.resample)
+
+    def finish(self, resized: PIL.Image.Image) -> np.ndarray:
+        """Lay out the patches of what `crop_of` asked for."""
+        return self.exact.lay_out(resized)
 
 
 @dataclass(frozen=True)
@@ -142,7 +186,7 @@ class ProcessorGeometry:
         )
         pixels_CHW = np.asarray(outputs["pixel_values"][0])
         if pixels_CHW.dtype != np.uint8:
-            # Some processors hand on whole numbers as floats.
+            # Some processors return whole numbers as floats.
             pixels_CHW = np.clip(np.rint(pixels_CHW), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(pixels_CHW.transpose(1, 2, 0))
 
@@ -150,19 +194,20 @@ class ProcessorGeometry:
 def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
     """Make the resize and crop of an image processor.
 
-    Args:
-        image_processor: Of the model.
-        exact: Give the processor's own pixels. Else, where the geometry is a plain one, nearly the
-            same ones, in a form that tells what it needs before an image is decoded.
+    With `exact`, the pixels are the processor's own. Else, where the geometry is a plain one, they
+    are nearly the same, in a form whose needs are known before an image is decoded.
 
     Raises:
         ModelError: The processor leaves images in their own sizes, so that they make no batch.
     """
     if hasattr(image_processor, "max_num_patches"):
-        patches = _patch_resize(image_processor)
+        patches = PatchResize(
+            image_processor.patch_size, image_processor.max_num_patches, _filter(image_processor)
+        )
         return patches if exact else FastPatchResize(patches)
+    crops = getattr(image_processor, "do_center_crop", False)
     size = dict(image_processor.size) if image_processor.do_resize else {}
-    crop = dict(image_processor.crop_size or {}) if _crops(image_processor) else {}
+    crop = dict(image_processor.crop_size or {}) if crops else {}
     if not size and not crop:
         msg = "the image processor neither resizes nor crops; expected pixels of one size."
         raise ModelError(msg)
@@ -175,33 +220,47 @@ def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
 def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, Any]]":
     """Make what turns a batch of `build_preprocess`'s pixels into the model's inputs.
 
-    Raises:
-        ModelError: The processor's normalisation is not one of three channels.
-    """
-    normalise = build_normalisation(image_processor)
-    if hasattr(image_processor, "max_num_patches"):
-        return PatchInputs(normalise)
-    return lambda pixels_BCHW: {"pixel_values": normalise(pixels_BCHW)}
-
-
-def build_normalisation(image_processor: Any) -> PixelNormalisation:
-    """Read an image processor's rescaling and normalisation.
+    On the pixels' own device: `(pixel · factor − mean) / std` in float32.
 
     Raises:
         ModelError: Mean and standard deviation are not three numbers each.
     """
     factor = float(image_processor.rescale_factor) if image_processor.do_rescale else 1.0
-    if not image_processor.do_normalize:
-        return PixelNormalisation(factor, (0.0,) * 3, (1.0,) * 3)
-    mean, std = tuple(image_processor.image_mean), tuple(image_processor.image_std)
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    if image_processor.do_normalize:
+        mean, std = tuple(image_processor.image_mean), tuple(image_processor.image_std)
     if len(mean) != 3 or len(std) != 3 or 0 in std:  # noqa: PLR2004 -- red, green, blue
         msg = f"the image processor's mean is {shown(mean)} and std {shown(std)}; "
         raise ModelError(msg + "expected three numbers each, no std of 0.")
-    return PixelNormalisation(factor, mean, std)
+
+    def normalise(pixels_BCHW: "torch.Tensor") -> "torch.Tensor":
+        floats_BCHW = pixels_BCHW.float()
+        mean_C11, std_C11 = (floats_BCHW.new_tensor(each).view(-1, 1, 1) for each in (mean, std))
+        return (floats_BCHW * factor).sub_(mean_C11).div_(std_C11)
+
+    if hasattr(image_processor, "max_num_patches"):
+        return lambda pixels_BCNP: _patch_inputs(pixels_BCNP, normalise)
+    return lambda pixels_BCHW: {"pixel_values": normalise(pixels_BCHW)}
 
 
-def _plain_resize_crop(image_processor: Any, size: Any, crop: Any) -> ResizeCrop | None:
-    """The fast way, if the processor does nothing but a plain resize and centre crop."""
+def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Make any decoded image RGB; transparency lies over white, as in transformers.
+
+    Examples:
+        >>> as_rgb(PIL.Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
+        (255, 255, 255)
+    """
+    if "A" in image.getbands() or "transparency" in image.info:
+        over = image.convert("RGBA")
+        white = PIL.Image.new("RGBA", over.size, (255, 255, 255, 255))
+        image = PIL.Image.alpha_composite(white, over)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _plain_resize_crop(
+    image_processor: Any, size: dict[str, int], crop: dict[str, int]
+) -> ResizeCrop | None:
+    """Read a processor's geometry, if it is a plain resize and crop."""
     from transformers.image_processing_backends import PilBackend
 
     kind = type(image_processor)
@@ -220,14 +279,26 @@ def _plain_resize_crop(image_processor: Any, size: Any, crop: Any) -> ResizeCrop
         return None
     if crop["height"] > shortest[0] or crop["width"] > shortest[1]:
         return None  # the processor pads with black
-    resample = 2 if image_processor.resample is None else int(image_processor.resample)
-    return ResizeCrop(resize_to, resample, crop["height"], crop["width"])
+    return ResizeCrop(resize_to, _filter(image_processor), crop["height"], crop["width"])
 
 
-def _patch_resize(image_processor: Any) -> PatchResize:
-    resample = 2 if image_processor.resample is None else int(image_processor.resample)
-    return PatchResize(image_processor.patch_size, image_processor.max_num_patches, resample)
+def _filter(image_processor: Any) -> int:
+    return 2 if image_processor.resample is None else int(image_processor.resample)
 
 
-def _crops(image_processor: Any) -> bool:
-    return bool(getattr(image_processor, "do_center_crop", False))
+def _patch_inputs(
+    pixels_BCNP: "torch.Tensor", normalise: "Callable[[torch.Tensor], torch.Tensor]"
+) -> dict[str, Any]:
+    """Make normalised patches, their mask, and the shape of each image in patches."""
+    import torch
+
+    header_B2C = pixels_BCNP[:, :, 0, :2].transpose(1, 2).to(torch.int64)
+    shapes_B2 = header_B2C[:, :, 0] * 256 + header_B2C[:, :, 1]
+    patches_BND = normalise(pixels_BCNP[:, :, 1:]).permute(0, 2, 3, 1).flatten(2)
+    positions_N = torch.arange(patches_BND.shape[1], device=patches_BND.device)
+    mask_BN = positions_N < shapes_B2.prod(dim=1, keepdim=True)
+    return {
+        "pixel_values": patches_BND * mask_BN.unsqueeze(-1),
+        "pixel_attention_mask": mask_BN.to(torch.int32),
+        "spatial_shapes": shapes_B2,
+    }

@@ -1,28 +1,23 @@
 """Load the tokenizer and the image processor of a model folder."""
 
-import json
-import shutil
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
-from streetclip.errors import ModelError, shown
+from streetclip.errors import ModelError
 from streetclip.files import scratch_folder
-from streetclip.models.tokenizers import as_trained
 from streetclip.models.transformers_logging import quiet_transformers
+from streetclip.models.weights import first_line
 
-_CONFIG_FILE = "config.json"
-_IMAGE_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
-_TYPE = "image_processor_type"
-_OLD_SUFFIX, _SUFFIX = "FeatureExtractor", "ImageProcessor"
+_LOG = logging.getLogger(__name__)
+_IMAGE_PROCESSOR_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
+_OLD_TYPE = re.compile(r'("image_processor_type"\s*:\s*"\w+)FeatureExtractor(?=")')
+_UPPER, _LOWER = "A Road In FRANCE", "a road in france"
 
 
 def read_processors(folder: Path, config: Any, name: str) -> tuple[Any, Any]:
     """Load tokenizer and image processor, without running code of the folder.
-
-    Args:
-        folder: Which holds their files.
-        config: Of the model.
-        name: Of the model, for messages.
 
     Raises:
         ModelError: One of them is damaged, or needs a package that is not installed.
@@ -36,62 +31,69 @@ def unreadable(name: str, part: str, error: Exception) -> ModelError:
     return ModelError(f"{name}: its {part} cannot be read ({first_line(error)}).")
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type."""
-    text = str(error).strip() or type(error).__name__
-    return shown(text.splitlines()[0])
-
-
 def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        return as_trained(tokenizer, config, folder)
+        return _as_trained(tokenizer, config, folder)
     except ImportError as error:
         msg = f"{name}: its tokenizer needs a package that is not installed "
-        raise ModelError(msg + f"({first_line(error)}). Install it, then again.") from error
+        raise ModelError(msg + f"({first_line(error)}). Install it, then try again.") from error
     except Exception as error:  # tokenizers raises bare Exception
         raise unreadable(name, "tokenizer", error) from error
 
 
+def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
+    """Make the tokenizer of a SigLIP lower-case texts, as in training.
+
+    SigLIP's own tokenizers do so: `SiglipTokenizer`, and `Siglip2Tokenizer`, which transformers
+    takes for NaFlex models. The fixed-size SigLIP 2 has a SigLIP configuration with a plain
+    `GemmaTokenizer`, which keeps capitals; `Siglip2Tokenizer` is that tokenizer with the missing
+    step (transformers pull request 43101). Saved with the model, it keeps its class. Files that
+    say `"do_lower_case": false` are obeyed.
+    """
+    if "siglip" not in config.model_type or tokenizer.init_kwargs.get("do_lower_case") is False:
+        return tokenizer
+    upper, lower = tokenizer([_UPPER, _LOWER])["input_ids"]
+    if upper == lower:
+        return tokenizer
+    from tokenizers import normalizers
+    from transformers import GemmaTokenizer, Siglip2Tokenizer
+
+    if isinstance(tokenizer, GemmaTokenizer):
+        return Siglip2Tokenizer.from_pretrained(folder, trust_remote_code=False)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        _LOG.warning(
+            "the tokenizer (%s) keeps capitals, but SigLIP models were trained on lower-case text; "
+            "write captions and prompts in lower case",
+            type(tokenizer).__name__,
+        )
+        return tokenizer
+    steps = [normalizers.Lowercase(), *([backend.normalizer] if backend.normalizer else [])]
+    backend.normalizer = normalizers.Sequence(steps)
+    return tokenizer
+
+
 def _read_image_processor(folder: Path, name: str) -> Any:
+    """Load an image processor, of transformers before 4.26 too.
+
+    `CLIPImageProcessor` was `CLIPFeatureExtractor` then, and so for all models. transformers 5 maps
+    these names in `feature_extractor_type`, but not in `image_processor_type`.
+    """
     from transformers import AutoImageProcessor
 
     options = {"trust_remote_code": False, "backend": "pil"}
     try:
-        renamed = _renamed_types(folder)
-        if not renamed:
+        files = [folder / each for each in _IMAGE_PROCESSOR_FILES if (folder / each).is_file()]
+        texts = [file.read_text(encoding="utf-8") for file in files]
+        renamed = [_OLD_TYPE.sub(r"\1ImageProcessor", text) for text in texts]
+        if renamed == texts:
             return AutoImageProcessor.from_pretrained(folder, **options)
         with scratch_folder() as copy:
-            if (folder / _CONFIG_FILE).is_file():
-                shutil.copy(folder / _CONFIG_FILE, copy)
-            for file_name, content in renamed.items():
-                (copy / file_name).write_text(json.dumps(content), encoding="utf-8")
+            for file, text in zip(files, renamed, strict=True):
+                (copy / file.name).write_text(text, encoding="utf-8")
             return AutoImageProcessor.from_pretrained(copy, **options)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise unreadable(name, "image processor", error) from error
-
-
-def _renamed_types(folder: Path) -> dict[str, Any]:
-    """The image processor's files by today's class names; {} where they have these already.
-
-    Before transformers 4.26 `CLIPImageProcessor` was `CLIPFeatureExtractor`, and so for all models.
-    transformers 5 maps these names in `feature_extractor_type`, but not in `image_processor_type`.
-    """
-    contents = {
-        name: json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in _IMAGE_PROCESSOR_FILES
-        if (folder / name).is_file()
-    }
-    was_renamed = False
-    for content in contents.values():
-        nested = content.get("image_processor") if isinstance(content, dict) else None
-        for each in (content, nested):
-            if not isinstance(each, dict):
-                continue
-            kind = each.get(_TYPE)
-            if isinstance(kind, str) and kind.endswith(_OLD_SUFFIX):
-                each[_TYPE] = kind.removesuffix(_OLD_SUFFIX) + _SUFFIX
-                was_renamed = True
-    return contents if was_renamed else {}

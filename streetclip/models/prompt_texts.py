@@ -1,12 +1,19 @@
-"""Prompts as a model reads them: fitted to its length, and told apart by its tokens."""
+"""Make zero-shot classifiers: fit prompts, average them to class vectors.
+
+Axes: C classes, U unique texts, D embedding.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import torch
 
 from streetclip.captions import PromptSet, bare_name, city_prompts, country_prompts
 from streetclip.errors import TemplateError, shown
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.text_reader import TextReader
+from streetclip.progress import Progress, no_progress
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 5  # groups of places in a warning; the others are counted
@@ -20,32 +27,59 @@ class CityName(NamedTuple):
     country: str
 
 
+def class_features(
+    encoder: DualEncoder,
+    texts_per_class: Sequence[Sequence[str]],
+    *,
+    batch_size: int = 256,
+    progress: Progress = no_progress,
+) -> torch.Tensor:
+    """Average each class's prompts into one unit vector.
+
+    The mean of the normalised text features, normalised again: prompt ensembling as in Radford et
+    al. 2021, section 3.1.4. A text that several classes share is encoded once.
+
+    Returns:
+        Class features CD, float32, of length 1, on the encoder's device.
+
+    Raises:
+        ValueError: A class without texts.
+    """
+    for index, texts in enumerate(texts_per_class):
+        if not texts:
+            msg = f"class {index} of {len(texts_per_class)} has no texts"
+            raise ValueError(msg)
+    unique = _distinct(texts_per_class)
+    row = {text: index for index, text in enumerate(unique)}
+    features_UD = encoder.encode_texts(unique, batch_size=batch_size, progress=progress)
+    means = [features_UD[[row[text] for text in texts]].mean(dim=0) for texts in texts_per_class]
+    if not means:
+        return features_UD
+    return torch.nn.functional.normalize(torch.stack(means), dim=-1)
+
+
 def check_country_prompts(
     reader: TextReader, prompts: PromptSet, names: Sequence[str]
 ) -> list[list[str]]:
-    """Make the prompts of countries, and check that the model reads the country in each.
+    """Make the prompts of countries; check that each country is read.
 
-    Warns of countries that the model cannot tell apart.
-
-    Args:
-        reader: Of the model.
-        prompts: Patterns.
-        names: Of C countries.
+    Warns of countries that the model cannot distinguish.
 
     Returns:
-        C lists of prompts, one a pattern.
+        For each name a list of prompts, one a pattern.
 
     Raises:
         TemplateError: A country is cut off.
     """
     texts = [country_prompts(prompts, name) for name in names]
-    beginnings = {
-        _beginning(text, bare_name(name)): text
-        for name, of_country in zip(names, texts, strict=True)
-        for text in of_country
-    }
-    is_read = reader.fit(list(beginnings))
-    lost = [text for text, fits in zip(beginnings.values(), is_read, strict=True) if not fits]
+    beginnings = {}
+    for name, of_country in zip(names, texts, strict=True):
+        for text in of_country:
+            # Up to the end of the name; the whole text where the name is spelled differently.
+            before, found, _ = text.partition(bare_name(name))
+            beginnings[before + found] = text
+    cut_off = set(_too_long(reader, beginnings))
+    lost = [text for beginning, text in beginnings.items() if beginning in cut_off]
     if lost:
         msg = (
             f"prompts {shown(prompts.name)}: {len(lost):,} of {len(beginnings):,} country prompts "
@@ -62,21 +96,16 @@ def check_country_prompts(
 def fit_city_prompts(
     reader: TextReader, prompts: PromptSet, cities: Sequence[CityName]
 ) -> list[list[str]]:
-    """Make the prompts of cities, without the region where they are longer than the model reads.
+    """Make the prompts of cities, without the region where too long.
 
-    Warns of those that are too long all the same, and of cities of one country that the model
-    cannot tell apart.
-
-    Args:
-        reader: Of the model.
-        prompts: Patterns.
-        cities: M of them.
+    Warns of those that are still too long, and of cities of one country that the model cannot
+    distinguish.
 
     Returns:
-        M lists of prompts, one a pattern.
+        For each city a list of prompts, one a pattern.
     """
     texts = [city_prompts(prompts, *each) for each in cities]
-    too_long = _too_long(reader, texts)
+    too_long = set(_too_long(reader, _distinct(texts)))
     if too_long:
         for row, each in enumerate(cities):
             shorter = city_prompts(prompts, each.city, None, each.country)
@@ -88,20 +117,17 @@ def fit_city_prompts(
     return texts
 
 
-def _beginning(text: str, name: str) -> str:
-    """The text up to the end of a name; all of it where the name is spelled otherwise."""
-    before, found, _ = text.partition(name)
-    return before + found
+def _distinct(texts_per_class: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(text for texts in texts_per_class for text in texts))
 
 
-def _too_long(reader: TextReader, texts: Sequence[Sequence[str]]) -> set[str]:
-    distinct = list(dict.fromkeys(text for of_class in texts for text in of_class))
-    fits = reader.fit(distinct)
-    return {text for text, is_read in zip(distinct, fits, strict=True) if not is_read}
+def _too_long(reader: TextReader, texts: Iterable[str]) -> list[str]:
+    texts = list(texts)
+    return [text for text, fits in zip(texts, reader.fit(texts), strict=True) if not fits]
 
 
 def _warn_of_cut_off(reader: TextReader, texts: Sequence[Sequence[str]]) -> None:
-    too_long = sorted(_too_long(reader, texts))
+    too_long = sorted(_too_long(reader, _distinct(texts)))
     if too_long:
         _LOG.warning(
             "%s prompts are longer than the %d tokens that the model reads; their ends are cut "
@@ -115,8 +141,8 @@ def _warn_of_cut_off(reader: TextReader, texts: Sequence[Sequence[str]]) -> None
 def _warn_of_equal(
     reader: TextReader, texts: Sequence[Sequence[str]], scopes: Sequence[str], names: Sequence[str]
 ) -> None:
-    """Warn of names within one scope whose prompts are the same tokens to the model."""
-    distinct = list(dict.fromkeys(text for of_class in texts for text in of_class))
+    """Warn of names within one scope whose prompts have equal tokens."""
+    distinct = _distinct(texts)
     keys = {
         text: reading.key for text, reading in zip(distinct, reader.read(distinct), strict=True)
     }
@@ -130,7 +156,7 @@ def _warn_of_equal(
             for scope, found in equal[:_NAMED]
         ]
         _LOG.warning(
-            "%s places cannot be told apart from another by the model, as their prompts are the "
+            "%s places cannot be distinguished from another by the model, as their prompts are the "
             "same tokens to it; the first of them is predicted: %s%s",
             f"{sum(len(found) - 1 for _, found in equal):,}",
             "; ".join(shown_groups),

@@ -1,4 +1,4 @@
-"""What a model reads of a text: its tokens, as many as the text tower takes."""
+"""Read texts as a model does: its tokens, cut at its limit."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -13,58 +13,40 @@ _BATCH = 4096  # texts that are tokenised at once
 
 @dataclass(frozen=True, slots=True)
 class TextReading:
-    """How a model reads one text.
+    """How a model reads a text; equal keys have equal features."""
 
-    Attributes:
-        num_tokens: Tokens of the whole text, special ones included.
-        key: Identity of the tokens that are read. Texts of one key have the same features.
-        whole_key: Identity of all tokens; `key` where nothing is cut off.
-    """
-
-    num_tokens: int
-    key: bytes
-    whole_key: bytes
+    num_tokens: int  # of the whole text, special ones included
+    key: bytes  # identity of the tokens that are read
+    whole_key: bytes  # identity of all tokens; `key` where nothing is cut off
 
 
 class TextReader:
-    """A tokenizer, and how the model's architecture has it pad and truncate.
-
-    Args:
-        tokenizer: Of the model.
-        options: See `encoder.text_options`.
-    """
+    """A tokenizer, and how the model has it pad and truncate."""
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self._options = dict(options)
+        self.options = dict(options)
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """How the tokenizer pads and truncates; with it, this decides what the model reads."""
-        return dict(self._options)
+    @classmethod
+    def of_model(cls, tokenizer: Any, config: Any) -> "TextReader":
+        """Pad and truncate as transformers does for the architecture."""
+        text_config = getattr(config, "text_config", config)
+        longest = min(int(text_config.max_position_embeddings), int(tokenizer.model_max_length))
+        # SigLIP was trained on texts padded to full length and pools the last position.
+        padding = "max_length" if "siglip" in config.model_type else "longest"
+        return cls(tokenizer, {"padding": padding, "truncation": True, "max_length": longest})
 
     @property
     def max_tokens(self) -> int:
         """Most tokens that the model reads of a text, special ones included."""
-        return int(self._options["max_length"])
+        return int(self.options["max_length"])
 
     def inputs(self, texts: Sequence[str]) -> Any:
         """Tokenise texts as the model's input tensors."""
-        return self._tokenizer(list(texts), return_tensors="pt", **self._options)
+        return self._tokenizer(list(texts), return_tensors="pt", **self.options)
 
     def read(self, texts: Sequence[str]) -> list[TextReading]:
-        """Count the tokens of each text and identify those that the model reads.
-
-        Examples:
-            A tokenizer of one token a character, and a model that reads three:
-
-            >>> def tokenizer(texts, max_length=None, **_options):
-            ...     return {"input_ids": [[ord(c) for c in text][:max_length] for text in texts]}
-            >>> reader = TextReader(tokenizer, {"max_length": 3, "truncation": True})
-            >>> short, long = reader.read(["abc", "abcd"])
-            >>> short.num_tokens, long.num_tokens, long.key == short.key
-            (3, 4, True)
-        """
+        """Count the tokens of each text and identify those that the model reads."""
         readings: list[TextReading] = []
         for start in range(0, len(texts), _BATCH):
             readings += self._read_batch(list(texts[start : start + _BATCH]))
@@ -78,17 +60,14 @@ class TextReader:
         ids = self._token_ids(texts, truncation=False)
         keys = [_key(each) for each in ids]
         read_keys = list(keys)
-        # Where special tokens end up in a text that is cut off is the tokenizer's affair.
+        # The tokenizer decides where special tokens go in a text that is cut off.
         cut_off = [i for i, each in enumerate(ids) if len(each) > self.max_tokens]
         if cut_off:
             long_texts = [texts[i] for i in cut_off]
             read = self._token_ids(long_texts, truncation=True, max_length=self.max_tokens)
             for i, each in zip(cut_off, read, strict=True):
                 read_keys[i] = _key(each)
-        return [
-            TextReading(len(each), read_key, key)
-            for each, read_key, key in zip(ids, read_keys, keys, strict=True)
-        ]
+        return list(map(TextReading, map(len, ids), read_keys, keys))
 
     def _token_ids(self, texts: list[str], **options: Any) -> list[list[int]]:
         with quiet_transformers():  # it warns of long texts; we do so with file and line

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers' bars and messages below errors; put them back as they were after.
+    """Silence transformers' bars and messages; restore them afterwards.
 
     What we need to know of a load (missing weights) is read from its result, not from its log.
     """

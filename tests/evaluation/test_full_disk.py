@@ -16,6 +16,8 @@ from streetclip.progress import no_progress
 from tests.disks import file_size_limit, fill, free_space, is_whole
 from tests.killing import evaluation_differences
 
+pytestmark = pytest.mark.slow
+
 BATCH_SIZE = 8
 
 
@@ -26,7 +28,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _each_batch_is_written(monkeypatch):
-    monkeypatch.setattr("streetclip.evaluation.write_buffer._SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("streetclip.evaluation.runner._SECONDS_BETWEEN_WRITES", 0.0)
 
 
 def config_in(world, folder):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from jobs import evaluate
 from streetclip import runtime, store
 from streetclip.data.image_batches import resolve_num_workers
 from tests.large_world import repeat_test_images
@@ -64,29 +65,31 @@ def world(small_world, tmp_path):
     return tmp_path / "world"
 
 
-def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precision):
+@pytest.mark.slow
+def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precision, capsys):
     one, three = tmp_path / "one", tmp_path / "three"
     asked = ("--strategy=all", f"--precision={precision}")
-    alone = run([sys.executable, "jobs/evaluate.py", *flags(world, one, *asked)])
-    assert alone.returncode == 0, alone.stderr
+    assert evaluate.main(flags(world, one, *asked)) == 0
+    alone = capsys.readouterr().out
     shared = run(torchrun(*flags(world, three, *asked)))
     assert shared.returncode == 0, shared.stderr
-    assert shared.stdout.replace(str(three), str(one)) == alone.stdout  # said once, and the same
+    assert shared.stdout.replace(str(three), str(one)) == alone  # once, and the same
     for ours, theirs in zip(predictions(three), predictions(one), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
         assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
-    finished = run(torchrun(*flags(world, three, *asked, "--resume")))
-    assert finished.stdout.count("stood already") == 3, finished.stderr
+    assert evaluate.main(flags(world, three, *asked, "--resume")) == 0
+    assert capsys.readouterr().out.count("stood already") == 3
     # What they encoded is in the cache of the first: a second question encodes nothing.
     other = flags(world, three, *asked, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
-    again = run([sys.executable, "jobs/evaluate.py", *other])
-    assert "48 of 50 images are known from earlier" in again.stderr
+    assert evaluate.main(other) == 0
+    assert "48 of 50 images are known from earlier" in capsys.readouterr().err
 
 
-def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path, precision):
+@pytest.mark.slow
+def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_path):
     images = repeat_test_images(small_world, tmp_path / "large", 40)
-    asked = (f"--model_name={small_world / 'model'}", f"--precision={precision}")
+    asked = (f"--model_name={small_world / 'model'}",)
     arguments = flags(images, tmp_path / "killed", *asked)
     with subprocess.Popen(
         torchrun(*arguments, num_processes=2), cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -105,11 +108,11 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
     assert 0 < left < 2000
     resumed = run(torchrun(*arguments, "--resume", num_processes=2))
     assert resumed.returncode == 0, resumed.stderr
-    whole = flags(images, tmp_path / "whole", *asked)
-    assert run([sys.executable, "jobs/evaluate.py", *whole]).returncode == 0
+    assert evaluate.main(flags(images, tmp_path / "whole", *asked)) == 0
     pd.testing.assert_frame_equal(*(predictions(tmp_path / n)[0] for n in ("killed", "whole")))
 
 
+@pytest.mark.slow
 def test_processes_with_other_inputs_are_told_apart(world, tmp_path):
     lines = (world / "test.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "other.csv").write_text("".join(lines[:-1]), encoding="utf-8")
@@ -128,12 +131,12 @@ def test_processes_with_other_inputs_are_told_apart(world, tmp_path):
     assert "test_csv is" in told.stderr
 
 
-def test_a_world_size_set_by_hand_is_told_before_any_work(world, tmp_path):
-    command = [sys.executable, "jobs/evaluate.py", *flags(world, tmp_path)]
-    told = run(command, WORLD_SIZE="4")
-    assert told.returncode == 2
-    assert "RANK is not" in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+def test_a_world_size_set_by_hand_is_told_before_any_work(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert evaluate.main(flags(world, tmp_path)) == 2
+    told = capsys.readouterr().err
+    assert "RANK is not" in told
+    assert len(told.splitlines()) == 1
     assert not (tmp_path / "evaluation").exists()
 
 

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+import pytest
+
 from tests.killing import evaluation_differences, run_job, run_killed
 from tests.large_world import repeat_test_images
 
@@ -10,7 +12,7 @@ PAIR_COLUMNS = ("city_correct", "country_probability_sum", "distance_km_sum", "n
                 "num_distances", "pred_country", "run_id", "true_country")  # fmt: skip
 
 
-def flags(world, images, folder, *more):
+def flags(world, images, folder):
     """An evaluation of some seconds, whose predictions are stored every two of them."""
     return (
         f"--test_csv={images / 'test.csv'}",
@@ -25,20 +27,17 @@ def flags(world, images, folder, *more):
         "--num_workers=1",
         "--device=cpu",
         "--precision=fp32",
-        *more,
     )
 
 
-def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(
-    small_world, tmp_path, precision
-):
-    asked = f"--precision={precision}"
+@pytest.mark.slow
+def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
     images = repeat_test_images(small_world, tmp_path / "large", 16)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    work_s = run_job("evaluate", flags(small_world, images, whole, asked))
+    work_s = run_job("evaluate", flags(small_world, images, whole))
     num_kills = run_killed(
         "evaluate",
-        flags(small_world, images, killed, asked),
+        flags(small_world, images, killed),
         num_kills=NUM_KILLS,
         longest_s=work_s / (NUM_KILLS + 1),
         seed=6,

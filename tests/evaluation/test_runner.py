@@ -17,8 +17,9 @@ from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation import inputs
+from streetclip.evaluation.class_weights import build_classifier
 from streetclip.evaluation.inputs import load_inputs
-from streetclip.evaluation.runner import build_classifier, evaluate
+from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 
 
@@ -231,7 +232,7 @@ def test_a_resume_whose_labels_are_read_otherwise_is_refused(config, monkeypatch
         return dataclasses.replace(manifest, frame=frame)
 
     monkeypatch.setattr(inputs, "read_manifest", read)
-    with pytest.raises(OutputError, match=r"labels of .*test\.csv were read otherwise than now"):
+    with pytest.raises(OutputError, match=r"labels of .*test\.csv were read differently"):
         run_of(dataclasses.replace(config, resume=True))
 
 

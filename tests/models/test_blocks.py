@@ -65,6 +65,6 @@ def test_a_model_with_its_blocks_elsewhere_is_named():
             self.logit_scale = nn.Parameter(torch.zeros(()))
 
     with pytest.raises(
-        ConfigError, match=r"a Other has no vision_model\.encoder\.layers; expected"
+        ConfigError, match=r"a Other lacks vision_model\.encoder\.layers or .*; expected"
     ):
         blocks_above(Other())

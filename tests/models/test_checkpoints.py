@@ -1,6 +1,5 @@
 import json
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,10 @@ import torch
 
 from streetclip.captions import PAPER_PROMPTS
 from streetclip.errors import ModelError, OutputError, ResourceError
-from streetclip.models import load_encoder, save_checkpoint, save_folder
+from streetclip.models import load_encoder, save_folder
 from streetclip.models.checkpoints import build_payload, read_payload, write_payload
+from tests.checkpoint_files import save_checkpoint
+from tests.disks import file_size_limit
 
 LABELS = ["France", "Georgia", "the Netherlands", "Zürich", "Côte d'Ivoire"]
 TRAINING = {"epoch": 3, "metrics": {"val_loss": 0.25, "nothing": None}, "steps": [1, 2]}
@@ -151,40 +152,18 @@ def test_saving_again_replaces_what_stood_there(trained, encoder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "m.pt"]
 
 
-FULL_DISK = """
-import pathlib, resource, signal, sys
-from streetclip.errors import ResourceError
-from streetclip.models import load_encoder, save_checkpoint, save_folder
-
-encoder, target = load_encoder(sys.argv[1], device="cpu"), pathlib.Path(sys.argv[2])
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-for save in (
-    lambda: save_checkpoint(encoder, target / "m.pt", prompts=None, training={}),
-    lambda: save_folder(encoder, target / "m", prompts=None, model_card=""),
-):
-    try:
-        save()
-    except ResourceError as error:
-        print(error)
-"""
-
-
-def test_a_full_disk_leaves_what_stood_there(clip_folder, trained, tmp_path):
+def test_a_full_disk_leaves_what_stood_there(encoder, trained, tmp_path):
     """The system refuses to write on, by a limit on file size: no root and no small disk needed."""
     save_checkpoint(trained, tmp_path / "m.pt", prompts=None, training={})
     save_folder(trained, tmp_path / "m", prompts=None, model_card="")
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(clip_folder), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == [str(tmp_path / "m.pt"), str(tmp_path / "m")]
-    for line in lines:
-        assert "the disk is full" in line
-        assert "untouched" in line
+    for save, name in (
+        (partial(save_checkpoint, encoder, tmp_path / "m.pt"), "m.pt"),
+        (partial(save_folder, encoder, tmp_path / "m", prompts=None, model_card=""), "m"),
+    ):
+        with file_size_limit(60_000), pytest.raises(ResourceError) as caught:
+            save()
+        assert str(caught.value).startswith(f"{tmp_path / name}: the disk is full")
+        assert "untouched" in str(caught.value)
     assert load_encoder(tmp_path / "m.pt").sha256 == trained.sha256
     assert load_encoder(tmp_path / "m").sha256 == trained.sha256
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "m.pt"]

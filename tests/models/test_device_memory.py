@@ -34,8 +34,11 @@ def values():
     return torch.arange(13 * 2).reshape(13, 2)
 
 
-def test_rows_that_do_not_fit_are_halved_until_they_do_and_stay_in_order(values):
-    doubling = Doubling(values, most=4)
+@pytest.mark.parametrize(
+    "error", [None, RuntimeError("[enforce] DefaultCPUAllocator: can't allocate memory: you …")]
+)
+def test_rows_that_do_not_fit_are_halved_until_they_do_and_stay_in_order(values, error):
+    doubling = Doubling(values, most=4, error=error)
     assert torch.equal(Portions("image")(doubling, 13, CPU), values * 2)
     assert doubling.tried == [13, 6, 3, 3, 3, 3, 1]
 
@@ -144,6 +147,7 @@ def _encode_within(folder, spare_mib):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory as Linux does")
 def test_images_that_do_not_fit_into_real_memory_are_encoded_in_portions(clip_folder):
     # All at once need 106 MiB for their floats alone, and as much again for each layer.
@@ -153,6 +157,7 @@ def test_images_that_do_not_fit_into_real_memory_are_encoded_in_portions(clip_fo
     assert warnings[0].startswith("cpu: too little memory for 9008 images at a time; 4504 from")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory as Linux does")
 def test_freed_memory_is_kept_for_the_next_batch_but_not_in_forked_processes():
     script = """

@@ -9,6 +9,8 @@ from streetclip.models import checkpoints, load_encoder, save_folder
 from streetclip.models.checkpoints import build_payload
 from tests.disks import file_size_limit, fill, free_space
 
+pytestmark = pytest.mark.slow
+
 PAGE = 4096
 
 

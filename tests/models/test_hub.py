@@ -39,6 +39,7 @@ for source in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_without_a_network_the_cache_serves_and_else_one_line_says_so(
     clip_folder, encoder, tmp_path
 ):

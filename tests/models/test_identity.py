@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import identity, load_encoder, save_checkpoint
+from streetclip.models import load_encoder
 from streetclip.models.identity import identify
+from tests.checkpoint_files import save_checkpoint
 
 CHANGES = [
     # file, path of the value in it, new value, the part of the identity that must change
@@ -86,8 +87,7 @@ def test_each_step_of_a_tokenizer_is_part_of_the_identity(folder, path, value):
 @pytest.mark.parametrize("change", [{"padding": "max_length"}, {"max_length": 5}])
 def test_how_texts_are_padded_and_cut_is_part_of_the_identity(encoder, monkeypatch, change):
     before = identify(encoder)
-    options = identity.text_options(encoder.model.config, encoder.tokenizer) | change
-    monkeypatch.setattr(identity, "text_options", lambda *_: options)
+    monkeypatch.setattr(encoder.text_reader, "options", encoder.text_reader.options | change)
     assert identify(encoder).tokenizer != before.tokenizer
 
 

@@ -10,6 +10,8 @@ from streetclip.errors import ConfigError, StreetClipError
 from streetclip.models import load_encoder, onnx_export
 from streetclip.models.onnx_export import IMAGE_GRAPH, TEXT_GRAPH, save_onnx
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["A Street View photo in France.", "Zürich", "", "x " * 60]
 
 

@@ -91,7 +91,7 @@ def test_bfloat16_asked_for_on_such_a_cpu_is_granted_with_a_word_on_its_speed(mo
 
 
 def test_float16_on_a_cpu_is_refused_with_what_to_take():
-    with pytest.raises(ConfigError, match="take auto, fp32 or bf16"):
+    with pytest.raises(ConfigError, match="use auto, fp32 or bf16"):
         resolve_precision("fp16", CPU)
 
 

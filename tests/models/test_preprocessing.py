@@ -12,12 +12,13 @@ from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 from streetclip.data.decoding import decode_crop, decode_image
 from streetclip.data.image_batches import FastPreprocess
 from streetclip.errors import ModelError
-from streetclip.models.naflex_patches import FastPatchResize, PatchResize
 from streetclip.models.preprocessing import (
+    FastPatchResize,
     FastResizeCrop,
+    PatchResize,
     ProcessorGeometry,
     ResizeCrop,
-    build_normalisation,
+    build_inputs,
     build_preprocess,
 )
 from tests.random_search import examples
@@ -217,7 +218,7 @@ def test_normalised_pixels_equal_those_of_the_image_processor():
     processor = CLIPImageProcessorPil(size={"shortest_edge": 8}, crop_size=8)
     images = [_image(9, 13), _image(30, 8)]
     pixels = np.stack([build_preprocess(processor)(image) for image in images])
-    ours = build_normalisation(processor)(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    ours = build_inputs(processor)(torch.from_numpy(pixels).permute(0, 3, 1, 2))["pixel_values"]
     expected = processor(images=images, return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
@@ -225,11 +226,10 @@ def test_normalised_pixels_equal_those_of_the_image_processor():
 def test_a_processor_that_does_not_normalise_only_rescales():
     processor = CLIPImageProcessorPil(do_normalize=False)
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
-    torch.testing.assert_close(
-        build_normalisation(processor)(pixels).flatten(), torch.tensor([0.0, 0.2, 1.0])
-    )
+    rescaled = build_inputs(processor)(pixels)["pixel_values"].flatten()
+    torch.testing.assert_close(rescaled, torch.tensor([0.0, 0.2, 1.0]))
 
 
 def test_a_mean_of_one_number_is_refused():
     with pytest.raises(ModelError, match="expected three numbers"):
-        build_normalisation(CLIPImageProcessorPil(image_mean=(0.5,)))
+        build_inputs(CLIPImageProcessorPil(image_mean=(0.5,)))

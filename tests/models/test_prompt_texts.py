@@ -1,9 +1,11 @@
-"""Prompts that are longer than the model reads, or the same to it."""
+"""Class vectors; prompts that are longer than the model reads, or the same to it."""
 
 import pytest
+import torch
 
 from streetclip.captions import FULL_PROMPTS, PAPER_PROMPTS, PromptSet, city_prompts
 from streetclip.errors import TemplateError
+from streetclip.models import class_features
 from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
 from streetclip.models.text_reader import TextReader
 
@@ -62,7 +64,7 @@ def test_cities_of_one_country_that_cannot_be_told_apart_are_named(caplog):
     ]
     fit_city_prompts(reader(20), PAPER_PROMPTS, cities)
     [record] = caplog.records
-    assert record.message.startswith("1 places cannot be told apart from another")
+    assert record.message.startswith("1 places cannot be distinguished from another")
     assert "'Portland (Maine)' = 'Portland (Oregon)' in 'United States'" in record.message
     caplog.clear()
     fit_city_prompts(reader(30), FULL_PROMPTS, cities)
@@ -92,3 +94,35 @@ def test_a_prompt_that_is_cut_off_after_the_country_is_told_of(caplog):
     prompts = PromptSet("x", ("In {country}: a wide road with a house",), ("{city}",))
     check_country_prompts(reader(6), prompts, ["Peru", "Chad"])
     assert "2 prompts are longer than the 6 tokens" in caplog.text
+
+
+def test_a_class_is_the_normalised_mean_of_its_normalised_prompts(encoder):
+    texts = [["A Street View photo in France."], ["Tbilisi", "Georgia", "Zürich"]]
+    features = class_features(encoder, texts)
+    three = encoder.encode_texts(texts[1])
+    mean = (three[0] + three[1] + three[2]) / 3
+    assert features.shape == (2, 16)
+    torch.testing.assert_close(features[0], encoder.encode_texts(texts[0])[0])
+    torch.testing.assert_close(features[1], mean / mean.norm())
+
+
+def test_a_text_is_encoded_once_however_many_classes_share_it(encoder, monkeypatch):
+    seen = []
+    encode = type(encoder).encode_texts
+    monkeypatch.setattr(
+        type(encoder),
+        "encode_texts",
+        lambda self, texts, **options: seen.extend(texts) or encode(self, texts, **options),
+    )
+    features = class_features(encoder, [["a", "b"], ["b"], ["a", "b"]], batch_size=1)
+    assert sorted(seen) == ["a", "b"]
+    torch.testing.assert_close(features[0], features[2])
+
+
+def test_a_class_without_texts_is_refused(encoder):
+    with pytest.raises(ValueError, match="class 1 of 2 has no texts"):
+        class_features(encoder, [["a"], []])
+
+
+def test_no_classes_give_no_rows(encoder):
+    assert class_features(encoder, []).shape == (0, 16)
