@@ -76,11 +76,7 @@ def to_plain(value: Any) -> Any:
 
 
 class Json:
-    """Data of a map layer as JSON text.
-
-    Args:
-        rows: A frame, which pandas writes far faster than pydeck, or a text that is JSON already.
-    """
+    """Data of a map layer as JSON text: of a frame, which pandas writes quickly, or as it is."""
 
     def __init__(self, rows: pd.DataFrame | str) -> None:
         if isinstance(rows, pd.DataFrame):

@@ -26,10 +26,8 @@ _CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
 def diagram(bins: pd.DataFrame, subject: str) -> None:
     """Draw accuracy against confidence bin by bin, and how many images each bin holds.
 
-    Args:
-        bins: One row a bin, ascending: low and high (its bounds), n, confidence (their mean),
-            value, its interval's bounds value_low and value_high; shares in [0, 1], NaN for n = 0.
-        subject: What is correct or wrong, as "country".
+    `bins`: one row a bin, ascending: low and high (its bounds), n, confidence (their mean), value,
+    value_low and value_high; shares in [0, 1], NaN for n = 0. `subject` is "country" or "city".
     """
     shares = bins[["low", "high", "confidence", "value", "value_low", "value_high"]]
     rows = (100 * shares).assign(
@@ -56,23 +54,20 @@ def diagram(bins: pd.DataFrame, subject: str) -> None:
         f"{', '.join(f'{n} up to {formats.share(high)}' for n, high in numbers)}.",
         height=_HISTOGRAM_HEIGHT,
     )
-    has_few = (filled["n"] < theme.SMALL_N).any()
-    few = f" Pale: fewer than {theme.SMALL_N} images." if has_few else ""
     html.remark(
         "Points: accuracy at the mean confidence of each bin, with Wilson 95 %. Below the dashed "
-        f"line the model is overconfident, above it underconfident.{few}"
+        "line the model is overconfident, above it underconfident."
+        f"{channels.few_remark(filled['n'])}"
     )
     with st.expander("Table: accuracy by confidence", key="reliability_table"):
-        tables.draw(
-            rows[["bin", "n", "confidence", "value", "interval"]],
-            column_config={
-                "bin": "confidence (%)",
-                "n": tables.whole(),
-                "confidence": tables.decimal("mean confidence (%)"),
-                "value": tables.decimal("accuracy (%)"),
-                "interval": "95 %",
-            },
-        )
+        columns = {
+            "bin": tables.text("confidence (%)"),
+            "n": tables.whole(),
+            "confidence": tables.decimal("mean confidence (%)"),
+            "value": tables.decimal("accuracy (%)"),
+            "interval": tables.text("95 %"),
+        }
+        tables.show(rows, columns)
 
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
@@ -138,10 +133,8 @@ def _histogram(rows: pd.DataFrame, subject: str) -> alt.Chart:
 def coverage(curve: pd.DataFrame, subject: str) -> None:
     """Draw accuracy against the share of images that is answered, the most confident first.
 
-    Args:
-        curve: One row a threshold: threshold, coverage, n (images answered), value, low, high;
-            shares in [0, 1].
-        subject: What is correct or wrong, as "country".
+    `curve`: one row a threshold: threshold, coverage, n (images answered), value, low, high; shares
+    in [0, 1].
     """
     curve = curve[curve["n"] > 0]
     rows = share_bars.in_per_cent(curve).assign(
@@ -163,16 +156,14 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         f"95 %. Pale: fewer than {theme.SMALL_N} images."
     )
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
-        tables.draw(
-            marked[["threshold_label", "coverage", "n", "value", "interval"]],
-            column_config={
-                "threshold_label": "confidence",
-                "coverage": tables.decimal("answered (%)"),
-                "n": tables.whole(),
-                "value": tables.decimal("accuracy (%)"),
-                "interval": "95 %",
-            },
-        )
+        columns = {
+            "threshold_label": tables.text("confidence"),
+            "coverage": tables.decimal("answered (%)"),
+            "n": tables.whole(),
+            "value": tables.decimal("accuracy (%)"),
+            "interval": tables.text("95 %"),
+        }
+        tables.show(marked, columns)
 
 
 def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> list[alt.Chart]:

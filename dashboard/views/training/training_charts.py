@@ -64,19 +64,16 @@ class _Curve(NamedTuple):
     title: str
     unit: str
     remark: str
-    axis: alt.Axis
+    axis: alt.Axis = alt.Axis()
     from_zero: bool = True
 
 
+_POWERS: Final = alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'")
 _WHOLE: Final = alt.Axis(format=",~r")
+_MEMORY: Final = "Of the process that trains, without those that decode; with CUDA, on the GPU."
+_SCALE: Final = "Factor of the cosines before the softmax."
 _SPEEDS: Final = (
-    _Curve(
-        "lr",
-        "Learning rate",
-        "learning rate",
-        "AdamW's, after warm-up and decay.",
-        alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'"),
-    ),
+    _Curve("lr", "Learning rate", "learning rate", "AdamW's, after warm-up and decay.", _POWERS),
     _Curve(
         "images_per_s",
         "Images per second",
@@ -84,34 +81,16 @@ _SPEEDS: Final = (
         "Without validations and checkpoints.",
         _WHOLE,
     ),
-    _Curve(
-        "memory_mib",
-        "Memory",
-        "peak so far (MiB)",
-        "Of the process that trains, without those that decode; with CUDA, on the GPU.",
-        _WHOLE,
-    ),
+    _Curve("memory_mib", "Memory", "peak so far (MiB)", _MEMORY, _WHOLE),
 )
 _MORE: Final = (
-    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps.", alt.Axis()),
-    _Curve(
-        "logit_scale",
-        "Logit scale",
-        "logit scale",
-        "Factor of the cosines before the softmax.",
-        alt.Axis(),
-        from_zero=False,
-    ),
+    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps."),
+    _Curve("logit_scale", "Logit scale", "logit scale", _SCALE, from_zero=False),
 )
 
 
 def draw(shown: Sequence[Shown], axis: str) -> None:
-    """Draw the curves of trainings.
-
-    Args:
-        shown: At least one.
-        axis: What the horizontal axis counts, "step" or "epoch".
-    """
+    """Draw the curves of at least one training over `axis`, "step" or "epoch"."""
     plane = _Plane(shown, axis)
     left, right = st.columns(2, gap="medium")
     with left:
