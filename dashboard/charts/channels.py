@@ -1,5 +1,6 @@
 """Encoding channels that several charts share, and the call that draws a chart."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ def show(
     )
 
 
+@functools.cache
 def _role_scale() -> alt.Chart:
     """An invisible mark that brings the scale of roles into the chart, for marks and axes."""
     roles = alt.Chart(alt.InlineData([{"role": theme.ROLES[0]}]))

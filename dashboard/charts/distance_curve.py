@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts import channels, tables
 from dashboard.charts.channels import role, tooltip
-from dashboard.charts.share_bars import in_per_cent, share_axis
+from dashboard.charts.share_bars import in_per_cent, share_channel
 from dashboard.shell import formats, html
 from streetclip.metrics.published import Benchmark
 
@@ -100,7 +100,7 @@ def _x(field: str) -> alt.X:
 
 
 def _y(field: str) -> alt.Y:
-    return alt.Y(f"{field}:Q", title="share of images (%)", **share_axis())
+    return share_channel(alt.Y, field, "share of images (%)")
 
 
 def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Chart]:

@@ -1,5 +1,7 @@
 """Bars of shares with their intervals, values and tables."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -103,13 +105,16 @@ def intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
     return [formats.interval(*bounds) for bounds in zip(shares[low], shares[high], strict=True)]
 
 
-def share_axis(lowest: float = 0, step: int = 20, **axis: object) -> dict[str, object]:
-    """Scale and axis of a channel of shares in per cent, up to 100."""
-    ticks = list(range(int(lowest), 101, step))
-    return {
-        "scale": alt.Scale(domain=[lowest, 100], nice=False),
-        "axis": alt.Axis(values=ticks, **axis),
-    }
+def share_channel(
+    channel: type, field: str, title: str | None, lowest: float = 0, step: int = 20, **axis: Any
+) -> Any:
+    """Make an `alt.X` or `alt.Y` of shares in per cent, up to 100, with `axis` settings."""
+    return channel(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(domain=[lowest, 100], nice=False),
+        axis=alt.Axis(values=list(range(int(lowest), 101, step)), **axis),
+    )
 
 
 def share_bars(
@@ -128,7 +133,7 @@ def share_bars(
     texts = {field: field, "label": title, "interval": "95 % interval", "n_label": "n"}
     return [
         bar.encode(
-            alt.X("value:Q", title=title, **share_axis()),
+            share_channel(alt.X, "value", title),
             y,
             role("right") if fill is None else fill,
             channels.pale(),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts import channels, selection_events, share_bars, tables
 from dashboard.charts.channels import pale, role, tooltip
-from dashboard.charts.share_bars import share_axis
+from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
 from dashboard.views.calibration.reliability_diagram import AXIS_PIXELS, axis_start, diagonal
 
@@ -101,9 +101,8 @@ def _layers(
     rows: pd.DataFrame, named: pd.DataFrame, subject: str, chosen: str | None
 ) -> list[alt.Chart]:
     lowest, step = axis_start(_least(rows))
-    x_axis, y_axis = share_axis(lowest, step, grid=False), share_axis(lowest, step, **AXIS_PIXELS)
-    x = alt.X("confidence:Q", title="mean confidence (%)", **x_axis)
-    y = alt.Y("value:Q", title=f"{subject} accuracy (%)", **y_axis)
+    x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
+    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
     size = alt.Scale(domain=[0, max(int(rows["n"].max()), 1)], range=[20, 260])
     point = alt.Chart(rows).mark_point(filled=True, cursor="pointer", stroke=None)
     point = point.add_params(selection_events.mark("country"))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts import channels, share_bars, tables
 from dashboard.charts.channels import pale, role, tooltip
-from dashboard.charts.share_bars import share_axis
+from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
 from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
@@ -98,8 +98,8 @@ def _bins(rows: pd.DataFrame, subject: str) -> list[alt.Chart]:
         interval="95 % interval",
         n_label="n",
     )
-    x = alt.X("low:Q", title=None, **share_axis(grid=False, labels=False, ticks=False))
-    y = alt.Y("value:Q", title=f"{subject} accuracy (%)", **share_axis(**AXIS_PIXELS))
+    x = share_channel(alt.X, "low", None, grid=False, labels=False, ticks=False)
+    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", **AXIS_PIXELS)
     return [
         chart.mark_bar(opacity=0.28, stroke=None).encode(
             x, alt.X2("high:Q"), y, alt.Y2Datum(0), role("right"), tooltip=texts
@@ -120,7 +120,7 @@ def _histogram(rows: pd.DataFrame, subject: str) -> alt.Chart:
         alt.Chart(rows)
         .mark_bar(stroke=None)
         .encode(
-            alt.X("low:Q", title=f"confidence in the {subject} (%)", **share_axis(grid=False)),
+            share_channel(alt.X, "low", f"confidence in the {subject} (%)", grid=False),
             alt.X2("high:Q"),
             alt.Y("n:Q", title="images", axis=y_axis),
             alt.Y2Datum(0),
@@ -169,11 +169,13 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
 def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> list[alt.Chart]:
     firm = rows[rows["n"] >= theme.SMALL_N]
     lowest, step = axis_start((rows if firm.empty else firm)["value"].min())
-    x = alt.X("coverage:Q", title="share of images answered (%)", **share_axis(grid=False))
-    axis = share_axis(lowest, step, **AXIS_PIXELS)
-    y = alt.Y("value:Q", title=f"{subject} accuracy of those (%)", **axis)
+    x = share_channel(alt.X, "coverage", "share of images answered (%)", grid=False)
+    title = f"{subject} accuracy of those (%)"
+    low, y = (
+        share_channel(alt.Y, field, title, lowest, step, **AXIS_PIXELS)
+        for field in ("low", "value")
+    )
     line = alt.Chart(rows[["coverage", "value", "low", "high", "n"]])
-    low = alt.Y("low:Q", scale=axis["scale"])
     layers = [
         line.mark_area(opacity=0.25, clip=True).encode(x, low, alt.Y2("high:Q"), role("right"))
     ]

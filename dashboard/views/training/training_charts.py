@@ -49,12 +49,11 @@ class _Plane(NamedTuple):
             axis=alt.Axis(grid=False, tickMinStep=1, format=",d"),
         )
 
-    def colours(self) -> dict[str, Any]:
-        """Settings of a channel that colours by the column training."""
-        scale = alt.Scale(
-            domain=[each.label for each in self.shown], range=[each.colour for each in self.shown]
-        )
-        return {"shorthand": "training:N", "sort": None, "scale": scale, "legend": None}
+    def by_training(self, channel: type) -> Any:
+        """A channel that colours by the column training."""
+        labels, colours = ([getattr(each, of) for each in self.shown] for of in ("label", "colour"))
+        scale = alt.Scale(domain=labels, range=colours)
+        return channel("training:N", sort=None, scale=scale, legend=None)
 
 
 class _Curve(NamedTuple):
@@ -141,7 +140,7 @@ def _accuracy(plane: _Plane) -> None:
             continue
         band = alt.Chart(curve).transform_filter("isValid(datum.low)").mark_area(opacity=0.16)
         layers += [
-            band.encode(plane.x(), low, alt.Y2("high:Q"), alt.Fill(**plane.colours())),
+            band.encode(plane.x(), low, alt.Y2("high:Q"), plane.by_training(alt.Fill)),
             *_line(curve, plane, y, dots=True, texts=_COUNTED, **look),
             _latest(curve, plane, y, _COUNTED),
         ]
@@ -232,7 +231,7 @@ def _line(
 ) -> list[alt.Chart]:
     """A line for each training; the pointer finds its points, drawn or not."""
     point = alt.Chart(rows).mark_point(filled=True, size=36, opacity=1 if dots else 0)
-    fill, stroke = alt.Fill(**plane.colours()), alt.Stroke(**plane.colours())
+    fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
         alt.Chart(rows).mark_line(**look).encode(plane.x(), y, stroke),
         point.encode(plane.x(), y, fill, tooltip=_texts(texts or {})),
@@ -265,7 +264,7 @@ def _chosen(plane: _Plane) -> list[alt.Chart]:
     rule = alt.Chart(rows).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
     word = alt.Chart(rows.head(1)).mark_text(baseline="bottom", align="right")
     texts = tooltip(training="training", what="checkpoint")
-    layers = [rule.encode(plane.x(), alt.Stroke(**plane.colours()), tooltip=texts)]
+    layers = [rule.encode(plane.x(), plane.by_training(alt.Stroke), tooltip=texts)]
     if len(plane.shown) == 1:
         layers.append(word.encode(plane.x(), alt.YValue(-4), role("muted"), alt.Text("what:N")))
     return layers
