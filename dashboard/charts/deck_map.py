@@ -11,7 +11,7 @@ import pydeck as pdk
 import streamlit as st
 from pydeck.types import String
 
-from dashboard.charts.chart_json import Deck, Json
+from dashboard.charts.deck_json import Deck, Json
 from dashboard.shell import theme
 from streetclip.gazetteer.outlines import outline_borders, outline_features
 

@@ -13,7 +13,7 @@ import streamlit as st
 from pydeck.types import String
 
 from dashboard.charts import deck_map
-from dashboard.charts.chart_json import Deck, Json
+from dashboard.charts.deck_json import Deck, Json
 from dashboard.queries.map_data import FLOWS, form_of
 from dashboard.shell import theme
 from dashboard.views.map import layers

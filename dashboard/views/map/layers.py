@@ -12,7 +12,7 @@ import pydeck as pdk
 from pydeck.types import String
 
 from dashboard.charts import deck_map, legends
-from dashboard.charts.chart_json import Json
+from dashboard.charts.deck_json import Json
 from dashboard.shell import formats, html, theme
 
 Places = tuple[npt.NDArray[Any], npt.NDArray[Any]]
