@@ -1,7 +1,8 @@
 """Results: one run's columns as arrays, filtered, grouped, ranked and compared.
 
 Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
-needed, and functions take it with a mask: which images to look at.
+needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
+are left out. A mask comes from `select`.
 
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """
@@ -10,7 +11,6 @@ from streetclip.results.calibration import Calibration, calibration
 from streetclip.results.comparison import (
     OUTCOMES,
     Comparison,
-    align,
     common_masks,
     compare,
     compare_by,
@@ -61,7 +61,6 @@ __all__ = [
     "RunTable",
     "Selection",
     "Share",
-    "align",
     "asymmetric_pairs",
     "by_similarity",
     "calibration",

@@ -54,11 +54,8 @@ class Calibration:
 def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibration:
     """Compare the probabilities of a run with its accuracy.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        level: "country": the predicted country's probability; "city": the predicted city's among
-            the cities of its country, over the images whose country is correct.
+    At the level "country" it is the predicted country's probability; at "city" the predicted
+    city's among the cities of its country, over the images whose country is correct.
 
     Raises:
         ValueError: There is no such level.

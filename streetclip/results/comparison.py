@@ -1,8 +1,8 @@
 """Compare two runs over the same images: which one is correct where the other is not."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
 from streetclip.metrics.intervals import newcombe_paired_interval
-from streetclip.metrics.sums import exact_mean, exact_sum
+from streetclip.metrics.sums import exact_sum
 from streetclip.results.groups import grouping
 from streetclip.results.run_table import CORRECT_AT, Bool, RunTable
 from streetclip.store import Flag
@@ -25,7 +25,7 @@ OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
 _PAIRED: Final = ["n", "value", "baseline_value", "difference", "low", "high"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Comparison:
     """A run against its baseline over the images of which both have a prediction.
 
@@ -46,26 +46,18 @@ class Comparison:
     difference: float
     low: float
     high: float
-    outcomes: dict[str, int]
+    outcomes: dict[str, int] = field(default_factory=dict)
 
 
 def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "country") -> Comparison:
     """Compare the shares that two runs have correct, image by image.
 
-    Args:
-        table: The run.
-        baseline: The run to compare it with. Of another dataset, the images that both have are
-            compared, each against its own run's truth.
-        mask: N booleans for `table`: which images to compare. Those that one of the two has no
-            prediction of are left out.
-        level: One of `run_table.CORRECT_AT`. Distances are compared where the true place has
-            coordinates, in both.
-
-    Returns:
-        The difference with Newcombe's interval for paired proportions.
+    Compared are the images that the mask of `table` selects and both have predicted, each against
+    its own run's truth; distances where the true place has coordinates, in both. The interval is
+    Newcombe's for paired proportions.
 
     Raises:
-        ValueError: There is no such level.
+        ValueError: `level` is none of `run_table.CORRECT_AT`.
     """
     _, now, then = _answers(table, baseline, mask, level)
     return _comparison(now, then)
@@ -74,14 +66,7 @@ def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "count
 def compare_by(
     table: RunTable, baseline: RunTable, mask: Bool, level: str, by: str
 ) -> pd.DataFrame:
-    """Compare two runs group by group.
-
-    Args:
-        table: The run.
-        baseline: The run to compare it with.
-        mask: As `compare`.
-        level: As `compare`.
-        by: As `groups.group_accuracy`; what is predicted is what `table` predicts.
+    """Compare two runs group by group, as `compare`; `by` as in `groups.group_accuracy`.
 
     Returns:
         One row for each group with an image that both have predicted, in alphabetical order: its
@@ -107,20 +92,10 @@ def compare_by(
 def outcome_mask(
     table: RunTable, baseline: RunTable, mask: Bool, outcome: str, level: str = "country"
 ) -> Bool:
-    """Find the images that a comparison counts under one outcome.
-
-    Args:
-        table: The run.
-        baseline: The run to compare it with.
-        mask: As `compare`.
-        outcome: One of `OUTCOMES`.
-        level: As `compare`.
-
-    Returns:
-        N booleans for `table`.
+    """Find the images of `table` that `compare` counts under an outcome: N booleans.
 
     Raises:
-        ValueError: There is no such outcome or level.
+        ValueError: `outcome` is none of `OUTCOMES`, or there is no such level.
     """
     if outcome not in OUTCOMES:
         msg = f"outcome is {shown(outcome)}; expected one of {', '.join(OUTCOMES)}"
@@ -145,43 +120,30 @@ def compare_hierarchical(
         for run, rows in zip((table, baseline), _common_rows(table, baseline, mask), strict=True)
     )
     counts = np.bincount(now * 3 + then, minlength=9).reshape(3, 3)
-    difference, low, high = bootstrap_ratio_difference(counts, seed=seed)
     return Comparison(
-        n=int(counts.sum() - counts[0, 0]),
-        value=_ratio(counts[2].sum(), counts[1:].sum()),
-        baseline_value=_ratio(counts[:, 2].sum(), counts[:, 1:].sum()),
-        difference=difference,
-        low=low,
-        high=high,
-        outcomes={},
+        int(counts.sum() - counts[0, 0]),
+        _ratio(counts[2].sum(), counts[1:].sum()),
+        _ratio(counts[:, 2].sum(), counts[:, 1:].sum()),
+        *bootstrap_ratio_difference(counts, seed=seed),
     )
 
 
 def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Comparison:
     """Compare mean GeoScores, with the normal interval of the mean paired difference.
 
-    Compared are the images whose true place has coordinates, in both runs; one without a distance
-    has GeoScore 0.
+    Compared are the images whose true place has coordinates, in both runs.
     """
     rows, others = _with_coordinates(table, baseline, *_common_rows(table, baseline, mask))
     now, then = (
         geoscore(run.column("distance_km")[where])
         for run, where in ((table, rows), (baseline, others))
     )
-    paired = now - then
-    total = float(exact_sum(now) - exact_sum(then))
-    difference, low, high = mean_interval(total, float(paired @ paired), len(paired))
-    values = (exact_mean(scores) for scores in (now, then))
-    value, baseline_value = (math.nan if each is None else each for each in values)
-    return Comparison(
-        n=len(paired),
-        value=value,
-        baseline_value=baseline_value,
-        difference=difference,
-        low=low,
-        high=high,
-        outcomes={},
+    paired, sums = now - then, (exact_sum(now), exact_sum(then))
+    value, baseline_value = (
+        float(total / len(paired)) if len(paired) else math.nan for total in sums
     )
+    ends = mean_interval(float(sums[0] - sums[1]), float(paired @ paired), len(paired))
+    return Comparison(len(paired), value, baseline_value, *ends)
 
 
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:
@@ -227,12 +189,7 @@ def _common_rows(table: RunTable, baseline: RunTable, mask: Bool) -> tuple[Int64
 
 
 def align(table: RunTable, baseline: RunTable) -> Int64 | None:
-    """Find each image of a run in another one.
-
-    Returns:
-        N positions in the baseline's arrays, −1 where it has no such image; None if the images
-        are the same.
-    """
+    """Find each image in another run: N positions, −1 for none; None if the images are the same."""
     ids, theirs = table.image_ids, baseline.image_ids
     if ids is theirs or np.array_equal(ids, theirs):
         return None
@@ -253,17 +210,15 @@ def _comparison(now: Bool, then: Bool) -> Comparison:
     both, num_now, num_then = (int(np.count_nonzero(each)) for each in (now & then, now, then))
     neither = len(now) - num_now - num_then + both
     counts = np.array([neither, num_then - both, num_now - both, both])
-    outcomes = dict(zip(OUTCOMES, counts.tolist(), strict=True))
-    return Comparison(**_paired(counts), outcomes=outcomes)
+    return Comparison(*_paired(counts), dict(zip(OUTCOMES, counts.tolist(), strict=True)))
 
 
-def _paired(counts: Int64) -> dict[str, Any]:
+def _paired(counts: Int64) -> tuple[int, float, float, float, float, float]:
     """Compute the figures of one comparison from the counts of `OUTCOMES`."""
     neither, lost, gained, both = counts.tolist()
     n = neither + lost + gained + both
-    difference, low, high = newcombe_paired_interval(both, gained, lost, neither)
-    values = (n, _ratio(both + gained, n), _ratio(both + lost, n), difference, low, high)
-    return dict(zip(_PAIRED, values, strict=True))
+    ends = newcombe_paired_interval(both, gained, lost, neither)
+    return n, _ratio(both + gained, n), _ratio(both + lost, n), *ends
 
 
 def _ratio(part: float, whole: float) -> float:

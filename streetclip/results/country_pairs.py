@@ -22,10 +22,6 @@ COUNTERS: Final = [
 def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count the pairs of true and predicted country.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-
     Returns:
         One row for each pair that occurs, by code: true_country, pred_country ("" where nothing
         was predicted), n, city_correct, num_distances, distance_km_sum and
@@ -40,10 +36,6 @@ def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     The true continent is the dataset's. The predicted one is the continent of the predicted
     country; where that country is correct it is the true one, so that a place in Asia of a country
     that the gazetteer has in Europe is no mistake.
-
-    Args:
-        table: The run.
-        mask: As `country_pairs`.
 
     Returns:
         One row for each pair that occurs, by name: true_continent, pred_continent ("" where

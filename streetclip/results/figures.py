@@ -35,10 +35,7 @@ def run_figures(
 ) -> dict[str, Any]:
     """Compute the figures of the selected images of a run.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        countries: `groups.group_accuracy` of them by "country", if it is there already.
+    `countries` is `groups.group_accuracy` of them by "country", if that is there already.
 
     Returns:
         Plain values, None where a number does not exist. Shares, intervals (Wilson 95 %), ceilings

@@ -4,7 +4,6 @@ A new grouping is a case in `grouping`; a new counter is a line in `_count`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -62,8 +61,7 @@ _MOST_GROUPS: Final = 2**13  # counted in one pass, so that the tables of counts
 _CODES: Final = {"country_code": "country", "predicted": "predicted"}  # grouping → its column
 
 
-@dataclass(frozen=True)
-class Grouping:
+class Grouping(NamedTuple):
     """The group of each image; N images, G groups.
 
     Attributes:
@@ -92,7 +90,7 @@ def grouping(table: RunTable, by: str) -> Grouping:
         codes = table.true_country if by == "country_code" else table.pred_country
         texts = table.codes
     elif by.startswith(ATTRIBUTE):
-        codes, texts = table.attribute(by.removeprefix(ATTRIBUTE))
+        codes, texts = table.dataset.attribute(by.removeprefix(ATTRIBUTE))
     else:
         msg = (
             f"cannot group by {shown(by)}; expected overall, {', '.join(LEVELS)}, "
@@ -106,12 +104,9 @@ def grouping(table: RunTable, by: str) -> Grouping:
 def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     """Count what happened in each group of images.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        by: "overall"; a level of the true place: "continent", "country", "region" or "city";
-            "country_code", which is one row for a country on two continents, where "country" has
-            two; "predicted" country; or "attribute:" and the name of one.
+    Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
+    "country_code", which is one row for a country on two continents, where "country" has two;
+    "predicted" country; or "attribute:" and the name of one.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
@@ -217,12 +212,11 @@ def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
 
     Args:
         members: The images of the groups.
-        counts_GB: How many distances each group has in each bin.
+        counts_GB: Distances of each group in each bin.
         n: Size of each group, missing distances included.
 
     Returns:
-        G × 3: median, lower and upper end. Infinite where a missing distance has the rank; the ends
-        0 and infinite where a group is too small for an interval; NaN for an empty group.
+        G × 3: median, lower and upper end; NaN for an empty group.
     """
     sizes, number = np.unique(n, return_inverse=True)
     ends = np.array([median_ranks(size) for size in sizes.tolist()], dtype=np.int64)
@@ -253,11 +247,9 @@ def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
 
 
 def median_distance(table: RunTable, mask: Bool) -> Median:
-    """Take the median distance of the images whose true place has coordinates.
+    """Take the median distance in km of the images whose true place has coordinates.
 
-    Returns:
-        The median in km with its 95 % interval, one without a distance being infinitely far; all
-        NaN if there is no such image.
+    One without a distance is infinitely far.
     """
     mask = table.with_prediction(mask)
     members = _Members(table, mask, grouping(table, "overall"), 0)
@@ -284,14 +276,8 @@ def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
     """Average a share over the true countries; see `metrics.accuracy.macro_share`.
 
-    Args:
-        groups: As `group_accuracy` by country or a smaller place: two groups of one country, as on
-            two continents, are one country.
-        counted: The counter of the numerator.
-        of: That of the denominator.
-
-    Returns:
-        0 to 1; None without an image in a denominator.
+    `groups` are as `group_accuracy` by country or a smaller place: two groups of one country, as on
+    two continents, are one country. `counted` and `of` are the counters of the share.
     """
     sums = groups.groupby("country")[[counted, of]].sum()
     return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())
