@@ -2,7 +2,11 @@
 
 Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
 needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
-are left out. A mask comes from `select`.
+are left out. A mask comes from `filters.select`.
+
+What to add where: a metric in `figures.run_figures`; a counter of groups in `groups._count`; a
+grouping in `groups.grouping`; a filter in `filters`; an order of images in `ranking.ORDERS`; a
+column in `store.RUN_DTYPES` and `evaluation.prediction_rows`.
 
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """

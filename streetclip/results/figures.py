@@ -8,7 +8,7 @@
   mean is over those that have a distance, with its own n. The ceiling of a share within a distance
   is the share of images with a candidate of any country that near.
 
-A new metric is a line here, and one in `queries.report` of the dashboard to show it.
+A new metric is a line in `run_figures`; `queries.report` of the dashboard passes it to the pages.
 """
 
 from typing import Any
