@@ -105,12 +105,12 @@ def bootstrap_ratio_difference(
     """Compare two ratios over the same images: difference and percentile bootstrap interval.
 
     For shares whose denominators depend on the answers, such as city accuracy among the images
-    whose country is right. All that matters of an image is what A and B made of it, so that
+    whose country is correct. All that matters of an image is its category in A and in B, so that
     resampling n images with replacement is one multinomial draw over nine categories.
 
     Args:
         counts_33: Images by what A made of them (rows) and B (columns): 0 not in the denominator,
-            1 in it and wrong, 2 in it and right.
+            1 in it and wrong, 2 in it and correct.
         seed: Seed of the draws, ≥ 0; the same seed gives the same interval.
         num_resamples: Resamples, at least 1.
 

@@ -26,7 +26,7 @@ class Proportion:
 
     Attributes:
         successes: How many of the n count, 0 to n.
-        n: The denominator: everything that was judged, failures included.
+        n: The denominator, failures included.
 
     Raises:
         ValueError: `successes` is negative or exceeds `n`.
