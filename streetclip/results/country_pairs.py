@@ -68,18 +68,18 @@ def _sum(pairs: pd.DataFrame, keys: list[str], counters: list[str]) -> pd.DataFr
 
 def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count pairs by the true country's continent, too: a dataset may have a country in two."""
-    mask = table.with_prediction(mask)
+    rows = np.flatnonzero(table.with_prediction(mask))
     group_of, keys = table.dataset.place_groups("country")
     num_codes = len(table.codes)
-    pair = (group_of * num_codes)[table.place[mask]] + table.pred_country[mask]
-    distance_km = table.column("distance_km")[mask]
-    probability = table.column("country_probability")[mask].astype(np.float64)
+    pair = (group_of * num_codes)[table.place[rows]] + table.pred_country[rows]
+    distance_km = table.column("distance_km")[rows]
+    probability = table.column("country_probability")[rows].astype(np.float64)
     is_known = ~np.isnan(distance_km)
     size = len(keys) * num_codes
     counts = pd.DataFrame(
         {
             "n": np.bincount(pair, minlength=size),
-            "city_correct": np.bincount(pair[table.correct("city")[mask]], minlength=size),
+            "city_correct": np.bincount(pair[table.correct("city")[rows]], minlength=size),
             "num_distances": np.bincount(pair[is_known], minlength=size),
             "distance_km_sum": np.bincount(pair, np.fmax(distance_km, 0), minlength=size),
             "country_probability_sum": np.bincount(pair, np.fmax(probability, 0), minlength=size),

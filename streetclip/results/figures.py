@@ -63,7 +63,8 @@ def run_figures(
         countries = group_accuracy(table, mask, "country")
     total = countries.select_dtypes("number").sum()
     n = int(total["with_coordinates"])
-    distance_km = table.column("distance_km")[mask & table.has(Flag.HAS_COORDINATES)]
+    rows = np.flatnonzero(mask & table.has(Flag.HAS_COORDINATES))
+    distance_km = table.column("distance_km")[rows]
     measured = distance_km[~np.isnan(distance_km)]
     median = median_distance(table, mask)
     return {

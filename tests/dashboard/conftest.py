@@ -15,6 +15,7 @@ from streetclip.store import (
     RunSpec,
     finish_run,
     open_store,
+    read_predictions,
     register_dataset,
     set_run_state,
     start_run,
