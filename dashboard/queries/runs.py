@@ -206,8 +206,8 @@ def pairs(view: View) -> pd.DataFrame:
 
 
 def countries(view: View) -> pd.DataFrame:
-    """The true countries of the run: continent and country (ISO code)."""
-    return groups(replace(view, selection=Selection()), "country")[["continent", "country"]]
+    """The true countries of the run, as `groups` counts them."""
+    return groups(replace(view, selection=Selection()), "country")
 
 
 def predicted_countries(view: View) -> list[str]:
