@@ -17,8 +17,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import Against, Report, against_of, report_of
-from dashboard.queries.store_state import Stamp, kept_if, reader, revision_of, stamp
-from dashboard.queries.store_state import run_reader  # noqa: F401 -- for `dashboard.images`
+from dashboard.queries.store_state import (
+    Stamp,
+    kept_if,
+    reader,
+    revision_of,
+    run_reader,  # noqa: F401 -- for `dashboard.images`
+    stamp,
+)
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
