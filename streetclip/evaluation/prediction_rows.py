@@ -15,11 +15,13 @@ from streetclip.evaluation.predictor import Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 
+Float64 = NDArray[np.float64]
 Objects = NDArray[np.object_]
 
 _NUMBERS = (
     "country_probability",
     "city_probability",
+    "margin",
     "pred_latitude_deg",
     "pred_longitude_deg",
     "distance_km",
@@ -88,6 +90,7 @@ def prediction_frame(
         "city_correct": (city_N == truth.city_N[rows]).astype(np.int64),
         "country_probability": predictions.country_probability_N.astype(np.float64),
         "city_probability": predictions.city_probability_N.astype(np.float64),
+        "margin": _margins(predictions.top_country_probabilities_NK),
         "true_country_rank": _rank_column(predictions.true_country_rank_N),
         "true_city_rank": _rank_column(predictions.true_city_rank_N),
         "pred_latitude_deg": latitude_deg_N,
@@ -124,6 +127,19 @@ def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
     )
 
 
+def _margins(probabilities_NK: Float32) -> Float64:
+    """Subtract the second probability of each ranking from the first, as rankings round them."""
+    if probabilities_NK.shape[1] < 2:  # noqa: PLR2004 -- one candidate, or rankings of one
+        return np.full(len(probabilities_NK), np.nan)
+    rounded_N2 = _parts_of_one(probabilities_NK[:, :2]) / _PARTS_OF_ONE
+    margin_N: Float64 = rounded_N2[:, 0] - rounded_N2[:, 1]
+    return margin_N
+
+
+def _parts_of_one(probabilities: Float32) -> Int64:
+    return np.rint(probabilities.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
+
+
 def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
     """Make ranks a column in which 0, for no candidate, is missing."""
     return pd.arrays.IntegerArray(rank_N, rank_N == 0)
@@ -136,7 +152,7 @@ def _rankings(
 
     An index of −1 is left out; probabilities keep five decimals.
     """
-    scaled_NK = np.rint(probabilities_NK.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
+    scaled_NK = _parts_of_one(probabilities_NK)
     scaled_NK[index_NK < 0] = -1
     # The last text is that of −1.
     beginnings = np.array([*(f", [{place}, " for place in places), ""], dtype=object)

@@ -26,11 +26,12 @@ from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import predict
 from streetclip.evaluation.preprocessing_drift import report_drift
-from streetclip.evaluation.run_metrics import collect_outcomes, measure
+from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
+from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.run_records import file_columns, image_paths, register, running
 from streetclip.gc_utils import collection_paused
-from streetclip.metrics.summary import VERSION as METRICS_VERSION
 from streetclip.progress import Stages, no_stages
+from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
 
 # A crash loses at most this much; the dashboard sees news at this pace.
@@ -243,10 +244,9 @@ def _finish(
     # What an older program measured is measured again, by the definitions that pages use.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
-    outcomes: list[pd.DataFrame] = []
-    predictions = store.iterate_predictions(database, run_id)
-    output_folder.write_predictions(folder, collect_outcomes(predictions, outcomes))
-    measured = measure(pd.concat(outcomes), candidate_codes=inputs.candidates.country_codes)
+    output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))
+    table = RunTable.open(config.db, run_id)
+    measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     output_folder.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
