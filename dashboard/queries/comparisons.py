@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
@@ -79,7 +78,7 @@ def continents(view: View) -> Mapping[str, str]:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def asymmetric_pairs(view: View) -> pd.DataFrame:
-    """Countries of which one is taken for the other, as `analysis.asymmetric_pairs`."""
+    """Countries of which one is taken for the other, as `results.asymmetric_pairs`."""
     return results.asymmetric_pairs(pairs(view))
 
 
@@ -88,7 +87,7 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Mistakes by how near they are, and those to neighbours against chance.
 
     Returns:
-        As `analysis.mistakes_by_nearness`, and as `neighbour_confusion`; None in place of the
+        As `results.mistakes_by_nearness`, and as `neighbour_confusion`; None in place of the
         second for a run that does not hold which countries it could predict.
     """
     counted = pairs(view)
@@ -115,7 +114,7 @@ def candidate_countries(view: View) -> list[str] | None:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def calibration(view: View, level: str) -> results.Calibration:
-    """Confidence against accuracy, as `analysis.calibration`."""
+    """Confidence against accuracy, as `results.calibration`."""
     return results.calibration(table(view), mask(view), level)
 
 
@@ -148,7 +147,7 @@ def comparison(view: View, level: str) -> results.Comparison:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def comparison_by_country(view: View, level: str) -> pd.DataFrame:
-    """The same for each true country, as `analysis.compare_by` by its code."""
+    """The same for each true country, as `results.compare_by` by its code."""
     run, baseline = table(view), table(view.of_baseline())
     return results.compare_by(run, baseline, mask(view), level, "country_code")
 
@@ -176,7 +175,7 @@ class Distances:
 def distances(view: View) -> Distances:
     """The distances of the run and of its baseline."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    mine, theirs = _common(run, baseline, chosen)
+    mine, theirs = results.common_masks(run, baseline, chosen)
     return Distances(
         results.compare_distances(run, baseline, chosen),
         curve_shares(results.distance_counts(run, mine)),
@@ -184,22 +183,6 @@ def distances(view: View) -> Distances:
         results.median_distance(run, mine),
         results.median_distance(baseline, theirs),
     )
-
-
-def _common(
-    run: results.RunTable, baseline: results.RunTable, chosen: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which of the chosen images both have judged, in the order of each of the two."""
-    mine = run.judged(chosen)
-    positions = results.align(run, baseline)
-    if positions is None:
-        both = baseline.judged(mine)
-        return both, both
-    mine = mine & (positions >= 0)
-    mine[mine] = baseline.done[positions[mine]]
-    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
-    theirs[positions[mine]] = True
-    return mine, theirs
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
@@ -211,7 +194,7 @@ def outcome_images(
     Args:
         view: Which images.
         level: "country" or "city".
-        outcome: One of `analysis.OUTCOMES`.
+        outcome: One of `results.OUTCOMES`.
         number: Of the page, from 1.
         size: Images of a page.
     """

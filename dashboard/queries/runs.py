@@ -7,6 +7,7 @@ between the reading of a key and of the answer: such an answer is shown, but not
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import Against, Report, against_of, report_of
-from dashboard.queries.store_state import Stamp, kept_if, reader, revision_of, run_reader, stamp
+from dashboard.queries.store_state import Stamp, kept_if, reader, revision_of, stamp
+from dashboard.queries.store_state import run_reader  # noqa: F401 -- for `dashboard.images`
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
@@ -24,7 +26,6 @@ from streetclip.results.filters import Selection
 
 # What the answers depend on: the rest of a view must not make them be counted anew. The columns
 # and annotations are known by what was read of them, which may be newer than the view's keys.
-BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
 BY_VIEW: dict[Any, Any] = {View: lambda view: repr((_of_columns(view), view.of_selection))}
 WITH_BASELINE: dict[Any, Any] = {View: lambda view: repr((_of_both(view), view))}
 
@@ -110,12 +111,11 @@ def _details(store_path: Path, seen: Stamp, run_id: int) -> dict[str, Any]:  # n
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def report(view: View) -> Report:
     """The figures of the images that the filters leave of the run."""
-    opened, chosen = table(view), mask(view)
+    opened, chosen, counted = table(view), mask(view), groups(view, "country")
     return report_of(
-        groups(view, "country"),
+        results.run_figures(opened, chosen, counted),
+        counted,
         results.distance_counts(opened, chosen),
-        results.median_distance(opened, chosen),
-        results.mean_geoscore(opened, chosen),
     )
 
 
@@ -192,13 +192,13 @@ def num_selected(view: View) -> int:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def groups(view: View, by: str) -> pd.DataFrame:
-    """Counters, median and most frequent mistake by group, as `analysis.group_accuracy`."""
+    """Counters, median and most frequent mistake by group, as `results.group_accuracy`."""
     return results.group_accuracy(table(view), mask(view), by)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def pairs(view: View) -> pd.DataFrame:
-    """Counters by true and predicted country, as `analysis.country_pairs`."""
+    """Counters by true and predicted country, as `results.country_pairs`."""
     return results.country_pairs(table(view), mask(view))
 
 
@@ -206,29 +206,13 @@ def pairs(view: View) -> pd.DataFrame:
 
 
 def countries(view: View) -> pd.DataFrame:
-    """The true countries of the run: continent, country (ISO code) and counters."""
-    found: pd.DataFrame = kept_if(view.run_key, _countries, view, found=revision_of)[0]
-    return found
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
-def _countries(view: View) -> tuple[pd.DataFrame, str]:
-    with run_reader(view) as (opened, revision):
-        return store.place_accuracy(opened, view.run_id, "country"), revision
+    """The true countries of the run: continent and country (ISO code)."""
+    return groups(replace(view, selection=Selection()), "country")[["continent", "country"]]
 
 
 def predicted_countries(view: View) -> list[str]:
     """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
-    found: list[str]
-    found = kept_if(view.run_key, _predicted_countries, view, found=revision_of)[0]
-    return found
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
-def _predicted_countries(view: View) -> tuple[list[str], str]:
-    with run_reader(view) as (opened, revision):
-        pairs_ = store.country_pairs(opened, view.run_id)
-        return sorted(pairs_["pred_country"].unique()), revision
+    return list(groups(replace(view, selection=Selection()), "predicted")["predicted"])
 
 
 def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
@@ -279,7 +263,7 @@ def against(view: View) -> Against:
         ValueError: There is no baseline.
     """
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    theirs = _of_baseline(run, baseline, chosen)
+    theirs = results.common_masks(run, baseline, chosen)[1]
     return against_of(
         num_selected(view),
         {
@@ -294,19 +278,6 @@ def against(view: View) -> Against:
         },
         results.distance_counts(baseline, theirs),
     )
-
-
-def _of_baseline(
-    run: results.RunTable, baseline: results.RunTable, chosen: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Which images of the baseline's dataset are chosen ones that the run has judged."""
-    judged = run.judged(chosen)
-    positions = results.align(run, baseline)
-    if positions is None:
-        return judged
-    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
-    theirs[positions[judged & (positions >= 0)]] = True
-    return theirs
 
 
 # Jobs

@@ -123,8 +123,8 @@ def test_a_page_beyond_the_last_is_the_last(open_page, world):
 
 def test_the_countries_above_count_and_narrow(open_page, world):
     [(code, n), *_] = world.sql(
-        "SELECT true_country, sum(n) AS n FROM pair_aggregates WHERE run_id = 2 "
-        "AND true_country <> pred_country GROUP BY 1 ORDER BY n DESC, 1 LIMIT 1"
+        "SELECT true_country, count(*) AS n FROM predictions WHERE run_id = 2 "
+        "AND NOT country_correct GROUP BY 1 ORDER BY n DESC, 1 LIMIT 1"
     )
     page = open_page(world, run="2")
     button(page, f"{countries()[code].name} {n}").click().run()

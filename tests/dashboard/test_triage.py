@@ -320,8 +320,8 @@ def test_cards_open_by_click_and_in_a_new_window_and_are_tagged_by_keyboard(serv
 def test_a_card_beside_a_chart_opens_its_image_among_those_of_the_chart(served, visit):
     world, address = served
     (true, predicted, n), *_ = world.sql(
-        "SELECT true_country, pred_country, n FROM pair_aggregates WHERE true_country <> "
-        "pred_country AND pred_country <> '' ORDER BY n DESC, 1, 2"
+        "SELECT true_country, pred_country, count(*) AS n FROM predictions WHERE true_country <> "
+        "pred_country GROUP BY run_id, 1, 2 ORDER BY n DESC, 1, 2"
     )
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/confusion?country={true}&predicted={predicted}")

@@ -128,14 +128,7 @@ def make_the_run_again(path, twins):
     write_sql(path, f"UPDATE runs SET {times}, fingerprint = 'f'", f"UPDATE trainings SET {times}")
 
 
-RUN_TABLES = (
-    "predictions",
-    "prediction_rankings",
-    "predicted_places",
-    "place_aggregates",
-    "pair_aggregates",
-    "distance_histogram",
-)
+RUN_TABLES = ("predictions", "prediction_rankings", "predicted_places")
 
 
 def annotate_more(path, twins):

@@ -130,6 +130,7 @@ def predictions(rows, image_ids, seed, skill, *, text=""):
             "coordinate_source": "image",
             "distance_km": np.where(ok, distance_km, np.nan),
             "nearest_candidate_km": 3.0,
+            "margin": np.where(ok, (np.float64(sure) * 6 - 1) / 5, np.nan),
             "top_countries": [
                 json.dumps([[s, float(p)], *([c, float(1 - p) / 5] for c in o if c != s)])
                 if k

@@ -6,7 +6,7 @@ import pytest
 
 from streetclip.errors import StoreError
 from streetclip.results import DatasetTable, RunTable, Selection, group_accuracy, select
-from streetclip.store import open_store, write_predictions
+from streetclip.store import DatasetColumns, open_store, write_predictions
 from tests.results import conftest
 
 
@@ -87,9 +87,8 @@ def test_runs_can_share_their_dataset(partial):
     store, run_id, _ = partial
     dataset = DatasetTable.open(store.path, 1)
     assert RunTable.open(store.path, run_id, dataset).dataset is dataset
-    other = DatasetTable.from_arrays(
-        image_ids=np.array([1]), place=np.array([0]), places=dataset.places, dataset_id=9
-    )
+    columns = DatasetColumns(np.array([1]), np.array([0]), dataset.places)
+    other = DatasetTable(9, columns, {}, None)
     assert RunTable.open(store.path, run_id, other).dataset_id == 1
 
 
@@ -121,23 +120,14 @@ def test_threads_may_read_the_same_columns_at_once(partial):
 
 
 def test_a_dataset_without_images_gives_empty_answers():
-    dataset = DatasetTable.from_arrays(
-        image_ids=np.empty(0, np.int64),
-        place=np.empty(0, np.int32),
-        places=pd.DataFrame(columns=["continent", "country", "region", "city"], dtype=object),
-    )
-    nowhere = pd.DataFrame(
-        {"country": [""], "city": [""], "latitude_deg": [np.nan], "longitude_deg": [np.nan]}
-    )
-    columns = {"flags": "u1", "pred_place": "u4", "distance_km": "f8", "distance_bin": "u1"}
-    columns |= {"nearest_bin": "u1", "country_probability": "f4"}
-    table = RunTable.from_arrays(
-        dataset,
-        columns={name: np.empty(0, dtype) for name, dtype in columns.items()},
-        predicted_places=nowhere,
-    )
+    table = conftest.make_table({"distance_km": np.empty(0)}, places=())
     mask = select(table, Selection(country="FR"))
     assert mask.shape == (0,)
     assert table.codes == ("",)
     for by in ("overall", "country", "predicted"):
         assert group_accuracy(table, mask, by).empty
+
+
+def test_a_level_that_there_is_not_is_refused(world):
+    with pytest.raises(ValueError, match="level is 'planet'; expected one of country, city"):
+        world.table.correct("planet")
