@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import choropleth, selection_events, vega
-from dashboard.charts.vega import Spec
+from dashboard.charts import channels, close_up_map, selection_events
+from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.images.thumbnails import Thumbnail
 from dashboard.shell import formats, html
 
@@ -17,7 +18,6 @@ _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
 _LONGEST_VALUE: Final = 400
 _MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
-_PER_CENT_TICKS: Final = (0, 25, 50, 75, 100)
 
 
 def picture(shown: Thumbnail, fields: Fields) -> None:
@@ -166,37 +166,27 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _bars(rows: pd.DataFrame, key: str) -> None:
-    y = vega.name("name", title=None, scale={"paddingOuter": 0.3})
-    x: Spec = vega.quantity(
-        "per_cent",
+    y = alt.Y("name:N", sort=None, title=None, scale=alt.Scale(paddingOuter=0.3))
+    x = alt.X(
+        "per_cent:Q",
         title="probability (%)",
-        scale={"domain": [0, 125], "nice": False},  # room for the words at the right
-        axis={"values": list(_PER_CENT_TICKS)},
+        scale=alt.Scale(domain=[0, 125], nice=False),  # room for the words at the right
+        axis=alt.Axis(values=[0, 25, 50, 75, 100]),
     )
-    # The words come first: they hold every row, which gives the axis its order.
-    labels = vega.layer(
-        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.words("label")
-    )
-    bars = [
-        vega.layer(
-            rows,
-            "bar",
-            mark={"height": {"band": 0.65}},
-            where=f"datum.role === '{role}'",
-            x=x,
-            y=y,
-            tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
-            color=vega.role(role),
-        )
-        for role in dict.fromkeys(rows["role"])
-    ]
-    height = _BAR_PIXELS * max(len(rows), 3) + 45
-    vega.draw([labels, *bars], key=key, alt_text=_bars_text(rows), height=height)
-
-
-def _bars_text(rows: pd.DataFrame) -> str:
+    bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
+    label = alt.Chart(rows).mark_text(align="left", dx=5)
     parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
-    return f"Candidates, the most probable first: {', '.join(parts)}."
+    channels.show(
+        [
+            bar.encode(
+                x, y, by_role("role"), tooltip=tooltip(name="candidate", label="probability")
+            ),
+            label.encode(x, y, role("ink"), alt.Text("label:N")),
+        ],
+        key=key,
+        alt_text=f"Candidates, the most probable first: {', '.join(parts)}.",
+        height=_BAR_PIXELS * max(len(rows), 3) + 45,
+    )
 
 
 def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
@@ -220,7 +210,7 @@ def where(fields: Fields) -> None:
         html.remark("Neither the true nor the predicted place has coordinates.")
         return
     apart = formats.kilometres(fields["distance_km"])
-    choropleth.small_map(
+    close_up_map.small_map(
         truth,
         prediction,
         key="detail_map",

@@ -6,7 +6,9 @@ them and a change of theme needs no rerun. Okabe & Ito, "Color Universal Design"
 """
 
 from types import MappingProxyType
+from typing import Any
 
+import altair as alt
 import streamlit as st
 
 RIGHT = "#0072B2"
@@ -65,6 +67,39 @@ SMALL_N = 30
 
 PALE_OPACITY = 0.35
 CHART_HEIGHT = 300
+_LABEL_PIXELS = 12
+
+
+def role_colour(name: str) -> alt.ExprRef:
+    """Vega's expression for the colour of one of `ROLES`."""
+    return alt.ExprRef(f"scale('color', '{name}')")
+
+
+@alt.theme.register("streetclip", enable=True)
+def altair_theme() -> alt.theme.ThemeConfig:
+    """Style all charts; their axes need a scale of colours by `ROLES`.
+
+    Streamlit's own grey of axis labels is too pale to read.
+    """
+    muted: Any = role_colour("muted").to_dict(validate=False)
+    axis = alt.theme.AxisConfigKwds(
+        labelColor=muted,
+        titleColor=muted,
+        labelFontSize=_LABEL_PIXELS,
+        titleFontSize=_LABEL_PIXELS,
+        titleFontWeight="normal",
+        labelPadding=5,
+        titlePadding=8,
+        gridOpacity=0.6,
+        labelLimit=160,
+    )
+    config = alt.theme.ConfigKwds(
+        view=alt.theme.ViewConfigKwds(stroke=None),
+        text=alt.theme.MarkConfigKwds(fontSize=_LABEL_PIXELS),
+        axis=axis,
+    )
+    return alt.theme.ThemeConfig(config=config)
+
 
 _CSS = """
 <style>

@@ -49,8 +49,8 @@ def drawn(monkeypatch):
     monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
     monkeypatch.setattr(image_detail.html, "definitions", each.items.update)
     monkeypatch.setattr(
-        image_detail.vega,
-        "draw",
+        image_detail.channels,
+        "show",
         lambda layers, **options: each.charts.update({options["key"]: layers}),
     )
     monkeypatch.setattr(image_detail.st, "image", lambda *_, width, **__: each.widths.append(width))
@@ -60,7 +60,7 @@ def drawn(monkeypatch):
 
 
 def rows_of(drawn, key):
-    return drawn.charts[key][0]["data"]
+    return drawn.charts[key][0].data
 
 
 def test_the_truth_is_marked_in_colour_and_in_words(drawn):

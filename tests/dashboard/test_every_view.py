@@ -1,5 +1,6 @@
 """Every page in every state of the store: it says something helpful and never fails."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -7,6 +8,7 @@ import pytest
 
 from streetclip.store import open_store
 from tests.dashboard.pages import PAGES, open_page_of, text_of
+from tests.dashboard.specs import assert_valid
 from tests.dashboard.worlds import HOSTILE, World
 
 
@@ -58,6 +60,8 @@ class TestEveryView:
         text = text_of(page)
         assert "newer" in text
         assert "Nothing to show" not in text
+        for chart in page.get("vega_lite_chart"):
+            assert_valid(json.loads(chart.proto.spec))
 
     def test_a_baseline_and_filters_are_drawn(self, open_page, world, name):
         page = open_page(
