@@ -1,9 +1,9 @@
-"""Single images, from the store to a page and back: what is read of them, what is noted."""
+"""Read single images for a page, and write what is noted about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.images import triage
 from dashboard.images.thumbnails import ImageFile
 from dashboard.queries import runs
+from dashboard.queries.store_state import run_reader
 from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from streetclip import results, store
@@ -45,15 +46,9 @@ class Page:
         """How many pages there are, at least 1."""
         return max(1, -(-self.total // self.size))
 
-    @property
-    def first(self) -> int:
-        """The first image of the page, counted from 1."""
-        return (self.number - 1) * self.size + 1
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where an image stands in a selection.
+class Place(NamedTuple):
+    """The place of an image in a selection.
 
     Attributes:
         rank: From 1; None if it is not in the selection.
@@ -67,11 +62,11 @@ class Place:
 
 
 def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
-    """One page of the images that the filters leave.
+    """Read one page of the images that the filters leave.
 
     Args:
         view: What the page shows.
-        order: One of `analysis.ORDERS`.
+        order: One of `results.ORDERS`.
         number: From 1.
         size: Images of a page.
     """
@@ -90,11 +85,11 @@ def _page(view: View, order: str, number: int, size: int) -> tuple[tuple[int, ..
 
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs=runs.BY_VIEW)
 def place(view: View, order: str, image_id: int) -> Place:
-    """Where an image stands among those that the filters leave.
+    """Find the place of an image among those that the filters leave.
 
     Args:
         view: What the page shows.
-        order: One of `analysis.ORDERS`.
+        order: One of `results.ORDERS`.
         image_id: The image.
     """
     table, mask = runs.table(view), runs.mask(view)
@@ -103,124 +98,111 @@ def place(view: View, order: str, image_id: int) -> Place:
 
 
 def is_in_dataset(view: View, image_id: int) -> bool:
-    """Whether the run is about this image."""
-    image_ids = runs.table(view).image_ids
+    """Check whether the run's dataset has this image."""
+    image_ids = runs.table(view).image_ids  # ascending
     row = int(np.searchsorted(image_ids, image_id))
     return row < len(image_ids) and int(image_ids[row]) == image_id
 
 
 def with_status(view: View, status: str) -> View:
-    """The same view, of images with an annotation status only."""
+    """Narrow a view to images with an annotation status."""
     return replace(view.but(status=status), annotations_key=runs.annotations_key(view.path))
 
 
-def without_status(view: View) -> View:
-    """The same view, of images with any annotation status."""
-    return view.but(status=None)
-
-
-@dataclass(frozen=True)
-class Details:
-    """What the store says of some images.
+class Image(NamedTuple):
+    """What the store holds of an image.
 
     Attributes:
-        rows: As `store.image_rows`.
-        notes: As `store.read_annotations`.
-        files: Where each is, in the order of the rows.
+        fields: As `store.image_rows`, or as `store.image_detail`.
+        notes: tags, note and status.
+        file: Its folder and name.
     """
 
-    rows: pd.DataFrame
-    notes: pd.DataFrame
-    files: tuple[ImageFile, ...]
+    fields: dict[Any, Any]
+    notes: dict[Any, Any]
+    file: ImageFile
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What the triage form needs of it; untrusted texts."""
+        names = {"id": int(self.fields["image_id"]), "name": plain(self.fields["image_filename"])}
+        return names | {name: self.notes[name] for name in ("tags", "note", "status")}
 
 
-def rows(view: View, image_ids: Sequence[int]) -> Details:
-    """Read what is shown of a page of images.
+def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
+    """Read what cards show of some images, in their order.
 
     Raises:
         StoreError: The store is gone, replaced, or no store any more.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
-    with runs.run_reader(view) as (opened, _):
-        found = store.image_rows(opened, view.run_id, image_ids)
-        files = tuple(ImageFile(*store.image_path(opened, i)) for i in found["image_id"])
-        return Details(found, store.read_annotations(opened, image_ids), files)
+    with run_reader(view) as opened:
+        found = store.image_rows(opened, view.run_id, image_ids).to_dict("records")
+        notes = annotations(opened, image_ids)
+        return [
+            Image(
+                row, notes[row["image_id"]], ImageFile(*store.image_path(opened, row["image_id"]))
+            )
+            for row in found
+        ]
 
 
-@dataclass(frozen=True)
-class One:
-    """Everything that the store says of one image.
-
-    Attributes:
-        fields: As `store.image_detail`.
-        notes: As `store.read_annotations`.
-        in_runs: As `store.image_in_runs`.
-        file: Where it is.
-    """
-
-    fields: dict[str, Any]
-    notes: pd.DataFrame
-    in_runs: pd.DataFrame
-    file: ImageFile
-
-
-def one(view: View, image_id: int) -> One:
-    """Read everything about one image.
+def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:
+    """Read everything about one image, and its predictions as `store.image_in_runs`.
 
     Raises:
         StoreError: The run's dataset has no such image, or the store is gone.
         ResourceError: The disk fails, or a job keeps the store locked.
     """
-    with runs.run_reader(view) as (opened, _):
+    with run_reader(view) as opened:
         fields = store.image_detail(opened, view.run_id, image_id)
-        return One(
-            fields,
-            store.read_annotations(opened, [image_id]),
-            store.image_in_runs(opened, image_id),
-            ImageFile(Path(fields["folder"]), fields["image_filename"]),
-        )
+        file = ImageFile(Path(fields["folder"]), fields["image_filename"])
+        image = Image(fields, annotations(opened, [image_id])[image_id], file)
+        return image, store.image_in_runs(opened, image_id)
 
 
-@dataclass(frozen=True)
-class Noted:
-    """What became of an action: whether it changed anything, and words about it, if any."""
+def annotations(opened: Store, image_ids: Sequence[int]) -> dict[int, dict[Any, Any]]:
+    """Read tags, note and status of each of some images, annotated or not."""
+    found: dict[Any, dict[Any, Any]] = store.read_annotations(opened, image_ids).to_dict("index")
+    blank = {"tags": (), "note": "", "status": OPEN_STATUS}
+    return {image_id: found.get(image_id, blank) for image_id in image_ids}
+
+
+class Noted(NamedTuple):
+    """Whether an action changed anything, and words about it, if any."""
 
     changed: bool
     words: str = ""
 
 
 def note(view: View, action: triage.Action) -> Noted:
-    """Keep what was noted about an image.
+    """Store what was noted about an image.
 
     Args:
         view: What the page showed: its image must still be the one of this id.
         action: A tag, note, status or undo; anything else is not for the store.
 
     Raises:
-        ConfigError: The tag or note cannot be kept as it is.
+        ConfigError: The tag or note cannot be stored as it is.
         StoreError: The store is gone, replaced, read-only, or not a store any more.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
+    if not view.path.is_file():  # opening it for writing would make an empty one
+        msg = f"{view.path}: is gone, so nothing was saved. Put the store back and try again."
+        raise StoreError(msg)
     changes: dict[str, dict[str, Any]] = {
         triage.TAG: {"add_tags": [action.value]},
         triage.UNTAG: {"remove_tags": [action.value]},
         triage.NOTE: {"note": action.value},
         triage.STATUS: {"status": action.value},
     }
-    with _writer(view.path) as opened:
+    with open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
         store.run_revision(opened, view.run_id, view.run_uid)
         if action.kind == triage.UNDO:
             words = store.undo(opened)
             if words is None:
                 return Noted(changed=False, words="There is nothing to undo.")
-            return Noted(changed=True, words=f"Undone: {plain(words)}.")
+            return Noted(changed=True, words=f"Undid: {plain(words)}.")
         if action.kind not in changes:
             return Noted(changed=False)
         return Noted(store.annotate(opened, [action.image_id], **changes[action.kind]) > 0)
-
-
-def _writer(path: Path) -> Store:
-    if not path.is_file():  # opening it for writing would make an empty one
-        msg = f"{path}: is gone, so nothing was kept. Put the store back and try again."
-        raise StoreError(msg)
-    return open_store(path, busy_timeout_s=_BUSY_S)
