@@ -1,7 +1,12 @@
 """Results: one run's columns as arrays, filtered, grouped, ranked and compared.
 
 Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
-needed, and functions take it with a mask: which images to look at.
+needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
+are left out. A mask comes from `filters.select`.
+
+What to add where: a metric in `figures.run_figures`; a counter of groups in `groups._count`; a
+grouping in `groups.grouping`; a filter in `filters`; an order of images in `ranking.ORDERS`; a
+column in `store.RUN_DTYPES` and `evaluation.prediction_rows`.
 
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """
@@ -10,7 +15,6 @@ from streetclip.results.calibration import Calibration, calibration
 from streetclip.results.comparison import (
     OUTCOMES,
     Comparison,
-    align,
     common_masks,
     compare,
     compare_by,
@@ -61,7 +65,6 @@ __all__ = [
     "RunTable",
     "Selection",
     "Share",
-    "align",
     "asymmetric_pairs",
     "by_similarity",
     "calibration",

@@ -54,11 +54,8 @@ class Calibration:
 def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibration:
     """Compare the probabilities of a run with its accuracy.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        level: "country": the predicted country's probability; "city": the predicted city's among
-            the cities of its country, over the images whose country is correct.
+    At the level "country" it is the predicted country's probability; at "city" the predicted
+    city's among the cities of its country, over the images whose country is correct.
 
     Raises:
         ValueError: There is no such level.
@@ -70,14 +67,14 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
     if level == "city":
         mask = mask & table.correct("country")
     probability = table.column(f"{level}_probability")
-    known = mask & ~np.isnan(probability)
-    confidence = probability[known].astype(np.float64)
-    is_correct = table.correct(level)[known]
+    rows = np.flatnonzero(mask & ~np.isnan(probability))
+    confidence = probability[rows].astype(np.float64)
+    is_correct = table.correct(level)[rows]
     bins = reliability_bins(confidence, is_correct)
     confidence = np.minimum(confidence, 1.0)  # a sum of float32 may pass 1, by a last digit
     n, num_correct = len(confidence), int(np.count_nonzero(is_correct))
 
-    country = table.true_country[known]
+    country = table.true_country[rows]
     n_C = np.bincount(country, minlength=len(table.codes))
     correct_C = np.bincount(country[is_correct], minlength=len(table.codes))
     confidence_C = np.bincount(country, weights=confidence, minlength=len(table.codes))

@@ -1,7 +1,7 @@
 """Compare two runs over the same images: which one is correct where the other is not."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +12,9 @@ from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
 from streetclip.metrics.intervals import newcombe_paired_interval
-from streetclip.metrics.sums import exact_mean, exact_sum
+from streetclip.metrics.sums import exact_sum
 from streetclip.results.groups import grouping
-from streetclip.results.run_table import CORRECT_AT, Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable
 from streetclip.store import Flag
 
 Int64 = NDArray[np.int64]
@@ -25,7 +25,7 @@ OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
 _PAIRED: Final = ["n", "value", "baseline_value", "difference", "low", "high"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Comparison:
     """A run against its baseline over the images of which both have a prediction.
 
@@ -46,42 +46,26 @@ class Comparison:
     difference: float
     low: float
     high: float
-    outcomes: dict[str, int]
+    outcomes: dict[str, int] = field(default_factory=dict)
 
 
 def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "country") -> Comparison:
     """Compare the shares that two runs have correct, image by image.
 
-    Args:
-        table: The run.
-        baseline: The run to compare it with. Of another dataset, the images that both have are
-            compared, each against its own run's truth.
-        mask: N booleans for `table`: which images to compare. Those that one of the two has no
-            prediction of are left out.
-        level: One of `run_table.CORRECT_AT`. Distances are compared where the true place has
-            coordinates, in both.
-
-    Returns:
-        The difference with Newcombe's interval for paired proportions.
+    Compared are the images that the mask of `table` selects and both have predicted, each against
+    its own run's truth; distances where the true place has coordinates, in both. The interval is
+    Newcombe's for paired proportions.
 
     Raises:
-        ValueError: There is no such level.
+        ValueError: `level` is none of `run_table.CORRECT_AT`.
     """
-    _, now, then = _answers(table, baseline, mask, level)
-    return _comparison(now, then)
+    return _comparison(*_answers(table, baseline, mask, level))
 
 
 def compare_by(
     table: RunTable, baseline: RunTable, mask: Bool, level: str, by: str
 ) -> pd.DataFrame:
-    """Compare two runs group by group.
-
-    Args:
-        table: The run.
-        baseline: The run to compare it with.
-        mask: As `compare`.
-        level: As `compare`.
-        by: As `groups.group_accuracy`; what is predicted is what `table` predicts.
+    """Compare two runs group by group, as `compare`; `by` as in `groups.group_accuracy`.
 
     Returns:
         One row for each group with an image that both have predicted, in alphabetical order: its
@@ -92,9 +76,9 @@ def compare_by(
         ValueError: There is no such level or grouping.
     """
     groups = grouping(table, by)
-    rows, now, then = _answers(table, baseline, mask, level)
-    outcome = 2 * now.astype(np.uint8) + then
-    group = groups.group_of[groups.codes[rows]]
+    common, now, then = _answers(table, baseline, mask, level)
+    outcome = (2 * now.astype(np.uint8) + then)[common]
+    group = groups.group_of[groups.codes[common]]
     size = (len(groups.keys), len(OUTCOMES))
     counts = np.bincount(group * size[1] + outcome, minlength=size[0] * size[1]).reshape(size)
     found = np.flatnonzero(counts.sum(axis=1))
@@ -107,28 +91,17 @@ def compare_by(
 def outcome_mask(
     table: RunTable, baseline: RunTable, mask: Bool, outcome: str, level: str = "country"
 ) -> Bool:
-    """Find the images that a comparison counts under one outcome.
-
-    Args:
-        table: The run.
-        baseline: The run to compare it with.
-        mask: As `compare`.
-        outcome: One of `OUTCOMES`.
-        level: As `compare`.
-
-    Returns:
-        N booleans for `table`.
+    """Find the images of `table` that `compare` counts under an outcome: N booleans.
 
     Raises:
-        ValueError: There is no such outcome or level.
+        ValueError: `outcome` is none of `OUTCOMES`, or there is no such level.
     """
     if outcome not in OUTCOMES:
         msg = f"outcome is {shown(outcome)}; expected one of {', '.join(OUTCOMES)}"
         raise ValueError(msg)
-    rows, now, then = _answers(table, baseline, mask, level)
-    found = np.zeros(table.num_images, dtype=np.bool_)
-    found[rows] = 2 * now.astype(np.uint8) + then == OUTCOMES.index(outcome)
-    return found
+    common, now, then = _answers(table, baseline, mask, level)
+    found: Bool = 2 * now.astype(np.uint8) + then == OUTCOMES.index(outcome)
+    return common & found
 
 
 def compare_hierarchical(
@@ -139,100 +112,82 @@ def compare_hierarchical(
     The two denominators differ, so that the interval is bootstrapped over what both runs predicted
     of each image; `seed` is that of the bootstrap.
     """
+    common, positions = _common(table, baseline, mask)
     # 0: country wrong, 1: country alone correct, 2: both correct.
     now, then = (
-        (run.correct("country").astype(np.int64) + run.correct("city"))[rows]
-        for run, rows in zip((table, baseline), _common_rows(table, baseline, mask), strict=True)
+        run.correct("country") + run.correct("city").astype(np.uint8) for run in (table, baseline)
     )
-    counts = np.bincount(now * 3 + then, minlength=9).reshape(3, 3)
-    difference, low, high = bootstrap_ratio_difference(counts, seed=seed)
+    pair = now * np.uint8(3) + _aligned(then, positions)
+    counts = np.bincount(pair[common], minlength=9).reshape(3, 3)
     return Comparison(
-        n=int(counts.sum() - counts[0, 0]),
-        value=_ratio(counts[2].sum(), counts[1:].sum()),
-        baseline_value=_ratio(counts[:, 2].sum(), counts[:, 1:].sum()),
-        difference=difference,
-        low=low,
-        high=high,
-        outcomes={},
+        int(counts.sum() - counts[0, 0]),
+        _ratio(counts[2].sum(), counts[1:].sum()),
+        _ratio(counts[:, 2].sum(), counts[:, 1:].sum()),
+        *bootstrap_ratio_difference(counts, seed=seed),
     )
 
 
 def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Comparison:
     """Compare mean GeoScores, with the normal interval of the mean paired difference.
 
-    Compared are the images whose true place has coordinates, in both runs; one without a distance
-    has GeoScore 0.
+    Compared are the images whose true place has coordinates, in both runs.
     """
-    rows, others = _with_coordinates(table, baseline, *_common_rows(table, baseline, mask))
-    now, then = (
-        geoscore(run.column("distance_km")[where])
-        for run, where in ((table, rows), (baseline, others))
+    common, positions = _common(table, baseline, mask, with_coordinates=True)
+    now = geoscore(table.column("distance_km")[common])
+    then = geoscore(_aligned(baseline.column("distance_km"), positions)[common])
+    paired, sums = now - then, (exact_sum(now), exact_sum(then))
+    value, baseline_value = (
+        float(total / len(paired)) if len(paired) else math.nan for total in sums
     )
-    paired = now - then
-    total = float(exact_sum(now) - exact_sum(then))
-    difference, low, high = mean_interval(total, float(paired @ paired), len(paired))
-    values = (exact_mean(scores) for scores in (now, then))
-    value, baseline_value = (math.nan if each is None else each for each in values)
-    return Comparison(
-        n=len(paired),
-        value=value,
-        baseline_value=baseline_value,
-        difference=difference,
-        low=low,
-        high=high,
-        outcomes={},
-    )
+    ends = mean_interval(float(sums[0] - sums[1]), float(paired @ paired), len(paired))
+    return Comparison(len(paired), value, baseline_value, *ends)
 
 
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:
     """Compare the shares within each threshold in km, the smallest first."""
-    rows, others = _with_coordinates(table, baseline, *_common_rows(table, baseline, mask))
-    found = {}
-    for km in THRESHOLDS_KM.values():
-        level = f"within_{km}"
-        found[km] = _comparison(table.correct(level)[rows], baseline.correct(level)[others])
-    return found
+    levels = {km: f"within_{km}" for km in THRESHOLDS_KM.values()}
+    return {km: compare(table, baseline, mask, level) for km, level in levels.items()}
 
 
-def _answers(
-    table: RunTable, baseline: RunTable, mask: Bool, level: str
-) -> tuple[Int64, Bool, Bool]:
-    """Give the rows of `table` to compare, and whether each run has them correct."""
-    if level not in CORRECT_AT:
-        msg = f"level is {shown(level)}; expected one of {', '.join(CORRECT_AT)}"
-        raise ValueError(msg)
-    rows, others = _common_rows(table, baseline, mask)
-    if level.startswith("within_"):
-        rows, others = _with_coordinates(table, baseline, rows, others)
-    return rows, table.correct(level)[rows], baseline.correct(level)[others]
+def _answers(table: RunTable, baseline: RunTable, mask: Bool, level: str) -> tuple[Bool, ...]:
+    """Tell which images to compare, and whether each run has them correct: 3 × N booleans."""
+    now = table.correct(level)
+    common, positions = _common(table, baseline, mask, with_coordinates=level.startswith("within_"))
+    return common, now, _aligned(baseline.correct(level), positions)
 
 
 def common_masks(table: RunTable, baseline: RunTable, mask: Bool) -> tuple[Bool, Bool]:
     """Find the selected images that both runs have predicted: a mask for each of the two."""
-    masks = []
-    for run, rows in zip((table, baseline), _common_rows(table, baseline, mask), strict=True):
-        masks.append(np.zeros(run.num_images, dtype=np.bool_))
-        masks[-1][rows] = True
-    return masks[0], masks[1]
+    common, positions = _common(table, baseline, mask)
+    if positions is None:
+        return common, common
+    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
+    theirs[positions[common]] = True
+    return common, theirs
 
 
-def _common_rows(table: RunTable, baseline: RunTable, mask: Bool) -> tuple[Int64, Int64]:
-    """Give the selected rows that both runs have predicted, in `table` and in `baseline`."""
-    rows = np.flatnonzero(table.with_prediction(mask))
+def _common(
+    table: RunTable, baseline: RunTable, mask: Bool, *, with_coordinates: bool = False
+) -> tuple[Bool, Int64 | None]:
+    """Find the selected images that both runs have predicted, and `align` the two."""
     positions = align(table, baseline)
-    others = rows if positions is None else positions[rows]
-    both = others >= 0
-    both[both] = baseline.done[others[both]]
-    return (rows, others) if both.all() else (rows[both], others[both])
+    common = table.with_prediction(mask) & _aligned(baseline.done, positions)
+    if with_coordinates:
+        has = Flag.HAS_COORDINATES
+        common &= table.has(has) & _aligned(baseline.has(has), positions)
+    return common, positions
+
+
+def _aligned(values: NDArray[Any], positions: Int64 | None) -> NDArray[Any]:
+    """Give the baseline's values for each image of a run: 0, False or NaN where it has none."""
+    if positions is None:
+        return values
+    missing = np.nan if values.dtype.kind == "f" else 0
+    return np.append(values, values.dtype.type(missing))[positions]  # −1 is the last
 
 
 def align(table: RunTable, baseline: RunTable) -> Int64 | None:
-    """Find each image of a run in another one.
-
-    Returns:
-        N positions in the baseline's arrays, −1 where it has no such image; None if the images
-        are the same.
-    """
+    """Find each image in another run: N positions, −1 for none; None if the images are the same."""
     ids, theirs = table.image_ids, baseline.image_ids
     if ids is theirs or np.array_equal(ids, theirs):
         return None
@@ -241,29 +196,20 @@ def align(table: RunTable, baseline: RunTable) -> Int64 | None:
     return np.where(is_there, positions, -1)
 
 
-def _with_coordinates(
-    table: RunTable, baseline: RunTable, rows: Int64, others: Int64
-) -> tuple[Int64, Int64]:
-    has = Flag.HAS_COORDINATES
-    both = table.has(has)[rows] & baseline.has(has)[others]
-    return rows[both], others[both]
+def _comparison(common: Bool, now: Bool, then: Bool) -> Comparison:
+    n, num_now, num_then, both = (
+        int(np.count_nonzero(each & common)) for each in (common, now, then, now & then)
+    )
+    counts = np.array([n - num_now - num_then + both, num_then - both, num_now - both, both])
+    return Comparison(*_paired(counts), dict(zip(OUTCOMES, counts.tolist(), strict=True)))
 
 
-def _comparison(now: Bool, then: Bool) -> Comparison:
-    both, num_now, num_then = (int(np.count_nonzero(each)) for each in (now & then, now, then))
-    neither = len(now) - num_now - num_then + both
-    counts = np.array([neither, num_then - both, num_now - both, both])
-    outcomes = dict(zip(OUTCOMES, counts.tolist(), strict=True))
-    return Comparison(**_paired(counts), outcomes=outcomes)
-
-
-def _paired(counts: Int64) -> dict[str, Any]:
+def _paired(counts: Int64) -> tuple[int, float, float, float, float, float]:
     """Compute the figures of one comparison from the counts of `OUTCOMES`."""
     neither, lost, gained, both = counts.tolist()
     n = neither + lost + gained + both
-    difference, low, high = newcombe_paired_interval(both, gained, lost, neither)
-    values = (n, _ratio(both + gained, n), _ratio(both + lost, n), difference, low, high)
-    return dict(zip(_PAIRED, values, strict=True))
+    ends = newcombe_paired_interval(both, gained, lost, neither)
+    return n, _ratio(both + gained, n), _ratio(both + lost, n), *ends
 
 
 def _ratio(part: float, whole: float) -> float:

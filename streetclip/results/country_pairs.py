@@ -22,10 +22,6 @@ COUNTERS: Final = [
 def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count the pairs of true and predicted country.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-
     Returns:
         One row for each pair that occurs, by code: true_country, pred_country ("" where nothing
         was predicted), n, city_correct, num_distances, distance_km_sum and
@@ -40,10 +36,6 @@ def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     The true continent is the dataset's. The predicted one is the continent of the predicted
     country; where that country is correct it is the true one, so that a place in Asia of a country
     that the gazetteer has in Europe is no mistake.
-
-    Args:
-        table: The run.
-        mask: As `country_pairs`.
 
     Returns:
         One row for each pair that occurs, by name: true_continent, pred_continent ("" where
@@ -76,18 +68,18 @@ def _sum(pairs: pd.DataFrame, keys: list[str], counters: list[str]) -> pd.DataFr
 
 def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count pairs by the true country's continent, too: a dataset may have a country in two."""
-    mask = table.with_prediction(mask)
+    rows = np.flatnonzero(table.with_prediction(mask))
     group_of, keys = table.dataset.place_groups("country")
     num_codes = len(table.codes)
-    pair = (group_of * num_codes)[table.place[mask]] + table.pred_country[mask]
-    distance_km = table.column("distance_km")[mask]
-    probability = table.column("country_probability")[mask].astype(np.float64)
+    pair = (group_of * num_codes)[table.place[rows]] + table.pred_country[rows]
+    distance_km = table.column("distance_km")[rows]
+    probability = table.column("country_probability")[rows].astype(np.float64)
     is_known = ~np.isnan(distance_km)
     size = len(keys) * num_codes
     counts = pd.DataFrame(
         {
             "n": np.bincount(pair, minlength=size),
-            "city_correct": np.bincount(pair[table.correct("city")[mask]], minlength=size),
+            "city_correct": np.bincount(pair[table.correct("city")[rows]], minlength=size),
             "num_distances": np.bincount(pair[is_known], minlength=size),
             "distance_km_sum": np.bincount(pair, np.fmax(distance_km, 0), minlength=size),
             "country_probability_sum": np.bincount(pair, np.fmax(probability, 0), minlength=size),

@@ -48,14 +48,7 @@ class DatasetTable:
         attributes: Mapping[str, tuple[str, ...]],
         read_codes: Callable[[str], Codes],
     ) -> None:
-        """Take the columns of a dataset.
-
-        Args:
-            dataset_id: The dataset.
-            columns: Its images and places.
-            attributes: The values of each attribute that can be filtered by, by its name.
-            read_codes: Reads the N positions among the values of an attribute.
-        """
+        """Take a dataset, the values of its attributes, and what reads the codes of one."""
         self.dataset_id = dataset_id
         self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
         self.place: NDArray[np.int32] = read_only(columns.place)
@@ -110,14 +103,11 @@ class DatasetTable:
             return self._codes[name], self._attributes[name]
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
-        """Give the distinct places of a level, and the position of each place among them.
-
-        Args:
-            level: One of `LEVELS`.
+        """Give the position of each of P places among the distinct ones of a level, and these.
 
         Returns:
             P positions, and a frame of the distinct places in alphabetical order: continent,
-            country, region and city, as far as the level goes.
+            country, region and city, as far as the level (one of `LEVELS`) goes.
         """
         names = list(LEVELS[: LEVELS.index(level) + 1])
         grouped = self.places.groupby(names, sort=True)

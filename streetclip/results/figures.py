@@ -8,7 +8,7 @@
   mean is over those that have a distance, with its own n. The ceiling of a share within a distance
   is the share of images with a candidate of any country that near.
 
-A new metric is a line here, and one in `queries.report` of the dashboard to show it.
+A new metric is a line in `run_figures`; `queries.report` of the dashboard passes it to the pages.
 """
 
 from typing import Any
@@ -35,10 +35,7 @@ def run_figures(
 ) -> dict[str, Any]:
     """Compute the figures of the selected images of a run.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        countries: `groups.group_accuracy` of them by "country", if it is there already.
+    `countries` is `groups.group_accuracy` of them by "country", if that is there already.
 
     Returns:
         Plain values, None where a number does not exist. Shares, intervals (Wilson 95 %), ceilings
@@ -66,7 +63,8 @@ def run_figures(
         countries = group_accuracy(table, mask, "country")
     total = countries.select_dtypes("number").sum()
     n = int(total["with_coordinates"])
-    distance_km = table.column("distance_km")[mask & table.has(Flag.HAS_COORDINATES)]
+    rows = np.flatnonzero(mask & table.has(Flag.HAS_COORDINATES))
+    distance_km = table.column("distance_km")[rows]
     measured = distance_km[~np.isnan(distance_km)]
     median = median_distance(table, mask)
     return {

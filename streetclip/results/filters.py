@@ -96,15 +96,7 @@ class AnnotatedIds:
 
 
 def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None = None) -> Bool:
-    """Find the images of a run that a filter leaves.
-
-    Args:
-        table: The run.
-        selection: The filter.
-        annotated: Ids of the images with the tags and the status that the filter names.
-
-    Returns:
-        N booleans; False wherever there is no prediction.
+    """Find the images of a run that a filter leaves: N booleans.
 
     Raises:
         ValueError: `annotated` lacks a tag or status that the filter names.
@@ -119,8 +111,8 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
         if wanted is not None:
             mask &= table.correct(level) == wanted
     for name, values in selection.attribute_values().items():
-        if name in table.attribute_names:
-            codes, texts = table.attribute(name)
+        if name in table.dataset.attribute_names:
+            codes, texts = table.dataset.attribute(name)
             mask &= np.array([text in values for text in texts], dtype=np.bool_)[codes]
         else:
             mask[:] = False

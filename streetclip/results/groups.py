@@ -3,8 +3,8 @@
 A new grouping is a case in `grouping`; a new counter is a line in `_count`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Blocks = Callable[[], Iterator[tuple[Rows, Int64]]]
 
 ATTRIBUTE: Final = "attribute:"
 """How grouping by an attribute is written: this and its name."""
@@ -62,8 +63,7 @@ _MOST_GROUPS: Final = 2**13  # counted in one pass, so that the tables of counts
 _CODES: Final = {"country_code": "country", "predicted": "predicted"}  # grouping → its column
 
 
-@dataclass(frozen=True)
-class Grouping:
+class Grouping(NamedTuple):
     """The group of each image; N images, G groups.
 
     Attributes:
@@ -92,7 +92,7 @@ def grouping(table: RunTable, by: str) -> Grouping:
         codes = table.true_country if by == "country_code" else table.pred_country
         texts = table.codes
     elif by.startswith(ATTRIBUTE):
-        codes, texts = table.attribute(by.removeprefix(ATTRIBUTE))
+        codes, texts = table.dataset.attribute(by.removeprefix(ATTRIBUTE))
     else:
         msg = (
             f"cannot group by {shown(by)}; expected overall, {', '.join(LEVELS)}, "
@@ -106,12 +106,9 @@ def grouping(table: RunTable, by: str) -> Grouping:
 def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     """Count what happened in each group of images.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        by: "overall"; a level of the true place: "continent", "country", "region" or "city";
-            "country_code", which is one row for a country on two continents, where "country" has
-            two; "predicted" country; or "attribute:" and the name of one.
+    Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
+    "country_code", which is one row for a country on two continents, where "country" has two;
+    "predicted" country; or "attribute:" and the name of one.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
@@ -139,36 +136,36 @@ def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     groups = grouping(table, by)
     other = table.true_country if by == "predicted" else table.pred_country
     starts = range(0, max(len(groups.keys), 1), _MOST_GROUPS)
-    parts = [_count(_Members(table, mask, groups, start), other) for start in starts]
+    parts = [
+        _count(
+            table,
+            partial(_blocks, mask, groups, start),
+            min(len(groups.keys) - start, _MOST_GROUPS),
+            other,
+        )
+        for start in starts
+    ]
     counted = pd.concat([groups.keys, pd.concat(parts, ignore_index=True)], axis=1)
     return counted[counted["n"] > 0].reset_index(drop=True)
 
 
-class _Members:
-    """The selected images of some of the groups."""
-
-    def __init__(self, table: RunTable, mask: Bool, groups: Grouping, start: int) -> None:
-        self.table = table
-        self.num_groups = min(len(groups.keys) - start, _MOST_GROUPS)
-        self._mask = mask
-        self._groups = groups
-        self._start = start
-
-    def blocks(self) -> Iterator[tuple[Rows, Int64]]:
-        """Yield rows and the group of each, from 0."""
-        for rows in selected_rows(self._mask):
-            group = self._groups.group_of[self._groups.codes[rows]] - self._start
-            if self.num_groups == len(self._groups.keys):
-                yield rows, group
-                continue
-            inside = (group >= 0) & (group < self.num_groups)
-            positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-            yield positions[inside], group[inside]
+def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, Int64]]:
+    """Yield the selected rows of at most `_MOST_GROUPS` groups, and the group of each, from 0."""
+    for rows in selected_rows(mask):
+        group = groups.group_of[groups.codes[rows]] - start
+        if len(groups.keys) <= _MOST_GROUPS:
+            yield rows, group
+            continue
+        inside = (group >= 0) & (group < _MOST_GROUPS)
+        positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        yield positions[inside], group[inside]
 
 
-def _count(members: _Members, other: NDArray[np.uint16]) -> pd.DataFrame:
+def _count(
+    table: RunTable, blocks: Blocks, num_groups: int, other: NDArray[np.uint16]
+) -> pd.DataFrame:
     """Count each group; `other` is the country that a mistake is counted under."""
-    table, num_groups = members.table, members.num_groups
+    # One table of counts for each column of small numbers, whatever is asked of them later.
     names = ("flags", "distance_bin", "nearest_bin", "distance_km")
     flags, distance_bin, nearest_bin, distance_km = table.load(*names)
     of_flags = np.zeros((num_groups, _NUM_FLAGS), dtype=np.int64)
@@ -176,7 +173,7 @@ def _count(members: _Members, other: NDArray[np.uint16]) -> pd.DataFrame:
     of_nearest = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
     of_mistake = np.zeros((num_groups, len(table.codes)), dtype=np.int64)
     scores, distances = np.zeros(num_groups), np.zeros(num_groups)
-    for rows, group in members.blocks():
+    for rows, group in blocks():
         is_wrong = (flags[rows] & Flag.COUNTRY_CORRECT) == 0
         for counts, column in (
             (of_flags, flags[rows]),
@@ -188,6 +185,7 @@ def _count(members: _Members, other: NDArray[np.uint16]) -> pd.DataFrame:
         np.add.at(scores, group, geoscore(distance_km[rows]))
         np.add.at(distances, group, np.fmax(distance_km[rows], 0))
 
+    # The counters are sums over their columns.
     edges = distance_bin_edges_km()
     within, near = of_distance[:, : len(edges)].cumsum(axis=1), of_nearest.cumsum(axis=1)
     bits = np.arange(_NUM_FLAGS)
@@ -200,7 +198,7 @@ def _count(members: _Members, other: NDArray[np.uint16]) -> pd.DataFrame:
         found[f"within_{km}"], found[f"reachable_within_{km}"] = within[:, last], near[:, last]
     found |= {"num_distances": within[:, -1], "nearest_known": near[:, len(edges) - 1]}
     found |= {"geoscore_sum": scores, "distance_km_sum": distances}
-    medians = _medians(members, of_distance[:, : len(edges)], found["with_coordinates"])
+    medians = _medians(table, blocks, of_distance[:, : len(edges)], found["with_coordinates"])
     found |= dict(zip(("median_km", "median_low_km", "median_high_km"), medians.T, strict=True))
     of_mistake[:, 0] = 0
     found["top_mistake"] = np.array(table.codes, dtype=object)[of_mistake.argmax(axis=1)]
@@ -208,7 +206,7 @@ def _count(members: _Members, other: NDArray[np.uint16]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
+def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Float64:
     """Take the median distance of each group with its 95 % interval; a missing one is infinite.
 
     The same as `metrics.intervals.median_with_interval` of each group. The counts tell in which
@@ -216,13 +214,13 @@ def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
     bins, R = 4 ranks (both middle ones, both ends of the interval).
 
     Args:
-        members: The images of the groups.
-        counts_GB: How many distances each group has in each bin.
+        table: The run.
+        blocks: Yields rows, and the group of each.
+        counts_GB: Distances of each group in each bin.
         n: Size of each group, missing distances included.
 
     Returns:
-        G × 3: median, lower and upper end. Infinite where a missing distance has the rank; the ends
-        0 and infinite where a group is too small for an interval; NaN for an empty group.
+        G × 3: median, lower and upper end; NaN for an empty group.
     """
     sizes, number = np.unique(n, return_inverse=True)
     ends = np.array([median_ranks(size) for size in sizes.tolist()], dtype=np.int64)
@@ -236,8 +234,8 @@ def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
     is_wanted_GB = np.zeros((len(n), _NUM_BINS), dtype=np.bool_)
     is_wanted_GB[group, bin_of_rank] = True
     kept: list[tuple[Int64, Float64]] = [(np.empty(0, dtype=np.int64), np.empty(0))]
-    distance_bin, distance_km = members.table.load("distance_bin", "distance_km")
-    for rows, group_of_row in members.blocks():
+    distance_bin, distance_km = table.load("distance_bin", "distance_km")
+    for rows, group_of_row in blocks():
         hits = np.flatnonzero(is_wanted_GB[group_of_row, distance_bin[rows]])
         kept.append((group_of_row[hits], distance_km[rows][hits]))
     groups, values = (np.concatenate(each) for each in zip(*kept, strict=True))
@@ -253,17 +251,15 @@ def _medians(members: _Members, counts_GB: Int64, n: Int64) -> Float64:
 
 
 def median_distance(table: RunTable, mask: Bool) -> Median:
-    """Take the median distance of the images whose true place has coordinates.
+    """Take the median distance in km of the images whose true place has coordinates.
 
-    Returns:
-        The median in km with its 95 % interval, one without a distance being infinitely far; all
-        NaN if there is no such image.
+    One without a distance is infinitely far.
     """
     mask = table.with_prediction(mask)
-    members = _Members(table, mask, grouping(table, "overall"), 0)
+    blocks = partial(_blocks, mask, grouping(table, "overall"), 0)
     counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
     n = np.array([np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)])
-    medians = _medians(members, counts[None, : len(distance_bin_edges_km())], n)
+    medians = _medians(table, blocks, counts[None, : len(distance_bin_edges_km())], n)
     return Median(*medians[0].tolist())
 
 
@@ -284,14 +280,8 @@ def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
     """Average a share over the true countries; see `metrics.accuracy.macro_share`.
 
-    Args:
-        groups: As `group_accuracy` by country or a smaller place: two groups of one country, as on
-            two continents, are one country.
-        counted: The counter of the numerator.
-        of: That of the denominator.
-
-    Returns:
-        0 to 1; None without an image in a denominator.
+    `groups` are as `group_accuracy` by country or a smaller place: two groups of one country, as on
+    two continents, are one country. `counted` and `of` are the counters of the share.
     """
     sums = groups.groupby("country")[[counted, of]].sum()
     return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())

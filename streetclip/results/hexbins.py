@@ -22,11 +22,7 @@ Int64 = NDArray[np.int64]
 LAST_LATITUDE_DEG: Final = 85.0511
 """Where Mercator's square map ends; places beyond it are drawn there."""
 
-MEASURES: Final = ("distance_km", "country_probability", "wrong_country")
-"""What hexagons can be coloured by: a mean, or the share of images whose country is wrong."""
-
 _MOST_CELLS: Final = 2**22
-_NUM_CORNERS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -88,23 +84,21 @@ class Lattice:
         return cells
 
     def centres(self, cells: Int64) -> tuple[Float64, Float64]:
-        """Latitude, and longitude from −180 to 180, of the centres of hexagons, in degrees."""
+        """Give latitude, and longitude from −180 to 180, of the centres, in degrees."""
         x, y = self._middle(cells)
         return _latitude_deg(y), x
 
     def outlines(self, cells: Int64) -> list[list[list[float]]]:
-        """The six corners of each hexagon as [longitude, latitude], in degrees.
+        """Give the six corners of each hexagon as [longitude, latitude], in degrees.
 
         At the date line longitudes go on beyond ±180.
         """
         x, y = self._middle(cells)
-        angles = np.radians(30 + 60 * np.arange(_NUM_CORNERS))
+        angles = np.radians(30 + 60 * np.arange(6))
         radius = self.width_deg / math.sqrt(3)
-        corners_x = x[:, None] + radius * np.cos(angles)
-        corners_y = y[:, None] + radius * np.sin(angles)
-        corners: list[list[list[float]]] = np.stack(
-            [corners_x, _latitude_deg(corners_y)], axis=-1
-        ).tolist()
+        longitude = x[:, None] + radius * np.cos(angles)
+        latitude = _latitude_deg(y[:, None] + radius * np.sin(angles))
+        corners: list[list[list[float]]] = np.stack([longitude, latitude], axis=-1).tolist()
         return corners
 
     def _middle(self, cells: Int64) -> tuple[Float64, Float64]:
@@ -115,7 +109,7 @@ class Lattice:
 
 
 def mercator_deg(latitude_deg: NDArray[Any]) -> NDArray[np.float32]:
-    """Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the ends of the map.
+    """Compute Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the map's ends.
 
     In single precision, which is good to about 10 m below 60° and takes a tenth of the time.
     """
@@ -141,49 +135,27 @@ def error_hexbins(
 ) -> pd.DataFrame:
     """Gather the images of a run into hexagons.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to gather; those without a prediction are left out.
-        where: "true": by the true place; "predicted": by the predicted place. Images whose place
-            has no coordinates are left out.
-        measure: One of `MEASURES`.
-        size_deg: Width of a hexagon in degrees of longitude, 0.2 to 90.
+    They are gathered by their true or their predicted place (`where`); images whose place has no
+    coordinates are left out. `measure` is the column to average, `size_deg` the width of a hexagon
+    in degrees of longitude, 0.2 to 90.
 
     Returns:
         As `hexbins`.
 
     Raises:
-        ValueError: `where`, `measure` or `size_deg` is none of these.
+        ValueError: `where` is not "true" or "predicted", or there is no such column or size.
     """
-    if where not in ("true", "predicted") or measure not in MEASURES:
-        msg = (
-            f"where is {shown(where)}, measure {shown(measure)}; expected true or predicted, and "
-            f"one of {', '.join(MEASURES)}"
-        )
-        raise ValueError(msg)
     lattice = Lattice.of_size(size_deg)
     rows, cells = _selected_cells(table, mask, lattice, where)
-    if measure == "wrong_country":
-        values = ~table.correct("country")[rows]
-    else:
-        values = table.column(measure)[rows]
-    return hexbins(lattice, cells, values)
+    return hexbins(lattice, cells, table.column(measure)[rows])
 
 
 def images_in_hexagon(
     table: RunTable, mask: Bool, cell: int, *, where: str = "true", size_deg: float = 3.0
 ) -> Bool:
-    """Find the images in one hexagon of `error_hexbins`.
+    """Find the images in one hexagon of `error_hexbins`: N booleans.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
-        cell: As `Lattice.cells` gives it; one that is not on the map holds no image.
-        where: "true" or "predicted", as `error_hexbins`.
-        size_deg: As `error_hexbins`.
-
-    Returns:
-        N booleans.
+    `cell` is as `Lattice.cells` gives it; one that is not on the map holds no image.
 
     Raises:
         ValueError: `size_deg` is out of its range.
@@ -198,6 +170,9 @@ def _selected_cells(
     table: RunTable, mask: Bool, lattice: Lattice, where: str
 ) -> tuple[Int64, Int64]:
     """Give the selected rows whose place has coordinates, and their hexagons."""
+    if where not in ("true", "predicted"):
+        msg = f"where is {shown(where)}; expected true or predicted"
+        raise ValueError(msg)
     mask = table.with_prediction(mask)
     rows = np.flatnonzero(mask)
     if where == "predicted":
@@ -208,20 +183,14 @@ def _selected_cells(
         cells = of_place[table.pred_place[rows]]
     else:
         latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
-        blocks = [np.empty(0, dtype=np.int64)]
-        blocks += [lattice.cells(latitude[each], longitude[each]) for each in selected_rows(mask)]
-        cells = np.concatenate(blocks)
+        found = [lattice.cells(latitude[each], longitude[each]) for each in selected_rows(mask)]
+        cells = np.concatenate([*found, np.empty(0, dtype=np.int64)])
     is_known = cells >= 0
     return rows[is_known], cells[is_known]
 
 
 def hexbins(lattice: Lattice, cells: Int64, values: NDArray[Any]) -> pd.DataFrame:
-    """Average values by hexagon.
-
-    Args:
-        lattice: The hexagons.
-        cells: N positions on it.
-        values: N numbers to average; NaN leaves a point out of the mean.
+    """Average N values by the hexagons that they are in; NaN is left out of the mean.
 
     Returns:
         One row for each hexagon that has a point: latitude_deg and longitude_deg of its centre,

@@ -14,23 +14,15 @@ Float64 = NDArray[np.float64]
 
 
 def num_ends(table: RunTable, mask: Bool) -> int:
-    """Count the images that have a true and a predicted place with coordinates.
-
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-    """
+    """Count the images that have a true and a predicted place with coordinates."""
     return int(np.count_nonzero(_with_ends(table, mask)))
 
 
 def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
     """Give images with both of their places.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to give; those without a prediction are left out.
-        limit: The most rows, at least 1. Of more images so many are taken, evenly spread over
-            the order of the ids, always the same ones.
+    Of more than `limit` images so many are taken, evenly spread over the order of the ids, always
+    the same ones.
 
     Returns:
         One row for each image that has a true and a predicted place with coordinates, by
@@ -64,13 +56,8 @@ def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
 def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
     """Give the most frequent confusions of countries, each with where it starts and ends.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to count; those without a prediction are left out.
-        limit: The most rows, at least 1.
-
     Returns:
-        One row for each pair of different countries, the most frequent first (of equals by code):
+        At most `limit` pairs of different countries, the most frequent first (of equals by code):
         true_country, pred_country, n, mean_km (of those that have a distance, else NaN), and the
         middle of their true places (true_latitude_deg, true_longitude_deg) and of their predicted
         ones (pred_latitude_deg, pred_longitude_deg): the direction of the mean of the points on

@@ -42,19 +42,12 @@ def page_of(
 ) -> tuple[NDArray[np.int64], int]:
     """Give one page of the selected images; no two pages overlap.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to rank; those without a prediction are left out.
-        order: One of `ORDERS`.
-        page: From 0.
-        size: Images of a page, at least 1.
-
     Returns:
-        Ids of the images on the page, first to last (none beyond the last page), and how many
-        images there are on all pages.
+        Ids of the images on the page (from 0; none beyond the last one), first to last, and how
+        many images there are on all pages.
 
     Raises:
-        ValueError: There is no such order, `page` < 0, or `size` < 1.
+        ValueError: `order` is none of `ORDERS`, `page` < 0, or `size` < 1.
     """
     if page < 0 or size < 1:
         msg = f"page {page} of {size} images; expected 0 or more, and 1 or more"
@@ -69,18 +62,12 @@ def neighbours_of(
 ) -> tuple[int | None, int | None, int | None]:
     """Find the rank of an image among the selected ones, and the images before and after it.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to rank; those without a prediction are left out.
-        order: One of `ORDERS`.
-        image_id: The image.
-
     Returns:
         (rank from 0, id of the previous image, id of the next one). The ids are None at the ends;
         all three are None if the image is not among the selected.
 
     Raises:
-        ValueError: There is no such order.
+        ValueError: `order` is none of `ORDERS`.
     """
     rows, values = _ranked(table, mask, order)
     position = int(np.searchsorted(table.image_ids[rows], image_id))

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -65,13 +64,7 @@ class RunTable:
     def __init__(
         self, run_id: int, dataset: DatasetTable, read: Callable[[Sequence[str]], RunState]
     ) -> None:
-        """Take a run.
-
-        Args:
-            run_id: The run.
-            dataset: Its images.
-            read: Reads columns by name; see `store.RUN_DTYPES`.
-        """
+        """Take a run, and what reads columns of it by name; see `store.RUN_DTYPES`."""
         self.run_id = run_id
         self.dataset = dataset
         self.dataset_id = dataset.dataset_id
@@ -80,6 +73,7 @@ class RunTable:
         self.place, self.places = dataset.place, dataset.places
         self._read = read
         self._columns: dict[str, Array] = {}
+        self._places: _Predicted | None = None
         self._lock = threading.RLock()
         state = read(())
         self.done: Bool = read_only(state.columns["done"])
@@ -88,12 +82,7 @@ class RunTable:
 
     @classmethod
     def open(cls, store_path: Path | str, run_id: int, dataset: DatasetTable | None = None) -> Self:
-        """Open a run; its columns are read when they are first asked for.
-
-        Args:
-            store_path: The store.
-            run_id: The run.
-            dataset: The run's dataset, if it is open already.
+        """Open a run of a store, and its dataset unless that is given.
 
         Raises:
             StoreError: The store is missing, newer or no store, or has no such run.
@@ -120,15 +109,6 @@ class RunTable:
 
         return cls(run_id, dataset, read)
 
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Names of the attributes that can be filtered and grouped by."""
-        return self.dataset.attribute_names
-
-    def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
-        """Give the values of an attribute; see `DatasetTable.attribute`."""
-        return self.dataset.attribute(name)
-
     def column(self, name: str) -> Array:
         """Give a column of the run: N values, see `store.RUN_DTYPES`.
 
@@ -141,13 +121,21 @@ class RunTable:
     def load(self, *names: str) -> list[Array]:
         """Give several columns, read at once; see `column`."""
         with self._lock:
-            if "pred_place" in names and "pred_place" not in self._columns:
-                self._columns["pred_place"] = self._predicted[0]
             missing = [name for name in names if name not in self._columns]
+            if "pred_place" in missing:  # is read together with what it counts in
+                missing.remove("pred_place")
+                self._read_places()
             if missing:
-                columns = self._read(missing).columns
-                self._columns |= {name: self._as_opened(name, columns[name]) for name in missing}
+                self._keep(missing, self._read(missing))
             return [self._columns[name] for name in names]
+
+    def _keep(self, names: Sequence[str], state: RunState) -> None:
+        """Keep columns of a state, without what was written since the run was opened."""
+        for name in names:
+            column = state.columns[name]
+            if self.num_done < self.num_images:
+                column = np.where(self.done, column, column.dtype.type(RUN_FILLS[name]))
+            self._columns[name] = read_only(column)
 
     def correct(self, level: str) -> Bool:
         """Tell which images the run has correct: N booleans, False where it has no prediction.
@@ -178,39 +166,46 @@ class RunTable:
     @property
     def predicted_places(self) -> pd.DataFrame:
         """country, city, latitude_deg, longitude_deg of what was predicted; row 0 is nothing."""
-        with self._lock:
-            return self._predicted[1]
+        return self._predicted.places
 
     @property
     def pred_place(self) -> Array:
         """N rows of `predicted_places`; 0 where nothing was predicted."""
-        return self.column("pred_place")
+        return self._predicted.place
 
     @property
     def codes(self) -> tuple[str, ...]:
         """ISO codes of the true and the predicted countries, ascending; the first is ""."""
-        with self._lock:
-            return self._codes
+        return self._predicted.codes
 
     @property
     def true_country(self) -> Codes:
         """N positions among `codes`: the true countries."""
-        with self._lock:
-            return self._true_country
+        return self._predicted.true_country
 
     @property
     def pred_country(self) -> Codes:
         """N positions among `codes`: the predicted countries; 0 where nothing was predicted."""
+        return self._predicted.pred_country
+
+    @property
+    def _predicted(self) -> "_Predicted":
         with self._lock:
-            return self._pred_country
+            return self._places or self._read_places()
+
+    def _read_places(self) -> "_Predicted":
+        state = self._read(["pred_place"])
+        self._keep(["pred_place"], state)
+        self._places = _Predicted.of(self, state.places, self._columns["pred_place"])
+        return self._places
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays read so far, those of the dataset included."""
         with self._lock:
             found = [self.done, *self._columns.values()]
-            for name in ("_true_country", "_pred_country"):
-                found += [self.__dict__[name]] if name in self.__dict__ else []
+            if self._places is not None:
+                found += [self._places.true_country, self._places.pred_country]
         return self.dataset.nbytes + sum(each.nbytes for each in found)
 
     def with_prediction(self, mask: Bool) -> Bool:
@@ -224,33 +219,22 @@ class RunTable:
             raise ValueError(msg)
         return mask if self.num_done == self.num_images else mask & self.done
 
-    # The four below are read under the lock of the properties above.
 
-    @cached_property
-    def _predicted(self) -> tuple[Array, pd.DataFrame]:
-        state = self._read(["pred_place"])
-        return self._as_opened("pred_place", state.columns["pred_place"]), state.places
+class _Predicted(NamedTuple):
+    """The places and countries of a run; see the properties of `RunTable`."""
 
-    @cached_property
-    def _codes(self) -> tuple[str, ...]:
-        known = set(self.places["country"]) | set(self._predicted[1]["country"])
-        return ("", *sorted(known - {""}))
+    places: pd.DataFrame
+    place: Array
+    codes: tuple[str, ...]
+    true_country: Codes
+    pred_country: Codes
 
-    @cached_property
-    def _true_country(self) -> Codes:
-        return read_only(self._positions(self.places["country"])[self.place])
-
-    @cached_property
-    def _pred_country(self) -> Codes:
-        rows, places = self._predicted
-        return read_only(self._positions(places["country"])[rows])
-
-    def _positions(self, countries: "pd.Series[str]") -> Codes:
-        position = {code: i for i, code in enumerate(self._codes)}
-        return np.array([position[code] for code in countries], dtype=np.uint16)
-
-    def _as_opened(self, name: str, column: Array) -> Array:
-        """Take back what was written since the run was opened."""
-        if self.num_done < self.num_images:
-            column = np.where(self.done, column, column.dtype.type(RUN_FILLS[name]))
-        return read_only(column)
+    @classmethod
+    def of(cls, table: RunTable, places: pd.DataFrame, place: Array) -> Self:
+        codes = ("", *sorted({*table.places["country"], *places["country"]} - {""}))
+        position = {code: i for i, code in enumerate(codes)}
+        true, predicted = (
+            np.array([position[code] for code in each["country"]], dtype=np.uint16)
+            for each in (table.places, places)
+        )
+        return cls(places, place, codes, read_only(true[table.place]), read_only(predicted[place]))

@@ -111,7 +111,7 @@ def predicted_places(store: Store, run_id: int) -> pd.DataFrame:
 
     Returns:
         A frame with country (ISO code), city, latitude_deg and longitude_deg (NaN if unknown);
-        the first row, all blank, stands for no prediction.
+        the first row, all blank, means no prediction.
     """
     found = store.rows(
         "SELECT country, city, latitude_deg, longitude_deg FROM predicted_places "

@@ -4,7 +4,7 @@ Tables whose rows are short and found by a compound key are WITHOUT ROWID: the k
 place in the file.
 """
 
-# Also made anew by a later migration: SQLite cannot change the UNIQUE of a table.
+# A later migration makes it again: SQLite cannot change the UNIQUE of a table.
 DATASETS = """
     CREATE TABLE datasets (
         id INTEGER PRIMARY KEY,
@@ -15,7 +15,7 @@ DATASETS = """
         num_images INTEGER NOT NULL,
         num_skipped INTEGER NOT NULL,      -- bad rows left out
         attribute_columns TEXT NOT NULL,   -- JSON list
-        drawn INTEGER NOT NULL,            -- 1: the demo's drawn world
+        drawn INTEGER NOT NULL,            -- 1: of the demo
         created_at TEXT NOT NULL,
         content_sha256 TEXT NOT NULL DEFAULT '', -- of its rows: places depend on the program, too
         UNIQUE (csv_sha256, folder_id, num_skipped, content_sha256)
@@ -145,7 +145,7 @@ TRAININGS = (
 
 COLUMNS = (
     """
-    CREATE TABLE column_parts (            -- beside the rows, for who reads all of a column
+    CREATE TABLE column_parts (            -- the rows once more, to read whole columns
         owner TEXT NOT NULL CHECK (owner IN ('dataset', 'run')),
         owner_id INTEGER NOT NULL,
         name TEXT NOT NULL,

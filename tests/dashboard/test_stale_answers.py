@@ -267,7 +267,7 @@ def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
     with pytest.raises(StoreError, match="was replaced"):
         table.column("distance_km")
     with pytest.raises(StoreError, match="was replaced"):
-        table.attribute("weather")
+        table.dataset.attribute("weather")
 
 
 def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):

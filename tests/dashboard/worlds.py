@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 
 from streetclip.evaluation.run_metrics import measure
 from streetclip.geo import haversine_km
+from streetclip.results import RunTable
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
     finish_run,
     open_store,
-    read_predictions,
     register_dataset,
     set_run_state,
     start_run,
@@ -190,8 +190,8 @@ class World:
                 stop = min(start + 64, n if num_done is None else num_done)
                 write_predictions(store, {run_id: frame.iloc[start:stop]})
             if state == "done":
-                judged = read_predictions(store, run_id)
-                finish_run(store, run_id, measure(judged, candidate_codes=CANDIDATES))
+                table = RunTable.open(self.path, run_id)
+                finish_run(store, run_id, measure(table, candidate_codes=CANDIDATES))
             else:
                 set_run_state(store, run_id, state, error)
         return run_id

@@ -12,7 +12,6 @@ from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.results import (
     OUTCOMES,
     Selection,
-    align,
     common_masks,
     compare,
     compare_by,
@@ -21,6 +20,7 @@ from streetclip.results import (
     outcome_mask,
     select,
 )
+from streetclip.results.comparison import align
 from streetclip.results.run_table import CORRECT_AT
 from streetclip.store import open_store
 from tests.results import conftest

@@ -31,7 +31,7 @@ def test_columns_are_those_of_the_rows(world):
         assert [*place] == [row[name] for name in ("continent", "true_country", "region", "city")]
         predicted = table.predicted_places.iloc[table.pred_place[i]]
         assert predicted["city"] == (row["pred_city"] or "")
-        codes, texts = table.attribute("weather")
+        codes, texts = table.dataset.attribute("weather")
         assert texts[codes[i]] == row["attributes"]["weather"]
     known = [row for row in world.rows if row["distance_km"] is not None]
     ids = [position[row["image_id"]] for row in known]
@@ -47,7 +47,7 @@ def test_codes_ascend_from_nothing(world):
 def test_arrays_cannot_be_written(world):
     table = world.table
     arrays = [table.done, table.image_ids, table.place, table.true_country, table.pred_country]
-    arrays += [table.column("flags"), table.pred_place, table.attribute("road")[0]]
+    arrays += [table.column("flags"), table.pred_place, table.dataset.attribute("road")[0]]
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = array[0]
