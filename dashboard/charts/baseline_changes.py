@@ -35,14 +35,7 @@ def compared_images(name: str, num_common: int, num_chosen: int) -> None:
 
 
 def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> None:
-    """Draw the images of two runs as one bar: right in both, gained, lost, wrong in both.
-
-    What changed is in full colour, what did not is pale.
-
-    Args:
-        outcomes: Number of images by name, as in `OUTCOMES`.
-        key: Unique on the page.
-    """
+    """Draw the images of two runs as one bar, by `OUTCOMES`; what did not change is pale."""
     n = pd.Series({name: outcomes[name] for name in OUTCOMES})
     shares = n / max(n.sum(), 1)
     rows = pd.DataFrame(
@@ -90,11 +83,7 @@ def changed_countries(
 ) -> None:
     """Draw the countries that gained and that lost most images, side by side.
 
-    Args:
-        countries: country (ISO code), n, difference, low, high, gained, lost.
-        top: How many of each at most.
-        key: What the page shows; see `selection_events.keyed`.
-        on_click: Called with the code of a country whose row is clicked.
+    `countries`: country (ISO code), n, difference, low, high, gained, lost; `top` of each at most.
     """
     net = countries["gained"] - countries["lost"]
     ordered = countries.assign(net=net).sort_values("net", kind="stable")
@@ -115,31 +104,22 @@ def changed_countries(
 def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> None:
     codes = list(rows["country"])
     few = rows["n"] < theme.SMALL_N
-    shown = pd.DataFrame(
-        {
-            "country": rows["country"].map(formats.country),
-            "net": rows["net"].map(formats.signed),
-            "difference": rows["difference"].map(formats.points),
-            "interval": points_intervals(rows),
-            "n": rows["n"].map(formats.count) + few.map({True: " (few)", False: ""}),
-        }
+    texts = rows.assign(
+        net=rows["net"].map(formats.signed),
+        difference=rows["difference"].map(formats.points),
+        n=rows["n"].map(formats.count) + few.map({True: " (few)", False: ""}),
     )
-    tables.clickable(
-        shown,
+    narrow = {"width": "small", "alignment": "right"}
+    columns = {
+        "country": tables.country("country"),
+        "net": tables.text("images", help="Gained minus lost.", **narrow),
+        "difference": tables.text("change (pp)", **narrow),
+        "interval": tables.interval(write=formats.points_interval, alignment="right"),
+        "n": tables.text("n", **narrow),
+    }
+    tables.show(
+        texts,
+        columns,
         key=key,
         on_pick=lambda position: None if position is None else on_click(codes[position]),
-        columns={
-            "net": tables.text(
-                "images", help="Gained minus lost.", width="small", alignment="right"
-            ),
-            "difference": tables.text("change (pp)", width="small", alignment="right"),
-            "interval": tables.text(alignment="right"),
-            "n": tables.text("n", width="small", alignment="right"),
-        },
     )
-
-
-def points_intervals(rows: pd.DataFrame) -> list[str]:
-    """Write the intervals low to high of differences, in percentage points."""
-    bounds = zip(rows["low"], rows["high"], strict=True)
-    return [formats.points_interval(low, high) for low, high in bounds]

@@ -1,9 +1,11 @@
 """Encoding channels that several charts share, and the call that draws a chart."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 
 from dashboard.charts.chart_json import specification
@@ -26,14 +28,8 @@ def show(
 ) -> None:
     """Draw layers, the lowest first, as one chart with a description for screen readers.
 
-    Args:
-        layers: At least one.
-        key: Unique on the page.
-        alt_text: The chart in a sentence.
-        height: Pixels, axes included.
-        fill: Whether to take the height of the container instead.
-        on_select: Called after a click, where a layer has a selection; see `selection_events`.
-        properties: Further ones of `alt.LayerChart`.
+    `height` is in pixels, axes included, or with `fill` that of the container. `on_select` is
+    called after a click on a layer with a selection; see `selection_events`.
     """
     st.vega_lite_chart(
         specification([_role_scale(), *layers], height=height, **properties),
@@ -45,6 +41,7 @@ def show(
     )
 
 
+@functools.cache
 def _role_scale() -> alt.Chart:
     """An invisible mark that brings the scale of roles into the chart, for marks and axes."""
     roles = alt.Chart(alt.InlineData([{"role": theme.ROLES[0]}]))
@@ -75,6 +72,11 @@ def row_names(field: str) -> alt.Y:
 def pale(otherwise: float = 1) -> alt.OpacityValue:
     """Make marks of fewer than `theme.SMALL_N` images pale."""
     return alt.OpacityValue(otherwise, condition=when(FEW, theme.PALE_OPACITY))
+
+
+def few_remark(n: "pd.Series[int]", look: str = "Pale") -> str:
+    """Explain how fewer than `theme.SMALL_N` images look, if a mark has so few."""
+    return f" {look}: fewer than {theme.SMALL_N} images." if (n < theme.SMALL_N).any() else ""
 
 
 def when(test: str, value: Any) -> Any:

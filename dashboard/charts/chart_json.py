@@ -21,6 +21,7 @@ _TYPES: Final = {"Q": "quantitative", "N": "nominal"}
 _DECIMALS: Final = 3  # of degrees: about 100 m
 _COMMAND: Final = '"@@'  # begins what deck.gl evaluates, in texts of the data, too
 _HARMLESS: Final = '"\u2060@@'  # an invisible joiner before it
+_PLACE: Final = "data of this layer"
 
 alt.utils.schemapi.disable_debug_mode()
 
@@ -41,8 +42,7 @@ def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, A
             if rows.empty and "params" not in parts:
                 continue
             if id(rows) not in names:
-                content = rows.to_json(orient="split").encode()
-                names[id(rows)] = f"rows_{hashlib.blake2b(content, digest_size=8).hexdigest()}"
+                names[id(rows)] = f"rows_{_digest(rows)}"
                 frames[names[id(rows)]] = rows
             parts["data"] = to_plain(alt.NamedData(names[id(rows)]))
         drawn.append(parts)
@@ -54,6 +54,13 @@ def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, A
         "layer": drawn,
         "datasets": frames,
     }
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    """Hash a frame's content: the browser draws a chart again when its datasets' names change."""
+    columns = [rows[name].to_numpy() for name in rows]
+    values = [each.tolist() if each.dtype == object else each.tobytes() for each in columns]
+    return hashlib.blake2b(repr([list(rows), values]).encode(), digest_size=8).hexdigest()
 
 
 def to_plain(value: Any) -> Any:
@@ -76,11 +83,7 @@ def to_plain(value: Any) -> Any:
 
 
 class Json:
-    """Data of a map layer as JSON text.
-
-    Args:
-        rows: A frame, which pandas writes far faster than pydeck, or a text that is JSON already.
-    """
+    """Data of a map layer as JSON text: of a frame, which pandas writes quickly, or as it is."""
 
     def __init__(self, rows: pd.DataFrame | str) -> None:
         if isinstance(rows, pd.DataFrame):
@@ -104,9 +107,8 @@ class Deck(pdk.Deck):
             if not isinstance(value, Json):
                 return default_serialize(value)
             texts.append(value.text)
-            return f"data {len(texts) - 1}"
+            return _PLACE
 
-        text = json.dumps(self, default=default, separators=(",", ":"))
-        for position, each in enumerate(texts):
-            text = text.replace(f'"data":"data {position}"', f'"data":{each}', 1)
-        return text
+        around = json.dumps(self, default=default, separators=(",", ":")).split(f'"{_PLACE}"')
+        pairs = zip(around, [*texts, ""], strict=True)
+        return "".join(before + text for before, text in pairs)

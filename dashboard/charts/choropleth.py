@@ -56,10 +56,9 @@ def choropleth(
         frame: country (ISO code), value, low, high, n; with the columns label and interval, these
             are the texts of the tooltip instead of `words` and `formats.interval`.
         key: Unique on the page; see `selection_events.keyed`.
-        title: What the colour says, such as "country accuracy".
+        title: What the colour means, such as "country accuracy".
         scale: "sequential", or "difference" around 0.
-        domain: Values at the ends of the colours; default: 0 to 1, or for differences as far as
-            those with enough images go.
+        domain: Values at the ends of the colours; default: 0 to 1, or the largest difference.
         words: How a value is written.
         on_select: Called with the code of a country of the frame that is clicked.
     """

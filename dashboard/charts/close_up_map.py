@@ -22,14 +22,7 @@ _LEAST_RADIUS_DEG = 5.0  # of the closest view: a middle-sized country
 
 
 def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_text: str) -> None:
-    """Draw the true and the predicted place of an image, with the great circle between them.
-
-    Args:
-        truth: None where unknown.
-        prediction: As `truth`.
-        key: Unique on the page.
-        alt_text: The map in a sentence.
-    """
+    """Draw the true and the predicted place of an image, with the great circle between them."""
     places = [place for place in (truth, prediction) if place is not None]
     if not places:
         return
@@ -65,12 +58,7 @@ def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_te
 
 
 def land(seen: str = "true", *, clip: bool = False) -> alt.Chart:
-    """All countries in grey, with their borders; brings the outlines into the chart.
-
-    Args:
-        seen: Vega's expression for the countries that are drawn.
-        clip: Whether the map shows a part of the world.
-    """
+    """Countries in grey where Vega's expression `seen` holds; brings the outlines."""
     data = alt.InlineData(
         name=_OUTLINES,
         values=outline_topojson(),  # a text, which Vega-Lite takes far faster than lists
@@ -103,10 +91,7 @@ def position() -> dict[str, Any]:
 def azimuthal(latitude_deg: float, longitude_deg: float, scale: str) -> alt.Projection:
     """Equal-area projection around a place (Lambert 1772).
 
-    Args:
-        latitude_deg: Of the middle.
-        longitude_deg: Likewise.
-        scale: Vega's expression for pixels per unit, of `width` and `height`.
+    `scale` is Vega's expression for pixels per unit, of `width` and `height`.
     """
     return alt.Projection(
         type="azimuthalEqualArea",

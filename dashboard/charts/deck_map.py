@@ -43,16 +43,15 @@ def draw(
     alt_text: str,
     on_pick: Callable[[str, Mapping[str, Any]], None],
 ) -> None:
-    """Draw the map.
+    """Draw the map, its lowest layer first above the outlines.
 
     Args:
-        layers: Above the outlines, the lowest first; title and detail of a row are its tooltip.
+        layers: Of rows with id, title and detail (the tooltip).
         fitted: Latitudes and longitudes that the view starts at, as pairs of arrays.
         key: Unique on the page; see `selection_events.keyed`.
         alt_text: The map in a sentence.
-        on_pick: Called with the layer and the row of a clicked mark; with "" and no row for a
-            click elsewhere, or on the mark that is picked. A row comes from the browser: check
-            what is taken from it.
+        on_pick: Called with the layer and the row of a clicked mark, "" and no row for a click
+            elsewhere or on the picked mark. A row comes from the browser: check it.
     """
     latitude = np.concatenate([np.empty(0), *(each for each, _ in fitted)])
     longitude = np.concatenate([np.empty(0), *(each for _, each in fitted)])
@@ -124,12 +123,9 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
 def view_of(
     latitude_deg: Degrees, longitude_deg: Degrees, width: int | None = None
 ) -> pdk.ViewState:
-    """Fit the view to some places; without any, to the world.
+    """Fit the view to places in degrees; without any (NaN is left out), to the world.
 
-    Args:
-        latitude_deg: Of the places; NaN is left out.
-        longitude_deg: Likewise. Places on both sides of the antimeridian stay together.
-        width: Pixels that the places should fill at most; default: as on a desktop.
+    `width`: pixels that the places fill at most. Places across the antimeridian stay together.
     """
     known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
     if not known.any():
@@ -158,14 +154,9 @@ def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
 
 
 def colours(share: Degrees) -> Rgb:
-    """Colours of the sequential scale.
+    """Colours of the sequential scale as N × 3 of red, green and blue, 0 to 255.
 
-    Args:
-        share: N numbers; 0 is its low end, 1 its high end; beyond them the ends hold, and NaN is
-            grey.
-
-    Returns:
-        Red, green and blue, 0 to 255, N × 3.
+    `share`: N numbers; 0 is the low end, 1 the high end; beyond them the ends hold, NaN is grey.
     """
     stops = np.array([_rgb(each) for each in theme.SEQUENTIAL])
     at = np.linspace(0, 1, len(stops))

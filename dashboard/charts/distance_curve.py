@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts import channels, tables
 from dashboard.charts.channels import role, tooltip
-from dashboard.charts.share_bars import in_per_cent, intervals, share_axis
+from dashboard.charts.share_bars import in_per_cent, share_channel
 from dashboard.shell import formats, html
 from streetclip.metrics.published import Benchmark
 
@@ -47,7 +47,12 @@ def distance_curve(
     if baseline is not None and len(baseline):
         layers += _baseline_curve(baseline, line)
         remark += " Grey: the baseline, over the images that both runs have."
-    layers += [*_curve(line), *_thresholds(marks)]
+    x, low, value = _x("distance_km"), _y("low"), _y("value")
+    layers += [
+        alt.Chart(line).mark_area(opacity=0.3).encode(x, low, alt.Y2("high:Q"), role("right")),
+        alt.Chart(line).mark_line(strokeWidth=2).encode(x, value, role("right")),
+        *_thresholds(marks),
+    ]
     if published is not None:
         layers.append(_published(published))
         remark += " ◇ StreetCLIP and △ CLIP as published."
@@ -59,40 +64,30 @@ def distance_curve(
     channels.show(layers, key="distance_curve", alt_text=text)
     html.remark(remark)
     with st.expander("Table: share within each threshold", key="distance_table"):
-        tables.draw(
-            marks[["name", "threshold_km", "value", "low", "high", "ceiling", "n"]],
-            column_config={
-                "name": "threshold",
-                "threshold_km": tables.whole("km"),
-                "value": tables.decimal("share (%)"),
-                "low": tables.decimal("low"),
-                "high": tables.decimal("high"),
-                "ceiling": tables.decimal("ceiling (%)", help=_CEILING_HELP),
-                "n": tables.whole(),
-            },
-        )
+        columns = {
+            "name": tables.text("threshold"),
+            "threshold_km": tables.whole("km"),
+            "value": tables.per_cent("share (%)"),
+            "low": tables.per_cent("low"),
+            "high": tables.per_cent("high"),
+            "ceiling": tables.per_cent("ceiling (%)", help=_CEILING_HELP),
+            "n": tables.whole(),
+        }
+        tables.show(thresholds, columns)
 
 
 def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:
-    """Draw a table of the run's shares and the published ones.
-
-    Args:
-        thresholds: name, threshold_km, value, low, high, n, ceiling.
-        published: Whose thresholds are among them.
-    """
-    own = thresholds[thresholds["threshold_km"].isin(_published_rows(published)["threshold_km"])]
-    shown = own[["threshold_km"]].assign(
-        value=100 * pd.to_numeric(own["value"]), interval=intervals(own, "low", "high")
-    )
-    config = {
+    """Draw a table of the run's shares within `thresholds` and the published ones."""
+    columns = {
         "threshold_km": tables.whole("within (km)"),
-        "value": tables.decimal("this run (%)"),
-        "interval": tables.text(),
+        "value": tables.per_cent("this run (%)"),
+        "interval": tables.interval(),
     }
+    shown = thresholds[thresholds["threshold_km"].isin(published.shares["CLIP"])]
     for model in _SHAPES:
-        shown[model] = [100 * published.shares[model][km] for km in own["threshold_km"]]
-        config[model] = tables.decimal(f"{model}, published (%)")
-    tables.draw(shown, column_config=config, key="published_table")
+        shown = shown.assign(**{model: shown["threshold_km"].map(published.shares[model])})
+        columns[model] = tables.per_cent(f"{model}, published (%)")
+    tables.show(shown, columns, key="published_table")
 
 
 def _x(field: str) -> alt.X:
@@ -105,15 +100,7 @@ def _x(field: str) -> alt.X:
 
 
 def _y(field: str) -> alt.Y:
-    return alt.Y(f"{field}:Q", title="share of images (%)", **share_axis())
-
-
-def _curve(line: pd.DataFrame) -> list[alt.Chart]:
-    x, chart = _x("distance_km"), alt.Chart(line)
-    return [
-        chart.mark_area(opacity=0.3).encode(x, _y("low"), alt.Y2("high:Q"), role("right")),
-        chart.mark_line(strokeWidth=2).encode(x, _y("value"), role("right")),
-    ]
+    return share_channel(alt.Y, field, "share of images (%)")
 
 
 def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Chart]:
@@ -176,20 +163,14 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
     ]
 
 
-def _published_rows(published: Benchmark) -> pd.DataFrame:
+def _published(published: Benchmark) -> alt.Chart:
+    columns = ["model", "threshold_km", "value", "label"]
     shares = [
-        (model, km, share)
+        (model, km, 100 * share, formats.share(share))
         for model, by_km in published.shares.items()
         for km, share in by_km.items()
     ]
-    rows = pd.DataFrame(shares, columns=["model", "threshold_km", "value"])
-    return rows.assign(
-        value=100 * rows["value"], label=[formats.share(share) for share in rows["value"]]
-    )
-
-
-def _published(published: Benchmark) -> alt.Chart:
-    point = alt.Chart(_published_rows(published)).mark_point(
+    point = alt.Chart(pd.DataFrame(shares, columns=columns)).mark_point(
         filled=False, size=90, strokeWidth=1.5, opacity=1
     )
     shapes = alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values()))

@@ -6,14 +6,7 @@ from dashboard.shell import html, theme
 
 
 def ramp(title: str, scale: str, low: str, high: str) -> html.Html:
-    """A continuous scale with what its ends stand for.
-
-    Args:
-        title: What the colour says, with its unit.
-        scale: One of `theme.RAMPS`.
-        low: Words at the left end.
-        high: Words at the right end.
-    """
+    """A continuous scale of `theme.RAMPS` with what it means and the words at its two ends."""
     return html.tag(
         "span",
         f"{title}: {low}",

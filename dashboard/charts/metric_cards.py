@@ -48,12 +48,7 @@ _NORMAL = (
 
 
 def headline(report: Report, against: Against | None = None) -> None:
-    """Draw the three accuracies, then distance, GeoScore and unreadable images under them.
-
-    Args:
-        report: The figures.
-        against: What to compare them with, if a baseline is chosen.
-    """
+    """Draw the three accuracies, then distance, GeoScore and unreadable images under them."""
     columns = st.columns(3, gap="small")
     for column, label, name, help_text, method in (
         (columns[0], "Country accuracy", "country", _COUNTRY_HELP, _PAIRED),
@@ -145,15 +140,10 @@ def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline
 def figure(
     label: str, value: str, interval: str, under: str, help_text: str, below: str = ""
 ) -> None:
-    """Draw one figure.
+    """Draw one figure with its interval next to it and its denominator under it.
 
-    Args:
-        label: A constant of the caller: it is read as Markdown, as is `help_text`.
-        value: The figure.
-        interval: Smaller, next to it.
-        under: Its denominator.
-        help_text: Its definition.
-        below: What it is compared with; made by `html.tag`, or a text.
+    `label` and `help_text` are constants of the caller: they are read as Markdown. `below` is what
+    the figure is compared with; made by `html.tag`, or a text.
     """
     with st.container(gap=None):
         st.markdown(label, help=help_text)

@@ -1,5 +1,7 @@
 """Bars of shares with their intervals, values and tables."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -20,10 +22,8 @@ _CONTINENTS = alt.Scale(
 def continent_bars(continents: pd.DataFrame) -> None:
     """Draw country accuracy by true continent.
 
-    Args:
-        continents: continent, n, then country, city and hierarchical, each with _low and _high
-            (shares in [0, 1]), and geoscore; perhaps baseline, the country accuracy to compare
-            with; in the order of drawing.
+    `continents`: continent, n, then country, city and hierarchical, each with _low and _high
+    (shares in [0, 1]), and geoscore; perhaps baseline; in the order of drawing.
     """
     bars = continents[["continent", "n"]].assign(
         value=continents["country"], low=continents["country_low"], high=continents["country_high"]
@@ -44,9 +44,8 @@ def continent_bars(continents: pd.DataFrame) -> None:
         alt_text=f"Country accuracy by true continent: {', '.join(parts)}.",
         height=min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars)),
     )
-    few = (continents["n"] < theme.SMALL_N).any()
-    pale = f" Pale and dashed: fewer than {theme.SMALL_N} images." if few else ""
-    html.remark(f"Whiskers: Wilson 95 %.{tick}{pale}")
+    few = channels.few_remark(continents["n"], "Pale and dashed")
+    html.remark(f"Whiskers: Wilson 95 %.{tick}{few}")
     with st.expander("Table: accuracy by continent", key="continent_table"):
         _continent_table(continents)
 
@@ -68,35 +67,23 @@ def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
 
 
 def _continent_table(continents: pd.DataFrame) -> None:
-    shown = continents[["continent", "n"]]
-    config = {"n": tables.whole()}
+    columns = {"continent": tables.text("continent"), "n": tables.whole()}
     for name, title in (
         ("country", "country (%)"),
         ("city", "city (%)"),
         ("hierarchical", "city given country (%)"),
     ):
-        shown = shown.assign(
-            **{
-                name: 100 * continents[name],
-                f"{name}_interval": intervals(continents, f"{name}_low", f"{name}_high"),
-            }
-        )
-        config |= {name: tables.decimal(title), f"{name}_interval": tables.text()}
+        columns[name] = tables.per_cent(title)
+        columns[f"{name}_interval"] = tables.interval(f"{name}_low", f"{name}_high")
         if name == "country" and "baseline" in continents:
-            shown["baseline"] = 100 * continents["baseline"]
-            config["baseline"] = tables.decimal("country, baseline (%)")
-    shown["geoscore"] = continents["geoscore"].round()
-    tables.draw(shown, column_config=config | {"geoscore": tables.whole("GeoScore")})
+            columns["baseline"] = tables.per_cent("country, baseline (%)")
+    tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
 
 
 def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
-    """Turn shares into per cent and add the texts of labels and tooltips.
+    """Turn value, low, high and perhaps ceiling (shares in [0, 1]) into per cent.
 
-    Args:
-        shares: value, low, high and perhaps ceiling in [0, 1], perhaps n, and whatever else.
-
-    Returns:
-        The same in per cent, with label, interval, n_label, n_text and ceiling_label.
+    Adds the texts of labels and tooltips: label, interval, n_label, n_text and ceiling_label.
     """
     columns = {
         "label": [formats.share(value) for value in shares["value"]],
@@ -118,13 +105,16 @@ def intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
     return [formats.interval(*bounds) for bounds in zip(shares[low], shares[high], strict=True)]
 
 
-def share_axis(lowest: float = 0, step: int = 20, **axis: object) -> dict[str, object]:
-    """Scale and axis of a channel of shares in per cent, up to 100."""
-    ticks = list(range(int(lowest), 101, step))
-    return {
-        "scale": alt.Scale(domain=[lowest, 100], nice=False),
-        "axis": alt.Axis(values=ticks, **axis),
-    }
+def share_channel(
+    channel: type, field: str, title: str | None, lowest: float = 0, step: int = 20, **axis: Any
+) -> Any:
+    """Make an `alt.X` or `alt.Y` of shares in per cent, up to 100, with `axis` settings."""
+    return channel(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(domain=[lowest, 100], nice=False),
+        axis=alt.Axis(values=list(range(int(lowest), 101, step)), **axis),
+    )
 
 
 def share_bars(
@@ -132,11 +122,8 @@ def share_bars(
 ) -> list[alt.Chart]:
     """Bars of shares with whiskers, value and n at their right; few images pale and dashed.
 
-    Args:
-        rows: What `in_per_cent` gives, with n and a column of distinct names, in order.
-        field: That column.
-        title: What the shares are.
-        fill: The bars' colour; default: that of correct predictions.
+    `rows`: what `in_per_cent` gives, with n and the column `field` of distinct names, in order.
+    Without `fill` the bars have the colour of correct predictions.
     """
     y = row_names(field)
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.62))
@@ -146,7 +133,7 @@ def share_bars(
     texts = {field: field, "label": title, "interval": "95 % interval", "n_label": "n"}
     return [
         bar.encode(
-            alt.X("value:Q", title=title, **share_axis()),
+            share_channel(alt.X, "value", title),
             y,
             role("right") if fill is None else fill,
             channels.pale(),

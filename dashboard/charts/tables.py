@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
+
+from dashboard.shell import formats
 
 _FIXED = re.compile(r"%\+?\.(\d)f")
 
@@ -30,12 +32,8 @@ def clickable(
 ) -> None:
     """Draw a table of which one row can be chosen.
 
-    Args:
-        rows: As they are shown.
-        key: Unique on the page; see `selection_events.keyed`.
-        columns: Streamlit's `column_config`.
-        on_pick: Called with the position of a clicked row, None where it was chosen already.
-        chosen: The position of the chosen row, if it is among them.
+    `on_pick` is called with the position of a clicked row, None where it was chosen already.
+    `chosen` is the position of the chosen row, if it is among them.
     """
 
     def clicked() -> None:
@@ -52,19 +50,71 @@ def clickable(
     )
 
 
-def decimal(title: str, *, form: str = "%.1f", **options: Any) -> Any:
-    """Configure a column of numbers with one decimal."""
-    return st.column_config.NumberColumn(title, format=form, **options)
+class Column(NamedTuple):
+    """A column of `show`: Streamlit's configuration, and how it is made of the rows."""
+
+    config: Any
+    made: Callable[[pd.DataFrame, str], Any] = lambda rows, name: rows[name]
 
 
-def whole(title: str = "n", **options: Any) -> Any:
-    """Configure a column of whole numbers, thousands separated."""
-    return st.column_config.NumberColumn(title, format="localized", **options)
+def show(
+    rows: pd.DataFrame,
+    columns: Mapping[str, Column],
+    *,
+    key: str | None = None,
+    on_pick: Callable[[int | None], None] | None = None,
+    chosen: int | None = None,
+) -> None:
+    """Draw a table of columns that are made of the rows; with `on_pick` as `clickable`."""
+    shown = pd.DataFrame({name: each.made(rows, name) for name, each in columns.items()})
+    config = {name: each.config for name, each in columns.items()}
+    if on_pick is None:
+        draw(shown, column_config=config, key=key)
+    else:
+        clickable(shown, key=key or "", columns=config, on_pick=on_pick, chosen=chosen)
 
 
-def text(title: str = "95 %", **options: Any) -> Any:
-    """Configure a column of texts."""
-    return st.column_config.TextColumn(title, **options)
+def decimal(title: str, *, form: str = "%.1f", **options: Any) -> Column:
+    """Numbers with one decimal."""
+    return Column(st.column_config.NumberColumn(title, format=form, **options))
+
+
+def per_cent(title: str, *, form: str = "%.1f", **options: Any) -> Column:
+    """Shares in [0, 1], written in per cent."""
+    column = decimal(title, form=form, **options)
+    return column._replace(made=lambda rows, name: 100 * pd.to_numeric(rows[name]))
+
+
+def whole(title: str = "n", **options: Any) -> Column:
+    """Whole numbers, thousands separated."""
+    config = st.column_config.NumberColumn(title, format="localized", **options)
+    return Column(config, lambda rows, name: rows[name].round())
+
+
+def text(title: str, **options: Any) -> Column:
+    """Texts."""
+    return Column(st.column_config.TextColumn(title, **options))
+
+
+def country(title: str, **options: Any) -> Column:
+    """Names of countries, from their codes in a column of this or of another name."""
+    source = options.pop("source", None)
+    column = text(title, **options)
+    return column._replace(made=lambda rows, name: rows[source or name].map(formats.country))
+
+
+def interval(
+    low: str = "low",
+    high: str = "high",
+    write: Callable[[float, float], str] = formats.interval,
+    **options: Any,
+) -> Column:
+    """95 % intervals, written from the columns of their bounds."""
+
+    def made(rows: pd.DataFrame, _: str) -> list[str]:
+        return [write(*bounds) for bounds in zip(rows[low], rows[high], strict=True)]
+
+    return text("95 %", **options)._replace(made=made)
 
 
 def halves_settled(rows: pd.DataFrame, column_config: Mapping[str, Any]) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def test_countries_stand_in_the_order_of_their_lower_bounds_with_all_their_figur
             "SELECT distance_km FROM predictions WHERE run_id = 2 AND true_country = 'FR'"
         )
     ]
-    assert france["median"] == pytest.approx(statistics.median(distances), abs=0.06)
+    assert france["median_km"] == pytest.approx(statistics.median(distances), abs=0.06)
 
 
 def test_the_most_frequent_mistake_is_that_of_sql(open_page, world):

@@ -279,7 +279,7 @@ def test_the_table_marks_few_images_and_names_the_mistake(drawn):
 def test_an_infinite_median_is_none_in_a_table_of_numbers(drawn):
     rows = place_rows(2, median_km=[math.inf, 12.34])
     group_bars.table(group_bars.named(rows), "city", key="k", title="region", on_pick=print)
-    assert table(drawn)["median"].isna().tolist() == [True, False]
+    assert table(drawn)["median_km"].isna().tolist() == [True, False]
 
 
 def bar_of(frame):

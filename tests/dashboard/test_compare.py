@@ -84,7 +84,7 @@ def test_differences_stand_with_both_shares_and_n(open_page, world):
 
 
 def test_countries_have_their_difference_gained_and_lost(open_page, world):
-    table = table_with(open_page(), "gained").set_index("name")
+    table = table_with(open_page(), "gained").set_index("country")
     france = counts(world, where="a.true_country = 'FR'")
     row = table.loc["France"]
     assert (row["gained"], row["lost"], row["n"]) == (

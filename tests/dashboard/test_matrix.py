@@ -319,5 +319,5 @@ def test_countries_stand_from_certain_gains_to_certain_losses(kept, monkeypatch)
     )
     outcomes.countries(frame, "country", None, print)
     table, _, _ = kept.only("tables")
-    assert table["name"].tolist() == ["South Korea", "Germany", "France", "Brazil", "Japan"]
+    assert table["country"].tolist() == ["South Korea", "Germany", "France", "Brazil", "Japan"]
     assert table["verdict"].tolist() == ["better", "better", "n.s.", "n.s.", "worse"]

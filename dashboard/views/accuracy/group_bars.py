@@ -33,14 +33,9 @@ _DEFINITIONS = {
 
 
 def named(shown: pd.DataFrame) -> pd.DataFrame:
-    """Add the names of groups, which are distinct, and the place around them.
+    """Add name (distinct texts) and inside (the place around, "" if the same for all) to groups.
 
-    Args:
-        shown: As `group_ranking.judged` gives them; few enough to be drawn.
-
-    Returns:
-        The same with name (distinct texts) and inside (the country or continent, "" if it is the
-        same for all).
+    `shown`: as `group_ranking.judged` gives them; few enough to be drawn.
     """
     keys = [each for each in (*LEVELS, "predicted", "attribute") if each in shown]
     texts = [_key_text(keys[-1], value) for value in shown[keys[-1]]]
@@ -90,12 +85,8 @@ def headline(
 ) -> None:
     """Draw the figure over all images and over true countries, and how many groups are small.
 
-    Args:
-        whole: All images as one group, as `group_ranking.judged` gives it.
-        shown: The groups, likewise.
-        metric: One of `METRICS`.
-        names: What the groups are, as "countries": a constant of the caller.
-        macro: Over the true countries; None for none.
+    `whole` is all images as one group, `shown` the groups, as `group_ranking.judged` gives them;
+    `names` is what the groups are, as "countries": a constant of the caller.
     """
     title, total = METRICS[metric].title.capitalize(), whole.iloc[0]
     n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
@@ -132,10 +123,7 @@ def headline(
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:
     """Draw the first groups of a ranking with their bounds; few images pale and dashed.
 
-    Args:
-        shown: As `named` gives them, in order.
-        metric: One of `METRICS`.
-        height: Pixels to fill, unless the bars would be too thick; default: what they need.
+    `shown`: as `named` gives them, in order; `height`: pixels to fill, unless bars get too thick.
     """
     top = shown.head(TOP)
     least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
@@ -157,8 +145,8 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
         height=least if height is None else min(height, most),
     )
     first = f"The first {TOP} of {formats.count(len(shown))}. " if len(shown) > TOP else ""
-    few = f" {few_look}: fewer than {theme.SMALL_N} images."
-    html.remark(f"{first}Whiskers: {interval}.{few if (top['n'] < theme.SMALL_N).any() else ''}")
+    few = channels.few_remark(top["n"], few_look)
+    html.remark(f"{first}Whiskers: {interval}.{few}")
 
 
 def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
@@ -191,63 +179,46 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
 def table(
     shown: pd.DataFrame, metric: str, *, key: str, title: str, on_pick: Callable[[int], None]
 ) -> None:
-    """Draw the groups as a table; a click on a row picks it.
-
-    Args:
-        shown: As `named` gives them, in order, at most `MOST_ROWS`.
-        metric: One of `METRICS`.
-        key: Unique on the page; see `selection_events.keyed`.
-        title: What the groups are: a constant of the caller.
-        on_pick: Called with the position of the row that is clicked.
-    """
+    """Draw groups as `named` gives them as a table; a click on a row picks its position."""
     is_median = metric == MEDIAN
-    few = np.where(shown["n"] < theme.SMALL_N, f"n < {theme.SMALL_N}", "")
-    measured = {
-        name: _kilometres(shown[name]) if is_median else 100 * shown[name]
-        for name in ("value", "low", "high")
-    }
-    rows = shown[["name"]].assign(**measured, n=shown["n"])
-    if few.any():
-        rows["few"] = few
-    if not is_median:
-        rows["ceiling"] = 100 * shown["ceiling"]
-        rows["median"] = _kilometres(shown["median_km"])
-    rows["mistake"] = [
-        f"{formats.country(code)}, {formats.share(share)}" if code else ""
-        for code, share in zip(shown["top_mistake"], shown["top_share"], strict=True)
-    ]
-    if (shown["inside"] != "").any():
-        rows["inside"] = shown["inside"]
-    tables.clickable(
-        rows,
-        key=key,
-        columns=_columns(metric, title),
-        on_pick=lambda position: None if position is None else on_pick(position),
-    )
-
-
-def _kilometres(values: "pd.Series[float]") -> "pd.Series[float]":
-    """What a column of numbers can hold, as precise as is shown: an infinite one is none."""
-    finite = values.replace(math.inf, math.nan)
-    return finite.round(1).where(finite < _WHOLE_FROM_KM, finite.round())
-
-
-def _columns(metric: str, title: str) -> dict[str, Any]:
-    is_median = metric == MEDIAN
-    number = tables.whole if is_median else tables.decimal
     bounds = "Bounds of the 95 % interval" + ("." if is_median else " (Wilson).")
-    no_median = "None: half of the images and more have no distance."
-    return {
+    number = _kilometres if is_median else tables.per_cent
+    columns = {
         "name": tables.text(title),
-        "inside": tables.text("in"),
         "value": number(f"{METRICS[metric].title} ({'km' if is_median else '%'})"),
         "low": number("low", help=bounds),
         "high": number("high", help=bounds),
         "n": tables.whole(),
-        "few": tables.text("few", help="Too few images for a firm figure."),
-        "ceiling": tables.decimal("ceiling (%)", help="What the candidates allow."),
-        "median": tables.whole("median (km)", help=no_median),
-        "mistake": tables.text(
-            "most frequent mistake", help="And its share of all images of the row."
-        ),
     }
+    is_few = shown["n"] < theme.SMALL_N
+    if is_few.any():
+        columns["few"] = tables.text("few", help="Too few images for a firm figure.")
+    if not is_median:
+        no_median = "None: half of the images and more have no distance."
+        columns["ceiling"] = tables.per_cent("ceiling (%)", help="What the candidates allow.")
+        columns["median_km"] = _kilometres("median (km)", help=no_median)
+    mistake_help = "And its share of all images of the row."
+    columns["mistake"] = tables.text("most frequent mistake", help=mistake_help)
+    if (shown["inside"] != "").any():
+        columns["inside"] = tables.text("in")
+    mistakes = zip(shown["top_mistake"], shown["top_share"], strict=True)
+    rows = shown.assign(
+        few=np.where(is_few, f"n < {theme.SMALL_N}", ""),
+        mistake=[f"{formats.country(c)}, {formats.share(p)}" if c else "" for c, p in mistakes],
+    )
+    tables.show(
+        rows,
+        columns,
+        key=key,
+        on_pick=lambda position: None if position is None else on_pick(position),
+    )
+
+
+def _kilometres(title: str, **options: Any) -> tables.Column:
+    """Kilometres as precise as they are shown; an infinite distance is none."""
+
+    def made(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
+        finite = rows[name].replace(math.inf, math.nan)
+        return finite.round(1).where(finite < _WHOLE_FROM_KM, finite.round())
+
+    return tables.whole(title, **options)._replace(made=made)

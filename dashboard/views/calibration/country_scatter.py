@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts import channels, selection_events, share_bars, tables
 from dashboard.charts.channels import pale, role, tooltip
-from dashboard.charts.share_bars import share_axis
+from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
 from dashboard.views.calibration.reliability_diagram import AXIS_PIXELS, axis_start, diagonal
 
@@ -23,11 +23,8 @@ def countries(
 ) -> None:
     """Draw the accuracy of each true country against the mean confidence in its images.
 
-    Args:
-        frame: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1].
-        subject: What is correct or wrong, as "country".
-        chosen: The country that is filtered by, if any.
-        on_pick: Called with the code of a country that is clicked, None to clear the filter.
+    `frame`: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1]. `subject` is
+    "country" or "city"; `on_pick` gets the code of a clicked country, None to clear the filter.
     """
     rows = _rows(frame)
     key, codes = selection_events.keyed("reliability_countries", chosen), list(rows["country"])
@@ -49,25 +46,25 @@ def countries(
         height=_HEIGHT,
         on_select=pick,
     )
-    few = f" Pale: fewer than {theme.SMALL_N} images."
     html.remark(
         "Size: images. Named: the farthest from the line. Click a country to filter by it."
-        f"{few if (rows['n'] < theme.SMALL_N).any() else ''}"
+        f"{channels.few_remark(rows['n'])}"
     )
     with st.expander("Table: confidence and accuracy by country", key="reliability_country_table"):
-        tables.clickable(
-            rows[["name", "n", "confidence", "value", "interval", "gap"]],
+        columns = {
+            "name": tables.text("true country"),
+            "n": tables.whole(),
+            "confidence": tables.decimal("mean confidence (%)"),
+            "value": tables.decimal("accuracy (%)"),
+            "interval": tables.text("95 %"),
+            "gap": tables.decimal("gap (pp)", form="%+.1f"),
+        }
+        tables.show(
+            rows,
+            columns,
             key=selection_events.keyed("reliability_country_rows", chosen),
             chosen=selection_events.position(codes, chosen),
             on_pick=lambda row: on_pick(None if row is None else codes[row]),
-            columns={
-                "name": "true country",
-                "n": tables.whole(),
-                "confidence": tables.decimal("mean confidence (%)"),
-                "value": tables.decimal("accuracy (%)"),
-                "interval": "95 %",
-                "gap": tables.decimal("gap (pp)", form="%+.1f"),
-            },
         )
 
 
@@ -104,9 +101,8 @@ def _layers(
     rows: pd.DataFrame, named: pd.DataFrame, subject: str, chosen: str | None
 ) -> list[alt.Chart]:
     lowest, step = axis_start(_least(rows))
-    x_axis, y_axis = share_axis(lowest, step, grid=False), share_axis(lowest, step, **AXIS_PIXELS)
-    x = alt.X("confidence:Q", title="mean confidence (%)", **x_axis)
-    y = alt.Y("value:Q", title=f"{subject} accuracy (%)", **y_axis)
+    x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
+    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
     size = alt.Scale(domain=[0, max(int(rows["n"].max()), 1)], range=[20, 260])
     point = alt.Chart(rows).mark_point(filled=True, cursor="pointer", stroke=None)
     point = point.add_params(selection_events.mark("country"))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts import channels, share_bars, tables
 from dashboard.charts.channels import pale, role, tooltip
-from dashboard.charts.share_bars import share_axis
+from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
 from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
@@ -26,10 +26,8 @@ _CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
 def diagram(bins: pd.DataFrame, subject: str) -> None:
     """Draw accuracy against confidence bin by bin, and how many images each bin holds.
 
-    Args:
-        bins: One row a bin, ascending: low and high (its bounds), n, confidence (their mean),
-            value, its interval's bounds value_low and value_high; shares in [0, 1], NaN for n = 0.
-        subject: What is correct or wrong, as "country".
+    `bins`: one row a bin, ascending: low and high (its bounds), n, confidence (their mean), value,
+    value_low and value_high; shares in [0, 1], NaN for n = 0. `subject` is "country" or "city".
     """
     shares = bins[["low", "high", "confidence", "value", "value_low", "value_high"]]
     rows = (100 * shares).assign(
@@ -56,23 +54,20 @@ def diagram(bins: pd.DataFrame, subject: str) -> None:
         f"{', '.join(f'{n} up to {formats.share(high)}' for n, high in numbers)}.",
         height=_HISTOGRAM_HEIGHT,
     )
-    has_few = (filled["n"] < theme.SMALL_N).any()
-    few = f" Pale: fewer than {theme.SMALL_N} images." if has_few else ""
     html.remark(
         "Points: accuracy at the mean confidence of each bin, with Wilson 95 %. Below the dashed "
-        f"line the model is overconfident, above it underconfident.{few}"
+        "line the model is overconfident, above it underconfident."
+        f"{channels.few_remark(filled['n'])}"
     )
     with st.expander("Table: accuracy by confidence", key="reliability_table"):
-        tables.draw(
-            rows[["bin", "n", "confidence", "value", "interval"]],
-            column_config={
-                "bin": "confidence (%)",
-                "n": tables.whole(),
-                "confidence": tables.decimal("mean confidence (%)"),
-                "value": tables.decimal("accuracy (%)"),
-                "interval": "95 %",
-            },
-        )
+        columns = {
+            "bin": tables.text("confidence (%)"),
+            "n": tables.whole(),
+            "confidence": tables.decimal("mean confidence (%)"),
+            "value": tables.decimal("accuracy (%)"),
+            "interval": tables.text("95 %"),
+        }
+        tables.show(rows, columns)
 
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
@@ -103,8 +98,8 @@ def _bins(rows: pd.DataFrame, subject: str) -> list[alt.Chart]:
         interval="95 % interval",
         n_label="n",
     )
-    x = alt.X("low:Q", title=None, **share_axis(grid=False, labels=False, ticks=False))
-    y = alt.Y("value:Q", title=f"{subject} accuracy (%)", **share_axis(**AXIS_PIXELS))
+    x = share_channel(alt.X, "low", None, grid=False, labels=False, ticks=False)
+    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", **AXIS_PIXELS)
     return [
         chart.mark_bar(opacity=0.28, stroke=None).encode(
             x, alt.X2("high:Q"), y, alt.Y2Datum(0), role("right"), tooltip=texts
@@ -125,7 +120,7 @@ def _histogram(rows: pd.DataFrame, subject: str) -> alt.Chart:
         alt.Chart(rows)
         .mark_bar(stroke=None)
         .encode(
-            alt.X("low:Q", title=f"confidence in the {subject} (%)", **share_axis(grid=False)),
+            share_channel(alt.X, "low", f"confidence in the {subject} (%)", grid=False),
             alt.X2("high:Q"),
             alt.Y("n:Q", title="images", axis=y_axis),
             alt.Y2Datum(0),
@@ -138,10 +133,8 @@ def _histogram(rows: pd.DataFrame, subject: str) -> alt.Chart:
 def coverage(curve: pd.DataFrame, subject: str) -> None:
     """Draw accuracy against the share of images that is answered, the most confident first.
 
-    Args:
-        curve: One row a threshold: threshold, coverage, n (images answered), value, low, high;
-            shares in [0, 1].
-        subject: What is correct or wrong, as "country".
+    `curve`: one row a threshold: threshold, coverage, n (images answered), value, low, high; shares
+    in [0, 1].
     """
     curve = curve[curve["n"] > 0]
     rows = share_bars.in_per_cent(curve).assign(
@@ -163,26 +156,26 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         f"95 %. Pale: fewer than {theme.SMALL_N} images."
     )
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
-        tables.draw(
-            marked[["threshold_label", "coverage", "n", "value", "interval"]],
-            column_config={
-                "threshold_label": "confidence",
-                "coverage": tables.decimal("answered (%)"),
-                "n": tables.whole(),
-                "value": tables.decimal("accuracy (%)"),
-                "interval": "95 %",
-            },
-        )
+        columns = {
+            "threshold_label": tables.text("confidence"),
+            "coverage": tables.decimal("answered (%)"),
+            "n": tables.whole(),
+            "value": tables.decimal("accuracy (%)"),
+            "interval": tables.text("95 %"),
+        }
+        tables.show(marked, columns)
 
 
 def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> list[alt.Chart]:
     firm = rows[rows["n"] >= theme.SMALL_N]
     lowest, step = axis_start((rows if firm.empty else firm)["value"].min())
-    x = alt.X("coverage:Q", title="share of images answered (%)", **share_axis(grid=False))
-    axis = share_axis(lowest, step, **AXIS_PIXELS)
-    y = alt.Y("value:Q", title=f"{subject} accuracy of those (%)", **axis)
+    x = share_channel(alt.X, "coverage", "share of images answered (%)", grid=False)
+    title = f"{subject} accuracy of those (%)"
+    low, y = (
+        share_channel(alt.Y, field, title, lowest, step, **AXIS_PIXELS)
+        for field in ("low", "value")
+    )
     line = alt.Chart(rows[["coverage", "value", "low", "high", "n"]])
-    low = alt.Y("low:Q", scale=axis["scale"])
     layers = [
         line.mark_area(opacity=0.25, clip=True).encode(x, low, alt.Y2("high:Q"), role("right"))
     ]

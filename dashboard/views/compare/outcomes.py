@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import baseline_changes, choropleth, metric_cards, selection_events, tables
-from dashboard.charts.baseline_changes import points_intervals
 from dashboard.shell import formats, html
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.intervals import Median, wilson_interval
@@ -56,12 +55,7 @@ _NOT_SIGNIFICANT: Final = (
 
 
 def figure(name: str, found: Comparison) -> None:
-    """Draw one difference with its interval, and both values under it.
-
-    Args:
-        name: "country", "city", "hierarchical" or "geoscore".
-        found: What was compared.
-    """
+    """Draw one of `_DEFINITIONS` as a difference with its interval, and both values under it."""
     label, help_text = _DEFINITIONS[name]
     if name == "geoscore":
         value, write = formats.signed(found.difference), formats.count
@@ -87,14 +81,13 @@ def _verdict(low: float, high: float) -> str:
     return "worse" if high < 0 else "n.s."
 
 
-def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]) -> None:
-    """Draw images by what happened to them, and the choice of those that are shown.
+_VERDICT: Final = tables.interval(write=_verdict, width=60)._replace(
+    config=st.column_config.TextColumn("", width=60)
+)
 
-    Args:
-        outcomes: Images by outcome.
-        chosen: The outcome whose images are shown.
-        on_pick: Called with the outcome that is chosen.
-    """
+
+def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]) -> None:
+    """Draw images by outcome, and the choice of the outcome whose images are shown."""
     baseline_changes.outcome_bar(outcomes)
     key = "outcome_shown"
     st.session_state[key] = chosen
@@ -113,17 +106,15 @@ def countries(
 ) -> None:
     """Draw the difference of each true country on a map and in a table, certain gains first.
 
-    Args:
-        frame: As `results.compare_by` gives it by country, at least one.
-        subject: What is correct or wrong, as "country".
-        chosen: The country that is filtered by, if any.
-        on_pick: Called with the code of a country that is clicked, None to clear the filter.
+    `frame`: as `results.compare_by` gives it by country, at least one; `on_pick` gets the code of a
+    clicked country, None to clear the filter.
     """
-    frame = frame.assign(interval=points_intervals(frame))
+    bounds = zip(frame["low"], frame["high"], strict=True)
     choropleth.choropleth(
         frame.assign(
             value=frame["difference"],
             label=[f"{formats.points(value)}{formats.NBSP}pp" for value in frame["difference"]],
+            interval=[formats.points_interval(*each) for each in bounds],
         ),
         key=selection_events.keyed("difference_map", chosen),
         title=f"change of {subject} accuracy (pp)",
@@ -135,35 +126,25 @@ def countries(
     certain = np.maximum(frame["low"], 0.0) + np.minimum(frame["high"], 0.0)
     ordered = frame.iloc[np.argsort(-certain.to_numpy(), kind="stable")]
     codes = list(ordered["country"])
-    per_cent = {name: 100 * ordered[name] for name in ("difference", "value", "baseline_value")}
-    rows = ordered.assign(
-        **per_cent,
-        name=[formats.country(code) for code in codes],
-        verdict=_verdicts(ordered),
-    )
     columns = {
-        "name": tables.text("true country", width=110),
+        "country": tables.country("true country", width=110),
         "n": tables.whole(width=48),
-        "difference": tables.decimal("diff. (pp)", form="%+.1f", width=70),
-        "interval": tables.text(width=112),
-        "verdict": tables.text("", width=60),
+        "difference": tables.per_cent("diff. (pp)", form="%+.1f", width=70),
+        "interval": tables.interval(write=formats.points_interval, width=112),
+        "verdict": _VERDICT,
         "gained": tables.whole("gained", width=56),
         "lost": tables.whole("lost", width=48),
-        "value": tables.decimal("this run (%)", width=84),
-        "baseline_value": tables.decimal("baseline (%)", width=84),
+        "value": tables.per_cent("this run (%)", width=84),
+        "baseline_value": tables.per_cent("baseline (%)", width=84),
     }
-    tables.clickable(
-        rows[list(columns)],
+    tables.show(
+        ordered,
+        columns,
         key=selection_events.keyed("difference_rows", chosen),
         chosen=selection_events.position(codes, chosen),
         on_pick=lambda row: on_pick(None if row is None else codes[row]),
-        columns=columns,
     )
     html.remark(f"{_NOT_SIGNIFICANT} Click a row or a country of the map to filter by it.")
-
-
-def _verdicts(rows: pd.DataFrame) -> list[str]:
-    return [_verdict(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]
 
 
 def medians(median_km: Median, baseline_km: Median) -> None:
@@ -198,22 +179,14 @@ def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:
 
 def distances(found: Mapping[int, Comparison]) -> None:
     """Draw a table of the shares within each threshold in km of both runs."""
-    names = ("value", "baseline_value", "difference", "low", "high")
-    compared = pd.DataFrame(
-        [[getattr(each, name) for name in names] for each in found.values()], columns=names
-    )
-    rows = (100 * compared[["value", "baseline_value", "difference"]]).assign(
-        threshold_km=list(found),
-        interval=points_intervals(compared),
-        verdict=_verdicts(compared),
-    )
+    rows = pd.DataFrame([vars(each) for each in found.values()]).assign(threshold_km=list(found))
     columns = {
         "threshold_km": tables.whole("km", width=48),
-        "value": tables.decimal("this run (%)", width=84),
-        "baseline_value": tables.decimal("baseline (%)", width=84),
-        "difference": tables.decimal("diff. (pp)", form="%+.1f", width=70),
-        "interval": tables.text(width=110),
-        "verdict": tables.text("", width=60),
+        "value": tables.per_cent("this run (%)", width=84),
+        "baseline_value": tables.per_cent("baseline (%)", width=84),
+        "difference": tables.per_cent("diff. (pp)", form="%+.1f", width=70),
+        "interval": tables.interval(write=formats.points_interval, width=110),
+        "verdict": _VERDICT,
     }
-    tables.draw(rows[list(columns)], key="compared_distances", column_config=columns)
+    tables.show(rows, columns, key="compared_distances")
     html.remark(f"Share of images within each distance. {_NOT_SIGNIFICANT}")

@@ -7,7 +7,6 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts import channels, selection_events, share_bars, tables
-from dashboard.charts.baseline_changes import points_intervals
 from dashboard.charts.channels import role, tooltip
 from dashboard.shell import formats, html
 from dashboard.views.confusion.confusion_heatmap import Matrix, Style
@@ -32,12 +31,8 @@ def cells(
 ) -> None:
     """Draw the cells of a matrix as a table, the most frequent mistakes first.
 
-    Args:
-        matrix: What it shows.
-        style: How the matrix is drawn.
-        key: Unique on the page.
-        on_pick: Called with the true and the predicted class of a row that is clicked.
-        most: Only so many mistakes; default: all cells, correct predictions last.
+    With `most` only so many mistakes; else all cells, correct predictions last. `on_pick` gets the
+    true and the predicted class of a clicked row.
     """
     is_correct = matrix.cells["true"] == matrix.cells["predicted"]
     shown = matrix.cells.assign(is_correct=is_correct)
@@ -59,24 +54,19 @@ def cells(
         "true": tables.text(f"true {style.unit}", width=92),
         "predicted": tables.text("predicted", width=92),
         "n": tables.whole(width=40),
-        "value": tables.decimal("of true (%)", width=74),
-        "interval": tables.text(width=78),
+        "value": tables.per_cent("of true (%)", width=74),
+        "interval": tables.interval(width=78),
     }
     if most is None:
         columns["mean_km"] = tables.whole("mean km")
-    rows = shown.assign(
-        true=shown["true"].map(matrix.name),
-        predicted=shown["predicted"].map(matrix.name),
-        value=100 * shown["value"],
-        interval=share_bars.intervals(shown, "low", "high"),
-        mean_km=shown["mean_km"].round(),
-    )
-    tables.clickable(
-        rows[list(columns)],
+    tables.show(
+        shown.assign(
+            true=shown["true"].map(matrix.name), predicted=shown["predicted"].map(matrix.name)
+        ),
+        columns,
         key=selection_events.keyed(key, *style.chosen),
         chosen=selection_events.position(pairs, style.chosen),
         on_pick=pick,
-        columns=columns,
     )
 
 
@@ -88,45 +78,35 @@ def asymmetric(
 ) -> None:
     """Draw two countries a row of which one is taken for the other more often than the reverse.
 
-    Args:
-        pairs: As `results.asymmetric_pairs`, at least one, the most certain first.
-        chosen: The true and the predicted country that are filtered by, if any.
-        on_pick: Called with the true and the predicted country of a row that is clicked.
+    `pairs`: as `results.asymmetric_pairs`, at least one, the most certain first.
     """
     codes = list(zip(pairs["country"], pairs["other"], strict=True))
     columns = {
-        "country": "country A",
-        "other": "country B",
+        "country": tables.country("country A"),
+        "other": tables.country("country B"),
         "taken": tables.whole("A → B"),
         "n": tables.whole("n of A"),
-        "share": tables.decimal("of A (%)"),
+        "share": tables.per_cent("of A (%)"),
         "other_taken": tables.whole("B → A"),
         "other_n": tables.whole("n of B"),
-        "other_share": tables.decimal("of B (%)"),
-        "difference": tables.decimal("difference (pp)", form="%+.1f"),
-        "interval": tables.text(),
+        "other_share": tables.per_cent("of B (%)"),
+        "difference": tables.per_cent("difference (pp)", form="%+.1f"),
+        "interval": tables.interval(write=formats.points_interval),
     }
-    rows = pairs.assign(
-        **{name: 100 * pairs[name] for name in ("share", "other_share", "difference")},
-        country=pairs["country"].map(formats.country),
-        other=pairs["other"].map(formats.country),
-        interval=points_intervals(pairs),
-    )
-    tables.clickable(
-        rows[list(columns)],
+    tables.show(
+        pairs,
+        columns,
         key=selection_events.keyed("asymmetric_pairs", *chosen),
         chosen=selection_events.position(codes, chosen),
         on_pick=lambda row: on_pick(*(chosen if row is None else codes[row])),
-        columns=columns,
     )
 
 
 def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> None:
     """Draw how many mistakes go to a neighbour, to the same continent, and farther.
 
-    Args:
-        mistakes: As `results.mistakes_by_nearness`, with at least one mistake.
-        against_chance: As `metrics.neighbours.neighbour_confusion`; None where chance is unknown.
+    `mistakes`: as `results.mistakes_by_nearness`, at least one; `against_chance`: as
+    `metrics.neighbours.neighbour_confusion`, None where chance is unknown.
     """
     html.draw(html.tag("p", _chance_text(mistakes, against_chance), css="sc-line"))
     stops = (100 * mistakes["share"]).cumsum()
@@ -152,22 +132,14 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> N
         alt_text=f"Mistakes by what the true country is taken for: {words}.",
         height=_BAR_HEIGHT,
     )
-    shown = mistakes[["nearness", "n"]].assign(
-        share=100 * mistakes["share"],
-        interval=rows["interval"],
-        mean_km=mistakes["mean_km"].round(),
-    )
-    tables.draw(
-        shown,
-        key="nearness_table",
-        column_config={
-            "nearness": "taken for",
-            "n": tables.whole(),
-            "share": tables.decimal("of mistakes (%)"),
-            "interval": tables.text(),
-            "mean_km": tables.whole("mean km"),
-        },
-    )
+    columns = {
+        "nearness": tables.text("taken for"),
+        "n": tables.whole(),
+        "share": tables.per_cent("of mistakes (%)"),
+        "interval": tables.interval(),
+        "mean_km": tables.whole("mean km"),
+    }
+    tables.show(mistakes, columns, key="nearness_table")
 
 
 def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:

@@ -62,10 +62,7 @@ class Matrix:
     ) -> "Matrix":
         """Arrange what was counted: only rows with images, `OTHER` and nothing predicted last.
 
-        Args:
-            confusion: Of countries or of continents.
-            groups: ISO code → continent.
-            is_square: Whether a class has a column even if it was never predicted.
+        `groups`: ISO code → continent. `is_square`: classes have a column even if never predicted.
         """
         cells = confusion.cells.astype({"true": object, "predicted": object})  # quicker to read
         true, predicted = set(cells["true"]), set(cells["predicted"])
@@ -107,14 +104,7 @@ class Style:
 
 
 def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str], None]) -> None:
-    """Draw a matrix with its legend.
-
-    Args:
-        matrix: What it shows.
-        style: How.
-        key: Unique on the page.
-        on_pick: Called with the true and the predicted class of a cell that is clicked.
-    """
+    """Draw a matrix with its legend; `on_pick` gets the true and the predicted class of a cell."""
     cells = _texts(matrix, style)
     on_scale = cells.loc[~cells["apart"] & (cells["predicted"] != ""), "shown"]
     least = 1.0 if style.norm == "count" else 0.1

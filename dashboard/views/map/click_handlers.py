@@ -22,12 +22,9 @@ _AFRESH = "map_afresh"
 
 
 def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
-    """Show what is clicked; a click elsewhere shows all images again.
+    """Show what is clicked; a click elsewhere (layer "") shows all images again.
 
-    Args:
-        view: What the page shows.
-        layer: The layer that is clicked, "" elsewhere.
-        row: The mark's, from the browser: nothing of it is taken unchecked.
+    `row` comes from the browser: nothing of it is taken unchecked.
     """
     if layer == deck_map.COUNTRIES:
         # A country without images would leave an empty page.

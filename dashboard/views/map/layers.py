@@ -64,9 +64,7 @@ class Drawn:
 def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
     """Great circles from the true to the predicted places, with dots at the ends of a few.
 
-    Args:
-        rows: As `results.ends`.
-        colour: `ENDS` or one of `MEASURES`.
+    `rows`: as `results.ends`; `colour`: `ENDS` or one of `MEASURES`.
     """
     marks = _marks(rows, colour)
     alpha = int(np.interp(len(rows), [50, 500, 2000], [220, 140, 90]))
@@ -77,12 +75,9 @@ def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
-    """Dots at the true or at the predicted places.
+    """Dots at the true or at the predicted places, as `where` says.
 
-    Args:
-        rows: As `results.ends`.
-        colour: One of `MEASURES`.
-        where: "true" or "predicted".
+    `rows`: as `results.ends`; `colour`: one of `MEASURES`.
     """
     is_true = where == "true"
     marks = _marks(rows, colour).drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])
@@ -102,9 +97,7 @@ def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
 def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     """Great circles between countries, as wide as the square root of their images.
 
-    Args:
-        rows: As `map_data.flows`.
-        colour: `ENDS` or one of `MEASURES`.
+    `rows`: as `map_data.flows`; `colour`: `ENDS` or one of `MEASURES`.
     """
     known = rows.dropna(subset=_COORDINATES)[::-1]  # the widest on top
     if known.empty:
@@ -130,9 +123,7 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
 def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
     """Hexagons by their mean; those of few images are pale.
 
-    Args:
-        rows: As `map_data.Hexagons`.
-        colour: One of `MEASURES`.
+    `rows`: as `map_data.Hexagons`; `colour`: one of `MEASURES`.
     """
     is_few = rows["n"] < theme.SMALL_N
     words = formats.kilometres if colour == DISTANCE else formats.share

@@ -43,16 +43,15 @@ def _body(view: View) -> None:
     form, colour, where = _choices(total)
     drawn = _drawn(view, form, colour, where)
     routes = map_data.routes(view)
-    shown = country_flows.Shown(
-        form=form,
+    words = country_flows.words(
+        drawn,
+        form,
         is_by_scale=url_state.own("layer", [*_FORMS], AUTO) == AUTO,
         num_selected=runs.num_selected(view),
         num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
-        num_marks=drawn.num_marks,
-        num_in=drawn.num_in,
         num_pairs=len(routes),
     )
-    html.remark(country_flows.words(shown))
+    html.remark(words)
     left, right = st.columns([5, 3], gap="medium")
     with left:
         _map(view, drawn, (form, colour, where), country_flows.alt_text(routes))

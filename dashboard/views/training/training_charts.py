@@ -49,12 +49,11 @@ class _Plane(NamedTuple):
             axis=alt.Axis(grid=False, tickMinStep=1, format=",d"),
         )
 
-    def colours(self) -> dict[str, Any]:
-        """Settings of a channel that colours by the column training."""
-        scale = alt.Scale(
-            domain=[each.label for each in self.shown], range=[each.colour for each in self.shown]
-        )
-        return {"shorthand": "training:N", "sort": None, "scale": scale, "legend": None}
+    def by_training(self, channel: type) -> Any:
+        """A channel that colours by the column training."""
+        labels, colours = ([getattr(each, of) for each in self.shown] for of in ("label", "colour"))
+        scale = alt.Scale(domain=labels, range=colours)
+        return channel("training:N", sort=None, scale=scale, legend=None)
 
 
 class _Curve(NamedTuple):
@@ -64,19 +63,16 @@ class _Curve(NamedTuple):
     title: str
     unit: str
     remark: str
-    axis: alt.Axis
+    axis: alt.Axis = alt.Axis()
     from_zero: bool = True
 
 
+_POWERS: Final = alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'")
 _WHOLE: Final = alt.Axis(format=",~r")
+_MEMORY: Final = "Of the process that trains, without those that decode; with CUDA, on the GPU."
+_SCALE: Final = "Factor of the cosines before the softmax."
 _SPEEDS: Final = (
-    _Curve(
-        "lr",
-        "Learning rate",
-        "learning rate",
-        "AdamW's, after warm-up and decay.",
-        alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'"),
-    ),
+    _Curve("lr", "Learning rate", "learning rate", "AdamW's, after warm-up and decay.", _POWERS),
     _Curve(
         "images_per_s",
         "Images per second",
@@ -84,34 +80,16 @@ _SPEEDS: Final = (
         "Without validations and checkpoints.",
         _WHOLE,
     ),
-    _Curve(
-        "memory_mib",
-        "Memory",
-        "peak so far (MiB)",
-        "Of the process that trains, without those that decode; with CUDA, on the GPU.",
-        _WHOLE,
-    ),
+    _Curve("memory_mib", "Memory", "peak so far (MiB)", _MEMORY, _WHOLE),
 )
 _MORE: Final = (
-    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps.", alt.Axis()),
-    _Curve(
-        "logit_scale",
-        "Logit scale",
-        "logit scale",
-        "Factor of the cosines before the softmax.",
-        alt.Axis(),
-        from_zero=False,
-    ),
+    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps."),
+    _Curve("logit_scale", "Logit scale", "logit scale", _SCALE, from_zero=False),
 )
 
 
 def draw(shown: Sequence[Shown], axis: str) -> None:
-    """Draw the curves of trainings.
-
-    Args:
-        shown: At least one.
-        axis: What the horizontal axis counts, "step" or "epoch".
-    """
+    """Draw the curves of at least one training over `axis`, "step" or "epoch"."""
     plane = _Plane(shown, axis)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -162,7 +140,7 @@ def _accuracy(plane: _Plane) -> None:
             continue
         band = alt.Chart(curve).transform_filter("isValid(datum.low)").mark_area(opacity=0.16)
         layers += [
-            band.encode(plane.x(), low, alt.Y2("high:Q"), alt.Fill(**plane.colours())),
+            band.encode(plane.x(), low, alt.Y2("high:Q"), plane.by_training(alt.Fill)),
             *_line(curve, plane, y, dots=True, texts=_COUNTED, **look),
             _latest(curve, plane, y, _COUNTED),
         ]
@@ -253,7 +231,7 @@ def _line(
 ) -> list[alt.Chart]:
     """A line for each training; the pointer finds its points, drawn or not."""
     point = alt.Chart(rows).mark_point(filled=True, size=36, opacity=1 if dots else 0)
-    fill, stroke = alt.Fill(**plane.colours()), alt.Stroke(**plane.colours())
+    fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
         alt.Chart(rows).mark_line(**look).encode(plane.x(), y, stroke),
         point.encode(plane.x(), y, fill, tooltip=_texts(texts or {})),
@@ -286,7 +264,7 @@ def _chosen(plane: _Plane) -> list[alt.Chart]:
     rule = alt.Chart(rows).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
     word = alt.Chart(rows.head(1)).mark_text(baseline="bottom", align="right")
     texts = tooltip(training="training", what="checkpoint")
-    layers = [rule.encode(plane.x(), alt.Stroke(**plane.colours()), tooltip=texts)]
+    layers = [rule.encode(plane.x(), plane.by_training(alt.Stroke), tooltip=texts)]
     if len(plane.shown) == 1:
         layers.append(word.encode(plane.x(), alt.YValue(-4), role("muted"), alt.Text("what:N")))
     return layers
