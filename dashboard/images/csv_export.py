@@ -39,12 +39,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def button(view: View, order: str) -> None:
-    """Draw the button that makes the file when it is clicked.
-
-    Args:
-        view: What the page shows.
-        order: One of `results.ORDERS`.
-    """
+    """Draw the button that makes the file when it is clicked."""
     num_rows = min(runs.num_selected(view), MOST_ROWS)
     st.download_button(
         f"CSV of {formats.count(num_rows)} images",
@@ -72,16 +67,7 @@ def limit_remark(view: View) -> None:
 
 
 def file_of(view: View, order: str) -> io.BytesIO:
-    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such.
-
-    Args:
-        view: What the page shows.
-        order: One of `results.ORDERS`.
-
-    Raises:
-        StoreError: The store is gone, replaced, or no store any more.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
+    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such."""
     made = io.BytesIO()
     text = io.TextIOWrapper(made, encoding="utf-8-sig", errors="replace", newline="")
     csv.writer(text).writerows(_rows(view, order))

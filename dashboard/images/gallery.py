@@ -19,11 +19,7 @@ _LONGEST_PROBLEM = 240
 def card(image: Image, picture: Thumbnail, *, href: str, beside: str = "") -> dict[str, Any]:
     """Make the data of a card for the browser; bound every untrusted text.
 
-    Args:
-        image: What the store holds of the image.
-        picture: Its picture, or why there is none.
-        href: The address of the image's page, made by `url_state.href`.
-        beside: A further line, such as what another run predicts; untrusted.
+    `beside` is a further line, such as what another run predicts; untrusted.
     """
     fields = image.fields
     is_predicted = bool(fields["pred_country"])
@@ -54,12 +50,8 @@ def cards(
 ) -> None:
     """Draw cards of equal size, 4 to 6 a row on a desktop and 1 or 2 on a phone.
 
-    Args:
-        shown: Cards in order, made by `card`.
-        key: Unique on the page.
-        label: What the list is, for screen readers.
-        on_action: `open` opens the detail, `page` with "next" or "previous" turns the page.
-        pages: Whether there is a page before, and one after.
+    The action `open` opens the detail, `page` with "next" or "previous" turns the page; `pages`
+    tells whether there is a page before, and one after. `label` is for screen readers.
     """
     data = {
         "cards": list(shown),

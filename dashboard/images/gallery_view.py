@@ -35,12 +35,7 @@ def order_words(view: View) -> dict[str, str]:
 
 
 def parameters(view: View, **own: url_state.Value) -> dict[str, url_state.Value]:
-    """Make the URL parameters under which the page of images shows exactly this view.
-
-    Args:
-        view: Any page's.
-        own: The page's own parameters, as `image`.
-    """
+    """Make the URL parameters under which the page of images shows exactly this view."""
     baseline = None if view.baseline_id in (None, view.run_id) else str(view.baseline_id)
     return {
         url_state.RUN: str(view.run_id),
@@ -53,14 +48,7 @@ def parameters(view: View, **own: url_state.Value) -> dict[str, url_state.Value]
 
 
 def preview(view: View, *, key: str, order: str = DEFAULT_ORDER, size: int = PREVIEW_SIZE) -> None:
-    """Draw the first images of a view with a link to all of them, for any page.
-
-    Args:
-        view: What to show; it may be narrower than the page's own, by `view.but(...)`.
-        key: Unique on the page.
-        order: One of `results.ORDERS`.
-        size: The most images that are drawn.
-    """
+    """Draw the first images of a view with a link to all of them, for any page."""
     shown = image_queries.page(view, order, 1, size)
     words = order_words(view)[order].lower()
     few(view, shown.image_ids, shown.total, key=key, order=order, words=f"{words} first")
@@ -115,14 +103,7 @@ def few(
 
 
 def page_of(view: View, shown: image_queries.Page, order: str, *, key: str) -> None:
-    """Draw one page of the page of images.
-
-    Args:
-        view: The page's.
-        shown: Which images.
-        order: One of `results.ORDERS`.
-        key: Unique on the page.
-    """
+    """Draw one page of the page of images."""
 
     def act(action: triage.Action) -> str:
         if action.kind == triage.OPEN:
@@ -172,12 +153,7 @@ def turn_to(number: int) -> None:
 
 
 def neighbour(path: str, image_id: int | None) -> dict[str, Any] | None:
-    """Make the link to the image before or after the present one.
-
-    Args:
-        path: The page's path.
-        image_id: The image; None where there is none.
-    """
+    """Make the link to the image before or after the present one, if there is one."""
     if image_id is None:
         return None
     own = {SORT: st.query_params.get(SORT), IMAGE: str(image_id)}

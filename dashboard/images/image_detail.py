@@ -215,14 +215,7 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
-    """Draw what every run predicted of the image; a click on a row goes to that run.
-
-    Args:
-        rows: As `store.image_in_runs`.
-        run_id: The run that is shown.
-        key: Unique on the page.
-        on_pick: Called with the id of the run that is clicked.
-    """
+    """Draw what every run predicted of the image; a click on a row picks that run."""
     run_ids = [int(each) for each in rows["run_id"]]
     shown = {
         "run": run_ids,

@@ -27,14 +27,7 @@ _BUSY_S = 3.0  # how long a note waits for a job that writes
 
 @dataclass(frozen=True)
 class Page:
-    """Some of the images of a selection.
-
-    Attributes:
-        image_ids: In order.
-        number: Of the page, from 1; the last one where the URL asks for one beyond it.
-        size: Images of a full page.
-        total: Images on all pages.
-    """
+    """Some of the images of a selection; `number` from 1, `total` on all pages."""
 
     image_ids: tuple[int, ...]
     number: int
@@ -48,13 +41,7 @@ class Page:
 
 
 class Place(NamedTuple):
-    """The place of an image in a selection.
-
-    Attributes:
-        rank: From 1; None if it is not in the selection.
-        previous: Id of the image before it.
-        following: Id of the image after it.
-    """
+    """The rank of an image in a selection, from 1 or None, and the ids before and after it."""
 
     rank: int | None = None
     previous: int | None = None
@@ -62,14 +49,7 @@ class Place(NamedTuple):
 
 
 def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
-    """Read one page of the images that the filters leave.
-
-    Args:
-        view: What the page shows.
-        order: One of `results.ORDERS`.
-        number: From 1.
-        size: Images of a page.
-    """
+    """Read one page, from 1, of the images that the filters leave, in one of `results.ORDERS`."""
     last = max(1, -(-runs.num_selected(view) // size))
     number = min(number, last)
     image_ids, total = _page(view, order, number - 1, size)
@@ -85,13 +65,7 @@ def _page(view: View, order: str, number: int, size: int) -> tuple[tuple[int, ..
 
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs=runs.BY_VIEW)
 def place(view: View, order: str, image_id: int) -> Place:
-    """Find the place of an image among those that the filters leave.
-
-    Args:
-        view: What the page shows.
-        order: One of `results.ORDERS`.
-        image_id: The image.
-    """
+    """Find the place of an image among those that the filters leave."""
     table, mask = runs.table(view), runs.mask(view)
     rank, previous, following = results.neighbours_of(table, mask, order, image_id)
     return Place(None if rank is None else rank + 1, previous, following)
@@ -110,13 +84,7 @@ def with_status(view: View, status: str) -> View:
 
 
 class Image(NamedTuple):
-    """What the store holds of an image.
-
-    Attributes:
-        fields: As `store.image_rows`, or as `store.image_detail`.
-        notes: tags, note and status.
-        file: Its folder and name.
-    """
+    """Fields as `store.image_rows` or `store.image_detail`; tags, note and status; the file."""
 
     fields: dict[Any, Any]
     notes: dict[Any, Any]
@@ -130,12 +98,7 @@ class Image(NamedTuple):
 
 
 def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
-    """Read what cards show of some images, in their order.
-
-    Raises:
-        StoreError: The store is gone, replaced, or no store any more.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
+    """Read what cards show of some images, in their order."""
     with run_reader(view) as opened:
         found = store.image_rows(opened, view.run_id, image_ids).to_dict("records")
         notes = annotations(opened, image_ids)
@@ -148,12 +111,7 @@ def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
 
 
 def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:
-    """Read everything about one image, and its predictions as `store.image_in_runs`.
-
-    Raises:
-        StoreError: The run's dataset has no such image, or the store is gone.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
+    """Read everything about one image, and its predictions as `store.image_in_runs`."""
     with run_reader(view) as opened:
         fields = store.image_detail(opened, view.run_id, image_id)
         file = ImageFile(Path(fields["folder"]), fields["image_filename"])
@@ -176,15 +134,11 @@ class Noted(NamedTuple):
 
 
 def note(view: View, action: triage.Action) -> Noted:
-    """Store what was noted about an image.
-
-    Args:
-        view: What the page showed: its image must still be the one of this id.
-        action: A tag, note, status or undo; anything else is not for the store.
+    """Store what was noted about an image: a tag, note, status or undo.
 
     Raises:
         ConfigError: The tag or note cannot be stored as it is.
-        StoreError: The store is gone, replaced, read-only, or not a store any more.
+        StoreError: The store is gone, replaced since the view, read-only, or not a store any more.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
     if not view.path.is_file():  # opening it for writing would make an empty one

@@ -38,15 +38,7 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, or why there is none.
-
-    Attributes:
-        jpeg: Our own JPEG, empty where there is no picture.
-        width: Pixels.
-        height: Pixels.
-        problem: Empty, or one sentence on why there is no picture; it may hold the file's name
-            and is untrusted.
-    """
+    """A small picture in our own JPEG, or one sentence on why there is none (untrusted)."""
 
     jpeg: bytes = b""
     width: int = 0
@@ -85,12 +77,7 @@ def thumbnails(requests: Sequence[ImageFile]) -> list[Thumbnail]:
 
 
 def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
-    """Make or find the picture of one image.
-
-    Args:
-        request: An image of the store.
-        max_side: Longest side in pixels: `CARD_SIDE` or `DETAIL_SIDE`.
-    """
+    """Make or find the picture of one image, `CARD_SIDE` or `DETAIL_SIDE` pixels at most."""
     try:
         path = real_image_path(*request)
         return _KEPT[max_side](_key(path, path.stat(), max_side))

@@ -28,13 +28,7 @@ _LONGEST_SESSION = 64
 
 
 class Action(NamedTuple):
-    """What was done to an image.
-
-    Attributes:
-        kind: One of `KINDS`.
-        image_id: One of the images that were shown.
-        value: The tag, note, status or direction; untrusted.
-    """
+    """What was done to an image that was shown: one of `KINDS`, and an untrusted value."""
 
     kind: str
     image_id: int
@@ -76,12 +70,8 @@ def controls(
 ) -> None:
     """Draw tags, note, status and undo of one image, with their keys.
 
-    Args:
-        image: id, name, tags, note and status; untrusted.
-        key: Unique on the page.
-        on_action: `open` goes to another image.
-        previous: id and href of the image before it, where there is one.
-        following: The same of the image after it.
+    The image has id, name, tags, note and status (untrusted); the images before and after it have
+    id and href. The action `open` goes to one of them.
     """
     data = {"image": image, "previous": previous, "next": following}
     ids = {each["id"] for each in (image, previous, following) if each is not None}
@@ -98,13 +88,8 @@ def mount(
 ) -> None:
     """Mount a component whose script sends actions, and pass on each of them once.
 
-    Args:
-        component: As `st.components.v2.component` makes it.
-        data: Its own data; what the form needs is added.
-        key: Unique on the page.
-        image_ids: The images that are shown: only these, and those shown shortly before, may be
-            acted on.
-        on_action: See `OnAction`.
+    Only the images in `image_ids`, or in those of shortly before, may be acted on. What the form
+    needs is added to the component's own data.
     """
     memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
     memory.show(image_ids)
@@ -144,11 +129,7 @@ def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
 def read_actions(
     payload: object, image_ids: Collection[int]
 ) -> tuple[str, list[tuple[int, Action]]]:
-    """Parse what a browser sent; leave out what makes no sense.
-
-    Args:
-        payload: Untrusted.
-        image_ids: The images that were shown.
+    """Parse what a browser sent; leave out what makes no sense or is about images not shown.
 
     Returns:
         The name of the browser's session, and its actions with their numbers, ascending.
@@ -157,8 +138,6 @@ def read_actions(
         >>> sent = {"number": 1, "kind": "tag", "image": 7, "value": "no cue"}
         >>> read_actions({"session": "a", "actions": [sent]}, {7})
         ('a', [(1, Action(kind='tag', image_id=7, value='no cue'))])
-        >>> read_actions({"session": "a", "actions": [sent]}, {8})
-        ('a', [])
     """
     if not isinstance(payload, dict) or not isinstance(payload.get("actions"), list):
         return "", []

@@ -78,9 +78,8 @@ def asymmetric_pairs(view: View) -> pd.DataFrame:
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Count mistakes by how near they are, and those to neighbours against chance.
 
-    Returns:
-        As `results.mistakes_by_nearness`, and as `neighbour_confusion`; None in place of the
-        second for a run that does not hold which countries it could predict.
+    As `results.mistakes_by_nearness` and `neighbour_confusion_of_counts`; None in place of the
+    second for a run that does not hold which countries it could predict.
     """
     counted = pairs(view)
     candidates = candidate_countries(view)
@@ -119,10 +118,8 @@ def rival(view: View) -> int | None:
 def comparison(view: View, level: str) -> results.Comparison:
     """Compare the run with its baseline over the images that both have.
 
-    Args:
-        view: Which images.
-        level: "country" or "city" for the accuracy; "hierarchical" for the city among correct
-            countries; "geoscore".
+    `level` is "country" or "city" for the accuracy, "hierarchical" for the city among correct
+    countries, or "geoscore".
     """
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     if level == "hierarchical":
@@ -143,12 +140,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
 class Distances:
     """How far off two runs are, over the images that both have.
 
-    Attributes:
-        by_threshold: The comparison by threshold in km.
-        curve: Share of images within each distance: distance_km, value, low, high.
-        baseline_curve: The baseline's.
-        median_km: With its interval; NaN without images.
-        baseline_median_km: The baseline's.
+    `by_threshold` is by km; curves have distance_km, value, low, high; medians may be NaN.
     """
 
     by_threshold: dict[int, results.Comparison]
@@ -176,14 +168,9 @@ def distances(view: View) -> Distances:
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """List images that were gained, lost or neither, the surest first, and count them all.
+    """List a page of the images of one of `results.OUTCOMES`, and count them all.
 
-    Args:
-        view: Which images.
-        level: "country" or "city".
-        outcome: One of `results.OUTCOMES`.
-        number: Of the page, from 1.
-        size: Images of a page.
+    The most confident come first; `number` is from 1, `level` "country" or "city".
     """
     run, baseline = table(view), table(view.of_baseline())
     chosen = results.outcome_mask(run, baseline, mask(view), outcome, level)

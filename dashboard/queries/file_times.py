@@ -12,9 +12,6 @@ def period(newest_ns: int) -> int:
 
     It is part of the key of what was read of the file: two writes within one tick of the file
     system's clock leave the same time.
-
-    Args:
-        newest_ns: When the file was changed last, in nanoseconds since 1970.
     """
     now_ns = time.time_ns()
     return 0 if newest_ns < now_ns - SETTLED_NS else now_ns // PERIOD_NS

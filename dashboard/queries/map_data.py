@@ -23,29 +23,18 @@ _WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 @dataclass(frozen=True)
 class Hexagons:
-    """Images gathered by place.
-
-    Attributes:
-        rows: As `results.error_hexbins`, with the number of each hexagon as `cell`.
-        size_deg: Their width in degrees of longitude.
-    """
+    """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
 
     rows: pd.DataFrame
     size_deg: float
 
 
 def form_of(wanted: str, total: int) -> str:
-    """Choose the form for so many images: arcs, points or flows, unless one is asked for.
-
-    Args:
-        wanted: What the URL asks for; `AUTO` leaves the choice.
-        total: Images that have both places.
+    """Choose arcs, points or flows for so many images, unless the URL asks for one.
 
     Examples:
         >>> form_of("auto", 2000), form_of("auto", 2001), form_of("auto", 10_001)
         ('arcs', 'points', 'flows')
-        >>> form_of("hexagons", 5)
-        'hexagons'
     """
     if wanted != AUTO:
         return wanted
@@ -65,12 +54,7 @@ def ends(view: View, layer: str) -> pd.DataFrame:
 
 
 def one_end(view: View, image_id: int) -> pd.DataFrame | None:
-    """Read one image as `ends`: no row without a place; None without a prediction.
-
-    Args:
-        view: Whose run's prediction; the filters do not matter.
-        image_id: The image.
-    """
+    """Read one image as `ends`: no row without a place; None without a prediction."""
     table = runs.table(view)
     mask = (table.image_ids == image_id) & table.done
     return results.ends(table, mask, 1) if mask.any() else None
@@ -78,11 +62,7 @@ def one_end(view: View, image_id: int) -> pd.DataFrame | None:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
-    """List the most frequent pairs of countries with their mean confidence.
-
-    Returns:
-        As `results.flows`, and country_probability.
-    """
+    """List the most frequent pairs as `results.flows`, with their country_probability."""
     found = results.flows(runs.table(view), runs.mask(view), _MOST_FLOWS)
     keys = ["true_country", "pred_country"]
     confidence = routes(view)[[*keys, "country_probability"]]
@@ -111,10 +91,7 @@ def routes(view: View) -> pd.DataFrame:
 def hexagons(view: View, where: str, measure: str) -> Hexagons:
     """Gather the images into hexagons, finer ones where the images are close together.
 
-    Args:
-        view: What the page shows.
-        where: "true" or "predicted": by which place.
-        measure: What is averaged: "distance_km" or "country_probability".
+    `where` is "true" or "predicted"; the mean of `measure` is distance_km or country_probability.
     """
 
     def gathered(size_deg: float) -> pd.DataFrame:
@@ -147,14 +124,7 @@ def _reach_deg(found: pd.DataFrame) -> float:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
 def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
-    """List the images of a hexagon that are farthest off, and count all in it.
-
-    Args:
-        view: What the page shows.
-        where: As `hexagons`.
-        cell: Its number.
-        size: The most images to name.
-    """
+    """List the images of a hexagon that are farthest off, at most `size`, and count all in it."""
     table = runs.table(view)
     size_deg = hexagons(view, where, "distance_km").size_deg
     inside = results.images_in_hexagon(table, runs.mask(view), cell, where=where, size_deg=size_deg)

@@ -63,9 +63,9 @@ def view(
     defaults: Selection,
 ) -> View:
     """Make the view of a page, with the keys of what it depends on."""
-    keys = runs(store_path).set_index("id")[["uid", "revision"]]
-    run_uid, run_key = keys.loc[run_id]
-    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys.loc[baseline_id]
+    keys: Any = runs(store_path).set_index("id")[["uid", "revision"]].loc
+    run_uid, run_key = keys[run_id]
+    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys[baseline_id]
     depends = bool(selection.tags) or selection.status is not None
     return View(
         path=store_path,
@@ -196,11 +196,7 @@ def pairs(view: View) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def against(view: View) -> Against:
-    """Compare the run with its baseline over the selected images that both have.
-
-    Raises:
-        ValueError: There is no baseline.
-    """
+    """Compare the run with its baseline over the selected images that both have."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     theirs = results.common_masks(run, baseline, chosen)[1]
     return against_of(
@@ -296,11 +292,7 @@ def jobs(
 
 @cached_by_stamp(max_entries=16)
 def job(store_path: Path, job_id: int) -> dict[str, Any]:
-    """Read one job, as `runtime.get_job`.
-
-    Raises:
-        StoreError: There is no such job, or no store.
-    """
+    """Read one job, as `runtime.get_job`."""
     with reader(store_path) as opened:
         return runtime.get_job(opened, job_id)
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -23,10 +23,6 @@ def stamp(store_path: Path) -> Stamp:
     """Stamp the files of a store: changes when a job commits, or when they are replaced.
 
     The stamp of a file that was only just written holds for a tenth of a second; see `file_times`.
-
-    Examples:
-        >>> stamp(Path("no such file"))
-        ((0, 0, 0, 0), (0, 0, 0), (0,))
     """
     size, inode, modified_ns, changed_ns = _file_stamp(store_path)
     # SQLite changes the owner of the log, and so this time of it, whenever root opens it.
@@ -56,8 +52,8 @@ def cached_by_stamp(
         answer.__module__, answer.__qualname__ = function.__module__, function.__qualname__
         kept = st.cache_data(show_spinner=False, max_entries=max_entries)(answer)
 
-        def read(store_path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
-            return cast("T", kept(store_path, stamp(store_path), *args, **kwargs))
+        def read(store_path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return kept(store_path, stamp(store_path), *args, **kwargs)
 
         read.__doc__ = function.__doc__
         return read

@@ -57,17 +57,11 @@ class Choice(NamedTuple):
 
 
 def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
-    """Check which trainings the URL asks for, and fall back on the newest.
-
-    Args:
-        wanted: The values of the parameter.
-        ids: The trainings of the store, newest first; at least one.
+    """Check which trainings the URL asks for, and fall back on the newest, the first id.
 
     Examples:
-        >>> choose(["1", "3", "1"], [3, 2, 1]).ids
-        (1, 3)
-        >>> choose([], [3, 2, 1]).ids
-        (3,)
+        >>> choose(["1", "3", "1"], [3, 2, 1]).ids, choose([], [3, 2, 1]).ids
+        ((1, 3), (3,))
     """
     by_text = {text: int(text) for text in wanted if url_state.is_id(text) and int(text) in ids}
     unknown = [text for text in wanted if text not in by_text]
@@ -97,11 +91,7 @@ _OF_VALIDATIONS: Final = {
 
 
 class Curves:
-    """What is written of one training, read once and worked on once.
-
-    Attributes:
-        points: By name and step: step, epoch, name, value (NaN: no number).
-    """
+    """What is written of one training: points with step, epoch, name, value (NaN: no number)."""
 
     def __init__(self, points: pd.DataFrame) -> None:
         self.points = points
@@ -215,15 +205,7 @@ def curves(store_path: Path, training: Training) -> Curves:
 
 @dataclass(frozen=True)
 class Best:
-    """The checkpoint of a training that is kept as its result.
-
-    Attributes:
-        epoch: After which it was written.
-        step: Likewise.
-        reason: Why it, in words of the training.
-        path: The file.
-        sha256: Hash of its weights, "" where it is not known.
-    """
+    """The checkpoint of a training that is kept as its result, and why; "" if unknown."""
 
     epoch: int
     step: int
@@ -254,7 +236,8 @@ def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:
     """List the runs that evaluated these very weights, newest first: id, name."""
     listed = runs.runs(store_path)
     same = listed[(listed["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
-    return [{"id": int(row.id), "name": str(row.name)} for row in same[["id", "name"]].itertuples()]
+    pairs = zip(same["id"], same["name"], strict=True)
+    return [{"id": int(run_id), "name": str(name)} for run_id, name in pairs]
 
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:

@@ -35,11 +35,7 @@ class Filters:
 
 
 def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None = None) -> Filters:
-    """Read the filters of a URL; leave out and name what makes no sense.
-
-    Args:
-        given: The URL's parameters.
-        defaults: What a page shows where the URL names no outcome.
+    """Read the filters of a URL on top of a page's defaults; name and leave out nonsense.
 
     Examples:
         >>> read_filters({"country": ["FR"], "km": ["..25"]}).selection.distance_km
@@ -121,8 +117,6 @@ def written(selection: Selection) -> dict[str, list[str]]:
     Examples:
         >>> written(Selection(country="FR", city_right=False, distance_km=(None, 25)))
         {'country': ['FR'], 'city_is': ['wrong'], 'km': ['..25']}
-        >>> written(Selection(attributes=(("50 %=half", "a=b"),)))
-        {'attr': ['50 %25%3Dhalf=a=b']}
     """
     values: dict[str, list[str]] = {}
     for name in (*PLACES, *OUTCOMES, *RANGES):

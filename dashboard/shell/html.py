@@ -29,13 +29,8 @@ def tag(
 ) -> Html:
     """Make an element around its children; escape a child that is not `Html`.
 
-    Args:
-        name: Element name, a constant of the caller.
-        children: Texts and elements, in order.
-        css: Class names, constants of the caller.
-        role: ARIA role.
-        label: What a screen reader calls it.
-        focusable: Whether the keyboard can reach it, as what scrolls must be.
+    Element and class names are constants of the caller. `label` is for screen readers; what scrolls
+    is `focusable` by the keyboard.
 
     Examples:
         >>> tag("b", "1 < 2", tag("i", "x"), css="sc-x", label='"')

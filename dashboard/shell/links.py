@@ -16,13 +16,9 @@ def register(pages: Iterable[Any]) -> None:
 
 
 def link(path: str, label: str, icon: str | None = None, **changes: Any) -> None:
-    """Draw a link to a page, with the present state and some changes of it.
+    """Draw a link to a page by its path, with the present state and some changes of it.
 
-    Args:
-        path: The page's path in the URL.
-        label: A constant of the caller: Streamlit reads it as Markdown.
-        icon: A Material icon's name.
-        changes: Parameters to set, or to leave out where None.
+    The label is a constant of the caller: Streamlit reads it as Markdown.
     """
     symbol = f":material/{icon}:" if icon else None
     parameters = url_state.shared_parameters(**changes)

@@ -51,11 +51,7 @@ class View:
         return replace(self, selection=replace(self.selection, **changes))
 
     def of_baseline(self) -> "View":
-        """Apply the same filters to the baseline's predictions.
-
-        Raises:
-            ValueError: There is none.
-        """
+        """Apply the same filters to the baseline's predictions."""
         if self.baseline_id is None:
             msg = "no baseline is chosen"
             raise ValueError(msg)

@@ -34,10 +34,6 @@ def store_path(
 ) -> Path:
     """Find the store: `-- --db PATH`, else the variable STREETCLIP_DB, else the default.
 
-    Args:
-        arguments: What followed `--` on Streamlit's command line; default: this process's.
-        environment: Default: this process's.
-
     Raises:
         ConfigError: `--db` has no path.
     """
@@ -79,14 +75,7 @@ def parameters() -> dict[str, list[str]]:
 
 
 def choose_run(run_ids: Sequence[int]) -> tuple[int, str | None]:
-    """Take the run that the URL names; without one, the newest, which the URL then names.
-
-    Args:
-        run_ids: The runs of the store, newest first; at least one.
-
-    Returns:
-        As `check_run`.
-    """
+    """Take the run that the URL names; without one, the newest, which the URL then names."""
     wanted = st.query_params.get_all(RUN)
     run_id, problem = check_run(wanted, run_ids)
     if not wanted:
@@ -95,14 +84,10 @@ def choose_run(run_ids: Sequence[int]) -> tuple[int, str | None]:
 
 
 def check_run(wanted: Sequence[str], run_ids: Sequence[int]) -> tuple[int, str | None]:
-    """Check which run the URL asks for, and fall back on the newest.
-
-    Args:
-        wanted: The values of the parameter in the URL: none, one or several.
-        run_ids: The runs of the store, newest first; at least one.
+    """Check which run the URL asks for, and fall back on the newest, the first id.
 
     Returns:
-        The run to show, and what is wrong with the one that the URL asks for, if anything.
+        The run to show, and what is wrong with what the URL asks for, if anything.
     """
     known = [int(text) for text in wanted if is_id(text) and int(text) in run_ids]
     run_id = known[0] if known else run_ids[0]
@@ -119,11 +104,7 @@ def check_run(wanted: Sequence[str], run_ids: Sequence[int]) -> tuple[int, str |
 
 
 def choose_baseline(run_ids: Sequence[int], run_id: int) -> tuple[int | None, str | None]:
-    """Take the baseline that the URL names, if it is another run than the one shown.
-
-    Returns:
-        The baseline, if any, and what is wrong with the one that the URL asks for, if anything.
-    """
+    """Take the baseline that the URL names, if it is another run; and what is wrong with it."""
     wanted = st.query_params.get(BASELINE)
     if wanted is None or wanted == str(run_id):
         return None, None
@@ -179,12 +160,7 @@ def change(**changes: Value) -> None:
 
 
 def change_filters(selection: Selection, defaults: Selection | None = None) -> None:
-    """Make the URL name exactly this selection.
-
-    Args:
-        selection: What to show.
-        defaults: The page's own; an outcome that it sets and the selection does not becomes "any".
-    """
+    """Make the URL name exactly this selection; an outcome of `defaults` it lacks is "any"."""
     values = dict.fromkeys(filter_urls.FILTERS) | filter_urls.written(selection)
     for name in filter_urls.written(defaults or Selection()):
         values[name] = values[name] or [filter_urls.ANY]
@@ -206,11 +182,6 @@ def pairs(values: Mapping[str, Value]) -> list[tuple[str, str]]:
 
 
 def href(page: str, /, **changes: Value) -> str:
-    """Make the address of a page of this dashboard with the state of the present one.
-
-    Args:
-        page: Its path, "" for the first page.
-        changes: Parameters to set, or to leave out where None.
-    """
+    """Make the address of a page ("" for the first) with the present state, some changed."""
     query = urlencode(shared_parameters(**changes))
     return f"{page or '.'}?{query}" if query else page or "."

@@ -19,17 +19,9 @@ def bound(
     on_change: Callable[[Any], None],
     **settings: Any,
 ) -> None:
-    """Draw a choice that always shows a value of the URL.
+    """Draw a choice, as `st.selectbox`, that always shows a value of the URL.
 
-    Args:
-        widget: As `st.selectbox`.
-        label: Markdown.
-        options: To choose from.
-        key: Unique on the page.
-        value: What is chosen now.
-        words: Names an option.
-        on_change: Called with what is chosen next; writes the URL.
-        settings: Of the widget.
+    `words` names an option; `on_change` gets what is chosen next and writes the URL.
     """
     st.session_state[key] = value
     widget(
@@ -43,13 +35,10 @@ def bound(
 
 
 def segmented(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a choice between a few options, and return the one that the URL names.
+    """Draw a choice between a few options of the URL's parameter `name`, and return it.
 
-    Args:
-        label: A constant of the caller.
-        name: The parameter.
-        options: What to show by the URL's word; constants of the caller.
-        default: What holds where the URL names no known option.
+    `options` are labels by the URL's word, constants of the caller; `default` holds where the URL
+    names none of them.
     """
     return _own(st.segmented_control, label, name, options, default, required=True)
 

@@ -40,12 +40,7 @@ _NARROWER = {
 
 
 def bar(view: View, table: pd.DataFrame) -> None:
-    """Draw every filter in the sidebar.
-
-    Args:
-        view: What the page shows.
-        table: The runs, newest first.
-    """
+    """Draw every filter in the sidebar, and the choice of a run from the table of runs."""
     set_filters = filter_urls.written(view.selection)
     with st.sidebar:
         run_picker.picker(table, view.run_id)
@@ -219,12 +214,7 @@ def _multiselect(
 
 
 def chips(view: View, num_selected: int) -> None:
-    """Draw each filter that is set with a way to remove it, and how many images they leave.
-
-    Args:
-        view: What the page shows.
-        num_selected: Images that match.
-    """
+    """Draw each filter that is set with a way to remove it, and how many images they leave."""
     parts = _set_parts(view.selection)
     if not parts:
         return

@@ -20,24 +20,17 @@ _REFRESH_S = 5.0
 def show(title: str, body: Callable[[View], None], *, defaults: Selection | None = None) -> None:
     """Draw a page about a run; explain what the store lacks or refuses.
 
-    Args:
-        title: A constant of the caller.
-        body: Draws the page's own part; called when the run has predictions.
-        defaults: Outcomes that the page filters by where the URL names none.
+    `body` draws the page's own part if the run has predictions; `defaults` are the outcomes that
+    the page filters by where the URL names none.
     """
     if not frame(title, lambda path: _page(path, body, defaults or Selection())):
         run_picker.how_to_start()
 
 
 def frame(title: str, body: Callable[[Path], None]) -> bool:
-    """Draw a page without filters; explain what the store refuses.
+    """Draw a page without filters, and return whether the store refused nothing.
 
-    Args:
-        title: A constant of the caller.
-        body: Draws the page's own part from the store's path, where no store may be yet.
-
-    Returns:
-        Whether the store refused nothing.
+    `body` draws the page's own part from the store's path, where no store may be yet.
     """
     theme.apply()
     st.title(title, anchor=False)
@@ -58,10 +51,10 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
         return
     # What the URL asks for, as far as the store has it.
     run_ids = [int(each) for each in table["id"]]
-    run_id, *problems = url_state.choose_run(run_ids)
-    baseline_id, problem = url_state.choose_baseline(run_ids, run_id)
+    run_id, of_run = url_state.choose_run(run_ids)
+    baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
     given = filter_urls.read_filters(url_state.parameters(), defaults)
-    problems = [each for each in (*problems, problem, *given.problems) if each]
+    problems = [each for each in (of_run, of_baseline, *given.problems) if each]
     view = runs.view(path, run_id, baseline_id, given.selection, defaults)
     details = runs.details(view)
 

@@ -14,7 +14,7 @@ _STATE = ["state", "num_done", "num_images"]
 _LONGEST = 1000  # characters of a text that are shown in full
 
 
-def state_text(run: Mapping[str, Any]) -> str:
+def state_text(run: Mapping[Any, Any]) -> str:
     """Describe a run's state, with its progress unless it is done.
 
     Examples:
@@ -28,12 +28,7 @@ def state_text(run: Mapping[str, Any]) -> str:
 
 
 def picker(runs: pd.DataFrame, run_id: int) -> None:
-    """Draw the choice of a run; it writes the URL.
-
-    Args:
-        runs: The runs, newest first.
-        run_id: The run that is shown.
-    """
+    """Draw the choice of a run."""
     labels = _labels(runs)
     url_widgets.bound(
         st.selectbox,
@@ -47,13 +42,7 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
 
 
 def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) -> None:
-    """Draw the choice of a run to compare with, runs over the same test file first.
-
-    Args:
-        runs: The runs, newest first.
-        run_id: The run that is shown.
-        baseline_id: The run it is compared with, if any.
-    """
+    """Draw the choice of a run to compare with, runs over the same test file first."""
     is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
     ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
     labels = _labels(ranked[ranked["id"] != run_id])
@@ -120,18 +109,14 @@ def progress(run: Mapping[str, Any]) -> None:
 
 
 def table(runs: pd.DataFrame, run_id: int) -> None:
-    """Draw all runs in a table; a click on a row shows that run.
-
-    Args:
-        runs: The runs, newest first.
-        run_id: The run that is shown.
-    """
+    """Draw all runs in a table; a click on a row shows that run."""
     st.header("Runs", anchor=False)
     run_ids = [int(each) for each in runs["id"]]
-    tables.clickable(
-        _table_frame(runs),
-        key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
-        columns={
+    shown = _table_frame(runs)
+    tables.show(
+        shown,
+        {name: tables.Column(name) for name in shown}
+        | {
             "name": tables.text("name", width="medium"),
             "dataset": tables.text("dataset", width="small"),
             "model": tables.text("model", width="medium"),
@@ -140,6 +125,7 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
             "hierarchical": tables.decimal("city given country (%)"),
             "n": tables.whole(),
         },
+        key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
         on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
         chosen=run_ids.index(run_id),
     )
