@@ -28,6 +28,8 @@ def show(
 ) -> None:
     """Draw layers, the lowest first, as one chart with a description for screen readers.
 
+    A mark without a column in its encoding needs `aria=False`: there is nothing to read of it.
+
     `height` is in pixels, axes included, or with `fill` that of the container. `on_select` is
     called after a click on a layer with a selection; see `selection_events`.
     """

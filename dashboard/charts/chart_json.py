@@ -4,6 +4,7 @@ Altair's validation, type inference and deep copies and pydeck's indented JSON t
 long as the rest; tests validate every specification instead.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from pydeck.bindings.json_tools import default_serialize
 
 from dashboard.shell import theme
 
-_TYPES: Final = {"Q": "quantitative", "N": "nominal"}
 _DECIMALS: Final = 3  # of degrees: about 100 m
 _COMMAND: Final = '"@@'  # begins what deck.gl evaluates, in texts of the data, too
 _HARMLESS: Final = '"\u2060@@'  # an invisible joiner before it
@@ -69,9 +69,13 @@ def to_plain(value: Any) -> Any:
         settings = value._kwds  # noqa: SLF001 -- `to_dict` looks at each value eight times
         found = {key: to_plain(each) for key, each in settings.items() if each is not alt.Undefined}
         if "shorthand" in found:
-            found["field"], _, kind = found.pop("shorthand").rpartition(":")
-            if "type" in settings:  # secondary channels such as X2 have none
-                found["type"] = _TYPES[kind]
+            field = dict(_parsed(found.pop("shorthand")))
+            if "type" not in settings:  # as of secondary channels such as X2
+                field.pop("type", None)
+            elif "type" not in {**field, **found}:
+                msg = f"write the type of {field}, as in 'km:Q'"
+                raise ValueError(msg)
+            found |= field
         if isinstance(found.get("mark"), str):
             found["mark"] = to_plain(alt.MarkDef(found["mark"]))
         return found
@@ -80,6 +84,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(each) for each in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+@functools.cache
+def _parsed(shorthand: str) -> dict[str, Any]:
+    return alt.utils.parse_shorthand(shorthand)
 
 
 class Json:

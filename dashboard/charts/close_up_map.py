@@ -32,7 +32,7 @@ def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_te
         ends = [[longitude, latitude] for latitude, longitude in places]
         line = json.dumps({"type": "LineString", "coordinates": ends})
         arc = alt.Chart(inline_json(line, "great_circle")).mark_geoshape(
-            filled=False, strokeWidth=1.5, clip=True
+            aria=False, filled=False, strokeWidth=1.5, clip=True
         )
         layers.append(arc.encode(role("ink")))
     for name, place, colour, below in (
@@ -66,7 +66,7 @@ def land(seen: str = "true", *, clip: bool = False) -> alt.Chart:
     )
     shapes = alt.Chart(data).transform_filter(seen)
     return shapes.mark_geoshape(
-        clip=clip, fillOpacity=0.2, strokeOpacity=0.45, strokeWidth=0.5
+        aria=False, clip=clip, fillOpacity=0.2, strokeOpacity=0.45, strokeWidth=0.5
     ).encode(role("muted"), stroke("muted"))
 
 

@@ -38,7 +38,7 @@ Degrees = npt.NDArray[np.float64]
 def draw(
     layers: Sequence[pdk.Layer],
     *,
-    fitted: Sequence[tuple[Degrees, Degrees]],
+    fitted: tuple[Degrees, Degrees],
     key: str,
     alt_text: str,
     on_pick: Callable[[str, Mapping[str, Any]], None],
@@ -47,19 +47,17 @@ def draw(
 
     Args:
         layers: Of rows with id, title and detail (the tooltip).
-        fitted: Latitudes and longitudes that the view starts at, as pairs of arrays.
+        fitted: Latitudes and longitudes that the view starts at.
         key: Unique on the page; see `selection_events.keyed`.
         alt_text: The map in a sentence.
         on_pick: Called with the layer and the row of a clicked mark, "" and no row for a click
             elsewhere or on the picked mark. A row comes from the browser: check it.
     """
-    latitude = np.concatenate([np.empty(0), *(each for each, _ in fitted)])
-    longitude = np.concatenate([np.empty(0), *(each for _, each in fitted)])
     is_phone = "Mobi" in (st.context.headers.get("User-Agent") or "")  # the width is not known
     deck = Deck(
         [*_outlines(), *layers],
         views=[pdk.View("MapView", controller=True, repeat=True)],
-        initial_view_state=view_of(latitude, longitude, _PHONE_WIDTH if is_phone else None),
+        initial_view_state=view_of(*fitted, _PHONE_WIDTH if is_phone else None),
         tooltip=_TOOLTIP,
     )
 

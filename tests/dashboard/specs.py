@@ -12,7 +12,7 @@ def layers_of(spec, kind):
     return [
         each
         for each in spec["layer"]
-        if each["mark"]["type"] == kind and each["mark"].get("aria") is not False
+        if each["mark"]["type"] == kind and each["mark"].get("size") != 0
     ]
 
 
@@ -40,6 +40,10 @@ def role_of(layer):
 
 def assert_valid(spec):
     """Against the schema that Altair ships; an unknown property, value or column fails."""
+    for each in spec["layer"]:
+        channels = each["encoding"].values()
+        has_words = any(isinstance(of, list) or "field" in of for of in channels)
+        assert has_words or each["mark"].get("aria") is False  # a screen reader would find no words
     frames = spec.get("datasets", {})
     datasets = {name: json.loads(rows.to_json(orient="records")) for name, rows in frames.items()}
     alt.LayerChart.from_dict({**spec, "datasets": datasets})

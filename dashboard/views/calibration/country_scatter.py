@@ -37,7 +37,7 @@ def countries(
     lowest, _ = axis_start(_least(rows))
     named = _named(rows, 100 - lowest)
     labels = zip(named["name"], named["label"], named["confidence_label"], strict=True)
-    parts = [f"{name} {share} right at a confidence of {sure}" for name, share, sure in labels]
+    parts = [f"{name} {share} correct at a confidence of {sure}" for name, share, sure in labels]
     channels.show(
         [diagonal(lowest), *_layers(rows, named, subject, chosen)],
         key=key,

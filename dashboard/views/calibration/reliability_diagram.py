@@ -40,7 +40,7 @@ def diagram(bins: pd.DataFrame, subject: str) -> None:
     )
     filled = rows[rows["n"] > 0]
     points = zip(filled["label"], filled["confidence_label"], strict=True)
-    parts = ", ".join(f"{label} right at {confidence}" for label, confidence in points)
+    parts = ", ".join(f"{label} correct at {confidence}" for label, confidence in points)
     channels.show(
         [diagonal(), *_bins(filled, subject)],
         key="reliability",

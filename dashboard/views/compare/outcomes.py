@@ -160,20 +160,12 @@ def medians(median_km: Median, baseline_km: Median) -> None:
 
 
 def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:
-    """This run's shares within the thresholds in km, as `distance_curve` takes them."""
-    n = [each.n for each in found.values()]
-    correct = [each.outcomes["both_right"] + each.outcomes["gained"] for each in found.values()]
-    low, high = wilson_interval(correct, n)
-    return pd.DataFrame(
-        {
-            "name": list(THRESHOLDS_KM),
-            "threshold_km": list(found),
-            "value": [each.value for each in found.values()],
-            "low": low,
-            "high": high,
-            "n": n,
-            "ceiling": float("nan"),
-        }
+    """Compared shares within the thresholds in km, as `distance_curve` takes this run's."""
+    rows = pd.DataFrame([vars(each) for each in found.values()])
+    correct = [each["both_right"] + each["gained"] for each in rows["outcomes"]]
+    low, high = wilson_interval(correct, rows["n"])
+    return rows.assign(
+        name=list(THRESHOLDS_KM), threshold_km=list(found), low=low, high=high, ceiling=np.nan
     )
 
 

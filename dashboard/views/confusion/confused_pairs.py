@@ -10,6 +10,7 @@ from dashboard.charts import channels, selection_events, share_bars, tables
 from dashboard.charts.channels import role, tooltip
 from dashboard.shell import formats, html
 from dashboard.views.confusion.confusion_heatmap import Matrix, Style
+from streetclip.results import OTHER
 
 _BAR_HEIGHT = 90
 _LETTER_PIXELS = 6.8
@@ -38,7 +39,7 @@ def cells(
     shown = matrix.cells.assign(is_correct=is_correct)
     shown = shown.sort_values(["is_correct", "n"], ascending=[True, False], kind="stable")
     if most is not None:
-        is_own = ~(shown["true"].isin(matrix.closed) | shown["predicted"].isin(matrix.closed))
+        is_own = (shown["true"] != OTHER) & (shown["predicted"] != OTHER)
         shown = shown[is_own & ~shown["is_correct"]].head(most)
     pairs = list(zip(shown["true"], shown["predicted"], strict=True))
     if not pairs:
@@ -47,7 +48,7 @@ def cells(
 
     def pick(row: int | None) -> None:
         cell = style.chosen if row is None else pairs[row]
-        if matrix.closed.isdisjoint(cell):
+        if OTHER not in cell:
             on_pick(*cell)
 
     columns = {
@@ -172,7 +173,7 @@ def _segments(rows: pd.DataFrame) -> list[alt.Chart]:
     axis = alt.Axis(values=share_bars.SHARE_TICKS, grid=False)
     edges = {"y": alt.YValue(0), "y2": alt.Y2Value("height")}
     segment = alt.Chart(rows).mark_rect(stroke=None)
-    frame = alt.Chart(rows.head(1)).mark_rect(filled=False, strokeWidth=0.5)
+    frame = alt.Chart(rows.head(1)).mark_rect(aria=False, filled=False, strokeWidth=0.5)
     layers = [
         segment.encode(
             alt.X("start:Q", title="share of mistakes (%)", scale=scale, axis=axis),

@@ -41,7 +41,6 @@ class Matrix:
         names: What a class is called; a class that is missing is shown as it is.
         short: Its name where there is little room.
         groups: Class → the continent it belongs to; neighbours of one group are kept together.
-        closed: Classes of which no images can be shown, as "(other)".
     """
 
     cells: pd.DataFrame
@@ -50,7 +49,6 @@ class Matrix:
     names: Mapping[str, str]
     short: Mapping[str, str]
     groups: Mapping[str, str]
-    closed: frozenset[str] = frozenset({OTHER})
 
     def name(self, label: str) -> str:
         """What a class is called."""
@@ -115,7 +113,7 @@ def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str]
     def pick() -> None:
         clicked = selection_events.clicked_mark(chart_key)
         cell = (clicked.get("true"), clicked.get("predicted"))
-        if cell in pairs and matrix.closed.isdisjoint(cell):
+        if cell in pairs and OTHER not in cell:
             on_pick(*cell)
 
     pixels = next(pixels for most, pixels in _CELL_PIXELS if len(matrix.rows) <= most)
@@ -133,7 +131,7 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
     """Cells with what colour, text and tooltip say."""
     cells = matrix.cells
     is_correct = cells["true"] == cells["predicted"]
-    is_rolled = cells["true"].isin(matrix.closed) | cells["predicted"].isin(matrix.closed)
+    is_rolled = (cells["true"] == OTHER) | (cells["predicted"] == OTHER)
     of_column = cells["n"] / cells["column_n"]
     by_norm = {"row": 100 * cells["value"], "column": 100 * of_column, "count": cells["n"]}
     shown = by_norm[style.norm].astype("float64")
@@ -187,7 +185,7 @@ def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -
         axis=_axis(matrix, matrix.rows),
     )
     frame = alt.Chart(pd.DataFrame({"frame": [0]})).mark_rect(
-        filled=False, strokeWidth=0.5, opacity=0.6
+        aria=False, filled=False, strokeWidth=0.5, opacity=0.6
     )
     return [
         frame.encode(role("muted"), **_whole_axis("x"), **_whole_axis("y")),
@@ -308,7 +306,7 @@ def _legend(matrix: Matrix, style: Style, highest: float) -> None:
         words = (formats.share(0.0), formats.share(highest / 100))
     parts = [legends.ramp(title, "sequential", *words)]
     apart = [] if style.is_diagonal_coloured else ["correct predictions"]
-    apart += sorted(matrix.closed.intersection((*matrix.rows, *matrix.columns)))
+    apart += [OTHER] if OTHER in (*matrix.rows, *matrix.columns) else []
     if apart:
         parts.append(legends.key("sc-key-apart", " and ".join(apart)))
     legends.draw(parts)

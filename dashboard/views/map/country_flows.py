@@ -30,7 +30,7 @@ def words(
 
     Examples:
         >>> numbers = {"num_selected": 9, "num_placed": 8, "num_pairs": 2}
-        >>> drawn = Drawn([], [], [], num_marks=8, num_in=8)
+        >>> drawn = Drawn([], ((), ()), [], num_marks=8, num_in=8)
         >>> words(drawn, "arcs", is_by_scale=False, **numbers).split(". ")[0]
         '8 images, each an arc from its true to its predicted place'
     """

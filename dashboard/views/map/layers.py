@@ -55,7 +55,7 @@ class Drawn:
     """
 
     layers: Sequence[pdk.Layer]
-    fitted: Sequence[Places]
+    fitted: Places
     legend: Sequence[html.Html]
     num_marks: int = 0
     num_in: int = 0
@@ -91,7 +91,13 @@ def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
         get_radius=3.5,
         radius_units=_PIXELS,
     )
-    return Drawn([layer], _fitted(rows, [where]), _colour_legend(colour), len(rows), len(rows))
+    return Drawn(
+        [layer],
+        _fitted(rows, ["true" if is_true else "pred"]),
+        _colour_legend(colour),
+        len(rows),
+        len(rows),
+    )
 
 
 def flows(rows: pd.DataFrame, colour: str) -> Drawn:
@@ -101,7 +107,7 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     """
     known = rows.dropna(subset=_COORDINATES)[::-1]  # the widest on top
     if known.empty:
-        return Drawn([], [], [])
+        return Drawn([], (np.empty(0), np.empty(0)), [])
     most = int(known["n"].max())
     marks = _marks(known.rename(columns={"mean_km": "distance_km"}), colour, "mean ")
     images = [_images(n) for n in known["n"]]
@@ -147,7 +153,7 @@ def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
     )
     centres = (rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy())
     legend = _colour_legend(colour, "mean ") + ([legends.few_key()] if is_few.any() else [])
-    return Drawn([layer], [centres], legend, len(rows), int(rows["n"].sum()))
+    return Drawn([layer], centres, legend, len(rows), int(rows["n"].sum()))
 
 
 def picked(row: pd.DataFrame) -> list[pdk.Layer]:
@@ -192,16 +198,13 @@ def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
     return widths
 
 
-def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "predicted")) -> list[Places]:
+def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Places:
     """The places of images or flows, for the view to start at."""
-    columns = {"true": "true", "predicted": "pred"}
-    return [
-        (
-            rows[f"{columns[end]}_latitude_deg"].to_numpy(),
-            rows[f"{columns[end]}_longitude_deg"].to_numpy(),
-        )
-        for end in ends
-    ]
+    latitude_deg, longitude_deg = (
+        np.concatenate([rows[f"{end}_{axis}_deg"].to_numpy() for end in ends])
+        for axis in ("latitude", "longitude")
+    )
+    return latitude_deg, longitude_deg
 
 
 def _marks(rows: pd.DataFrame, colour: str, mean: str = "") -> pd.DataFrame:

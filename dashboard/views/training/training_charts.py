@@ -1,7 +1,8 @@
 """The curves of trainings, those of several over one another in a colour for each."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import altair as alt
@@ -15,7 +16,9 @@ from dashboard.queries.trainings import HOLDOUT, Best, Curves
 from dashboard.shell import formats, html
 
 _SMALL_HEIGHT: Final = 210
+_TITLES: Final = {"training": "training", "what": "curve", "value_label": "value", "at": "at"}
 _COUNTED: Final = {"interval": "95 % interval", "n_label": "n"}
+_NO_MORE: Final = MappingProxyType({})
 
 
 class Shown(NamedTuple):
@@ -215,18 +218,13 @@ def _named(plane: _Plane, what: str, frames: Sequence[pd.DataFrame]) -> pd.DataF
     ).drop(columns=["step", "epoch"])
 
 
-def _texts(more: dict[str, str]) -> list[alt.Tooltip]:
-    titles = {"training": "training", "what": "curve", "value_label": "value", "at": "at"}
-    return tooltip(**titles, **more)
-
-
 def _line(
     rows: pd.DataFrame,
     plane: _Plane,
     y: alt.Y,
     *,
     dots: bool = False,
-    texts: dict[str, str] | None = None,
+    texts: Mapping[str, str] = _NO_MORE,
     **look: Any,
 ) -> list[alt.Chart]:
     """A line for each training; the pointer finds its points, drawn or not."""
@@ -234,16 +232,16 @@ def _line(
     fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
         alt.Chart(rows).mark_line(**look).encode(plane.x(), y, stroke),
-        point.encode(plane.x(), y, fill, tooltip=_texts(texts or {})),
+        point.encode(plane.x(), y, fill, tooltip=tooltip(**_TITLES, **texts)),
     ]
 
 
 def _latest(
-    rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: dict[str, str] | None = None
+    rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: Mapping[str, str] = _NO_MORE
 ) -> alt.Chart:
     """A dot where each line ends for now, which also shows a line of one point."""
     dot = alt.Chart(_ends(rows)).mark_point(filled=True, size=30, opacity=1)
-    return dot.encode(plane.x(), y, role("ink"), tooltip=_texts(texts or {}))
+    return dot.encode(plane.x(), y, role("ink"), tooltip=tooltip(**_TITLES, **texts))
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:
