@@ -62,6 +62,20 @@ def reliability_bins(
         >>> low.n, low.accuracy, high.n, high.confidence
         (1, 1.0, 2, 0.875)
     """
+    return bins_of_counts(count_bins(confidence, correct, num_bins))
+
+
+def count_bins(
+    confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
+) -> NDArray[np.float64]:
+    """Count images by bin: those of two parts add up to those of both.
+
+    Returns:
+        3 × `num_bins`: images, correct images, and the sum of the confidences.
+
+    Raises:
+        ValueError: As `reliability_bins`.
+    """
     if num_bins < 1:
         msg = f"num_bins is {num_bins}; expected 1 or more"
         raise ValueError(msg)
@@ -71,10 +85,18 @@ def reliability_bins(
     position -= sure <= edges[position]
     position += sure > np.append(edges, np.inf)[position + 1]
     index = np.maximum(position, 0)
-    n = np.bincount(index, minlength=num_bins)
+    return np.stack(
+        [np.bincount(index, each, minlength=num_bins) for each in (None, is_correct, sure)]
+    )
+
+
+def bins_of_counts(counts_3B: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:
+    """Make bins of what `count_bins` counted."""
+    num_bins = counts_3B.shape[1]
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    n, num_correct, total = counts_3B
     filled = np.maximum(n, 1)
-    mean = np.bincount(index, weights=sure, minlength=num_bins) / filled
-    share = np.bincount(index[is_correct], minlength=num_bins) / filled
+    mean, share = total / filled, num_correct / filled
     return tuple(
         ReliabilityBin(
             low=float(edges[i]),
@@ -112,32 +134,28 @@ def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
 
 def count_reaching(
     confidence: ArrayLike, correct: ArrayLike, num_steps: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count the images whose confidence reaches each of `num_steps` + 1 even thresholds.
-
-    Args:
-        confidence: As `reliability_bins`.
-        correct: As `reliability_bins`.
-        num_steps: The thresholds are 0, 1 / num_steps, …, 1.
+) -> NDArray[np.float64]:
+    """Count the images whose confidence reaches each of the thresholds 0, 1 / num_steps, …, 1.
 
     Returns:
-        Images with at least each threshold, and how many of these are correct.
+        2 × (`num_steps` + 1): images with at least each threshold, and the correct ones of them;
+        those of two parts add up to those of both.
+
+    Raises:
+        ValueError: As `reliability_bins`.
 
     Examples:
-        >>> n, num_correct = count_reaching([0.2, 0.5, 0.9], [False, True, True], 2)
-        >>> n.tolist(), num_correct.tolist()
-        ([3, 2, 0], [2, 2, 0])
+        >>> count_reaching([0.2, 0.5, 0.9], [False, True, True], 2).tolist()
+        [[3.0, 2.0, 0.0], [2.0, 2.0, 0.0]]
     """
     sure, is_correct = _checked(confidence, correct)
     edges = np.arange(num_steps + 1) / num_steps
     highest = (sure * num_steps).astype(np.int64)  # but for rounding
     highest += sure >= np.append(edges, np.inf)[highest + 1]
     highest -= sure < edges[highest]
-    n, num_correct = (
-        np.bincount(each, minlength=num_steps + 1)[::-1].cumsum()[::-1]
-        for each in (highest, highest[is_correct])
-    )
-    return n, num_correct
+    size = num_steps + 1
+    counts = np.stack([np.bincount(highest, each, minlength=size) for each in (None, is_correct)])
+    return counts[:, ::-1].cumsum(axis=1)[:, ::-1]
 
 
 def _checked(

@@ -5,15 +5,19 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from streetclip.errors import shown
 from streetclip.metrics.calibration import (
+    NUM_BINS,
     ReliabilityBin,
+    bins_of_counts,
+    count_bins,
     count_reaching,
     expected_calibration_error,
-    reliability_bins,
 )
 from streetclip.metrics.intervals import wilson_interval
+from streetclip.results.blocks import selected_rows
 from streetclip.results.run_table import Bool, RunTable
 
 _LEVELS: Final = ("country", "city")
@@ -66,20 +70,29 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
     mask = table.with_prediction(mask)
     if level == "city":
         mask = mask & table.correct("country")
-    probability = table.column(f"{level}_probability")
-    rows = np.flatnonzero(mask & ~np.isnan(probability))
-    confidence = probability[rows].astype(np.float64)
-    is_correct = table.correct(level)[rows]
-    bins = reliability_bins(confidence, is_correct)
-    confidence = np.minimum(confidence, 1.0)  # a sum of float32 may pass 1, by a last digit
-    n, num_correct = len(confidence), int(np.count_nonzero(is_correct))
-
-    country = table.true_country[rows]
-    n_C = np.bincount(country, minlength=len(table.codes))
-    correct_C = np.bincount(country[is_correct], minlength=len(table.codes))
-    confidence_C = np.bincount(country, weights=confidence, minlength=len(table.codes))
+    probability, is_correct = table.column(f"{level}_probability"), table.correct(level)
+    size = len(table.codes)
+    counts_3B = np.zeros((3, NUM_BINS))
+    reaching_2S = np.zeros((2, _NUM_STEPS + 1))
+    counts_3C = np.zeros((3, size))
+    for rows in selected_rows(mask & ~np.isnan(probability)):
+        confidence, answers = probability[rows].astype(np.float64), is_correct[rows]
+        counts_3B += count_bins(confidence, answers)
+        reaching_2S += count_reaching(confidence, answers, _NUM_STEPS)
+        country = table.true_country[rows].astype(np.int64)
+        # A sum of float32 may pass 1, by a last digit.
+        weights = (None, answers, np.minimum(confidence, 1.0))
+        counts_3C += [np.bincount(country, each, minlength=size) for each in weights]
+    n, num_correct = counts_3B[:2].sum(axis=1).astype(np.int64).tolist()
+    bins = bins_of_counts(counts_3B)
+    n_C, correct_C, confidence_C = counts_3C
     by_country = pd.DataFrame(
-        {"country": table.codes, "n": n_C, "confidence": confidence_C, "accuracy": correct_C}
+        {
+            "country": table.codes,
+            "n": n_C.astype(np.int64),
+            "confidence": confidence_C,
+            "accuracy": correct_C,
+        }
     )
     by_country["low"], by_country["high"] = wilson_interval(correct_C, n_C)
     by_country = by_country[n_C > 0].reset_index(drop=True)
@@ -89,17 +102,17 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
     return Calibration(
         num_images=num_images,
         n=n,
-        confidence=float(confidence.sum()) / n if n else None,
+        confidence=float(counts_3B[2].sum()) / n if n else None,
         accuracy=num_correct / n if n else None,
         ece=expected_calibration_error(bins),
         bins=bins,
-        coverage=_coverage(*count_reaching(confidence, is_correct, _NUM_STEPS), num_images),
+        coverage=_coverage(reaching_2S, num_images),
         by_country=by_country,
     )
 
 
-def _coverage(n: np.ndarray, num_correct: np.ndarray, num_images: int) -> pd.DataFrame:
-    n, num_correct = n[_SHOWN_STEPS], num_correct[_SHOWN_STEPS]
+def _coverage(reaching_2S: NDArray[np.float64], num_images: int) -> pd.DataFrame:
+    n, num_correct = reaching_2S[:, _SHOWN_STEPS].astype(np.int64)
     low, high = wilson_interval(num_correct, n)
     return pd.DataFrame(
         {

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from streetclip.gazetteer import countries
+from streetclip.results.blocks import selected_rows
 from streetclip.results.run_table import Bool, RunTable
 
 COUNTERS: Final = [
@@ -68,27 +69,29 @@ def _sum(pairs: pd.DataFrame, keys: list[str], counters: list[str]) -> pd.DataFr
 
 def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count pairs by the true country's continent, too: a dataset may have a country in two."""
-    rows = np.flatnonzero(table.with_prediction(mask))
+    names = ("distance_km", "country_probability")
+    distance_km, probability = table.load(*names)
+    is_correct = table.correct("city")
     group_of, keys = table.dataset.place_groups("country")
     num_codes = len(table.codes)
-    pair = (group_of * num_codes)[table.place[rows]] + table.pred_country[rows]
-    distance_km = table.column("distance_km")[rows]
-    probability = table.column("country_probability")[rows].astype(np.float64)
-    is_known = ~np.isnan(distance_km)
-    size = len(keys) * num_codes
-    counts = pd.DataFrame(
-        {
-            "n": np.bincount(pair, minlength=size),
-            "city_correct": np.bincount(pair[table.correct("city")[rows]], minlength=size),
-            "num_distances": np.bincount(pair[is_known], minlength=size),
-            "distance_km_sum": np.bincount(pair, np.fmax(distance_km, 0), minlength=size),
-            "country_probability_sum": np.bincount(pair, np.fmax(probability, 0), minlength=size),
-        }
-    )
-    counts = counts[counts["n"] > 0]
-    true = keys.iloc[counts.index // num_codes]
-    return counts.assign(
+    sums = np.zeros((len(COUNTERS), len(keys) * num_codes))
+    for rows in selected_rows(table.with_prediction(mask)):
+        pair = (group_of * num_codes)[table.place[rows]] + table.pred_country[rows]
+        distance = distance_km[rows]
+        weights = (
+            None,
+            is_correct[rows],
+            ~np.isnan(distance),
+            np.fmax(distance, 0),
+            np.fmax(probability[rows], 0),
+        )
+        sums += [np.bincount(pair, each, minlength=sums.shape[1]) for each in weights]
+    pairs = pd.DataFrame(dict(zip(COUNTERS, sums, strict=True)))
+    pairs = pairs.astype(dict.fromkeys(COUNTERS[:3], np.int64))
+    pairs = pairs[pairs["n"] > 0]
+    true = keys.iloc[pairs.index // num_codes]
+    return pairs.assign(
         true_continent=true["continent"].to_numpy(dtype=object),
         true_country=true["country"].to_numpy(dtype=object),
-        pred_country=np.array(table.codes, dtype=object)[counts.index % num_codes],
+        pred_country=np.array(table.codes, dtype=object)[pairs.index % num_codes],
     )

@@ -57,6 +57,7 @@ class DatasetTable:
         self._attributes = attributes
         self._read_codes = read_codes
         self._codes: dict[str, Codes] = {}
+        self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -109,9 +110,13 @@ class DatasetTable:
             P positions, and a frame of the distinct places in alphabetical order: continent,
             country, region and city, as far as the level (one of `LEVELS`) goes.
         """
-        names = list(LEVELS[: LEVELS.index(level) + 1])
-        grouped = self.places.groupby(names, sort=True)
-        return np.asarray(grouped.ngroup(), dtype=np.int64), grouped.size().reset_index()[names]
+        with self._lock:
+            if level not in self._groups:
+                names = list(LEVELS[: LEVELS.index(level) + 1])
+                grouped = self.places.groupby(names, sort=True)
+                keys = grouped.size().reset_index()[names]
+                self._groups[level] = np.asarray(grouped.ngroup(), dtype=np.int64), keys
+            return self._groups[level]
 
     @property
     def nbytes(self) -> int:

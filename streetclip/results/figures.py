@@ -11,6 +11,7 @@
 A new metric is a line in `run_figures`; `queries.report` of the dashboard passes it to the pages.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ import pandas as pd
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.intervals import Proportion
-from streetclip.metrics.sums import exact_mean
+from streetclip.metrics.sums import exact_sum
+from streetclip.results.blocks import selected_rows
 from streetclip.results.groups import (
     ACCURACIES,
     Share,
@@ -63,10 +65,9 @@ def run_figures(
         countries = group_accuracy(table, mask, "country")
     total = countries.select_dtypes("number").sum()
     n = int(total["with_coordinates"])
-    rows = np.flatnonzero(mask & table.has(Flag.HAS_COORDINATES))
-    distance_km = table.column("distance_km")[rows]
-    measured = distance_km[~np.isnan(distance_km)]
     median = median_distance(table, mask)
+    distance_sum, score_sum = _sums(table, mask)
+    num_distances = int(total["num_distances"])
     return {
         "num_images": int(total["n"]),
         "num_unreadable": int(total["unreadable"]),
@@ -75,9 +76,9 @@ def run_figures(
         "distance": {
             "n": n,
             "median_km": {"value": median.value, "low": median.low, "high": median.high},
-            "mean_km": exact_mean(measured),
-            "mean_km_n": len(measured),
-            "geoscore": exact_mean(geoscore(distance_km)),
+            "mean_km": float(distance_sum / num_distances) if num_distances else None,
+            "mean_km_n": num_distances,
+            "geoscore": float(score_sum / n) if n else None,
             "share_within_km": [
                 {
                     "name": name,
@@ -91,6 +92,16 @@ def run_figures(
             ],
         },
     }
+
+
+def _sums(table: RunTable, mask: Bool) -> tuple[Fraction, Fraction]:
+    """Add up the distances in km, and the GeoScores of the images with coordinates."""
+    distance_km = table.column("distance_km")
+    distances, scores = Fraction(0), Fraction(0)
+    for rows in selected_rows(mask & table.has(Flag.HAS_COORDINATES)):
+        distances += exact_sum(np.fmax(distance_km[rows], 0))
+        scores += exact_sum(geoscore(distance_km[rows]))
+    return distances, scores
 
 
 def _accuracy(countries: pd.DataFrame, share: Share) -> dict[str, Any]:

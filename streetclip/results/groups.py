@@ -174,7 +174,7 @@ def _count(
     of_mistake = np.zeros((num_groups, len(table.codes)), dtype=np.int64)
     scores, distances = np.zeros(num_groups), np.zeros(num_groups)
     for rows, group in blocks():
-        is_wrong = (flags[rows] & Flag.COUNTRY_CORRECT) == 0
+        is_wrong = (flags[rows] & int(Flag.COUNTRY_CORRECT)) == 0
         for counts, column in (
             (of_flags, flags[rows]),
             (of_distance, distance_bin[rows]),

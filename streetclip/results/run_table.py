@@ -151,16 +151,14 @@ class RunTable:
             raise ValueError(msg)
         if level.startswith("within_"):
             km = float(level.removeprefix("within_"))
-            within: Bool = self.column("distance_bin") <= np.searchsorted(
-                distance_bin_edges_km(),
-                km,  # which is an edge
-            )
+            last = int(np.searchsorted(distance_bin_edges_km(), km))  # which is an edge
+            within: Bool = self.column("distance_bin") <= last
             return within
         return self.has(Flag.COUNTRY_CORRECT if level == "country" else Flag.CITY_CORRECT)
 
     def has(self, flag: Flag) -> Bool:
         """Tell which images have a flag: N booleans."""
-        found: Bool = (self.column("flags") & flag) != 0
+        found: Bool = (self.column("flags") & int(flag)) != 0  # by a Flag, it would be int64
         return found
 
     @property

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streetclip.metrics.calibration import (
+    count_bins,
     count_reaching,
     expected_calibration_error,
     reliability_bins,
@@ -164,3 +165,11 @@ def test_even_bins_are_found_as_by_search(values, num):
 @pytest.mark.parametrize("num", [15, 1000])
 def test_values_next_to_an_edge_fall_on_their_side(num):
     check_even_bins(next_to_edges(num), num)
+
+
+def test_counts_of_two_parts_add_up_to_those_of_both():
+    rng = np.random.default_rng(2)
+    confidence, correct = rng.random(101), rng.random(101) < 0.4
+    for count in (count_bins, lambda *each: count_reaching(*each, 7)):
+        parts = [count(confidence[part], correct[part]) for part in (slice(40), slice(40, None))]
+        np.testing.assert_allclose(parts[0] + parts[1], count(confidence, correct), rtol=1e-14)
