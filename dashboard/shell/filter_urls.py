@@ -55,7 +55,7 @@ def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None 
 
 
 def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read one filter as a field of a selection; the message of a ValueError says what is wrong."""
+    """Read one filter as a field of a selection; a ValueError names what is wrong."""
     longest = max(map(len, texts))
     if longest > _LONGEST:
         msg = f"a {name} of {longest} characters; expected at most {_LONGEST}"

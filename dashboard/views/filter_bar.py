@@ -168,20 +168,21 @@ def _attributes(view: View) -> None:
     for position, (column, values) in enumerate(names.items()):
         others = [pair for pair in view.selection.attributes if pair[0] != column]
         chosen = [value for name, value in view.selection.attributes if name == column]
-
-        def change(
-            values: list[str], column: str = column, others: Sequence[tuple[str, str]] = others
-        ) -> None:
-            _change(view, attributes=(*others, *((column, value) for value in values)))
-
-        label, key = formats.markdown(column), f"filter_attribute_{position}"
-        _multiselect(label, values, key=key, chosen=chosen, on_change=change)
+        _multiselect(
+            formats.markdown(column),
+            values,
+            key=f"filter_attribute_{position}",
+            chosen=chosen,
+            on_change=lambda values, column=column, others=others: _change(
+                view, attributes=(*others, *((column, value) for value in values))
+            ),
+        )
 
 
 def _tags(view: View) -> None:
     _multiselect(
         "Any of the tags",
-        runs.tags(view),
+        runs.tags(view.path),
         key="filter_tags",
         chosen=view.selection.tags,
         on_change=lambda tags: _change(view, tags=tuple(tags)),
