@@ -109,19 +109,23 @@ def _select(
 
 
 def _outcomes(view: View) -> None:
+    _outcome(view, "Country is", "country_right")
+    _outcome(view, "City is", "city_right")
+
+
+def _outcome(view: View, label: str, name: str) -> None:
     words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
-    for label, name in (("Country is", "country_right"), ("City is", "city_right")):
-        is_right = getattr(view.selection, name)
-        url_widgets.bound(
-            st.segmented_control,
-            label,
-            words,
-            key=f"filter_{name}",
-            value=next(url for url, value in _OUTCOMES.items() if value is is_right),
-            words=lambda each: words.get(each, str(each)),
-            on_change=lambda chosen, name=name: _change(view, **{name: _OUTCOMES.get(chosen)}),
-            required=True,
-        )
+    is_right = getattr(view.selection, name)
+    url_widgets.bound(
+        st.segmented_control,
+        label,
+        words,
+        key=f"filter_{name}",
+        value=next(url for url, value in _OUTCOMES.items() if value is is_right),
+        words=lambda each: words.get(each, str(each)),
+        on_change=lambda chosen: _change(view, **{name: _OUTCOMES.get(chosen)}),
+        required=True,
+    )
 
 
 def _ranges(view: View) -> None:
@@ -166,17 +170,21 @@ def _attributes(view: View) -> None:
     if not names:
         html.remark("The images of this test file have no column to filter by.")
     for position, (column, values) in enumerate(names.items()):
-        others = [pair for pair in view.selection.attributes if pair[0] != column]
-        chosen = [value for name, value in view.selection.attributes if name == column]
-        _multiselect(
-            formats.markdown(column),
-            values,
-            key=f"filter_attribute_{position}",
-            chosen=chosen,
-            on_change=lambda values, column=column, others=others: _change(
-                view, attributes=(*others, *((column, value) for value in values))
-            ),
-        )
+        _attribute(view, column, values, key=f"filter_attribute_{position}")
+
+
+def _attribute(view: View, column: str, values: Sequence[str], *, key: str) -> None:
+    others = [pair for pair in view.selection.attributes if pair[0] != column]
+    chosen = [value for name, value in view.selection.attributes if name == column]
+    _multiselect(
+        formats.markdown(column),
+        values,
+        key=key,
+        chosen=chosen,
+        on_change=lambda values: _change(
+            view, attributes=(*others, *((column, value) for value in values))
+        ),
+    )
 
 
 def _tags(view: View) -> None:

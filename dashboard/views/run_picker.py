@@ -140,7 +140,7 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
     }
     tables.show(
         shown,
-        {name: columns.get(name, tables.Column(name)) for name in shown},
+        {name: columns.get(name, tables.Column(name)) for name in map(str, shown)},
         key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
         on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
         chosen=run_ids.index(run_id),
