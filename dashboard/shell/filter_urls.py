@@ -126,7 +126,8 @@ def written(selection: Selection) -> dict[str, list[str]]:
         if name in OUTCOMES:
             value = RIGHT if value else WRONG
         elif name in RANGES:
-            value = _RANGE_MARK.join(map(_end_text, value))
+            ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
+            value = _RANGE_MARK.join(ends)
         elif name == "predicted":
             value = value or NO_PREDICTION
         values[name] = [value]
@@ -141,9 +142,3 @@ def written(selection: Selection) -> dict[str, list[str]]:
     if selection.status is not None:
         values[STATUS] = [selection.status]
     return values
-
-
-def _end_text(end: float | None) -> str:
-    if end is None:
-        return ""
-    return str(int(end)) if end == int(end) else repr(float(end))

@@ -95,7 +95,7 @@ def _select(
         [*options, *([] if value is None or value in options else [value])],
         key=f"filter_{name}",
         value=value,
-        words=lambda each: words(each) or "(blank)",
+        format_func=lambda each: words(each) or "(blank)",
         # Filters that only make sense inside the former value go.
         on_change=lambda chosen: _change(
             view, **dict.fromkeys(_NARROWER.get(name, ())), **{name: chosen}
@@ -122,7 +122,6 @@ def _outcome(view: View, label: str, name: str) -> None:
         words,
         key=f"filter_{name}",
         value=next(url for url, value in _OUTCOMES.items() if value is is_right),
-        words=lambda each: words.get(each, str(each)),
         on_change=lambda chosen: _change(view, **{name: _OUTCOMES.get(chosen)}),
         required=True,
     )
@@ -213,7 +212,7 @@ def _multiselect(
         known,
         key=key,
         value=list(chosen),
-        words=lambda each: formats.isolated(each) if each else "(blank)",
+        format_func=lambda each: formats.isolated(each) if each else "(blank)",
         on_change=on_change,
         placeholder=_ANY if known else "no tags yet",
     )

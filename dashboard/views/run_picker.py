@@ -29,14 +29,12 @@ def state_text(run: Mapping[Any, Any]) -> str:
 
 def picker(runs: pd.DataFrame, run_id: int) -> None:
     """Draw the choice of a run."""
-    labels = _labels(runs)
     url_widgets.bound(
         st.selectbox,
         "Run",
-        labels,
+        _labels(runs),
         key="run_picker",
         value=run_id,
-        words=lambda each: labels.get(each, str(each)),
         on_change=url_state.show_run,
     )
 
@@ -45,14 +43,12 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
     """Draw the choice of a run to compare with, runs over the same test file first."""
     is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
     ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
-    labels = _labels(ranked[ranked["id"] != run_id])
     url_widgets.bound(
         st.selectbox,
         "Baseline",
-        labels,
+        _labels(ranked[ranked["id"] != run_id]),
         key="baseline_picker",
         value=baseline_id,
-        words=lambda each: labels.get(each, str(each)),
         on_change=lambda chosen: url_state.change(
             **{url_state.BASELINE: None if chosen is None else str(chosen)}
         ),
