@@ -20,20 +20,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _make_demo(config: DemoConfig, job: Job) -> None:
     # Drawing and the model need packages that --help should not wait for.
-    from streetclip.demo.world import build_world
+    from streetclip.demo.cues import drawn_countries
+    from streetclip.demo.world import build_world, num_images
 
     start = time.monotonic()
     with job.progress("draw", "image") as progress:
-        world = build_world(config, progress)
-    job.add_output(world.folder)
-    seconds = time.monotonic() - start
-    state = "stood already" if world.stood_already else f"done in {seconds:.0f} s"
-    print(f"drawn world · {sum(world.num_images.values()):,} images · {state}\n")
-    for split, count in world.num_images.items():
+        was_drawn = build_world(config, progress)
+    job.add_output(config.output_dir)
+    state = f"done in {time.monotonic() - start:.0f} s" if was_drawn else "kept as it was"
+    counts = num_images(config)
+    print(f"drawn world · {sum(counts.values()):,} images · {state}\n")
+    for split, count in counts.items():
         print(f"{split + '.csv':<16}{count:>6,} images")
-    print(f"{'candidates.json':<16}{world.num_countries:>6} countries, {world.num_cities} cities")
+    known = drawn_countries()
+    num_cities = sum(len(country.cities) for country in known)
+    print(f"{'candidates.json':<16}{len(known):>6} countries, {num_cities} cities")
     print(f"{'model/':<16}       a small CLIP, untrained")
-    print(f"\nfolder {world.folder}")
+    print(f"\nfolder {config.output_dir}")
 
 
 if __name__ == "__main__":

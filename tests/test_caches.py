@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streetclip.captions import article, patterns
-from streetclip.gazetteer.countries import _find_country, _suggest_countries
+from streetclip.gazetteer.country_names import _find_country, _suggest_countries
 from streetclip.gazetteer.names import _normalise
 from streetclip.results.confusion import _nearness
 
@@ -42,8 +42,6 @@ OUTSIDE = {"open", "environ", "getenv", "cwd", "stat", "glob", "read_text", "rea
 # Files of the package or of a pinned dependency.
 READS_PACKAGE_FILES = {
     "streetclip/gazetteer/outlines.py:outline_topojson",
-    "streetclip/gazetteer/regions.py:_tables",
-    "streetclip/gazetteer/cities.py:_parts_of_cities",
 }
 
 

@@ -219,8 +219,8 @@ def against(view: View) -> Against:
 
 
 def countries(view: View) -> pd.DataFrame:
-    """List the true countries of the run: continent and country (ISO code)."""
-    return groups(replace(view, selection=Selection()), "country")[["continent", "country"]]
+    """List the true countries of the run, as `groups` counts them."""
+    return groups(replace(view, selection=Selection()), "country")
 
 
 def predicted_countries(view: View) -> list[str]:

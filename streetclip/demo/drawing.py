@@ -1,4 +1,4 @@
-"""One scene as a picture: the parts in order from far to near, then what spoils the view."""
+"""Draw one scene: its parts in order from far to near, then what spoils the view."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ _HIDDEN_SHARE = 0.6
 _ONCOMING_ODDS = 0.4
 _BOLLARDS_M = (33.0, 22.0, 15.0, 10.5, 7.4)
 _POLES_M = (62.0, 44.0, 29.0, 18.0)
+# How many plants there are, and how far from the road.
+_PLANTED = {"urban": (8, 5.6, 6.2), "suburban": (10, 6.6, 16.0), "rural": (26, 7.2, 44.0)}
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,22 @@ class Picture:
 
 
 def draw(scene: Scene, rng: Random) -> Picture:
-    """Draw a scene.
-
-    Args:
-        scene: What to show.
-        rng: Source of everything that the scene leaves open.
-    """
+    """Draw a scene; `rng` is the source of everything that the scene leaves open."""
     pen = Pen(scene.view, scene.air)
     _background(pen, scene, rng)
-    placed = [*_houses(pen, scene, rng), *_plants(pen, scene, rng), *_roadside(pen, scene, rng)]
-    placed += _cars(pen, scene, rng)
+    placed: list[_Placed] = []
+    if scene.setting != "rural":
+        placed += [
+            (house.near_m, partial(buildings.draw_house, pen, scene, house, rng))
+            for house in buildings.street(scene, rng)
+        ]
+    placed += [*_plants(pen, scene, rng), *_roadside(pen, scene, rng), *_cars(pen, scene, rng)]
     for _, paint in sorted(placed, key=lambda item: -item[0]):
         paint()
     _weather(pen, scene, rng)
-    hidden = _occlude(pen, scene, rng)
+    hidden = None
+    if scene.occlusion != "none":
+        hidden = _lorry(pen, rng) if scene.occlusion == "lorry" else _leaves(pen, scene, rng)
     image = pen.image.reduce(SUPERSAMPLING)
     if scene.blur != "none":
         image = image.filter(ImageFilter.BoxBlur(_BLUR_RADIUS_PX[scene.blur]))
@@ -59,29 +63,19 @@ def draw(scene: Scene, rng: Random) -> Picture:
 def _background(pen: Pen, scene: Scene, rng: Random) -> None:
     backdrop.sky(pen, scene, rng)
     backdrop.terrain(pen, scene, rng)
-    if scene.setting != "rural" and "skyline" in scene.cues:
+    is_rural = scene.setting == "rural"
+    if not is_rural and "skyline" in scene.cues:
         skyline.skyline(pen, scene, rng)
-    if scene.setting != "rural":
+    if not is_rural:
         skyline.roofs(pen, scene, rng)
     backdrop.ground(pen, scene, rng)
-    if scene.setting != "rural":
+    if not is_rural:
         backdrop.pavement(pen, scene)
     backdrop.road(pen, scene)
 
 
-def _houses(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
-    if scene.setting == "rural":
-        return []
-    return [
-        (house.near_m, partial(buildings.draw_house, pen, scene, house, rng))
-        for house in buildings.street(scene, rng)
-    ]
-
-
 def _plants(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
-    count = {"urban": 8, "suburban": 10, "rural": 26}[scene.setting]
-    inner = {"urban": 5.6, "suburban": 6.6, "rural": 7.2}[scene.setting]
-    outer = {"urban": 6.2, "suburban": 16.0, "rural": 44.0}[scene.setting]
+    count, inner, outer = _PLANTED[scene.setting]
     placed: list[_Placed] = []
     for _ in range(count):
         kind = rng.choices(scene.country.trees, (0.65, 0.35))[0]
@@ -97,14 +91,17 @@ def _roadside(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:
     placed: list[_Placed] = []
     if "bollards" in scene.cues:
         # The nearest on the driving side is drawn last.
-        places = [(side * 4.35, ahead) for ahead in _BOLLARDS_M for side in (-1, 1)]
-        placed += [(place[1], partial(signs.bollard, pen, country, place)) for place in places]
+        placed += [
+            (ahead_m, partial(signs.bollard, pen, country, across_m, ahead_m))
+            for ahead_m in _BOLLARDS_M
+            for across_m in (-4.35, 4.35)
+        ]
     if "warning_sign" in scene.cues:
-        place = (5.1, rng.uniform(9.2, 11.0))
-        placed.append((place[1], partial(signs.warning_sign, pen, country, place)))
+        ahead_m = rng.uniform(9.2, 11.0)
+        placed.append((ahead_m, partial(signs.warning_sign, pen, country, 5.1, ahead_m)))
     if "direction_sign" in scene.cues:
-        place = (-5.9, rng.uniform(13.0, 15.5))
-        placed.append((place[1], partial(signs.direction_sign, pen, country, place, rng)))
+        ahead_m = rng.uniform(13.0, 15.5)
+        placed.append((ahead_m, partial(signs.direction_sign, pen, country, -5.9, ahead_m, rng)))
     if "poles" in scene.cues:
         placed.append((_POLES_M[-1], partial(signs.pole_line, pen, country, -7.6, _POLES_M)))
     return placed
@@ -132,16 +129,7 @@ def _weather(pen: Pen, scene: Scene, rng: Random) -> None:
     elif scene.weather == "snow":
         for _ in range(110):
             x, y = rng.uniform(0, WIDTH_PX), rng.uniform(0, HEIGHT_PX)
-            radius = rng.uniform(0.6, 1.7)
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), (250, 251, 255))
-
-
-def _occlude(pen: Pen, scene: Scene, rng: Random) -> Box | None:
-    if scene.occlusion == "lorry":
-        return _lorry(pen, rng)
-    if scene.occlusion == "leaves":
-        return _leaves(pen, scene, rng)
-    return None
+            pen.circle((x, y), rng.uniform(0.6, 1.7), (250, 251, 255))
 
 
 def _lorry(pen: Pen, rng: Random) -> Box:
@@ -186,19 +174,12 @@ def _leaves(pen: Pen, scene: Scene, rng: Random) -> Box:
 def _seen_boxes(pen: Pen, hidden: Box | None) -> dict[str, tuple[int, int, int, int]]:
     seen = {}
     for cue, box in pen.boxes.items():
-        if cue != "occluder" and hidden and _covered(box, hidden) > _HIDDEN_SHARE:
-            continue
         left, top, right, bottom = box
-        seen[cue] = (
-            int(left),
-            int(top),
-            min(WIDTH_PX, round(right)),
-            min(HEIGHT_PX, round(bottom)),
-        )
+        if cue != "occluder" and hidden:
+            across = max(0.0, min(right, hidden[2]) - max(left, hidden[0]))
+            down = max(0.0, min(bottom, hidden[3]) - max(top, hidden[1]))
+            if across * down / ((right - left) * (bottom - top)) > _HIDDEN_SHARE:
+                continue
+        right, bottom = min(WIDTH_PX, round(right)), min(HEIGHT_PX, round(bottom))
+        seen[cue] = (int(left), int(top), right, bottom)
     return seen
-
-
-def _covered(box: Box, by: Box) -> float:
-    across = max(0.0, min(box[2], by[2]) - max(box[0], by[0]))
-    down = max(0.0, min(box[3], by[3]) - max(box[1], by[1]))
-    return across * down / ((box[2] - box[0]) * (box[3] - box[1]))

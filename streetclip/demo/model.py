@@ -1,4 +1,4 @@
-"""The small model: a real CLIP with random weights, and a tokenizer that knows the world's words.
+"""Make the small model: a real CLIP with random weights, and a tokenizer of the world's words.
 
 Small enough that two cores train it in two minutes; everything else about it is as in the models
 of the hub, so that what works with it works with them.
@@ -19,7 +19,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from streetclip.demo.atlas import world
+from streetclip.demo.cues import drawn_countries
 from streetclip.gazetteer import countries
 from streetclip.models.transformers_logging import quiet_transformers
 
@@ -61,7 +61,12 @@ def build_model(folder: Path, seed: int) -> None:
     with quiet_transformers():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    make_image_processor().save_pretrained(folder)
+    # The whole picture squeezed into a square: no cue is cropped away.
+    size = {"height": IMAGE_SIZE_PX, "width": IMAGE_SIZE_PX}
+    processor = CLIPImageProcessorPil(
+        size=size, crop_size=size, do_center_crop=False, image_mean=_MEAN, image_std=_MEAN
+    )
+    processor.save_pretrained(folder)
     (folder / "README.md").write_text(_MODEL_CARD, encoding="utf-8")
 
 
@@ -93,14 +98,6 @@ def make_config(tokenizer: CLIPTokenizer) -> CLIPConfig:
     )
 
 
-def make_image_processor() -> CLIPImageProcessorPil:
-    """The whole picture squeezed into a square: no cue is cropped away."""
-    size = {"height": IMAGE_SIZE_PX, "width": IMAGE_SIZE_PX}
-    return CLIPImageProcessorPil(
-        size=size, crop_size=size, do_center_crop=False, image_mean=_MEAN, image_std=_MEAN
-    )
-
-
 def make_tokenizer() -> CLIPTokenizer:
     """Train a byte-level BPE on the names of the drawn world, in CLIP's own form.
 
@@ -115,26 +112,20 @@ def make_tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
 
-def corpus() -> list[str]:
-    """Texts with the words of all captions and prompts of the drawn world."""
-    names = countries()
+def _words() -> Counter[str]:
+    """Count the words of all captions and prompts, in the letters of byte-level BPE."""
     lines = ["A Street View photo close to the town of in the region of from the."] * 3
-    for country in world():
-        lines.append(names[country.code].name)
+    for country in drawn_countries():
+        lines.append(countries()[country.code].name)
         for city in country.cities:
             lines += [city.name, city.region]
-    return lines
-
-
-def _words() -> Counter[str]:
-    """The words of the corpus in the letters of byte-level BPE, each with its count."""
     normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     splitter = pre_tokenizers.Sequence(
         [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     return Counter(
         word
-        for line in corpus()
+        for line in lines
         for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line))
     )
 
@@ -143,16 +134,20 @@ def _learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
     """Merge the most frequent pair of neighbours again and again, until each word is one piece.
 
     Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1. The trainer of the
-    tokenizers package breaks ties by chance, anew in each process; here the pair that comes first
-    in the alphabet wins, so that the same world has the same model everywhere.
+    tokenizers package breaks ties by chance, differently in each process; here the pair that comes
+    first in the alphabet wins, so that the same world has the same model everywhere.
     """
     spelt = {word: [*word[:-1], word[-1] + _WORD_END] for word in words}
     merges = []
     while pairs := _count_pairs(spelt, words):
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
-        for pieces in spelt.values():
-            _merge(pieces, best)
+        for pieces in spelt.values():  # join it wherever it occurs, from the left
+            place = 0
+            while place < len(pieces) - 1:
+                if (pieces[place], pieces[place + 1]) == best:
+                    pieces[place : place + 2] = ["".join(best)]
+                place += 1
     return merges
 
 
@@ -162,12 +157,3 @@ def _count_pairs(spelt: dict[str, list[str]], words: Counter[str]) -> Counter[tu
         for pair in itertools.pairwise(pieces):
             pairs[pair] += words[word]
     return pairs
-
-
-def _merge(pieces: list[str], pair: tuple[str, str]) -> None:
-    """Join each occurrence of a pair, from the left, in place."""
-    place = 0
-    while place < len(pieces) - 1:
-        if (pieces[place], pieces[place + 1]) == pair:
-            pieces[place : place + 2] = ["".join(pair)]
-        place += 1

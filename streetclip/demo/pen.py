@@ -1,11 +1,10 @@
 """Drawing in metres: a pinhole camera above the road, and colours that air and light change.
 
 Road coordinates: `across_m` is 0 on the centre line and grows towards the side that the country
-drives on, `up_m` is 0 on the ground, `ahead_m` is the distance from the camera. The same scene
-code so draws both driving sides. Page coordinates are pixels of the finished image.
+drives on, `up_m` is 0 on the ground, `ahead_m` is the distance from the camera. So the same code
+draws both driving sides. Page coordinates are pixels of the finished image.
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,26 +20,19 @@ SUPERSAMPLING = 2
 
 PagePoint = tuple[float, float]
 Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera is and where it looks.
+    """Where the camera is and where it looks."""
 
-    Attributes:
-        side: +1 where traffic keeps right, -1 where it keeps left.
-        vanish_x_px: Column of the road's vanishing point.
-        horizon_px: Row of the horizon.
-        across_m: Camera's place, from the centre line towards the driving side.
-        height_m: Camera's height above the road.
-        focal_px: Focal length.
-    """
-
-    side: int
-    vanish_x_px: float = WIDTH_PX / 2
-    horizon_px: float = 108.0
-    across_m: float = 1.1
-    height_m: float = 2.5
+    side: int  # +1 where traffic keeps right, -1 where it keeps left
+    vanish_x_px: float = WIDTH_PX / 2  # column of the road's vanishing point
+    horizon_px: float = 108.0  # row of the horizon
+    across_m: float = 1.1  # from the centre line towards the driving side
+    height_m: float = 2.5  # above the road
     focal_px: float = 260.0
 
     def project(self, across_m: float, up_m: float, ahead_m: float) -> PagePoint:
@@ -61,55 +53,40 @@ class View:
 
 @dataclass(frozen=True)
 class Air:
-    """What light and weather do to colours.
+    """What light and weather do to colours."""
 
-    Attributes:
-        light: Factors on red, green and blue.
-        grey: Share of colour that is lost.
-        haze: What far things fade to.
-        sight_m: Distance at which 63 % is haze.
-        shine: Share of their own colour that reflecting signs and plates keep in the dark.
-    """
-
-    light: tuple[float, float, float]
-    grey: float
-    haze: Colour
-    sight_m: float
-    shine: float = 0.0
+    light: tuple[float, float, float]  # factors on red, green and blue
+    grey: float  # share of colour that is lost
+    haze: Colour  # what far things fade to
+    sight_m: float  # distance at which 63 % is haze
+    shine: float = 0.0  # share of their own colour that signs and plates keep in the dark
 
     def tint(self, colour: Colour, ahead_m: float = 0.0) -> Colour:
-        """Colour as it is seen through `ahead_m` metres of this air.
-
-        Written out in one expression: it is called for each of a picture's 500 shapes.
-        """
-        red, green, blue = colour
-        level = (red + green + blue) / 3 * self.grey
+        """Colour as it is seen through `ahead_m` metres of this air."""
+        level = sum(colour) / 3 * self.grey
         clear = math.exp(-ahead_m / self.sight_m)
-        hazy, kept = 1.0 - clear, 1.0 - self.grey
-        light, haze = self.light, self.haze
-        return (
-            int(min(255.0, (red * kept + level) * light[0]) * clear + haze[0] * hazy),
-            int(min(255.0, (green * kept + level) * light[1]) * clear + haze[1] * hazy),
-            int(min(255.0, (blue * kept + level) * light[2]) * clear + haze[2] * hazy),
+        kept = 1.0 - self.grey
+        red, green, blue = (
+            int(min(255.0, (c * kept + level) * light) * clear + haze * (1.0 - clear))
+            for c, light, haze in zip(colour, self.light, self.haze, strict=True)
         )
+        return red, green, blue
 
 
-@dataclass
 class Pen:
-    """A supersampled canvas that takes page coordinates, and remembers the cues' boxes."""
+    """A supersampled canvas that takes page coordinates, and remembers the cues' boxes.
 
-    view: View
-    air: Air
-    image: Image.Image = dataclasses.field(init=False)
-    boxes: dict[str, Box] = dataclasses.field(default_factory=dict)
-    _draw: ImageDraw.ImageDraw = dataclasses.field(init=False)
-    _tints: dict[tuple[Colour, int], Colour] = dataclasses.field(default_factory=dict)
+    Of every shape, `glow` is the share of the colour that air and night leave alone.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(self, view: View, air: Air) -> None:
         """Make the canvas."""
-        size = (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING)
-        self.image = Image.new("RGB", size)
+        self.view = view
+        self.air = air
+        self.image = Image.new("RGB", (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING))
+        self.boxes: dict[str, Box] = {}
         self._draw = ImageDraw.Draw(self.image)
+        self._tints: dict[tuple[Colour, int], Colour] = {}
 
     def polygon(
         self,
@@ -119,7 +96,7 @@ class Pen:
         *,
         glow: float = 0.0,
     ) -> None:
-        """Fill a polygon; `glow` is the share of the colour that air and night leave alone."""
+        """Fill a polygon."""
         fill = self._fill(colour, ahead_m, glow)
         self._draw.polygon([(x * SUPERSAMPLING, y * SUPERSAMPLING) for x, y in points], fill=fill)
 
@@ -127,17 +104,27 @@ class Pen:
         self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glow: float = 0.0
     ) -> None:
         """Fill a rectangle given by any two opposite corners."""
-        left, right = sorted((box[0], box[2]))
-        top, bottom = sorted((box[1], box[3]))
         fill = self._fill(colour, ahead_m, glow)
-        self._draw.rectangle([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
+        self._draw.rectangle([c * SUPERSAMPLING for c in _ordered(box)], fill=fill)
 
     def ellipse(self, box: Box, colour: Colour, ahead_m: float = 0.0, *, glow: float = 0.0) -> None:
         """Fill the ellipse inside a box given by any two opposite corners."""
-        left, right = sorted((box[0], box[2]))
-        top, bottom = sorted((box[1], box[3]))
         fill = self._fill(colour, ahead_m, glow)
-        self._draw.ellipse([c * SUPERSAMPLING for c in (left, top, right, bottom)], fill=fill)
+        self._draw.ellipse([c * SUPERSAMPLING for c in _ordered(box)], fill=fill)
+
+    def circle(
+        self,
+        centre: PagePoint,
+        radius_px: float,
+        colour: Colour,
+        ahead_m: float = 0.0,
+        *,
+        glow: float = 0.0,
+    ) -> None:
+        """Fill a circle."""
+        x, y = centre
+        box = (x - radius_px, y - radius_px, x + radius_px, y + radius_px)
+        self.ellipse(box, colour, ahead_m, glow=glow)
 
     def line(
         self,
@@ -162,25 +149,22 @@ class Pen:
             fill = self._tints[key] = self.air.tint(colour, ahead_m)
         return mix(fill, colour, glow) if glow else fill
 
-    def standing_box(
-        self, across_m: tuple[float, float], up_m: tuple[float, float], ahead_m: float
-    ) -> Box:
+    def standing_box(self, across_m: Span, up_m: Span, ahead_m: float) -> Box:
         """Page box of an upright rectangle that faces the camera."""
         first = self.view.project(across_m[0], up_m[1], ahead_m)
         second = self.view.project(across_m[1], up_m[0], ahead_m)
         return (min(first[0], second[0]), first[1], max(first[0], second[0]), second[1])
 
-    def on_ground(
-        self, across_m: tuple[float, float], ahead_m: tuple[float, float]
-    ) -> list[PagePoint]:
+    def post_box(self, across_m: float, half_width_m: float, up_m: Span, ahead_m: float) -> Box:
+        """Page box of an upright rectangle around a place, such as a post or a sign."""
+        span = (across_m - half_width_m, across_m + half_width_m)
+        return self.standing_box(span, up_m, ahead_m)
+
+    def on_ground(self, across_m: Span, ahead_m: Span) -> list[PagePoint]:
         """Page corners of a rectangle that lies on the road."""
-        near, far = ahead_m
-        return [
-            self.view.project(across_m[0], 0.0, near),
-            self.view.project(across_m[0], 0.0, far),
-            self.view.project(across_m[1], 0.0, far),
-            self.view.project(across_m[1], 0.0, near),
-        ]
+        (left, right), (near, far) = across_m, ahead_m
+        corners = ((left, near), (left, far), (right, far), (right, near))
+        return [self.view.project(across, 0.0, ahead) for across, ahead in corners]
 
     def pixels_per_m(self, ahead_m: float) -> float:
         """Size on the page of one metre at a distance."""
@@ -188,9 +172,14 @@ class Pen:
 
     def remember(self, cue: str, box: Box) -> None:
         """Keep a cue's box, cut to the image; the first of a name stays; unseen ones are not."""
-        left, right = sorted((box[0], box[2]))
-        top, bottom = sorted((box[1], box[3]))
+        left, top, right, bottom = _ordered(box)
         left, right = max(0.0, left), min(float(WIDTH_PX), right)
         top, bottom = max(0.0, top), min(float(HEIGHT_PX), bottom)
         if right - left >= 1 and bottom - top >= 1:
             self.boxes.setdefault(cue, (left, top, right, bottom))
+
+
+def _ordered(box: Box) -> Box:
+    left, right = sorted((box[0], box[2]))
+    top, bottom = sorted((box[1], box[3]))
+    return left, top, right, bottom

@@ -1,4 +1,4 @@
-"""Trees and bushes: each a few shapes that tell its kind from afar."""
+"""Draw trees and bushes: each a few shapes that tell its kind from afar."""
 
 import math
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from streetclip.demo.palette import shade
 from streetclip.demo.pen import Pen
 
 _TRUNK: Colour = (96, 68, 46)
+_SHADOW: Colour = (56, 67, 48)
 
 
 class _Plant:
@@ -38,28 +39,16 @@ class _Plant:
 def plant(
     pen: Pen, kind: str, place_m: tuple[float, float], rng: Random, *, snow: bool = False
 ) -> None:
-    """Draw one plant.
-
-    Args:
-        pen: What to draw with.
-        kind: One of `KINDS`.
-        place_m: Across and ahead, in metres.
-        rng: Source of its size and shade.
-        snow: Whether snow lies on it.
-    """
+    """Draw one plant of `KINDS`, at a place across and ahead; `rng` gives its size and shade."""
     height_m, colour, draw = KINDS[kind]
     across_m, ahead_m = place_m
     at = _Plant(pen, across_m, ahead_m, height_m * rng.uniform(0.8, 1.25))
     tone = shade(colour, rng.uniform(0.85, 1.15))
-    _shadow(at)
+    at.blob(0.06, 0.0, 0.16, _SHADOW, 0.14)
     draw(at, tone, rng)
     if snow:
         at.blob(0.0, 0.93, 0.07, (244, 246, 250), 0.6)
         at.blob(-0.06, 0.72, 0.09, (236, 240, 246), 0.45)
-
-
-def _shadow(at: _Plant) -> None:
-    at.blob(0.06, 0.0, 0.16, shade((70, 84, 60), 0.8), 0.14)
 
 
 def _birch(at: _Plant, tone: Colour, rng: Random) -> None:
@@ -160,10 +149,8 @@ def _fern(at: _Plant, tone: Colour, _: Random) -> None:
     for step in range(9):
         out = (step - 4) * 0.12
         droop = abs(out) * 0.5
-        at.shape(
-            [(0, 0.6), (out * 0.6, 0.9 - droop * 0.5), (out, 0.72 - droop), (out * 0.5, 0.74)],
-            shade(tone, 0.8 + 0.05 * step),
-        )
+        tip, top = (out, 0.72 - droop), (out * 0.6, 0.9 - droop * 0.5)
+        at.shape([(0, 0.6), top, tip, (out * 0.5, 0.74)], shade(tone, 0.8 + 0.05 * step))
 
 
 def _bush(at: _Plant, tone: Colour, rng: Random) -> None:

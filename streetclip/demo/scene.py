@@ -1,4 +1,4 @@
-"""What one picture shows: everything that is drawn by chance, decided before drawing.
+"""Decide what one picture shows, before drawing it.
 
 A scene is a function of (seed, split, index) alone, whatever the number of processes.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from streetclip.demo.cues import CityCues, Colour, CountryCues
-from streetclip.demo.palette import LIGHTS, SKIES, greyed, mix, multiply
+from streetclip.demo.palette import material, mix, shade
 from streetclip.demo.pen import Air, View
 
 WEATHERS = ("clear", "cloudy", "rain", "fog", "snow")
@@ -35,32 +35,32 @@ _KEPT_CUE_ODDS = {
     "poles": 0.7,
     "skyline": 0.92,
 }
-_SIGHT_M = {"clear": 260.0, "cloudy": 180.0, "rain": 75.0, "fog": 26.0, "snow": 60.0}
+_REACH_KM = {"urban": (0.3, 5.0), "suburban": (3.0, 11.0), "rural": (8.0, 20.0)}
+# Share of the sky that clouds cover, and how light they are.
+_CLOUD_COVER = {
+    "cloudy": (0.6, 0.94),
+    "rain": (0.85, 0.72),
+    "fog": (0.95, 0.96),
+    "snow": (0.8, 0.98),
+}
+# Brightness, share of colour that is lost, and how far one sees in metres.
+_AIR = {
+    "clear": (1.03, 0.0, 260.0),
+    "cloudy": (0.92, 0.18, 180.0),
+    "rain": (0.78, 0.34, 75.0),
+    "fog": (0.9, 0.3, 26.0),
+    "snow": (0.95, 0.25, 60.0),
+}
+_HOUR_FACTORS = {"day": (1.0, 1.0, 1.0), "dusk": (0.94, 0.76, 0.70), "night": (0.34, 0.38, 0.50)}
 _DUSK: tuple[Colour, Colour] = (74, 82, 140), (250, 168, 112)
 _NIGHT: tuple[Colour, Colour] = (8, 12, 32), (34, 42, 72)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture's choices.
+    """One picture's choices; a rural scene shows nothing of the city."""
 
-    Attributes:
-        scene_id: Unique in the world; names its split, so that no scene is in two.
-        country: The country's cues.
-        city: The city's cues.
-        weather: One of `WEATHERS`.
-        time_of_day: One of `TIMES_OF_DAY`.
-        setting: One of `SETTINGS`; a rural scene shows nothing of the city.
-        occlusion: One of `OCCLUSIONS`.
-        blur: One of `BLURS`.
-        cues: Names of the cues that this scene shows.
-        view: Where the camera is.
-        air: What light and weather do to colours.
-        sky: Colours of zenith and horizon, as seen.
-        kilometres: North and east of the city's centre.
-    """
-
-    scene_id: str
+    scene_id: str  # names its split, so that no scene is in two
     country: CountryCues
     city: CityCues
     weather: str
@@ -68,11 +68,11 @@ class Scene:
     setting: str
     occlusion: str
     blur: str
-    cues: frozenset[str]
+    cues: frozenset[str]  # names of those that this scene shows
     view: View
     air: Air
-    sky: tuple[Colour, Colour]
-    kilometres: tuple[float, float]
+    sky: tuple[Colour, Colour]  # zenith and horizon, as seen
+    kilometres: tuple[float, float]  # north and east of the city's centre
 
     @property
     def is_night(self) -> bool:
@@ -86,19 +86,25 @@ class Scene:
 
 
 def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Random) -> Scene:
-    """Decide everything about one picture.
-
-    Args:
-        scene_id: Its name.
-        country: Where it is.
-        city: The city it is near.
-        rng: Source of every choice.
-    """
+    """Decide everything about one picture near a city; `rng` is the source of every choice."""
     weather = _pick(rng, WEATHERS, _WEATHER_ODDS[country.climate])
     time_of_day = _pick(rng, TIMES_OF_DAY, _TIME_ODDS)
     setting = _pick(rng, SETTINGS, _SETTING_ODDS)
-    light = _light(country, city, setting, rng)
+    # Out in the country any light of the country's cities, so that it tells nothing of the city.
+    light = rng.choice(country.cities).light if setting == "rural" else city.light
     sky = _sky(light, weather, time_of_day)
+    occlusion = _pick(rng, OCCLUSIONS, _OCCLUSION_ODDS)
+    blur = _pick(rng, BLURS, _BLUR_ODDS)
+    cues = frozenset(cue for cue, odds in _KEPT_CUE_ODDS.items() if rng.random() < odds)
+    view = View(
+        side=1 if country.driving_side == "right" else -1,
+        vanish_x_px=160.0 + rng.gauss(0.0, 7.0),
+        horizon_px=112.0 + rng.gauss(0.0, 4.0),
+        across_m=1.1 + rng.uniform(-0.25, 0.25),
+        height_m=2.5 + rng.uniform(-0.15, 0.15),
+        focal_px=260.0 * rng.uniform(0.95, 1.06),
+    )
+    distance_km, bearing = rng.uniform(*_REACH_KM[setting]), rng.uniform(0.0, 2.0 * math.pi)
     return Scene(
         scene_id=scene_id,
         country=country,
@@ -106,13 +112,13 @@ def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Rando
         weather=weather,
         time_of_day=time_of_day,
         setting=setting,
-        occlusion=_pick(rng, OCCLUSIONS, _OCCLUSION_ODDS),
-        blur=_pick(rng, BLURS, _BLUR_ODDS),
-        cues=frozenset(cue for cue, odds in _KEPT_CUE_ODDS.items() if rng.random() < odds),
-        view=_view(country, rng),
+        occlusion=occlusion,
+        blur=blur,
+        cues=cues,
+        view=view,
         air=_air(light, weather, time_of_day, sky[1]),
         sky=sky,
-        kilometres=_away_from_the_centre(setting, rng),
+        kilometres=(distance_km * math.cos(bearing), distance_km * math.sin(bearing)),
     )
 
 
@@ -120,49 +126,25 @@ def _pick(rng: Random, names: tuple[str, ...], odds: tuple[float, ...]) -> str:
     return rng.choices(names, odds)[0]
 
 
-def _light(country: CountryCues, city: CityCues, setting: str, rng: Random) -> str:
-    """The city's usual light; out in the country any of the country's, so that it tells nothing."""
-    return rng.choice(country.cities).light if setting == "rural" else city.light
-
-
-def _view(country: CountryCues, rng: Random) -> View:
-    side = 1 if country.driving_side == "right" else -1
-    return View(
-        side=side,
-        vanish_x_px=160.0 + rng.gauss(0.0, 7.0),
-        horizon_px=112.0 + rng.gauss(0.0, 4.0),
-        across_m=1.1 + rng.uniform(-0.25, 0.25),
-        height_m=2.5 + rng.uniform(-0.15, 0.15),
-        focal_px=260.0 * rng.uniform(0.95, 1.06),
-    )
-
-
 def _sky(light: str, weather: str, time_of_day: str) -> tuple[Colour, Colour]:
-    zenith, horizon = SKIES[light]
+    zenith, horizon = material("skies", light)
     if time_of_day == "dusk":
         zenith, horizon = mix(_DUSK[0], zenith, 0.25), mix(_DUSK[1], horizon, 0.2)
     if weather != "clear":
-        cover = {"cloudy": 0.6, "rain": 0.85, "fog": 0.95, "snow": 0.8}[weather]
-        level = {"cloudy": 0.94, "rain": 0.72, "fog": 0.96, "snow": 0.98}[weather]
-        grey = multiply((206, 212, 218), (level, level, level))
-        zenith = mix(zenith, greyed(mix(zenith, grey, 0.75), 0.6), cover)
-        horizon = mix(horizon, grey, cover * 0.8)
+        cover, level = _CLOUD_COVER[weather]
+        cloud = shade((206, 212, 218), level)
+        veiled = mix(zenith, cloud, 0.75)
+        grey = sum(veiled) // 3
+        zenith = mix(zenith, mix(veiled, (grey, grey, grey), 0.6), cover)
+        horizon = mix(horizon, cloud, cover * 0.8)
     if time_of_day == "night":
         zenith, horizon = mix(_NIGHT[0], zenith, 0.06), mix(_NIGHT[1], horizon, 0.08)
     return zenith, horizon
 
 
 def _air(light: str, weather: str, time_of_day: str, haze: Colour) -> Air:
-    level = {"clear": 1.03, "cloudy": 0.92, "rain": 0.78, "fog": 0.9, "snow": 0.95}[weather]
-    hour = {"day": (1.0, 1.0, 1.0), "dusk": (0.94, 0.76, 0.70), "night": (0.34, 0.38, 0.50)}
-    factors = zip(LIGHTS[light], hour[time_of_day], strict=True)
-    red, green, blue = (level * city * time for city, time in factors)
-    grey = {"clear": 0.0, "cloudy": 0.18, "rain": 0.34, "fog": 0.3, "snow": 0.25}[weather]
+    level, grey, sight_m = _AIR[weather]
+    factors = zip(material("lights", light), _HOUR_FACTORS[time_of_day], strict=True)
+    red, green, blue = (level * city * hour for city, hour in factors)
     shine = 0.45 if time_of_day == "night" else 0.0
-    return Air((red, green, blue), grey, haze, _SIGHT_M[weather], shine)
-
-
-def _away_from_the_centre(setting: str, rng: Random) -> tuple[float, float]:
-    reach_km = {"urban": (0.3, 5.0), "suburban": (3.0, 11.0), "rural": (8.0, 20.0)}[setting]
-    distance_km, bearing = rng.uniform(*reach_km), rng.uniform(0.0, 2.0 * math.pi)
-    return distance_km * math.cos(bearing), distance_km * math.sin(bearing)
+    return Air((red, green, blue), grey, haze, sight_m, shine)

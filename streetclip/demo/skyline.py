@@ -1,10 +1,10 @@
-"""A city's silhouette at the end of the street, drawn in shares of its box."""
+"""Draw a city's silhouette at the end of the street, in shares of its box."""
 
 from collections.abc import Callable, Sequence
 from random import Random
 
 from streetclip.demo.cues import Colour
-from streetclip.demo.palette import WALLS, mix, shade
+from streetclip.demo.palette import material, mix, shade
 from streetclip.demo.pen import PagePoint, Pen
 from streetclip.demo.scene import Scene
 
@@ -26,7 +26,7 @@ class _Silhouette:
         self.left = view.vanish_x_px - _WIDTH_PX / 2 + rng.uniform(-8, 8)
         self.base = view.horizon_px + 1
         self.scale = rng.uniform(0.92, 1.1)
-        self.wall = mix(WALLS[scene.city.walls][0], (90, 100, 120), 0.25)
+        self.wall = mix(material("walls", scene.city.walls)[0], (90, 100, 120), 0.25)
         self.dark = shade(self.wall, 0.72)
 
     def at(self, x: float, y: float) -> PagePoint:
@@ -35,17 +35,18 @@ class _Silhouette:
     def shape(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
         self.pen.polygon([self.at(x, y) for x, y in points], colour, _AHEAD_M)
 
+    def box(self, left: float, low: float, right: float, high: float, colour: Colour) -> None:
+        self.shape([(left, low), (left, high), (right, high), (right, low)], colour)
+
     def block(self, x: float, width: float, height: float, colour: Colour) -> None:
-        self.shape([(x, 0), (x, height), (x + width, height), (x + width, 0)], colour)
+        self.box(x, 0, x + width, height, colour)
 
     def dome(self, x: float, y: float, radius: float, colour: Colour) -> None:
         centre_x, centre_y = self.at(x, y)
         across = radius * _WIDTH_PX
-        self.pen.ellipse(
-            (centre_x - across, centre_y - across * 1.1, centre_x + across, centre_y + across),
-            colour,
-            _AHEAD_M,
-        )
+        top = centre_y - across * 1.1
+        box = (centre_x - across, top, centre_x + across, centre_y + across)
+        self.pen.ellipse(box, colour, _AHEAD_M)
 
     def spire(self, x: float, width: float, shoulder: float, tip: float, roof: Colour) -> None:
         self.block(x - width / 2, width, shoulder, self.wall)
@@ -53,16 +54,15 @@ class _Silhouette:
 
 
 def skyline(pen: Pen, scene: Scene, rng: Random) -> None:
-    """Draw the rows of roofs along the horizon, then the city's silhouette above them."""
+    """Draw the city's silhouette above the horizon."""
     silhouette = _Silhouette(pen, scene, rng)
     SHAPES[scene.city.skyline](silhouette)
-    box = (*silhouette.at(0, 1), *silhouette.at(1, 0))
-    pen.remember("skyline", box)
+    pen.remember("skyline", (*silhouette.at(0, 1), *silhouette.at(1, 0)))
 
 
 def roofs(pen: Pen, scene: Scene, rng: Random) -> None:
     """Draw a low row of houses along the horizon."""
-    walls = WALLS[scene.city.walls]
+    walls = material("walls", scene.city.walls)
     x = -6.0
     while x < 326:
         width, height = rng.uniform(8, 20), rng.uniform(4, 15)
@@ -97,9 +97,8 @@ def _fortress(s: _Silhouette) -> None:
 def _cranes(s: _Silhouette) -> None:
     for x in (0.12, 0.46, 0.8):
         s.block(x, 0.035, 0.86, (190, 70, 50))
-        s.shape(
-            [(x - 0.1, 0.8), (x + 0.22, 0.94), (x + 0.22, 0.88), (x - 0.1, 0.74)], (216, 96, 60)
-        )
+        arm = [(x - 0.1, 0.8), (x + 0.22, 0.94), (x + 0.22, 0.88), (x - 0.1, 0.74)]
+        s.shape(arm, (216, 96, 60))
     for step, colour in enumerate(((60, 110, 170), (200, 150, 60), (70, 140, 110), (180, 80, 70))):
         s.block(0.08 + step * 0.21, 0.2, 0.2 + 0.06 * (step % 2), colour)
 
@@ -108,10 +107,7 @@ def _chimneys(s: _Silhouette) -> None:
     s.block(0.08, 0.84, 0.32, s.dark)
     for x, height in ((0.2, 0.86), (0.45, 1.0), (0.7, 0.8)):
         s.shape([(x, 0), (x + 0.015, height), (x + 0.065, height), (x + 0.08, 0)], s.wall)
-        s.shape(
-            [(x, height - 0.1), (x + 0.08, height - 0.1), (x + 0.08, height), (x, height)],
-            (214, 60, 50),
-        )
+        s.box(x, height - 0.1, x + 0.08, height, (214, 60, 50))
         s.dome(x + 0.09, height + 0.08, 0.05, (226, 226, 228))
 
 
@@ -134,18 +130,13 @@ def _hill(s: _Silhouette) -> None:
     for _ in range(22):
         x = s.rng.uniform(0.02, 0.92)
         y = s.rng.uniform(0.02, max(0.04, 0.8 - abs(x - 0.45) * 1.5))
-        s.shape(
-            [(x, y), (x, y + 0.08), (x + 0.05, y + 0.08), (x + 0.05, y)],
-            shade(s.wall, s.rng.uniform(0.8, 1.2)),
-        )
+        s.box(x, y, x + 0.05, y + 0.08, shade(s.wall, s.rng.uniform(0.8, 1.2)))
 
 
 def _tower(s: _Silhouette) -> None:
     s.shape([(0.44, 0), (0.485, 0.8), (0.515, 0.8), (0.56, 0)], (196, 198, 202))
-    s.shape(
-        [(0.4, 0.66), (0.44, 0.78), (0.56, 0.78), (0.6, 0.66), (0.54, 0.58), (0.46, 0.58)],
-        (210, 74, 60),
-    )
+    head = [(0.4, 0.66), (0.44, 0.78), (0.56, 0.78), (0.6, 0.66), (0.54, 0.58), (0.46, 0.58)]
+    s.shape(head, (210, 74, 60))
     s.block(0.493, 0.014, 1.12, _STEEL)
     s.block(0.12, 0.18, 0.3, s.dark)
     s.block(0.7, 0.2, 0.36, s.dark)
@@ -177,16 +168,11 @@ def _minarets(s: _Silhouette) -> None:
 def _pagoda(s: _Silhouette) -> None:
     for step in range(4):
         y, half = step * 0.23, 0.3 - step * 0.055
+        low, high = y + 0.13, y + 0.25
+        out, inner = half * 1.2, half * 0.7
         s.block(0.5 - half * 0.6, half * 1.2, y + 0.16, (176, 60, 46))
-        s.shape(
-            [
-                (0.5 - half * 1.2, y + 0.13),
-                (0.5 - half * 0.7, y + 0.25),
-                (0.5 + half * 0.7, y + 0.25),
-                (0.5 + half * 1.2, y + 0.13),
-            ],
-            (66, 78, 84),
-        )
+        roof = [(0.5 - out, low), (0.5 - inner, high), (0.5 + inner, high), (0.5 + out, low)]
+        s.shape(roof, (66, 78, 84))
     s.block(0.49, 0.02, 1.1, _GOLD)
 
 
@@ -207,28 +193,15 @@ def _twins(s: _Silhouette) -> None:
 
 
 def _mesa(s: _Silhouette) -> None:
-    s.shape(
-        [(-0.35, 0), (-0.05, 0.45), (0.02, 0.82), (0.98, 0.82), (1.05, 0.45), (1.35, 0)],
-        (132, 116, 120),
-    )
+    rock = [(-0.35, 0), (-0.05, 0.45), (0.02, 0.82), (0.98, 0.82), (1.05, 0.45), (1.35, 0)]
+    s.shape(rock, (132, 116, 120))
     s.shape([(0.02, 0.82), (0.98, 0.82), (1.02, 0.6), (-0.02, 0.6)], (160, 140, 136))
 
 
 SHAPES: dict[str, Callable[[_Silhouette], None]] = {
-    "cathedral": _cathedral,
-    "chimneys": _chimneys,
-    "cranes": _cranes,
-    "dome": _dome,
-    "fortress": _fortress,
-    "highrise": _highrise,
-    "hill": _hill,
-    "mesa": _mesa,
-    "minarets": _minarets,
-    "pagoda": _pagoda,
-    "spires": _spires,
-    "stadium": _stadium,
-    "stupa": _stupa,
-    "temple": _temple,
-    "tower": _tower,
-    "twins": _twins,
-}
+    shape.__name__.removeprefix("_"): shape
+    for shape in (
+        _cathedral, _chimneys, _cranes, _dome, _fortress, _highrise, _hill, _mesa,
+        _minarets, _pagoda, _spires, _stadium, _stupa, _temple, _tower, _twins,
+    )
+}  # fmt: skip

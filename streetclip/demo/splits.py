@@ -1,4 +1,4 @@
-"""Which scene belongs to which split, and one scene as a file and a row."""
+"""Draw the scenes of each split: one scene as a file and a row."""
 
 import io
 import json
@@ -6,35 +6,16 @@ import math
 from pathlib import Path
 from random import Random
 
-from streetclip.demo.atlas import world
-from streetclip.demo.cues import CityCues, CountryCues
+from streetclip.demo.cues import CityCues, CountryCues, drawn_countries
 from streetclip.demo.drawing import Picture, draw
 from streetclip.demo.scene import Scene, sample_scene
 from streetclip.errors import UnknownPlaceError
 from streetclip.gazetteer import countries, find_city
+from streetclip.geo import EARTH_RADIUS_KM
 
 SPLITS = ("train", "val", "test")
-COLUMNS = (
-    "image_filename",
-    "city",
-    "region",
-    "country",
-    "continent",
-    "latitude",
-    "longitude",
-    "scene_id",
-    "setting",
-    "weather",
-    "time_of_day",
-    "occlusion",
-    "blur",
-    "driving_side",
-    "script",
-    "neighbourhood",
-    "cue_boxes",
-)
 JPEG_QUALITY = 88
-_KM_PER_DEGREE = 6371.0088 * math.pi / 180.0
+_KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
 
 def place_of(seed: int, split: str, index: int) -> tuple[CountryCues, CityCues]:
@@ -46,7 +27,7 @@ def place_of(seed: int, split: str, index: int) -> tuple[CountryCues, CityCues]:
         >>> len({place_of(42, "val", index)[0].code for index in range(40)})
         40
     """
-    known = world()
+    known = drawn_countries()
     order = list(range(len(known)))
     Random(f"{seed}/{split}/order").shuffle(order)
     turn, position = divmod(index, len(known))
@@ -58,11 +39,6 @@ def make_scene(seed: int, split: str, index: int) -> tuple[Scene, Picture]:
     """Draw the scene at an index.
 
     The split's name is part of the random seed, so that no scene is in two splits.
-
-    Args:
-        seed: The world's.
-        split: One of `SPLITS`.
-        index: From 0.
     """
     rng = Random(f"{seed}/{split}/{index}")
     country, city = place_of(seed, split, index)
@@ -71,41 +47,17 @@ def make_scene(seed: int, split: str, index: int) -> tuple[Scene, Picture]:
 
 
 def write_scene(folder: Path, seed: int, split: str, index: int) -> dict[str, str]:
-    """Draw the scene at an index, write its JPEG, and return its row of the CSV.
-
-    Args:
-        folder: Image folder, which exists.
-        seed: The world's.
-        split: One of `SPLITS`.
-        index: From 0.
-    """
+    """Draw the scene at an index, write its JPEG into a folder, and return its row of the CSV."""
     scene, picture = make_scene(seed, split, index)
     name = f"{split}_{index:05d}.jpg"
-    content = io.BytesIO()
+    content = io.BytesIO()  # Pillow's own errors about a full disk lack the system's number
     picture.image.save(content, "JPEG", quality=JPEG_QUALITY)
     (folder / name).write_bytes(content.getvalue())
-    return _row(name, scene, picture)
-
-
-def city_coordinates(country_code: str, city_name: str) -> tuple[float, float]:
-    """Latitude and longitude of a city of the drawn world, from the gazetteer.
-
-    Raises:
-        UnknownPlaceError: The gazetteer lacks it, as after an update of its data.
-    """
-    city = find_city(country_code, city_name)
-    if city is None:
-        msg = (
-            f"drawn world: the gazetteer has no city {city_name!r} in {country_code}; "
-            "expected one. Correct its name in streetclip/demo/cues_*.py."
-        )
-        raise UnknownPlaceError(msg)
-    return city.latitude_deg, city.longitude_deg
-
-
-def _row(name: str, scene: Scene, picture: Picture) -> dict[str, str]:
     country = countries()[scene.country.code]
-    latitude, longitude = _coordinates(scene)
+    latitude_deg, longitude_deg = city_coordinates(scene.country.code, scene.city.name)
+    north_km, east_km = scene.kilometres
+    # No city of the drawn world is near a pole or the date line.
+    per_degree_east = _KM_PER_DEGREE * math.cos(math.radians(latitude_deg))
     boxes = {cue: list(box) for cue, box in sorted(picture.boxes.items())}
     return {
         "image_filename": name,
@@ -113,8 +65,8 @@ def _row(name: str, scene: Scene, picture: Picture) -> dict[str, str]:
         "region": scene.city.region,
         "country": country.name,
         "continent": country.continent,
-        "latitude": f"{latitude:.5f}",
-        "longitude": f"{longitude:.5f}",
+        "latitude": f"{latitude_deg + north_km / _KM_PER_DEGREE:.5f}",
+        "longitude": f"{longitude_deg + east_km / per_degree_east:.5f}",
         "scene_id": scene.scene_id,
         "setting": scene.setting,
         "weather": scene.weather,
@@ -128,9 +80,17 @@ def _row(name: str, scene: Scene, picture: Picture) -> dict[str, str]:
     }
 
 
-def _coordinates(scene: Scene) -> tuple[float, float]:
-    latitude, longitude = city_coordinates(scene.country.code, scene.city.name)
-    north_km, east_km = scene.kilometres
-    # No city of the drawn world is near a pole or the date line.
-    per_degree_east = _KM_PER_DEGREE * math.cos(math.radians(latitude))
-    return latitude + north_km / _KM_PER_DEGREE, longitude + east_km / per_degree_east
+def city_coordinates(country_code: str, city_name: str) -> tuple[float, float]:
+    """Latitude and longitude of a city of the drawn world, from the gazetteer.
+
+    Raises:
+        UnknownPlaceError: The gazetteer lacks it, as after an update of its data.
+    """
+    city = find_city(country_code, city_name)
+    if city is None:
+        msg = (
+            f"drawn world: the gazetteer has no city {city_name!r} in {country_code}; "
+            "expected one. Correct its name in streetclip/demo/countries.toml."
+        )
+        raise UnknownPlaceError(msg)
+    return city.latitude_deg, city.longitude_deg

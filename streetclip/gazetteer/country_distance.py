@@ -1,4 +1,4 @@
-"""Distance from a point to a country, to find coordinates that contradict their label.
+"""Measure the distance to a country, to find coordinates that contradict their label.
 
 A country is its outline, the places of 500 inhabitants or more in the gazetteer, and the outlying
 places that neither has. Natural Earth's borders are de facto; where another label is in use for
@@ -10,15 +10,14 @@ Arrays: N points, E edges of an outline, V reference points on the unit sphere.
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.gazetteer.cities import all_cities
+from streetclip.gazetteer.data_files import country_additions
 from streetclip.gazetteer.outlines import outline_features
-from streetclip.gazetteer.outlying_places import OUTLYING_PLACES
 from streetclip.geo import EARTH_RADIUS_KM
 
 FAR_KM: Final = 100.0
@@ -27,11 +26,6 @@ FAR_KM: Final = 100.0
 Degrees = NDArray[np.float64]
 Kilometres = NDArray[np.float64]
 _Mask = NDArray[np.bool_]
-
-# Countries whose ground also has photographs with the label of another.
-_ALSO_LABELLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"AR": ("FK",), "CN": ("TW",), "MA": ("EH",), "RS": ("XK",)}
-)
 
 _SPACING_DEG = 0.2  # between reference points on a border: adds less than 1 km to 100 km
 _CELL_DEG = 0.25
@@ -93,7 +87,7 @@ class FarFromCountry:
         return far
 
     def _kinds(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Whether cells are near their country, far from it, or partly each."""
+        """Find whether cells are near their country, far from it, or partly each."""
         new = np.array([key for key in keys.tolist() if key not in self._cells], np.int64)
         numbers, cells = np.divmod(new, _NUM_CELLS)
         for code, where in self._by_code(numbers):
@@ -204,7 +198,8 @@ def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
 
 
 def _labelled(code: str) -> tuple[str, ...]:
-    return (code, *_ALSO_LABELLED.get(code, ()))
+    """A country and those on whose ground photographs have its label too."""
+    return (code, *country_additions().get(code, {}).get("also_labelled", ()))
 
 
 @functools.cache
@@ -231,7 +226,7 @@ def _edges(code: str) -> Degrees:
 def _outline_points(code: str) -> Degrees:
     """Points along the borders of a country and its outlying places, [V, 3]."""
     lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
-    places = list(OUTLYING_PLACES.get(code, {}).values())
+    places = list(country_additions().get(code, {}).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
     return _unit_vectors(latitudes, longitudes)
 

@@ -1,4 +1,4 @@
-"""When two spellings are one name."""
+"""Compare spellings of names."""
 
 import functools
 import re
@@ -40,16 +40,7 @@ def _normalise(text: str) -> str:
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", text))
     text = _APOSTROPHES.sub("", text).replace("&", " and ")
     if not text.isalnum():
-        text = " ".join("".join(map(_letter_or_space, text)).split())
+        kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
+        text = " ".join("".join(kept).split())
     text = _ABBREVIATED.sub(lambda match: "mount " if match[1] else "fort ", text)
-    return _SAINT.sub(_saint, text)
-
-
-def _saint(match: re.Match[str]) -> str:
-    return "saint" + (match[1] or "")
-
-
-def _letter_or_space(character: str) -> str:
-    if character.isalnum() or unicodedata.category(character)[0] == "M":
-        return character
-    return " "
+    return _SAINT.sub(lambda match: "saint" + (match[1] or ""), text)

@@ -1,6 +1,8 @@
-"""Country outlines for maps: Natural Earth's, by ISO 3166 code, from the repository itself.
+"""Country outlines for maps, by ISO 3166-1 alpha-2 code.
 
-`jobs/build_outlines.py` writes the file. Natural Earth is in the public domain.
+Natural Earth's, public domain, as TopoJSON: shapes whose rings are chains of arcs, so that
+neighbours share a border. An arc is a list of steps on a grid; ring `[3, ~5]` is arc 3 forward,
+then arc 5 backward. docs/gazetteer.md states how the file was made.
 """
 
 import functools
@@ -8,21 +10,23 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from streetclip.errors import ResourceError, shown
-from streetclip.gazetteer.simplification import ring_km2
-from streetclip.gazetteer.topojson import Degrees, Polygon, Topology, read_topology, unwrapped
+from streetclip.geo import EARTH_RADIUS_KM
 
 OBJECT_NAME = "countries"
 """The TopoJSON object that holds the shapes; Vega calls it the feature."""
 
+Degrees = npt.NDArray[np.float64]
+"""Points of a line, [n, (longitude, latitude)]."""
+
 _FILE = Path(__file__).parents[2] / "data" / "reference" / "countries.json"
 _EDGE_DEG = 180.0
-_NORTHERNMOST_DEG = 85.05
-"""Where the square Web Mercator map ends."""
+_NORTHERNMOST_DEG = 85.05  # where the square Web Mercator map ends
 _DECIMALS = 2  # about 1 km
 
 # Too small for Natural Earth 1:50m: the capital (GeoNames).
@@ -31,9 +35,21 @@ _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 
 
+class _Shape(NamedTuple):
+    """A country's names, and its polygons: each an outer ring, then its holes."""
+
+    properties: Mapping[str, str]
+    polygons: list[list[Degrees]]
+
+
+class _Size(NamedTuple):
+    km2: float
+    centre: tuple[float, float]  # latitude and longitude
+
+
 @functools.cache
 def outline_topojson() -> str:
-    """The outlines as the text of a TopoJSON file, with the properties code and name.
+    """Read the outlines as the text of a TopoJSON file, with the properties code and name.
 
     A Vega specification takes a text far faster than a list.
 
@@ -48,43 +64,34 @@ def outline_topojson() -> str:
 
 @functools.cache
 def outline_features() -> tuple[Mapping[str, Any], ...]:
-    """The outlines as GeoJSON features for a flat map, with the properties code and name.
+    """Make GeoJSON features for a flat map, with the properties code and name.
 
     Rings end at the antimeridian and at ±85.05° of latitude, where a Web Mercator map ends.
 
     Raises:
         ResourceError: The file is missing or damaged.
     """
-    topology = _topology()
-    return tuple(
-        {
-            "type": "Feature",
-            "properties": dict(shape.properties),
-            "geometry": {
-                "type": "MultiPolygon",
-                "coordinates": [
-                    [_rounded(ring) for ring in piece]
-                    for polygon in shape.polygons
-                    for piece in _pieces(topology, polygon)
-                ],
-            },
-        }
-        for shape in topology.shapes
-    )
+    features = []
+    for shape in _decoded()[1]:
+        pieces = [piece for polygon in shape.polygons for piece in _cut_polygon(polygon)]
+        coordinates = [[_rounded(ring) for ring in piece] for piece in pieces]
+        geometry = {"type": "MultiPolygon", "coordinates": coordinates}
+        features.append(
+            {"type": "Feature", "properties": dict(shape.properties), "geometry": geometry}
+        )
+    return tuple(features)
 
 
 @functools.cache
 def outline_borders() -> tuple[list[list[float]], ...]:
-    """Coasts and borders as lines on a flat map, each drawn once: [longitude, latitude] points.
+    """Make lines of coasts and borders, each drawn once: [longitude, latitude] points.
 
     They end where `outline_features` end.
 
     Raises:
         ResourceError: The file is missing or damaged.
     """
-    topology = _topology()
-    lines = (unwrapped(topology.degrees(arc)) for arc in topology.arcs)
-    return tuple(_rounded(part) for line in lines for part in _within_edges(line))
+    return tuple(_rounded(part) for arc in _decoded()[0] for part in _cut_line(_unwrapped(arc)))
 
 
 def country_centre(code: str) -> tuple[float, float] | None:
@@ -102,7 +109,8 @@ def country_centre(code: str) -> tuple[float, float] | None:
         >>> country_centre("??") is None
         True
     """
-    return _centres().get(code, _UNDRAWN_CENTRES.get(code))
+    size = _sizes().get(code)
+    return size.centre if size else _UNDRAWN_CENTRES.get(code)
 
 
 def country_km2(code: str) -> float:
@@ -118,50 +126,75 @@ def country_km2(code: str) -> float:
         >>> round(country_km2("FR"), -5)
         500000.0
     """
-    return _areas().get(code, 0.0)
+    size = _sizes().get(code)
+    return size.km2 if size else 0.0
 
 
 @functools.cache
-def _topology() -> Topology:
+def _decoded() -> tuple[list[Degrees], list[_Shape]]:
+    """The arcs, and the shapes made of them."""
     try:
-        return read_topology(json.loads(outline_topojson()), OBJECT_NAME)
+        content = json.loads(outline_topojson())
+        scale, translate = (np.array(content["transform"][key]) for key in ("scale", "translate"))
+        arcs: list[Degrees] = [
+            np.cumsum(np.array(steps, dtype=np.int64), axis=0) * scale + translate
+            for steps in content["arcs"]
+        ]
+        shapes = [
+            _Shape(
+                shape["properties"],
+                [[_joined(arcs, ring) for ring in polygon] for polygon in shape["arcs"]],
+            )
+            for shape in content["objects"][OBJECT_NAME]["geometries"]
+        ]
     except (LookupError, TypeError, ValueError) as error:
         raise _damaged(repr(error)) from error
+    return arcs, shapes
+
+
+def _joined(arcs: list[Degrees], ring: list[int]) -> Degrees:
+    """The points along a ring; every arc but the first begins with the point before it."""
+    lines = [arcs[index] if index >= 0 else arcs[~index][::-1] for index in ring]
+    return np.vstack([lines[0], *(line[1:] for line in lines[1:])])
 
 
 def _damaged(found: str) -> ResourceError:
     msg = (
-        f"{_FILE}: the country outlines cannot be read ({shown(found)}); they belong to the "
-        "repository. Bring them back: git checkout -- data/reference/countries.json"
+        f"{_FILE}: cannot read the country outlines ({shown(found)}); they belong to the "
+        "repository. Restore them: git checkout -- data/reference/countries.json"
     )
     return ResourceError(msg)
 
 
 @functools.cache
-def _areas() -> Mapping[str, float]:
-    topology = _topology()
-    return {
-        shape.properties["code"]: sum(_polygon_km2(topology, each) for each in shape.polygons)
-        for shape in topology.shapes
-    }
+def _sizes() -> Mapping[str, _Size]:
+    """Area of each country, and the centre of its largest polygon."""
+    sizes = {}
+    for shape in _decoded()[1]:
+        areas = [sum(map(_ring_km2, polygon)) for polygon in shape.polygons]
+        largest = shape.polygons[int(np.argmax(areas))]
+        sizes[shape.properties["code"]] = _Size(float(sum(areas)), _centre(largest[0]))
+    return sizes
 
 
-@functools.cache
-def _centres() -> Mapping[str, tuple[float, float]]:
-    topology = _topology()
-    centres = {}
-    for shape in topology.shapes:
-        largest = max(shape.polygons, key=lambda each: _polygon_km2(topology, each))
-        centres[shape.properties["code"]] = _centre(unwrapped(topology.ring_degrees(largest[0])))
-    return centres
+def _ring_km2(ring: Degrees) -> float:
+    """Signed area of a ring on the sphere, positive if it runs clockwise (as d3-geo wants).
+
+    The cylindrical equal-area projection (Lambert 1772) keeps areas; a ring around a pole is
+    closed along it.
+    """
+    line = _unwrapped(ring)
+    x = np.radians(line[:, 0])
+    y = np.sin(np.radians(line[:, 1]))
+    turn = x[-1] - x[0]
+    pole = np.sign(y.mean())
+    across = float(np.sum((x[1:] - x[:-1]) * (y[1:] + y[:-1])) / 2 - turn * pole)
+    return across * EARTH_RADIUS_KM**2
 
 
-def _polygon_km2(topology: Topology, polygon: Polygon) -> float:
-    return sum(ring_km2(topology.ring_degrees(ring)) for ring in polygon)
-
-
-def _centre(line: Degrees) -> tuple[float, float]:
-    """Centroid of a ring as if degrees were a plane; good enough to stand inside a country."""
+def _centre(ring: Degrees) -> tuple[float, float]:
+    """Centroid of a ring as if degrees were a plane; good enough to lie inside a country."""
+    line = _unwrapped(ring)
     x, y = (line - line[0]).T
     crosses = x[:-1] * y[1:] - x[1:] * y[:-1]
     area = crosses.sum() / 2
@@ -170,21 +203,28 @@ def _centre(line: Degrees) -> tuple[float, float]:
     return round(latitude, 1), round((longitude + _EDGE_DEG) % (2 * _EDGE_DEG) - _EDGE_DEG, 1)
 
 
-def _pieces(topology: Topology, polygon: Polygon) -> Iterator[list[Degrees]]:
+def _unwrapped(line: Degrees) -> Degrees:
+    """A line whose longitudes go on beyond ±180° where it crosses the antimeridian."""
+    if np.abs(np.diff(line[:, 0])).max(initial=0.0) <= _EDGE_DEG:
+        return line
+    return np.column_stack([np.unwrap(line[:, 0], period=2 * _EDGE_DEG), line[:, 1]])
+
+
+def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
     """A polygon cut where it crosses the antimeridian."""
-    outer, *holes = (_closed_line(topology.ring_degrees(ring)) for ring in polygon)
+    outer, *holes = map(_closed_line, polygon)
     if np.abs(outer[:, 0]).max() <= _EDGE_DEG:
         yield [outer, *holes]
         return
     for turns in (-1, 0, 1):
-        piece = _between(outer - [2 * _EDGE_DEG * turns, 0.0])
+        piece = _between_edges(outer - [2 * _EDGE_DEG * turns, 0.0])
         if len(piece):
             yield [piece]  # no country has a hole where it crosses
 
 
-def _closed_line(points: Degrees) -> Degrees:
-    """A ring whose longitudes go on past ±180°; one around a pole is closed along it."""
-    line = unwrapped(points)
+def _closed_line(ring: Degrees) -> Degrees:
+    """A ring whose longitudes go on beyond ±180°; one around a pole is closed along it."""
+    line = _unwrapped(ring)
     first, last = line[0], line[-1]
     if abs(last[0] - first[0]) > _EDGE_DEG:
         pole = np.copysign(90.0, line[:, 1].mean())
@@ -192,19 +232,7 @@ def _closed_line(points: Degrees) -> Degrees:
     return line
 
 
-def _within_edges(line: Degrees) -> Iterator[Degrees]:
-    """A line cut where it crosses the antimeridian, each part on its side of the map."""
-    if np.abs(line[:, 0]).max() <= _EDGE_DEG:
-        yield line
-        return
-    turns = np.floor((line[:, 0] + _EDGE_DEG) / (2 * _EDGE_DEG))
-    cuts = np.flatnonzero(np.diff(turns)) + 1
-    for part, turn in zip(np.split(line, cuts), turns[[0, *cuts]], strict=True):
-        if len(part) > 1:
-            yield part - [2 * _EDGE_DEG * turn, 0.0]
-
-
-def _between(line: Degrees) -> Degrees:
+def _between_edges(line: Degrees) -> Degrees:
     """The part of a ring between the meridians ±180° (Sutherland & Hodgman 1974)."""
     for edge, sign in ((-_EDGE_DEG, 1.0), (_EDGE_DEG, -1.0)):
         inside = sign * (line[:, 0] - edge) >= 0
@@ -219,6 +247,18 @@ def _between(line: Degrees) -> Degrees:
             return np.empty((0, 2))
         line = np.array([*points, points[0]])
     return line
+
+
+def _cut_line(line: Degrees) -> Iterator[Degrees]:
+    """A line cut where it crosses the antimeridian, each part on its side of the map."""
+    if np.abs(line[:, 0]).max() <= _EDGE_DEG:
+        yield line
+        return
+    turns = np.floor((line[:, 0] + _EDGE_DEG) / (2 * _EDGE_DEG))
+    cuts = np.flatnonzero(np.diff(turns)) + 1
+    for part, turn in zip(np.split(line, cuts), turns[[0, *cuts]], strict=True):
+        if len(part) > 1:
+            yield part - [2 * _EDGE_DEG * turn, 0.0]
 
 
 def _rounded(line: Degrees) -> list[list[float]]:

@@ -1,10 +1,9 @@
 """First-level divisions of countries: states, provinces, prefectures, with their other names."""
 
 import functools
-import importlib.resources
-import json
 from collections.abc import Mapping
 
+from streetclip.gazetteer.data_files import read_table
 from streetclip.gazetteer.names import normalise_name
 
 # What a region is, not what it is called: "State of Maine", "Hubei Province", "Tokyo Prefecture".
@@ -20,15 +19,15 @@ _KINDS = frozenset(
 
 def region_name(country_code: str, admin1_code: str) -> str | None:
     """English name of a division by GeoNames' admin1 code; None where it is unknown."""
-    names = _tables().get(country_code, {}).get(admin1_code)
+    names = _names().get(country_code, {}).get(admin1_code)
     return names[0] if names else None
 
 
 def find_region(country_code: str, text: str) -> str | None:
-    """English name of the division that a text means; None where it cannot be told.
+    """Find the English name of the division that a text means; None where none or several fit.
 
     Understood are names in English and the country's languages, ISO 3166-2 codes, and the kind of
-    division before or after the name. A text that fits two divisions means neither.
+    division before or after the name.
 
     Args:
         country_code: ISO 3166-1 alpha-2.
@@ -43,7 +42,7 @@ def find_region(country_code: str, text: str) -> str | None:
         True
     """
     key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
-    names, bare_names = _keys(country_code)
+    names, bare_names = _by_key(country_code)
     return names.get(key) or bare_names.get(bare_region(key))
 
 
@@ -60,24 +59,23 @@ def bare_region(text: str) -> str:
 
 
 @functools.cache
-def _keys(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+def _by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """English names by normalised name, and by name without its kind; each unambiguous."""
-    names: dict[str, set[str]] = {}
-    bare_names: dict[str, set[str]] = {}
-    for of_region in _tables().get(country_code, {}).values():
+    tables: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
+    for of_region in _names().get(country_code, {}).values():
         # The English names of two divisions may be one: then the code tells nothing.
         for name in of_region:
-            names.setdefault(normalise_name(name), set()).add(of_region[0])
-            bare_names.setdefault(bare_region(name), set()).add(of_region[0])
-    return _unambiguous(names), _unambiguous(bare_names)
-
-
-def _unambiguous(names: Mapping[str, set[str]]) -> dict[str, str]:
-    return {key: next(iter(found)) for key, found in names.items() if len(found) == 1}
+            for table, key in zip(tables, (normalise_name(name), bare_region(name)), strict=True):
+                table.setdefault(key, set()).add(of_region[0])
+    names, bare_names = (
+        {key: next(iter(found)) for key, found in table.items() if len(found) == 1}
+        for table in tables
+    )
+    return names, bare_names
 
 
 @functools.cache
-def _tables() -> Mapping[str, Mapping[str, list[str]]]:
-    path = importlib.resources.files("streetclip.gazetteer") / "tables" / "regions.json"
-    tables: Mapping[str, Mapping[str, list[str]]] = json.loads(path.read_text(encoding="utf-8"))
-    return tables
+def _names() -> Mapping[str, Mapping[str, list[str]]]:
+    """Names of each division, the English one first, by country and admin1 code."""
+    table: Mapping[str, Mapping[str, list[str]]] = read_table("regions.json")
+    return table

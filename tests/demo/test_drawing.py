@@ -3,17 +3,20 @@ from random import Random
 
 import pytest
 
-from streetclip.demo.atlas import world
+from streetclip.demo.cues import drawn_countries
 from streetclip.demo.drawing import draw
-from streetclip.demo.glyphs import scripts, write
+from streetclip.demo.palette import materials
 from streetclip.demo.pen import Air, View
 from streetclip.demo.plants import KINDS
 from streetclip.demo.scene import BLURS, OCCLUSIONS, WEATHERS, sample_scene
+from streetclip.demo.signs import make_word
 from streetclip.demo.skyline import SHAPES
+
+SCRIPTS = sorted(materials()["scripts"])
 
 
 def scene_of(code="EE", **changes):
-    country = next(country for country in world() if country.code == code)
+    country = next(country for country in drawn_countries() if country.code == code)
     scene = sample_scene("x", country, country.cities[0], Random(3))
     plain = {"setting": "urban", "weather": "clear", "occlusion": "none", "blur": "none"}
     cues = frozenset({"car", "warning_sign", "direction_sign", "bollards", "poles", "skyline"})
@@ -76,19 +79,19 @@ def test_what_the_lorry_hides_has_no_box():
         assert left <= middle <= right
 
 
-@pytest.mark.parametrize("script", scripts())
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_glyphs_stay_on_their_square(script):
-    for glyph in write(script, 40, Random(2)):
+    for glyph in make_word(script, 40, Random(2)):
         assert all(0 <= v <= 1 for stroke in glyph for point in stroke for v in point)
 
 
 def test_scripts_differ_from_one_another():
-    words = {tuple(sorted(set(write(script, 200, Random(1))))) for script in scripts()}
-    assert len(words) == len(scripts()) == 12
+    words = {tuple(sorted(set(make_word(script, 200, Random(1))))) for script in SCRIPTS}
+    assert len(words) == len(SCRIPTS) == 12
 
 
 def test_the_light_of_a_rural_scene_does_not_tell_the_city():
-    country = next(country for country in world() if country.code == "EE")
+    country = next(country for country in drawn_countries() if country.code == "EE")
     skies: dict[str, set[object]] = {"rural": set(), "urban": set()}
     for seed in range(150):
         scene = sample_scene("x", country, country.cities[0], Random(seed))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from streetclip.demo.atlas import world
+from streetclip.demo.cues import drawn_countries
 from streetclip.demo.model import IMAGE_SIZE_PX, _learn_merges, build_model, make_tokenizer
 from streetclip.gazetteer import countries
 
@@ -27,7 +27,7 @@ def test_the_tokenizer_gives_any_text_back():
     for text in (PROMPT, "東京, Ελλάδα & 42!"):
         ids = tokenizer(text)["input_ids"]
         assert (ids[0], ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
-        # Nothing is unknown: the end token, which stands for the unknown, is only at the end.
+        # Nothing is unknown: the end token, which replaces what is unknown, is only at the end.
         assert tokenizer.eos_token_id not in ids[:-1]
         decoded = tokenizer.decode(ids, skip_special_tokens=True)
         assert decoded.replace(" ", "") == text.lower().replace(" ", "")
@@ -35,7 +35,7 @@ def test_the_tokenizer_gives_any_text_back():
 
 def test_every_place_of_the_world_is_a_token_a_word():
     tokenizer = make_tokenizer()
-    for country in world():
+    for country in drawn_countries():
         name = countries()[country.code].name
         assert len(tokenizer(name)["input_ids"]) == len(name.split()) + 2
 
@@ -102,25 +102,19 @@ def test_the_zero_shot_pipeline_takes_the_folder(folder):
     assert sum(each["score"] for each in found) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_the_same_in_every_process():
-    code = (
-        "import hashlib, streetclip.demo.model as m; t = m.make_tokenizer();"
-        "print(hashlib.sha256(t.backend_tokenizer.to_str().encode()).hexdigest())"
+    code = "import streetclip.demo.model as m; print(m.make_tokenizer().backend_tokenizer.to_str())"
+    other = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+        capture_output=True,
+        check=True,
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(digests) == 1
+    assert other.stdout.decode().strip() == make_tokenizer().backend_tokenizer.to_str()
 
 
 def test_merges_follow_counts_and_then_the_alphabet():
-    # By hand: (l, o) stands five times, (lo, w) three; then (e, r) and (lo, e) tie at two.
+    # By hand: (l, o) occurs five times, (lo, w) three; then (e, r) and (lo, e) tie at two.
     merges = _learn_merges(Counter({"low": 3, "loer": 2}))
     assert merges == [("l", "o"), ("lo", "w</w>"), ("e", "r</w>"), ("lo", "er</w>")]

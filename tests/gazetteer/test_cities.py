@@ -1,13 +1,7 @@
 import pytest
 
-from streetclip.gazetteer import (
-    city_names as module,
-)
-from streetclip.gazetteer import (
-    find_city,
-    most_populous_cities,
-    suggest_cities,
-)
+from streetclip.gazetteer import city_names as module
+from streetclip.gazetteer import find_city, most_populous_cities, suggest_cities
 from streetclip.gazetteer.cities import all_cities
 
 

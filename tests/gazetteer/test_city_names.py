@@ -83,7 +83,7 @@ def test_names_are_looked_up_in_full_first():
         ("US", "San Juan", "Puerto Rico"),  # not the one in Texas
         ("US", "San Juan, Puerto Rico", None),
         ("US", "San Juan", "PR"),
-        ("FR", "Saint-Denis", "La Réunion"),  # not the one beside Paris
+        ("FR", "Saint-Denis", "La Réunion"),  # not the one near Paris
         ("FR", "Saint-Martin", "Saint-Martin"),
         ("GB", "Plymouth", "Montserrat"),
     ],

@@ -162,7 +162,7 @@ def test_an_unknown_country_has_no_centre_and_no_area():
 
 @pytest.fixture
 def outlines_file(monkeypatch, tmp_path):
-    cached = (outline_topojson, outline_features, outlines._topology)
+    cached = (outline_topojson, outline_features, outlines._decoded)
     monkeypatch.setattr(outlines, "_FILE", tmp_path / "countries.json")
     for each in cached:
         each.cache_clear()

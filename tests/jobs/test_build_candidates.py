@@ -29,13 +29,13 @@ def test_flags_choose_countries_and_cities(tmp_path):
     assert candidates.city_offsets.tolist() == [0, 4, 8]
 
 
-def test_a_file_that_stands_is_kept(tmp_path, capsys):
+def test_a_file_that_exists_is_kept(tmp_path, capsys):
     path = tmp_path / "c.json"
     path.write_text("mine")
     assert run("--output_file", path, "--countries", "FR") == 2
     assert path.read_text() == "mine"
     error = capsys.readouterr().err
-    assert "stands already" in error
+    assert "exists already" in error
     assert error.count("\n") == 1
     assert run("--output_file", path, "--countries", "FR", "--overwrite") == 0
     assert "Paris" in path.read_text()

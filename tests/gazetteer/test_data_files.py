@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from streetclip.gazetteer.geonames import read_geonames
+from streetclip.gazetteer.data_files import read_geonames
 
 
 def test_the_garbage_collector_is_as_it_was():
