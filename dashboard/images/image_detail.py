@@ -1,9 +1,11 @@
-"""One image: where it was taken, where it was placed, and what spoke for what."""
+"""Draw one image: its true and predicted place, its candidates and its attributes."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +15,7 @@ from dashboard.images.thumbnails import Thumbnail
 from dashboard.shell import formats, html
 
 Fields = Mapping[str, Any]
+"""Of an image, as `store.image_detail`."""
 
 _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
@@ -21,15 +24,12 @@ _MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
 
 
 def picture(shown: Thumbnail, fields: Fields) -> None:
-    """Draw the picture, or say why there is none.
-
-    Args:
-        shown: Made from the file.
-        fields: As `store.image_detail`.
-    """
+    """Draw the picture, or the reason why there is none."""
     name = formats.plain(fields["image_filename"])
     if shown.jpeg:
-        st.image(shown.jpeg, width=_width(shown), alt=f"The image {name}")
+        # No wider than the column, no higher than a screen, no larger than twice its size.
+        most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
+        st.image(shown.jpeg, width=max(1, round(most)), alt=f"The image {name}")
     else:
         html.notice("No picture", shown.problem, css="sc-alert")
     lines = [html.tag("span", html.name(name, 200))]
@@ -38,32 +38,23 @@ def picture(shown: Thumbnail, fields: Fields) -> None:
     html.draw(html.tag("p", *lines, css="sc-remark"))
 
 
-def _width(shown: Thumbnail) -> int:
-    """As wide as there is room for, no higher than a screen, no larger than twice its size."""
-    most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
-    return max(1, round(most))
-
-
 def verdict(fields: Fields) -> None:
-    """Draw truth and prediction one above the other, with how far apart they are.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
-    if fields["status"] is None:
-        html.notice("Not judged yet", "The run has not come to this image.")
+    """List the true and the predicted place, their distance and the confidence."""
     rows = [("True place", _place(fields, "true"))]
-    if fields["pred_country"]:
-        right = "right" if fields["country_correct"] else "wrong"
-        city = "right" if fields["city_correct"] else "wrong"
+    if fields["status"] is None:
+        html.notice("Not evaluated yet", "The run has no prediction of this image so far.")
+    elif not fields["pred_country"]:
+        rows.append(("Predicted place", "no prediction; counted as wrong"))
+    else:
+        levels = ("country", "city")
+        country, city = ("correct" if fields[f"{each}_correct"] else "wrong" for each in levels)
+        sure, sure_of_city = (formats.share(fields[f"{each}_probability"]) for each in levels)
         rows += [
             ("Predicted place", _place(fields, "pred")),
-            ("Verdict", f"country {right}, city {city}"),
+            ("Verdict", f"country {country}, city {city}"),
             ("Distance", _distance(fields)),
-            ("Confidence", _confidence(fields)),
+            ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
-    elif fields["status"] is not None:
-        rows.append(("Predicted place", "nothing was predicted; counted as wrong"))
     html.definitions(rows)
 
 
@@ -76,93 +67,68 @@ def _place(fields: Fields, side: str) -> str:
 def _distance(fields: Fields) -> str:
     if fields["distance_km"] is None:
         return "unknown: the true place has no coordinates"
-    source = {"image": "", "city": ", from the true city's coordinates"}
-    return formats.kilometres(fields["distance_km"]) + source.get(fields["coordinate_source"], "")
-
-
-def _confidence(fields: Fields) -> str:
-    country, city = (formats.share(fields[f"{each}_probability"]) for each in ("country", "city"))
-    return f"country {country}, city within it {city}"
+    is_of_city = fields["coordinate_source"] == "city"
+    source = ", from the true city's coordinates" if is_of_city else ""
+    return formats.kilometres(fields["distance_km"]) + source
 
 
 def countries(fields: Fields) -> None:
-    """Draw the countries that came first, with the truth marked.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
-    if fields["top_countries"]:
+    """Draw the countries that came first, with the truth marked."""
+    ranked = fields["top_countries"][:_MOST_BARS]
+    if ranked:
         st.header("Countries by probability", anchor=False)
-        rows = _country_rows(fields)
+        names = [formats.country(code) for code, _ in ranked]
+        truths = [code == fields["true_country"] for code, _ in ranked]
+        rows = _rows(names, [probability for _, probability in ranked], truths)
         _bars(rows, "detail_countries")
-        _rank_remark(fields, rows, "country")
+        _rank_remark(fields, truths, "country")
 
 
 def cities(fields: Fields) -> None:
-    """Draw the cities of the predicted country that came first, with the truth marked.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
-    if not fields["top_cities"]:
+    """Draw the cities of the predicted country that came first, with the truth marked."""
+    ranked = fields["top_cities"][:_MOST_BARS]
+    if not ranked:
         return
     st.header("Cities within the predicted country", anchor=False)
-    rows = _city_rows(fields)
-    _bars(rows, "detail_cities")
+    # The true city is known by its rank in its country, not by its name.
+    inside = [code == fields["true_country"] for _, code, _ in ranked]
+    ranks = itertools.accumulate(inside)
+    truths = [
+        is_inside and rank == fields["true_city_rank"]
+        for is_inside, rank in zip(inside, ranks, strict=True)
+    ]
+    names = [formats.plain(city, 60) for city, _, _ in ranked]
+    _bars(_rows(names, [probability for *_, probability in ranked], truths), "detail_cities")
     if fields["country_correct"]:
-        _rank_remark(fields, rows, "city")
+        _rank_remark(fields, truths, "city")
     else:
         html.remark("The true city is not among them: the country is wrong.")
 
 
-def _country_rows(fields: Fields) -> pd.DataFrame:
-    ranked = fields["top_countries"][:_MOST_BARS]
-    names = [formats.country(code) for code, _ in ranked]
-    truths = [code == fields["true_country"] for code, _ in ranked]
-    return _rows(names, [probability for _, probability in ranked], truths)
-
-
-def _city_rows(fields: Fields) -> pd.DataFrame:
-    ranked = fields["top_cities"][:_MOST_BARS]
-    truths = _true_cities([code for _, code, _ in ranked], fields)
-    names = [formats.plain(city, 60) for city, _, _ in ranked]
-    return _rows(names, [probability for *_, probability in ranked], truths)
-
-
-def _true_cities(codes: Sequence[str], fields: Fields) -> list[bool]:
-    """Whether each ranked city is the true one: by its rank in its country, not by its name."""
-    rank = fields["true_city_rank"]
-    within = 0
-    truths = []
-    for code in codes:
-        within += code == fields["true_country"]
-        truths.append(code == fields["true_country"] and not pd.isna(rank) and within == rank)
-    return truths
+def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
+    rank = fields[f"true_{level}_rank"]
+    if any(truths):
+        return
+    if rank is None:
+        html.remark(f"The true {level} is not among the candidates.")
+    else:
+        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
 
 
 def _rows(
     names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]
 ) -> pd.DataFrame:
-    roles = ["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
     shares = [formats.share(probability) for probability in probabilities]
-    return pd.DataFrame(
-        {
-            "name": _distinct(names),
-            "per_cent": [100 * float(probability) for probability in probabilities],
-            "label": [f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-            "role": roles,
-        }
+    rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
+    # Two candidates of one name would share a bar.
+    repeats = rows.groupby("name").cumcount()
+    return rows.assign(
+        name=rows["name"].where(
+            repeats == 0, rows["name"] + " (" + (repeats + 1).astype(str) + ")"
+        ),
+        label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
+        role=["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)],
     )
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names as a chart's axis needs them: two that are alike would share a bar."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
 
 
 def _bars(rows: pd.DataFrame, key: str) -> None:
@@ -189,22 +155,8 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
     )
 
 
-def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
-    rank = fields[f"true_{level}_rank"]
-    if rows["label"].str.endswith("true").any():
-        return
-    if rank is None:
-        html.remark(f"The true {level} is not among the candidates.")
-    else:
-        html.remark(f"The true {level} stands at rank {formats.count(rank)}.")
-
-
 def where(fields: Fields) -> None:
-    """Draw a small map of truth and prediction, where their coordinates are known.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """Draw a small map of truth and prediction, where their coordinates are known."""
     truth, prediction = (_coordinates(fields, side) for side in ("true", "pred"))
     if truth is None and prediction is None:
         html.remark("Neither the true nor the predicted place has coordinates.")
@@ -224,11 +176,7 @@ def _coordinates(fields: Fields, side: str) -> tuple[float, float] | None:
 
 
 def attributes(fields: Fields) -> None:
-    """List the further columns of the image's row in the test file.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """List the further columns of the image's row in the test file."""
     items = [
         (formats.plain(name, 80), formats.plain(value, _LONGEST_VALUE) or formats.NONE)
         for name, value in fields["attributes"].items()
@@ -238,11 +186,7 @@ def attributes(fields: Fields) -> None:
 
 
 def prompts(given: Mapping[str, Any] | None) -> None:
-    """List the prompts that the run scored its candidates by.
-
-    Args:
-        given: As `store.get_run` gives them.
-    """
+    """List the prompts that the run scored its candidates by, as in `store.get_run`."""
     for level in ("country", "city"):
         templates = (given or {}).get(level) or []
         written = [templates] if isinstance(templates, str) else templates
@@ -250,29 +194,21 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
-    """Draw what every run predicted of the image; a click on a row goes to that run.
-
-    Args:
-        rows: As `store.image_in_runs`.
-        run_id: The run that is shown.
-        key: Unique on the page.
-        on_pick: Called with the id of the run that is clicked.
-    """
+    """Draw what every run predicted of the image; a click on a row picks that run."""
     run_ids = [int(each) for each in rows["run_id"]]
+    shown = {
+        "run": run_ids,
+        "name": [formats.plain(each) for each in rows["name"]],
+        "predicted country": [formats.country(each) for each in rows["pred_country"]],
+        "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
+        "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
+        "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
+        "confidence": 100 * rows["country_probability"],
+        "distance": rows["distance_km"],
+        "strategy": [formats.plain(each) for each in rows["strategy"]],
+    }
     selection_events.table(
-        pd.DataFrame(
-            {
-                "run": run_ids,
-                "name": [formats.plain(each) for each in rows["name"]],
-                "predicted country": [formats.country(each) for each in rows["pred_country"]],
-                "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
-                "country": _words(rows["country_correct"]),
-                "city": _words(rows["city_correct"]),
-                "confidence": 100 * rows["country_probability"],
-                "distance": rows["distance_km"],
-                "strategy": [formats.plain(each) for each in rows["strategy"]],
-            }
-        ),
+        pd.DataFrame(shown),
         key=selection_events.keyed(key, run_id),
         columns={
             "confidence": st.column_config.NumberColumn("confidence (%)", format="%.1f"),
@@ -281,7 +217,3 @@ def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int
         on_pick=lambda row: on_pick(run_id if row is None else run_ids[row]),
         chosen=selection_events.position(run_ids, run_id),
     )
-
-
-def _words(right: "pd.Series[Any]") -> list[str]:
-    return ["right" if each else "wrong" for each in right]

@@ -1,4 +1,4 @@
-"""What a page is about: a run, a baseline, and the images that the filters leave."""
+"""Name what a page shows: a run, a baseline and the filters."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,31 +9,23 @@ from streetclip.results.filters import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One state of a page, in the terms of its URL.
-
-    Attributes:
-        path: The store.
-        run_id: The run that is shown.
-        run_uid: The run's random name: another run of this id has another.
-        run_key: Its revision, which changes with what is written of the run.
-        selection: Which of its images.
-        defaults: What the page filters by where the URL does not say.
-        baseline_id: The run it is compared with, if one is chosen.
-        baseline_uid: As `run_uid`.
-        baseline_key: As `run_key`.
-        annotations_key: Changes with the annotations, where the selection depends on them.
-    """
+    """One state of a page, in the terms of its URL; the keys are those of cached answers."""
 
     path: Path
+    """The store."""
     run_id: int
     run_key: str
+    """The run's revision, which changes with what is written of it."""
     selection: Selection
     run_uid: str = ""
+    """The run's random name, which tells it from another run of this id."""
     defaults: Selection = Selection()
+    """What the page filters by where the URL names no filter."""
     baseline_id: int | None = None
     baseline_uid: str = ""
     baseline_key: str = ""
     annotations_key: str = ""
+    """Changes with the annotations, where the selection depends on them."""
 
     @property
     def is_whole_run(self) -> bool:
@@ -41,25 +33,17 @@ class View:
         return self.selection.is_everything
 
     @property
-    def of_run(self) -> tuple[object, ...]:
-        """What an answer about the whole run depends on."""
-        return str(self.path), self.run_id, self.run_uid, self.run_key
-
-    @property
     def of_selection(self) -> tuple[object, ...]:
-        """What an answer about the chosen images of the run depends on: not on a baseline."""
-        return *self.of_run, self.selection, self.annotations_key
+        """What an answer about the run's selected images depends on: not on a baseline."""
+        run = str(self.path), self.run_id, self.run_uid, self.run_key
+        return *run, self.selection, self.annotations_key
 
     def but(self, **changes: Any) -> "View":
-        """The same with other filters, as `but(country=None, predicted=None)`."""
+        """Change filters, as `but(country=None, predicted=None)`."""
         return replace(self, selection=replace(self.selection, **changes))
 
     def of_baseline(self) -> "View":
-        """The same filters over the baseline's predictions.
-
-        Raises:
-            ValueError: There is none.
-        """
+        """Apply the same filters to the baseline's predictions."""
         if self.baseline_id is None:
             msg = "no baseline is chosen"
             raise ValueError(msg)

@@ -83,7 +83,7 @@ def test_a_right_prediction_is_not_drawn_as_wrong(drawn):
 
 def test_a_truth_below_the_bars_is_told_with_its_rank(drawn):
     image_detail.countries(fields(true_country="PT", true_country_rank=1234))
-    assert drawn.remarks == ["The true country stands at rank 1,234."]
+    assert drawn.remarks == ["The true country is at rank 1,234."]
 
 
 def test_a_truth_that_no_candidate_names_is_told(drawn):
@@ -156,7 +156,7 @@ def test_an_unknown_distance_is_not_a_number(drawn):
 
 def test_an_image_without_a_prediction_counts_as_wrong(drawn):
     image_detail.verdict(fields(status="unreadable", pred_country=None, distance_km=None))
-    assert drawn.items["Predicted place"] == "nothing was predicted; counted as wrong"
+    assert drawn.items["Predicted place"] == "no prediction; counted as wrong"
     assert "Confidence" not in drawn.items
 
 

@@ -183,9 +183,9 @@ def test_what_a_job_writes_is_seen_at_the_next_rerun(open_page, written):
 
 def test_drawn_images_are_labelled_and_photographs_are_not(open_page, written):
     written.add_run(dataset_name="demo", drawn=True)
-    assert "Drawn world" in text_of(open_page(written.path))
+    assert "Synthetic demo data" in text_of(open_page(written.path))
     written.add_run(dataset_name="photos")
-    assert "Drawn world" not in text_of(open_page(written.path))
+    assert "Synthetic demo data" not in text_of(open_page(written.path))
 
 
 def test_without_a_parameter_the_newest_run_is_shown_and_named_in_the_url(open_page, written):

@@ -91,7 +91,7 @@ READS = {
     "predicted_countries": lambda path: runs.predicted_countries(view_of(path)),
     "places": lambda path: runs.regions_and_cities(view_of(path, FILTERED)),
     "attribute_names": lambda path: runs.attribute_names(view_of(path)),
-    "tags": lambda path: runs.tags(view_of(path)),
+    "tags": runs.tags,
     "against": lambda path: runs.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
@@ -283,7 +283,7 @@ def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
 def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins, change):
     """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
-    of_run = (runs.report, runs.countries, runs.predicted_countries, runs.pairs)
+    of_run = (runs.report, lambda view: runs.groups(view, "country"), runs.pairs)
     reads = [(read, view) for read in of_run] + [(runs.mask, by_tag), (runs.pairs, by_tag)]
     change(path, twins)
     newer = [plain(read(given)) for read, given in reads]
@@ -314,7 +314,7 @@ def test_looking_at_a_store_changes_no_stamp(path):
     """SQLite makes files beside it for a reader, too."""
     runs.runs(path)
     before = runs.stamp(path)
-    runs.tags(view_of(path))
+    runs.tags(path)
     assert runs.stamp(path)[:2] == before[:2]
 
 
