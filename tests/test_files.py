@@ -331,43 +331,6 @@ def test_a_missing_folder_has_no_leftovers(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-def older_leftover(folder, *names, idle_s=7200, mode=0o700, name="model"):
-    """As earlier versions left it."""
-    holder = folder / f".{name}.a1b2c3d4"
-    for each in names:
-        (holder / each).mkdir(parents=True)
-        (holder / each / "a.bin").write_text(each)
-    holder.chmod(mode)
-    then = time.time() - idle_s
-    for each in (*holder.rglob("*"), holder):
-        os.utime(each, (then, then))
-    return holder
-
-
-def test_an_older_versions_leftover_is_cleared_once_it_lay_idle(tmp_path):
-    older_leftover(tmp_path, "model", "before")
-    clear_leftovers(tmp_path)
-    assert contents(tmp_path / "model") == {"a.bin": "model"}
-    older_leftover(tmp_path, "model")
-    clear_leftovers(tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-
-
-@pytest.mark.parametrize(
-    ("names", "changes"),
-    [
-        (["model"], {"idle_s": 60}),
-        (["model"], {"mode": 0o755}),
-        (["model", "more"], {}),
-        (["other"], {}),
-    ],
-)
-def test_what_only_looks_like_an_older_leftover_stays(tmp_path, names, changes):
-    holder = older_leftover(tmp_path, *names, **changes)
-    clear_leftovers(tmp_path)
-    assert {each.name for each in holder.iterdir()} == set(names)
-
-
 def test_a_name_as_long_as_a_name_can_be_is_replaced(tmp_path):
     path = old_folder(tmp_path / ("n" * 255))
     with atomic_path(path) as temporary:
