@@ -1,6 +1,5 @@
 import errno
 import fcntl
-import os
 import random
 import signal
 import stat

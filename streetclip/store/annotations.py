@@ -1,7 +1,9 @@
-"""Annotations: what people say of images. They stay with the image in every dataset and run.
+"""Annotate images with tags, notes and a status, in every dataset and run that has them.
 
 Each call that changes something is one event, which `undo` takes back. Events are undone the newest
-first, so that an image always returns to a state in which it has been.
+first, so that an image always returns to a state in which it has been. Writing raises StoreError
+where the store cannot be written, and ResourceError where the disk is full or another job holds the
+store for too long.
 """
 
 import json
@@ -15,10 +17,11 @@ import pandas as pd
 
 from streetclip.errors import ConfigError, StoreError, shown
 from streetclip.store.connection import Store, utc_now
+from streetclip.store.sql_values import to_json
 
 OPEN = "open"
 STATUSES = (OPEN, "reviewed", "to check")
-"""How far an image has been looked into; without an annotation it is open."""
+"""How far an image has been reviewed; without an annotation it is open."""
 
 SUGGESTED_TAGS = ("label error", "ambiguous", "no cue", "near-duplicate")
 """Tags to offer; any other text may be one."""
@@ -26,7 +29,7 @@ SUGGESTED_TAGS = ("label error", "ambiguous", "no cue", "near-duplicate")
 LONGEST_TAG = 500
 LONGEST_NOTE = 10_000
 MOST_IMAGES = 100_000
-"""The most images that one event may be about."""
+"""The most images of one event."""
 
 # Control characters, halves of surrogate pairs, line and paragraph separators.
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -60,19 +63,18 @@ def annotate(
     Args:
         store: The store, open for writing.
         image_ids: Images to change, at most `MOST_IMAGES`.
-        add_tags: Tags to give them: 1 to 500 characters after stripping, no control characters;
-            kept in Unicode's composed form (NFC), so that what looks the same is the same.
-        remove_tags: Tags to take from them, before those to add are added.
-        note: A text in place of theirs, at most 10,000 characters; "" removes it, None keeps it.
+        add_tags: 1 to 500 characters after stripping, no control characters; kept in Unicode's
+            composed form (NFC), so that what looks the same is the same.
+        remove_tags: Removed before `add_tags` are added.
+        note: Replaces theirs, at most 10,000 characters; "" removes it, None keeps it.
         status: One of `STATUSES`; None keeps it.
 
     Returns:
         How many images changed; with 0 there is nothing to undo.
 
     Raises:
-        ConfigError: A tag, note or status is not as said, or there are too many images.
-        StoreError: There is no such image, or the store cannot be written.
-        ResourceError: The disk is full, or another job holds the store for too long.
+        ConfigError: A tag, note or status is not allowed, or there are too many images.
+        StoreError: An image does not exist.
     """
     ids = sorted({int(each) for each in image_ids})
     if len(ids) > MOST_IMAGES:
@@ -80,10 +82,17 @@ def annotate(
         raise ConfigError(msg)
     added, removed = ({_checked_tag(tag) for tag in tags} for tags in (add_tags, remove_tags))
     note = None if note is None else _checked_note(note)
-    status = None if status is None else _checked_status(status)
+    if status is not None:
+        _check_status(status)
     now = utc_now()
     with store.transaction():
-        _require_images(store, ids)
+        missing = store.rows(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM images) LIMIT 1",
+            (json.dumps(ids),),
+        )
+        if missing:
+            msg = f"{store.path}: has no image {missing[0][0]}. Choose an image of one of its runs."
+            raise StoreError(msg)
         changes = []
         for image_id, before in _read_states(store, ids).items():
             after = _State(
@@ -103,11 +112,7 @@ def undo(store: Store) -> str | None:
     """Take back the newest event that has not been undone.
 
     Returns:
-        What it was, in words (plain text with the tags in it, quoted); None if nothing is left.
-
-    Raises:
-        StoreError: The store cannot be written.
-        ResourceError: The disk is full, or another job holds the store for too long.
+        What it was, in words (plain text with the tags quoted); None if nothing is left.
     """
     with store.transaction():
         found = store.rows(
@@ -122,24 +127,22 @@ def undo(store: Store) -> str | None:
             "WHERE event_id = ?",
             (event_id,),
         )
-        _write_states(
-            store,
-            {
-                image_id: _State(status, note, frozenset(json.loads(tags)), updated_at)
-                for image_id, status, note, tags, updated_at in changes
-            },
-        )
+        states = {
+            image_id: _State(status, note, frozenset(json.loads(tags)), updated_at)
+            for image_id, status, note, tags, updated_at in changes
+        }
+        _write_states(store, states)
         store.rows("UPDATE annotation_events SET undone_at = ? WHERE id = ?", (utc_now(), event_id))
     return str(description)
 
 
 def annotations_version(store: Store) -> str:
-    """A random text that is another after every change of an annotation, in whatever file."""
+    """Return a random text that changes with every change of an annotation, in any file."""
     return str(store.rows("SELECT revision FROM revisions WHERE name = 'annotations'")[0][0])
 
 
 def tag_counts(store: Store) -> pd.DataFrame:
-    """The tags in use: a frame with tag and n, how many images have it, most first."""
+    """Count the tags in use: a frame with tag and n, its number of images, descending."""
     frame = store.frame(
         "SELECT tag, count(*) AS n FROM annotation_tags GROUP BY tag ORDER BY n DESC, tag"
     )
@@ -147,32 +150,34 @@ def tag_counts(store: Store) -> pd.DataFrame:
 
 
 def tagged_image_ids(store: Store, tag: str) -> npt.NDArray[np.int64]:
-    """The images with a tag, ascending; none if there is no such tag."""
+    """List the images with a tag, ascending; none for an unknown tag."""
     if any(unicodedata.category(character) == "Cs" for character in tag):
-        return np.empty(0, np.int64)  # no text that SQLite could look for
-    return _image_ids(
-        store,
+        return np.empty(0, np.int64)  # SQLite has no such text
+    found = store.rows(
         "SELECT image_id FROM annotation_tags WHERE tag = ? ORDER BY image_id",
-        unicodedata.normalize("NFC", tag),
+        (unicodedata.normalize("NFC", tag),),
     )
+    return np.array([row[0] for row in found], np.int64)
 
 
 def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:
-    """The images with a status other than "open", ascending; all others are open.
+    """List the images with a status other than "open", ascending; all others are open.
 
     Raises:
-        ConfigError: There is no such status, or it is "open".
+        ConfigError: The status is unknown, or "open".
     """
-    if _checked_status(status) == OPEN:
-        msg = "the status 'open' is that of all images without another; ask for the others."
+    _check_status(status)
+    if status == OPEN:
+        msg = "all images without another status are 'open'; ask for the other statuses."
         raise ConfigError(msg)
-    return _image_ids(
-        store, "SELECT image_id FROM annotations WHERE status = ? ORDER BY image_id", status
+    found = store.rows(
+        "SELECT image_id FROM annotations WHERE status = ? ORDER BY image_id", (status,)
     )
+    return np.array([row[0] for row in found], np.int64)
 
 
 def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
-    """The annotations of images, those only that have any.
+    """Read the annotations of those images that have any.
 
     Returns:
         A frame indexed by image_id, ascending: status, note ("" if none), tags (a tuple, in
@@ -180,7 +185,8 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
     """
     ids = sorted({int(each) for each in image_ids})
     with store.snapshot():
-        states = {i: state for i, state in _read_states(store, ids).items() if not state.is_blank}
+        read = _read_states(store, ids)
+    states = {image_id: state for image_id, state in read.items() if not state.is_blank}
     return pd.DataFrame(
         {
             "status": [state.status for state in states.values()],
@@ -218,11 +224,10 @@ def _checked_note(text: str) -> str:
     return note
 
 
-def _checked_status(status: str) -> str:
+def _check_status(status: str) -> None:
     if status not in STATUSES:
         msg = f"status is {shown(status)}; expected one of {', '.join(map(shown, STATUSES))}."
         raise ConfigError(msg)
-    return status
 
 
 def _description(
@@ -236,34 +241,18 @@ def _description(
     return f"{', '.join(parts)} ({images})"
 
 
-def _require_images(store: Store, image_ids: Sequence[int]) -> None:
-    missing = store.rows(
-        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM images) LIMIT 1",
+def _read_states(store: Store, image_ids: Sequence[int]) -> dict[int, _State]:
+    """Read the state of each of these images, in their order."""
+    states = dict.fromkeys(image_ids, _State())
+    found = store.rows(
+        """
+        SELECT image_id, status, note, updated_at, (
+            SELECT json_group_array(tag) FROM annotation_tags AS t WHERE t.image_id = a.image_id)
+        FROM annotations AS a WHERE image_id IN (SELECT value FROM json_each(?))""",
         (json.dumps(image_ids),),
     )
-    if missing:
-        msg = f"{store.path}: has no image {missing[0][0]}. Choose an image of a run that it lists."
-        raise StoreError(msg)
-
-
-def _read_states(store: Store, image_ids: Sequence[int]) -> dict[int, _State]:
-    """The state of every one of these images, in their order."""
-    wanted = json.dumps(image_ids)
-    states = dict.fromkeys(image_ids, _State())
-    tags: dict[int, set[str]] = {}
-    for image_id, tag in store.rows(
-        "SELECT image_id, tag FROM annotation_tags "
-        "WHERE image_id IN (SELECT value FROM json_each(?))",
-        (wanted,),
-    ):
-        tags.setdefault(image_id, set()).add(tag)
-    for image_id, *values in store.rows(
-        "SELECT image_id, status, note, updated_at FROM annotations "
-        "WHERE image_id IN (SELECT value FROM json_each(?))",
-        (wanted,),
-    ):
-        status, note, updated_at = values
-        states[image_id] = _State(status, note, frozenset(tags.get(image_id, ())), updated_at)
+    for image_id, status, note, updated_at, tags in found:
+        states[image_id] = _State(status, note, frozenset(json.loads(tags)), updated_at)
     return states
 
 
@@ -276,7 +265,14 @@ def _write_event(
         "INSERT INTO annotation_changes (event_id, image_id, status, note, tags, updated_at) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         (
-            (event_id, i, before.status, before.note, _tags_json(before), before.updated_at)
+            (
+                event_id,
+                i,
+                before.status,
+                before.note,
+                to_json(sorted(before.tags)),
+                before.updated_at,
+            )
             for i, before, _ in changes
         ),
     )
@@ -297,11 +293,3 @@ def _write_states(store: Store, states: dict[int, _State]) -> None:
         "INSERT INTO annotation_tags (tag, image_id) VALUES (?, ?)",
         ((tag, image_id) for image_id, state in kept.items() for tag in state.tags),
     )
-
-
-def _tags_json(state: _State) -> str:
-    return json.dumps(sorted(state.tags), ensure_ascii=False)
-
-
-def _image_ids(store: Store, sql: str, value: str) -> npt.NDArray[np.int64]:
-    return np.array([row[0] for row in store.rows(sql, (value,))], dtype=np.int64)

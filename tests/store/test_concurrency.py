@@ -128,14 +128,14 @@ def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(
 CLAIMER = """
 import sys, time
 from streetclip.process_identity import current_process
-from streetclip.runtime import attach_job, beat_job, claim_job, end_job, has_live_jobs
+from streetclip.runtime import attach_job, beat_job, claim_job, end_job, list_jobs
 from streetclip.store import open_store
 
 path, most_running, process = sys.argv[1], int(sys.argv[2]), current_process()
 with open_store(path) as store:
     print("ready", flush=True)
     input()
-    while has_live_jobs(store):
+    while not list_jobs(store, states=["queued", "running"], limit=1).empty:
         ticket = claim_job(store, process, most_running=most_running)
         if ticket is None:
             time.sleep(0.001)
