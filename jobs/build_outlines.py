@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import Job
+from jobs.support.cli import OneLineParser, build_config_parser, run_job
+from jobs.support.record import Job
 from streetclip.config import OutlinesConfig
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import Job
+from jobs.support.cli import OneLineParser, build_config_parser, run_job
+from jobs.support.record import Job
 from streetclip.config import PlaceTablesConfig
 
 T = TypeVar("T")

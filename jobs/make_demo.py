@@ -3,31 +3,27 @@
 import time
 from collections.abc import Sequence
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import Job
+from jobs.support.cli import build_config_parser, run_job
+from jobs.support.record import Job
 from streetclip.config import DemoConfig
-
-
-def build_parser() -> OneLineParser:
-    """Make the parser; its flags are the fields of `DemoConfig`."""
-    return build_config_parser(DemoConfig, __doc__ or "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), DemoConfig, argv, _make_demo)
+    return run_job(build_config_parser(DemoConfig, __doc__), DemoConfig, argv, _make_demo)
 
 
 def _make_demo(config: DemoConfig, job: Job) -> None:
-    # Drawing and the model need packages that --help should not wait for.
+    # --help must not wait for the packages that draw and make the model.
     from streetclip.demo.world import build_world
 
     start = time.monotonic()
     with job.progress("draw", "image") as progress:
         world = build_world(config, progress)
     job.add_output(world.folder)
-    seconds = time.monotonic() - start
-    state = "stood already" if world.stood_already else f"done in {seconds:.0f} s"
+    state = (
+        "existed already" if world.stood_already else f"done in {time.monotonic() - start:.0f} s"
+    )
     print(f"drawn world · {sum(world.num_images.values()):,} images · {state}\n")
     for split, count in world.num_images.items():
         print(f"{split + '.csv':<16}{count:>6,} images")

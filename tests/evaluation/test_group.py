@@ -77,7 +77,7 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
         assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
     finished = run(torchrun(*flags(world, three, *asked, "--resume")))
-    assert finished.stdout.count("stood already") == 3, finished.stderr
+    assert finished.stdout.count("existed already") == 3, finished.stderr
     # What they encoded is in the cache of the first: a second question encodes nothing.
     other = flags(world, three, *asked, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
     again = run([sys.executable, "jobs/evaluate.py", *other])

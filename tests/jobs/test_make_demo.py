@@ -31,7 +31,7 @@ def test_a_finished_folder_is_refused_in_one_line(tmp_path, capsys):
     assert make_demo.main(arguments) == 2
     assert "holds a finished drawn world" in capsys.readouterr().err.splitlines()[-1]
     assert make_demo.main([*arguments, "--resume"]) == 0
-    assert "stood already" in capsys.readouterr().out
+    assert "existed already" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", ["--num_train", "--num_val", "--num_test"])

@@ -1,11 +1,11 @@
-"""What a job says: on the terminal and in its log file. A log that cannot be written stops none."""
+"""Copy a job's output to its log file; a log that cannot be written stops no job."""
 
 import contextlib
 import io
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def output_may_fail() -> Iterator[None]:
-    """Let a job whose stdout and stderr are a log file go on when the disk is full."""
+    """Let a job whose stdout and stderr are a log file continue when the disk is full."""
     with (
         contextlib.redirect_stdout(_Unfailing(sys.stdout)),
         contextlib.redirect_stderr(_Unfailing(sys.stderr)),
@@ -26,7 +26,7 @@ def output_may_fail() -> Iterator[None]:
 
 @contextlib.contextmanager
 def copied_to(path: Path) -> Iterator[None]:
-    """Write into the log file too what a job that was started in a shell says.
+    """Copy stdout, log lines and the final error of a job started in a shell to its log file.
 
     Args:
         path: The log file; its folder may be missing.
@@ -39,26 +39,22 @@ def copied_to(path: Path) -> Iterator[None]:
             _LOG.warning("%s: no log is kept there (%s)", path, error.strerror)
             yield
             return
-        yield from _copying(_Unfailing(_Encoded(raw)))
-
-
-def _copying(file: "_Unfailing") -> Iterator[None]:
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        with contextlib.redirect_stdout(_Both((sys.stdout, file))):
+        file = _Unfailing(_Encoded(raw))
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        logging.getLogger().addHandler(handler)
+        stack.callback(logging.getLogger().removeHandler, handler)
+        stack.enter_context(contextlib.redirect_stdout(_Copied(sys.stdout, file)))
+        try:
             yield
-    except Exception as error:
-        kind = "" if isinstance(error, StreetClipError) else traceback.format_exc()
-        file.write(f"{kind}error: {error}\n")
-        raise
-    finally:
-        logging.getLogger().removeHandler(handler)
+        except Exception as error:
+            trace = "" if isinstance(error, StreetClipError) else traceback.format_exc()
+            file.write(f"{trace}error: {error}\n")
+            raise
 
 
 class _Encoded(io.TextIOBase):
-    """Text for a file without a buffer, in which nothing waits that could fail later."""
+    """Encode text for an unbuffered file, so that nothing is left to fail later."""
 
     def __init__(self, raw: io.FileIO) -> None:
         self._raw = raw
@@ -69,7 +65,7 @@ class _Encoded(io.TextIOBase):
 
 
 class _Unfailing(io.TextIOBase):
-    """Text that is lost where it cannot be written, as on a full disk."""
+    """Lose text that cannot be written, as on a full disk."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -84,17 +80,15 @@ class _Unfailing(io.TextIOBase):
             self._stream.flush()
 
 
-class _Both(io.TextIOBase):
-    """Text that goes two ways; the first is the one that may be a terminal."""
+class _Copied(io.TextIOBase):
+    """Write text to a stream, and a copy to a file."""
 
-    def __init__(self, streams: Sequence[Any]) -> None:
-        self._streams = streams
+    def __init__(self, stream: Any, file: _Unfailing) -> None:
+        self._stream, self._file = stream, file
 
     def write(self, text: str) -> int:
-        for stream in self._streams:
-            stream.write(text)
-        return len(text)
+        self._stream.write(text)
+        return self._file.write(text)
 
     def flush(self) -> None:
-        for stream in self._streams:
-            stream.flush()
+        self._stream.flush()
