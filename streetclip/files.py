@@ -67,10 +67,7 @@ def clear_leftovers(folder: Path) -> None:
 
     A folder that was moved aside and not yet replaced becomes the new one, which was complete by
     then, else the old one again. What a live process is writing, here or on another machine, is
-    left alone, and so is everything else in the folder.
-
-    Args:
-        folder: An output folder; may be missing.
+    left alone, and so is everything else in the folder, which may be missing.
 
     Raises:
         OutputError: The folder cannot be read or written.
@@ -138,12 +135,8 @@ def scratch_folder() -> Iterator[Path]:
 def refuse_existing(*paths: Path, advice: str) -> None:
     """Refuse to replace files.
 
-    Args:
-        *paths: Files that a job is about to write.
-        advice: The sentence that tells the user what to do.
-
     Raises:
-        OutputError: One exists.
+        OutputError: One of the paths exists; the message ends with `advice`.
     """
     found = [str(path) for path in paths if path.exists()]
     if found:

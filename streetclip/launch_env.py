@@ -34,9 +34,6 @@ class Ranks:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read what a launcher has set; without one, this is the only process.
 
-        Args:
-            environment: As `os.environ`.
-
         Raises:
             ConfigError: Variables contradict each other, are missing, or are no numbers.
 

@@ -26,12 +26,7 @@ class ProgressBar:
     ) -> None:
         """Name the work and one unit of it.
 
-        Args:
-            description: Before the bar.
-            unit: After the rate.
-            visible: Whether to draw it on stderr; its numbers are kept in any case.
-            passing: Whether to erase it when it is closed.
-            on_close: Called with it when it is closed.
+        The numbers are kept whether the bar is visible or not; a passing one is erased when closed.
         """
         self._description = description
         self._unit = unit

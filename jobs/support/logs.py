@@ -26,11 +26,7 @@ def output_may_fail() -> Iterator[None]:
 
 @contextlib.contextmanager
 def copied_to(path: Path) -> Iterator[None]:
-    """Copy stdout, log lines and the final error of a job started in a shell to its log file.
-
-    Args:
-        path: The log file; its folder may be missing.
-    """
+    """Copy stdout, log lines and the final error of a job started in a shell to its log file."""
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +35,9 @@ def copied_to(path: Path) -> Iterator[None]:
             _LOG.warning("%s: no log is kept there (%s)", path, error.strerror)
             yield
             return
-        file = _Unfailing(_Encoded(raw))
+        # Unbuffered, so that nothing is left to fail when it is closed.
+        text = io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
+        file = _Unfailing(text)
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         logging.getLogger().addHandler(handler)
@@ -51,17 +49,6 @@ def copied_to(path: Path) -> Iterator[None]:
             trace = "" if isinstance(error, StreetClipError) else traceback.format_exc()
             file.write(f"{trace}error: {error}\n")
             raise
-
-
-class _Encoded(io.TextIOBase):
-    """Encode text for an unbuffered file, so that nothing is left to fail later."""
-
-    def __init__(self, raw: io.FileIO) -> None:
-        self._raw = raw
-
-    def write(self, text: str) -> int:
-        self._raw.write(text.encode("utf-8", "backslashreplace"))
-        return len(text)
 
 
 class _Unfailing(io.TextIOBase):

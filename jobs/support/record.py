@@ -51,13 +51,9 @@ class Job:
         queued: bool = False,
         can_interrupt: bool = False,
     ) -> None:
-        """Take the record over.
+        """Take the record over; without a ticket none is kept.
 
-        Args:
-            db: The store.
-            ticket: Of the record; None keeps none.
-            queued: Whether the runner of the queue started it.
-            can_interrupt: Whether TERM raises `KeyboardInterrupt` in the main thread.
+        `can_interrupt` tells whether TERM raises `KeyboardInterrupt` in the main thread.
         """
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued

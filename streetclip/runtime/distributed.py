@@ -81,8 +81,7 @@ class Group:
     def sum_in_place(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace tensors by their sums over all processes, the same bits in each.
 
-        Args:
-            tensors: Of the same number, shapes and order in all processes.
+        All processes pass tensors of the same number, shapes and order.
         """
         for bucket in _buckets(tensors):
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in bucket])
@@ -101,9 +100,8 @@ class Group:
 def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | None]:
     """Wait for the other processes; yield None where there are none.
 
-    Args:
-        ranks: Of this process. Torchrun names the meeting point in the environment.
-        device: Device of the tensors to exchange, if it is a GPU.
+    Torchrun names the meeting point in the environment. `device` is that of the tensors to
+    exchange, if it is a GPU.
 
     Raises:
         ResourceError: The others do not come.
@@ -134,11 +132,7 @@ def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | N
 
 
 def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
-    """Check that all processes would do the same as the first one.
-
-    Args:
-        group: The processes.
-        own: What decides the result in this one, by the names that users know.
+    """Check that what decides the result, by the names that users know, is the same in all.
 
     Raises:
         ConfigError: A value differs from the first process's.
@@ -156,9 +150,7 @@ def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
 def own_device(name: str, ranks: Ranks) -> str:
     """Choose the `--device` of this process: each of a machine's processes takes its own GPU.
 
-    Args:
-        name: As the user gave it; a GPU that it names by number is taken by all.
-        ranks: Of this process.
+    A GPU that the user names by number is taken by all.
 
     Examples:
         >>> own_device("cpu", Ranks(rank=1, world_size=2, local_rank=1, local_world_size=2))

@@ -55,17 +55,10 @@ def list_jobs(
     states: Sequence[str] = (),
     limit: int = 100,
 ) -> pd.DataFrame:
-    """Read a page of jobs, the newest first.
+    """Read the newest jobs as a frame with the columns of `get_job`, the newest first.
 
-    Args:
-        store: The store.
-        kinds: Only of these kinds; none: of all but run_queue.
-        states: Only in these states; none: in all.
-        limit: The most rows.
-
-    Returns:
-        A frame with the columns of `jobs`, as `get_job` gives them; pid is missing and rate NaN
-        where there is none.
+    Without `kinds` all but run_queue are listed, without `states` all. Missing numbers are NA or
+    NaN.
     """
     conditions, values = ["kind <> ?"], [RUNNER_KIND]
     if kinds:

@@ -43,12 +43,7 @@ class JobSpec:
     cwd: Path
 
     def __post_init__(self) -> None:
-        """Refuse what no process can be started with.
-
-        Raises:
-            ConfigError: An argument holds a NUL.
-            ValueError: The kind is no name of a program.
-        """
+        """Refuse what no process can be started with, by a ConfigError or ValueError."""
         if not self.kind.isidentifier():  # it becomes part of a file's name
             msg = f"kind is {shown(self.kind)}; expected a name as of jobs/NAME.py"
             raise ValueError(msg)
@@ -110,11 +105,7 @@ class JobOrders(NamedTuple):
 
 
 def check_arguments(arguments: Iterable[str]) -> None:
-    """Refuse a command line that no process can be started with.
-
-    Raises:
-        ConfigError: An argument holds a NUL.
-    """
+    """Refuse, by a ConfigError, an argument with a NUL: no process can be started with it."""
     for argument in arguments:
         if "\0" in argument:
             msg = f"argument {shown(argument)} holds a NUL; expected text without. Remove it."
@@ -124,12 +115,8 @@ def check_arguments(arguments: Iterable[str]) -> None:
 def resolved(what: str, path: Path) -> str:
     """Return a path as the store keeps it: absolute, its links resolved.
 
-    Args:
-        what: Name of the path in the message.
-        path: The path.
-
     Raises:
-        OutputError: It is not Unicode, or holds a NUL.
+        OutputError: It is not Unicode, or holds a NUL; `what` names the path in the message.
     """
     text = str(path)
     if "\0" not in text:

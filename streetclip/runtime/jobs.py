@@ -55,12 +55,8 @@ def register_job(
 ) -> JobTicket:
     """Record a job that runs already, as one started in a shell.
 
-    Args:
-        store: The store.
-        spec: What it does.
-        process: The process that does it.
-        resume: Take over the record of the newest ended job of this kind and output folder, as a
-            further attempt, unless that one is done.
+    With `resume`, it is a further attempt of the newest ended job of this kind and output folder,
+    unless that one is done.
 
     Raises:
         OutputError: As `enqueue_job`.
@@ -87,18 +83,11 @@ def register_job(
 
 
 def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
-    """Take the job that has been queued for longest, for the runner to start.
+    """Take the job that has been queued for longest, for a runner to start; None without one.
 
-    Any number of runners may ask at once: each job goes to one of them.
-
-    Args:
-        store: The store.
-        process: The runner, which owns the record until the job's own process attaches.
-        most_running: Take nothing while as many jobs run; those of a dead process count until they
-            are interrupted, runners never.
-
-    Returns:
-        None if no job is queued, or enough are running.
+    Any number of runners may ask at once: each job goes to one of them, which owns the record until
+    the job's own process attaches. Nothing is taken while `most_running` jobs run; those of a dead
+    process count until they are interrupted, runners never.
     """
     bounds = (RUNNER_KIND, most_running)
     room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
@@ -121,11 +110,7 @@ def attach_job(
 ) -> JobTicket:
     """Give a claimed record to the process that the runner started for it.
 
-    Args:
-        store: The store.
-        job_id: From the ticket of `claim_job`.
-        process: The started process.
-        attempt: The ticket's; None takes any.
+    Job and attempt are those of the runner's ticket; None takes any attempt.
 
     Raises:
         StoreError: The job does not wait for a process: it has ended, another process has it, or
@@ -190,21 +175,10 @@ def end_job(
     error: str | None = None,
     outputs: Sequence[str] = (),
 ) -> bool:
-    """Record how an attempt ended.
+    """Record how an attempt ended; write nothing and return False if it lost the record before.
 
     Its runs and trainings that are still running become failed with it, or interrupted unless it
-    is done.
-
-    Args:
-        store: The store.
-        job_id: The job.
-        attempt: The attempt that ended.
-        state: One of done, failed, cancelled, interrupted.
-        error: Why, in one line.
-        outputs: Paths that it wrote, added to those of earlier attempts.
-
-    Returns:
-        False if the record was no longer that attempt's; then nothing is written.
+    is done. `error` is the cause in one line; `outputs` are added to those of earlier attempts.
 
     Raises:
         ValueError: The state is not final.
@@ -254,12 +228,9 @@ def request_cancel(store: Store, job_id: int) -> None:
 
 
 def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
-    """Queue a job again that failed, was cancelled or was interrupted: its next attempt.
+    """Queue the next attempt of a job that failed, was cancelled or was interrupted.
 
-    Args:
-        store: The store.
-        job_id: The job.
-        arguments: Its command line from now on, as with --resume.
+    `arguments` is its command line from now on, as with --resume.
 
     Raises:
         StoreError: The job does not exist, or is queued, running or done.

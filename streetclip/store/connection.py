@@ -121,12 +121,8 @@ class Store:
 def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
     """Open the store; make it if it is missing, unless for reading.
 
-    A file of an older schema is migrated first, with its rows kept, also for a reader.
-
-    Args:
-        path: The SQLite file.
-        read_only: Refuse to write, and to make a missing file.
-        busy_timeout_s: How long to wait for another writer before giving up.
+    A file of an older schema is migrated first, with its rows kept, also for a reader. Another
+    writer is waited for up to `busy_timeout_s`.
 
     Raises:
         StoreError: The file is missing (when reading), no SQLite database, another program's, of

@@ -31,12 +31,10 @@ Columns = Sequence[Sequence[Any]]
 
 
 def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) -> str:
-    """Hash the rows of a dataset.
+    """Hash the rows of a dataset and the names of its attributes.
 
-    Args:
-        attribute_columns: Names of its attributes.
-        chunks: Its images in ascending order of ids, `CHUNK_ROWS` a chunk: the values of each of
-            `HASHED_COLUMNS`, as SQLite returns them.
+    The chunks hold `CHUNK_ROWS` images each, by ascending id: the values of each of
+    `HASHED_COLUMNS`, as SQLite returns them.
     """
     found = hashlib.sha256(json.dumps(list(attribute_columns)).encode())
     for chunk in chunks:

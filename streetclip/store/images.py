@@ -10,17 +10,17 @@ import pandas as pd
 
 from streetclip.errors import StoreError
 from streetclip.store.connection import Store
-from streetclip.store.predictions import BOOLEANS, FLOATS, RANKS
+from streetclip.store.predictions import (
+    BOOLEANS,
+    FLOATS,
+    RANKS,
+    READ_COLUMNS,
+    select_predictions,
+    selected,
+)
 from streetclip.store.runs import require_run
 
-_FIELDS = """
-    d.image_id, images.filename AS image_filename, d.line, p.status, p.error, d.country,
-    d.country_code AS true_country, d.continent AS true_continent, d.region AS true_region,
-    d.city AS true_city, p.pred_country, p.pred_city, p.country_correct, p.city_correct,
-    p.country_reachable, p.city_reachable, p.country_probability, p.city_probability,
-    p.true_country_rank, p.true_city_rank, p.true_latitude_deg, p.true_longitude_deg,
-    p.pred_latitude_deg, p.pred_longitude_deg, p.coordinate_source, p.distance_km,
-    p.nearest_candidate_km, d.attributes"""
+_NAMES = (*(name for name in READ_COLUMNS if not name.startswith("top_")), "attributes")
 _TYPES: dict[str, Any] = {
     "image_id": np.int64,
     "line": np.int64,
@@ -31,39 +31,19 @@ _TYPES: dict[str, Any] = {
 
 
 def image_rows(store: Store, run_id: int, image_ids: Iterable[int]) -> pd.DataFrame:
-    """Read the predictions of some images, for a page of them or a chunk of an export.
-
-    Args:
-        store: The store.
-        run_id: The run.
-        image_ids: Some ten thousand images at most; those without a prediction are left out.
+    """Read the predictions of some ten thousand images at most.
 
     Returns:
-        A frame in the given order: image_id, image_filename, line (of the CSV), status, error,
-        country (as the CSV writes it), true_country (ISO code), true_continent, true_region,
-        true_city, pred_country, pred_city, country_correct, city_correct, country_reachable and
-        city_reachable (bool), country_probability, city_probability, true_country_rank,
-        true_city_rank (NA if none), true_latitude_deg, true_longitude_deg, pred_latitude_deg,
-        pred_longitude_deg, coordinate_source, distance_km, nearest_candidate_km, attributes (JSON
-        text). Missing numbers are NaN, missing texts None.
+        A frame in the given order, without images that lack a prediction: the columns of
+        `read_predictions` except rankings, and attributes (JSON text). The `_correct` and
+        `_reachable` columns are bool; missing numbers are NaN (ranks: NA), missing texts None.
 
     Raises:
         StoreError: The run does not exist.
     """
-    wanted = json.dumps([int(each) for each in image_ids])
-    with store.snapshot():
-        dataset_id = require_run(store, run_id)
-        frame = store.frame(
-            f"""
-            SELECT {_FIELDS}
-            FROM json_each(?) AS wanted
-            CROSS JOIN predictions AS p ON p.run_id = ? AND p.image_id = wanted.value
-            CROSS JOIN dataset_images AS d ON d.dataset_id = ? AND d.image_id = p.image_id
-            CROSS JOIN images ON images.id = p.image_id
-            ORDER BY wanted.key""",  # noqa: S608 -- our own names
-            (wanted, run_id, dataset_id),
-            dtype=object,
-        )
+    require_run(store, run_id)
+    rows = select_predictions(store, run_id, [int(each) for each in image_ids], _NAMES)
+    frame = pd.DataFrame(rows, columns=_NAMES, dtype=object)
     return frame.astype(_TYPES)
 
 
@@ -83,7 +63,7 @@ def image_detail(store: Store, run_id: int, image_id: int) -> dict[str, Any]:
         dataset_id = require_run(store, run_id)
         frame = store.frame(
             f"""
-            SELECT {_FIELDS}, r.top_countries, r.top_cities, datasets.csv_path,
+            SELECT {selected([*READ_COLUMNS, "attributes"])}, datasets.csv_path,
                 image_folders.path AS folder
             FROM dataset_images AS d
             JOIN datasets ON datasets.id = d.dataset_id

@@ -48,24 +48,28 @@ PREDICTION_COLUMNS = (
 """Columns of a frame of predictions; see `write_predictions`."""
 
 _RANKINGS = ("top_countries", "top_cities")
-_OF_THE_DATASET = {
-    "true_continent": "continent",
-    "true_region": "region",
-    "true_city": "city",
-}
 _STORED = tuple(
-    name for name in PREDICTION_COLUMNS if name not in _RANKINGS and name not in _OF_THE_DATASET
+    name
+    for name in PREDICTION_COLUMNS
+    if name not in (*_RANKINGS, "true_continent", "true_region", "true_city")
 )
-# When read, the places' names come from the dataset.
-_READ_NAMES = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
-_READ_FROM = {
+# Of predictions p, dataset_images d, images and rankings r; places are named by the dataset.
+_SOURCES = {
+    **{name: f"p.{name}" for name in _STORED},
+    **{name: f"r.{name}" for name in _RANKINGS},
+    "image_id": "d.image_id",
     "line": "d.line",
     "image_filename": "images.filename",
     "country": "d.country",
-    "image_id": "p.image_id",
-    **{name: f"d.{column}" for name, column in _OF_THE_DATASET.items()},
+    "true_country": "d.country_code",
+    "true_continent": "d.continent",
+    "true_region": "d.region",
+    "true_city": "d.city",
+    "attributes": "d.attributes",
 }
-_READ_COLUMNS = ", ".join(f"{_READ_FROM.get(name, name)} AS {name}" for name in _READ_NAMES)
+READ_COLUMNS = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
+"""Columns of predictions that are read back, with those of their images."""
+
 FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
 _PROBABILITIES = ("country_probability", "city_probability")
 RANKS = ("true_country_rank", "true_city_rank")
@@ -140,19 +144,35 @@ def iterate_predictions(
             "SELECT image_id FROM dataset_images WHERE dataset_id = ? ORDER BY line", (dataset_id,)
         )
         image_ids = np.fromiter((row[0] for row in found), np.int64)
-    sql = f"""
-        SELECT {_READ_COLUMNS}
+    for start in range(0, max(len(image_ids), 1), chunk_rows):
+        wanted = image_ids[start : start + chunk_rows].tolist()
+        rows = select_predictions(store, run_id, wanted, READ_COLUMNS)
+        columns = list(zip(*rows, strict=True)) or [()] * len(READ_COLUMNS)
+        yield dict(zip(READ_COLUMNS, columns, strict=True))
+
+
+def select_predictions(
+    store: Store, run_id: int, image_ids: Sequence[int], names: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Read columns of the predictions of some images, in their order; others are left out."""
+    return store.rows(
+        f"""
+        SELECT {selected(names)}
         FROM json_each(?1) AS wanted
         CROSS JOIN predictions AS p ON p.run_id = ?2 AND p.image_id = wanted.value
-        CROSS JOIN dataset_images AS d ON d.dataset_id = ?3 AND d.image_id = p.image_id
+        CROSS JOIN runs ON runs.id = ?2
+        CROSS JOIN dataset_images AS d
+            ON d.dataset_id = runs.dataset_id AND d.image_id = p.image_id
         CROSS JOIN images ON images.id = p.image_id
         LEFT JOIN prediction_rankings AS r ON r.run_id = ?2 AND r.image_id = p.image_id
-        ORDER BY wanted.key"""  # noqa: S608 -- our own names
-    for start in range(0, max(len(image_ids), 1), chunk_rows):
-        wanted = json.dumps(image_ids[start : start + chunk_rows].tolist())
-        rows = store.rows(sql, (wanted, run_id, dataset_id))
-        columns = list(zip(*rows, strict=True)) or [()] * len(_READ_NAMES)
-        yield dict(zip(_READ_NAMES, columns, strict=True))
+        ORDER BY wanted.key""",  # noqa: S608 -- our own names
+        (json.dumps(image_ids), run_id),
+    )
+
+
+def selected(names: Sequence[str]) -> str:
+    """List columns for SELECT from predictions p, dataset_images d, images and rankings r."""
+    return ", ".join(f"{_SOURCES[name]} AS {name}" for name in names)
 
 
 def _check(frame: pd.DataFrame) -> None:

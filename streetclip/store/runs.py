@@ -63,12 +63,7 @@ def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
 
 
 def spec_values(spec: Any, job_id: int | None) -> dict[str, Any]:
-    """Return the columns of a new run or training, in state `running`.
-
-    Args:
-        spec: A `RunSpec` or `TrainingSpec`.
-        job_id: The job that makes it, if any.
-    """
+    """Return the columns of a new run or training, in state `running`, from its spec."""
     now = utc_now()
     values: dict[str, Any] = {"state": "running", "created_at": now, "updated_at": now}
     for name, value in asdict(spec).items():
@@ -169,12 +164,7 @@ def set_run_state(
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
-    """Store the metrics of a complete run and mark it as done.
-
-    Args:
-        store: The store.
-        run_id: From `start_run`.
-        metrics: The body of metrics.json: plain values, no NaN.
+    """Store the metrics of a complete run (the body of metrics.json) and mark it as done.
 
     Raises:
         ValueError: Predictions are missing.

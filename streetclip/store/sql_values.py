@@ -44,10 +44,9 @@ def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float6
 def number_rows(
     columns: "Sequence[pd.Series[Any] | npt.NDArray[Any]]",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the distinct rows of some columns, in the order of their first occurrence.
+    """Number the distinct rows of columns of N values, in the order of their first occurrence.
 
-    Args:
-        columns: At least one, all of N values; missing values equal each other.
+    Missing values equal each other.
 
     Returns:
         The number of each of the N rows, and the first row of each number.

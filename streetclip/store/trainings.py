@@ -131,12 +131,7 @@ def set_training_state(
 
 
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
-    """Store which checkpoint of a training was chosen.
-
-    Args:
-        store: The store.
-        training_id: From `start_training`.
-        best: epoch, step, checkpoint (its path) and reason (in words).
+    """Store the chosen checkpoint of a training: epoch, step, checkpoint (path) and reason.
 
     Raises:
         StoreError: The training does not exist.
@@ -167,13 +162,10 @@ def list_trainings(store: Store) -> pd.DataFrame:
 
 
 def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd.DataFrame:
-    """Read the points of a training: step, epoch, name, value, by name and step.
+    """Read the points of a training from a step on: step, epoch, name, value, by name and step.
 
-    Args:
-        store: The store.
-        training_id: From `start_training`.
-        from_step: Only points at this step or later. A training writes in the order of steps:
-            after reading up to a step, only that step and later ones may have new points.
+    A training writes in the order of steps: after reading up to a step, only that step and later
+    ones may have new points.
     """
     frame = store.frame(
         "SELECT step, epoch, name, value FROM training_points WHERE training_id = ? AND step >= ? "
