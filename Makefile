@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := data/demo
 OUT := outputs/demo
 
-.PHONY: demo demo-run test test-random check clean-demo
+.PHONY: demo demo-run test test-all test-random check clean-demo
 
 demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the dashboard
 	$(BIN)/streamlit run dashboard/Home.py
@@ -21,7 +21,10 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 clean-demo:  ## remove the drawn world and what was made of it; the store keeps its runs
 	rm -rf $(DEMO) $(OUT)
 
-test: $(VENV)/.installed-test  ## every test, on both cores
+test: $(VENV)/.installed-test  ## what a contributor needs
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs -m "not slow"
+
+test-all: $(VENV)/.installed-test  ## every test: also random kills, full disks, several processes
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
 
 # Draws other inputs in each run, and more of them; a failure prints the input, which becomes an

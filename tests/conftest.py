@@ -53,12 +53,23 @@ def precision(request) -> str:
 
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory) -> Path:
-    """The folder of a drawn world of 170 images, with its small untrained model. Do not change."""
+    """The folder of a drawn world of 170 images, with its small untrained model. Do not change.
+
+    Drawn once; processes of pytest-xdist share it.
+    """
+    from filelock import FileLock
+
     from streetclip.config import DemoConfig
     from streetclip.demo.world import build_world
 
-    folder = tmp_path_factory.mktemp("world") / "demo"
-    build_world(DemoConfig(output_dir=folder, num_workers=1, **SMALL_WORLD))
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "small_world"
+    with FileLock(shared / "small_world.lock"):
+        if not folder.exists():
+            build_world(DemoConfig(output_dir=shared / "drawn", num_workers=1, **SMALL_WORLD))
+            (shared / "drawn").rename(folder)
     return folder
 
 

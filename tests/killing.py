@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,13 +26,14 @@ from streetclip.store import (
     training_curves,
 )
 from streetclip.store.columns import RUN_DTYPES
+from tests import warm
 
 ROOT = Path(__file__).parents[1]
 OF_THE_MACHINE = ("images_per_s", "memory_mib")
 """Curves that no two runs share."""
 
 _BAR = b"%|"  # of tqdm: the work has begun
-_LONGEST_START_S = 4.0
+_LONGEST_START_S = 1.0
 _SHARE_IN_START = 0.2
 _PATIENCE_S = 300.0
 _INTERRUPTED = 130  # exit code of a job that saved what it has and ended
@@ -100,12 +100,8 @@ class _Session:
     """One process of a job, with its own in a group of their own."""
 
     def __init__(self, name: str, arguments: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, f"jobs/{name}.py", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+        self._process = warm.Job(
+            [f"jobs/{name}.py", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         self._stderr = bytearray()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 def plain_commands():
     start = (ROOT / "README.md").read_text(encoding="utf-8").split("## Quick start")[1]
-    section = start.split("## Your own data")[0]
+    section = start.split("## Your own photos")[0]
     return [line for line in section.splitlines() if line.startswith(".venv/bin/")]
 
 
