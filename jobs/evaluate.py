@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from jobs.support.cli import build_config_parser, log_row_problems, run_job
 from jobs.support.metrics_table import metrics_table
-from jobs.support.record import Job, recorded_once
+from jobs.support.record import Job
 from streetclip.config import EvaluateConfig
 from streetclip.launch_env import Ranks
 
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
     parser = build_config_parser(EvaluateConfig, __doc__)
-    return run_job(parser, EvaluateConfig, argv, _evaluate, record=recorded_once)
+    return run_job(parser, EvaluateConfig, argv, _evaluate)
 
 
 def _evaluate(config: EvaluateConfig, job: Job) -> None:

@@ -23,7 +23,7 @@ from jobs.support.cli import (
 )
 from streetclip.config import EvaluateConfig
 from streetclip.config.arguments import to_arguments
-from streetclip.errors import ConfigError, ResourceError, StreetClipError, shown
+from streetclip.errors import ConfigError, StreetClipError, shown
 from streetclip.files import refuse_existing, translated_disk_errors, write_text
 
 _SAVING_S = 120  # before its time limit, Slurm asks the job to save and end
@@ -182,27 +182,11 @@ def _submit(script: str, folder: Path) -> None:
         raise ConfigError(msg)
     with translated_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    try:
-        done = subprocess.run(  # noqa: S603 -- an argument list, never a shell
-            [sbatch, "--parsable"],
-            input=script,
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        msg = f"{sbatch}: cannot be started ({error.strerror or error}). Ask its admin."
-        raise ResourceError(msg) from error
-    message = " ".join(done.stderr.split())
+    done = subprocess.run([sbatch], input=script, cwd=folder, text=True, check=False)  # noqa: S603 -- an argument list, never a shell
     if done.returncode != 0:
-        msg = f"sbatch refused the job (exit code {done.returncode}): {message or 'no message'}"
+        msg = f"sbatch refused the job (exit code {done.returncode}), for the reason given above"
         raise ConfigError(msg)
-    if message:
-        print(message, file=sys.stderr)
-    job_id = done.stdout.strip().partition(";")[0]  # NUMBER or NUMBER;CLUSTER
-    print(f"job {job_id} is submitted · log {folder / f'slurm-{job_id}.log'}")
+    print(f"log    {folder / 'slurm-NUMBER.log'}")
 
 
 def _matching(pattern: str, expected: str) -> Callable[[str], str]:

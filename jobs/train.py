@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs.support.cli import build_config_parser, log_row_problems, run_job
-from jobs.support.record import Job, recorded_once
+from jobs.support.record import Job
 from streetclip.config import TrainConfig
 from streetclip.config.recipes import reproduce_command
 from streetclip.launch_env import Ranks
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
     parser = build_config_parser(TrainConfig, __doc__)
-    return run_job(parser, TrainConfig, argv, _train, record=recorded_once)
+    return run_job(parser, TrainConfig, argv, _train)
 
 
 def _train(config: TrainConfig, job: Job) -> None:

@@ -30,7 +30,6 @@ EXIT_INTERRUPTED = 130
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
 
 Config = TypeVar("Config", bound=JobConfig)
-Record = Callable[[JobConfig], contextlib.AbstractContextManager[Job]]
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -80,8 +79,6 @@ def run_job(
     config_class: type[Config],
     argv: Sequence[str] | None,
     work: Callable[[Config, Job], None],
-    *,
-    record: Record = recorded,
 ) -> int:
     """Parse the flags, do the work, keep the job's record, and return the exit code.
 
@@ -90,7 +87,6 @@ def run_job(
         config_class: Built from the flags.
         argv: The flags; None takes those of the process.
         work: The job itself, called with its config and record.
-        record: Context manager that keeps the record.
     """
     flags = vars(parser.parse_args(argv))
     queued = JOB_VARIABLE in os.environ
@@ -107,7 +103,7 @@ def run_job(
             logging.captureWarnings(capture=True)
             for message in messages:
                 _LOG.info("%s", message)
-            with record(config) as job:
+            with recorded(config) as job:
                 work(config, job)
         except StreetClipError as error:
             print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -31,6 +31,7 @@ JOB_VARIABLE = "STREETCLIP_JOB"
 """Environment variable in which the runner names the record to take over, as ID:ATTEMPT."""
 
 BEAT_S = 2.0
+_SHARED_KINDS = ("train", "evaluate")  # jobs that several processes of torchrun may share
 _LONGEST_ERROR = 500  # characters
 
 
@@ -180,38 +181,27 @@ def one_line(error: BaseException) -> str:
 def recorded(config: JobConfig) -> Iterator[Job]:
     """Run a job with its record: found or made, kept, and closed.
 
+    Of several processes that torchrun starts, the first keeps it; the others log only warnings.
+
     Raises:
         OutputError: Another job writes into the same output folder.
         StoreError: The record that the runner named cannot be taken over.
-        ConfigError: The environment names a record as no runner does.
+        ConfigError: The environment names a record as no runner does, or contradicts itself.
         KeyboardInterrupt: The job was interrupted or cancelled.
     """
-    named = os.environ.pop(JOB_VARIABLE, None)
-    ticket = _register(config) if named is None else _attach(config, named)
     with contextlib.ExitStack() as stack:
+        if config.kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first:
+            logging.getLogger().setLevel(logging.WARNING)
+            stack.enter_context(_term_interrupts())
+            yield Job(config.db, None)
+            return
+        named = os.environ.pop(JOB_VARIABLE, None)
+        ticket = _register(config) if named is None else _attach(config, named)
         if ticket is not None and named is None:
             stack.enter_context(copied_to(ticket.log_path))
         can_interrupt = stack.enter_context(_term_interrupts())
         job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
         yield stack.enter_context(job)
-
-
-@contextlib.contextmanager
-def recorded_once(config: JobConfig) -> Iterator[Job]:
-    """Run a job with its record; of several processes that torchrun starts, the first keeps it.
-
-    The others log only warnings.
-
-    Raises:
-        Exception: As `recorded`.
-    """
-    if Ranks.from_environment(os.environ).is_first:
-        with recorded(config) as job:
-            yield job
-        return
-    logging.getLogger().setLevel(logging.WARNING)
-    with _term_interrupts():
-        yield Job(config.db, None)
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":

@@ -8,8 +8,8 @@ store for too long.
 
 import json
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,18 +35,21 @@ MOST_IMAGES = 100_000
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-@dataclass(frozen=True)
-class _State:
+# An image without tags, note and status has no annotation.
+_READ = """
+    SELECT image_id, status, note, updated_at, (
+        SELECT json_group_array(tag) FROM annotation_tags AS t WHERE t.image_id = a.image_id
+    ) AS tags
+    FROM annotations AS a WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id"""
+
+
+class _State(NamedTuple):
     """The annotation of one image."""
 
     status: str = OPEN
     note: str = ""
-    tags: frozenset[str] = frozenset()
     updated_at: str | None = None
-
-    @property
-    def is_blank(self) -> bool:
-        return self.status == OPEN and not self.note and not self.tags
+    tags: frozenset[str] = frozenset()
 
 
 def annotate(
@@ -81,11 +84,14 @@ def annotate(
         msg = f"{len(ids):,} images to annotate; expected at most {MOST_IMAGES:,}. Filter further."
         raise ConfigError(msg)
     added, removed = ({_checked_tag(tag) for tag in tags} for tags in (add_tags, remove_tags))
-    note = None if note is None else _checked_note(note)
+    changed: dict[str, Any] = {}
+    if note is not None:
+        changed["note"] = _checked_text("a note", note, LONGEST_NOTE, "\n\t")
     if status is not None:
         _check_status(status)
+        changed["status"] = status
     now = utc_now()
-    with store.transaction():
+    with store.transaction() as connection:
         missing = store.rows(
             "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM images) LIMIT 1",
             (json.dumps(ids),),
@@ -93,19 +99,28 @@ def annotate(
         if missing:
             msg = f"{store.path}: has no image {missing[0][0]}. Choose an image of one of its runs."
             raise StoreError(msg)
-        changes = []
-        for image_id, before in _read_states(store, ids).items():
-            after = _State(
-                status=before.status if status is None else status,
-                note=before.note if note is None else note,
-                tags=(before.tags - removed) | added,
-                updated_at=before.updated_at,
+        before, after = {}, {}
+        known = {i: _state(*values) for i, *values in store.rows(_READ, (json.dumps(ids),))}
+        for image_id in ids:
+            state = known.get(image_id, _State())
+            tags = (state.tags - removed) | added
+            if state._replace(tags=tags, **changed) != state:
+                before[image_id] = state
+                after[image_id] = state._replace(tags=tags, updated_at=now, **changed)
+        if after:
+            description = _description(added, removed, changed, len(after))
+            event = {"description": description, "created_at": utc_now()}
+            event_id = store.insert("annotation_events", event)
+            connection.executemany(
+                "INSERT INTO annotation_changes "
+                "(event_id, image_id, status, note, updated_at, tags) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (event_id, image_id, *state[:-1], to_json(sorted(state.tags)))
+                    for image_id, state in before.items()
+                ),
             )
-            if after != before:
-                changes.append((image_id, before, replace(after, updated_at=now)))
-        if changes:
-            _write_event(store, _description(added, removed, note, status, len(changes)), changes)
-    return len(changes)
+            _write_states(store, after)
+    return len(after)
 
 
 def undo(store: Store) -> str | None:
@@ -123,15 +138,11 @@ def undo(store: Store) -> str | None:
             return None
         event_id, description = found[0]
         changes = store.rows(
-            "SELECT image_id, status, note, tags, updated_at FROM annotation_changes "
+            "SELECT image_id, status, note, updated_at, tags FROM annotation_changes "
             "WHERE event_id = ?",
             (event_id,),
         )
-        states = {
-            image_id: _State(status, note, frozenset(json.loads(tags)), updated_at)
-            for image_id, status, note, tags, updated_at in changes
-        }
-        _write_states(store, states)
+        _write_states(store, {image_id: _state(*values) for image_id, *values in changes})
         store.rows("UPDATE annotation_events SET undone_at = ? WHERE id = ?", (utc_now(), event_id))
     return str(description)
 
@@ -183,45 +194,29 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
         A frame indexed by image_id, ascending: status, note ("" if none), tags (a tuple, in
         alphabetical order) and updated_at (ISO 8601 in UTC).
     """
-    ids = sorted({int(each) for each in image_ids})
-    with store.snapshot():
-        read = _read_states(store, ids)
-    states = {image_id: state for image_id, state in read.items() if not state.is_blank}
-    return pd.DataFrame(
-        {
-            "status": [state.status for state in states.values()],
-            "note": [state.note for state in states.values()],
-            "tags": [tuple(sorted(state.tags)) for state in states.values()],
-            "updated_at": [state.updated_at for state in states.values()],
-        },
-        index=pd.Index(list(states), dtype=np.int64, name="image_id"),
-        dtype=object,
-    )
+    frame = store.frame(_READ, (json.dumps([int(each) for each in image_ids]),), dtype=object)
+    tags = [tuple(sorted(json.loads(text))) for text in frame["tags"]]
+    frame["tags"] = pd.Series(tags, dtype=object)
+    return frame.astype({"image_id": np.int64}).set_index("image_id")
 
 
 def _checked_tag(text: str) -> str:
-    tag = unicodedata.normalize("NFC", text.strip())
-    if not 1 <= len(tag) <= LONGEST_TAG:
-        msg = (
-            f"a tag has {len(tag)} characters; expected 1 to {LONGEST_TAG}. "
-            "Put a longer text into the note."
-        )
-        raise ConfigError(msg)
-    if any(unicodedata.category(character) in _REFUSED for character in tag):
-        msg = f"tag {shown(tag)} has a line break or a control character; expected plain text."
+    tag = _checked_text("a tag", text, LONGEST_TAG)
+    if not tag:
+        msg = f"a tag is blank; expected 1 to {LONGEST_TAG} characters."
         raise ConfigError(msg)
     return tag
 
 
-def _checked_note(text: str) -> str:
-    note = unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
-    if len(note) > LONGEST_NOTE:
-        msg = f"a note has {len(note):,} characters; expected at most {LONGEST_NOTE:,}. Shorten it."
+def _checked_text(what: str, text: str, longest: int, allowed: str = "") -> str:
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
+    if len(text) > longest:
+        msg = f"{what} has {len(text):,} characters; expected at most {longest:,}. Shorten it."
         raise ConfigError(msg)
-    if any(unicodedata.category(each) in _REFUSED and each not in "\n\t" for each in note):
-        msg = f"note {shown(note)} has a control character; expected plain text."
+    if any(unicodedata.category(each) in _REFUSED and each not in allowed for each in text):
+        msg = f"{what}, {shown(text)}, has a control character or a line break; remove it."
         raise ConfigError(msg)
-    return note
+    return text
 
 
 def _check_status(status: str) -> None:
@@ -231,63 +226,31 @@ def _check_status(status: str) -> None:
 
 
 def _description(
-    added: set[str], removed: set[str], note: str | None, status: str | None, num_images: int
+    added: set[str], removed: set[str], changed: Mapping[str, str], num_images: int
 ) -> str:
     parts = [f"add tag {shown(tag)}" for tag in sorted(added)]
     parts += [f"remove tag {shown(tag)}" for tag in sorted(removed)]
-    parts += [] if note is None else ["remove the note" if note == "" else "write a note"]
-    parts += [] if status is None else [f"set status {shown(status)}"]
+    if "note" in changed:
+        parts.append("write a note" if changed["note"] else "remove the note")
+    if "status" in changed:
+        parts.append(f"set status {shown(changed['status'])}")
     images = "1 image" if num_images == 1 else f"{num_images:,} images"
     return f"{', '.join(parts)} ({images})"
 
 
-def _read_states(store: Store, image_ids: Sequence[int]) -> dict[int, _State]:
-    """Read the state of each of these images, in their order."""
-    states = dict.fromkeys(image_ids, _State())
-    found = store.rows(
-        """
-        SELECT image_id, status, note, updated_at, (
-            SELECT json_group_array(tag) FROM annotation_tags AS t WHERE t.image_id = a.image_id)
-        FROM annotations AS a WHERE image_id IN (SELECT value FROM json_each(?))""",
-        (json.dumps(image_ids),),
-    )
-    for image_id, status, note, updated_at, tags in found:
-        states[image_id] = _State(status, note, frozenset(json.loads(tags)), updated_at)
-    return states
+def _state(status: str, note: str, updated_at: str | None, tags: str) -> _State:
+    return _State(status, note, updated_at, frozenset(json.loads(tags)))
 
 
-def _write_event(
-    store: Store, description: str, changes: Sequence[tuple[int, _State, _State]]
-) -> None:
-    values = {"description": description, "created_at": utc_now()}
-    event_id = store.insert("annotation_events", values)
-    store.db.conn.executemany(
-        "INSERT INTO annotation_changes (event_id, image_id, status, note, tags, updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (
-                event_id,
-                i,
-                before.status,
-                before.note,
-                to_json(sorted(before.tags)),
-                before.updated_at,
-            )
-            for i, before, _ in changes
-        ),
-    )
-    _write_states(store, {image_id: after for image_id, _, after in changes})
-
-
-def _write_states(store: Store, states: dict[int, _State]) -> None:
+def _write_states(store: Store, states: Mapping[int, _State]) -> None:
     connection = store.db.conn
     ids = [(image_id,) for image_id in states]
     connection.executemany("DELETE FROM annotation_tags WHERE image_id = ?", ids)
     connection.executemany("DELETE FROM annotations WHERE image_id = ?", ids)
-    kept = {image_id: state for image_id, state in states.items() if not state.is_blank}
+    kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != _State()}
     connection.executemany(
         "INSERT INTO annotations (image_id, status, note, updated_at) VALUES (?, ?, ?, ?)",
-        ((i, state.status, state.note, state.updated_at) for i, state in kept.items()),
+        ((image_id, *state[:-1]) for image_id, state in kept.items()),
     )
     connection.executemany(
         "INSERT INTO annotation_tags (tag, image_id) VALUES (?, ?)",
