@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all: beside their name, synced, then renamed."""
+"""Write files and folders whole or not at all: under another name, synced, then renamed."""
 
 import contextlib
 import errno

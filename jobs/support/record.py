@@ -54,7 +54,7 @@ class Job:
     ) -> None:
         """Take the record over; without a ticket none is kept.
 
-        `can_interrupt` tells whether TERM raises `KeyboardInterrupt` in the main thread.
+        With `can_interrupt`, TERM raises `KeyboardInterrupt` in the main thread.
         """
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued

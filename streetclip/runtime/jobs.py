@@ -71,7 +71,7 @@ def register_job(
         if resume and newest and newest[0][1] != "done":
             job_id = newest[0][0]
             _check_folder_free(store, _output_dir(spec))
-            _update(store, job_id, _spec_values(spec))
+            store.update("jobs", job_id, _spec_values(spec))
         else:
             job_id = _add_job(store, spec)
         now = utc_now()
@@ -196,7 +196,7 @@ def end_job(
         now, text = utc_now(), None if error is None else _storable(error)
         paths = list(dict.fromkeys([*json.loads(found[0][0]), *outputs]))
         ended = {"state": state, "error": text, "ended_at": now, "updated_at": now}
-        _update(store, job_id, ended | {"outputs": _ascii_json(paths)})
+        store.update("jobs", job_id, ended | {"outputs": _ascii_json(paths)})
         if state != "done":
             set_state_of_work(store, job_id, "failed" if state == "failed" else "interrupted", text)
     return True
@@ -212,7 +212,7 @@ def request_cancel(store: Store, job_id: int) -> None:
     with store.transaction():
         state = require_state(store, job_id)
         if state == "queued":
-            _update(store, job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
+            store.update("jobs", job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
         elif state == "running":
             store.rows(
                 "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?), "
@@ -252,7 +252,7 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
         gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "rate")
         times = ("heartbeat_at", "started_at", "ended_at")
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
-        _update(store, job_id, values | dict.fromkeys((*gone, *times)))
+        store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
 
 
 def _add_job(store: Store, spec: JobSpec) -> int:
@@ -263,7 +263,7 @@ def _add_job(store: Store, spec: JobSpec) -> int:
     job_id = store.insert("jobs", values)
     path = Path(resolved("--db", store.path))
     log_path = path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{spec.kind}.log"
-    _update(store, job_id, {"log_path": str(log_path)})
+    store.update("jobs", job_id, {"log_path": str(log_path)})
     return job_id
 
 
@@ -301,11 +301,6 @@ def _identity(process: ProcessId) -> tuple[str, int, float]:
 def _ticket(row: tuple[Any, ...]) -> JobTicket:
     job_id, attempt, kind, arguments, cwd, log_path = row
     return JobTicket(job_id, attempt, kind, tuple(json.loads(arguments)), Path(cwd), Path(log_path))
-
-
-def _update(store: Store, job_id: int, values: dict[str, Any]) -> None:
-    changes = ", ".join(f"{name} = ?" for name in values)
-    store.rows(f"UPDATE jobs SET {changes} WHERE id = ?", (*values.values(), job_id))  # noqa: S608 -- our own names
 
 
 def _check_folder_free(store: Store, folder: str) -> None:

@@ -93,6 +93,12 @@ class Store:
         sql = insert_sql(table, list(values))
         return int(self.rows(f"{sql} RETURNING id", tuple(values.values()))[0][0])
 
+    def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> bool:
+        """Change a row and return whether it exists; call it in a transaction."""
+        changes = ", ".join(f"{name} = ?" for name in values)
+        sql = f"UPDATE {table} SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own names
+        return bool(self.rows(sql, (*values.values(), row_id)))
+
     def _check_range(self, parameters: Sequence[Any]) -> None:
         # An id may come from a link, which may hold any number.
         for value in parameters:

@@ -156,11 +156,8 @@ def set_run_state(
     """
     with store.transaction():
         require_run(store, run_id)
-        store.rows(
-            "UPDATE runs SET state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id) "
-            "WHERE id = ?",
-            (state, error, utc_now(), job_id, run_id),
-        )
+        values = {"state": state, "error": error, "updated_at": utc_now()}
+        store.update("runs", run_id, values if job_id is None else values | {"job_id": job_id})
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
@@ -175,11 +172,8 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
         if run["num_done"] != run["num_images"]:
             msg = f"run {run_id} has {run['num_done']} of {run['num_images']} predictions"
             raise ValueError(msg)
-        store.rows(
-            "UPDATE runs SET state = 'done', error = NULL, metrics = ?, updated_at = ? "
-            "WHERE id = ?",
-            (to_json(metrics), utc_now(), run_id),
-        )
+        values = {"state": "done", "error": None, "metrics": to_json(metrics)}
+        store.update("runs", run_id, values | {"updated_at": utc_now()})
         sort_run_columns(store.db.conn, run_id)
 
 

@@ -72,8 +72,7 @@ def restart_training(
     """
     values = spec_values(spec, job_id) | {"error": None, "best": None}
     with store.transaction() as connection:
-        changes = ", ".join(f"{name} = ?" for name in values)
-        _touch(store, training_id, changes, tuple(values.values()))
+        _update(store, training_id, values)
         connection.execute("DELETE FROM training_points WHERE training_id = ?", (training_id,))
 
 
@@ -103,7 +102,7 @@ def log_training_points(
     """
     points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
     with store.transaction() as connection:
-        _touch(store, training_id, "updated_at = ?", (utc_now(),))
+        _update(store, training_id, {})
         connection.executemany(
             "INSERT INTO training_points (training_id, name, step, epoch, value) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (training_id, name, step) "
@@ -126,8 +125,8 @@ def set_training_state(
         StoreError: The training does not exist.
     """
     with store.transaction():
-        changes = "state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id)"
-        _touch(store, training_id, changes, (state, error, utc_now(), job_id))
+        values = {"state": state, "error": error}
+        _update(store, training_id, values if job_id is None else values | {"job_id": job_id})
 
 
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
@@ -137,7 +136,7 @@ def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> N
         StoreError: The training does not exist.
     """
     with store.transaction():
-        _touch(store, training_id, "best = ?, updated_at = ?", (to_json(best), utc_now()))
+        _update(store, training_id, {"best": to_json(best)})
 
 
 def list_trainings(store: Store) -> pd.DataFrame:
@@ -181,8 +180,7 @@ def training_revision(store: Store, training_id: int) -> str:
     return str(found[0][0]) if found else ""
 
 
-def _touch(store: Store, training_id: int, changes: str, values: tuple[Any, ...]) -> None:
-    sql = f"UPDATE trainings SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own text
-    if not store.rows(sql, (*values, training_id)):
+def _update(store: Store, training_id: int, values: dict[str, Any]) -> None:
+    if not store.update("trainings", training_id, {"updated_at": utc_now()} | values):
         msg = f"{store.path}: has no training {training_id}. Choose one of those that it lists."
         raise StoreError(msg)
