@@ -2,19 +2,12 @@
 
 Every message says where, what was found, what was expected and what to do.
 
-StreetClipError              a fault of the machine or of this program    exit 1
-├── ResourceError            disk, memory or network failed               exit 1
-├── SelfCheckError           two computations of one result differ        exit 1
-└── UserError                a mistake that the user can correct          exit 2
-    ├── ConfigError          a flag or setting out of its range
-    ├── ManifestError        a manifest CSV that cannot be used
-    ├── UnknownPlaceError    a country or city that the gazetteer lacks
-    ├── TemplateError        a caption or prompt template
-    ├── CandidatesError      a candidates JSON that cannot be used
-    ├── ImageError           an image that cannot be decoded
-    ├── ModelError           a model or checkpoint that cannot be loaded
-    ├── OutputError          an output that exists, or a folder that cannot be written
-    └── StoreError           a store that is missing, newer, or no store
+StreetClipError            a fault of the machine or of this program    exit 1
+├── ResourceError          exit 1
+├── SelfCheckError         exit 1
+└── UserError              a mistake that the user can correct          exit 2
+    └── ConfigError, ManifestError, UnknownPlaceError, TemplateError, CandidatesError,
+        ImageError, ModelError, OutputError, StoreError
 """
 
 _SHOWN_CHARACTERS = 80

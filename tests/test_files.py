@@ -198,6 +198,7 @@ def test_a_replacement_cut_by_a_kill_is_finished_or_as_if_never_begun(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_after_kills_at_any_moment_the_folder_is_whole_and_alone(tmp_path):
     path = old_folder(tmp_path / "best_model")
     draw = random.Random(7)

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from jobs.support.cli import build_config_parser, run_job
 from streetclip import runtime, store
 from streetclip.config import DemoConfig
@@ -66,6 +68,7 @@ def the_job(db):
     return job
 
 
+@pytest.mark.slow
 def test_a_training_whose_disk_fills_up_goes_on_once_there_is_room(small_world, small_disk):
     last = small_disk / "out" / "last_checkpoint.pt"
     code, errors = run_until(
@@ -84,6 +87,7 @@ def test_a_training_whose_disk_fills_up_goes_on_once_there_is_room(small_world, 
     assert the_job(small_disk / "streetclip.db")["state"] == "done"
 
 
+@pytest.mark.slow
 def test_an_evaluation_whose_disk_fills_up_goes_on_once_there_is_room(small_world, small_disk):
     config = small_disk / "out" / "config.json"
     code, errors = run_until(

@@ -196,6 +196,7 @@ def test_a_job_that_was_killed_is_interrupted_and_goes_on_when_asked(queue):
     assert queue.record(job_id)["state"] == "queued"
 
 
+@pytest.mark.slow
 def test_a_job_outlives_its_runner_and_another_takes_the_queue(queue):
     first = queue.add(
         DemoConfig(

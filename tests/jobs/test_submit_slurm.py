@@ -144,6 +144,7 @@ def test_what_no_script_can_hold_is_refused(word, capsys):
     assert "without line breaks" in one_line_of(["--", *NEEDED, "--run_name", word], capsys)
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_handed_over_and_done(slurm, small_world, tmp_path, monkeypatch, capfd):
     slurm(sbatch=SBATCH, scontrol=SCONTROL, srun=SRUN)
     folder = tmp_path / 'it\'s a "world" #1 $HOME'

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from streetclip.runtime import claim_job, interrupt_dead_jobs
 from streetclip.store import (
@@ -49,6 +50,7 @@ def start_process(code, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_two_jobs_write_while_a_reader_sees_whole_batches(make_filled):
     filled = make_filled(900)
     frame_path = filled.folder / "predictions.pickle"
@@ -95,6 +97,7 @@ with open_store(path) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(make_filled):
     filled = make_filled(900)
     predictions = filled.predictions()
@@ -148,6 +151,7 @@ with open_store(path) as store:
 """
 
 
+@pytest.mark.slow
 def test_eight_runners_claim_200_queued_jobs_each_exactly_once(queue):
     job_ids = [queue.add() for _ in range(200)]
     with queue.store.transaction():
