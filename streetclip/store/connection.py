@@ -30,14 +30,12 @@ class Store:
 
     Attributes:
         path: The SQLite file.
-        read_only: Whether writing is refused.
         db: The sqlite-utils database; only for this package.
     """
 
-    def __init__(self, db: Database, path: Path, *, read_only: bool) -> None:
+    def __init__(self, db: Database, path: Path) -> None:
         self.db = db
         self.path = path
-        self.read_only = read_only
 
     def __enter__(self) -> Self:
         return self
@@ -212,8 +210,7 @@ def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
         except sqlite3.Error:
             connection.close()
             raise
-    db = Database(connection, recursive_triggers=False, execute_plugins=False)
-    return Store(db, path, read_only=mode == "ro")
+    return Store(Database(connection, recursive_triggers=False, execute_plugins=False), path)
 
 
 def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
