@@ -18,33 +18,14 @@ from streetclip.store.sql_values import column_values, floats, insert_sql
 from streetclip.store.sqlite_errors import translated
 
 PREDICTION_COLUMNS = (
-    "image_id",
-    "status",
-    "error",
-    "true_country",
-    "true_continent",
-    "true_region",
-    "true_city",
-    "pred_country",
-    "pred_city",
-    "country_correct",
-    "city_correct",
-    "country_reachable",
-    "city_reachable",
-    "country_probability",
-    "city_probability",
-    "true_country_rank",
-    "true_city_rank",
-    "pred_latitude_deg",
-    "pred_longitude_deg",
-    "true_latitude_deg",
-    "true_longitude_deg",
-    "coordinate_source",
-    "distance_km",
-    "nearest_candidate_km",
-    "top_countries",
-    "top_cities",
-)
+    "image_id", "status", "error",
+    "true_country", "true_continent", "true_region", "true_city", "pred_country", "pred_city",
+    "country_correct", "city_correct", "country_reachable", "city_reachable",
+    "country_probability", "city_probability", "true_country_rank", "true_city_rank",
+    "pred_latitude_deg", "pred_longitude_deg", "true_latitude_deg", "true_longitude_deg",
+    "coordinate_source", "distance_km", "nearest_candidate_km",
+    "top_countries", "top_cities",
+)  # fmt: skip
 """Columns of a frame of predictions; see `write_predictions`."""
 
 _RANKINGS = ("top_countries", "top_cities")
