@@ -68,7 +68,7 @@ def build_parser() -> OneLineParser:
     )
     add = parser.add_argument
     add("--nodes", type=count, default="1", metavar="N", help="machines (default: 1)")
-    add("--gpus_per_node", type=_matching(r"\d{1,3}", "a whole number from 0 to 999"),
+    add("--gpus_per_node", type=_matching(r"0|[1-9]\d{0,2}", "a whole number from 0 to 999"),
         default="0", metavar="N", help="(default: 0)")  # fmt: skip
     add("--nproc_per_node", type=count, metavar="N",
         help="processes on each machine (default: one a GPU; without GPUs, 1)")  # fmt: skip
@@ -108,11 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         script = sbatch_script(flags, arguments, Path.cwd())
         if flags.script is not None:
             refuse_existing(flags.script, advice="Remove it, or name another file with --script.")
+        if not flags.dry_run:
+            _submit(script, config.db.absolute().parent)
+        if flags.script is not None:
             write_text(flags.script, script)
         elif flags.dry_run:
             print(script, end="")
-        if not flags.dry_run:
-            _submit(script, config.db.absolute().parent)
     except StreetClipError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -217,7 +217,7 @@ def test_where_there_is_no_sbatch_it_is_said_what_to_do(tmp_path, monkeypatch, c
     said = one_line_of(["--script=job.sh", "--", *NEEDED, "--db=new/s.db"], capsys)
     assert "this machine has no sbatch" in said
     assert not (tmp_path / "new").exists()
-    (tmp_path / "job.sh").unlink()
+    assert not (tmp_path / "job.sh").exists()
     assert submit_slurm.main(["--script=job.sh", "--dry_run", "--", *NEEDED]) == 0
     assert capsys.readouterr().out == ""
     assert "--test_csv=a.csv" in (tmp_path / "job.sh").read_text()
