@@ -54,7 +54,7 @@ class OneLineParser(argparse.ArgumentParser):
 def build_config_parser(config_class: type[JobConfig], description: str | None) -> OneLineParser:
     """Make a parser with one flag for each field of a config class, and `--recipe` if it has any.
 
-    With recipes the parser returns only the flags that were given: `resolve_flags` adds the rest.
+    The parser returns only the flags that were given: `resolve_flags` adds the rest.
     """
     parser = OneLineParser(description=description)
     if config_class.takes_recipes:
@@ -145,12 +145,12 @@ def resolve_flags(
         for name, value in flags.items()
         if name != "recipe"
     }
-    if not config_class.takes_recipes:
-        return given, []
-    from streetclip.config.recipes import load_recipe
-
-    recipe = load_recipe(flags["recipe"], config_class) if "recipe" in flags else {}
     fields = {field.name: field for field in dataclasses.fields(config_class)}
+    recipe: dict[str, Any] = {}
+    if "recipe" in flags:
+        from streetclip.config.recipes import load_recipe
+
+        recipe = load_recipe(flags["recipe"], config_class)
     values = {"db": _default(fields["db"])} | recipe | given
     required = [name for name, each in fields.items() if each.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if name not in values]
@@ -181,15 +181,12 @@ def _add_flag(
     text: str = field.metadata["help"]
     if default not in (dataclasses.MISSING, None, False, ()):
         text += f" (default: {_worded(default)})"
-    arguments: dict[str, Any] = {"help": text.replace("%", "%%")}  # argparse expands %-signs
-    is_required = default is dataclasses.MISSING
-    # Of a flag with several values, or in a recipe, the config knows the default.
-    if in_recipe or is_required or typing.get_origin(hint) is tuple:
-        arguments["default"] = argparse.SUPPRESS
-    else:
-        arguments["default"] = default
-    if is_required and not in_recipe:
-        arguments["required"] = True
+    # Only flags that are given are returned: recipe and config know the rest.
+    arguments: dict[str, Any] = {
+        "default": argparse.SUPPRESS,
+        "help": text.replace("%", "%%"),  # argparse expands %-signs
+        "required": default is dataclasses.MISSING and not in_recipe,
+    }
     kind = _scalar_type(hint)
     if kind is bool:
         arguments["action"] = "store_true"
