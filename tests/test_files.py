@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import os
 import random
 import signal
 import stat
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +98,21 @@ def test_a_sync_that_finds_the_disk_full_keeps_the_old_file(tmp_path, monkeypatc
     with pytest.raises(ResourceError):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+def test_file_and_folder_are_synced_before_and_after_the_rename(tmp_path, monkeypatch):
+    path, synced, fsync = tmp_path / "x.json", [], os.fsync
+
+    def recorded(descriptor):
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    write_text(path, "new")
+    (temporary, before), last = synced
+    assert temporary.endswith("/new/x.json")
+    assert not before
+    assert last == (str(tmp_path), True)
 
 
 def test_no_room_for_temporary_files_is_told_with_a_way_out(monkeypatch):
