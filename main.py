@@ -1,16 +1,15 @@
-"""The promised command line: `python main.py --mode generate_captions|train|evaluate FLAGS`."""
+"""Run the promised command line: `python main.py --mode generate_captions|train|evaluate FLAGS`."""
 
 import importlib
-import sys
 from collections.abc import Sequence
 
-from jobs.cli import EXIT_USER_ERROR, OneLineParser
+from jobs.support.cli import OneLineParser
 
 MODES = ("generate_captions", "train", "evaluate")
 
 
-def build_parser() -> OneLineParser:
-    """Make the parser of `--mode`; every other flag is the job's own."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Pass the flags to the job that `--mode` names, and return its exit code."""
     parser = OneLineParser(
         prog="main.py",
         description="Adapt CLIP to image geolocalization: captions, training, evaluation.",
@@ -19,25 +18,14 @@ def build_parser() -> OneLineParser:
     )
     parser.add_argument("--mode", choices=MODES, help="the job to run")
     parser.add_argument("-h", "--help", action="store_true", help="show this help")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Hand the flags to the job that `--mode` names, and return its exit code."""
-    parser = build_parser()
     known, rest = parser.parse_known_args(argv)
-    if known.mode is None:
-        if known.help:
-            parser.print_help()
-            return 0
-        print(
-            f"main.py: error: --mode is missing; expected one of {', '.join(MODES)}. "
-            "See main.py --help",
-            file=sys.stderr,
-        )
-        return EXIT_USER_ERROR
-    job = importlib.import_module(f"jobs.{known.mode}")
-    return int(job.main([*rest, "--help"] if known.help else rest))
+    if known.mode is not None:
+        job = importlib.import_module(f"jobs.{known.mode}")
+        return int(job.main([*rest, "--help"] if known.help else rest))
+    if not known.help:
+        parser.error(f"--mode is missing; expected one of {', '.join(MODES)}")
+    parser.print_help()
+    return 0
 
 
 if __name__ == "__main__":

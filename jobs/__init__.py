@@ -1,1 +1,1 @@
-"""The jobs: one verb a file, each with `build_parser()` and `main(argv) -> int`."""
+"""Run one verb a file: each has `main(argv) -> int`; what they share is in `support`."""

@@ -2,29 +2,23 @@
 
 from collections.abc import Sequence
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import Job
+from jobs.support.cli import build_config_parser, run_job
+from jobs.support.record import Job
 from streetclip.config import CandidatesConfig
-
-
-def build_parser() -> OneLineParser:
-    """Make the parser; its flags are the fields of `CandidatesConfig`."""
-    return build_config_parser(CandidatesConfig, "Write the cities to choose from, as JSON.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), CandidatesConfig, argv, _build)
+    return run_job(build_config_parser(CandidatesConfig, __doc__), CandidatesConfig, argv, _build)
 
 
 def _build(config: CandidatesConfig, job: Job) -> None:
     from streetclip.data.city_lists import list_cities, write_cities
-    from streetclip.errors import OutputError
+    from streetclip.files import refuse_existing
     from streetclip.gazetteer import resolve_country
 
-    if config.output_file.exists() and not config.overwrite:
-        msg = f"{config.output_file}: exists already. Name another file, or add --overwrite."
-        raise OutputError(msg)
+    if not config.overwrite:
+        refuse_existing(config.output_file, advice="Name another file, or add --overwrite.")
     cities = list_cities(
         [resolve_country(name).code for name in config.countries],
         cities_per_country=config.cities_per_country,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.cli import OneLineParser
+from jobs.support.cli import OneLineParser
 from streetclip.files import write_text
 from streetclip.gazetteer import City, normalise_name
 from streetclip.gazetteer.cities import all_cities, is_numbered_part

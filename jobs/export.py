@@ -2,28 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import Job
+from jobs.support.cli import build_config_parser, run_job
+from jobs.support.record import Job
 from streetclip.config import ExportConfig
 from streetclip.errors import OutputError
 
-if TYPE_CHECKING:
-    from streetclip.models.onnx_export import OnnxExport
-
 _MARK = "streetclip.json"
-"""Stands in every folder that this job writes."""
-
-
-def build_parser() -> OneLineParser:
-    """Make the parser; its flags are the fields of `ExportConfig`."""
-    return build_config_parser(ExportConfig, __doc__ or "")
+"""A file in every folder that this job writes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), ExportConfig, argv, _export)
+    return run_job(build_config_parser(ExportConfig, __doc__), ExportConfig, argv, _export)
 
 
 def _export(config: ExportConfig, job: Job) -> None:
@@ -32,31 +23,36 @@ def _export(config: ExportConfig, job: Job) -> None:
     from streetclip.models.onnx_export import check_exporter, save_onnx
     from streetclip.training.training_card import model_card
 
-    if config.format == "onnx":
+    folder, is_onnx = config.output_dir, config.format == "onnx"
+    if is_onnx:
         check_exporter()
     _check_output(config)
-    clear_leftovers(config.output_dir.parent)
+    clear_leftovers(folder.parent)
     encoder = load_encoder(config.checkpoint_path, device="cpu", precision="fp32")
     card = model_card(encoder.training, encoder.prompts, source=encoder.source)
-    if config.format == "onnx":
-        _print_onnx(config.output_dir, save_onnx(encoder, config.output_dir, model_card=card))
+    if is_onnx:
+        export = save_onnx(encoder, folder, model_card=card)
+        message = "check  left out, as onnxruntime is not installed: pip install onnxruntime"
+        if export.image_difference is not None and export.text_difference is not None:
+            message = (
+                f"check  features differ from torch's by at most {export.image_difference:.1e} "
+                f"(images), {export.text_difference:.1e} (texts)"
+            )
     else:
         save_folder(
-            encoder,
-            config.output_dir,
-            prompts=encoder.prompts,
-            model_card=card,
-            training=encoder.training,
+            encoder, folder, prompts=encoder.prompts, model_card=card, training=encoder.training
         )
-        _print_huggingface(config.output_dir)
-    job.add_output(config.output_dir)
+        message = f'use    pipeline("zero-shot-image-classification", model={str(folder)!r})'
+    job.add_output(folder)
+    size_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    print(f"{folder}: {size_mb:,.1f} MB\n{message}")
 
 
 def _check_output(config: ExportConfig) -> None:
-    """Refuse to replace what is no export, or holds the model that is to be exported.
+    """Refuse to replace a folder that is no export, or holds the model to export.
 
     Raises:
-        OutputError: It is so, or `--overwrite` is not given.
+        OutputError: It is one, or an export and `--overwrite` is not given.
     """
     folder = config.output_dir
     if not folder.exists():
@@ -66,32 +62,15 @@ def _check_output(config: ExportConfig) -> None:
         raise OutputError(msg)
     if not any(folder.iterdir()):
         return
+    is_export = (folder / _MARK).is_file()
     source = Path(config.checkpoint_path).expanduser().resolve()
-    if not (folder / _MARK).is_file() or source.is_relative_to(folder.resolve()):
-        what = "the model itself" if (folder / _MARK).is_file() else "something else than an export"
+    if not is_export or source.is_relative_to(folder.resolve()):
+        what = "the model itself" if is_export else "something other than an export"
         msg = f"{folder}: holds {what}. Name another --output_dir."
         raise OutputError(msg)
     if not config.overwrite:
-        msg = f"{folder}: holds an export already. Give --overwrite, or name another --output_dir."
+        msg = f"{folder}: holds an export already. Add --overwrite, or name another --output_dir."
         raise OutputError(msg)
-
-
-def _print_huggingface(folder: Path) -> None:
-    print(f"{folder}: {_size_mb(folder):,.1f} MB")
-    print(f'use    pipeline("zero-shot-image-classification", model={str(folder)!r})')
-
-
-def _print_onnx(folder: Path, export: "OnnxExport") -> None:
-    print(f"{folder}: {_size_mb(folder):,.1f} MB")
-    if export.image_difference is None or export.text_difference is None:
-        print("check  left out, as onnxruntime is not installed: pip install onnxruntime")
-        return
-    image, text = f"{export.image_difference:.1e}", f"{export.text_difference:.1e}"
-    print(f"check  features differ from torch's by at most {image} (images), {text} (texts)")
-
-
-def _size_mb(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Run the jobs that wait in the store's queue, and end when none is left.
 
-Several may run over one store: each job is claimed once. Jobs go on when this ends.
+Several may run over one store: each job is claimed once. Jobs continue when this ends.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli import OneLineParser, build_config_parser, run_job
-from jobs.record import JOB_VARIABLE, Job
+from jobs.support.cli import build_config_parser, run_job
+from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ResourceError
 from streetclip.process_identity import ProcessId, current_process, signal_group
 
 if TYPE_CHECKING:
-    from streetclip.runtime import JobState, JobTicket
+    from streetclip.runtime import JobTicket
     from streetclip.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -31,14 +31,9 @@ _PATIENCE_S = 10.0
 _TAIL_BYTES = 4096
 
 
-def build_parser() -> OneLineParser:
-    """Make the parser; its flags are the fields of `RunQueueConfig`."""
-    return build_config_parser(RunQueueConfig, __doc__ or "")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), RunQueueConfig, argv, _run_queue)
+    return run_job(build_config_parser(RunQueueConfig, __doc__), RunQueueConfig, argv, _run_queue)
 
 
 def _run_queue(config: RunQueueConfig, job: Job) -> None:
@@ -65,7 +60,7 @@ def _look(runner: "Runner") -> bool:
 
 
 class Runner:
-    """Starts queued jobs as processes of their own, and says how they ended if they do not.
+    """Starts queued jobs as processes of their own, and records ends that they do not record.
 
     Attributes:
         num_ended: Jobs that it started and that ended.
@@ -91,102 +86,92 @@ class Runner:
         return len(self._children)
 
     def look(self) -> bool:
-        """Do what is to be done now; whether anything is left to wait for."""
+        """Record ended jobs, start queued ones, and return whether any is left to wait for."""
         from streetclip import runtime
 
-        self._settle_ended()
+        for ticket, child in list(self._children.values()):
+            code = child.poll()
+            if code is not None:
+                self._record_end(ticket, code)
+                self.num_ended += 1
+                del self._children[ticket.job_id]
         runtime.interrupt_dead_jobs(self._store)
-        self._press_cancelled()
-        while ticket := runtime.claim_job(
-            self._store, self._process, most_running=self._config.max_jobs
-        ):
-            self._start(ticket)
+        self._signal_cancelled()
+        most = self._config.max_jobs
+        while claimed := runtime.claim_job(self._store, self._process, most_running=most):
+            self._start(claimed)
         live = runtime.list_jobs(self._store, states=("queued", "running"))
         waiting = (live["state"] == "queued") | live["cancel_requested_at"].notna()
         return bool(self._children) or bool(waiting.any())
 
     def _start(self, ticket: "JobTicket") -> None:
+        from streetclip import runtime
+
         script = Path(__file__).with_name(f"{ticket.kind}.py")
-        command = [sys.executable, str(script), *ticket.arguments]
+        variables = {JOB_VARIABLE: f"{ticket.job_id}:{ticket.attempt}", "PYTHONUNBUFFERED": "1"}
         _LOG.info("job %d, attempt %d: %s", ticket.job_id, ticket.attempt, ticket.kind)
         try:
             ticket.log_path.parent.mkdir(parents=True, exist_ok=True)
             with ticket.log_path.open("ab") as log:
                 child = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
-                    command,
+                    [sys.executable, str(script), *ticket.arguments],
                     cwd=ticket.cwd,
-                    env=os.environ
-                    | {JOB_VARIABLE: f"{ticket.job_id}:{ticket.attempt}", "PYTHONUNBUFFERED": "1"},
+                    env=os.environ | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,  # it outlives this process, and Ctrl-C here
                 )
         except (OSError, ValueError) as error:
-            self._end(ticket, "failed", f"could not be started in {ticket.cwd}: {error}")
+            cause = f"could not be started in {ticket.cwd}: {error}"
+            runtime.end_job(self._store, ticket.job_id, ticket.attempt, "failed", error=cause)
             return
         self._children[ticket.job_id] = (ticket, child)
 
-    def _settle_ended(self) -> None:
-        for ticket, child in list(self._children.values()):
-            code = child.poll()
-            if code is not None:
-                self._settle(ticket, code)
-                self.num_ended += 1
-                del self._children[ticket.job_id]
-
-    def _settle(self, ticket: "JobTicket", code: int) -> None:
+    def _record_end(self, ticket: "JobTicket", code: int) -> None:
         """Close the record of a job that ended without doing so itself."""
         from streetclip import runtime
 
         record = runtime.get_job(self._store, ticket.job_id)
-        if record["state"] != "running" or record["attempt"] != ticket.attempt:
-            return
+        state: runtime.JobState = "failed"
+        error: str | None = None
         if record["cancel_requested_at"] is not None:
-            self._end(ticket, "cancelled", None)
+            state = "cancelled"
         elif code < 0:
             name = signal.Signals(-code).name
             memory = "; most often memory ran out" if name == "SIGKILL" else ""
-            self._end(ticket, "interrupted", f"its process was ended by {name}{memory}")
+            state, error = "interrupted", f"its process was ended by {name}{memory}"
         else:
-            self._end(ticket, "failed", _last_line(ticket.log_path) or f"exit code {code}")
-
-    def _end(self, ticket: "JobTicket", state: "JobState", error: str | None) -> None:
-        from streetclip import runtime
-
+            error = _last_line(ticket.log_path) or f"exit code {code}"
+        # Changes nothing if the job, or a further attempt, has written the record meanwhile.
         runtime.end_job(self._store, ticket.job_id, ticket.attempt, state, error=error)
 
-    def _press_cancelled(self) -> None:
-        """TERM for jobs that were asked to end and had time to; KILL when that did not help."""
+    def _signal_cancelled(self) -> None:
+        """Send TERM to cancelled jobs whose grace is over, KILL after as long again."""
         from streetclip import runtime
 
         for record in runtime.list_jobs(self._store, states=("running",)).to_dict("records"):
             asked_at = record["cancel_requested_at"]
-            if isinstance(asked_at, str):
-                number = self._due_signal(_seconds_since(asked_at))
-                self._signal(record, number)
+            if not isinstance(asked_at, str):
+                continue
+            waited_s = (datetime.now(UTC) - datetime.fromisoformat(asked_at)).total_seconds()
+            if waited_s > 2 * self._config.grace_s:
+                self._signal(record, signal.SIGKILL)
+            elif waited_s > self._config.grace_s:
+                self._signal(record, signal.SIGTERM)
 
-    def _due_signal(self, waited_s: float) -> signal.Signals | None:
-        if waited_s > 2 * self._config.grace_s:
-            return signal.SIGKILL
-        return signal.SIGTERM if waited_s > self._config.grace_s else None
-
-    def _signal(self, record: dict[Any, Any], number: signal.Signals | None) -> None:
+    def _signal(self, record: dict[Any, Any], number: signal.Signals) -> None:
         key = (int(record["id"]), int(record["attempt"]))
         process = ProcessId(record["host"], int(record["pid"]), record["process_started_at"])
-        if number is None or self._signalled.get(key) == number or process == self._process:
+        if self._signalled.get(key) == number or process == self._process:
             return
         self._signalled[key] = number
         if signal_group(process, number):
             _LOG.warning("job %d was cancelled and still runs: %s", key[0], number.name)
 
 
-def _seconds_since(iso_text: str) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(iso_text)).total_seconds()
-
-
 def _last_line(path: Path) -> str:
-    """The last line of a log that says anything, which is what a job that failed ends with."""
+    """Return the last line of a log that is not blank: a failed job ends with its error."""
     with contextlib.suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         lines = log.read().decode("utf-8", "replace").splitlines()

@@ -1,217 +1,219 @@
-"""Hand an evaluation to Slurm: on one machine or several, with any number of GPUs.
+"""Write a Slurm script that evaluates on one machine or several, and submit it.
 
-What stands behind -- are the flags of jobs/evaluate.py. A job that Slurm stops, at its time limit
-or because others need the machines, saves what it has; run again, it goes on there.
+The flags after -- are those of jobs/evaluate.py. A job that Slurm stops, at its time limit or for
+another job, saves what it has; submitted again, it continues there.
 """
 
 import argparse
-import contextlib
-import dataclasses
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from jobs import evaluate
-from jobs.cli import EXIT_DONE, EXIT_INTERRUPTED, OneLineParser
-from jobs.slurm_script import LOG_NAME, SAVING_S, Allocation, sbatch_script
+from jobs.support.cli import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    OneLineParser,
+    build_config_parser,
+    resolve_flags,
+)
 from streetclip.config import EvaluateConfig
 from streetclip.config.arguments import to_arguments
-from streetclip.errors import ConfigError, OutputError, ResourceError, StreetClipError, shown
-from streetclip.files import atomic_path, translated_disk_errors
+from streetclip.errors import ConfigError, StreetClipError, shown
+from streetclip.files import refuse_existing, translated_disk_errors, write_text
 
-_TIME = re.compile(r"(?:(\d{1,3})-)?(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
-_LEAST_TIME_S = 300  # Slurm may ask the job to end a minute early
-_NAME = re.compile(r"[\w.,:@+-]+", re.ASCII)
-_NAME_SAID = "letters, digits and any of . , : @ + - _"
-_MEMORY = re.compile(r"\d{1,9}[KMGT]?", re.ASCII)
+_SAVING_S = 120  # before its time limit, Slurm asks the job to save and end
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+# Quoting in #SBATCH lines differs between versions of Slurm: only values that need none go there.
+# `exec`: a TERM of the whole job, as scancel sends it, reaches srun, which hands it on.
+# `--kill-on-bad-exit`: where one machine fails, the others are sent TERM, and do not wait.
+_TEMPLATE = """\
+#!/bin/bash
+# Written by jobs/submit_slurm.py. `sbatch FILE` submits it, again to continue where it stopped.
+{directives}
+
+set -euo pipefail
+cd -- {folder}
+nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head_node=${{nodes%%$'\\n'*}}
+port=$((20000 + SLURM_JOB_ID % 10000))
+export OMP_NUM_THREADS="${{OMP_NUM_THREADS:-{threads}}}"
+
+exec {srun} \\
+    {python} -m torch.distributed.run \\
+    --nnodes={nodes} --nproc_per_node={nproc_per_node} --rdzv_backend=c10d \\
+    --rdzv_endpoint="$head_node:$port" --rdzv_id="$SLURM_JOB_ID" \\
+    {command}
+"""
 
 
 def build_parser() -> OneLineParser:
-    """Make the parser of the flags for Slurm; those of the evaluation have their own."""
+    """Make the parser of the flags for Slurm."""
     parser = OneLineParser(
         description=__doc__,
         usage="%(prog)s [FLAGS] -- --test_csv PATH --image_dir PATH [FLAGS OF evaluate.py]",
         epilog="The flags of evaluate.py: %(prog)s -- --help",
     )
+    count = _matching(r"[1-9]\d{0,3}", "a whole number from 1 to 9999")
+    name = _matching(r"[\w.,:@+-]+", "letters, digits and any of . , : @ + - _")
+    # Less would leave no time before Slurm asks the job to save and end.
+    time = _matching(
+        r"(?!(0+-)?0+:0[0-4]:)(\d{1,3}-)?\d{1,3}:[0-5]\d:[0-5]\d",
+        f"HH:MM:SS or D-HH:MM:SS, at least 5 minutes, the last {_SAVING_S // 60} of them to save",
+    )
     add = parser.add_argument
-    add("--nodes", type=_whole(1, 1024), default=1, metavar="N", help="machines (default: 1)")
-    add("--gpus_per_node", type=_whole(0, 64), default=0, metavar="N", help="(default: 0)")
-    add(
-        "--nproc_per_node",
-        type=_whole(1, 256),
-        metavar="N",
-        help="processes on each machine (default: one a GPU; without GPUs, 1)",
-    )
-    add("--time", type=_time, default="04:00:00", metavar="LIMIT", help="(default: %(default)s)")
-    add("--partition", type=_matching(_NAME, _NAME_SAID), metavar="NAME", help="where to queue")
-    add("--account", type=_matching(_NAME, _NAME_SAID), metavar="NAME", help="who pays")
-    add(
-        "--cpus_per_task",
-        type=_whole(1, 4096),
-        metavar="N",
-        help="cores of each machine, for all of its processes (default: Slurm's, often one)",
-    )
-    add("--mem", type=_matching(_MEMORY, "such as 64G"), metavar="SIZE", help="of each machine")
-    add("--script", type=Path, metavar="FILE", help="keep the script here")
-    add("--dry_run", action="store_true", help="submit nothing; print the script or keep it")
+    add("--nodes", type=count, default="1", metavar="N", help="machines (default: 1)")
+    add("--gpus_per_node", type=_matching(r"0|[1-9]\d{0,2}", "a whole number from 0 to 999"),
+        default="0", metavar="N", help="(default: 0)")  # fmt: skip
+    add("--nproc_per_node", type=count, metavar="N",
+        help="processes on each machine (default: one a GPU; without GPUs, 1)")  # fmt: skip
+    add("--time", type=time, default="04:00:00", metavar="LIMIT", help="(default: %(default)s)")
+    add("--partition", type=name, metavar="NAME", help="where to queue")
+    add("--account", type=name, metavar="NAME", help="account to charge")
+    add("--cpus_per_task", type=count, metavar="N",
+        help="cores of each machine, for all of its processes (default: Slurm's)")  # fmt: skip
+    add("--mem", type=_matching(r"\d{1,9}[KMGT]?", "a size such as 64G"), metavar="SIZE",
+        help="memory of each machine")  # fmt: skip
+    add("--script", type=Path, metavar="FILE", help="write the script to this new file")
+    add("--dry_run", action="store_true", help="submit nothing; print the script or write it")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check the flags, submit, and return the exit code."""
+    """Check all flags, write and submit the script, and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     split = words.index("--") if "--" in words else len(words)
     parser = build_parser()
     flags = parser.parse_args(words[:split])
     if split == len(words):
-        parser.error("there is no --; expected the flags of evaluate.py behind it")
+        parser.error("-- is missing; expected the flags of evaluate.py after it")
+    if flags.gpus_per_node != "0" and flags.nproc_per_node not in {None, flags.gpus_per_node}:
+        parser.error(
+            f"--nproc_per_node is {flags.nproc_per_node} for {flags.gpus_per_node} GPUs; expected "
+            "one process a GPU. Leave --nproc_per_node out"
+        )
     try:
-        config = _evaluation(parser.prog, words[split + 1 :])
-        script = sbatch_script(_allocation(parser, flags), to_arguments(config), Path.cwd())
-        with _kept(flags.script, script):
-            if not flags.dry_run:
-                _submit(script, config.db.absolute().parent)
-            elif flags.script is None:
-                print(script, end="")
+        # The evaluation's own parser and checks refuse wrong flags before anything is queued.
+        evaluate_parser = build_config_parser(EvaluateConfig, evaluate.__doc__)
+        evaluate_parser.prog = f"{parser.prog} --"
+        values = vars(evaluate_parser.parse_args(words[split + 1 :]))
+        settings, _ = resolve_flags(evaluate_parser, EvaluateConfig, values)
+        config = EvaluateConfig(**settings | {"resume": True})
+        arguments = to_arguments(config)
+        script = sbatch_script(flags, arguments, Path.cwd())
+        if flags.script is not None:
+            refuse_existing(flags.script, advice="Remove it, or name another file with --script.")
+        if not flags.dry_run:
+            _submit(script, config.db.absolute().parent)
+        if flags.script is not None:
+            write_text(flags.script, script)
+        elif flags.dry_run:
+            print(script, end="")
     except StreetClipError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        said = "interrupted; `squeue --me` shows whether Slurm has the job"
-        print(f"\n{parser.prog}: {said}", file=sys.stderr)
+        print(f"\n{parser.prog}: interrupted; see `squeue --me`", file=sys.stderr)
         return EXIT_INTERRUPTED
     if flags.dry_run:
         print(f"{parser.prog}: a dry run, nothing was submitted", file=sys.stderr)
     return EXIT_DONE
 
 
-def _evaluation(prog: str, words: Sequence[str]) -> EvaluateConfig:
-    """What the job will be asked to do, by the evaluation's own parser and checks."""
-    parser = evaluate.build_parser()
-    parser.prog = f"{prog} --"
-    values = vars(parser.parse_args(words))
-    frozen: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: Path) -> str:
+    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py`.
+
+    Args:
+        flags: Of `build_parser`.
+        arguments: Flags of the evaluation.
+        folder: Absolute; relative paths among the flags start there.
+
+    Raises:
+        ConfigError: A word cannot be written into a script.
+    """
+    gpus, cores = int(flags.gpus_per_node), flags.cpus_per_task
+    nproc_per_node = int(flags.nproc_per_node or gpus or 1)
+    directives = {
+        "job-name": "streetclip-evaluate",
+        "nodes": flags.nodes,
+        "ntasks-per-node": 1,
+        "gpus-per-node": gpus or None,
+        "cpus-per-task": cores,
+        "mem": flags.mem,
+        "time": flags.time,
+        "partition": flags.partition,
+        "account": flags.account,
+        "output": "slurm-%j.log",
+        "open-mode": "append",  # keep the log of before a requeue
+        "signal": f"TERM@{_SAVING_S}",  # to all processes of the step
+        "requeue": "",
     }
-    return dataclasses.replace(EvaluateConfig(**frozen), resume=True)
-
-
-def _allocation(parser: OneLineParser, flags: argparse.Namespace) -> Allocation:
-    gpus, processes = flags.gpus_per_node, flags.nproc_per_node
-    if gpus and processes not in (None, gpus):
-        parser.error(
-            f"--nproc_per_node is {processes} for {gpus} GPUs; expected one process a GPU. Leave "
-            "--nproc_per_node out"
-        )
-    names = {field.name for field in dataclasses.fields(Allocation)}
-    values = {name: value for name, value in vars(flags).items() if name in names}
-    return Allocation(**values | {"nproc_per_node": processes or gpus or 1})
-
-
-@contextlib.contextmanager
-def _kept(path: Path | None, script: str) -> Iterator[None]:
-    """Keep the script in a file if what happens meanwhile succeeds."""
-    if path is None:
-        yield
-        return
-    if path.exists():
-        msg = f"{path}: stands already. Remove it, or name another file with --script."
-        raise OutputError(msg)
-    with atomic_path(path) as temporary:
-        temporary.write_text(script, encoding="utf-8")
-        yield
+    words = [str(Path(evaluate.__file__).resolve()), *arguments]
+    return _TEMPLATE.format(
+        directives="\n".join(
+            f"#SBATCH --{name}={value}".rstrip("=")
+            for name, value in directives.items()
+            if value is not None
+        ),
+        folder=_quoted(str(folder)),
+        # srun of 22.05 and later ignores the number that sbatch was given.
+        srun="srun --kill-on-bad-exit=1" + (f" --cpus-per-task={cores}" if cores else ""),
+        # torchrun would leave one thread to each process.
+        threads=max(1, int(cores or 1) // nproc_per_node),
+        python=_quoted(sys.executable),
+        nodes=flags.nodes,
+        nproc_per_node=nproc_per_node,
+        command=" \\\n    ".join(map(_quoted, words)),
+    )
 
 
 def _submit(script: str, folder: Path) -> None:
-    """Hand a script to sbatch, and say what became of it.
-
-    Args:
-        script: Its text.
-        folder: Where the job's log is to be; made if missing.
-
-    Raises:
-        ConfigError: There is no sbatch, or it refuses the job, or Slurm cannot log there.
-    """
+    """Pass a script to sbatch; Slurm writes the log to the folder, which is made if missing."""
     sbatch = shutil.which("sbatch")
     if sbatch is None:
         msg = (
-            "there is no sbatch on this machine. Run this where jobs are submitted, or write the "
-            "script with --dry_run --script FILE."
-        )
-        raise ConfigError(msg)
-    if set("%\\") & set(str(folder)):
-        msg = (
-            f"{folder}: Slurm takes % and \\ in the folder of a log for patterns. Name a store in "
-            "another folder with --db."
+            "this machine has no sbatch. Run this where jobs are submitted, or write the script "
+            "with --dry_run --script FILE."
         )
         raise ConfigError(msg)
     with translated_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    done = _run_sbatch(sbatch, script, folder)
-    said = " ".join(done.stderr.split())
+    done = subprocess.run([sbatch], input=script, cwd=folder, text=True, check=False)  # noqa: S603 -- an argument list, never a shell
     if done.returncode != 0:
-        msg = f"sbatch refused the job (exit code {done.returncode}): {said or 'it said nothing'}"
+        msg = f"sbatch refused the job (exit code {done.returncode}), for the reason given above"
         raise ConfigError(msg)
-    if said:
-        print(said, file=sys.stderr)
-    job_id = done.stdout.strip().partition(";")[0]  # NUMBER or NUMBER;CLUSTER
-    print(f"job {job_id} is Slurm's now · log {folder / LOG_NAME.format(job_id=job_id)}")
+    print(f"log    {folder / 'slurm-NUMBER.log'}")
 
 
-def _run_sbatch(sbatch: str, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603 -- an argument list, never a shell
-            [sbatch, "--parsable"],
-            input=script,
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        msg = f"{sbatch}: cannot be started ({error.strerror or error}). Mend it, or ask its admin."
-        raise ResourceError(msg) from error
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if text.isascii() and text.isdecimal() and least <= int(text) <= most:
-            return int(text)
-        raise _refusal(text, f"a whole number from {least} to {most}")
-
-    return parse
-
-
-def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
+def _matching(pattern: str, expected: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if pattern.fullmatch(text):
+        if re.fullmatch(pattern, text, re.ASCII):
             return text
-        raise _refusal(text, expected)
+        msg = f"{shown(text)}; expected {expected}"
+        raise argparse.ArgumentTypeError(msg)
 
     return parse
 
 
-def _time(text: str) -> str:
-    found = _TIME.fullmatch(text)
-    days, hours, minutes, seconds = (
-        (int(part or 0) for part in found.groups()) if found else [0] * 4
-    )
-    if ((days * 24 + hours) * 60 + minutes) * 60 + seconds < _LEAST_TIME_S:
-        raise _refusal(
-            text,
-            f"HH:MM:SS or D-HH:MM:SS, at least {_LEAST_TIME_S // 60} minutes, of which the last "
-            f"{SAVING_S // 60} are for saving",
+def _quoted(word: str) -> str:
+    """Quote a word for bash.
+
+    Examples:
+        >>> print(_quoted("--run_name=it's $5"))
+        '--run_name=it'"'"'s $5'
+    """
+    if _UNWRITABLE.search(word):
+        msg = (
+            f"{shown(word)} cannot be written into a batch script; expected text without line "
+            "breaks and control characters. Rename it."
         )
-    return text
-
-
-def _refusal(text: str, expected: str) -> argparse.ArgumentTypeError:
-    return argparse.ArgumentTypeError(f"{shown(text)}; expected {expected}")
+        raise ConfigError(msg)
+    return shlex.quote(word)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train a model on images and their captions: checkpoints into --output_dir, curves into --db.
 
-Started by torchrun, several processes share the images of each step; the first one writes.
+Several processes that torchrun starts share the images of each step; the first one writes.
 """
 
 import contextlib
@@ -10,36 +10,26 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli import (
-    OneLineParser,
-    build_config_parser,
-    run_job,
-    warn_of_doubtful_rows,
-    warn_of_skipped_rows,
-)
-from jobs.record import Job, recorded_once
+from jobs.support.cli import build_config_parser, log_row_problems, run_job
+from jobs.support.record import Job
 from streetclip.config import TrainConfig
 from streetclip.config.recipes import reproduce_command
 from streetclip.launch_env import Ranks
 
 if TYPE_CHECKING:
-    from streetclip.training.results import EpochRecord, TrainingResult
+    from streetclip.training.results import TrainingResult
 
 _LOG = logging.getLogger(__name__)
 
 
-def build_parser() -> OneLineParser:
-    """Make the parser; its flags are the fields of `TrainConfig`."""
-    return build_config_parser(TrainConfig, __doc__ or "")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_parser(), TrainConfig, argv, _train, record=recorded_once)
+    parser = build_config_parser(TrainConfig, __doc__)
+    return run_job(parser, TrainConfig, argv, _train)
 
 
 def _train(config: TrainConfig, job: Job) -> None:
-    # Torch takes seconds to import; --help and wrong flags should not wait for it.
+    # Torch takes seconds to import; --help and wrong flags must not wait for it.
     from streetclip.data.image_folders import check_image_dir
     from streetclip.data.manifest import read_manifest
     from streetclip.data.shared_images import shared_images
@@ -58,12 +48,11 @@ def _train(config: TrainConfig, job: Job) -> None:
     val_manifest = read_manifest(config.val_csv, on_bad_rows=config.on_bad_rows)
     for manifest in (train_manifest, val_manifest):
         if ranks.is_first:
-            warn_of_skipped_rows(manifest.problems)
-            warn_of_doubtful_rows(manifest.warnings)
+            log_row_problems(manifest.problems, manifest.warnings)
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     if ranks.is_first:
         shared = shared_images((train_manifest, val_manifest))
-        warn_of_doubtful_rows([each.message for each in shared])
+        log_row_problems([], [each.message for each in shared])
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
@@ -93,51 +82,35 @@ def _print_result(config: TrainConfig, result: "TrainingResult", num_processes: 
     print(f"training {result.training_id} · {result.num_train_images:,} images · {state}\n")
     print("epoch    step  train loss  val loss  val country accuracy")
     for record in result.epochs:
-        print(_row(record, is_best=record == best))
+        train_loss = "–" if record.train_loss is None else f"{record.train_loss:.4f}"
+        print(
+            f"{record.epoch:5}  {record.step:6}  {train_loss:>10}  {record.val_loss:8.4f}  "
+            f"{record.val_country_accuracy:7.1%} ({record.num_correct} of {record.num_images})"
+            f"{'  best' if record == best else ''}"
+        )
     if result.stop_reason is not None:
         print(f"\nended early: {result.stop_reason}")
     if lines := holdout_report(result.epochs, best):
         print("\n" + "\n".join(lines))
-    for problem in _problems(config, result):
-        print(f"\n{problem}")
-    print(f"\nbest   epoch {best.epoch}: {result.checkpoint_path}\nstore  {config.db}")
-    print(f"\nnext   {_next_command(config, result)}")
-    print(f"again  {reproduce_command(config, num_processes=num_processes)}")
-
-
-def _row(record: "EpochRecord", *, is_best: bool) -> str:
-    train_loss = "–" if record.train_loss is None else f"{record.train_loss:.4f}"
-    accuracy = f"{record.val_country_accuracy:7.1%} ({record.num_correct} of {record.num_images})"
-    mark = "  best" if is_best else ""
-    return (
-        f"{record.epoch:5}  {record.step:6}  {train_loss:>10}  {record.val_loss:8.4f}  "
-        f"{accuracy}{mark}"
-    )
-
-
-def _problems(config: TrainConfig, result: "TrainingResult") -> list[str]:
-    problems = []
     if result.num_unreadable_train or result.num_unreadable_val:
-        problems.append(
-            f"unreadable images: {result.num_unreadable_train:,} for training (skipped), "
+        print(
+            f"\nunreadable images: {result.num_unreadable_train:,} for training (skipped), "
             f"{result.num_unreadable_val:,} for validation (counted as wrong)"
         )
     if result.num_skipped_batches:
-        problems.append(f"steps skipped for want of images: {result.num_skipped_batches:,}")
-    if not result.best.is_better_than(result.epochs[0], config.select_by):
-        problems.append(
-            "No epoch is better than the model before training. More epochs, or another "
-            "--learning_rate?"
+        print(f"\nsteps skipped for lack of images: {result.num_skipped_batches:,}")
+    if not best.is_better_than(result.epochs[0], config.select_by):
+        print(
+            "\nNo epoch is better than the model before training. Try more epochs or another "
+            "--learning_rate."
         )
-    return problems
-
-
-def _next_command(config: TrainConfig, result: "TrainingResult") -> str:
-    folder, checkpoint = str(config.image_dir), str(result.checkpoint_path)
-    return (
-        "python main.py --mode evaluate --test_csv TEST.csv "
-        f"--image_dir {shlex.quote(folder)} --checkpoint_path {shlex.quote(checkpoint)}"
+    print(f"\nbest   epoch {best.epoch}: {result.checkpoint_path}\nstore  {config.db}")
+    print(
+        "\nnext   python main.py --mode evaluate --test_csv TEST.csv "
+        f"--image_dir {shlex.quote(str(config.image_dir))} "
+        f"--checkpoint_path {shlex.quote(str(result.checkpoint_path))}"
     )
+    print(f"again  {reproduce_command(config, num_processes=num_processes)}")
 
 
 if __name__ == "__main__":

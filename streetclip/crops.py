@@ -1,4 +1,4 @@
-"""What part of an image a model sees, and how large: known before the image is decoded."""
+"""Describe the crop of an image that a model sees, before the image is decoded."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ class Crop:
     """A part of an image, resized.
 
     Attributes:
-        box: Left, top, right, bottom of the part, in pixels of the whole upright image, from its
-            upper left corner; fractions are meant.
+        box: Left, top, right, bottom of the part, in fractional pixels of the whole upright image,
+            from its upper left corner.
         size: Width and height of the result, in pixels.
         resample: Filter, as PIL numbers them (3: bicubic).
     """
@@ -20,7 +20,7 @@ class Crop:
 
     @property
     def shrinking(self) -> float:
-        """How many pixels of the image become one of the result, along the axis with fewer.
+        """Pixels of the image per pixel of the result, along the axis with fewer.
 
         Examples:
             >>> Crop((0, 0, 400, 300), size=(100, 50), resample=3).shrinking

@@ -1,20 +1,13 @@
-"""One family of errors.
+"""Raise errors of one family, each with its exit code.
 
 Every message says where, what was found, what was expected and what to do.
 
-StreetClipError              a fault of the machine or of this program    exit 1
-├── ResourceError            disk, memory or network gave out             exit 1
-├── SelfCheckError           two computations of one result differ        exit 1
-└── UserError                something that the user can mend             exit 2
-    ├── ConfigError          a flag or setting out of its range
-    ├── ManifestError        a manifest CSV that cannot be used
-    ├── UnknownPlaceError    a country or city that the gazetteer lacks
-    ├── TemplateError        a caption or prompt template
-    ├── CandidatesError      a candidates JSON that cannot be used
-    ├── ImageError           an image that cannot be decoded
-    ├── ModelError           a model or checkpoint that cannot be loaded
-    ├── OutputError          an output that stands already, or a folder that cannot be written
-    └── StoreError           a store that is missing, newer, or no store
+StreetClipError            a fault of the machine or of this program    exit 1
+├── ResourceError          exit 1
+├── SelfCheckError         exit 1
+└── UserError              a mistake that the user can correct          exit 2
+    └── ConfigError, ManifestError, UnknownPlaceError, TemplateError, CandidatesError,
+        ImageError, ModelError, OutputError, StoreError
 """
 
 _SHOWN_CHARACTERS = 80
@@ -27,7 +20,7 @@ class StreetClipError(Exception):
 
 
 class ResourceError(StreetClipError):
-    """Disk, memory or network gave out; what was finished before is kept."""
+    """Disk, memory or network failed; what was finished before is kept."""
 
 
 class SelfCheckError(StreetClipError):
@@ -35,7 +28,7 @@ class SelfCheckError(StreetClipError):
 
 
 class UserError(StreetClipError):
-    """Something that the user can mend; the message says how."""
+    """A mistake that the user can correct; the message says how."""
 
     exit_code = 2
 
@@ -69,7 +62,7 @@ class ModelError(UserError):
 
 
 class OutputError(UserError):
-    """An output stands already, or its folder cannot be written."""
+    """An output exists already, or its folder cannot be written."""
 
 
 class StoreError(UserError):
@@ -85,7 +78,7 @@ def shown(value: object) -> str:
         >>> shown("x" * 200)[-3:]
         "x…'"
     """
-    text = value if isinstance(value, str) else str(value)
+    text = str(value)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 1] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in repr(text))

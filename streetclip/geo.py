@@ -1,7 +1,7 @@
-"""Distances on the sphere and what is read off them: thresholds and GeoScore.
+"""Compute distances on the sphere, and the scores that follow from them.
 
-Pure functions of arrays. Latitudes and longitudes are in degrees, distances in kilometres. NaN
-stands for "no distance": an image that could not be read, or a prediction that names no place.
+Latitudes and longitudes are in degrees, distances in kilometres. A distance of NaN is missing: the
+image could not be read, or the prediction names no place.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ GEOSCORE_SCALE_KM: Final = 1492.7
 """Decay length of GeoGuessr's score on its world map (PIGEON, Haas et al. 2023)."""
 
 GEOSCORE_MAXIMUM: Final = 5000.0
-"""Score of a prediction that is exactly right."""
+"""Score of a prediction at distance 0."""
 
 
 def haversine_km(
@@ -35,16 +35,11 @@ def haversine_km(
     latitude_b_deg: ArrayLike,
     longitude_b_deg: ArrayLike,
 ) -> NDArray[np.float64]:
-    """Great-circle distance on a sphere of radius `EARTH_RADIUS_KM`.
+    """Compute great-circle distances on a sphere of radius `EARTH_RADIUS_KM`.
 
     Computed in float64 by the haversine formula (Sinnott 1984, Sky and Telescope 68), which keeps
-    its precision for near points; near the antipode it is good to about 0.2 m.
-
-    Args:
-        latitude_a_deg: Latitudes of the first points, −90 to 90; NaN where unknown.
-        longitude_a_deg: Their longitudes, any finite angle; NaN where unknown.
-        latitude_b_deg: Latitudes of the second points.
-        longitude_b_deg: Their longitudes.
+    its precision for near points; near the antipode it is good to about 0.2 m. Latitudes are −90 to
+    90, longitudes any finite angle; NaN where unknown.
 
     Returns:
         Distances from 0 to π·R (about 20,015 km), of the shape that the four arguments broadcast
@@ -74,7 +69,6 @@ def haversine_km(
 def _radians(
     latitude_deg: ArrayLike, longitude_deg: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Check one pair of coordinate arrays and turn it into radians."""
     latitude = np.asarray(latitude_deg, dtype=np.float64)
     longitude = np.asarray(longitude_deg, dtype=np.float64)
     beyond = np.abs(latitude) > 90.0  # noqa: PLR2004 -- the poles; False for NaN
@@ -89,16 +83,13 @@ def _radians(
 
 
 def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
-    """GeoScore of each image: 5000 · exp(−d / 1492.7 km), not rounded.
+    """Compute the GeoScore of each image: 5000 · exp(−d / 1492.7 km), not rounded.
 
     Source: PIGEON (Haas et al. 2023, arXiv 2307.05845), after the score of the game GeoGuessr; as
     in OSV-5M (Astruc et al. 2024), averaged over images by the caller.
 
-    Args:
-        distance_km: Distances ≥ 0, any shape; NaN or +inf where there is none.
-
     Returns:
-        Scores from 0 to 5000 of the same shape; 0 where there is no distance.
+        Scores from 0 to 5000 of the same shape; 0 where the distance is NaN or infinite.
 
     Raises:
         ValueError: A distance is negative.

@@ -1,4 +1,4 @@
-"""Names of models on the hub, told from paths without asking anyone."""
+"""Tell names of models on the hub from paths, without a request."""
 
 import re
 
@@ -6,7 +6,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 def looks_like_hub_id(source: str) -> bool:
-    """Whether a text could name a model on the hub: `name` or `organisation/name`.
+    """Return whether a text could name a model on the hub: `name` or `organisation/name`.
 
     Examples:
         >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as torchrun and its like tell it by the environment."""
+"""Read from the environment which of a job's processes this one is, as torchrun sets it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _ADVICE = (
     "Start with `torchrun --nproc_per_node N` (or accelerate's launcher), which sets all of them, "
     "or unset WORLD_SIZE to run as one process."
 )
-_NEEDED = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+_REQUIRED = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 _HIGHEST_PORT = 65535
 
 
@@ -20,9 +20,9 @@ class Ranks:
 
     Attributes:
         rank: Of this process among all, from 0; the first one writes.
-        world_size: How many there are, on all machines.
+        world_size: Number of processes on all machines.
         local_rank: Of this process on its machine, from 0.
-        local_world_size: How many there are on its machine.
+        local_world_size: Number of processes on its machine.
     """
 
     rank: int = 0
@@ -32,13 +32,10 @@ class Ranks:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read what a launcher has set; one process alone, if none has.
-
-        Args:
-            environment: `os.environ`, or what stands in for it.
+        """Read what a launcher has set; without one, this is the only process.
 
         Raises:
-            ConfigError: The variables contradict each other, lack some, or are no numbers.
+            ConfigError: Variables contradict each other, are missing, or are no numbers.
 
         Examples:
             >>> Ranks.from_environment({}).world_size
@@ -49,9 +46,9 @@ class Ranks:
         world_size = _number(environment, "WORLD_SIZE", least=1)
         if world_size == 1:
             return cls()
-        rank, local_rank, local_world_size = (_number(environment, name) for name in _NEEDED)
+        rank, local_rank, local_world_size = (_number(environment, name) for name in _REQUIRED)
         if not (rank < world_size and local_rank < local_world_size <= world_size):
-            given = ", ".join(f"{name} {environment[name]}" for name in ("WORLD_SIZE", *_NEEDED))
+            given = ", ".join(f"{name} {environment[name]}" for name in ("WORLD_SIZE", *_REQUIRED))
             msg = f"the environment has {given}; expected ranks below their sizes. {_ADVICE}"
             raise ConfigError(msg)
         if not environment.get("MASTER_ADDR", "").strip():
@@ -62,7 +59,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes what comes of the work; all others only help."""
+        """Whether this process writes the results; the others only help."""
         return self.rank == 0
 
 
@@ -75,12 +72,9 @@ def _number(environment: Mapping[str, str], name: str, *, least: int = 0, most: 
     if not text:
         msg = f"WORLD_SIZE is set in the environment, but {name} is not. {_ADVICE}"
         raise ConfigError(msg)
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most))):
-        number = -1
-    else:
-        number = int(text)
-    if not least <= number <= most:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not (is_number and least <= int(text) <= most):
         limits = f"of at least {least}" if most == 2**31 else f"from {least} to {most}"
         msg = f"{name} is {shown(text)} in the environment; expected a whole number {limits}. "
         raise ConfigError(msg + _ADVICE)
-    return number
+    return int(text)

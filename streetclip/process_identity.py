@@ -1,4 +1,4 @@
-"""Processes as a record can name them: a number alone may belong to another one tomorrow."""
+"""Identify processes by host, number and start time: numbers are given out again."""
 
 import os
 import signal
@@ -6,8 +6,8 @@ import socket
 from dataclasses import dataclass
 from types import FrameType
 
-# The system tells when a process began relative to the boot, whose time it corrects by a second
-# now and then. A number is not given to a second process that soon.
+# The system reports the start relative to the boot, whose time it corrects by a second now and
+# then. A number is not given to a second process that soon.
 _SAME_START_S = 2.0
 
 
@@ -27,7 +27,7 @@ class ProcessId:
 
 
 def current_process() -> ProcessId:
-    """This process.
+    """Identify this process.
 
     Examples:
         >>> is_alive(current_process())
@@ -39,7 +39,7 @@ def current_process() -> ProcessId:
 
 
 def find_process(pid: int) -> ProcessId | None:
-    """The process that has this number on this machine; None if none has, or it is a zombie."""
+    """Identify the process with a number on this machine; None if none has it, or a zombie."""
     import psutil
 
     try:
@@ -52,7 +52,7 @@ def find_process(pid: int) -> ProcessId | None:
 
 
 def is_alive(process: ProcessId) -> bool | None:
-    """Whether a process still runs; None where it was on another machine."""
+    """Return whether a process still runs; None where it was on another machine."""
     if process.host != socket.gethostname():
         return None
     found = find_process(process.pid)
@@ -62,11 +62,10 @@ def is_alive(process: ProcessId) -> bool | None:
 def signal_group(process: ProcessId, number: signal.Signals) -> bool:
     """Send a signal to a process, and to its group where it leads one.
 
-    A process that was started by a script shares the group of that script, which is spared.
+    The group of a script that started the process is spared.
 
     Returns:
-        Whether it was sent: not to a process that is gone, is on another machine, or is another
-        one that was given the number since.
+        Whether it was sent: False for a process that has ended or is on another machine.
     """
     if not is_alive(process):
         return False
@@ -75,16 +74,16 @@ def signal_group(process: ProcessId, number: signal.Signals) -> bool:
             os.killpg(process.pid, number)
         else:
             os.kill(process.pid, number)
-    except ProcessLookupError:  # it ended since
+    except ProcessLookupError:  # it has ended since
         return False
     return True
 
 
 def raise_interrupt(number: int, _frame: FrameType | None) -> None:
-    """Handle a signal as Ctrl-C is handled: a job asked to end saves what it has.
+    """Handle a signal like Ctrl-C, so that a job saves what it has.
 
-    From then on the signal is ignored. Batch systems send it to all processes at once, and a
-    launcher among them passes it on: a second one must not disturb the saving.
+    The signal is ignored from then on: batch systems send it to all processes at once and a
+    launcher passes it on, and a second one must not disturb the saving.
 
     Raises:
         KeyboardInterrupt: Always.

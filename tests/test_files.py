@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,21 @@ def test_a_sync_that_finds_the_disk_full_keeps_the_old_file(tmp_path, monkeypatc
     with pytest.raises(ResourceError):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+def test_file_and_folder_are_synced_before_and_after_the_rename(tmp_path, monkeypatch):
+    path, synced, fsync = tmp_path / "x.json", [], os.fsync
+
+    def recorded(descriptor):
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    write_text(path, "new")
+    (temporary, before), last = synced
+    assert temporary.endswith("/new/x.json")
+    assert not before
+    assert last == (str(tmp_path), True)
 
 
 def test_no_room_for_temporary_files_is_told_with_a_way_out(monkeypatch):
@@ -199,6 +215,7 @@ def test_a_replacement_cut_by_a_kill_is_finished_or_as_if_never_begun(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_after_kills_at_any_moment_the_folder_is_whole_and_alone(tmp_path):
     path = old_folder(tmp_path / "best_model")
     draw = random.Random(7)
@@ -329,43 +346,6 @@ def test_a_missing_folder_has_no_leftovers(tmp_path):
     (tmp_path / "file").write_text("")
     clear_leftovers(tmp_path / "file")
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
-
-
-def older_leftover(folder, *names, idle_s=7200, mode=0o700, name="model"):
-    """As earlier versions left it."""
-    holder = folder / f".{name}.a1b2c3d4"
-    for each in names:
-        (holder / each).mkdir(parents=True)
-        (holder / each / "a.bin").write_text(each)
-    holder.chmod(mode)
-    then = time.time() - idle_s
-    for each in (*holder.rglob("*"), holder):
-        os.utime(each, (then, then))
-    return holder
-
-
-def test_an_older_versions_leftover_is_cleared_once_it_lay_idle(tmp_path):
-    older_leftover(tmp_path, "model", "before")
-    clear_leftovers(tmp_path)
-    assert contents(tmp_path / "model") == {"a.bin": "model"}
-    older_leftover(tmp_path, "model")
-    clear_leftovers(tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-
-
-@pytest.mark.parametrize(
-    ("names", "changes"),
-    [
-        (["model"], {"idle_s": 60}),
-        (["model"], {"mode": 0o755}),
-        (["model", "more"], {}),
-        (["other"], {}),
-    ],
-)
-def test_what_only_looks_like_an_older_leftover_stays(tmp_path, names, changes):
-    holder = older_leftover(tmp_path, *names, **changes)
-    clear_leftovers(tmp_path)
-    assert {each.name for each in holder.iterdir()} == set(names)
 
 
 def test_a_name_as_long_as_a_name_can_be_is_replaced(tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.evaluation import figures
 from benchmarks.evaluation.figures import Figure, Results
 from benchmarks.evaluation.setup import Setup
-from jobs.report import aligned, interval, percent
+from jobs.support.metrics_table import aligned, interval, percent
 from streetclip import provenance
 from streetclip.config import BenchmarkConfig
 

@@ -11,15 +11,15 @@ from tests.killing import ROOT
 _HEAD = ("job", "seconds", "CPU s", "beats CPU s", "calls", "calls CPU s", "calls s",
          "share of CPU", "share of time")  # fmt: skip
 
-# A job in a process of its own, with clocks around its heart's thread and its bars.
+# A job in a process of its own, with clocks around its beats and its bars.
 _TIMED = """
 import json, sys, time
 started, cpu_started = time.perf_counter(), time.process_time()
 import importlib
-from jobs import bars, record
+from jobs.support import bars, record
 
 spent = {"beats_cpu_s": 0.0, "calls": 0, "calls_cpu_s": 0.0, "calls_s": 0.0}
-beat, call = record._Heart.run, bars.ProgressBar.__call__
+beat, call = record.Job._keep_beating, bars.ProgressBar.__call__
 
 def timed_run(self):
     beat(self)
@@ -32,7 +32,7 @@ def timed_call(self, *arguments, **numbers):
     spent["calls_s"] += time.perf_counter() - began
     spent["calls_cpu_s"] += time.thread_time() - cpu_began
 
-record._Heart.run, bars.ProgressBar.__call__ = timed_run, timed_call
+record.Job._keep_beating, bars.ProgressBar.__call__ = timed_run, timed_call
 code = importlib.import_module(f"jobs.{sys.argv[1]}").main(sys.argv[2:])
 spent |= {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu_started}
 print(json.dumps(spent))
@@ -68,7 +68,7 @@ def _run(name: str, flags: list[str]) -> dict[str, Any]:
 
 def _row(name: str, spent: dict[str, Any]) -> tuple[Any, ...]:
     cpu_s = spent["beats_cpu_s"] + spent["calls_cpu_s"]
-    # The heart's thread is paid for in full, as if the job waited for each of its instructions.
+    # Beats count in full, as if the job waited for each instruction of their thread.
     seconds = spent["beats_cpu_s"] + spent["calls_s"]
     return (name, spent["s"], spent["cpu_s"], spent["beats_cpu_s"], spent["calls"],
             spent["calls_cpu_s"], spent["calls_s"], cpu_s / spent["cpu_s"],

@@ -1,13 +1,8 @@
-"""Job records, the queue, processes, and what several processes say to each other."""
+"""Keep job records and the queue, and exchange values between processes."""
 
-from streetclip.runtime.dead_jobs import (
-    find_dead_jobs,
-    interrupt_dead_jobs,
-    live_runner,
-)
+from streetclip.runtime.dead_jobs import find_dead_jobs, interrupt_dead_jobs, live_runner
 from streetclip.runtime.job_lists import (
     get_job,
-    has_live_jobs,
     list_jobs,
     runs_of_job,
     trainings_of_job,
@@ -49,7 +44,6 @@ __all__ = [
     "enqueue_job",
     "find_dead_jobs",
     "get_job",
-    "has_live_jobs",
     "interrupt_dead_jobs",
     "list_jobs",
     "live_runner",

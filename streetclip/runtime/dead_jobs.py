@@ -1,4 +1,4 @@
-"""Jobs that ended without a word: who looks next says so, also of their runs and trainings."""
+"""Detect jobs whose process is gone, and mark them, their runs and trainings as interrupted."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from streetclip.store.runs import RunState
 
 
 class _Running(NamedTuple):
-    """A running job as it was read, to be changed only if it still is so."""
+    """A running job as it was read, to be changed only if it is still the same."""
 
     id: int
     attempt: int
@@ -29,9 +29,9 @@ class _Running(NamedTuple):
 
 
 def find_dead_jobs(store: Store) -> list[int]:
-    """Ids of the running jobs whose process is gone; changes nothing.
+    """List the ids of the running jobs whose process is gone; change nothing.
 
-    A process on another machine cannot be looked for: its job is dead once it has been silent for
+    A process on another machine cannot be looked up: its job is dead once it has been silent for
     more than `STALE_AFTER_S` seconds. One that lives on this machine is never dead, however long
     it is silent: it may have been put to sleep with the machine.
     """
@@ -39,13 +39,12 @@ def find_dead_jobs(store: Store) -> list[int]:
 
 
 def interrupt_dead_jobs(store: Store) -> list[int]:
-    """Make dead jobs, and their running runs and trainings, interrupted.
+    """Mark dead jobs, and their running runs and trainings, as interrupted.
 
-    A job that was asked to end, and was ended before it could say so, is cancelled.
+    A dead job that was asked to end becomes cancelled. The end of a job is its last sign of life.
 
     Returns:
-        Ids of the jobs; `find_dead_jobs` says which are dead. They ended at their last sign of
-        life, and their error says what is known.
+        Ids of the jobs; see `find_dead_jobs` for which are dead.
 
     Raises:
         ResourceError: The disk is full, or another job holds the store for too long.
@@ -53,20 +52,32 @@ def interrupt_dead_jobs(store: Store) -> list[int]:
     dead = _dead_jobs(store)
     if not dead:
         return []
+    interrupted = []
     with store.transaction():
-        return [job.id for job, error in dead if _interrupt(store, job, error)]
+        for job, error in dead:
+            # Since it was read it may have been attached, have reported, ended or been resumed.
+            found = store.rows(
+                "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = "
+                "CASE WHEN cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END "
+                "WHERE id = ? AND attempt = ? AND state = 'running' AND heartbeat_at IS ? "
+                "RETURNING id",
+                (job.last_sign, error, utc_now(), job.id, job.attempt, job.heartbeat_at),
+            )
+            if found:
+                set_state_of_work(store, job.id, "interrupted", error)
+                interrupted.append(job.id)
+    return interrupted
 
 
 def live_runner(store: Store) -> bool:
-    """Whether a process lives that starts queued jobs; on another machine, one not yet silent."""
+    """Return whether a process that starts queued jobs is alive, on any machine."""
     return any(
-        job.kind == RUNNER_KIND and _cause_of_death(job, utc_now()) is None
-        for job in _running_jobs(store)
+        job.kind == RUNNER_KIND and _cause_of_death(job) is None for job in _running_jobs(store)
     )
 
 
 def set_state_of_work(store: Store, job_id: int, state: RunState, error: str | None) -> None:
-    """Say of the runs and trainings of a job that still run how they stand; in a transaction."""
+    """Set the state of the running runs and trainings of a job; call it in a transaction."""
     now = utc_now()
     for table in ("runs", "trainings"):
         store.rows(
@@ -83,16 +94,12 @@ def _running_jobs(store: Store) -> list[_Running]:
 
 
 def _dead_jobs(store: Store) -> list[tuple[_Running, str]]:
-    found = []
-    for job in _running_jobs(store):
-        error = _cause_of_death(job, utc_now())
-        if error is not None:
-            found.append((job, error))
-    return found
+    causes = [(job, _cause_of_death(job)) for job in _running_jobs(store)]
+    return [(job, cause) for job, cause in causes if cause is not None]
 
 
-def _cause_of_death(job: _Running, now: str) -> str | None:
-    """What is known of a dead job's end; None if it may well live."""
+def _cause_of_death(job: _Running) -> str | None:
+    """Explain how a dead job ended; None if it may be alive."""
     process = ProcessId(job.host, job.pid, job.process_started_at)
     is_alive = process_identity.is_alive(process)
     where = f"process {job.pid} on {shown(job.host)}"
@@ -101,27 +108,10 @@ def _cause_of_death(job: _Running, now: str) -> str | None:
             f"{where} ended without saying why; its last sign of life was at {job.last_sign}. It "
             "was killed, or the machine was restarted. What it finished is kept: resume it."
         )
-    if is_alive is None and _is_stale(job.last_sign, now):
+    silent = datetime.fromisoformat(utc_now()) - datetime.fromisoformat(job.last_sign)
+    if is_alive is None and silent > timedelta(seconds=STALE_AFTER_S):
         return (
             f"{where} gave no sign of life after {job.last_sign}, for more than "
-            f"{STALE_AFTER_S:.0f} s. See there whether it lives; if not, resume it."
+            f"{STALE_AFTER_S:.0f} s. Check whether it is alive there; if not, resume it."
         )
     return None
-
-
-def _is_stale(last_sign: str, now: str) -> bool:
-    silent = datetime.fromisoformat(now) - datetime.fromisoformat(last_sign)
-    return silent > timedelta(seconds=STALE_AFTER_S)
-
-
-def _interrupt(store: Store, job: _Running, error: str) -> bool:
-    # Since it was read it may have been attached, have beaten, ended or been resumed.
-    found = store.rows(
-        "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = "
-        "CASE WHEN cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END "
-        "WHERE id = ? AND attempt = ? AND state = 'running' AND heartbeat_at IS ? RETURNING id",
-        (job.last_sign, error, utc_now(), job.id, job.attempt, job.heartbeat_at),
-    )
-    if found:
-        set_state_of_work(store, job.id, "interrupted", error)
-    return bool(found)

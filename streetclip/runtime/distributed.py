@@ -1,6 +1,7 @@
-"""Processes that share a job, on one machine or several, and what they say to each other.
+"""Exchange values between the processes that share a job, on one machine or several.
 
-Plain values travel over gloo; so do tensors that lie in memory. Those of GPUs travel over NCCL.
+Plain values travel over gloo, and so do tensors in memory; tensors of GPUs travel over NCCL. Where
+another process has ended, each exchange raises ResourceError.
 
 Shape suffixes: N rows of all processes, B rows of this one, D columns.
 """
@@ -10,82 +11,58 @@ import datetime as dt
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+import torch.distributed as dist
 
 from streetclip.errors import ConfigError, ResourceError, shown
 from streetclip.launch_env import Ranks
-
-if TYPE_CHECKING:
-    import torch
+from streetclip.models.precision import resolve_device
 
 _LOG = logging.getLogger(__name__)
 
 _MEETING_TIME = dt.timedelta(minutes=10)
-# The others wait while the first one writes. That one has died, its connection tells at once.
+# The others wait while the first one writes. Its connection reports at once if it dies.
 _WORKING_TIME = dt.timedelta(days=7)
 _BUCKET_BYTES = 2**26  # tensors that travel together
 
 
 class Group:
-    """The processes of one job, seen from one of them."""
+    """The processes of one job, seen from one of them; made by `meet`."""
 
     def __init__(self, ranks: Ranks, process_group: Any) -> None:
-        """Join a group that exists; `meet` is the usual way here."""
         self.ranks = ranks
         self._process_group = process_group
 
     @property
     def place(self) -> tuple[int, int]:
-        """Rank of this process, and how many there are."""
+        """Rank of this process, and the number of processes."""
         return self.ranks.rank, self.ranks.world_size
 
     def broadcast(self, value: Any) -> Any:
-        """Give all what the first one has.
-
-        Args:
-            value: Of the first process; of others it does not matter. Anything that pickles.
-
-        Raises:
-            ResourceError: Another process has ended.
-        """
-        import torch.distributed as dist
-
+        """Return the first process's value in all of them; anything that pickles."""
         values = [value]
-        with _losses_told():
+        with _losses_translated():
             dist.broadcast_object_list(values, src=0, group=self._process_group)
         return values[0]
 
     def gather(self, value: Any) -> list[Any]:
-        """Collect a value of each process in the first one, in the order of their ranks.
-
-        Returns:
-            The values; in the other processes an empty list.
-
-        Raises:
-            ResourceError: Another process has ended.
-        """
-        import torch.distributed as dist
-
+        """Collect a value of each process, by rank, in the first one; the others get none."""
         values = [None] * self.ranks.world_size if self.ranks.is_first else None
-        with _losses_told():
+        with _losses_translated():
             dist.gather_object(value, values, dst=0, group=self._process_group)
         return values or []
 
     def exchange(self, value: Any) -> list[Any]:
-        """Collect a value of each process in all of them, in the order of their ranks.
-
-        Raises:
-            ResourceError: Another process has ended.
-        """
-        import torch.distributed as dist
-
+        """Collect a value of each process, by rank, in all of them."""
         values = [None] * self.ranks.world_size
-        with _losses_told():
+        with _losses_translated():
             dist.all_gather_object(values, value, group=self._process_group)
         return values
 
-    def gather_rows(self, rows_BD: "torch.Tensor", counts: Sequence[int]) -> "torch.Tensor":
-        """Collect the rows of all processes in all of them, in the order of their ranks.
+    def gather_rows(self, rows_BD: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Collect the rows of all processes, by rank, in all of them.
 
         Args:
             rows_BD: Of this process; no gradient flows through.
@@ -93,55 +70,38 @@ class Group:
 
         Returns:
             All rows ND, on the device of `rows_BD`.
-
-        Raises:
-            ResourceError: Another process has ended.
         """
-        import torch
-        import torch.distributed as dist
-
         padded = rows_BD.new_zeros(max(counts), *rows_BD.shape[1:])
         padded[: len(rows_BD)] = rows_BD.detach()
         gathered = [torch.empty_like(padded) for _ in counts]
-        with _losses_told():
+        with _losses_translated():
             dist.all_gather(gathered, padded, group=self._group_of(padded))
         return torch.cat([rows[:n] for rows, n in zip(gathered, counts, strict=True)])
 
-    def sum_in_place(self, tensors: Iterable["torch.Tensor"]) -> None:
+    def sum_in_place(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace tensors by their sums over all processes, the same bits in each.
 
-        Args:
-            tensors: Of the same number, shapes and order in all processes.
-
-        Raises:
-            ResourceError: Another process has ended.
+        All processes pass tensors of the same number, shapes and order.
         """
         for bucket in _buckets(tensors):
-            self._sum_bucket(bucket)
+            flat = torch.cat([tensor.detach().reshape(-1) for tensor in bucket])
+            with _losses_translated():
+                dist.all_reduce(flat, group=self._group_of(flat))
+            sums = torch.split(flat, [tensor.numel() for tensor in bucket])
+            with torch.no_grad():
+                for tensor, total in zip(bucket, sums, strict=True):
+                    tensor.copy_(total.view_as(tensor))
 
-    def _sum_bucket(self, tensors: "list[torch.Tensor]") -> None:
-        import torch
-        import torch.distributed as dist
-
-        flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-        with _losses_told():
-            dist.all_reduce(flat, group=self._group_of(flat))
-        sums = torch.split(flat, [tensor.numel() for tensor in tensors])
-        with torch.no_grad():
-            for tensor, total in zip(tensors, sums, strict=True):
-                tensor.copy_(total.view_as(tensor))
-
-    def _group_of(self, tensor: "torch.Tensor") -> Any:
+    def _group_of(self, tensor: torch.Tensor) -> Any:
         return None if tensor.device.type == "cuda" else self._process_group
 
 
 @contextlib.contextmanager
-def meet(ranks: Ranks, device: "torch.device | None" = None) -> Iterator[Group | None]:
-    """Wait for the other processes; give None where there are none.
+def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | None]:
+    """Wait for the other processes; yield None where there are none.
 
-    Args:
-        ranks: Of this process. Where they meet stands in the environment, as torchrun sets it.
-        device: Where the tensors lie that are to travel, if it is a GPU.
+    Torchrun names the meeting point in the environment. `device` is that of the tensors to
+    exchange, if it is a GPU.
 
     Raises:
         ResourceError: The others do not come.
@@ -149,9 +109,6 @@ def meet(ranks: Ranks, device: "torch.device | None" = None) -> Iterator[Group |
     if ranks.world_size == 1:
         yield None
         return
-    import torch
-    import torch.distributed as dist
-
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     _LOG.info("meeting %d other processes at %s", ranks.world_size - 1, where)
     on_gpu = device is not None and device.type == "cuda"
@@ -175,14 +132,10 @@ def meet(ranks: Ranks, device: "torch.device | None" = None) -> Iterator[Group |
 
 
 def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
-    """Make sure that all processes would do the same.
-
-    Args:
-        group: The processes.
-        own: What decides the result in this one, by the names that users know.
+    """Check that what decides the result, by the names that users know, is the same in all.
 
     Raises:
-        ConfigError: Something is otherwise in the first process.
+        ConfigError: A value differs from the first process's.
     """
     for name, first in group.broadcast(own).items():
         if own[name] != first:
@@ -195,24 +148,20 @@ def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
 
 
 def own_device(name: str, ranks: Ranks) -> str:
-    """The `--device` of this process: among several on a machine each takes a GPU of its own.
+    """Choose the `--device` of this process: each of a machine's processes takes its own GPU.
 
-    Args:
-        name: As the user gave it; a GPU that it names by number is taken by all.
-        ranks: Of this process.
+    A GPU that the user names by number is taken by all.
 
     Examples:
         >>> own_device("cpu", Ranks(rank=1, world_size=2, local_rank=1, local_world_size=2))
         'cpu'
     """
-    from streetclip.models.precision import resolve_device
-
     shares = ranks.world_size > 1 and name in {"auto", "cuda"}
     return f"cuda:{ranks.local_rank}" if shares and resolve_device(name).type == "cuda" else name
 
 
-def _buckets(tensors: Iterable["torch.Tensor"]) -> "Iterator[list[torch.Tensor]]":
-    """Consecutive tensors of one kind and place, up to the size that travels well."""
+def _buckets(tensors: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Group consecutive tensors of one type and device, up to `_BUCKET_BYTES`."""
     bucket: list[torch.Tensor] = []
     size = 0
     for tensor in tensors:
@@ -228,13 +177,13 @@ def _buckets(tensors: Iterable["torch.Tensor"]) -> "Iterator[list[torch.Tensor]]
 
 
 @contextlib.contextmanager
-def _losses_told() -> Iterator[None]:
+def _losses_translated() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         msg = (
-            f"another process of this job ended early ({_first_line(error)}); its own words "
-            "say why. What was stored is kept: run again with --resume."
+            f"another process of this job ended early ({_first_line(error)}); its own output "
+            "says why. What was stored is kept: run again with --resume."
         )
         raise ResourceError(msg) from error
 

@@ -1,4 +1,4 @@
-"""What goes into a job's record and what comes out of it, as values."""
+"""Define the values that go into a job's record and come out of it."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from streetclip.errors import ConfigError, OutputError, shown
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
-"""How a job may stand; the last four are ends."""
+"""States of a job; the last four are final."""
 
 ENDED_STATES = JOB_STATES[2:]
 
@@ -28,7 +28,7 @@ class JobSpec:
 
     Attributes:
         kind: Name of its program in jobs/, without the suffix.
-        name: What to call it; need not be unique.
+        name: Name to show; need not be unique.
         arguments: Its command line after the program, as a list: never shell text.
         parameters: `JobConfig.to_dict()`.
         output_dir: Folder that it writes, relative to `cwd`; None if it writes none.
@@ -43,12 +43,7 @@ class JobSpec:
     cwd: Path
 
     def __post_init__(self) -> None:
-        """Refuse what no process can be started with.
-
-        Raises:
-            ConfigError: An argument holds a NUL.
-            ValueError: The kind is no name of a program.
-        """
+        """Refuse what no process can be started with, by a ConfigError or ValueError."""
         if not self.kind.isidentifier():  # it becomes part of a file's name
             msg = f"kind is {shown(self.kind)}; expected a name as of jobs/NAME.py"
             raise ValueError(msg)
@@ -65,7 +60,7 @@ class JobTicket:
         kind: Name of its program.
         arguments: Its command line after the program.
         cwd: Where to start it.
-        log_path: File that its stdout and stderr are appended to, in a folder that may be missing.
+        log_path: File to append its stdout and stderr to, in a folder that may be missing.
     """
 
     job_id: int
@@ -85,8 +80,8 @@ class JobProgress:
         unit: What one unit of the task is, as "step".
         done: Units done.
         total: Units of the whole task.
-        rate: Units a second; None while unknown.
-        numbers: Values to show beside it, by name; one that is not finite is kept as missing.
+        rate: Units per second; None while unknown.
+        numbers: Further values to show, by name; one that is not finite is stored as missing.
     """
 
     task: str
@@ -101,8 +96,8 @@ class JobOrders(NamedTuple):
     """What a job learns from its record.
 
     Attributes:
-        is_ours: False: the record was taken from this attempt, which must stop.
-        cancel: Somebody asked it to end.
+        is_ours: False if another attempt has taken the record over: this one must stop.
+        cancel: Whether the user asked it to end.
     """
 
     is_ours: bool
@@ -110,11 +105,7 @@ class JobOrders(NamedTuple):
 
 
 def check_arguments(arguments: Iterable[str]) -> None:
-    """Refuse a command line that no process can be started with.
-
-    Raises:
-        ConfigError: An argument holds a NUL.
-    """
+    """Refuse, by a ConfigError, an argument with a NUL: no process can be started with it."""
     for argument in arguments:
         if "\0" in argument:
             msg = f"argument {shown(argument)} holds a NUL; expected text without. Remove it."
@@ -122,14 +113,10 @@ def check_arguments(arguments: Iterable[str]) -> None:
 
 
 def resolved(what: str, path: Path) -> str:
-    """A path as the store keeps it: absolute, its links resolved.
-
-    Args:
-        what: What it is called in the message.
-        path: The path.
+    """Return a path as the store keeps it: absolute, its links resolved.
 
     Raises:
-        OutputError: It is no Unicode text, or holds a NUL.
+        OutputError: It is not Unicode, or holds a NUL; `what` names the path in the message.
     """
     text = str(path)
     if "\0" not in text:

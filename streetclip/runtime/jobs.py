@@ -1,7 +1,8 @@
-"""The life of a job: queued, running, then done, failed, cancelled or interrupted.
+"""Move jobs through their states: queued, running, then done, failed, cancelled or interrupted.
 
-A record belongs to one process at a time, and to one attempt: each write of a job names its
-attempt, so that one whose record was taken from it changes nothing, learns of it and stops.
+A record belongs to one process at a time, and to one attempt: each write names its attempt, so that
+a process whose record was taken over changes nothing, learns of it and stops. Each function that
+writes raises ResourceError where the disk is full or another job holds the store for too long.
 """
 
 import json
@@ -29,8 +30,7 @@ from streetclip.store.connection import Store, utc_now
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
 
-# What a new attempt starts with, whoever starts it.
-_AFRESH = (
+_NEW_ATTEMPT = (
     "state = 'running', attempt = attempt + 1, host = ?, pid = ?, process_started_at = ?, "
     "heartbeat_at = ?, started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
     "cancel_requested_at = NULL, task = '', unit = '', done = 0, total = 0, rate = NULL, "
@@ -39,12 +39,11 @@ _AFRESH = (
 
 
 def enqueue_job(store: Store, spec: JobSpec) -> int:
-    """Add a job that waits for a runner, and give its id.
+    """Add a job that waits for a runner, and return its id.
 
     Raises:
         OutputError: A job that is queued or running has the same output folder, or the name of a
             folder is not Unicode.
-        ResourceError: The disk is full, or another job holds the store for too long.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
@@ -56,62 +55,50 @@ def register_job(
 ) -> JobTicket:
     """Record a job that runs already, as one started in a shell.
 
-    Args:
-        store: The store.
-        spec: What it does.
-        process: The process that does it.
-        resume: Take over the record of the newest ended job of this kind and output folder, as a
-            further attempt, unless that one is done.
+    With `resume`, it is a further attempt of the newest ended job of this kind and output folder,
+    unless that one is done.
 
     Raises:
-        OutputError: A job that is queued or running has the same output folder, or the name of a
-            folder is not Unicode.
-        ResourceError: The disk is full, or another job holds the store for too long.
+        OutputError: As `enqueue_job`.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
-        known = _resumable(store, spec) if resume else None
-        if known is None:
-            job_id = _add_job(store, spec)
-        else:
-            job_id = known
+        newest = store.rows(
+            "SELECT id, state FROM jobs WHERE output_dir = ? AND output_dir <> '' AND kind = ? "
+            "AND state NOT IN ('queued', 'running') ORDER BY ended_at DESC, id DESC LIMIT 1",
+            (_output_dir(spec), spec.kind),
+        )
+        if resume and newest and newest[0][1] != "done":
+            job_id = newest[0][0]
             _check_folder_free(store, _output_dir(spec))
-            _update(store, job_id, _spec_values(spec))
+            store.update("jobs", job_id, _spec_values(spec))
+        else:
+            job_id = _add_job(store, spec)
         now = utc_now()
         found = store.rows(
-            f"UPDATE jobs SET {_AFRESH} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
+            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
             (*_identity(process), now, now, now, job_id),
         )
     return _ticket(found[0])
 
 
 def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
-    """Take the job that has been queued for longest, for the runner to start.
+    """Take the job that has been queued for longest, for a runner to start; None without one.
 
-    Any number of runners may ask at once: each job is given to one of them.
-
-    Args:
-        store: The store.
-        process: The runner, whose the record is until the job's own process attaches.
-        most_running: Nothing is given while as many jobs run; those of a dead process count until
-            they are interrupted, runners never.
-
-    Returns:
-        None if nothing is queued, or enough is running.
-
-    Raises:
-        ResourceError: The disk is full, or another job holds the store for too long.
+    Any number of runners may ask at once: each job goes to one of them, which owns the record until
+    the job's own process attaches. Nothing is taken while `most_running` jobs run; those of a dead
+    process count until they are interrupted, runners never.
     """
     bounds = (RUNNER_KIND, most_running)
     room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
-    # Runners ask all the time: the writer's lock is only for those that may get something.
+    # Runners ask all the time: only those that may get a job take the writer's lock.
     look = f"SELECT 1 WHERE {room} AND EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')"  # noqa: S608 -- our own text
     if not store.rows(look, bounds):
         return None
     now = utc_now()
     with store.transaction():
         found = store.rows(
-            f"UPDATE jobs SET {_AFRESH} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
+            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
             f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
             (*_identity(process), None, now, now, *bounds),
         )
@@ -121,18 +108,13 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
 def attach_job(
     store: Store, job_id: int, process: ProcessId, *, attempt: int | None = None
 ) -> JobTicket:
-    """Hand a claimed record over to the process that the runner started for it.
+    """Give a claimed record to the process that the runner started for it.
 
-    Args:
-        store: The store.
-        job_id: From the ticket of `claim_job`.
-        process: The started process.
-        attempt: The ticket's; None takes whichever it is.
+    Job and attempt are those of the runner's ticket; None takes any attempt.
 
     Raises:
         StoreError: The job does not wait for a process: it has ended, another process has it, or
             it is another attempt's.
-        ResourceError: The disk is full, or another job holds the store for too long.
     """
     now = utc_now()
     with store.transaction():
@@ -143,9 +125,13 @@ def attach_job(
             (*_identity(process), now, now, job_id, attempt),
         )
         if not found:
+            state: str = require_state(store, job_id)
+            if state == "running":
+                owner = store.rows("SELECT attempt, pid, host FROM jobs WHERE id = ?", (job_id,))[0]
+                state += f", attempt {owner[0]}, process {owner[1]} on {shown(owner[2])}"
             msg = (
-                f"{store.path}: job {job_id} {_standing(store, job_id)}; expected one that waits "
-                "for its process. Start it from the dashboard, or as a command of its own."
+                f"{store.path}: job {job_id} is {state}; expected one that waits for its process. "
+                "Start it from the dashboard, or as a command of its own."
             )
             raise StoreError(msg)
     return _ticket(found[0])
@@ -154,15 +140,22 @@ def attach_job(
 def beat_job(
     store: Store, job_id: int, attempt: int, progress: JobProgress | None = None
 ) -> JobOrders:
-    """Give a sign of life, with the progress if there is any, and hear what is wanted.
+    """Record a sign of life, with the progress if there is any, and read what is asked of the job.
 
-    Raises:
-        ResourceError: The disk is full, or another job holds the store for too long.
+    A number that is not finite is stored as missing.
     """
     now = utc_now()
     values: dict[str, Any] = {"heartbeat_at": now, "updated_at": now}
     if progress is not None:
-        values |= _progress_values(progress)
+        numbers = {name: _finite(each) for name, each in progress.numbers.items()}
+        values |= {
+            "task": _storable(progress.task),
+            "unit": _storable(progress.unit),
+            "done": int(progress.done),
+            "total": int(progress.total),
+            "rate": _finite(progress.rate),
+            "numbers": _ascii_json(numbers),
+        }
     changes = ", ".join(f"{name} = ?" for name in values)
     with store.transaction():
         found = store.rows(
@@ -182,25 +175,13 @@ def end_job(
     error: str | None = None,
     outputs: Sequence[str] = (),
 ) -> bool:
-    """Record how an attempt ended.
+    """Record how an attempt ended; write nothing and return False if it lost the record before.
 
     Its runs and trainings that are still running become failed with it, or interrupted unless it
-    is done.
-
-    Args:
-        store: The store.
-        job_id: The job.
-        attempt: The attempt that ended.
-        state: One of done, failed, cancelled, interrupted.
-        error: Why, in one line.
-        outputs: Paths that it wrote, added to those of earlier attempts.
-
-    Returns:
-        False if the record was no longer that attempt's; then nothing is written.
+    is done. `error` is the cause in one line; `outputs` are added to those of earlier attempts.
 
     Raises:
-        ValueError: The state is no end.
-        ResourceError: The disk is full, or another job holds the store for too long.
+        ValueError: The state is not final.
     """
     if state not in ENDED_STATES:
         msg = f"state is {shown(state)}; expected one of {', '.join(ENDED_STATES)}"
@@ -215,24 +196,23 @@ def end_job(
         now, text = utc_now(), None if error is None else _storable(error)
         paths = list(dict.fromkeys([*json.loads(found[0][0]), *outputs]))
         ended = {"state": state, "error": text, "ended_at": now, "updated_at": now}
-        _update(store, job_id, ended | {"outputs": _any_json(paths)})
+        store.update("jobs", job_id, ended | {"outputs": _ascii_json(paths)})
         if state != "done":
             set_state_of_work(store, job_id, "failed" if state == "failed" else "interrupted", text)
     return True
 
 
 def request_cancel(store: Store, job_id: int) -> None:
-    """Ask a job to end: a queued one is cancelled at once, a running one hears it as it reports.
+    """Ask a job to end: a queued one is cancelled at once, a running one at its next beat.
 
     Raises:
-        StoreError: There is no such job, or it has ended.
-        ResourceError: The disk is full, or another job holds the store for too long.
+        StoreError: The job does not exist, or has ended.
     """
     now = utc_now()
     with store.transaction():
         state = require_state(store, job_id)
         if state == "queued":
-            _update(store, job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
+            store.update("jobs", job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
         elif state == "running":
             store.rows(
                 "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?), "
@@ -248,18 +228,14 @@ def request_cancel(store: Store, job_id: int) -> None:
 
 
 def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
-    """Queue a job again that failed, was cancelled or was interrupted: its next attempt.
+    """Queue the next attempt of a job that failed, was cancelled or was interrupted.
 
-    Args:
-        store: The store.
-        job_id: The job.
-        arguments: Its command line from now on, as with --resume.
+    `arguments` is its command line from now on, as with --resume.
 
     Raises:
-        StoreError: There is no such job, or it is queued, running or done.
+        StoreError: The job does not exist, or is queued, running or done.
         OutputError: Another job that is queued or running has the same output folder.
         ConfigError: An argument holds a NUL.
-        ResourceError: The disk is full, or another job holds the store for too long.
     """
     check_arguments(arguments)
     interrupt_dead_jobs(store)
@@ -268,38 +244,34 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
         if state not in ENDED_STATES or state == "done":
             msg = (
                 f"{store.path}: job {job_id} is {state}; expected one that failed, was cancelled "
-                "or was interrupted. Start a new job in place of it."
+                "or was interrupted. Start a new job instead."
             )
             raise StoreError(msg)
         folder = store.rows("SELECT output_dir FROM jobs WHERE id = ?", (job_id,))[0][0]
         _check_folder_free(store, folder)
         gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "rate")
         times = ("heartbeat_at", "started_at", "ended_at")
-        _update(
-            store,
-            job_id,
-            {"state": "queued", "arguments": _any_json(list(arguments)), "updated_at": utc_now()}
-            | dict.fromkeys((*gone, *times)),
-        )
+        values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
+        store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
 
 
 def _add_job(store: Store, spec: JobSpec) -> int:
     _check_folder_free(store, _output_dir(spec))
     now = utc_now()
-    times = {"created_at": now, "updated_at": now}
     first = {"state": "queued", "attempt": 0, "kind": spec.kind, "log_path": ""}
-    job_id = store.insert("jobs", _spec_values(spec) | first | times)
+    values = _spec_values(spec) | first | {"created_at": now, "updated_at": now}
+    job_id = store.insert("jobs", values)
     path = Path(resolved("--db", store.path))
     log_path = path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{spec.kind}.log"
-    _update(store, job_id, {"log_path": str(log_path)})
+    store.update("jobs", job_id, {"log_path": str(log_path)})
     return job_id
 
 
 def _spec_values(spec: JobSpec) -> dict[str, Any]:
     return {
         "name": _storable(spec.name),
-        "arguments": _any_json(list(spec.arguments)),
-        "parameters": _any_json(spec.parameters),
+        "arguments": _ascii_json(spec.arguments),
+        "parameters": _ascii_json(spec.parameters),
         "output_dir": _output_dir(spec),
         "cwd": resolved("working folder", spec.cwd),
     }
@@ -309,23 +281,12 @@ def _output_dir(spec: JobSpec) -> str:
     return "" if spec.output_dir is None else resolved("--output_dir", spec.cwd / spec.output_dir)
 
 
-def _progress_values(progress: JobProgress) -> dict[str, Any]:
-    return {
-        "task": _storable(progress.task),
-        "unit": _storable(progress.unit),
-        "done": int(progress.done),
-        "total": int(progress.total),
-        "rate": _finite(progress.rate),
-        "numbers": _any_json({name: _finite(each) for name, each in progress.numbers.items()}),
-    }
-
-
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _any_json(value: Any) -> str:
-    # ASCII, for a file name may hold what is no Unicode; it comes back as it was.
+def _ascii_json(value: Any) -> str:
+    # ASCII, for a file name may not be Unicode; it is read back as it was.
     return json.dumps(value, allow_nan=False)
 
 
@@ -340,20 +301,6 @@ def _identity(process: ProcessId) -> tuple[str, int, float]:
 def _ticket(row: tuple[Any, ...]) -> JobTicket:
     job_id, attempt, kind, arguments, cwd, log_path = row
     return JobTicket(job_id, attempt, kind, tuple(json.loads(arguments)), Path(cwd), Path(log_path))
-
-
-def _update(store: Store, job_id: int, values: dict[str, Any]) -> None:
-    changes = ", ".join(f"{name} = ?" for name in values)
-    store.rows(f"UPDATE jobs SET {changes} WHERE id = ?", (*values.values(), job_id))  # noqa: S608 -- our own names
-
-
-def _resumable(store: Store, spec: JobSpec) -> int | None:
-    found = store.rows(
-        "SELECT id, state FROM jobs WHERE output_dir = ? AND output_dir <> '' AND kind = ? "
-        "AND state NOT IN ('queued', 'running') ORDER BY ended_at DESC, id DESC LIMIT 1",
-        (_output_dir(spec), spec.kind),
-    )
-    return found[0][0] if found and found[0][1] != "done" else None
 
 
 def _check_folder_free(store: Store, folder: str) -> None:
@@ -371,13 +318,3 @@ def _check_folder_free(store: Store, folder: str) -> None:
             "Wait for it, cancel it, or name another --output_dir."
         )
         raise OutputError(msg)
-
-
-def _standing(store: Store, job_id: int) -> str:
-    state = require_state(store, job_id)
-    if state != "running":
-        return f"is {state}"
-    attempt, host, pid = store.rows("SELECT attempt, host, pid FROM jobs WHERE id = ?", (job_id,))[
-        0
-    ]
-    return f"is running, attempt {attempt}, process {pid} on {shown(host)}"

@@ -1,6 +1,6 @@
-"""The store: one SQLite file of datasets, runs, predictions, trainings, jobs and annotations.
+"""Keep datasets, runs, predictions, trainings, jobs and annotations in one SQLite file.
 
-The only place that knows SQL. Jobs write, the dashboard reads and annotates, at the same time.
+Jobs write while the dashboard reads and annotates. Only this room and `runtime` know SQL.
 """
 
 from streetclip.store.annotations import (

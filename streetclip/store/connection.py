@@ -1,7 +1,7 @@
 """Open the store: one SQLite file that several jobs write while the dashboard reads.
 
-Write-ahead logging lets readers and the one writer of the moment work side by side. A writer
-takes its lock at the start of a transaction and waits for its turn; nothing is written outside one.
+With write-ahead logging, readers and the one writer of the moment do not wait for each other. A
+writer takes its lock at the start of a transaction; nothing is written outside one.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
@@ -23,7 +22,7 @@ from streetclip.store.sqlite_errors import translated
 
 _CACHE_KIB = 64 * 1024
 _CHECKPOINT_PAGES = 4_000  # of 4 KiB: fewer, longer syncs than SQLite's 1,000 when writing in bulk
-_LOG_LIMIT_BYTES = 64 * 2**20  # what a busy hour leaves of the log is cut back to this
+_LOG_LIMIT_BYTES = 64 * 2**20  # the log is cut back to this after a busy hour
 
 
 class Store:
@@ -31,24 +30,17 @@ class Store:
 
     Attributes:
         path: The SQLite file.
-        read_only: Whether writing is refused.
         db: The sqlite-utils database; only for this package.
     """
 
-    def __init__(self, db: Database, path: Path, *, read_only: bool) -> None:
+    def __init__(self, db: Database, path: Path) -> None:
         self.db = db
         self.path = path
-        self.read_only = read_only
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -70,7 +62,7 @@ class Store:
     def snapshot(self) -> Iterator[None]:
         """Read several times from one state of the store, whatever is written meanwhile.
 
-        Inside a snapshot or a transaction it is the one that has begun.
+        Within another snapshot or a transaction, that one's state is read.
         """
         if self.db.conn.in_transaction:
             yield
@@ -79,7 +71,7 @@ class Store:
                 yield
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and give every row that it returns."""
+        """Run a statement and return all of its rows."""
         self._check_range(parameters)
         with translated(self.path):
             return self.db.conn.execute(sql, parameters).fetchall()
@@ -87,7 +79,7 @@ class Store:
     def frame(
         self, sql: str, parameters: Sequence[Any] = (), dtype: type | None = None
     ) -> pd.DataFrame:
-        """Every row that a query gives, with its column names."""
+        """Run a query and return all of its rows, with the names of its columns."""
         self._check_range(parameters)
         with translated(self.path):
             cursor = self.db.conn.execute(sql, parameters)
@@ -95,12 +87,18 @@ class Store:
             return pd.DataFrame(cursor.fetchall(), columns=names, dtype=dtype)
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
-        """Insert one row and give its id; to be called in a transaction."""
+        """Insert a row and return its id; call it in a transaction."""
         sql = insert_sql(table, list(values))
         return int(self.rows(f"{sql} RETURNING id", tuple(values.values()))[0][0])
 
+    def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> bool:
+        """Change a row and return whether it exists; call it in a transaction."""
+        changes = ", ".join(f"{name} = ?" for name in values)
+        sql = f"UPDATE {table} SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own names
+        return bool(self.rows(sql, (*values.values(), row_id)))
+
     def _check_range(self, parameters: Sequence[Any]) -> None:
-        # An id may come from a link, where anybody can write any number.
+        # An id may come from a link, which may hold any number.
         for value in parameters:
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 msg = (
@@ -125,14 +123,10 @@ class Store:
 
 
 def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
-    """Open the store; when writing, make it if it is missing.
+    """Open the store; make it if it is missing, unless for reading.
 
-    A file of an older schema is migrated first, with its rows kept, also for a reader.
-
-    Args:
-        path: The SQLite file.
-        read_only: Refuse to write, and to make a missing file.
-        busy_timeout_s: How long to wait for another writer before giving up.
+    A file of an older schema is migrated first, with its rows kept, also for a reader. Another
+    writer is waited for up to `busy_timeout_s`.
 
     Raises:
         StoreError: The file is missing (when reading), no SQLite database, another program's, of
@@ -148,31 +142,29 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
     """
     path = Path(path)
     _check_place(path, read_only=read_only)
-    if read_only:
-        return _open_for_reading(path, busy_timeout_s)
-    return _open_for_writing(path, busy_timeout_s)
-
-
-def utc_now() -> str:
-    """The time now as ISO 8601 text in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _open_for_reading(path: Path, busy_timeout_s: float) -> Store:
+    if not read_only:
+        return _open_for_writing(path, busy_timeout_s)
     store = _connect(path, "ro", busy_timeout_s)
     try:
         with translated(path):
             schema.check_schema(store.db, str(path))
-            _check_filled(store)
-            outdated = schema.is_outdated(store.db)
+            is_empty, outdated = schema.is_empty(store.db), schema.is_outdated(store.db)
     except BaseException:
         store.close()
         raise
+    if is_empty:
+        store.close()
+        raise _no_store(path, "is empty")
     if outdated:
         store.close()
         _open_for_writing(path, busy_timeout_s).close()
         store = _connect(path, "ro", busy_timeout_s)
     return store
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _open_for_writing(path: Path, busy_timeout_s: float) -> Store:
@@ -193,35 +185,36 @@ def _open_for_writing(path: Path, busy_timeout_s: float) -> Store:
 
 
 def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
+    settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
+    if mode == "ro":
+        settings += ["query_only = ON"]
+    else:
+        settings += [
+            # In WAL a power cut may undo the last batches, but never damages the file.
+            "synchronous = NORMAL",
+            # Some builds of SQLite overwrite what is deleted: twice the writing for columns.
+            "secure_delete = FAST",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+            f"journal_size_limit = {_LOG_LIMIT_BYTES}",
+        ]
     with translated(path):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=busy_timeout_s,
-            isolation_level=None,  # transactions begin where this module says
+            isolation_level=None,  # this module begins transactions itself
         )
         try:
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            connection.execute("PRAGMA temp_store = MEMORY")
-            connection.execute("PRAGMA foreign_keys = ON")
-            if mode == "ro":
-                connection.execute("PRAGMA query_only = ON")
-            else:
-                # In WAL a power cut may undo the last batches, but never damages the file.
-                connection.execute("PRAGMA synchronous = NORMAL")
-                # Some builds of SQLite overwrite what is deleted: twice the writing for columns.
-                connection.execute("PRAGMA secure_delete = FAST")
-                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
+            for setting in settings:
+                connection.execute(f"PRAGMA {setting}")
         except sqlite3.Error:
             connection.close()
             raise
-    db = Database(connection, recursive_triggers=False, execute_plugins=False)
-    return Store(db, path, read_only=mode == "ro")
+    return Store(Database(connection, recursive_triggers=False, execute_plugins=False), path)
 
 
 def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # SQLite does not wait for other openers here by itself.
+    # Here SQLite does not wait for other openers by itself.
     deadline = time.monotonic() + busy_timeout_s
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
@@ -249,11 +242,6 @@ def _check_place(path: Path, *, read_only: bool) -> None:
         raise StoreError(msg)
     if read_only and not exists:
         raise _no_store(path, "does not exist")
-
-
-def _check_filled(store: Store) -> None:
-    if schema.is_empty(store.db):
-        raise _no_store(store.path, "is empty")
 
 
 def _no_store(path: Path, found: str) -> StoreError:

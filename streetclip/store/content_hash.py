@@ -1,6 +1,6 @@
-"""Hash what a dataset says of its images, so that another reading of one file is another dataset.
+"""Hash the rows of a dataset, so that another reading of one file is another dataset.
 
-Needs no more than a connection, so that the migration that brought the hashes computes them by it.
+Needs only a connection, so that a migration can compute the hashes of datasets in the store.
 """
 
 import hashlib
@@ -31,12 +31,10 @@ Columns = Sequence[Sequence[Any]]
 
 
 def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) -> str:
-    """Hash the rows of a dataset.
+    """Hash the rows of a dataset and the names of its attributes.
 
-    Args:
-        attribute_columns: Names of its attributes.
-        chunks: Its images in ascending order of ids, `CHUNK_ROWS` a chunk: the values of each of
-            `HASHED_COLUMNS`, as SQLite gives them back.
+    The chunks hold `CHUNK_ROWS` images each, by ascending id: the values of each of
+    `HASHED_COLUMNS`, as SQLite returns them.
     """
     found = hashlib.sha256(json.dumps(list(attribute_columns)).encode())
     for chunk in chunks:
@@ -50,7 +48,7 @@ def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) 
 
 
 def fill_contents(connection: sqlite3.Connection) -> None:
-    """Hash every dataset of a store; to be called in a transaction."""
+    """Hash every dataset of a store; call it in a transaction."""
     found = connection.execute("SELECT id, attribute_columns FROM datasets").fetchall()
     for dataset_id, names in found:
         sha256 = content_sha256(json.loads(names), _stored(connection, dataset_id))

@@ -1,4 +1,4 @@
-"""Predictions: one per run and image, written in batches with all that follows from them."""
+"""Write predictions in batches, one per run and image, and read them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,72 +17,55 @@ from streetclip.store.sql_values import column_values, floats, insert_sql
 from streetclip.store.sqlite_errors import translated
 
 PREDICTION_COLUMNS = (
-    "image_id",
-    "status",
-    "error",
-    "true_country",
-    "true_continent",
-    "true_region",
-    "true_city",
-    "pred_country",
-    "pred_city",
-    "country_correct",
-    "city_correct",
-    "country_reachable",
-    "city_reachable",
-    "country_probability",
-    "city_probability",
-    "true_country_rank",
-    "true_city_rank",
-    "pred_latitude_deg",
-    "pred_longitude_deg",
-    "true_latitude_deg",
-    "true_longitude_deg",
-    "coordinate_source",
-    "distance_km",
-    "nearest_candidate_km",
-    "top_countries",
-    "top_cities",
-)
+    "image_id", "status", "error",
+    "true_country", "true_continent", "true_region", "true_city", "pred_country", "pred_city",
+    "country_correct", "city_correct", "country_reachable", "city_reachable",
+    "country_probability", "city_probability", "true_country_rank", "true_city_rank",
+    "pred_latitude_deg", "pred_longitude_deg", "true_latitude_deg", "true_longitude_deg",
+    "coordinate_source", "distance_km", "nearest_candidate_km",
+    "top_countries", "top_cities",
+)  # fmt: skip
 """Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
 
 _RANKINGS = ("top_countries", "top_cities")
-_OF_THE_DATASET = {
-    "true_continent": "continent",
-    "true_region": "region",
-    "true_city": "city",
-}
 _STORED = tuple(
-    name for name in PREDICTION_COLUMNS if name not in _RANKINGS and name not in _OF_THE_DATASET
+    name
+    for name in PREDICTION_COLUMNS
+    if name not in (*_RANKINGS, "true_continent", "true_region", "true_city")
 )
-# As they are read: the places' names come from the dataset.
-_READ_NAMES = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
-_READ_FROM = {
+# Of predictions p, dataset_images d, images and rankings r; places are named by the dataset.
+_SOURCES = {
+    **{name: f"p.{name}" for name in _STORED},
+    **{name: f"r.{name}" for name in _RANKINGS},
+    "image_id": "d.image_id",
     "line": "d.line",
     "image_filename": "images.filename",
     "country": "d.country",
-    "image_id": "p.image_id",
-    **{name: f"d.{column}" for name, column in _OF_THE_DATASET.items()},
+    "true_country": "d.country_code",
+    "true_continent": "d.continent",
+    "true_region": "d.region",
+    "true_city": "d.city",
+    "attributes": "d.attributes",
 }
-_READ_COLUMNS = ", ".join(f"{_READ_FROM.get(name, name)} AS {name}" for name in _READ_NAMES)
-_FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
+READ_COLUMNS = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
+"""Columns of predictions that are read back, with those of their images."""
+
+FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
+_PROBABILITIES = ("country_probability", "city_probability")
+RANKS = ("true_country_rank", "true_city_rank")
+BOOLEANS = ("country_correct", "city_correct", "country_reachable", "city_reachable")
 _ALLOWED: dict[str, tuple[str | int, ...]] = {
     "status": ("ok", "unreadable"),
     "coordinate_source": ("image", "city", "none"),
-    "country_correct": (0, 1),
-    "city_correct": (0, 1),
-    "country_reachable": (0, 1),
-    "city_reachable": (0, 1),
+    **dict.fromkeys(BOOLEANS, (0, 1)),
 }
-_PROBABILITIES = ("country_probability", "city_probability")
-_RANKS = ("true_country_rank", "true_city_rank")
 
 
 def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[int, int]:
     """Add predictions to runs, with their columns and counts, in one transaction.
 
     A prediction that the run has already is left as it is and not counted again; so is the second
-    one of an image within a frame. So a batch may be written again after an interruption.
+    one of an image within a frame. A batch may therefore be written again after an interruption.
 
     Args:
         store: The store.
@@ -91,15 +74,15 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
             country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
             probabilities 0 to 1, kept to float32; ranks count from 1; coordinates in degrees;
             coordinate_source "image", "city" or "none"; distances in km; the two rankings JSON
-            text. What there is not is None or NaN. `FILE_COLUMNS` may come with it.
+            text. What is missing is None or NaN. `FILE_COLUMNS` are optional.
 
     Returns:
         By run id, how many predictions were new.
 
     Raises:
-        ValueError: A column is missing, a value is not as said, or an image is not of the
+        ValueError: A column is missing, a value is not allowed, or an image is not of the
             run's dataset.
-        StoreError: There is no such run, or the store cannot be written.
+        StoreError: The run does not exist, or the store cannot be written.
         ResourceError: The disk is full, or another job holds the store for too long.
     """
     for frame in frames.values():
@@ -109,42 +92,32 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
 
 
 def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
-    """All predictions of a run, in the order of the manifest.
+    """Read all predictions of a run, in the order of the manifest.
 
     Returns:
         A frame with line and image_filename of the image, country as the manifest writes it, and
-        `PREDICTION_COLUMNS`. Numbers that are missing are NaN (ranks: NA), texts None.
+        `PREDICTION_COLUMNS`. Missing numbers are NaN (ranks: NA), missing texts None.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     with store.snapshot():
-        dataset_id = require_run(store, run_id)
-        frame = store.frame(
-            f"""
-            SELECT {_READ_COLUMNS}
-            FROM predictions AS p
-            JOIN dataset_images AS d ON d.dataset_id = ?1 AND d.image_id = p.image_id
-            JOIN images ON images.id = p.image_id
-            LEFT JOIN prediction_rankings AS r ON r.run_id = ?2 AND r.image_id = p.image_id
-            WHERE p.run_id = ?2 ORDER BY d.line""",  # noqa: S608 -- our own names
-            (dataset_id, run_id),
-        )
-    types = dict.fromkeys(_FLOATS, "float64") | dict.fromkeys(_RANKS, "Int64")
-    return frame.astype(types)
+        (columns,) = iterate_predictions(store, run_id, chunk_rows=2**40)
+    types = dict.fromkeys(FLOATS, "float64") | dict.fromkeys(RANKS, "Int64")
+    return pd.DataFrame(columns).astype(types)
 
 
 def iterate_predictions(
     store: Store, run_id: int, chunk_rows: int = 2**12
 ) -> Iterator[dict[str, tuple[Any, ...]]]:
-    """All predictions of a run, in the order of the manifest, in the memory of a few.
+    """Yield all predictions of a run, in the order of the manifest, in chunks.
 
     Yields:
-        At least one chunk: the columns of `read_predictions` as plain values, None where there is
-        none. Predictions that are written meanwhile may be among them.
+        At least one chunk: the columns of `read_predictions` as plain values, None where missing.
+        Predictions that are written meanwhile may be among them.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     dataset_id = require_run(store, run_id)
     with translated(store.path):
@@ -152,19 +125,35 @@ def iterate_predictions(
             "SELECT image_id FROM dataset_images WHERE dataset_id = ? ORDER BY line", (dataset_id,)
         )
         image_ids = np.fromiter((row[0] for row in found), np.int64)
-    sql = f"""
-        SELECT {_READ_COLUMNS}
+    for start in range(0, max(len(image_ids), 1), chunk_rows):
+        wanted = image_ids[start : start + chunk_rows].tolist()
+        rows = select_predictions(store, run_id, wanted, READ_COLUMNS)
+        columns = list(zip(*rows, strict=True)) or [()] * len(READ_COLUMNS)
+        yield dict(zip(READ_COLUMNS, columns, strict=True))
+
+
+def select_predictions(
+    store: Store, run_id: int, image_ids: Sequence[int], names: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Read columns of the predictions of some images, in their order; others are left out."""
+    return store.rows(
+        f"""
+        SELECT {selected(names)}
         FROM json_each(?1) AS wanted
         CROSS JOIN predictions AS p ON p.run_id = ?2 AND p.image_id = wanted.value
-        CROSS JOIN dataset_images AS d ON d.dataset_id = ?3 AND d.image_id = p.image_id
+        CROSS JOIN runs ON runs.id = ?2
+        CROSS JOIN dataset_images AS d
+            ON d.dataset_id = runs.dataset_id AND d.image_id = p.image_id
         CROSS JOIN images ON images.id = p.image_id
         LEFT JOIN prediction_rankings AS r ON r.run_id = ?2 AND r.image_id = p.image_id
-        ORDER BY wanted.key"""  # noqa: S608 -- our own names
-    for start in range(0, max(len(image_ids), 1), chunk_rows):
-        wanted = json.dumps(image_ids[start : start + chunk_rows].tolist())
-        rows = store.rows(sql, (wanted, run_id, dataset_id))
-        columns = list(zip(*rows, strict=True)) or [()] * len(_READ_NAMES)
-        yield dict(zip(_READ_NAMES, columns, strict=True))
+        ORDER BY wanted.key""",  # noqa: S608 -- our own names
+        (json.dumps(image_ids), run_id),
+    )
+
+
+def selected(names: Sequence[str]) -> str:
+    """List columns for SELECT from predictions p, dataset_images d, images and rankings r."""
+    return ", ".join(f"{_SOURCES[name]} AS {name}" for name in names)
 
 
 def _check(frame: pd.DataFrame) -> None:
@@ -187,11 +176,9 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     frame = _new_ones(store, run_id, frame)
     if frame.empty:
         return 0
-    # As the columns hold them, so that a bound picks the same images here and there.
+    # Round like the columns, so that a filter picks the same images from rows and columns.
     frame = frame.assign(**{name: _to_float32(frame[name]) for name in _PROBABILITIES})
-    in_order = frame
-    if not frame["image_id"].is_monotonic_increasing:
-        in_order = frame.sort_values("image_id")  # as they lie in the file
+    in_order = frame.sort_values("image_id")  # the order of the file
     _insert(store, "predictions", run_id, in_order, _STORED)
     ranked = in_order[in_order["top_countries"].notna()]
     _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
@@ -233,6 +220,6 @@ def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
     of_dataset, written = np.array(found, dtype=bool).reshape(-1, 2).T
     if not of_dataset.all():
         stranger = frame["image_id"].to_numpy()[~of_dataset][0]
-        msg = f"image {stranger} is not of dataset {dataset_id}, which run {run_id} is about"
+        msg = f"image {stranger} is not of dataset {dataset_id}, the dataset of run {run_id}"
         raise ValueError(msg)
     return frame[~written] if written.any() else frame

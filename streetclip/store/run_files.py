@@ -1,4 +1,4 @@
-"""The image files that a run predicted, as they were: a resume compares them with today's."""
+"""Record the image files that a run predicted, for a resume to compare with today's."""
 
 import sqlite3
 from typing import Any
@@ -9,7 +9,6 @@ import pandas as pd
 
 from streetclip.store.connection import Store
 from streetclip.store.runs import require_run
-from streetclip.store.sql_values import insert_sql
 
 FILE_COLUMNS = (
     "file_size",
@@ -25,17 +24,17 @@ _RECORD = np.dtype([(name, "<i8") for name in _NAMES])
 
 
 def add_run_files(connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame) -> None:
-    """Keep the files of new predictions, if their frame describes them; in a transaction."""
+    """Add the files of new predictions, if their frame describes them; call it in a transaction."""
     if not set(FILE_COLUMNS) <= set(frame):
         return
     records = np.zeros(len(frame), _RECORD)
     for name in _NAMES:
         records[name] = frame[name].to_numpy(np.int64)
-    (part,) = connection.execute(
-        "SELECT coalesce(max(part) + 1, 0) FROM run_files WHERE run_id = ?", (run_id,)
-    ).fetchone()
-    sql = insert_sql("run_files", ["run_id", "part", "data"])
-    connection.execute(sql, (run_id, part, records.tobytes()))
+    connection.execute(
+        "INSERT INTO run_files (run_id, part, data) "
+        "SELECT ?1, coalesce(max(part) + 1, 0), ?2 FROM run_files WHERE run_id = ?1",
+        (run_id, records.tobytes()),
+    )
 
 
 def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
@@ -45,7 +44,7 @@ def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
         Records of image_id and `FILE_COLUMNS`; none of predictions that were written without.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     with store.snapshot():
         require_run(store, run_id)

@@ -1,4 +1,4 @@
-"""Runs: one evaluation of one model on one dataset with one strategy."""
+"""Keep runs: the predictions of one model, dataset and strategy."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,15 +15,13 @@ from streetclip.store.sql_values import to_json
 
 RunState = Literal["running", "interrupted", "failed", "done"]
 
-_JSON_COLUMNS = ("prompts", "config", "versions", "metrics")
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """What a run is made of.
 
     Attributes:
-        name: What to call it; need not be unique.
+        name: Name to show; need not be unique.
         fingerprint: Hash of all that decides the predictions; a resume looks for it.
         dataset_id: From `register_dataset`.
         model_source: Hub id, folder or file of the model.
@@ -36,8 +34,8 @@ class RunSpec:
         config: `EvaluateConfig.to_dict()`.
         versions: Versions of the packages.
         commit: Commit of the code, if known.
-        num_images: Predictions that the whole run will have.
-        output_dir: Where its files go.
+        num_images: Number of predictions of the complete run.
+        output_dir: Folder of its files.
     """
 
     name: str
@@ -58,29 +56,27 @@ class RunSpec:
 
 
 def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
-    """Add a run in state `running`, of the job that makes it if any, and give its id.
-
-    Raises:
-        ResourceError: The disk is full, or another job holds the store for too long.
-    """
-    values = asdict(spec)
-    values["commit_sha"] = values.pop("commit")
-    for name in ("candidates_path", "output_dir"):
-        values[name] = str(values[name])
-    for name in ("prompts", "config", "versions"):
-        values[name] = to_json(values[name])
-    now = utc_now()
-    values |= {"state": "running", "created_at": now, "updated_at": now}
-    if job_id is not None:
-        values["job_id"] = job_id
+    """Add a run in state `running`, of a job if any, and return its id."""
+    values = spec_values(spec, job_id)
     with store.transaction():
         return store.insert("runs", values)
+
+
+def spec_values(spec: Any, job_id: int | None) -> dict[str, Any]:
+    """Return the columns of a new run or training, in state `running`, from its spec."""
+    now = utc_now()
+    values: dict[str, Any] = {"state": "running", "created_at": now, "updated_at": now}
+    for name, value in asdict(spec).items():
+        column = "commit_sha" if name == "commit" else name
+        plain = str(value) if isinstance(value, Path) else value
+        values[column] = to_json(plain) if isinstance(plain, dict) else plain
+    return values if job_id is None else values | {"job_id": job_id}
 
 
 def find_run(
     store: Store, fingerprint: str, dataset_id: int | None = None
 ) -> dict[str, Any] | None:
-    """Find the newest run with this fingerprint, over one dataset or any; None if there is none."""
+    """Find the newest run with this fingerprint, of one dataset or any; None without one."""
     found = store.rows(
         "SELECT max(id) FROM runs WHERE fingerprint = ?1 AND (?2 IS NULL OR dataset_id = ?2)",
         (fingerprint, dataset_id),
@@ -89,30 +85,30 @@ def find_run(
 
 
 def get_run(store: Store, run_id: int) -> dict[str, Any]:
-    """One run with everything it was made of, and the name of its dataset.
+    """Read a run with everything it was made of, and what is known of its dataset.
 
     Returns:
         The columns of `runs`, with prompts, config, versions and metrics as dicts (metrics None
         until the run is done), and dataset (its name), dataset_content (a hash of its rows),
         csv_path, drawn, num_skipped and attribute_columns (a tuple of names) of its dataset. uid
-        is the same as long as the run exists, revision another after each change.
+        is the same as long as the run exists, revision changes with each change.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
-    found = store.frame(
-        """
-        SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
-            datasets.content_sha256 AS dataset_content, datasets.num_skipped,
-            datasets.attribute_columns
-        FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE runs.id = ?""",
-        (run_id,),
-        dtype=object,
-    )
-    if found.empty:
-        raise _no_run(store, run_id)
+    with store.snapshot():
+        require_run(store, run_id)
+        found = store.frame(
+            """
+            SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
+                datasets.content_sha256 AS dataset_content, datasets.num_skipped,
+                datasets.attribute_columns
+            FROM runs JOIN datasets ON datasets.id = runs.dataset_id WHERE runs.id = ?""",
+            (run_id,),
+            dtype=object,
+        )
     run = {str(name): value for name, value in found.iloc[0].items()}
-    for name in _JSON_COLUMNS:
+    for name in ("prompts", "config", "versions", "metrics"):
         run[name] = None if run[name] is None else json.loads(run[name])
     run["drawn"] = bool(run["drawn"])
     run["attribute_columns"] = tuple(json.loads(run["attribute_columns"]))
@@ -120,10 +116,10 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
 
 
 def run_revision(store: Store, run_id: int, uid: str) -> str:
-    """The revision of a run that must be the one of this uid.
+    """Read the revision of a run, if its uid is still this one.
 
     Raises:
-        StoreError: The store was replaced: it has no such run, or another one of this id.
+        StoreError: The store was replaced: the run does not exist, or is another one of this id.
     """
     found = store.rows("SELECT revision FROM runs WHERE id = ? AND uid = ?", (run_id, uid))
     if not found:
@@ -133,14 +129,15 @@ def run_revision(store: Store, run_id: int, uid: str) -> str:
 
 
 def require_run(store: Store, run_id: int) -> int:
-    """The dataset of a run that must be there.
+    """Read the dataset id of a run.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     found = store.rows("SELECT dataset_id FROM runs WHERE id = ?", (run_id,))
     if not found:
-        raise _no_run(store, run_id)
+        msg = f"{store.path}: has no run {run_id}. Choose one of the runs that it lists."
+        raise StoreError(msg)
     return int(found[0][0])
 
 
@@ -152,50 +149,39 @@ def set_run_state(
     *,
     job_id: int | None = None,
 ) -> None:
-    """Say how a run stands; `error` is why it failed, `job_id` the job that goes on with it.
+    """Set the state of a run; `error` is why it failed, `job_id` the job that resumes it.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     with store.transaction():
         require_run(store, run_id)
-        store.rows(
-            "UPDATE runs SET state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id) "
-            "WHERE id = ?",
-            (state, error, utc_now(), job_id, run_id),
-        )
+        values = {"state": state, "error": error, "updated_at": utc_now()}
+        store.update("runs", run_id, values if job_id is None else values | {"job_id": job_id})
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
-    """Keep the metrics of a complete run and call it done.
-
-    Args:
-        store: The store.
-        run_id: From `start_run`.
-        metrics: The body of metrics.json: plain values, no NaN.
+    """Store the metrics of a complete run (the body of metrics.json) and mark it as done.
 
     Raises:
-        ValueError: Predictions are still missing.
-        StoreError: There is no such run.
+        ValueError: Predictions are missing.
+        StoreError: The run does not exist.
     """
     with store.transaction():
         run = get_run(store, run_id)
         if run["num_done"] != run["num_images"]:
             msg = f"run {run_id} has {run['num_done']} of {run['num_images']} predictions"
             raise ValueError(msg)
-        store.rows(
-            "UPDATE runs SET state = 'done', error = NULL, metrics = ?, updated_at = ? "
-            "WHERE id = ?",
-            (to_json(metrics), utc_now(), run_id),
-        )
+        values = {"state": "done", "error": None, "metrics": to_json(metrics)}
+        store.update("runs", run_id, values | {"updated_at": utc_now()})
         sort_run_columns(store.db.conn, run_id)
 
 
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
-    """Images of the run's dataset that have no prediction yet, in the order of the manifest.
+    """List the images of the run's dataset without a prediction, in the order of the manifest.
 
     Raises:
-        StoreError: There is no such run.
+        StoreError: The run does not exist.
     """
     with store.snapshot():
         dataset_id = require_run(store, run_id)
@@ -209,7 +195,3 @@ def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
             (dataset_id, run_id),
         )
     return np.array([row[0] for row in found], dtype=np.int64)
-
-
-def _no_run(store: Store, run_id: int) -> StoreError:
-    return StoreError(f"{store.path}: has no run {run_id}. Choose one of the runs that it lists.")

@@ -1,4 +1,4 @@
-"""Between frames and SQLite: values, statements, JSON."""
+"""Convert between frames and SQLite: values, statements, JSON."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
-    """A column as plain Python values for SQLite; what is missing becomes None.
+    """Return a column as plain Python values for SQLite; missing ones become None.
 
     Examples:
         >>> column_values(pd.Series(["a", None]))
@@ -20,8 +20,7 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
     """
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         values = np.asarray(column)
-        if values.dtype.kind == "b":
-            values = values.astype(np.int64)
+        values = values.astype(np.int64) if values.dtype.kind == "b" else values
     else:
         series = pd.Series(column)
         values = series.to_numpy(dtype=object, copy=True)
@@ -31,7 +30,7 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
 
 
 def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float64]:
-    """A column as float64; what is missing becomes NaN.
+    """Return a column as float64; missing values become NaN.
 
     Examples:
         >>> floats(pd.Series([1, None], dtype="Int64")).tolist()
@@ -45,13 +44,12 @@ def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float6
 def number_rows(
     columns: "Sequence[pd.Series[Any] | npt.NDArray[Any]]",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the distinct rows of some columns, in the order in which they come up.
+    """Number the distinct rows of columns of N values, in the order of their first occurrence.
 
-    Args:
-        columns: At least one, all of N values; what is missing equals what is missing.
+    Missing values equal each other.
 
     Returns:
-        The number of each of the N rows, and of each number the first row that has it.
+        The number of each of the N rows, and the first row of each number.
 
     Examples:
         >>> numbers, firsts = number_rows([np.array(["b", "a", "b"]), np.array([1, 1, 1])])
@@ -69,7 +67,7 @@ def number_rows(
 
 
 def insert_sql(table: str, columns: Sequence[str]) -> str:
-    """Statement that inserts one row with bound values.
+    """Make a statement that inserts one row with bound values.
 
     Examples:
         >>> insert_sql("runs", ["id", "name"])
@@ -81,5 +79,5 @@ def insert_sql(table: str, columns: Sequence[str]) -> str:
 
 
 def to_json(value: Any) -> str:
-    """JSON text as the store keeps it; refuses NaN, which is no JSON."""
+    """Return JSON text as the store keeps it; refuses NaN, which is no JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

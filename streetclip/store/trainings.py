@@ -1,8 +1,8 @@
-"""Trainings and their curves."""
+"""Keep trainings and their curves."""
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from streetclip.errors import StoreError
 from streetclip.store.connection import Store, utc_now
-from streetclip.store.runs import RunState
+from streetclip.store.runs import RunState, spec_values
 from streetclip.store.sql_values import to_json
 
 
@@ -19,7 +19,7 @@ class TrainingSpec:
     """What a training is made of.
 
     Attributes:
-        name: What to call it; need not be unique.
+        name: Name to show; need not be unique.
         model_source: The model that it starts from.
         train_csv: Manifest of the training images.
         val_csv: Manifest of the validation images.
@@ -43,10 +43,10 @@ class TrainingPoint(NamedTuple):
     """One number of a training's curves.
 
     Attributes:
-        step: Optimiser steps done.
-        epoch: Passes done, a fraction inside one.
+        step: Optimizer steps done.
+        epoch: Passes over the images done, with a fraction.
         name: Which curve, as train_loss.
-        value: The number; NaN is kept as missing.
+        value: The number; NaN is stored as missing.
     """
 
     step: int
@@ -56,9 +56,8 @@ class TrainingPoint(NamedTuple):
 
 
 def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = None) -> int:
-    """Add a training in state `running`, of the job that makes it if any, and give its id."""
-    now = utc_now()
-    values = _columns(spec, job_id) | {"state": "running", "created_at": now, "updated_at": now}
+    """Add a training in state `running`, of a job if any, and return its id."""
+    values = spec_values(spec, job_id)
     with store.transaction():
         return store.insert("trainings", values)
 
@@ -66,22 +65,19 @@ def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = Non
 def restart_training(
     store: Store, training_id: int, spec: TrainingSpec, *, job_id: int | None = None
 ) -> None:
-    """Begin a training anew that was stopped before its first checkpoint: its points go.
+    """Restart a training that was stopped before its first checkpoint: remove its points.
 
     Raises:
-        StoreError: There is no such training.
+        StoreError: The training does not exist.
     """
-    now = utc_now()
-    values = _columns(spec, job_id) | {"state": "running", "error": None, "best": None}
-    values |= {"created_at": now, "updated_at": now}
+    values = spec_values(spec, job_id) | {"error": None, "best": None}
     with store.transaction() as connection:
-        changes = ", ".join(f"{name} = ?" for name in values)
-        _touch(store, training_id, changes, tuple(values.values()))
+        _update(store, training_id, values)
         connection.execute("DELETE FROM training_points WHERE training_id = ?", (training_id,))
 
 
 def find_begun_training(store: Store, output_dir: str | Path) -> int | None:
-    """The newest training with this folder, if it was stopped before any checkpoint was chosen."""
+    """Find the newest training of a folder if it was stopped before any checkpoint was chosen."""
     found = store.rows(
         "SELECT id, state <> 'done' AND best IS NULL FROM trainings WHERE output_dir = ? "
         "ORDER BY id DESC LIMIT 1",
@@ -91,7 +87,7 @@ def find_begun_training(store: Store, output_dir: str | Path) -> int | None:
 
 
 def find_training(store: Store, output_dir: str | Path) -> int | None:
-    """The newest training with checkpoints in this folder, which a resume goes on with."""
+    """Find the newest training with checkpoints in a folder, for a resume."""
     found = store.rows("SELECT max(id) FROM trainings WHERE output_dir = ?", (str(output_dir),))
     return None if found[0][0] is None else int(found[0][0])
 
@@ -99,14 +95,14 @@ def find_training(store: Store, output_dir: str | Path) -> int | None:
 def log_training_points(
     store: Store, training_id: int, rows: Iterable[TrainingPoint | tuple[int, float, str, float]]
 ) -> None:
-    """Add points to a training's curves; one at the same step of the same curve is replaced.
+    """Add points to a training's curves, replacing those of the same curve and step.
 
     Raises:
-        StoreError: There is no such training.
+        StoreError: The training does not exist.
     """
     points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
     with store.transaction() as connection:
-        _touch(store, training_id, "updated_at = ?", (utc_now(),))
+        _update(store, training_id, {})
         connection.executemany(
             "INSERT INTO training_points (training_id, name, step, epoch, value) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (training_id, name, step) "
@@ -123,40 +119,35 @@ def set_training_state(
     *,
     job_id: int | None = None,
 ) -> None:
-    """Say how a training stands; `error` is why it failed, `job_id` the job that goes on with it.
+    """Set the state of a training; `error` is why it failed, `job_id` the job that resumes it.
 
     Raises:
-        StoreError: There is no such training.
+        StoreError: The training does not exist.
     """
     with store.transaction():
-        changes = "state = ?, error = ?, updated_at = ?, job_id = coalesce(?, job_id)"
-        _touch(store, training_id, changes, (state, error, utc_now(), job_id))
+        values = {"state": state, "error": error}
+        _update(store, training_id, values if job_id is None else values | {"job_id": job_id})
 
 
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
-    """Say which checkpoint of a training was chosen.
-
-    Args:
-        store: The store.
-        training_id: From `start_training`.
-        best: epoch, step, checkpoint (its path) and reason (why this one, in words).
+    """Store the chosen checkpoint of a training: epoch, step, checkpoint (path) and reason.
 
     Raises:
-        StoreError: There is no such training.
+        StoreError: The training does not exist.
     """
     with store.transaction():
-        _touch(store, training_id, "best = ?, updated_at = ?", (to_json(best), utc_now()))
+        _update(store, training_id, {"best": to_json(best)})
 
 
 def list_trainings(store: Store) -> pd.DataFrame:
-    """All trainings, the newest first.
+    """List all trainings, the newest first.
 
     Returns:
         A frame with id, name, state, error, model_source, train_csv, val_csv, output_dir,
         commit_sha, created_at, updated_at, config and versions (dicts), best (as
         `set_training_best` takes it, or None), job_id (missing where no job is known), uid (the
-        same as long as the training exists), revision (another unless only points behind the
-        newest step were added).
+        same as long as the training exists), revision (the same as long as only points after the
+        newest step are added).
     """
     frame = store.frame(
         "SELECT id, name, state, error, model_source, train_csv, val_csv, output_dir, commit_sha, "
@@ -170,13 +161,10 @@ def list_trainings(store: Store) -> pd.DataFrame:
 
 
 def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd.DataFrame:
-    """The points of a training: step, epoch, name, value, by name and step.
+    """Read the points of a training from a step on: step, epoch, name, value, by name and step.
 
-    Args:
-        store: The store.
-        training_id: From `start_training`.
-        from_step: Only points at this step or later. A training writes in the order of steps, so
-            that who has read up to a step lacks nothing before it; at that step there may be more.
+    A training writes in the order of steps: after reading up to a step, only that step and later
+    ones may have new points.
     """
     frame = store.frame(
         "SELECT step, epoch, name, value FROM training_points WHERE training_id = ? AND step >= ? "
@@ -187,23 +175,12 @@ def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd
 
 
 def training_revision(store: Store, training_id: int) -> str:
-    """The revision of a training, as `list_trainings` gives it; "" if there is none."""
+    """Read the revision of a training, as in `list_trainings`; "" if it does not exist."""
     found = store.rows("SELECT revision FROM trainings WHERE id = ?", (training_id,))
     return str(found[0][0]) if found else ""
 
 
-def _columns(spec: TrainingSpec, job_id: int | None) -> dict[str, Any]:
-    values = asdict(spec)
-    values["commit_sha"] = values.pop("commit")
-    for name in ("train_csv", "val_csv", "output_dir"):
-        values[name] = str(values[name])
-    for name in ("config", "versions"):
-        values[name] = to_json(values[name])
-    return values if job_id is None else values | {"job_id": job_id}
-
-
-def _touch(store: Store, training_id: int, changes: str, values: tuple[Any, ...]) -> None:
-    sql = f"UPDATE trainings SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own text
-    if not store.rows(sql, (*values, training_id)):
+def _update(store: Store, training_id: int, values: dict[str, Any]) -> None:
+    if not store.update("trainings", training_id, {"updated_at": utc_now()} | values):
         msg = f"{store.path}: has no training {training_id}. Choose one of those that it lists."
         raise StoreError(msg)

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks.evaluation import figures, ours, photos, processes
+from benchmarks.evaluation import figures, ours, photos, processes, rounds
 from benchmarks.evaluation.processes import Task
 from benchmarks.evaluation.report import tables
 from benchmarks.evaluation.setup import Setup, Way
@@ -219,7 +219,7 @@ def test_a_folder_without_images_is_refused(small_world, tmp_path, capsys):
 def test_a_report_that_stands_is_not_overwritten_unasked(small_world, tmp_path, capsys):
     (tmp_path / "benchmark.json").write_text("mine")
     assert benchmark.main(flags(small_world, tmp_path)) == 2
-    assert "stands already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (tmp_path / "benchmark.json").read_text() == "mine"
 
 
@@ -267,7 +267,7 @@ def test_agreement_leaves_out_what_either_could_not_read():
 
 def test_both_precisions_are_measured_where_the_machine_has_a_faster_one(tmp_path):
     config = BenchmarkConfig(image_dir=tmp_path, pipeline_images=0)
-    plan = benchmark.plan_tasks(("bf16", "fp32"), config)
+    plan = rounds.plan_tasks(("bf16", "fp32"), config)
     assert plan["default_bf16"] == Task("evaluation", Way("bf16"))
     assert plan["exact_fp32"] == Task("evaluation", Way("fp32", exact=True))
     assert plan["forward_fp32"].way.precision == "fp32"

@@ -52,11 +52,12 @@ def test_variants_take_the_same_images_a_step_but_for_the_one_without_accumulati
 
 
 def test_flags_of_every_variant_are_known_to_the_job():
-    from jobs.train import build_parser as build_job_parser
+    from jobs.support.cli import build_config_parser
+    from streetclip.config import TrainConfig
 
     needed = ["--train_csv=a", "--val_csv=b", "--image_dir=c"]
     for each in VARIANTS.values():
-        options = build_job_parser().parse_args([*needed, *each.flags()])
+        options = build_config_parser(TrainConfig, None).parse_args([*needed, *each.flags()])
         assert options.duplicates == each.duplicates
         assert options.gradient_accumulation_steps == each.passes
 

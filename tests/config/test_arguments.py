@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.cli import build_config_parser
+from jobs.support.cli import build_config_parser
 from streetclip.config import (
     JOB_CONFIGS,
     CaptionConfig,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import build_config_parser, resolve_flags, run_job
+from jobs.support.cli import build_config_parser, resolve_flags, run_job
 from streetclip.config import TrainConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.config.recipes import load_recipe, recipe_names, reproduce_command, save_config
@@ -80,7 +80,7 @@ def test_flags_go_before_the_recipe_and_the_recipe_before_the_defaults(tmp_path)
     assert config.weight_decay == 1e-4
     assert said == [
         f"recipe {recipe} sets num_epochs 3, batch_size 9, templates full paper",
-        "flags go before the recipe: num_epochs 4, templates dropout",
+        "flags override the recipe: num_epochs 4, templates dropout",
     ]
 
 

@@ -9,7 +9,7 @@ import math
 import pytest
 
 from dashboard.shell import formats
-from jobs.report import metrics_table
+from jobs.support.metrics_table import metrics_table
 from streetclip.files import read_json
 from streetclip.results.filters import Selection
 from tests.agreement.checks import Checker, DisagreementError, check_run

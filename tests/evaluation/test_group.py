@@ -79,7 +79,7 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     with store.open_store(three / "streetclip.db", read_only=True) as opened:
         assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
     assert evaluate.main(flags(world, three, *asked, "--resume")) == 0
-    assert capsys.readouterr().out.count("stood already") == 3
+    assert capsys.readouterr().out.count("existed already") == 3
     # What they encoded is in the cache of the first: a second question encodes nothing.
     other = flags(world, three, *asked, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
     assert evaluate.main(other) == 0

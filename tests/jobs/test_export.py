@@ -79,7 +79,7 @@ def test_an_export_is_replaced_only_if_asked(checkpoint, tmp_path, capsys):
     assert run(checkpoint, folder) == 0
     before = (folder / "model.safetensors").stat().st_mtime_ns
     assert run(checkpoint, folder) == 2
-    assert "Give --overwrite, or name another" in capsys.readouterr().err
+    assert "Add --overwrite, or name another" in capsys.readouterr().err
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert run(checkpoint, folder, "--overwrite") == 0
 
@@ -90,7 +90,7 @@ def test_what_is_no_export_is_never_replaced(checkpoint, tmp_path, capsys, flags
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(b"x")
     assert run(checkpoint, folder, *flags) == 2
-    assert "holds something else than an export" in capsys.readouterr().err
+    assert "holds something other than an export" in capsys.readouterr().err
     assert (folder / "photo.jpg").exists()
 
 

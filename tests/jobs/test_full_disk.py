@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from jobs.cli import build_config_parser, run_job
+import pytest
+
+from jobs.support.cli import build_config_parser, run_job
 from streetclip import runtime, store
 from streetclip.config import DemoConfig
 from tests.disks import fill, free_space, is_whole
@@ -66,6 +68,7 @@ def the_job(db):
     return job
 
 
+@pytest.mark.slow
 def test_a_training_whose_disk_fills_up_goes_on_once_there_is_room(small_world, small_disk):
     last = small_disk / "out" / "last_checkpoint.pt"
     code, errors = run_until(
@@ -84,6 +87,7 @@ def test_a_training_whose_disk_fills_up_goes_on_once_there_is_room(small_world, 
     assert the_job(small_disk / "streetclip.db")["state"] == "done"
 
 
+@pytest.mark.slow
 def test_an_evaluation_whose_disk_fills_up_goes_on_once_there_is_room(small_world, small_disk):
     config = small_disk / "out" / "config.json"
     code, errors = run_until(
@@ -102,7 +106,7 @@ def test_an_evaluation_whose_disk_fills_up_goes_on_once_there_is_room(small_worl
 
 def test_a_record_that_finds_no_room_for_a_while_stops_no_job(small_disk, monkeypatch, capsys):
     """The job writes elsewhere, say; when there is room again its record goes on."""
-    monkeypatch.setattr("jobs.record.BEAT_S", 0.02)
+    monkeypatch.setattr("jobs.support.record.BEAT_S", 0.02)
     db = small_disk / "streetclip.db"
     told = []
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from streetclip.config import (
     RunQueueConfig,
 )
 from streetclip.config.arguments import to_arguments
-from streetclip.process_identity import find_process, is_alive
+from streetclip.process_identity import find_process, is_alive, signal_group
 
 ROOT = Path(__file__).parents[2]
 HEAD = "image_filename,city,region,country,continent\n"
@@ -196,6 +197,7 @@ def test_a_job_that_was_killed_is_interrupted_and_goes_on_when_asked(queue):
     assert queue.record(job_id)["state"] == "queued"
 
 
+@pytest.mark.slow
 def test_a_job_outlives_its_runner_and_another_takes_the_queue(queue):
     first = queue.add(
         DemoConfig(
@@ -237,22 +239,29 @@ time.sleep(60)
 """
 
 
-def test_a_job_that_hears_nothing_is_killed_in_the_end(queue):
-    job_id = queue.add(queue.check())
+def test_a_job_that_hears_nothing_is_killed_in_the_end(queue, monkeypatch):
+    sent, job_id = [], queue.add(queue.check())
+
+    def send(process, number):
+        sent.append(number)
+        return signal_group(process, number)
+
+    monkeypatch.setattr(run_queue, "signal_group", send)
     command = [sys.executable, "-c", DEAF]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as deaf:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as deaf,
+        store.open_store(queue.db) as opened,
+    ):
         assert deaf.stdout.readline() == b"up\n"
-        with store.open_store(queue.db) as opened:
-            process = find_process(deaf.pid)
-            runtime.claim_job(opened, process, most_running=1)
-            runtime.request_cancel(opened, job_id)
-            runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=0.3))
-            began = time.monotonic()
-            while runner.look():
-                if time.monotonic() - began < 0.2:
-                    assert deaf.poll() is None
-                time.sleep(0.02)
-                deaf.poll()
+        runtime.claim_job(opened, find_process(deaf.pid), most_running=1)
+        runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=100))
+        term, kill = signal.SIGTERM, signal.SIGKILL
+        for waited_s, expected in ((50, []), (150, [term]), (199, [term]), (250, [term, kill])):
+            asked_at = datetime.now(UTC) - timedelta(seconds=waited_s)
+            with opened.transaction():
+                opened.update("jobs", job_id, {"cancel_requested_at": asked_at.isoformat()})
+            assert runner.look()
+            assert sent == expected
         assert deaf.wait() == -signal.SIGKILL
-        assert time.monotonic() - began > 0.5
+        assert not runner.look()
     assert queue.record(job_id)["state"] == "cancelled"

@@ -4,10 +4,7 @@ import pytest
 from streetclip.runtime import (
     JobProgress,
     beat_job,
-    end_job,
-    has_live_jobs,
     list_jobs,
-    requeue_job,
     runs_of_job,
     trainings_of_job,
 )
@@ -33,15 +30,9 @@ def test_an_empty_list_has_the_columns_and_types_of_a_full_one(queue):
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
 
 
-def test_a_list_is_paged_by_the_last_id_of_the_page_before(queue):
-    ids = [queue.add() for _ in range(7)]
-    pages, before = [], None
-    for _ in range(3):
-        pages.append(list_jobs(queue.store, limit=3, before=before)["id"].tolist())
-        before = pages[-1][-1]
-        queue.add()  # what is new does not move the older pages
-    assert pages == [ids[:3:-1], ids[3:0:-1], ids[:1]]
-    assert list_jobs(queue.store, limit=3, before=before).empty
+def test_a_list_ends_at_its_limit(queue):
+    ids = [queue.add() for _ in range(4)]
+    assert list_jobs(queue.store, limit=3)["id"].tolist() == ids[:0:-1]
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -63,27 +54,13 @@ def test_a_list_is_filtered_by_kind_and_state(queue):
     assert ids(kinds=["run_queue", "train"]) == [runner, train]
     assert ids(kinds=["evaluate"], states=["running", "done"]) == [evaluate]
     assert ids(states=["running", "done"]) == [evaluate, train]
-    assert ids(states=["running"], before=evaluate) == []
     assert ids(kinds=["'; DROP TABLE jobs; --"]) == []
-
-
-def test_something_is_going_on_while_a_job_is_queued_or_running(queue):
-    queue.register(kind="run_queue", output_dir=None)
-    assert not has_live_jobs(queue.store)
-    job_id = queue.add()
-    for step in (queue.claim, lambda: end_job(queue.store, job_id, 1, "failed")):
-        assert has_live_jobs(queue.store)
-        step()
-    assert not has_live_jobs(queue.store)
-    requeue_job(queue.store, job_id, [])
-    assert has_live_jobs(queue.store)
 
 
 def test_a_reader_sees_jobs(queue):
     job_id = queue.start()
     with open_store(queue.path, read_only=True) as reader:
         assert list_jobs(reader)["id"].tolist() == [job_id]
-        assert has_live_jobs(reader)
         assert runs_of_job(reader, job_id) == trainings_of_job(reader, job_id) == []
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from streetclip.runtime import claim_job, interrupt_dead_jobs
 from streetclip.store import (
@@ -49,6 +50,7 @@ def start_process(code, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_two_jobs_write_while_a_reader_sees_whole_batches(make_filled):
     filled = make_filled(900)
     frame_path = filled.folder / "predictions.pickle"
@@ -98,6 +100,7 @@ with open_store(path) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(make_filled):
     filled = make_filled(900)
     predictions = filled.predictions()
@@ -131,14 +134,14 @@ def test_a_reader_of_columns_sees_whole_batches_while_a_job_writes_and_finishes(
 CLAIMER = """
 import sys, time
 from streetclip.process_identity import current_process
-from streetclip.runtime import attach_job, beat_job, claim_job, end_job, has_live_jobs
+from streetclip.runtime import attach_job, beat_job, claim_job, end_job, list_jobs
 from streetclip.store import open_store
 
 path, most_running, process = sys.argv[1], int(sys.argv[2]), current_process()
 with open_store(path) as store:
     print("ready", flush=True)
     input()
-    while has_live_jobs(store):
+    while not list_jobs(store, states=["queued", "running"], limit=1).empty:
         ticket = claim_job(store, process, most_running=most_running)
         if ticket is None:
             time.sleep(0.001)
@@ -151,6 +154,7 @@ with open_store(path) as store:
 """
 
 
+@pytest.mark.slow
 def test_eight_runners_claim_200_queued_jobs_each_exactly_once(queue):
     job_ids = [queue.add() for _ in range(200)]
     with queue.store.transaction():

@@ -86,7 +86,7 @@ def test_an_image_that_waits_for_its_prediction_has_a_detail_too(filled):
 
 def test_an_image_of_another_dataset_or_none_is_refused(filled):
     for image_id in (0, -1, 158, 2**80):
-        with pytest.raises(StoreError, match=r"without image|nothing with the id"):
+        with pytest.raises(StoreError, match=r"has no image|nothing with the id"):
             image_detail(filled.store, filled.run_id, image_id)
         with pytest.raises(StoreError, match=r"has no image|nothing with the id"):
             image_path(filled.store, image_id)

@@ -12,7 +12,7 @@ CTRL_C, TERM = signal.SIGINT, signal.SIGTERM
 
 @pytest.fixture(autouse=True)
 def _as_in_a_job():
-    """TERM interrupts, as `jobs.record` makes it."""
+    """TERM interrupts, as `jobs.support.record` makes it."""
     before = signal.signal(TERM, raise_interrupt)
     yield
     assert signal.getsignal(CTRL_C) is signal.default_int_handler

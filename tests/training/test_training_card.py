@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.cli import build_config_parser, resolve_flags
+from jobs.support.cli import build_config_parser, resolve_flags
 from streetclip.captions import FULL_PROMPTS
 from streetclip.config import TrainConfig
 from streetclip.metrics.intervals import wilson_interval

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from jobs.cli import build_config_parser, run_job
-from jobs.record import JOB_VARIABLE, one_line
+from jobs.support.cli import build_config_parser, run_job
+from jobs.support.record import JOB_VARIABLE, one_line
 from streetclip import runtime, store
 from streetclip.config import JobConfig, option
 from streetclip.errors import ConfigError
@@ -29,7 +29,7 @@ class Config(JobConfig):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("jobs.record.BEAT_S", 0.02)
+    monkeypatch.setattr("jobs.support.record.BEAT_S", 0.02)
 
 
 class Place:
@@ -140,9 +140,9 @@ def test_a_cancelled_job_ends_as_with_ctrl_c(place, capsys):
     saved = []
 
     def work(_config, job):
-        with place.open() as opened:
-            runtime.request_cancel(opened, job.id)
         try:
+            with place.open() as opened:
+                runtime.request_cancel(opened, job.id)
             time.sleep(20)
         except KeyboardInterrupt:
             saved.append("state")
@@ -268,8 +268,8 @@ def test_a_job_that_needs_no_store_runs_without_one(tmp_path, capsys, monkeypatc
 SLEEPER = """
 import sys, time
 sys.path.insert(0, {root!r})
-from tests.jobs.test_record import Config
-from jobs.cli import build_config_parser, run_job
+from tests.jobs.support.test_record import Config
+from jobs.support.cli import build_config_parser, run_job
 def work(config, job):
     print("begun", flush=True)
     time.sleep(60)
@@ -278,7 +278,7 @@ sys.exit(run_job(build_config_parser(Config, "x"), Config, {argv!r}, work))
 
 
 def test_a_killed_job_is_seen_to_be_interrupted_at_the_next_look(place):
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     argv = [f"--db={place.db}", f"--output_dir={place.folder / 'out'}"]
     code = SLEEPER.format(root=root, argv=argv)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:

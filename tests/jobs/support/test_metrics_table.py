@@ -1,4 +1,4 @@
-from jobs.report import aligned, metrics_table
+from jobs.support.metrics_table import aligned, metrics_table
 
 PROPORTION = {"value": 0.5, "low": 0.3456, "high": 0.6544, "successes": 500, "n": 1000}
 ACCURACY = PROPORTION | {"ceiling": 0.98, "macro": 0.61, "macro_ceiling": 0.72}

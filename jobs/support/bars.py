@@ -1,4 +1,4 @@
-"""Progress of a job: a bar on stderr, whose numbers its record repeats."""
+"""Show the progress of a job as a bar on stderr, and in its record."""
 
 import io
 import sys
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from streetclip.runtime import JobProgress
 
 _SECONDS_BETWEEN_DRAWINGS = 0.2
-_SECONDS_BETWEEN_LINES = 10.0  # where each drawing is a line in a file
+_SECONDS_BETWEEN_LINES = 10.0  # in a file, where each drawing is a line
 
 
 class ProgressBar:
@@ -20,18 +20,13 @@ class ProgressBar:
         description: str,
         unit: str,
         *,
-        visible: bool = True,
-        passing: bool = False,
-        on_close: Callable[["ProgressBar"], None] | None = None,
+        visible: bool,
+        passing: bool,
+        on_close: Callable[["ProgressBar"], None],
     ) -> None:
-        """Name the work and what one unit of it is.
+        """Name the work and one unit of it.
 
-        Args:
-            description: Before the bar.
-            unit: After the rate.
-            visible: Whether to draw it on stderr; its numbers are kept in any case.
-            passing: Whether to wipe it away when it is closed.
-            on_close: Called with it when it is closed.
+        The numbers are kept whether the bar is visible or not; a passing one is erased when closed.
         """
         self._description = description
         self._unit = unit
@@ -42,9 +37,21 @@ class ProgressBar:
         self._numbers: dict[str, float] = {}
 
     def __call__(self, done: int, total: int, **numbers: float) -> None:
-        """Move the bar to `done` of `total`, with the numbers beside it."""
+        """Move the bar to `done` of `total`, and show the numbers with it."""
         if self._bar is None:
-            self._bar = self._draw_first(done, total)
+            from tqdm import tqdm
+
+            is_file = self._visible and not sys.stderr.isatty()
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=self._description,
+                unit=self._unit,
+                mininterval=_SECONDS_BETWEEN_LINES if is_file else _SECONDS_BETWEEN_DRAWINGS,
+                dynamic_ncols=True,
+                leave=not self._passing,
+                file=sys.stderr if self._visible else _Nowhere(),
+            )
         self._bar.total = total
         if numbers:
             self._numbers = numbers
@@ -53,7 +60,7 @@ class ProgressBar:
         self._bar.update(done - self._bar.n)
 
     def read(self) -> "JobProgress | None":
-        """What the bar says, from any thread; None before its first call."""
+        """Return the bar's numbers, from any thread; None before its first call."""
         from streetclip.runtime import JobProgress
 
         if self._bar is None:
@@ -75,35 +82,19 @@ class ProgressBar:
         """Draw the bar a last time."""
         if self._bar is not None:
             self._bar.close()
-        if self._on_close is not None:
-            self._on_close(self)
+        self._on_close(self)
 
     def __enter__(self) -> Self:
-        """Use the bar as a context, so that it closes."""
+        """Return the bar."""
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Close the bar."""
         self.close()
 
-    def _draw_first(self, done: int, total: int) -> Any:
-        from tqdm import tqdm
-
-        is_file = self._visible and not sys.stderr.isatty()
-        return tqdm(
-            total=total,
-            initial=done,
-            desc=self._description,
-            unit=self._unit,
-            mininterval=_SECONDS_BETWEEN_LINES if is_file else _SECONDS_BETWEEN_DRAWINGS,
-            dynamic_ncols=True,
-            leave=not self._passing,
-            file=sys.stderr if self._visible else _Nowhere(),
-        )
-
 
 class _Nowhere(io.TextIOBase):
-    """Takes what is written, and keeps nothing."""
+    """Drop what is written."""
 
     def write(self, text: str) -> int:
         return len(text)

