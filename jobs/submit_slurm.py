@@ -23,7 +23,7 @@ from jobs.support.cli import (
 )
 from streetclip.config import EvaluateConfig
 from streetclip.config.arguments import to_arguments
-from streetclip.errors import ConfigError, StreetClipError, shown
+from streetclip.errors import ConfigError, ResourceError, StreetClipError, shown
 from streetclip.files import refuse_existing, translated_disk_errors, write_text
 
 _SAVING_S = 120  # before its time limit, Slurm asks the job to save and end
@@ -181,9 +181,19 @@ def _submit(script: str, folder: Path) -> None:
             "with --dry_run --script FILE."
         )
         raise ConfigError(msg)
+    if set("%\\") & set(str(folder)):
+        msg = (
+            f"{folder}: Slurm takes % and \\ in the folder of a log for patterns. Name a store in "
+            "another folder with --db."
+        )
+        raise ConfigError(msg)
     with translated_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sbatch], input=script, cwd=folder, text=True, check=False)  # noqa: S603 -- an argument list, never a shell
+    try:
+        done = subprocess.run([sbatch], input=script, cwd=folder, text=True, check=False)  # noqa: S603 -- an argument list, never a shell
+    except OSError as error:
+        msg = f"{sbatch}: cannot be started ({error.strerror or error}). Ask its administrator."
+        raise ResourceError(msg) from error
     if done.returncode != 0:
         msg = f"sbatch refused the job (exit code {done.returncode}), for the reason given above"
         raise ConfigError(msg)

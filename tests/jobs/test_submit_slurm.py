@@ -236,3 +236,17 @@ def test_a_script_that_stands_is_not_overwritten(tmp_path, capsys):
     argv = [f"--script={tmp_path / 'job.sh'}", "--dry_run", "--", *NEEDED]
     assert "exists already" in one_line_of(argv, capsys)
     assert (tmp_path / "job.sh").read_text() == "mine"
+
+
+def test_an_sbatch_that_cannot_be_started_is_an_error_in_one_line(slurm, tmp_path, capsys):
+    slurm(sbatch="")
+    (tmp_path / "bin" / "sbatch").write_text("#!/no/such/program\n")
+    assert submit_slurm.main(["--", *NEEDED, f"--db={tmp_path / 's.db'}"]) == 1
+    assert "sbatch: cannot be started" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a%jb", "a\\b"])
+def test_a_folder_in_whose_name_slurm_reads_patterns_is_refused(name, slurm, tmp_path, capsys):
+    slurm(sbatch="echo 5")
+    error = one_line_of(["--", *NEEDED, f"--db={tmp_path / name / 's.db'}"], capsys)
+    assert "for patterns" in error
