@@ -164,7 +164,7 @@ def test_a_run_without_a_prediction_yet_says_so(open_page, written):
     written.add_run(num_done=0, state="running")
     page = open_page(written.path)
     assert not page.exception
-    assert "No image judged yet" in text_of(page)
+    assert "No predictions yet" in text_of(page)
 
 
 def test_a_failed_run_shows_why(open_page, written):
