@@ -225,6 +225,7 @@ def predict(images: Images, run: int, image_ids: np.ndarray) -> pd.DataFrame:
         ),
         "pred_latitude_deg": np.where(readable, world.latitude_M[city], np.nan),
         "pred_longitude_deg": np.where(readable, world.longitude_M[city], np.nan),
+        "margin": np.where(readable, _rounded(probability) - _rounded(second_probability), np.nan),
         "top_countries": _rankings(world, pred, probability, second, second_probability, readable),
         "top_cities": _city_rankings(world, city, readable),
     }
@@ -298,12 +299,16 @@ def _rank(first, second, rng, most) -> pd.Series:
     return pd.Series(np.minimum(rank, most), dtype="Int64")
 
 
+def _rounded(probability: np.ndarray) -> np.ndarray:
+    return probability.astype(float).round(5)
+
+
 def _rankings(world, pred, probability, second, second_probability, readable) -> pd.Series:
     rows = zip(
         world.codes[pred].tolist(),
-        probability.astype(float).round(5).tolist(),
+        _rounded(probability).tolist(),
         world.codes[second].tolist(),
-        second_probability.astype(float).round(5).tolist(),
+        _rounded(second_probability).tolist(),
         readable.tolist(),
         strict=True,
     )

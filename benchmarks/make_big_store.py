@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from streetclip import captions, provenance
-from streetclip.evaluation.run_metrics import OUTCOMES, measure
+from streetclip.evaluation.run_metrics import measure
+from streetclip.results import RunTable
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -154,19 +155,15 @@ def _run_spec(run: int, dataset_id: int, num_images: int, candidates: Path) -> R
 def _write_run(
     store: Store, world: World, run: int, run_id: int, image_ids: np.ndarray, bar: tqdm
 ) -> None:
-    kept = []
     for chunk, start, size in _chunks(len(image_ids)):
         images = draw_images(world, chunk, size)
         frame = predict(images, run, image_ids[start : start + size])
         write_predictions(store, {run_id: frame})
-        kept.append(frame[list(OUTCOMES)])
         bar.update(size)
     bar.set_description(f"measuring run {run + 1}")
-    predictions = pd.concat(kept, ignore_index=True)
-    del kept
     codes = world.codes[world.country_is_candidate_C].tolist()
-    predictions["pred_country"] = predictions["pred_country"].cat.add_categories("")
-    finish_run(store, run_id, measure(predictions, candidate_codes=codes))
+    table = RunTable.open(store.path, run_id)
+    finish_run(store, run_id, measure(table, candidate_codes=codes))
 
 
 def _draw_files(world: World, image_dir: Path, count: int) -> None:

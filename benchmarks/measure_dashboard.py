@@ -75,8 +75,9 @@ def measure(store_path, view, num_clicks, seed):
     sys.argv = ["Home.py"]
     with sqlite3.connect(f"file:{store_path}?mode=ro", uri=True) as connection:
         pairs = connection.execute(
-            "SELECT true_country, pred_country, n FROM pair_aggregates WHERE run_id = "
-            "(SELECT max(id) FROM runs) AND true_country <> pred_country ORDER BY n DESC LIMIT 500"
+            "SELECT true_country, coalesce(pred_country, ''), count(*) AS n FROM predictions "
+            "WHERE run_id = (SELECT max(id) FROM runs) AND NOT country_correct "
+            "GROUP BY 1, 2 ORDER BY n DESC LIMIT 500"
         ).fetchall()
     draw = random.Random(seed)
     page = AppTest.from_file(ROOT / "dashboard" / "Home.py", default_timeout=120)

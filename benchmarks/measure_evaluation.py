@@ -217,7 +217,6 @@ def watch_steps(clock):
     clock.watch(runner, "prediction_frame", "frames")
     clock.watch(predictions, "_check", "check")
     clock.watch(predictions, "_new_ones", "check")
-    clock.watch(predictions, "add_aggregates", "aggregates")
     clock.watch(predictions, "add_run_columns", "columns")
     clock.watch(runner, "measure", "finish: metrics")
     clock.watch(output_folder, "write_predictions", "finish: read, predictions.csv")

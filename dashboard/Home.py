@@ -1,4 +1,4 @@
-"""The dashboard's door: `streamlit run dashboard/Home.py [-- --db PATH --root DIR …]`."""  # noqa: N999 -- the promised name
+"""Start the dashboard: `streamlit run dashboard/Home.py [-- --db PATH --root DIR …]`."""  # noqa: N999 -- the promised name
 
 import streamlit as st
 from starlette.middleware import Middleware

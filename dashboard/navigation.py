@@ -1,4 +1,4 @@
-"""The pages and their order in the sidebar."""
+"""List the pages in the order of the sidebar, and run the one that the address names."""
 
 from typing import Any
 
@@ -18,42 +18,48 @@ from dashboard.views import (
 )
 from dashboard.views import map as map_view
 
-
-def _pages() -> dict[str, list[Any]]:
-    def page(view: Any, title: str, icon: str, path: str, *, default: bool = False) -> Any:
-        return st.Page(
-            view.render, title=title, icon=f":material/{icon}:", url_path=path, default=default
-        )
-
-    return {
-        "Results": [
-            page(overview, "Overview", "monitoring", "overview", default=True),
-            page(accuracy, "Accuracy", "target", "accuracy"),
-            page(confusion, "Confusion", "grid_on", "confusion"),
-            page(map_view, "Map", "public", "map"),
-        ],
-        "Images": [
-            page(failures, "Failures", "photo_library", "failures"),
-            page(triage, "Triage queue", "checklist", "triage"),
-        ],
-        "Judgement": [
-            page(calibration, "Calibration", "straighten", "calibration"),
-            page(compare, "Compare", "compare_arrows", "compare"),
-        ],
-        "Work": [
-            page(jobs, "Jobs", "work", "jobs"),
-            page(training, "Training", "show_chart", "training"),
-        ],
-    }
+# By section: view, title, icon, path in the URL.
+_PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
+    "Results": [
+        (overview, "Overview", "monitoring", "overview"),
+        (accuracy, "Accuracy", "target", "accuracy"),
+        (confusion, "Confusion", "grid_on", "confusion"),
+        (map_view, "Map", "public", "map"),
+    ],
+    "Images": [
+        (failures, "Images", "photo_library", "failures"),
+        (triage, "Triage", "checklist", "triage"),
+    ],
+    "Evaluation": [
+        (calibration, "Calibration", "straighten", "calibration"),
+        (compare, "Compare", "compare_arrows", "compare"),
+    ],
+    "Training and jobs": [
+        (jobs, "Jobs", "work", "jobs"),
+        (training, "Training", "show_chart", "training"),
+    ],
+}
 
 
 def run() -> None:
     """Draw the links in the sidebar, then the page that the address names."""
-    pages = _pages()
+    pages = {
+        section: [
+            st.Page(
+                view.render,
+                title=title,
+                icon=f":material/{icon}:",
+                url_path=path,
+                default=view is overview,
+            )
+            for view, title, icon, path in members
+        ]
+        for section, members in _PAGES.items()
+    }
     links.register(page for members in pages.values() for page in members)
     chosen = st.navigation(pages, position="hidden")
-    for section, members in pages.items():
-        with st.sidebar.container(gap=None, key=f"nav_{section.lower()}"):
+    for number, (section, members) in enumerate(pages.items()):
+        with st.sidebar.container(gap=None, key=f"nav_{number}"):
             st.caption(section)
             for page in members:
                 st.page_link(page, query_params=url_state.shared_parameters())

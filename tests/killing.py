@@ -3,7 +3,6 @@
 For tests, which kill a few times, and for the measurements, which kill often.
 """
 
-import math
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ from typing import Any, Self
 import torch
 
 from streetclip.store import (
+    RUN_DTYPES,
     dataset_columns,
     get_run,
     list_runs,
@@ -25,7 +25,6 @@ from streetclip.store import (
     run_columns,
     training_curves,
 )
-from streetclip.store.columns import RUN_DTYPES
 from tests import warm
 
 ROOT = Path(__file__).parents[1]
@@ -202,9 +201,7 @@ def evaluation_differences(
     """Name what two finished evaluations do not share.
 
     Compared to the last bit are the predictions, their rankings and places, the columns, the
-    counts of the aggregates, the metrics, and the files but for `config.json`. Sums of fractions
-    in the aggregates depend on how predictions were gathered into transactions, which the clock
-    decides: they may differ by rounding.
+    metrics, and the files but for `config.json`.
 
     Args:
         output_dir: Folder of the one.
@@ -214,12 +211,10 @@ def evaluation_differences(
     """
     one, other = dict(_evaluated(output_dir, db)), dict(_evaluated(other_dir, other_db))
     names = sorted({**one, **other})
-    return [name for name in names if not _agree(name, one.get(name), other.get(name))]
+    return [name for name in names if one.get(name) != other.get(name)]
 
 
-_TABLES = ("predictions", "prediction_rankings", "predicted_places", "place_aggregates",
-           "pair_aggregates", "distance_histogram")  # fmt: skip
-_ROUNDING = 1e-12
+_TABLES = ("predictions", "prediction_rankings", "predicted_places")
 
 
 def _evaluated(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
@@ -241,11 +236,3 @@ def _evaluated(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
             image_ids = dataset_columns(store, run["dataset_id"]).image_ids
             for name, values in run_columns(store, run_id, RUN_DTYPES, image_ids).items():
                 yield f"run {run_id} column {name}", values.tobytes()
-
-
-def _agree(name: str, one: Any, other: Any) -> bool:
-    if name.endswith("_sum") and one is not None and other is not None:
-        return len(one) == len(other) and all(
-            math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(one, other, strict=True)
-        )
-    return bool(one == other)

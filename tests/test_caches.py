@@ -37,11 +37,6 @@ REVIEWED = {
     "streetclip/data/place_matching.py:_by_place",
     # The shape of a projection, which no training changes.
     "streetclip/models/encoder.py:embedding_dim",
-    # Of a table that is what a run was when it was opened; another state is another table.
-    "streetclip/results/run_table.py:_predicted",
-    "streetclip/results/run_table.py:_codes",
-    "streetclip/results/run_table.py:_true_country",
-    "streetclip/results/run_table.py:_pred_country",
 }
 OUTSIDE = {"open", "environ", "getenv", "cwd", "stat", "glob", "read_text", "read_bytes", "now"}
 # Files of the package or of a pinned dependency.

@@ -1,12 +1,13 @@
 """What changed from the baseline to the run: images gained and lost, and where."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import selection_events, vega
+from dashboard.charts import channels, tables
+from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.shell import formats, html, theme
 
 OUTCOMES: Mapping[str, str] = {
@@ -17,86 +18,64 @@ OUTCOMES: Mapping[str, str] = {
 }
 """What happened to an image from the baseline to the run, in the order of the bar."""
 
-_ROLES = {"both_right": "right", "gained": "right", "lost": "wrong", "both_wrong": "wrong"}
-_BAR_PIXELS, _TEXT_TOP = 26, 52
+_BAR_PIXELS, _TEXT_TOP, _LINE_PIXELS = 26, 44, 17
 _HEIGHT = 104
 
 
+def compared_images(name: str, num_common: int, num_chosen: int) -> None:
+    """Say which run is the baseline and how many of the chosen images both runs have."""
+    common, chosen = formats.count(num_common), formats.count(num_chosen)
+    what = f" over the {common} of {chosen} images that both runs have."
+    if not num_common:
+        what = " cannot be compared: it has none of these images. Choose another baseline."
+    elif num_common == num_chosen:
+        what = f" over the same {common} images."
+    baseline = html.tag("strong", html.name(name))
+    html.draw(html.tag("p", "Against baseline ", baseline, what, css="sc-line"))
+
+
 def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> None:
-    """Draw the images of two runs as one bar: right in both, gained, lost, wrong in both.
-
-    What changed is in full colour, what did not is pale.
-
-    Args:
-        outcomes: Number of images by name, as in `OUTCOMES`.
-        key: Unique on the page.
-    """
-    rows = _segments(outcomes)
-    across = {"scale": {"domain": [0, 1], "nice": False}, "axis": None}
-    opacity = {"field": "opacity", "type": "quantitative", "scale": None}
-    layers = []
-    for role in ("right", "wrong"):
-        channels = {"color": vega.role(role), "opacity": opacity}
-        mine = f"datum.role === '{role}'"
-        layers += [
-            vega.layer(
-                rows,
-                "rect",
-                where=mine,
-                x=vega.quantity("start", **across),
-                x2={"field": "stop"},
-                y={"value": 0},
-                y2={"value": _BAR_PIXELS},
-                tooltip=vega.tooltip(("name", "images"), ("count", "n"), ("share", "share")),
-                **channels,
-            ),
-            vega.layer(
-                rows,
-                "square",
-                where=mine,
-                mark={"size": 90, "xOffset": 6},
-                x=vega.quantity("slot", **across),
-                y={"value": _TEXT_TOP - 8},
-                **channels,
-            ),
-        ]
-    for line, (field, shift) in enumerate((("name", 18), ("count", 0), ("share", 0))):
-        layers.append(
-            vega.layer(
-                rows,
-                "text",
-                mark={"align": "left", "baseline": "middle", "dx": shift},
-                x=vega.quantity("slot", **across),
-                y={"value": _TEXT_TOP - 8 + 17 * line},
-                text=vega.words(field),
-                color=vega.role("ink" if line < 2 else "muted"),  # noqa: PLR2004
-            )
-        )
-    vega.draw(layers, key=key, alt_text=_bar_text(rows), height=_HEIGHT)
-
-
-def _segments(outcomes: Mapping[str, int]) -> pd.DataFrame:
-    total = sum(outcomes[name] for name in OUTCOMES)
-    shares = pd.Series({name: outcomes[name] / total if total else 0.0 for name in OUTCOMES})
-    stops = shares.cumsum()
-    return pd.DataFrame(
+    """Draw the images of two runs as one bar, by `OUTCOMES`; what did not change is pale."""
+    n = pd.Series({name: outcomes[name] for name in OUTCOMES})
+    shares = n / max(n.sum(), 1)
+    rows = pd.DataFrame(
         {
             "name": list(OUTCOMES.values()),
-            "count": [formats.count(outcomes[name]) for name in OUTCOMES],
-            "share": [formats.share(share) for share in shares],
-            "start": (stops - shares).to_numpy(),
-            "stop": stops.to_numpy(),
-            "slot": [0.25 * position for position in range(len(OUTCOMES))],
-            "role": list(_ROLES.values()),
+            "count": n.map(formats.count),
+            "share": shares.map(formats.share),
+            "start": shares.cumsum() - shares,
+            "stop": shares.cumsum(),
+            "slot": [0.0, 0.25, 0.5, 0.75],
+            "role": ["right", "right", "wrong", "wrong"],
             "opacity": [theme.PALE_OPACITY, 1.0, 1.0, theme.PALE_OPACITY],
         }
     )
-
-
-def _bar_text(rows: pd.DataFrame) -> str:
+    chart = alt.Chart(rows)
+    across = alt.Scale(domain=[0, 1], nice=False)
+    slot = alt.X("slot:Q", scale=across, axis=None)
+    colour, opacity = by_role("role"), alt.Opacity("opacity:Q", scale=None)
+    layers = [
+        chart.mark_rect().encode(
+            alt.X("start:Q", scale=across, axis=None),
+            alt.X2("stop:Q"),
+            alt.YValue(0),
+            alt.Y2Value(_BAR_PIXELS),
+            colour,
+            opacity,
+            tooltip=tooltip(name="images", count="n", share="share"),
+        ),
+        chart.mark_square(size=90, xOffset=6).encode(slot, alt.YValue(_TEXT_TOP), colour, opacity),
+    ]
+    for line, (field, shift, ink) in enumerate(
+        (("name", 18, "ink"), ("count", 0, "ink"), ("share", 0, "muted"))
+    ):
+        text = chart.mark_text(align="left", baseline="middle", dx=shift)
+        y = alt.YValue(_TEXT_TOP + _LINE_PIXELS * line)
+        layers.append(text.encode(slot, y, role(ink), alt.Text(f"{field}:N")))
     parts = zip(rows["name"], rows["count"], rows["share"], strict=True)
     words = ", ".join(f"{name} {count} ({share})" for name, count, share in parts)
-    return f"The country of the images in the run and in the baseline: {words}."
+    text = f"The country of the images in the run and in the baseline: {words}."
+    channels.show(layers, key=key, alt_text=text, height=_HEIGHT)
 
 
 def changed_countries(
@@ -104,57 +83,43 @@ def changed_countries(
 ) -> None:
     """Draw the countries that gained and that lost most images, side by side.
 
-    Args:
-        countries: country (ISO code), n, difference, low, high, gained, lost.
-        top: How many of each at most.
-        key: What the page shows; see `picks.keyed`.
-        on_click: Called with the code of a country whose row is clicked.
+    `countries`: country (ISO code), n, difference, low, high, gained, lost; `top` of each at most.
     """
     net = countries["gained"] - countries["lost"]
     ordered = countries.assign(net=net).sort_values("net", kind="stable")
     best = ordered[ordered["net"] > 0].iloc[::-1].head(top)
     worst = ordered[ordered["net"] < 0].head(top)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        _changed(
-            "Countries that gained most", best, f"gained_{key}", "No country gained.", on_click
-        )
-    with right:
-        _changed("Countries that lost most", worst, f"lost_{key}", "No country lost.", on_click)
+    for column, what, rows in zip(
+        st.columns(2, gap="medium"), ("gained", "lost"), (best, worst), strict=True
+    ):
+        with column:
+            title = html.tag("strong", f"Countries that {what} most")
+            html.draw(html.tag("p", title, css="sc-line"))
+            if rows.empty:
+                html.remark(f"No country {what}.")
+            else:
+                _changed(rows, f"{what}_{key}", on_click)
 
 
-def _changed(
-    title: str, rows: pd.DataFrame, key: str, empty: str, on_click: Callable[[str], None]
-) -> None:
-    html.draw(html.tag("p", html.tag("strong", title), css="sc-line"))
-    if rows.empty:
-        html.remark(empty)
-        return
+def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> None:
     codes = list(rows["country"])
-    signed: dict[str, Any] = {"width": "small", "alignment": "right"}
-    selection_events.table(
-        pd.DataFrame(
-            {
-                "country": [formats.country(code) for code in codes],
-                "net": [formats.signed(net) for net in rows["net"]],
-                "difference": [formats.points(each) for each in rows["difference"]],
-                "interval": [
-                    formats.points_interval(low, high)
-                    for low, high in zip(rows["low"], rows["high"], strict=True)
-                ],
-                "n": [
-                    f"{formats.count(n)} (few)" if n < theme.SMALL_N else formats.count(n)
-                    for n in rows["n"]
-                ],
-            }
-        ),
+    few = rows["n"] < theme.SMALL_N
+    texts = rows.assign(
+        net=rows["net"].map(formats.signed),
+        difference=rows["difference"].map(formats.points),
+        n=rows["n"].map(formats.count) + few.map({True: " (few)", False: ""}),
+    )
+    narrow = {"width": "small", "alignment": "right"}
+    columns = {
+        "country": tables.country("country"),
+        "net": tables.text("images", help="Gained minus lost.", **narrow),
+        "difference": tables.text("change (pp)", **narrow),
+        "interval": tables.interval(write=formats.points_interval, alignment="right"),
+        "n": tables.text("n", **narrow),
+    }
+    tables.show(
+        texts,
+        columns,
         key=key,
         on_pick=lambda position: None if position is None else on_click(codes[position]),
-        columns={
-            "country": st.column_config.TextColumn("country"),
-            "net": st.column_config.TextColumn("images", help="Gained minus lost.", **signed),
-            "difference": st.column_config.TextColumn("change (pp)", **signed),
-            "interval": st.column_config.TextColumn("95 %", alignment="right"),
-            "n": st.column_config.TextColumn("n", **signed),
-        },
     )

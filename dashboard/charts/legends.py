@@ -1,4 +1,4 @@
-"""Legends of colours and sizes, drawn beside a map in the page's own text."""
+"""Legends of colours and sizes, drawn next to a map in the page's own text."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,7 @@ from dashboard.shell import html, theme
 
 
 def ramp(title: str, scale: str, low: str, high: str) -> html.Html:
-    """A continuous scale with what its ends stand for.
-
-    Args:
-        title: What the colour says, with its unit.
-        scale: One of `theme.RAMPS`.
-        low: Words at the left end.
-        high: Words at the right end.
-    """
+    """A continuous scale of `theme.RAMPS` with what it means and the words at its two ends."""
     return html.tag(
         "span",
         f"{title}: {low}",
@@ -23,7 +16,7 @@ def ramp(title: str, scale: str, low: str, high: str) -> html.Html:
 
 
 def key(css: str, words: str) -> html.Html:
-    """One colour with what it stands for; `css` is a class `sc-key-…` of the theme."""
+    """One colour with its meaning; `css` is a class `sc-key-…` of the theme."""
     return html.tag("span", html.tag("span", css=f"sc-key {css}"), words)
 
 

@@ -1,196 +1,158 @@
-"""Bars of shares with their tables."""
+"""Bars of shares with their intervals, values and tables."""
 
+from typing import Any
+
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import tables, vega
-from dashboard.charts.vega import Spec
+from dashboard.charts import channels, tables
+from dashboard.charts.channels import role, row_names, tooltip
 from dashboard.shell import formats, html, theme
 
 SHARE_TICKS = [0, 20, 40, 60, 80, 100]
 """Per cent, of every axis of shares."""
 
 _MOST_ROW_PIXELS, _AXIS_PIXELS = 60, 60
-_WHOLE = st.column_config.NumberColumn(format="localized")
+_CONTINENTS = alt.Scale(
+    domain=list(theme.CONTINENT_COLOURS), range=list(theme.CONTINENT_COLOURS.values())
+)
 
 
 def continent_bars(continents: pd.DataFrame) -> None:
-    """Draw country accuracy by true continent, with intervals; few images are drawn pale.
+    """Draw country accuracy by true continent.
 
-    Args:
-        continents: continent, n, then country, city and hierarchical, each with _low and _high
-            (shares in [0, 1]), and geoscore; perhaps baseline, the country accuracy to compare
-            with; in the order of drawing.
+    `continents`: continent, n, then country, city and hierarchical, each with _low and _high
+    (shares in [0, 1]), and geoscore; perhaps baseline; in the order of drawing.
     """
     bars = continents[["continent", "n"]].assign(
         value=continents["country"], low=continents["country_low"], high=continents["country_high"]
     )
-    rows = in_per_cent(bars)
-    layers = share_bars(rows, "continent", "country accuracy (%)", fill=_continent_fill())
-    has_baseline = "baseline" in continents
-    if has_baseline:
+    fill = alt.Fill("continent:N", sort=None, scale=_CONTINENTS, legend=None)
+    layers = share_bars(in_per_cent(bars), "continent", "country accuracy (%)", fill=fill)
+    tick = ""
+    if "baseline" in continents:
         layers.append(_baseline_ticks(continents))
-    height = min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars))
-    vega.draw(layers, key="continent_bars", alt_text=_bars_text(bars), height=height)
-    tick = " Tick: the baseline." if has_baseline else ""
-    few = (continents["n"] < theme.SMALL_N).any()
-    pale = f" Pale and dashed: fewer than {theme.SMALL_N} images." if few else ""
-    html.remark(f"Whiskers: Wilson 95 %.{tick}{pale}")
-    with st.expander("Table: accuracy by continent", key="continent_table"):
-        _continent_table(continents)
-
-
-def _continent_fill() -> Spec:
-    names = list(theme.CONTINENT_COLOURS)
-    scale = {"domain": names, "range": list(theme.CONTINENT_COLOURS.values())}
-    return vega.name("continent", scale=scale, legend=None)
-
-
-def _baseline_ticks(continents: pd.DataFrame) -> Spec:
-    rows = pd.DataFrame(
-        {
-            "continent": continents["continent"],
-            "baseline": 100 * continents["baseline"],
-            "label": [formats.share(value) for value in continents["baseline"]],
-        }
-    ).dropna()
-    return vega.layer(
-        rows,
-        "tick",
-        mark={"orient": "vertical", "thickness": 3, "height": {"band": 0.9}},
-        x=vega.quantity("baseline"),
-        y=vega.rows_axis("continent"),
-        tooltip=vega.tooltip(("continent", "continent"), ("label", "baseline")),
-    )
-
-
-def _continent_table(continents: pd.DataFrame) -> None:
-    shown = pd.DataFrame({"continent": continents["continent"], "n": continents["n"]})
-    config = {
-        "n": _WHOLE,
-        "geoscore": st.column_config.NumberColumn("GeoScore", format="localized"),
-        "baseline": st.column_config.NumberColumn("country, baseline (%)", format="%.1f"),
-    }
-    for name, title in (
-        ("country", "country"),
-        ("city", "city"),
-        ("hierarchical", "city given country"),
-    ):
-        shown[name] = 100 * continents[name]
-        shown[f"{name}_interval"] = intervals(continents, f"{name}_low", f"{name}_high")
-        config[name] = st.column_config.NumberColumn(f"{title} (%)", format="%.1f")
-        config[f"{name}_interval"] = st.column_config.TextColumn("95 %")
-        if name == "country" and "baseline" in continents:
-            shown["baseline"] = 100 * continents["baseline"]
-    shown["geoscore"] = continents["geoscore"].round()
-    tables.draw(shown, column_config=config)
-
-
-def _bars_text(bars: pd.DataFrame) -> str:
+        tick = " Tick: the baseline."
     parts = [
         f"{continent} {formats.share(value)} of {formats.count(n)}"
         for continent, value, n in zip(bars["continent"], bars["value"], bars["n"], strict=True)
     ]
-    return f"Country accuracy by true continent: {', '.join(parts)}."
+    channels.show(
+        layers,
+        key="continent_bars",
+        alt_text=f"Country accuracy by true continent: {', '.join(parts)}.",
+        height=min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars)),
+    )
+    few = channels.few_remark(continents["n"], "Pale and dashed")
+    html.remark(f"Whiskers: Wilson 95 %.{tick}{few}")
+    with st.expander("Table: accuracy by continent", key="continent_table"):
+        _continent_table(continents)
 
 
-# Shares, their texts and their bars, for other components too
+def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
+    rows = continents[["continent"]].assign(
+        baseline=100 * continents["baseline"],
+        label=[formats.share(value) for value in continents["baseline"]],
+    )
+    tick = alt.Chart(rows.dropna()).mark_tick(
+        orient="vertical", thickness=3, height=alt.RelativeBandSize(band=0.9)
+    )
+    return tick.encode(
+        alt.X("baseline:Q"),
+        row_names("continent"),
+        role("ink"),
+        tooltip=tooltip(continent="continent", label="baseline"),
+    )
+
+
+def _continent_table(continents: pd.DataFrame) -> None:
+    columns = {"continent": tables.text("continent"), "n": tables.whole()}
+    for name, title in (
+        ("country", "country (%)"),
+        ("city", "city (%)"),
+        ("hierarchical", "city given country (%)"),
+    ):
+        columns[name] = tables.per_cent(title)
+        columns[f"{name}_interval"] = tables.interval(f"{name}_low", f"{name}_high")
+        if name == "country" and "baseline" in continents:
+            columns["baseline"] = tables.per_cent("country, baseline (%)")
+    tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
 
 
 def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
-    """Shares as per cent, with the texts of labels and tooltips beside them.
+    """Turn value, low, high and perhaps ceiling (shares in [0, 1]) into per cent.
 
-    Args:
-        shares: value, low, high and perhaps ceiling in [0, 1], perhaps n, and whatever else.
-
-    Returns:
-        The same in per cent, with label, interval, n_label, n_text and ceiling_label.
+    Adds the texts of labels and tooltips: label, interval, n_label, n_text and ceiling_label.
     """
-    texts = {
+    columns = {
         "label": [formats.share(value) for value in shares["value"]],
         "interval": intervals(shares, "low", "high"),
     }
     if "n" in shares:
-        texts["n_label"] = [formats.count(n) for n in shares["n"]]
-        texts["n_text"] = [f"n = {text}" for text in texts["n_label"]]
+        columns["n_label"] = [formats.count(n) for n in shares["n"]]
+        columns["n_text"] = [f"n = {text}" for text in columns["n_label"]]
     if "ceiling" in shares:
-        texts["ceiling_label"] = [formats.share(value) for value in shares["ceiling"]]
-    numbers = {
-        name: 100 * pd.to_numeric(shares[name])
-        for name in ("value", "low", "high", "ceiling")
-        if name in shares
-    }
-    return shares.assign(**numbers, **texts)
+        columns["ceiling_label"] = [formats.share(value) for value in shares["ceiling"]]
+    for name in ("value", "low", "high", "ceiling"):
+        if name in shares:
+            columns[name] = 100 * pd.to_numeric(shares[name])
+    return shares.assign(**columns)
 
 
 def intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
-    """The texts of intervals whose ends stand in two columns."""
-    return [formats.interval(*ends) for ends in zip(shares[low], shares[high], strict=True)]
+    """Write the intervals whose bounds are two columns of shares."""
+    return [formats.interval(*bounds) for bounds in zip(shares[low], shares[high], strict=True)]
+
+
+def share_channel(
+    channel: type, field: str, title: str | None, lowest: float = 0, step: int = 20, **axis: Any
+) -> Any:
+    """Make an `alt.X` or `alt.Y` of shares in per cent, up to 100, with `axis` settings."""
+    return channel(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(domain=[lowest, 100], nice=False),
+        axis=alt.Axis(values=list(range(int(lowest), 101, step)), **axis),
+    )
 
 
 def share_bars(
-    rows: pd.DataFrame, field: str, title: str, *, fill: Spec | None = None
-) -> list[Spec]:
+    rows: pd.DataFrame, field: str, title: str, *, fill: alt.Fill | None = None
+) -> list[alt.Chart]:
     """Bars of shares with whiskers, value and n at their right; few images pale and dashed.
 
-    Args:
-        rows: What `in_per_cent` gives, with n and a column of distinct names, in order.
-        field: That column.
-        title: What the shares are.
-        fill: The bars' colour; without it, that of what is right.
+    `rows`: what `in_per_cent` gives, with n and the column `field` of distinct names, in order.
+    Without `fill` the bars have the colour of correct predictions.
     """
-    axis = {"values": SHARE_TICKS}
-    x = vega.quantity("value", title=title, scale={"domain": [0, 100], "nice": False}, axis=axis)
-    y = vega.rows_axis(field)
-    bar = vega.layer(
-        rows,
-        "bar",
-        mark={"height": {"band": 0.62}},
-        x=x,
-        y=y,
-        opacity={
-            "condition": {"test": f"datum.n < {theme.SMALL_N}", "value": theme.PALE_OPACITY},
-            "value": 1,
-        },
-        tooltip=vega.tooltip(
-            (field, field), ("label", title), ("interval", "95 % interval"), ("n_label", "n")
-        ),
-        **({"color": vega.role("right")} if fill is None else {"fill": fill, "color": None}),
+    y = row_names(field)
+    bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.62))
+    outline = bar.transform_filter(channels.FEW).mark_bar(
+        height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
     )
-    outline = {"height": {"band": 0.62}, "filled": False, "strokeDash": [3, 3]}
-    whisker = vega.layer(
-        rows, "rule", mark={"strokeWidth": 1.5}, x=vega.quantity("low"), x2={"field": "high"}, y=y
-    )
+    texts = {field: field, "label": title, "interval": "95 % interval", "n_label": "n"}
     return [
-        bar,
-        vega.layer(
-            rows,
-            "bar",
-            mark=outline,
-            where=f"datum.n < {theme.SMALL_N}",
-            x=vega.quantity("value"),
-            y=y,
-            color=vega.role("muted"),
+        bar.encode(
+            share_channel(alt.X, "value", title),
+            y,
+            role("right") if fill is None else fill,
+            channels.pale(),
+            tooltip=tooltip(**texts),
         ),
-        whisker,
+        outline.encode(alt.X("value:Q"), y, role("muted")),
+        alt.Chart(rows)
+        .mark_rule(strokeWidth=1.5)
+        .encode(alt.X("low:Q"), alt.X2("high:Q"), y, role("ink")),
         *values_at_right(rows, y),
     ]
 
 
-def values_at_right(rows: pd.DataFrame, y: Spec) -> list[Spec]:
+def values_at_right(rows: pd.DataFrame, y: alt.Y) -> list[alt.Chart]:
     """The texts label and n_text of each row, right of the chart."""
-    edge = {"value": "width"}
+    edge = alt.XValue("width")
+    value = alt.Chart(rows).mark_text(align="right", dx=52)
+    n = alt.Chart(rows).mark_text(align="left", dx=62)
     return [
-        vega.layer(
-            rows, "text", mark={"align": "right", "dx": 52}, x=edge, y=y, text=vega.words("label")
-        ),
-        vega.layer(
-            rows,
-            "text",
-            mark={"align": "left", "dx": 62},
-            x=edge,
-            y=y,
-            text=vega.words("n_text"),
-            color=vega.role("muted"),
-        ),
+        value.encode(edge, y, role("ink"), alt.Text("label:N")),
+        n.encode(edge, y, role("muted"), alt.Text("n_text:N")),
     ]

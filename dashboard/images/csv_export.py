@@ -1,4 +1,4 @@
-"""The images that the filters leave, as a CSV file that a spreadsheet can open without harm."""
+"""Export the images that the filters leave as a CSV file that a spreadsheet opens safely."""
 
 import csv
 import functools
@@ -6,67 +6,41 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.images import image_queries
 from dashboard.queries import runs
+from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats, html
 from dashboard.shell.page_query import View
 from streetclip import results, store
 
 MOST_ROWS: Final = 200_000
-"""Rows of an export at most; a run's whole `predictions.csv` stands in its output folder."""
+"""Most rows of an export; a run's whole `predictions.csv` is in its output folder."""
 
 COLUMNS: Final = (
-    "image_filename",
-    "line",
-    "status",
-    "country",
-    "true_country",
-    "true_continent",
-    "true_region",
-    "true_city",
-    "pred_country",
-    "pred_city",
-    "country_correct",
-    "city_correct",
-    "country_reachable",
-    "city_reachable",
-    "country_probability",
-    "city_probability",
-    "true_country_rank",
-    "true_city_rank",
-    "true_latitude_deg",
-    "true_longitude_deg",
-    "pred_latitude_deg",
-    "pred_longitude_deg",
-    "coordinate_source",
-    "distance_km",
-    "nearest_candidate_km",
-)
+    "image_filename", "line", "status", "country",
+    "true_country", "true_continent", "true_region", "true_city", "pred_country", "pred_city",
+    "country_correct", "city_correct", "country_reachable", "city_reachable",
+    "country_probability", "city_probability", "true_country_rank", "true_city_rank",
+    "true_latitude_deg", "true_longitude_deg", "pred_latitude_deg", "pred_longitude_deg",
+    "coordinate_source", "distance_km", "nearest_candidate_km",
+)  # fmt: skip
 """Columns named as in `predictions.csv`; tags, note, triage status and attributes follow."""
 
-NOTED: Final = ("tags", "note", "triage_status")
-ATTRIBUTE_PREFIX: Final = "attribute:"
-
+_NOTED = ("tags", "note", "triage_status")
 _CHUNK_ROWS = 5_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def button(view: View, order: str) -> None:
-    """Draw the button that makes the file when it is clicked.
-
-    Args:
-        view: What the page shows.
-        order: One of `analysis.ORDERS`.
-    """
-    total = runs.num_selected(view)
-    num_rows = min(total, MOST_ROWS)
+    """Draw the button that makes the file when it is clicked."""
+    num_rows = min(runs.num_selected(view), MOST_ROWS)
     st.download_button(
         f"CSV of {formats.count(num_rows)} images",
         data=functools.partial(file_of, view, order),
@@ -81,7 +55,7 @@ def button(view: View, order: str) -> None:
 
 
 def limit_remark(view: View) -> None:
-    """Say what the file leaves out, where there is more than it may hold."""
+    """Name what the file leaves out, where there is more than it may hold."""
     if runs.num_selected(view) <= MOST_ROWS:
         return
     folder = runs.details(view)["output_dir"]
@@ -93,21 +67,10 @@ def limit_remark(view: View) -> None:
 
 
 def file_of(view: View, order: str) -> io.BytesIO:
-    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such.
-
-    Args:
-        view: What the page shows.
-        order: One of `analysis.ORDERS`.
-
-    Raises:
-        StoreError: The store is gone, replaced, or no store any more.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
+    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such."""
     made = io.BytesIO()
     text = io.TextIOWrapper(made, encoding="utf-8-sig", errors="replace", newline="")
-    writer = csv.writer(text)
-    for row in _rows(view, order):
-        writer.writerow(row)
+    csv.writer(text).writerows(_rows(view, order))
     text.flush()
     text.detach()
     made.seek(0)
@@ -117,34 +80,27 @@ def file_of(view: View, order: str) -> io.BytesIO:
 def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
     table, mask = runs.table(view), runs.mask(view)
     image_ids, _ = results.page_of(table, mask, order, 0, MOST_ROWS)
-    with runs.run_reader(view) as (opened, _):
+    with run_reader(view) as opened:
         names = store.get_run(opened, view.run_id)["attribute_columns"]
-        headers = (*COLUMNS, *NOTED, *(f"{ATTRIBUTE_PREFIX}{name}" for name in names))
-        yield [harmless(name) for name in headers]
+        yield [harmless(name) for name in (*COLUMNS, *_NOTED, *(f"attribute:{n}" for n in names))]
         for start in range(0, len(image_ids), _CHUNK_ROWS):
             chunk = image_ids[start : start + _CHUNK_ROWS].tolist()
             rows = store.image_rows(opened, view.run_id, chunk)
-            notes = store.read_annotations(opened, chunk).to_dict("index")
-            yield from zip(*_columns(rows, notes, names), strict=True)
-
-
-def _columns(
-    rows: pd.DataFrame, notes: Mapping[Any, Mapping[Any, Any]], names: Sequence[str]
-) -> Iterator[list[object]]:
-    """The cells of some rows, column by column, which is several times quicker than by row."""
-    for name in COLUMNS:
-        yield [harmless(value) for value in rows[name].tolist()]
-    noted = [notes.get(image_id, {}) for image_id in rows["image_id"].tolist()]
-    yield [harmless("; ".join(each.get("tags", ()))) for each in noted]
-    yield [harmless(each.get("note", "")) for each in noted]
-    yield [harmless(each.get("status", image_queries.OPEN_STATUS)) for each in noted]
-    attributes = [json.loads(text) if text else {} for text in rows["attributes"]]
-    for name in names:
-        yield [harmless(each.get(name)) for each in attributes]
+            notes = image_queries.annotations(opened, rows["image_id"].tolist())
+            attributes = [json.loads(text) if text else {} for text in rows["attributes"]]
+            # By column, which is several times faster than by row.
+            columns: list[list[object]] = [
+                *(rows[name].tolist() for name in COLUMNS),
+                ["; ".join(each["tags"]) for each in notes.values()],
+                [each["note"] for each in notes.values()],
+                [each["status"] for each in notes.values()],
+                *([each.get(name) for each in attributes] for name in names),
+            ]
+            yield from zip(*(map(harmless, column) for column in columns), strict=True)
 
 
 def harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers.
+    """Make a cell that no spreadsheet takes for a formula; numbers stay numbers.
 
     Texts that begin with `= + - @`, tab or carriage return get an apostrophe in front, unless all
     of the text is a number (OWASP, "CSV Injection").
@@ -158,8 +114,6 @@ def harmless(value: object) -> object:
     if isinstance(value, str):
         is_risky = value.startswith(_RISKY) and not _NUMBER.fullmatch(value)
         return f"'{value}" if is_risky else value
-    if value is None or value is pd.NA:
-        return ""
-    if isinstance(value, float) and math.isnan(value):
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     return int(value) if isinstance(value, bool) else value

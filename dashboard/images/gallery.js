@@ -34,16 +34,14 @@ function chips(card) {
   return el("span", { class: "chips" }, hidden(card.tags.length ? "Tags: " : ""), ...first, rest);
 }
 
-function mark(card) {
-  const words = [
-    card.status === "reviewed" ? "✓ reviewed" : card.status === "open" ? "" : card.status,
-    card.note ? "note" : "",
-  ].filter(Boolean);
+function mark(card, labels) {
+  const status = { open: "", reviewed: `✓ ${labels.reviewed}` }[card.status] ?? labels[card.status];
+  const words = [status, card.note ? "Note" : ""].filter(Boolean);
   return words.length ? el("span", { class: "mark" }, words.join(" · ")) : null;
 }
 
 function verdict(right) {
-  const word = right === null ? "nothing predicted" : right ? "right" : "wrong";
+  const word = right === null ? "nothing predicted" : right ? "correct" : "wrong";
   return el(
     "span", { class: `verdict ${right ? "is-right" : "is-wrong"}` },
     el("span", { "aria-hidden": "true" }, right ? "✓" : "✗"), hidden(word),
@@ -75,7 +73,7 @@ class Gallery {
     this.actions = new Actions();
     this.shown = new Map();
     this.list = el("ul", { class: "cards" });
-    this.told = new Told();
+    this.messages = new Messages();
     this.help = helpDialog();
     this.heading = el("h2", {});
     this.form = new TriageForm(this.actions, {
@@ -87,7 +85,7 @@ class Gallery {
       this.focus(this.edited);
       this.edited = null;
     });
-    root.append(this.told.node, this.list, this.box, this.help);
+    root.append(this.messages.node, this.list, this.box, this.help);
     this.onKey = (event) => this.press(event);
     window.addEventListener("keydown", this.onKey, true);
   }
@@ -121,7 +119,7 @@ class Gallery {
     }
     const edited = this.data.cards.find((card) => card.id === this.edited);
     if (edited) this.form.show(edited, this.data);
-    this.told.show(this.box.open ? { problem: "", words: "" } : this.data);
+    this.messages.show(this.box.open ? { problem: "", words: "" } : this.data);
   }
 
   // The element of a card: the one that is there, unless something in it has changed.
@@ -134,8 +132,7 @@ class Gallery {
     const shownPicture = old?.source === source ? node.querySelector(".picture") : picture(card);
     const link = node.querySelector("a") ?? this.link(card.id);
     link.setAttribute("href", card.href);
-    link.classList.toggle("selected", card.id === this.data.selected);
-    const parts = [shownPicture, mark(card), body(card), hidden(` Image ${card.name}`)];
+    const parts = [shownPicture, mark(card, this.data.statuses), body(card), hidden(` Image ${card.name}`)];
     link.replaceChildren(...parts.filter(Boolean));
     if (!old) node.append(link, this.menu(card));
     this.shown.set(card.id, { text, source, node });
@@ -170,7 +167,7 @@ class Gallery {
     this.edited = id;
     this.heading.textContent = card.name;
     this.form.show(card, this.data);
-    this.told.show({ problem: "", words: "" });
+    this.messages.show({ problem: "", words: "" });
     if (!this.box.open) this.box.showModal();
     (field ? this.form[field] : this.form.tags.querySelector("button"))?.focus();
   }

@@ -1,100 +1,64 @@
-"""A page of images as cards, with the truth, the prediction and what was noted about each."""
+"""Draw a page of images as cards, with the truth, the prediction and what was noted."""
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from dashboard.images import triage
-from dashboard.shell.formats import plain, share
+from dashboard.images.image_queries import Image
+from dashboard.images.thumbnails import Thumbnail
+from dashboard.shell.formats import country, kilometres, plain, share
 
 _LONGEST_PLACE = 80
-_LONGEST_BESIDE = 200
+_LONGEST_LINE = 200
 _LONGEST_PROBLEM = 240
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card(triage.Subject):
-    """What a card shows; every text may be untrusted.
+def card(image: Image, picture: Thumbnail, *, href: str, beside: str = "") -> dict[str, Any]:
+    """Make the data of a card for the browser; bound every untrusted text.
 
-    Attributes:
-        href: The address of the image's page, made by `state.href`.
-        picture: A data URI of our own making; empty where there is no picture.
-        problem: Why there is none.
-        true_country: As it is shown.
-        true_city: As it is shown.
-        predicted_country: As it is shown; `—` where nothing was predicted.
-        predicted_city: As it is shown.
-        country_right: None where nothing was predicted.
-        distance: As it is shown.
-        confidence: Probability of the predicted country in [0, 1], None where there is none.
-        beside: A further line, such as what another run says.
+    `beside` is a further line, such as what another run predicts; untrusted.
     """
-
-    href: str
-    picture: str = ""
-    problem: str = ""
-    true_country: str
-    true_city: str = ""
-    predicted_country: str
-    predicted_city: str = ""
-    country_right: bool | None
-    distance: str
-    confidence: float | None
-    beside: str = ""
-
-    def data(self) -> dict[str, Any]:
-        """What the browser needs."""
-        places = {
-            name: plain(getattr(self, name), _LONGEST_PLACE)
-            for name in ("true_country", "true_city", "predicted_country", "predicted_city")
-        }
-        return (
-            super().data()
-            | places
-            | {
-                "href": self.href,
-                "picture": self.picture,
-                "problem": plain(self.problem, _LONGEST_PROBLEM),
-                "country_right": self.country_right,
-                "distance": self.distance,
-                "confidence": self.confidence,
-                "confidence_text": share(self.confidence),
-                "beside": plain(self.beside, _LONGEST_BESIDE),
-            }
-        )
+    fields = image.fields
+    is_predicted = bool(fields["pred_country"])
+    confidence = float(fields["country_probability"]) if is_predicted else None
+    return image.subject | {
+        "href": href,
+        "picture": picture.data_uri,
+        "problem": plain(picture.problem, _LONGEST_PROBLEM),
+        "true_country": plain(country(fields["true_country"]), _LONGEST_PLACE),
+        "true_city": plain(fields["true_city"] or "", _LONGEST_PLACE),
+        "predicted_country": plain(country(fields["pred_country"]), _LONGEST_PLACE),
+        "predicted_city": plain(fields["pred_city"] or "", _LONGEST_PLACE),
+        "country_right": bool(fields["country_correct"]) if is_predicted else None,
+        "distance": kilometres(fields["distance_km"]),
+        "confidence": confidence,
+        "confidence_text": share(confidence),
+        "beside": plain(beside, _LONGEST_LINE),
+    }
 
 
 def cards(
-    shown: Sequence[Card],
+    shown: Sequence[dict[str, Any]],
     *,
     key: str,
     label: str,
-    on_action: Callable[[triage.Action], str],
-    selected: int | None = None,
+    on_action: triage.OnAction,
     pages: tuple[bool, bool] = (False, False),
 ) -> None:
     """Draw cards of equal size, 4 to 6 a row on a desktop and 1 or 2 on a phone.
 
-    Args:
-        shown: In order.
-        key: Unique on the page.
-        label: What the list is, for those who do not see it.
-        on_action: Does what an action says, and gives words to show, if any; a `StreetClipError`
-            that it raises is shown. `open` opens the detail, `page` with "next" or "previous"
-            turns the page.
-        selected: The image that is marked.
-        pages: Whether there is a page before, and one after.
+    The action `open` opens the detail, `page` with "next" or "previous" turns the page; `pages`
+    tells whether there is a page before, and one after. `label` is for screen readers.
     """
     data = {
-        "cards": [card.data() for card in shown],
+        "cards": list(shown),
         "label": label,
-        "selected": selected,
         "pages": dict(zip(("previous", "next"), pages, strict=True)),
     }
-    ids = {card.image_id for card in shown}
+    ids = {each["id"] for each in shown}
     triage.mount(_component(), data, key=key, image_ids=ids, on_action=on_action)
 
 

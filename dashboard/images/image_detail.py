@@ -1,35 +1,33 @@
-"""One image: where it was taken, where it was placed, and what spoke for what."""
+"""Draw one image: its true and predicted place, its candidates and its attributes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import choropleth, selection_events, vega
-from dashboard.charts.vega import Spec
+from dashboard.charts import channels, close_up_map, selection_events
+from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.images.thumbnails import Thumbnail
 from dashboard.shell import formats, html
 
 Fields = Mapping[str, Any]
+"""Of an image, as `store.image_detail`."""
 
 _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
 _LONGEST_VALUE: Final = 400
 _MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
-_PER_CENT_TICKS: Final = (0, 25, 50, 75, 100)
 
 
 def picture(shown: Thumbnail, fields: Fields) -> None:
-    """Draw the picture, or say why there is none.
-
-    Args:
-        shown: Made from the file.
-        fields: As `store.image_detail`.
-    """
+    """Draw the picture, or say why there is none."""
     name = formats.plain(fields["image_filename"])
     if shown.jpeg:
-        st.image(shown.jpeg, width=_width(shown), alt=f"The image {name}")
+        # No wider than the column, no higher than a screen, no larger than twice its size.
+        most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
+        st.image(shown.jpeg, width=max(1, round(most)), alt=f"The image {name}")
     else:
         html.notice("No picture", shown.problem, css="sc-alert")
     lines = [html.tag("span", html.name(name, 200))]
@@ -38,32 +36,23 @@ def picture(shown: Thumbnail, fields: Fields) -> None:
     html.draw(html.tag("p", *lines, css="sc-remark"))
 
 
-def _width(shown: Thumbnail) -> int:
-    """As wide as there is room for, no higher than a screen, no larger than twice its size."""
-    most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
-    return max(1, round(most))
-
-
 def verdict(fields: Fields) -> None:
-    """Draw truth and prediction one above the other, with how far apart they are.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
-    if fields["status"] is None:
-        html.notice("Not judged yet", "The run has not come to this image.")
+    """List the true and the predicted place, their distance and the confidence."""
     rows = [("True place", _place(fields, "true"))]
-    if fields["pred_country"]:
-        right = "right" if fields["country_correct"] else "wrong"
-        city = "right" if fields["city_correct"] else "wrong"
+    if fields["status"] is None:
+        html.notice("Not evaluated yet", "The run has no prediction of this image so far.")
+    elif not fields["pred_country"]:
+        rows.append(("Predicted place", "no prediction; counted as wrong"))
+    else:
+        levels = ("country", "city")
+        country, city = ("correct" if fields[f"{each}_correct"] else "wrong" for each in levels)
+        sure, sure_of_city = (formats.share(fields[f"{each}_probability"]) for each in levels)
         rows += [
             ("Predicted place", _place(fields, "pred")),
-            ("Verdict", f"country {right}, city {city}"),
+            ("Verdict", f"country {country}, city {city}"),
             ("Distance", _distance(fields)),
-            ("Confidence", _confidence(fields)),
+            ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
-    elif fields["status"] is not None:
-        rows.append(("Predicted place", "nothing was predicted; counted as wrong"))
     html.definitions(rows)
 
 
@@ -76,21 +65,13 @@ def _place(fields: Fields, side: str) -> str:
 def _distance(fields: Fields) -> str:
     if fields["distance_km"] is None:
         return "unknown: the true place has no coordinates"
-    source = {"image": "", "city": ", from the true city's coordinates"}
-    return formats.kilometres(fields["distance_km"]) + source.get(fields["coordinate_source"], "")
-
-
-def _confidence(fields: Fields) -> str:
-    country, city = (formats.share(fields[f"{each}_probability"]) for each in ("country", "city"))
-    return f"country {country}, city within it {city}"
+    is_of_city = fields["coordinate_source"] == "city"
+    source = ", from the true city's coordinates" if is_of_city else ""
+    return formats.kilometres(fields["distance_km"]) + source
 
 
 def countries(fields: Fields) -> None:
-    """Draw the countries that came first, with the truth marked.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """Draw the countries that came first, with the truth marked."""
     if fields["top_countries"]:
         st.header("Countries by probability", anchor=False)
         rows = _country_rows(fields)
@@ -99,11 +80,7 @@ def countries(fields: Fields) -> None:
 
 
 def cities(fields: Fields) -> None:
-    """Draw the cities of the predicted country that came first, with the truth marked.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """Draw the cities of the predicted country that came first, with the truth marked."""
     if not fields["top_cities"]:
         return
     st.header("Cities within the predicted country", anchor=False)
@@ -166,37 +143,27 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _bars(rows: pd.DataFrame, key: str) -> None:
-    y = vega.name("name", title=None, scale={"paddingOuter": 0.3})
-    x: Spec = vega.quantity(
-        "per_cent",
+    y = alt.Y("name:N", sort=None, title=None, scale=alt.Scale(paddingOuter=0.3))
+    x = alt.X(
+        "per_cent:Q",
         title="probability (%)",
-        scale={"domain": [0, 125], "nice": False},  # room for the words at the right
-        axis={"values": list(_PER_CENT_TICKS)},
+        scale=alt.Scale(domain=[0, 125], nice=False),  # room for the words at the right
+        axis=alt.Axis(values=[0, 25, 50, 75, 100]),
     )
-    # The words come first: they hold every row, which gives the axis its order.
-    labels = vega.layer(
-        rows, "text", mark={"align": "left", "dx": 5}, x=x, y=y, text=vega.words("label")
-    )
-    bars = [
-        vega.layer(
-            rows,
-            "bar",
-            mark={"height": {"band": 0.65}},
-            where=f"datum.role === '{role}'",
-            x=x,
-            y=y,
-            tooltip=vega.tooltip(("name", "candidate"), ("label", "probability")),
-            color=vega.role(role),
-        )
-        for role in dict.fromkeys(rows["role"])
-    ]
-    height = _BAR_PIXELS * max(len(rows), 3) + 45
-    vega.draw([labels, *bars], key=key, alt_text=_bars_text(rows), height=height)
-
-
-def _bars_text(rows: pd.DataFrame) -> str:
+    bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
+    label = alt.Chart(rows).mark_text(align="left", dx=5)
     parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
-    return f"Candidates, the most probable first: {', '.join(parts)}."
+    channels.show(
+        [
+            bar.encode(
+                x, y, by_role("role"), tooltip=tooltip(name="candidate", label="probability")
+            ),
+            label.encode(x, y, role("ink"), alt.Text("label:N")),
+        ],
+        key=key,
+        alt_text=f"Candidates, the most probable first: {', '.join(parts)}.",
+        height=_BAR_PIXELS * max(len(rows), 3) + 45,
+    )
 
 
 def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
@@ -206,21 +173,17 @@ def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
     if rank is None:
         html.remark(f"The true {level} is not among the candidates.")
     else:
-        html.remark(f"The true {level} stands at rank {formats.count(rank)}.")
+        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
 
 
 def where(fields: Fields) -> None:
-    """Draw a small map of truth and prediction, where their coordinates are known.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """Draw a small map of truth and prediction, where their coordinates are known."""
     truth, prediction = (_coordinates(fields, side) for side in ("true", "pred"))
     if truth is None and prediction is None:
         html.remark("Neither the true nor the predicted place has coordinates.")
         return
     apart = formats.kilometres(fields["distance_km"])
-    choropleth.small_map(
+    close_up_map.small_map(
         truth,
         prediction,
         key="detail_map",
@@ -234,11 +197,7 @@ def _coordinates(fields: Fields, side: str) -> tuple[float, float] | None:
 
 
 def attributes(fields: Fields) -> None:
-    """List the further columns of the image's row in the test file.
-
-    Args:
-        fields: As `store.image_detail`.
-    """
+    """List the further columns of the image's row in the test file."""
     items = [
         (formats.plain(name, 80), formats.plain(value, _LONGEST_VALUE) or formats.NONE)
         for name, value in fields["attributes"].items()
@@ -248,11 +207,7 @@ def attributes(fields: Fields) -> None:
 
 
 def prompts(given: Mapping[str, Any] | None) -> None:
-    """List the prompts that the run scored its candidates by.
-
-    Args:
-        given: As `store.get_run` gives them.
-    """
+    """List the prompts that the run scored its candidates by, as in `store.get_run`."""
     for level in ("country", "city"):
         templates = (given or {}).get(level) or []
         written = [templates] if isinstance(templates, str) else templates
@@ -260,29 +215,21 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
-    """Draw what every run predicted of the image; a click on a row goes to that run.
-
-    Args:
-        rows: As `store.image_in_runs`.
-        run_id: The run that is shown.
-        key: Unique on the page.
-        on_pick: Called with the id of the run that is clicked.
-    """
+    """Draw what every run predicted of the image; a click on a row picks that run."""
     run_ids = [int(each) for each in rows["run_id"]]
+    shown = {
+        "run": run_ids,
+        "name": [formats.plain(each) for each in rows["name"]],
+        "predicted country": [formats.country(each) for each in rows["pred_country"]],
+        "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
+        "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
+        "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
+        "confidence": 100 * rows["country_probability"],
+        "distance": rows["distance_km"],
+        "strategy": [formats.plain(each) for each in rows["strategy"]],
+    }
     selection_events.table(
-        pd.DataFrame(
-            {
-                "run": run_ids,
-                "name": [formats.plain(each) for each in rows["name"]],
-                "predicted country": [formats.country(each) for each in rows["pred_country"]],
-                "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
-                "country": _words(rows["country_correct"]),
-                "city": _words(rows["city_correct"]),
-                "confidence": 100 * rows["country_probability"],
-                "distance": rows["distance_km"],
-                "strategy": [formats.plain(each) for each in rows["strategy"]],
-            }
-        ),
+        pd.DataFrame(shown),
         key=selection_events.keyed(key, run_id),
         columns={
             "confidence": st.column_config.NumberColumn("confidence (%)", format="%.1f"),
@@ -291,7 +238,3 @@ def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int
         on_pick=lambda row: on_pick(run_id if row is None else run_ids[row]),
         chosen=selection_events.position(run_ids, run_id),
     )
-
-
-def _words(right: "pd.Series[Any]") -> list[str]:
-    return ["right" if each else "wrong" for each in right]

@@ -1,9 +1,9 @@
-"""Single images, from the store to a page and back: what is read of them, what is noted."""
+"""Read single images for a page, and write what is noted about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.images import triage
 from dashboard.images.thumbnails import ImageFile
 from dashboard.queries import runs
+from dashboard.queries.store_state import run_reader
 from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from streetclip import results, store
@@ -26,14 +27,7 @@ _BUSY_S = 3.0  # how long a note waits for a job that writes
 
 @dataclass(frozen=True)
 class Page:
-    """Some of the images of a selection.
-
-    Attributes:
-        image_ids: In order.
-        number: Of the page, from 1; the last one where the URL asks for one beyond it.
-        size: Images of a full page.
-        total: Images on all pages.
-    """
+    """Some of the images of a selection; `number` from 1, `total` on all pages."""
 
     image_ids: tuple[int, ...]
     number: int
@@ -45,21 +39,9 @@ class Page:
         """How many pages there are, at least 1."""
         return max(1, -(-self.total // self.size))
 
-    @property
-    def first(self) -> int:
-        """The first image of the page, counted from 1."""
-        return (self.number - 1) * self.size + 1
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where an image stands in a selection.
-
-    Attributes:
-        rank: From 1; None if it is not in the selection.
-        previous: Id of the image before it.
-        following: Id of the image after it.
-    """
+class Place(NamedTuple):
+    """The rank of an image in a selection, from 1 or None, and the ids before and after it."""
 
     rank: int | None = None
     previous: int | None = None
@@ -67,14 +49,7 @@ class Place:
 
 
 def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
-    """One page of the images that the filters leave.
-
-    Args:
-        view: What the page shows.
-        order: One of `analysis.ORDERS`.
-        number: From 1.
-        size: Images of a page.
-    """
+    """Read one page, from 1, of the images that the filters leave, in one of `results.ORDERS`."""
     last = max(1, -(-runs.num_selected(view) // size))
     number = min(number, last)
     image_ids, total = _page(view, order, number - 1, size)
@@ -90,137 +65,98 @@ def _page(view: View, order: str, number: int, size: int) -> tuple[tuple[int, ..
 
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs=runs.BY_VIEW)
 def place(view: View, order: str, image_id: int) -> Place:
-    """Where an image stands among those that the filters leave.
-
-    Args:
-        view: What the page shows.
-        order: One of `analysis.ORDERS`.
-        image_id: The image.
-    """
+    """Find the place of an image among those that the filters leave."""
     table, mask = runs.table(view), runs.mask(view)
     rank, previous, following = results.neighbours_of(table, mask, order, image_id)
     return Place(None if rank is None else rank + 1, previous, following)
 
 
 def is_in_dataset(view: View, image_id: int) -> bool:
-    """Whether the run is about this image."""
-    image_ids = runs.table(view).image_ids
+    """Check whether the run's dataset has this image."""
+    image_ids = runs.table(view).image_ids  # ascending
     row = int(np.searchsorted(image_ids, image_id))
     return row < len(image_ids) and int(image_ids[row]) == image_id
 
 
 def with_status(view: View, status: str) -> View:
-    """The same view, of images with an annotation status only."""
+    """Narrow a view to images with an annotation status."""
     return replace(view.but(status=status), annotations_key=runs.annotations_key(view.path))
 
 
-def without_status(view: View) -> View:
-    """The same view, of images with any annotation status."""
-    return view.but(status=None)
+class Image(NamedTuple):
+    """Fields as `store.image_rows` or `store.image_detail`; tags, note and status; the file."""
 
-
-@dataclass(frozen=True)
-class Details:
-    """What the store says of some images.
-
-    Attributes:
-        rows: As `store.image_rows`.
-        notes: As `store.read_annotations`.
-        files: Where each is, in the order of the rows.
-    """
-
-    rows: pd.DataFrame
-    notes: pd.DataFrame
-    files: tuple[ImageFile, ...]
-
-
-def rows(view: View, image_ids: Sequence[int]) -> Details:
-    """Read what is shown of a page of images.
-
-    Raises:
-        StoreError: The store is gone, replaced, or no store any more.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
-    with runs.run_reader(view) as (opened, _):
-        found = store.image_rows(opened, view.run_id, image_ids)
-        files = tuple(ImageFile(*store.image_path(opened, i)) for i in found["image_id"])
-        return Details(found, store.read_annotations(opened, image_ids), files)
-
-
-@dataclass(frozen=True)
-class One:
-    """Everything that the store says of one image.
-
-    Attributes:
-        fields: As `store.image_detail`.
-        notes: As `store.read_annotations`.
-        in_runs: As `store.image_in_runs`.
-        file: Where it is.
-    """
-
-    fields: dict[str, Any]
-    notes: pd.DataFrame
-    in_runs: pd.DataFrame
+    fields: dict[Any, Any]
+    notes: dict[Any, Any]
     file: ImageFile
 
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What the triage form needs of it; untrusted texts."""
+        names = {"id": int(self.fields["image_id"]), "name": plain(self.fields["image_filename"])}
+        return names | {name: self.notes[name] for name in ("tags", "note", "status")}
 
-def one(view: View, image_id: int) -> One:
-    """Read everything about one image.
 
-    Raises:
-        StoreError: The run's dataset has no such image, or the store is gone.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
-    with runs.run_reader(view) as (opened, _):
+def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
+    """Read what cards show of some images, in their order."""
+    with run_reader(view) as opened:
+        found = store.image_rows(opened, view.run_id, image_ids).to_dict("records")
+        notes = annotations(opened, image_ids)
+        return [
+            Image(
+                row, notes[row["image_id"]], ImageFile(*store.image_path(opened, row["image_id"]))
+            )
+            for row in found
+        ]
+
+
+def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:
+    """Read everything about one image, and its predictions as `store.image_in_runs`."""
+    with run_reader(view) as opened:
         fields = store.image_detail(opened, view.run_id, image_id)
-        return One(
-            fields,
-            store.read_annotations(opened, [image_id]),
-            store.image_in_runs(opened, image_id),
-            ImageFile(Path(fields["folder"]), fields["image_filename"]),
-        )
+        file = ImageFile(Path(fields["folder"]), fields["image_filename"])
+        image = Image(fields, annotations(opened, [image_id])[image_id], file)
+        return image, store.image_in_runs(opened, image_id)
 
 
-@dataclass(frozen=True)
-class Noted:
-    """What became of an action: whether it changed anything, and words about it, if any."""
+def annotations(opened: Store, image_ids: Sequence[int]) -> dict[int, dict[Any, Any]]:
+    """Read tags, note and status of each of some images, annotated or not."""
+    found: dict[Any, dict[Any, Any]] = store.read_annotations(opened, image_ids).to_dict("index")
+    blank = {"tags": (), "note": "", "status": OPEN_STATUS}
+    return {image_id: found.get(image_id, blank) for image_id in image_ids}
+
+
+class Noted(NamedTuple):
+    """Whether an action changed anything, and words about it, if any."""
 
     changed: bool
     words: str = ""
 
 
 def note(view: View, action: triage.Action) -> Noted:
-    """Keep what was noted about an image.
-
-    Args:
-        view: What the page showed: its image must still be the one of this id.
-        action: A tag, note, status or undo; anything else is not for the store.
+    """Store what was noted about an image: a tag, note, status or undo.
 
     Raises:
-        ConfigError: The tag or note cannot be kept as it is.
-        StoreError: The store is gone, replaced, read-only, or not a store any more.
+        ConfigError: The tag or note cannot be stored as it is.
+        StoreError: The store is gone, replaced since the view, read-only, or not a store any more.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
+    if not view.path.is_file():  # opening it for writing would make an empty one
+        msg = f"{view.path}: is gone, so nothing was saved. Put the store back and try again."
+        raise StoreError(msg)
     changes: dict[str, dict[str, Any]] = {
         triage.TAG: {"add_tags": [action.value]},
         triage.UNTAG: {"remove_tags": [action.value]},
         triage.NOTE: {"note": action.value},
         triage.STATUS: {"status": action.value},
     }
-    with _writer(view.path) as opened:
+    with open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
         store.run_revision(opened, view.run_id, view.run_uid)
         if action.kind == triage.UNDO:
             words = store.undo(opened)
             if words is None:
                 return Noted(changed=False, words="There is nothing to undo.")
-            return Noted(changed=True, words=f"Undone: {plain(words)}.")
+            return Noted(changed=True, words=f"Undid: {plain(words)}.")
         if action.kind not in changes:
             return Noted(changed=False)
         return Noted(store.annotate(opened, [action.image_id], **changes[action.kind]) > 0)
-
-
-def _writer(path: Path) -> Store:
-    if not path.is_file():  # opening it for writing would make an empty one
-        msg = f"{path}: is gone, so nothing was kept. Put the store back and try again."
-        raise StoreError(msg)
-    return open_store(path, busy_timeout_s=_BUSY_S)

@@ -1,16 +1,16 @@
 // Triage by mouse and keyboard: shared by the gallery and by the page of one image.
 //
-// Every text of the data becomes a text node or an attribute, never markup. What is done is sent
-// as numbered actions until Python says that it has them, and is shown at once meanwhile.
+// Every text of the data becomes a text node or an attribute, never markup. Actions are numbered and
+// sent until Python confirms them; the page shows their effect at once.
 
 const SHORTCUTS = [
   ["j or →", "next image"],
   ["k or ←", "previous image"],
   ["1 – 4", "set or remove a suggested tag"],
-  ["t", "write a tag of your own"],
-  ["n", "write a note; Ctrl + Enter keeps it"],
-  ["r", "reviewed, or open again"],
-  ["c", "to check, or open again"],
+  ["t", "write a custom tag"],
+  ["n", "write a note; Ctrl + Enter saves it"],
+  ["r", "reviewed, or unreviewed again"],
+  ["c", "needs second look, or unreviewed again"],
   ["u", "undo the last change"],
   ["?", "show this list"],
 ];
@@ -53,7 +53,7 @@ function leave(event) {
   event.stopImmediatePropagation();
 }
 
-// What was done and is not yet known to be kept.
+// Actions that are not known to be stored yet.
 class Actions {
   constructor() {
     this.session = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
@@ -73,7 +73,7 @@ class Actions {
     this.pending = this.pending.filter((action) => action.number > handled.number);
   }
 
-  // An image as it will be once everything that is pending is kept.
+  // Apply the pending actions to an image.
   applied(image) {
     const result = { ...image, tags: [...image.tags] };
     for (const action of this.pending) {
@@ -89,12 +89,12 @@ class Actions {
   }
 }
 
-// What went wrong, and what was done, said to all.
-class Told {
+// Errors and results of actions, announced to screen readers, too.
+class Messages {
   constructor() {
     this.alert = el("p", { class: "alert", role: "alert" });
     this.words = el("p", { class: "words", role: "status" });
-    this.node = el("div", { class: "told" }, this.alert, this.words);
+    this.node = el("div", { class: "messages" }, this.alert, this.words);
   }
 
   show({ problem, words }) {
@@ -103,7 +103,7 @@ class Told {
   }
 }
 
-// Tags, own tag, note, status and undo of one image.
+// Tags, custom tag, note, status and undo of one image.
 class TriageForm {
   constructor(actions, { onDone = () => {}, onHelp }) {
     this.actions = actions;
@@ -112,8 +112,8 @@ class TriageForm {
     this.image = null;
     this.tags = el("div", { class: "tags", role: "group", "aria-label": "Tags" });
     this.own = el("input", {
-      type: "text", maxlength: LONGEST_TAG, "aria-label": "A tag of your own",
-      placeholder: "Own tag", autocomplete: "off",
+      type: "text", maxlength: LONGEST_TAG, "aria-label": "Custom tag",
+      placeholder: "Custom tag", autocomplete: "off",
     });
     this.note = el("textarea", {
       rows: 2, maxlength: LONGEST_NOTE, "aria-label": "Note", placeholder: "Note",
@@ -127,7 +127,7 @@ class TriageForm {
       },
     });
     this.statuses = el("div", { class: "statuses", role: "group", "aria-label": "Status" });
-    this.told = new Told();
+    this.messages = new Messages();
     this.node = el(
       "div", { class: "triage" },
       this.tags,
@@ -137,7 +137,7 @@ class TriageForm {
       ),
       el(
         "div", { class: "line" },
-        this.note, el("button", { type: "button", click: () => this.keepNote() }, "Keep note"),
+        this.note, el("button", { type: "button", click: () => this.keepNote() }, "Save note"),
       ),
       el(
         "div", { class: "line spread" }, this.statuses,
@@ -147,11 +147,11 @@ class TriageForm {
           el("button", { type: "button", "aria-label": "Keyboard shortcuts", click: onHelp }, "?"),
         ),
       ),
-      this.told.node,
+      this.messages.node,
     );
   }
 
-  // Show an image as the store has it; `kept` is that, without what is pending.
+  // Show an image; `kept` is its state in the store, without the pending actions.
   show(kept, data) {
     const image = this.actions.applied(kept);
     this.data = data;
@@ -164,7 +164,7 @@ class TriageForm {
     this.image = image;
     this.drawTags(image);
     this.drawStatuses(image);
-    this.told.show(data);
+    this.messages.show(data);
   }
 
   changeTo(image) {
@@ -204,7 +204,7 @@ class TriageForm {
 
   drawStatuses(image) {
     const keys = { reviewed: "r", "to check": "c" };
-    const buttons = this.data.statuses.map((status) =>
+    const buttons = Object.entries(this.data.statuses).map(([status, label]) =>
       el(
         "button",
         {
@@ -212,7 +212,7 @@ class TriageForm {
           "aria-pressed": String(image.status === status),
           click: () => this.setStatus(status),
         },
-        status, keys[status] ? key(keys[status]) : null,
+        label, keys[status] ? key(keys[status]) : null,
       ),
     );
     replaceKeepingFocus(this.statuses, buttons, "data-status");

@@ -1,21 +1,21 @@
-"""Triage of images by mouse and keyboard: tags, note, status, undo.
+"""Triage images by mouse and keyboard: tags, note, status, undo.
 
-The gallery and the page of one image share the form, its keys and the way in which what was done
-reaches Python: as numbered actions, sent again until they are known to be handled, so that none is
-lost or done twice however fast one types.
+The gallery and the page of one image share the form, its keys and the way in which actions reach
+Python: numbered, and sent again until they are known to be handled, so that none is lost or done
+twice however fast one types.
 """
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from dashboard.shell.formats import plain
+from dashboard.shell.formats import STATUS_LABELS
 from streetclip.errors import StreetClipError
-from streetclip.store import STATUSES, SUGGESTED_TAGS
+from streetclip.store import SUGGESTED_TAGS
 
 TAG, UNTAG, NOTE, STATUS, UNDO = "tag", "untag", "note", "status", "undo"
 OPEN, PAGE = "open", "page"
@@ -27,61 +27,22 @@ _LONGEST_VALUE = 10_000
 _LONGEST_SESSION = 64
 
 
-@dataclass(frozen=True)
-class Action:
-    """What was done to an image.
-
-    Attributes:
-        kind: One of `KINDS`.
-        image_id: One of the images that were shown.
-        value: The tag, note, status or direction; untrusted.
-    """
+class Action(NamedTuple):
+    """What was done to an image that was shown: one of `KINDS`, and an untrusted value."""
 
     kind: str
     image_id: int
     value: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """An image as the form shows it.
-
-    Attributes:
-        image_id: Its id in the store.
-        name: Its file name; untrusted.
-        tags: Untrusted.
-        note: Untrusted.
-        status: One of `STATUSES`.
-    """
-
-    image_id: int
-    name: str
-    tags: Sequence[str] = ()
-    note: str = ""
-    status: str = STATUSES[0]
-
-    def data(self) -> dict[str, Any]:
-        """What the browser needs."""
-        return {
-            "id": self.image_id,
-            "name": plain(self.name),
-            "tags": list(self.tags),
-            "note": self.note,
-            "status": self.status,
-        }
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """The image before or after the present one: its id, and its page's address."""
-
-    image_id: int
-    href: str
+OnAction = Callable[[Action], str]
+"""Does what an action asks for, and returns words to show, if any; a `StreetClipError` that it
+raises is shown, and what was typed stays in the form."""
 
 
 @dataclass
 class _Memory:
-    """What one mounted component has said so far, kept in the session."""
+    """What one mounted component has sent so far, kept in the session."""
 
     session: str = ""
     number: int = 0
@@ -91,7 +52,7 @@ class _Memory:
     shown: dict[int, None] = field(default_factory=dict)
 
     def show(self, image_ids: Collection[int]) -> None:
-        """Remember the images shown last: a key may be pressed while the next one is on its way."""
+        """Remember the images shown last: a key may be pressed while the next one is loading."""
         for image_id in image_ids:
             self.shown.pop(image_id, None)
             self.shown[image_id] = None
@@ -100,36 +61,21 @@ class _Memory:
 
 
 def controls(
-    subject: Subject,
+    image: dict[str, Any],
     *,
     key: str,
-    on_action: Callable[[Action], str],
-    previous: Neighbour | None = None,
-    following: Neighbour | None = None,
+    on_action: OnAction,
+    previous: dict[str, Any] | None = None,
+    following: dict[str, Any] | None = None,
 ) -> None:
     """Draw tags, note, status and undo of one image, with their keys.
 
-    Args:
-        subject: The image.
-        key: Unique on the page.
-        on_action: Does what an action says, and gives words to show, if any; a `StreetClipError`
-            that it raises is shown, and what was typed stays in the form. `open` goes to another
-            image.
-        previous: The image before it, where there is one.
-        following: The image after it, where there is one.
+    The image has id, name, tags, note and status (untrusted); the images before and after it have
+    id and href. The action `open` goes to one of them.
     """
-    data = {
-        "image": subject.data(),
-        "previous": _neighbour(previous),
-        "next": _neighbour(following),
-    }
-    known = {subject.image_id}
-    known |= {each.image_id for each in (previous, following) if each is not None}
-    mount(_component(), data, key=key, image_ids=known, on_action=on_action)
-
-
-def _neighbour(neighbour: Neighbour | None) -> dict[str, Any] | None:
-    return None if neighbour is None else {"id": neighbour.image_id, "href": neighbour.href}
+    data = {"image": image, "previous": previous, "next": following}
+    ids = {each["id"] for each in (image, previous, following) if each is not None}
+    mount(_component(), data, key=key, image_ids=ids, on_action=on_action)
 
 
 def mount(
@@ -138,24 +84,18 @@ def mount(
     *,
     key: str,
     image_ids: Collection[int],
-    on_action: Callable[[Action], str],
+    on_action: OnAction,
 ) -> None:
-    """Mount a component whose script sends actions, and hand on each of them once.
+    """Mount a component whose script sends actions, and pass on each of them once.
 
-    Args:
-        component: As `st.components.v2.component` gives it.
-        data: Its own data; what the form needs is added.
-        key: Unique on the page.
-        image_ids: The images that are shown: only these, and those shown shortly before, may be
-            acted on.
-        on_action: Does what an action says, and gives words to show, if any, or raises a
-            `StreetClipError`, which is shown.
+    Only the images in `image_ids`, or in those of shortly before, may be acted on. What the form
+    needs is added to the component's own data.
     """
-    memory = _memory(key)
+    memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
     memory.show(image_ids)
     shared = {
         "suggested": list(SUGGESTED_TAGS),
-        "statuses": list(STATUSES),
+        "statuses": dict(STATUS_LABELS),
         "handled": memory.handled,
         "problem": memory.problem,
         "words": memory.words,
@@ -167,50 +107,37 @@ def mount(
     component(key=key, data=data | shared, on_actions_change=receive)
 
 
-def _memory(key: str) -> _Memory:
-    memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
-    return memory
-
-
-def _handle(memory: _Memory, payload: object, on_action: Callable[[Action], str]) -> None:
+def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
     """Do the actions that are new, in order, and remember what went wrong."""
     session, numbered = read_actions(payload, memory.shown)
     if session != memory.session:
         memory.session, memory.number = session, 0
     new = [(number, action) for number, action in numbered if number > memory.number]
-    if new:
-        told = [_tell(on_action, action) for _, action in new]
-        memory.problem = "\n".join(problem for problem, _ in told if problem)
-        memory.words = "\n".join(words for _, words in told if words)
-        memory.number = new[-1][0]
-        memory.handled = {"session": session, "number": memory.number}
-
-
-def _tell(on_action: Callable[[Action], str], action: Action) -> tuple[str, str]:
-    try:
-        return "", on_action(action)
-    except StreetClipError as error:
-        return str(error), ""
+    if not new:
+        return
+    problems, words = [], []
+    for _, action in new:
+        try:
+            words.append(on_action(action))
+        except StreetClipError as error:
+            problems.append(str(error))
+    memory.problem, memory.words = "\n".join(problems), "\n".join(filter(None, words))
+    memory.number = new[-1][0]
+    memory.handled = {"session": session, "number": memory.number}
 
 
 def read_actions(
     payload: object, image_ids: Collection[int]
 ) -> tuple[str, list[tuple[int, Action]]]:
-    """Take what a browser sent apart; what makes no sense is left out.
-
-    Args:
-        payload: Untrusted.
-        image_ids: The images that were shown.
+    """Parse what a browser sent; leave out what makes no sense or is about images not shown.
 
     Returns:
-        The name of the browser's session, and its actions with their numbers, rising.
+        The name of the browser's session, and its actions with their numbers, ascending.
 
     Examples:
         >>> sent = {"number": 1, "kind": "tag", "image": 7, "value": "no cue"}
         >>> read_actions({"session": "a", "actions": [sent]}, {7})
         ('a', [(1, Action(kind='tag', image_id=7, value='no cue'))])
-        >>> read_actions({"session": "a", "actions": [sent]}, {8})
-        ('a', [])
     """
     if not isinstance(payload, dict) or not isinstance(payload.get("actions"), list):
         return "", []
@@ -222,8 +149,7 @@ def read_actions(
 def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action] | None:
     if not isinstance(sent, dict):
         return None
-    number, kind = sent.get("number"), sent.get("kind")
-    image_id, value = sent.get("image"), sent.get("value")
+    number, kind, image_id, value = map(sent.get, ("number", "kind", "image", "value"))
     if type(number) is not int or type(image_id) is not int or image_id not in image_ids:
         return None
     if kind not in KINDS or not isinstance(value, str) or len(value) > _LONGEST_VALUE:
@@ -233,7 +159,7 @@ def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action]
 
 @functools.cache
 def asset(*names: str) -> str:
-    """The scripts or styles beside this module, joined into one."""
+    """Join scripts or styles of this folder into one."""
     folder = Path(__file__).parent
     return "\n".join((folder / name).read_text("utf-8") for name in names)
 

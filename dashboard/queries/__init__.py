@@ -1,1 +1,1 @@
-"""Cached reads of the store, for every page."""
+"""Cached reads of the store for every page."""

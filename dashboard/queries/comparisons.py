@@ -1,25 +1,16 @@
-"""Cached reads for judging a run: its confusions, its confidence, and what changed from another."""
+"""Read confusions, calibration and the comparison with a baseline, with caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import curve_shares
-from dashboard.queries.runs import (
-    BY_VIEW,
-    WITH_BASELINE,
-    details,
-    mask,
-    pairs,
-    run_reader,
-    runs,
-    table,
-)
+from dashboard.queries.runs import BY_VIEW, WITH_BASELINE, details, mask, pairs, runs, table
+from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats
 from dashboard.shell.page_query import View
 from streetclip import gazetteer, results, store
@@ -27,18 +18,18 @@ from streetclip.metrics.intervals import Median
 from streetclip.metrics.neighbours import neighbour_confusion_of_counts
 from streetclip.results.filters import Selection
 
-# Confusion: who is taken for whom
+# Confusion
 
 
 def confusion_matrix(
     view: View, level: str, top: int, order: str, towards: str | None
 ) -> results.ConfusionMatrix:
-    """The matrix of those that are confused most.
+    """Count the confusions among those that are confused most.
 
     Args:
         view: Which images.
         level: "country" or "continent".
-        top: Most countries that have a row and a column of their own.
+        top: Most countries with a row and a column of their own.
         order: "continent", then by name; or "similarity".
         towards: The continent whose countries have columns of their own; None for any.
     """
@@ -64,7 +55,7 @@ def _confusion_matrix(
     predicted = counted["pred_country"].to_numpy(dtype=object)
     inside = np.array([continent_of[code] == towards or not code for code in predicted], np.bool_)
     folded = counted.assign(pred_country=counted["pred_country"].where(inside, results.OTHER))
-    return results.matrix(folded, top + 1, names)  # one of them is what was folded
+    return results.matrix(folded, top + 1, names)  # one more for the folded column
 
 
 @st.cache_data(show_spinner=False, max_entries=8, hash_funcs=BY_VIEW)
@@ -73,23 +64,22 @@ def _continents(view: View) -> dict[str, str]:
 
 
 def continents(view: View) -> Mapping[str, str]:
-    """The continent of every country of the run, by ISO code."""
+    """Map every country of the run, by ISO code, to its continent."""
     return _continents(replace(view, selection=Selection()))
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def asymmetric_pairs(view: View) -> pd.DataFrame:
-    """Countries of which one is taken for the other, as `analysis.asymmetric_pairs`."""
+    """Find pairs confused one way more than the other, as `results.asymmetric_pairs`."""
     return results.asymmetric_pairs(pairs(view))
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
-    """Mistakes by how near they are, and those to neighbours against chance.
+    """Count mistakes by how near they are, and those to neighbours against chance.
 
-    Returns:
-        As `analysis.mistakes_by_nearness`, and as `neighbour_confusion`; None in place of the
-        second for a run that does not hold which countries it could predict.
+    As `results.mistakes_by_nearness` and `neighbour_confusion_of_counts`; None in place of the
+    second for a run that does not hold which countries it could predict.
     """
     counted = pairs(view)
     candidates = candidate_countries(view)
@@ -98,24 +88,19 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
     counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    return (
-        results.mistakes_by_nearness(counted),
-        neighbour_confusion_of_counts(counts, candidates, borders),
-    )
+    against_chance = neighbour_confusion_of_counts(counts, candidates, borders)
+    return results.mistakes_by_nearness(counted), against_chance
 
 
 def candidate_countries(view: View) -> list[str] | None:
-    """ISO codes of the countries that the run could predict; None for runs that hold none."""
+    """List the ISO codes that the run could predict; None for runs that hold none."""
     config = details(view)["config"]
     return config.get("candidate_countries") if isinstance(config, dict) else None
 
 
-# Calibration
-
-
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def calibration(view: View, level: str) -> results.Calibration:
-    """Confidence against accuracy, as `analysis.calibration`."""
+    """Compare confidence with accuracy, as `results.calibration`."""
     return results.calibration(table(view), mask(view), level)
 
 
@@ -123,7 +108,7 @@ def calibration(view: View, level: str) -> results.Calibration:
 
 
 def rival(view: View) -> int | None:
-    """The newest other run over the same images, if there is one."""
+    """Find the newest other run over the same images."""
     known = runs(view.path)
     same = known[known["dataset_id"] == details(view)["dataset_id"]]
     return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
@@ -131,12 +116,10 @@ def rival(view: View) -> int | None:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def comparison(view: View, level: str) -> results.Comparison:
-    """The run against its baseline over the images that both have.
+    """Compare the run with its baseline over the images that both have.
 
-    Args:
-        view: Which images.
-        level: "country" or "city", of which shares are right; "hierarchical" for the city among
-            right countries; "geoscore".
+    `level` is "country" or "city" for the accuracy, "hierarchical" for the city among correct
+    countries, or "geoscore".
     """
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     if level == "hierarchical":
@@ -148,7 +131,7 @@ def comparison(view: View, level: str) -> results.Comparison:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def comparison_by_country(view: View, level: str) -> pd.DataFrame:
-    """The same for each true country, as `analysis.compare_by` by its code."""
+    """Compare them for each true country, as `results.compare_by` by its code."""
     run, baseline = table(view), table(view.of_baseline())
     return results.compare_by(run, baseline, mask(view), level, "country_code")
 
@@ -157,12 +140,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
 class Distances:
     """How far off two runs are, over the images that both have.
 
-    Attributes:
-        by_threshold: What was compared, by threshold in km.
-        curve: Share of images within each distance: distance_km, value, low, high.
-        baseline_curve: The baseline's.
-        median_km: With its interval; NaN without images.
-        baseline_median_km: The baseline's.
+    `by_threshold` is by km; curves have distance_km, value, low, high; medians may be NaN.
     """
 
     by_threshold: dict[int, results.Comparison]
@@ -174,9 +152,9 @@ class Distances:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def distances(view: View) -> Distances:
-    """The distances of the run and of its baseline."""
+    """Compare the distances of the run and of its baseline."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    mine, theirs = _common(run, baseline, chosen)
+    mine, theirs = results.common_masks(run, baseline, chosen)
     return Distances(
         results.compare_distances(run, baseline, chosen),
         curve_shares(results.distance_counts(run, mine)),
@@ -186,34 +164,13 @@ def distances(view: View) -> Distances:
     )
 
 
-def _common(
-    run: results.RunTable, baseline: results.RunTable, chosen: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which of the chosen images both have judged, in the order of each of the two."""
-    mine = run.judged(chosen)
-    positions = results.align(run, baseline)
-    if positions is None:
-        both = baseline.judged(mine)
-        return both, both
-    mine = mine & (positions >= 0)
-    mine[mine] = baseline.done[positions[mine]]
-    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
-    theirs[positions[mine]] = True
-    return mine, theirs
-
-
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """Images that were gained, lost or neither, the surest first, and how many there are.
+    """List a page of the images of one of `results.OUTCOMES`, and count them all.
 
-    Args:
-        view: Which images.
-        level: "country" or "city".
-        outcome: One of `analysis.OUTCOMES`.
-        number: Of the page, from 1.
-        size: Images of a page.
+    The most confident come first; `number` is from 1, `level` "country" or "city".
     """
     run, baseline = table(view), table(view.of_baseline())
     chosen = results.outcome_mask(run, baseline, mask(view), outcome, level)
@@ -222,17 +179,16 @@ def outcome_images(
 
 
 def predictions_of_baseline(view: View, image_ids: tuple[int, ...]) -> dict[int, str]:
-    """What the baseline says of some images, in a line each."""
+    """Describe what the baseline predicts for some images, in a line each."""
     if view.baseline_id is None:
         return {}
-    with run_reader(view.of_baseline()) as (opened, _):
+    with run_reader(view.of_baseline()) as opened:
         rows = store.image_rows(opened, view.baseline_id, image_ids)
-    return {int(row["image_id"]): _said(row) for row in rows.to_dict("records")}
-
-
-def _said(row: Mapping[Any, Any]) -> str:
-    if not row["pred_country"]:
-        return "Baseline: no prediction"
-    city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
-    km = formats.kilometres(row["distance_km"])
-    return f"Baseline: {formats.country(row['pred_country'])}{city} · {km}"
+    lines = {}
+    for row in rows.to_dict("records"):
+        city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
+        km = formats.kilometres(row["distance_km"])
+        predicted = f"{formats.country(row['pred_country'])}{city} · {km}"
+        words = predicted if row["pred_country"] else "no prediction"
+        lines[int(row["image_id"])] = f"Baseline: {words}"
+    return lines

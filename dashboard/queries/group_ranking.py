@@ -9,44 +9,41 @@ import numpy as np
 import pandas as pd
 
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results import macro_of_countries
+from streetclip.results import ACCURACIES, ATTRIBUTE, LEVELS, Share, macro_of_countries
 
-LEVELS = ("continent", "country", "region", "city")
-"""The keys of a true place, from the widest."""
-
-ATTRIBUTE = "attribute:"
-"""How grouping by an attribute is written: this and its name."""
+__all__ = [
+    "ATTRIBUTE",
+    "LEVELS",
+    "MEDIAN",
+    "METRICS",
+    "RANKS",
+    "Macro",
+    "Metric",
+    "judged",
+    "macro",
+]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A share that groups are judged by.
+    """What groups are compared by.
 
     Attributes:
         title: As the page writes it.
-        counted: The counter of what is right.
-        of: The counter that it is a share of.
-        reachable: The counter of what the candidates allow.
+        share: Its counters; of the median, those whose errors are counted.
     """
 
     title: str
-    counted: str
-    of: str
-    reachable: str
+    share: Share
 
 
 MEDIAN = "median"
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "country": Metric("country accuracy", "country_correct", "n", "country_reachable"),
-        "city": Metric("city accuracy", "city_correct", "n", "city_reachable"),
-        "given": Metric(
-            "city given country",
-            "city_correct",
-            "country_correct",
-            "country_correct_city_reachable",
-        ),
-        MEDIAN: Metric("median distance", "country_correct", "n", "country_reachable"),
+        "country": Metric("country accuracy", ACCURACIES["country"]),
+        "city": Metric("city accuracy", ACCURACIES["city"]),
+        "given": Metric("city given country", ACCURACIES["hierarchical"]),
+        MEDIAN: Metric("median distance", ACCURACIES["country"]),
     }
 )
 """By the URL's word. The median is no share: its errors are wrong countries."""
@@ -63,10 +60,10 @@ RANKS: Mapping[str, str] = MappingProxyType(
 
 
 def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """What is shown of each group.
+    """Compute what is shown of each group.
 
     Args:
-        groups: As `analysis.group_accuracy` gives them.
+        groups: As `results.group_accuracy` counts them.
         metric: One of `METRICS`.
 
     Returns:
@@ -75,8 +72,8 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
         median_km, top_mistake (ISO code) and top_share (of the group's images); in the order of
         the groups.
     """
-    chosen = METRICS[metric]
-    counted, total = groups[chosen.counted], groups[chosen.of]
+    share = METRICS[metric].share
+    correct, total = groups[share.correct], groups[share.of]
     known = total.where(total > 0).astype(np.float64)
     keys = [name for name in (*LEVELS, "predicted", "value") if name in groups]
     shown = groups[keys].rename(columns={"value": "attribute"})
@@ -85,11 +82,11 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
         shown = shown.assign(n=groups["with_coordinates"])
         shown[["value", "low", "high"]] = bounds.to_numpy(dtype=np.float64)
     else:
-        low, high = wilson_interval(counted, total)
-        shown = shown.assign(n=total, value=counted / known, low=low, high=high)
+        low, high = wilson_interval(correct, total)
+        shown = shown.assign(n=total, value=correct / known, low=low, high=high)
     return shown.assign(
-        ceiling=math.nan if metric == MEDIAN else groups[chosen.reachable] / known,
-        errors=total - counted,
+        ceiling=math.nan if metric == MEDIAN else groups[share.reachable] / known,
+        errors=total - correct,
         median_km=groups["median_km"],
         top_mistake=groups["top_mistake"],
         top_share=groups["top_mistake_n"] / groups["n"],
@@ -135,7 +132,7 @@ def macro(countries: pd.DataFrame, metric: str) -> Macro | None:
     """Average a share over the true countries, as `metrics.json` does.
 
     Args:
-        countries: As `analysis.group_accuracy` gives them by country.
+        countries: As `results.group_accuracy` counts them by country.
         metric: One of `METRICS`.
 
     Returns:
@@ -143,9 +140,9 @@ def macro(countries: pd.DataFrame, metric: str) -> Macro | None:
     """
     if metric == MEDIAN:
         return None
-    chosen = METRICS[metric]
+    share = METRICS[metric].share
     return Macro(
-        macro_of_countries(countries, chosen.counted, chosen.of),
-        macro_of_countries(countries, chosen.reachable, chosen.of),
-        countries.loc[countries[chosen.of] > 0, "country"].nunique(),
+        macro_of_countries(countries, share.correct, share.of),
+        macro_of_countries(countries, share.reachable, share.of),
+        countries.loc[countries[share.of] > 0, "country"].nunique(),
     )

@@ -1,4 +1,4 @@
-"""What the map draws of a view, and in which form: read, counted and cached."""
+"""Read what the map draws of a view, and in which form, with caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,42 +13,28 @@ from dashboard.queries import runs
 from dashboard.shell.page_query import View
 from streetclip import results
 
-MOST_ARCS: Final = 2_000
-MOST_POINTS: Final = 10_000
-MOST_FLOWS: Final = 300
-
 AUTO, ARCS, POINTS, HEXAGONS, FLOWS = "auto", "arcs", "points", "hexagons", "flows"
-LIMITS: Mapping[str, int] = MappingProxyType({ARCS: MOST_ARCS, POINTS: MOST_POINTS})
+LIMITS: Mapping[str, int] = MappingProxyType({ARCS: 2_000, POINTS: 10_000})
 """The most images that are drawn one by one."""
 
+_MOST_FLOWS: Final = 300
 _WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 
 @dataclass(frozen=True)
 class Hexagons:
-    """Images gathered by place.
-
-    Attributes:
-        rows: As `analysis.error_hexbins`, with the number of each hexagon as `cell`.
-        size_deg: Their width in degrees of longitude.
-    """
+    """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
 
     rows: pd.DataFrame
     size_deg: float
 
 
 def form_of(wanted: str, total: int) -> str:
-    """The form of so many images: arcs, points or flows, unless one is asked for.
-
-    Args:
-        wanted: What the URL asks for; `AUTO` leaves the choice.
-        total: Images that have both places.
+    """Choose arcs, points or flows for so many images, unless the URL asks for one.
 
     Examples:
         >>> form_of("auto", 2000), form_of("auto", 2001), form_of("auto", 10_001)
         ('arcs', 'points', 'flows')
-        >>> form_of("hexagons", 5)
-        'hexagons'
     """
     if wanted != AUTO:
         return wanted
@@ -57,48 +43,35 @@ def form_of(wanted: str, total: int) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
 def num_ends(view: View) -> int:
-    """How many of the images have a true and a predicted place with coordinates."""
+    """Count the images whose true and predicted place have coordinates."""
     return results.num_ends(runs.table(view), runs.mask(view))
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def ends(view: View, layer: str) -> pd.DataFrame:
-    """The images that a layer draws one by one, as `analysis.ends`."""
+    """List the images that a layer draws one by one, as `results.ends`."""
     return results.ends(runs.table(view), runs.mask(view), LIMITS[layer])
 
 
 def one_end(view: View, image_id: int) -> pd.DataFrame | None:
-    """An image as `ends` gives it: no row where it has no place; None if the run has not judged it.
-
-    Args:
-        view: Whose run's prediction; the filters do not matter.
-        image_id: The image.
-    """
+    """Read one image as `ends`: no row without a place; None without a prediction."""
     table = runs.table(view)
-    row = int(np.searchsorted(table.image_ids, image_id))
-    if row == table.num_images or table.image_ids[row] != image_id or not table.done[row]:
-        return None
-    mask = np.zeros(table.num_images, dtype=np.bool_)
-    mask[row] = True
-    return results.ends(table, mask, 1)
+    mask = (table.image_ids == image_id) & table.done
+    return results.ends(table, mask, 1) if mask.any() else None
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
-    """The most frequent pairs of countries, as `analysis.flows`, with their mean confidence.
-
-    Returns:
-        As `analysis.flows`, and country_probability.
-    """
-    found = results.flows(runs.table(view), runs.mask(view), MOST_FLOWS)
+    """List the most frequent pairs as `results.flows`, with their country_probability."""
+    found = results.flows(runs.table(view), runs.mask(view), _MOST_FLOWS)
     keys = ["true_country", "pred_country"]
-    sure = routes(view)[[*keys, "country_probability"]]
-    return found.merge(sure, on=keys, how="left", validate="1:1")
+    confidence = routes(view)[[*keys, "country_probability"]]
+    return found.merge(confidence, on=keys, how="left", validate="1:1")
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def routes(view: View) -> pd.DataFrame:
-    """Every pair of different countries, the most frequent first.
+    """List every pair of different countries, the most frequent first.
 
     Returns:
         true_country, pred_country, n, distance_km (mean, NaN if unknown), country_probability.
@@ -116,34 +89,28 @@ def routes(view: View) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def hexagons(view: View, where: str, measure: str) -> Hexagons:
-    """The images gathered into hexagons, finer ones where the images are close together.
+    """Gather the images into hexagons, finer ones where the images are close together.
 
-    Args:
-        view: What the page shows.
-        where: "true" or "predicted": by which place.
-        measure: What is averaged: "distance_km" or "country_probability".
+    `where` is "true" or "predicted"; the mean of `measure` is distance_km or country_probability.
     """
-    size_deg = _WIDEST_DEG
-    found = _hexbins(view, where, measure, size_deg)
-    reach = _reach_deg(found)
-    for narrower_than, finer in _FINER_DEG:
-        if reach < narrower_than:
-            size_deg = finer
-    if size_deg != _WIDEST_DEG:
-        found = _hexbins(view, where, measure, size_deg)
+
+    def gathered(size_deg: float) -> pd.DataFrame:
+        return results.error_hexbins(
+            runs.table(view), runs.mask(view), where=where, measure=measure, size_deg=size_deg
+        )
+
+    size_deg, found = _WIDEST_DEG, gathered(_WIDEST_DEG)
+    reach_deg = _reach_deg(found)
+    finer = [size for narrower_than, size in _FINER_DEG if reach_deg < narrower_than]
+    if finer:
+        size_deg, found = finer[-1], gathered(finer[-1])
     lattice = results.Lattice.of_size(size_deg)
     centres = (found["latitude_deg"].to_numpy(), found["longitude_deg"].to_numpy())
     return Hexagons(found.assign(cell=lattice.cells(*centres)), size_deg)
 
 
-def _hexbins(view: View, where: str, measure: str, size_deg: float) -> pd.DataFrame:
-    return results.error_hexbins(
-        runs.table(view), runs.mask(view), where=where, measure=measure, size_deg=size_deg
-    )
-
-
 def _reach_deg(found: pd.DataFrame) -> float:
-    """Degrees between the outermost hexagons, without the farthest twentieth of the images."""
+    """Measure between the outermost hexagons, without the farthest twentieth of the images."""
     if found.empty:
         return _WIDEST_DEG
     reach = 0.0
@@ -157,14 +124,7 @@ def _reach_deg(found: pd.DataFrame) -> float:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
 def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
-    """The images of a hexagon that are farthest off, and how many are in it.
-
-    Args:
-        view: What the page shows.
-        where: As `hexagons`.
-        cell: Its number.
-        size: The most images to name.
-    """
+    """List the images of a hexagon that are farthest off, at most `size`, and count all in it."""
     table = runs.table(view)
     size_deg = hexagons(view, where, "distance_km").size_deg
     inside = results.images_in_hexagon(table, runs.mask(view), cell, where=where, size_deg=size_deg)

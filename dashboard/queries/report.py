@@ -1,4 +1,4 @@
-"""The figures of the images of a run that the filters leave, all of them without a filter."""
+"""The figures of the images of a run that the filters leave, as pages show them."""
 
 import math
 from collections.abc import Mapping
@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetclip.geo import THRESHOLDS_KM
-from streetclip.metrics.intervals import (
-    Median,
-    Proportion,
-    newcombe_paired_interval,
-    wilson_interval,
-)
-from streetclip.results import Comparison, macro_of_countries
-from streetclip.store import place_counters
+from streetclip.metrics.intervals import Median, newcombe_paired_interval, wilson_interval
+from streetclip.results import ACCURACIES, Comparison
 
 
 @dataclass(frozen=True)
@@ -27,6 +20,7 @@ class Accuracy:
         value: Share in [0, 1]; None without images.
         low: Lower end of the interval.
         high: Upper end of the interval.
+        successes: Numerator.
         n: Denominator.
         ceiling: The share that the candidate list allows; None without images.
         macro: Mean of the share over the true countries; None without images.
@@ -36,6 +30,7 @@ class Accuracy:
     value: float | None
     low: float | None
     high: float | None
+    successes: int
     n: int
     ceiling: float | None
     macro: float | None
@@ -63,14 +58,14 @@ class Report:
     """What the overview shows of a run.
 
     Attributes:
-        num_images: Images judged so far.
+        num_images: Images with a prediction so far.
         num_unreadable: Of these, images that could not be decoded.
         country: Country accuracy.
         city: City accuracy.
-        hierarchical: City accuracy among the images whose country is right.
+        hierarchical: City accuracy among the images whose country is correct.
         distance: Median and GeoScore.
-        thresholds: One row a threshold: name, threshold_km, value, low, high, n, ceiling (None
-            where the nearest candidates are unknown).
+        thresholds: One row a threshold: name, threshold_km, value, low, high, successes, n,
+            ceiling (None where the nearest candidates are unknown).
         curve: Share of images within each distance: distance_km, value, low, high.
         continents: One row a true continent: continent, n, then country, city and hierarchical
             value, low, high, and geoscore.
@@ -111,11 +106,11 @@ class Delta:
 
 @dataclass(frozen=True)
 class Against:
-    """A run beside its baseline, over the chosen images that both have.
+    """A run and its baseline, over the selected images that both have.
 
     Attributes:
         num_common: How many these are.
-        num_chosen: How many of the run are chosen, those that the baseline lacks included.
+        num_chosen: How many of the run are selected, those that the baseline lacks included.
         country: Difference of the country accuracies.
         city: Of the city accuracies.
         hierarchical: Of the city accuracies given the country.
@@ -141,32 +136,23 @@ class Against:
     curve: pd.DataFrame
 
 
-def report_of(
-    countries: pd.DataFrame, curve: pd.DataFrame, median_km: Median, geoscore: float | None
-) -> Report:
+def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.DataFrame) -> Report:
     """Put the figures of some images together.
 
     Args:
-        countries: Them by true country, as `analysis.group_accuracy` gives it.
-        curve: As `analysis.distance_counts` gives it.
-        median_km: As `analysis.median_distance` gives it.
-        geoscore: As `analysis.mean_geoscore` gives it.
+        figures: As `results.run_figures` computes them.
+        countries: As `results.group_accuracy` counts them by country.
+        curve: As `results.distance_counts` counts them.
     """
-    counters = [*place_counters(), "nearest_known"]
-    continents = countries.groupby("continent", as_index=False)[counters].sum()
-    totals = countries[counters].sum()
+    distance = figures["distance"]
     return Report(
-        num_images=int(totals["n"]),
-        num_unreadable=int(totals["unreadable"]),
-        country=_accuracy(countries, "country_correct", "n", "country_reachable"),
-        city=_accuracy(countries, "city_correct", "n", "city_reachable"),
-        hierarchical=_accuracy(
-            countries, "city_correct", "country_correct", "country_correct_city_reachable"
-        ),
-        distance=Distance(median_km, geoscore, int(totals["with_coordinates"])),
-        thresholds=_thresholds(totals),
+        num_images=figures["num_images"],
+        num_unreadable=figures["num_unreadable"],
+        **{name: Accuracy(**figures[f"{name}_accuracy"]) for name in ACCURACIES},
+        distance=Distance(Median(**distance["median_km"]), distance["geoscore"], distance["n"]),
+        thresholds=pd.DataFrame(distance["share_within_km"]),
         curve=curve_shares(curve),
-        continents=continent_shares(continents),
+        continents=continent_shares(countries),
     )
 
 
@@ -180,18 +166,16 @@ def against_of(
     """Put a comparison together.
 
     Args:
-        num_chosen: Images of the run that are looked at.
+        num_chosen: Images of the run that are selected.
         compared: Of "city", "hierarchical" and "geoscore".
         median_km: The baseline's, over the images that both have.
         by_place: Of the country accuracies by "country_code" and by "continent", as
-            `analysis.compare_by` gives them.
+            `results.compare_by` gives them.
         curve: The baseline's counts by distance over these images.
     """
     sums = by_place["continent"]
-    outcomes = {
-        name: int(sums[name].sum()) for name in ("both_right", "gained", "lost", "both_wrong")
-    }
-    continents = sums[["continent", "n"]].assign(baseline=sums["baseline_value"])
+    names = ("both_right", "gained", "lost", "both_wrong")
+    outcomes = {name: int(sums[name].sum()) for name in names}
     return Against(
         num_common=sum(outcomes.values()),
         num_chosen=num_chosen,
@@ -200,81 +184,49 @@ def against_of(
         median_km=median_km,
         outcomes=outcomes,
         countries=by_place["country_code"],
-        continents=continents,
+        continents=sums[["continent", "n"]].assign(baseline=sums["baseline_value"]),
         curve=curve_shares(curve),
     )
 
 
 def _delta(*ends: float) -> Delta:
-    """NaN stands for what cannot be known."""
+    """Take NaN for what cannot be known."""
     return Delta(*(None if math.isnan(end) else end for end in ends))
-
-
-def _accuracy(countries: pd.DataFrame, counted: str, of: str, reachable: str) -> Accuracy:
-    """One accuracy over all images, and averaged over their true countries."""
-    share = Proportion(int(countries[counted].sum()), int(countries[of].sum()))
-    ceiling = Proportion(int(countries[reachable].sum()), share.n)
-    return Accuracy(
-        value=share.value,
-        low=share.low,
-        high=share.high,
-        n=share.n,
-        ceiling=ceiling.value,
-        macro=macro_of_countries(countries, counted, of),
-        macro_ceiling=macro_of_countries(countries, reachable, of),
-    )
-
-
-def _thresholds(totals: "pd.Series[Any]") -> pd.DataFrame:
-    n = int(totals["with_coordinates"])
-    is_known = int(totals["nearest_known"]) == n
-    rows = []
-    for name, km in THRESHOLDS_KM.items():
-        ceiling = Proportion(int(totals[f"reachable_within_{km}"]), n).value if is_known else None
-        share = Proportion(int(totals[f"within_{km}"]), n)
-        rows.append({"name": name, "threshold_km": km} | share.to_dict() | {"ceiling": ceiling})
-    return pd.DataFrame(rows)
 
 
 def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
     """Turn cumulative counts into shares with intervals.
 
     Args:
-        curve: distance_km, n (images at most that far) and total (images that can be judged), as
-            `store.distance_curve` gives them.
+        curve: As `results.distance_counts` counts it.
 
     Returns:
         distance_km, value, low, high (shares in [0, 1]); empty without images.
     """
-    seen = curve[curve["total"] > 0]
+    seen = curve[curve["total"] > 0].reset_index(drop=True)
     low, high = wilson_interval(seen["n"], seen["total"])
     return pd.DataFrame(
         {
-            "distance_km": seen["distance_km"].to_numpy(dtype=np.float64),
-            "value": (seen["n"] / seen["total"]).to_numpy(dtype=np.float64),
+            "distance_km": seen["distance_km"],
+            "value": (seen["n"] / seen["total"]).astype(np.float64),
             "low": low,
             "high": high,
         }
     )
 
 
-def continent_shares(places: pd.DataFrame) -> pd.DataFrame:
-    """Country, city and hierarchical accuracy with intervals by true continent, best first.
+def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
+    """Compute the accuracies and the mean GeoScore by true continent, the best first.
 
     Args:
-        places: Counts by true continent, as `store.place_accuracy` gives them.
+        countries: As `results.group_accuracy` counts them by country.
     """
-    seen = places[places["n"] > 0]
-    shares = pd.DataFrame({"continent": seen["continent"], "n": seen["n"]})
-    for name, counted, denominator in (
-        ("country", "country_correct", "n"),
-        ("city", "city_correct", "n"),
-        ("hierarchical", "city_correct", "country_correct"),
-    ):
-        low, high = wilson_interval(seen[counted], seen[denominator])
-        known = seen[denominator].where(seen[denominator] > 0, math.nan)
-        shares[name] = seen[counted] / known
-        shares[f"{name}_low"], shares[f"{name}_high"] = low, high
-    judged = seen["with_coordinates"].where(seen["with_coordinates"] > 0, math.nan)
-    shares["geoscore"] = seen["geoscore_sum"] / judged
+    counts = countries.groupby("continent", as_index=False).sum(numeric_only=True)
+    shares = counts[["continent", "n"]].copy()
+    for name, share in ACCURACIES.items():
+        correct, of = counts[share.correct], counts[share.of]
+        shares[name] = correct / of.where(of > 0, math.nan)
+        shares[f"{name}_low"], shares[f"{name}_high"] = wilson_interval(correct, of)
+    n = counts["with_coordinates"]
+    shares["geoscore"] = counts["geoscore_sum"] / n.where(n > 0, math.nan)
     return shares.sort_values("country", ascending=False, ignore_index=True)

@@ -1,12 +1,13 @@
-"""Every cached read of the store: the only door from the views to the library.
+"""Read runs and jobs with caches: the only way from the views to the library.
 
 A cached answer is keyed by what it depends on: the store's stamp for what SQL reads, the random
-revision of the run for what its columns say. So what a job has just written, and a store that was
-overwritten, is seen at the next rerun, and nothing is read twice in between. A job may write
+revision of the run for what its columns hold. So what a job has just written, and a store that was
+overwritten, shows at the next rerun, and nothing is read twice in between. A job may write
 between the reading of a key and of the answer: such an answer is shown, but not kept.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import Against, Report, against_of, report_of
-from dashboard.queries.store_state import Stamp, kept_if, reader, revision_of, run_reader, stamp
+from dashboard.queries.store_state import cached_by_stamp, kept_if, reader, stamp
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
 from streetclip.results.filters import Selection
 
-# What the answers depend on: the rest of a view must not make them be counted anew. The columns
+# What the answers depend on: the rest of a view must not make them be computed again. The columns
 # and annotations are known by what was read of them, which may be newer than the view's keys.
-BY_RUN: dict[Any, Any] = {View: lambda view: repr(view.of_run)}
 BY_VIEW: dict[Any, Any] = {View: lambda view: repr((_of_columns(view), view.of_selection))}
 WITH_BASELINE: dict[Any, Any] = {View: lambda view: repr((_of_both(view), view))}
 
@@ -48,13 +48,9 @@ def _of_both(view: View) -> tuple[str, ...]:
 # Runs
 
 
+@cached_by_stamp(max_entries=4)
 def runs(store_path: Path) -> pd.DataFrame:
-    """All runs, newest first, as `store.list_runs` gives them."""
-    return _runs(store_path, stamp(store_path))
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _runs(store_path: Path, seen: Stamp) -> pd.DataFrame:  # noqa: ARG001 -- a part of the key
+    """List all runs, newest first, as `store.list_runs`."""
     with reader(store_path) as opened:
         return store.list_runs(opened)
 
@@ -66,10 +62,10 @@ def view(
     selection: Selection,
     defaults: Selection,
 ) -> View:
-    """What a page shows, with the keys of what it depends on."""
-    keys = runs(store_path).set_index("id")[["uid", "revision"]]
-    run_uid, run_key = keys.loc[run_id]
-    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys.loc[baseline_id]
+    """Make the view of a page, with the keys of what it depends on."""
+    keys: Any = runs(store_path).set_index("id")[["uid", "revision"]].loc
+    run_uid, run_key = keys[run_id]
+    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys[baseline_id]
     depends = bool(selection.tags) or selection.status is not None
     return View(
         path=store_path,
@@ -85,37 +81,32 @@ def view(
     )
 
 
+@cached_by_stamp(max_entries=4)
 def annotations_key(store_path: Path) -> str:
-    """Another text after each change of an annotation."""
-    return _annotations_version(store_path, stamp(store_path))
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _annotations_version(store_path: Path, seen: Stamp) -> str:  # noqa: ARG001 -- a part of the key
+    """Read a text that changes with each change of an annotation."""
     with reader(store_path) as opened:
         return store.annotations_version(opened)
 
 
 def details(view: View) -> dict[str, Any]:
-    """What the run was made of, as `store.get_run` gives it."""
-    return _details(view.path, stamp(view.path), view.run_id)
+    """Read what the run was made of, as `store.get_run`."""
+    return _run(view.path, view.run_id)
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
-def _details(store_path: Path, seen: Stamp, run_id: int) -> dict[str, Any]:  # noqa: ARG001
+@cached_by_stamp(max_entries=16)
+def _run(store_path: Path, run_id: int) -> dict[str, Any]:
     with reader(store_path) as opened:
         return store.get_run(opened, run_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def report(view: View) -> Report:
-    """The figures of the images that the filters leave of the run."""
-    opened, chosen = table(view), mask(view)
+    """Compute the figures of the selected images."""
+    opened, chosen, counted = table(view), mask(view), groups(view, "country")
     return report_of(
-        groups(view, "country"),
+        results.run_figures(opened, chosen, counted),
+        counted,
         results.distance_counts(opened, chosen),
-        results.median_distance(opened, chosen),
-        results.mean_geoscore(opened, chosen),
     )
 
 
@@ -123,7 +114,7 @@ def report(view: View) -> Report:
 
 
 def table(view: View) -> results.RunTable:
-    """The run's predictions as columns."""
+    """Open the run's predictions as columns."""
     key = (view.path, view.run_id, view.run_uid, view.run_key)
     found: results.RunTable = kept_if(view.run_key, _table, *key, found=lambda of: of.revision)
     return found
@@ -140,7 +131,7 @@ def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _dataset(store_path: Path, content: str, dataset_id: int) -> results.DatasetTable:
-    """What the runs over one dataset share: in memory once, however many of them are open."""
+    """Open what the runs over one dataset share: in memory once for all of them."""
     opened = results.DatasetTable.open(store_path, dataset_id)
     if opened.content != content:
         msg = f"{store_path}: was replaced while it was being read. Reload the page."
@@ -150,20 +141,21 @@ def _dataset(store_path: Path, content: str, dataset_id: int) -> results.Dataset
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
 def mask(view: View) -> npt.NDArray[np.bool_]:
-    """Which images of the run's dataset the filters leave, in the order of the table."""
+    """Mask the images of the run's dataset that the filters leave, in the table's order."""
     chosen = results.select(table(view), view.selection, _annotated(view)[0])
     chosen.flags.writeable = False
     return chosen
 
 
 def _annotated(view: View) -> tuple[results.AnnotatedIds, str]:
-    """The images that have the tags and the status that the filters ask for."""
+    """Find the images with the tags and status of the filters, and the annotations' version."""
     chosen = view.selection
     if not chosen.tags and chosen.status is None:
         return results.AnnotatedIds(), ""
     key = (view.path, view.annotations_key, chosen.tags, chosen.status is not None)
-    found: tuple[results.AnnotatedIds, str]
-    found = kept_if(view.annotations_key, _annotated_ids, *key, found=revision_of)
+    found: tuple[results.AnnotatedIds, str] = kept_if(
+        view.annotations_key, _annotated_ids, *key, found=lambda answer: answer[1]
+    )
     return found
 
 
@@ -184,7 +176,7 @@ def _annotated_ids(
 
 
 def num_selected(view: View) -> int:
-    """How many images of the run the filters leave."""
+    """Count the images that the filters leave."""
     if view.is_whole_run:
         return int(details(view)["num_done"])
     return int(np.count_nonzero(mask(view)))
@@ -192,94 +184,21 @@ def num_selected(view: View) -> int:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def groups(view: View, by: str) -> pd.DataFrame:
-    """Counters, median and most frequent mistake by group, as `analysis.group_accuracy`."""
+    """Count by group, with median and most frequent mistake, as `results.group_accuracy`."""
     return results.group_accuracy(table(view), mask(view), by)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def pairs(view: View) -> pd.DataFrame:
-    """Counters by true and predicted country, as `analysis.country_pairs`."""
+    """Count by true and predicted country, as `results.country_pairs`."""
     return results.country_pairs(table(view), mask(view))
-
-
-# What the filter bar offers
-
-
-def countries(view: View) -> pd.DataFrame:
-    """The true countries of the run: continent, country (ISO code) and counters."""
-    found: pd.DataFrame = kept_if(view.run_key, _countries, view, found=revision_of)[0]
-    return found
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
-def _countries(view: View) -> tuple[pd.DataFrame, str]:
-    with run_reader(view) as (opened, revision):
-        return store.place_accuracy(opened, view.run_id, "country"), revision
-
-
-def predicted_countries(view: View) -> list[str]:
-    """ISO codes of the countries that the run predicts; "" where it predicts nothing."""
-    found: list[str]
-    found = kept_if(view.run_key, _predicted_countries, view, found=revision_of)[0]
-    return found
-
-
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_RUN)
-def _predicted_countries(view: View) -> tuple[list[str], str]:
-    with run_reader(view) as (opened, revision):
-        pairs_ = store.country_pairs(opened, view.run_id)
-        return sorted(pairs_["pred_country"].unique()), revision
-
-
-def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
-    """Regions of the chosen true country, and cities of the chosen region or country."""
-    places = table(view).places
-    chosen = view.selection
-    places = places[places["country"] == chosen.country]
-    regions = sorted(places["region"].unique())
-    if chosen.region is not None:
-        places = places[places["region"] == chosen.region]
-    return regions, sorted(places["city"].unique())
-
-
-def attribute_names(view: View) -> dict[str, tuple[str, ...]]:
-    """The attributes that can be filtered by, with their values."""
-    return _attribute_names(view.path, stamp(view.path), int(details(view)["dataset_id"]))
-
-
-@st.cache_data(show_spinner=False, max_entries=16)
-def _attribute_names(
-    store_path: Path,
-    seen: Stamp,  # noqa: ARG001 -- a part of the key
-    dataset_id: int,
-) -> dict[str, tuple[str, ...]]:
-    with reader(store_path) as opened:
-        return store.attribute_names(opened, dataset_id)
-
-
-def tags(view: View) -> list[str]:
-    """Every tag in use."""
-    return _tags(view.path, stamp(view.path))
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _tags(store_path: Path, seen: Stamp) -> list[str]:  # noqa: ARG001 -- a part of the key
-    with reader(store_path) as opened:
-        return list(store.tag_counts(opened)["tag"])
-
-
-# Overview: beside the baseline
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
 def against(view: View) -> Against:
-    """The run beside its baseline, over the images of the view that both have.
-
-    Raises:
-        ValueError: There is no baseline.
-    """
+    """Compare the run with its baseline over the selected images that both have."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    theirs = _of_baseline(run, baseline, chosen)
+    theirs = results.common_masks(run, baseline, chosen)[1]
     return against_of(
         num_selected(view),
         {
@@ -296,53 +215,74 @@ def against(view: View) -> Against:
     )
 
 
-def _of_baseline(
-    run: results.RunTable, baseline: results.RunTable, chosen: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Which images of the baseline's dataset are chosen ones that the run has judged."""
-    judged = run.judged(chosen)
-    positions = results.align(run, baseline)
-    if positions is None:
-        return judged
-    theirs = np.zeros(baseline.num_images, dtype=np.bool_)
-    theirs[positions[judged & (positions >= 0)]] = True
-    return theirs
+# What the filter bar offers
+
+
+def countries(view: View) -> pd.DataFrame:
+    """List the true countries of the run: continent and country (ISO code)."""
+    return groups(replace(view, selection=Selection()), "country")[["continent", "country"]]
+
+
+def predicted_countries(view: View) -> list[str]:
+    """List the ISO codes that the run predicts; "" where it predicts nothing."""
+    return list(groups(replace(view, selection=Selection()), "predicted")["predicted"])
+
+
+def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
+    """List the regions of the chosen true country, and the cities of the chosen place."""
+    places = table(view).places
+    places = places[places["country"] == view.selection.country]
+    regions = sorted(places["region"].unique())
+    if view.selection.region is not None:
+        places = places[places["region"] == view.selection.region]
+    return regions, sorted(places["city"].unique())
+
+
+def attribute_names(view: View) -> dict[str, tuple[str, ...]]:
+    """List the attributes that can be filtered by, with their values."""
+    return _attribute_names(view.path, int(details(view)["dataset_id"]))
+
+
+@cached_by_stamp(max_entries=16)
+def _attribute_names(store_path: Path, dataset_id: int) -> dict[str, tuple[str, ...]]:
+    with reader(store_path) as opened:
+        return store.attribute_names(opened, dataset_id)
+
+
+def tags(view: View) -> list[str]:
+    """List every tag in use."""
+    return _tags(view.path)
+
+
+@cached_by_stamp(max_entries=4)
+def _tags(store_path: Path) -> list[str]:
+    with reader(store_path) as opened:
+        return list(store.tag_counts(opened)["tag"])
 
 
 # Jobs
 
 
 def has_store(store_path: Path) -> bool:
-    """Whether a store is there to be read; the first job makes one."""
+    """Check whether the store exists; the first job makes one."""
     return stamp(store_path)[0][0] > 0
 
 
 def live_jobs(store_path: Path) -> list[dict[str, Any]]:
-    """The jobs that are queued or running, in the order in which they were queued."""
-    found = jobs(store_path, (), ("queued", "running"), _MOST_LIVE_JOBS)
-    return sorted(found, key=_turn)
+    """List the running jobs, then the queued ones in the order of the queue."""
+
+    def turn(job: dict[str, Any]) -> tuple[bool, str, int]:
+        is_queued = job["state"] == "queued"
+        return is_queued, str(job["updated_at" if is_queued else "started_at"]), job["id"]
+
+    return sorted(jobs(store_path, (), ("queued", "running"), _MOST_LIVE_JOBS), key=turn)
 
 
-def _turn(job: dict[str, Any]) -> tuple[bool, str, int]:
-    is_queued = job["state"] == "queued"
-    return is_queued, str(job["updated_at" if is_queued else "started_at"]), job["id"]
-
-
+@cached_by_stamp(max_entries=16)
 def jobs(
     store_path: Path, kinds: tuple[str, ...], states: tuple[str, ...], limit: int
 ) -> list[dict[str, Any]]:
-    """Jobs, newest first, as `store.list_jobs`; none where there is no store yet."""
-    return _jobs(store_path, stamp(store_path), kinds, states, limit)
-
-
-@st.cache_data(show_spinner=False, max_entries=16)
-def _jobs(
-    store_path: Path,
-    seen: Stamp,  # noqa: ARG001 -- a part of the key
-    kinds: tuple[str, ...],
-    states: tuple[str, ...],
-    limit: int,
-) -> list[dict[str, Any]]:
+    """List jobs, newest first, as `runtime.list_jobs`; none where there is no store yet."""
     if not has_store(store_path):
         return []
     with reader(store_path) as opened:
@@ -350,22 +290,14 @@ def _jobs(
     return [{str(name): each for name, each in row.items()} for row in found.to_dict("records")]
 
 
+@cached_by_stamp(max_entries=16)
 def job(store_path: Path, job_id: int) -> dict[str, Any]:
-    """One job, as `store.get_job`.
-
-    Raises:
-        StoreError: There is no such job, or no store.
-    """
-    return _job(store_path, stamp(store_path), job_id)
-
-
-@st.cache_data(show_spinner=False, max_entries=16)
-def _job(store_path: Path, seen: Stamp, job_id: int) -> dict[str, Any]:  # noqa: ARG001
+    """Read one job, as `runtime.get_job`."""
     with reader(store_path) as opened:
         return runtime.get_job(opened, job_id)
 
 
 def work_of_job(store_path: Path, job_id: int) -> tuple[list[int], list[int]]:
-    """Ids of the runs and of the trainings that a job made or went on with, oldest first."""
+    """List the ids of the runs and of the trainings that a job wrote, oldest first."""
     with reader(store_path) as opened, opened.snapshot():
         return runtime.runs_of_job(opened, job_id), runtime.trainings_of_job(opened, job_id)

@@ -1,10 +1,12 @@
-"""The state of the store that an answer is read from: by its files, and by its runs."""
+"""Tell the state of a store, which answers depend on, by its files and by its runs."""
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import streamlit as st
 
 from dashboard.queries import file_times
 from dashboard.shell.page_query import View
@@ -13,21 +15,18 @@ from streetclip.results.dataset_table import BUSY_S
 from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, ...], ...]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def stamp(store_path: Path) -> Stamp:
-    """What the files of a store are like: changes whenever a job commits, or they are replaced.
+    """Stamp the files of a store: changes when a job commits, or when they are replaced.
 
     The stamp of a file that was only just written holds for a tenth of a second; see `file_times`.
-
-    Examples:
-        >>> stamp(Path("no such file"))
-        ((0, 0, 0, 0), (0, 0, 0), (0,))
     """
-    log = store_path.with_name(f"{store_path.name}-wal")
     size, inode, modified_ns, changed_ns = _file_stamp(store_path)
     # SQLite changes the owner of the log, and so this time of it, whenever root opens it.
-    of_log = _file_stamp(log)[:3]
+    of_log = _file_stamp(store_path.with_name(f"{store_path.name}-wal"))[:3]
     newest_ns = max(modified_ns, changed_ns, of_log[-1])
     return (size, inode, modified_ns, changed_ns), of_log, (file_times.period(newest_ns),)
 
@@ -35,9 +34,31 @@ def stamp(store_path: Path) -> Stamp:
 def _file_stamp(path: Path) -> tuple[int, int, int, int]:
     try:
         status = path.stat()
-    except OSError:  # opening it says what is wrong
+    except OSError:  # the reader that opens it reports what is wrong
         return 0, 0, 0, 0
     return status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def cached_by_stamp(
+    max_entries: int,
+) -> Callable[[Callable[Concatenate[Path, P], T]], Callable[Concatenate[Path, P], T]]:
+    """Keep the answers of a function of a store's path until the store's files change."""
+
+    def decorate(function: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+        def answer(store_path: Path, seen: Stamp, *args: Any, **kwargs: Any) -> T:  # noqa: ARG001
+            return function(store_path, *args, **kwargs)
+
+        # Streamlit tells cached functions apart by their module and name.
+        answer.__module__, answer.__qualname__ = function.__module__, function.__qualname__
+        kept = st.cache_data(show_spinner=False, max_entries=max_entries)(answer)
+
+        def read(store_path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return kept(store_path, stamp(store_path), *args, **kwargs)
+
+        read.__doc__ = function.__doc__
+        return read
+
+    return decorate
 
 
 def reader(path: Path) -> Store:
@@ -51,15 +72,16 @@ def reader(path: Path) -> Store:
 
 
 @contextlib.contextmanager
-def run_reader(view: View) -> Iterator[tuple[Store, str]]:
-    """Read one state of the run that a view means, and its revision.
+def run_reader(view: View) -> Iterator[Store]:
+    """Read one state of a view's run.
 
     Raises:
         StoreError: As `reader`; also where the store was replaced and holds another run.
         ResourceError: As `reader`.
     """
     with reader(view.path) as opened, opened.snapshot():
-        yield opened, store.run_revision(opened, view.run_id, view.run_uid)
+        store.run_revision(opened, view.run_id, view.run_uid)
+        yield opened
 
 
 def kept_if(wanted: str, cached: Any, *key: Any, found: Callable[[Any], str]) -> Any:
@@ -70,12 +92,7 @@ def kept_if(wanted: str, cached: Any, *key: Any, found: Callable[[Any], str]) ->
     return answer
 
 
-def revision_of(answer: tuple[Any, str]) -> str:
-    """The revision that an answer was read with."""
-    return answer[1]
-
-
 def log_folder(store_path: Path) -> Path:
-    """Where the logs of a store's jobs lie."""
+    """Locate the logs of a store's jobs."""
     path = Path(os.path.realpath(store_path))
     return path.with_name(f"{path.stem}-logs")

@@ -1,4 +1,4 @@
-"""Cached reads of trainings: their list, their curves as far as they are written, their epochs."""
+"""Read trainings with caches: their list, their curves so far, their best checkpoint."""
 
 import functools
 import math
@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries import runs
-from dashboard.queries.runs import Stamp
+from dashboard.queries.store_state import Stamp, cached_by_stamp, reader, stamp
 from dashboard.shell import url_state
 from streetclip import store
 from streetclip.errors import StoreError, shown
@@ -21,10 +21,10 @@ from streetclip.metrics.intervals import wilson_interval
 from streetclip.store import Store
 
 TRAINING: Final = "training"
-"""The parameter of the URL that names a training; it may stand several times."""
+"""The URL's parameter for a training; it may occur several times."""
 
 MOST_SHOWN: Final = 6
-"""Trainings over one another; there are no more colours that all tell apart."""
+"""Trainings in one chart; there are no more colours that can be told apart."""
 
 HOLDOUT: Final = "holdout_"
 """Prefix of the columns of `Curves.epochs` on countries that are held out of training."""
@@ -33,55 +33,43 @@ Training = dict[str, Any]
 """One row of `store.list_trainings`; None where something is missing."""
 
 
+@cached_by_stamp(max_entries=4)
 def listed(store_path: Path) -> list[Training]:
-    """All trainings, newest first, as `store.list_trainings`; none where there is no store yet."""
-    return _listed(store_path, runs.stamp(store_path))
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _listed(store_path: Path, seen: Stamp) -> list[Training]:  # noqa: ARG001 -- a part of the key
+    """List all trainings, newest first; none where there is no store yet."""
     if not runs.has_store(store_path):
         return []
-    with runs.reader(store_path) as opened:
+    with reader(store_path) as opened:
         rows = store.list_trainings(opened).to_dict("records")
-    return [{str(name): _known(value) for name, value in row.items()} for row in rows]
-
-
-def _known(value: Any) -> Any:
-    """None for what pandas has as missing, in one of its ways."""
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
-
-
-# Which of them
+    return [
+        {
+            str(name): None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 class Choice(NamedTuple):
-    """Which trainings to show, and what was wrong with what the URL asked for."""
+    """Which trainings to show, and what is wrong with what the URL asks for."""
 
     ids: tuple[int, ...]
     problems: tuple[str, ...] = ()
 
 
 def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
-    """Check which trainings the URL asks for; without any that there is, the newest.
-
-    Args:
-        wanted: The values of the parameter.
-        ids: The trainings there are, newest first; at least one.
+    """Check which trainings the URL asks for, and fall back on the newest, the first id.
 
     Examples:
-        >>> choose(["1", "3", "1"], [3, 2, 1]).ids
-        (1, 3)
-        >>> choose([], [3, 2, 1]).ids
-        (3,)
+        >>> choose(["1", "3", "1"], [3, 2, 1]).ids, choose([], [3, 2, 1]).ids
+        ((1, 3), (3,))
     """
-    known = [int(text) for text in wanted if url_state.is_id(text) and int(text) in ids]
-    unknown = [text for text in wanted if not (url_state.is_id(text) and int(text) in ids)]
+    by_text = {text: int(text) for text in wanted if url_state.is_id(text) and int(text) in ids}
+    unknown = [text for text in wanted if text not in by_text]
     problems = [
         f"The link asks for training {shown(text)}, which this store does not hold."
         for text in unknown[:MOST_SHOWN]
     ]
-    distinct = list(dict.fromkeys(known))
+    distinct = list(dict.fromkeys(by_text.values()))
     if len(distinct) > MOST_SHOWN:
         problems.append(
             f"The link names {len(distinct)} trainings; the first {MOST_SHOWN} are shown."
@@ -89,28 +77,34 @@ def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
     return Choice(tuple(distinct[:MOST_SHOWN]) or (ids[0],), tuple(problems))
 
 
-# Their curves
+# Curves
+
+_OF_VALIDATIONS: Final = {
+    "val_loss": "val_loss",
+    "val_country_accuracy": "accuracy",
+    "val_num_correct": "num_correct",
+    "val_num_images": "n",
+    "holdout_country_accuracy": f"{HOLDOUT}accuracy",
+    "holdout_num_correct": f"{HOLDOUT}num_correct",
+    "holdout_num_images": f"{HOLDOUT}n",
+}
 
 
 class Curves:
-    """What is written of one training, read once and worked on once.
-
-    Attributes:
-        points: By name and step: step, epoch, name, value (NaN: no number).
-    """
+    """What is written of one training: points with step, epoch, name, value (NaN: no number)."""
 
     def __init__(self, points: pd.DataFrame) -> None:
         self.points = points
         self._by_name = {str(name): of for name, of in points.groupby("name", observed=True)}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        """One of the curves: step, epoch, value; without rows where there is none."""
+        """Select one curve: step, epoch, value; without rows where there is none."""
         found = self._by_name.get(name, self.points.head(0))
         return found[["step", "epoch", "value"]]
 
     @functools.cached_property
     def epochs(self) -> pd.DataFrame:
-        """The validations, in the order of steps.
+        """The validations in the order of steps.
 
         A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
         val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
@@ -126,24 +120,13 @@ class Curves:
         wide = wide.dropna(how="all").sort_index().reset_index()
         return wide.assign(
             train_loss=_mean_losses(self["loss"], wide["step"].tolist()),
-            **_ends(wide, ""),
-            **_ends(wide, HOLDOUT),
+            **_intervals(wide, ""),
+            **_intervals(wide, HOLDOUT),
         )
 
 
-_OF_VALIDATIONS: Final = {
-    "val_loss": "val_loss",
-    "val_country_accuracy": "accuracy",
-    "val_num_correct": "num_correct",
-    "val_num_images": "n",
-    "holdout_country_accuracy": f"{HOLDOUT}accuracy",
-    "holdout_num_correct": f"{HOLDOUT}num_correct",
-    "holdout_num_images": f"{HOLDOUT}n",
-}
-
-
-def _ends(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
-    """The Wilson intervals of an accuracy, where its counts are known and can be."""
+def _intervals(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
+    """Compute the Wilson intervals of an accuracy; NaN without plausible counts."""
     correct, n = wide[f"{prefix}num_correct"], wide[f"{prefix}n"]
     is_counted = (n > 0) & correct.between(0, n)
     ends = wilson_interval(correct.where(is_counted, 0), n.where(is_counted, 1))
@@ -153,57 +136,8 @@ def _ends(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
     }
 
 
-class _Reader:
-    """The curves of one training as far as they were read; further points are added."""
-
-    def __init__(self, training_id: int, revision: str) -> None:
-        self._training_id = training_id
-        self._revision = revision
-        self._lock = threading.Lock()  # pages of several visitors share it
-        self._seen: Stamp | None = None
-        self._curves: Curves | None = None
-
-    def read(self, store_path: Path, seen: Stamp) -> Curves:
-        with self._lock:
-            if self._curves is None or seen != self._seen:
-                with runs.reader(store_path) as opened, opened.snapshot():
-                    if store.training_revision(opened, self._training_id) != self._revision:
-                        # Resumed or replaced since it was listed: nothing to add to.
-                        return Curves(self._points(opened, 0))
-                    self._curves = self._with_new(opened)
-                self._seen = seen
-            return self._curves
-
-    def _points(self, opened: Store, from_step: int) -> pd.DataFrame:
-        new = store.training_curves(opened, self._training_id, from_step=from_step)
-        return new.assign(value=new["value"].where(np.isfinite(new["value"])))
-
-    def _with_new(self, opened: Store) -> Curves:
-        before = None if self._curves is None else self._curves.points
-        newest = 0 if before is None or before.empty else int(before["step"].max())
-        new = self._points(opened, newest)
-        if self._curves is None or before is None:
-            return Curves(new)
-        if new.equals(before[before["step"] >= newest].reset_index(drop=True)):
-            return self._curves
-        both = pd.concat([before[before["step"] < newest], new], ignore_index=True)
-        return Curves(both.sort_values(["name", "step"], ignore_index=True))
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _reader(store_path: Path, training_id: int, uid: str, revision: str) -> _Reader:  # noqa: ARG001
-    return _Reader(training_id, revision)
-
-
-def curves(store_path: Path, training: Training) -> Curves:
-    """The curves of a training; what was read before is not read again."""
-    names = (str(training[each]) for each in ("uid", "revision"))
-    found = _reader(store_path, int(training["id"]), *names)
-    return found.read(store_path, runs.stamp(store_path))
-
-
 def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
-    """Mean loss of the steps up to each end since the one before; a point sums up several."""
+    """Average the loss of the steps up to each end; a point sums up several steps."""
     steps = losses["step"].to_numpy()
     lengths = np.diff(steps, prepend=0)
     weighted = lengths * losses["value"].to_numpy()
@@ -216,20 +150,62 @@ def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
     return means
 
 
-# The checkpoint that was chosen
+class _Reader:
+    """The curves of one training as far as they were read; further points are added."""
+
+    def __init__(self, training_id: int, revision: str) -> None:
+        self._training_id = training_id
+        self._revision = revision
+        self._lock = threading.Lock()  # pages of several visitors share it
+        self._seen: Stamp | None = None
+        self._curves: Curves | None = None
+
+    def read(self, store_path: Path) -> Curves:
+        seen = stamp(store_path)
+        with self._lock:
+            if self._curves is None or seen != self._seen:
+                with reader(store_path) as opened, opened.snapshot():
+                    if store.training_revision(opened, self._training_id) != self._revision:
+                        # Resumed or replaced since it was listed: nothing to add to.
+                        return Curves(self._points(opened, 0))
+                    self._curves = self._with_new(opened)
+                self._seen = seen
+            return self._curves
+
+    def _points(self, opened: Store, from_step: int) -> pd.DataFrame:
+        new = store.training_curves(opened, self._training_id, from_step=from_step)
+        return new.assign(value=new["value"].where(np.isfinite(new["value"])))
+
+    def _with_new(self, opened: Store) -> Curves:
+        if self._curves is None:
+            return Curves(self._points(opened, 0))
+        # The newest step is read again: a point of it may have come since.
+        before = self._curves.points
+        newest = 0 if before.empty else int(before["step"].max())
+        new = self._points(opened, newest)
+        if new.equals(before[before["step"] >= newest].reset_index(drop=True)):
+            return self._curves
+        both = pd.concat([before[before["step"] < newest], new], ignore_index=True)
+        return Curves(both.sort_values(["name", "step"], ignore_index=True))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _reader(store_path: Path, training_id: int, uid: str, revision: str) -> _Reader:  # noqa: ARG001
+    return _Reader(training_id, revision)
+
+
+def curves(store_path: Path, training: Training) -> Curves:
+    """Read the curves of a training; read only the points that are new."""
+    names = (str(training[each]) for each in ("uid", "revision"))
+    return _reader(store_path, int(training["id"]), *names).read(store_path)
+
+
+# The best checkpoint
 
 
 @dataclass(frozen=True)
 class Best:
-    """The checkpoint of a training that is kept as its result.
-
-    Attributes:
-        epoch: After which it was written.
-        step: Likewise.
-        reason: Why it, in words of the training.
-        path: The file.
-        sha256: Hash of its weights, "" where it is not known.
-    """
+    """The checkpoint of a training that is kept as its result, and why; "" if unknown."""
 
     epoch: int
     step: int
@@ -239,51 +215,50 @@ class Best:
 
 
 def best(training: Training) -> Best | None:
-    """What the training says of its best checkpoint; None before the first, or if unreadable."""
-    said = training["best"]
-    if not isinstance(said, Mapping):
+    """Read the best checkpoint of a training; None before the first, or if unreadable."""
+    record = training["best"]
+    if not isinstance(record, Mapping):
         return None
-    epoch, step = said.get("epoch"), said.get("step")
+    epoch, step = record.get("epoch"), record.get("step")
     if not (isinstance(epoch, int) and isinstance(step, int)):
         return None
-    texts = [str(said.get(each) or "") for each in ("reason", "checkpoint", "sha256")]
+    texts = [str(record.get(each) or "") for each in ("reason", "checkpoint", "sha256")]
     return Best(epoch, step, *texts)
 
 
 def stop_reason(training: Training) -> str:
-    """Why a training ended before its last epoch, in its own words; "" where it did not."""
-    said = training["best"]
-    return str(said.get("stop_reason") or "") if isinstance(said, Mapping) else ""
+    """Read why a training ended before its last epoch; "" where it did not."""
+    record = training["best"]
+    return str(record.get("stop_reason") or "") if isinstance(record, Mapping) else ""
 
 
 def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:
-    """The runs that evaluated these very weights, newest first: id, name."""
+    """List the runs that evaluated these very weights, newest first: id, name."""
     listed = runs.runs(store_path)
     same = listed[(listed["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
-    return [
-        {"id": int(run_id), "name": str(name)}
-        for run_id, name in zip(same["id"], same["name"], strict=True)
-    ]
+    pairs = zip(same["id"], same["name"], strict=True)
+    return [{"id": int(run_id), "name": str(name)} for run_id, name in pairs]
 
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:
-    """The record of the job that trains, or trained last; None where there is none."""
+    """Read the job that trains, or trained last; None where its record is gone."""
     if training["job_id"] is None:
         return None
     try:
         return runs.job(store_path, int(training["job_id"]))
-    except StoreError:  # the record is gone; the training is shown without it
+    except StoreError:
         return None
 
 
 def num_epochs(training: Training) -> int | None:
-    """How many epochs a training was asked for, if its settings say."""
-    said = training["config"].get("num_epochs") if isinstance(training["config"], dict) else None
-    return said if isinstance(said, int) and said > 0 else None
+    """Read how many epochs the settings of a training ask for, if they do."""
+    config = training["config"]
+    number = config.get("num_epochs") if isinstance(config, dict) else None
+    return number if isinstance(number, int) and number > 0 else None
 
 
 def num_steps(training: Training, of: Curves) -> int | None:
-    """How many steps a training takes in all, as its points tell; None before the first."""
+    """Estimate how many steps a training takes in all; None before its first point."""
     steps = of["loss"]
     wanted = num_epochs(training)
     if wanted is None or steps.empty or not steps["epoch"].iloc[-1] > 0:

@@ -1,1 +1,1 @@
-"""URL state, filters, theme, formats and HTML: what every page stands on."""
+"""URL state, filters, theme, formats and HTML that every page uses."""

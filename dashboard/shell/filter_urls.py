@@ -1,7 +1,8 @@
-"""The filters of a URL: read, checked and written; nothing here touches Streamlit."""
+"""Read, check and write the filters of a URL, without Streamlit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from streetclip.errors import shown
@@ -19,25 +20,22 @@ RIGHT, WRONG, ANY = "right", "wrong", "any"
 NO_PREDICTION = "none"
 """The URL's word for a predicted country where nothing was predicted."""
 
+_FIELDS = {"country_is": "country_right", "city_is": "city_right", "km": "distance_km"}
+_OUTCOMES = {RIGHT: True, WRONG: False, ANY: None}
 _LONGEST = 2000  # characters of one value
 _RANGE_MARK = ".."
-_OUTCOMES: Mapping[str, bool | None] = {RIGHT: True, WRONG: False, ANY: None}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the URL filters by, and which of its parameters make no sense."""
+    """The filters of a URL, and which of its parameters make no sense."""
 
     selection: Selection
     problems: tuple[str, ...] = ()
 
 
 def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None = None) -> Filters:
-    """Read the filters of a URL; what makes no sense is left out and said.
-
-    Args:
-        given: The URL's parameters.
-        defaults: What a page shows where the URL says nothing of an outcome.
+    """Read the filters of a URL on top of a page's defaults; name and leave out nonsense.
 
     Examples:
         >>> read_filters({"country": ["FR"], "km": ["..25"]}).selection.distance_km
@@ -45,163 +43,104 @@ def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None 
         >>> read_filters({"country": ["Mars"]}).problems
         ("The link filters by country 'Mars'; expected a code such as FR.",)
     """
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     problems: list[str] = []
     for name in FILTERS:
-        if not given.get(name):
-            continue
         try:
-            values.update(_READERS[name](name, given[name]))
+            if given.get(name):
+                values |= _read(name, given[name])
         except ValueError as error:
             problems.append(f"The link filters by {error}.")
-    base = Selection() if defaults is None else defaults
-    return Filters(replace(base, **values), tuple(problems))  # type: ignore[arg-type]
+    return Filters(replace(defaults or Selection(), **values), tuple(problems))
 
 
-def _one(name: str, texts: Sequence[str]) -> str:
+def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read one filter as a field of a selection; the message of a ValueError says what is wrong."""
+    longest = max(map(len, texts))
+    if longest > _LONGEST:
+        msg = f"a {name} of {longest} characters; expected at most {_LONGEST}"
+        raise ValueError(msg)
+    if name == ATTRIBUTE:
+        return {"attributes": tuple(map(_attribute, texts))}
+    if name == TAG:
+        return {"tags": tuple(texts)}
     if len(texts) > 1:
         msg = f"{name} {len(texts)} times; expected once"
         raise ValueError(msg)
-    if len(texts[0]) > _LONGEST:
-        msg = f"a {name} of {len(texts[0])} characters; expected at most {_LONGEST}"
-        raise ValueError(msg)
-    return texts[0]
-
-
-def _place(name: str, texts: Sequence[str]) -> dict[str, object]:
-    return {name: _one(name, texts)}
-
-
-def _continent(name: str, texts: Sequence[str]) -> dict[str, object]:
-    text = _one(name, texts)
-    if text not in CONTINENTS:
-        msg = f"{name} {shown(text)}; expected one of {', '.join(CONTINENTS)}"
-        raise ValueError(msg)
-    return {name: text}
-
-
-def _country(name: str, texts: Sequence[str]) -> dict[str, object]:
-    text = _one(name, texts)
+    field, text = _FIELDS.get(name, name), texts[0]
+    if name in RANGES:
+        return {field: _bounds(name, text)}
     if name == "predicted" and text == NO_PREDICTION:
-        return {name: ""}
-    if text not in countries():
-        msg = f"{name} {shown(text)}; expected a code such as FR"
+        return {field: ""}
+    known, expected = _options(name)
+    if known is not None and text not in known:
+        msg = f"{name} {shown(text)}; expected {expected}"
         raise ValueError(msg)
-    return {name: text}
+    return {field: _OUTCOMES[text] if name in OUTCOMES else text}
 
 
-def _outcome(name: str, texts: Sequence[str]) -> dict[str, object]:
-    text = _one(name, texts)
-    if text not in _OUTCOMES:
-        msg = f"{name} {shown(text)}; expected {RIGHT}, {WRONG} or {ANY}"
-        raise ValueError(msg)
-    return {name.replace("_is", "_right"): _OUTCOMES[text]}
+def _options(name: str) -> tuple[Collection[str] | None, str]:
+    """List the values that a filter can have, and in words; None where any text will do."""
+    if name in OUTCOMES:
+        return _OUTCOMES, f"{RIGHT}, {WRONG} or {ANY}"
+    if name in ("country", "predicted"):
+        return countries(), "a code such as FR"
+    known = {"continent": CONTINENTS, STATUS: STATUSES}.get(name)
+    return known, f"one of {', '.join(known or ())}"
 
 
-def _bounds(name: str, texts: Sequence[str]) -> dict[str, object]:
-    field = "distance_km" if name == "km" else name
-    text = _one(name, texts)
+def _bounds(name: str, text: str) -> tuple[float | None, float | None]:
     low, mark, high = text.partition(_RANGE_MARK)
     try:
-        ends = (_bound(low), _bound(high))
+        ends = [float(end) if end else None for end in (low, high)]
     except ValueError:
-        mark = ""
-        ends = (None, None)
-    if not mark or (None not in ends and ends[0] > ends[1]):  # type: ignore[operator]
+        mark, ends = "", [None, None]
+    numbers = [end for end in ends if end is not None]
+    in_range = all(0 <= number < float("inf") for number in numbers)  # not NaN either
+    if not mark or not in_range or numbers != sorted(numbers):
         msg = f"{name} {shown(text)}; expected two ends as in 25{_RANGE_MARK}750"
         raise ValueError(msg)
-    return {field: ends}
+    return ends[0], ends[1]
 
 
-def _bound(text: str) -> float | None:
-    if not text:
-        return None
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise ValueError(text)
-    return number
-
-
-def _attributes(name: str, texts: Sequence[str]) -> dict[str, object]:
-    pairs = []
-    for text in texts:
-        column, mark, value = _one(name, [text]).partition("=")
-        if not mark or not column:
-            msg = f"{name} {shown(text)}; expected column=value"
-            raise ValueError(msg)
-        pairs.append((unquote(column), value))
-    return {"attributes": tuple(pairs)}
-
-
-def _tags(name: str, texts: Sequence[str]) -> dict[str, object]:
-    return {"tags": tuple(_one(name, [text]) for text in texts)}
-
-
-def _status(name: str, texts: Sequence[str]) -> dict[str, object]:
-    text = _one(name, texts)
-    if text not in STATUSES:
-        msg = f"{name} {shown(text)}; expected one of {', '.join(STATUSES)}"
+def _attribute(text: str) -> tuple[str, str]:
+    column, mark, value = text.partition("=")
+    if not mark or not column:
+        msg = f"{ATTRIBUTE} {shown(text)}; expected column=value"
         raise ValueError(msg)
-    return {name: text}
-
-
-_READERS: Mapping[str, Callable[[str, Sequence[str]], dict[str, object]]] = {
-    "continent": _continent,
-    "country": _country,
-    "region": _place,
-    "city": _place,
-    "predicted": _country,
-    "country_is": _outcome,
-    "city_is": _outcome,
-    "km": _bounds,
-    "confidence": _bounds,
-    ATTRIBUTE: _attributes,
-    TAG: _tags,
-    STATUS: _status,
-}
+    return unquote(column), value
 
 
 def written(selection: Selection) -> dict[str, list[str]]:
-    """The parameters that stand for a selection, outcomes that are not set left out.
+    """Write a selection as parameters of the URL; leave out what is not set.
 
     Examples:
         >>> written(Selection(country="FR", city_right=False, distance_km=(None, 25)))
         {'country': ['FR'], 'city_is': ['wrong'], 'km': ['..25']}
     """
     values: dict[str, list[str]] = {}
-    for name in PLACES:
-        value = getattr(selection, name)
-        if value is not None:
-            values[name] = [value or NO_PREDICTION if name == "predicted" else value]
-    for name in OUTCOMES:
-        right = getattr(selection, name.replace("_is", "_right"))
-        if right is not None:
-            values[name] = [RIGHT if right else WRONG]
-    for name, bounds in (("km", selection.distance_km), ("confidence", selection.confidence)):
-        if bounds != (None, None):
-            values[name] = [range_text(bounds)]
+    for name in (*PLACES, *OUTCOMES, *RANGES):
+        value = getattr(selection, _FIELDS.get(name, name))
+        if value is None or value == (None, None):
+            continue
+        if name in OUTCOMES:
+            value = RIGHT if value else WRONG
+        elif name in RANGES:
+            value = _RANGE_MARK.join(map(_end_text, value))
+        elif name == "predicted":
+            value = value or NO_PREDICTION
+        values[name] = [value]
     if selection.attributes:
-        values[ATTRIBUTE] = [f"{_quoted(column)}={value}" for column, value in selection.attributes]
+        # The first "=" ends a column's name, so one inside the name is escaped.
+        values[ATTRIBUTE] = [
+            f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
+            for column, value in selection.attributes
+        ]
     if selection.tags:
         values[TAG] = list(selection.tags)
     if selection.status is not None:
         values[STATUS] = [selection.status]
     return values
-
-
-def _quoted(column: str) -> str:
-    """A column's name without the mark that ends it in the URL."""
-    return column.replace("%", "%25").replace("=", "%3D")
-
-
-def range_text(bounds: tuple[float | None, float | None]) -> str:
-    """Two ends as the URL writes them.
-
-    Examples:
-        >>> range_text((0.5, None))
-        '0.5..'
-    """
-    return _RANGE_MARK.join(map(_end_text, bounds))
 
 
 def _end_text(end: float | None) -> str:

@@ -1,10 +1,11 @@
-"""How numbers, times and untrusted texts are written on a page: one definition of each."""
+"""Format numbers, times and untrusted texts for a page."""
 
 import json
 import math
 import string
 import unicodedata
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 from streetclip.gazetteer import countries
 
@@ -13,85 +14,101 @@ MINUS = "−"
 NBSP = "\u00a0"
 
 _DECIMALS_BELOW_KM = 10
-# Marks that reorder the text around them: a name must not rewrite its neighbours.
+# Characters that reorder the text around them: a name must not rewrite its neighbours.
 _BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 
+STATUS_LABELS = {"open": "Unreviewed", "reviewed": "Reviewed", "to check": "Needs second look"}
+"""What a page calls the statuses of `store.STATUSES`."""
 
-def _missing(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+# Numbers: None and NaN are a dash
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)
 
 
 def share(value: float | None) -> str:
-    """A share in [0, 1] as per cent with one decimal.
+    """Format a share in [0, 1] as per cent with one decimal.
 
     Examples:
-        >>> share(0.7134).replace(NBSP, " ")
-        '71.3 %'
-        >>> share(None)
-        '—'
+        >>> share(0.7134).replace(NBSP, " "), share(None)
+        ('71.3 %', '—')
     """
-    return NONE if value is None or _missing(value) else f"{100 * value:.1f}{NBSP}%"
+    return f"{100 * value:.1f}{NBSP}%" if _known(value) else NONE
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval of shares as per cent, without the sign that stands beside it.
-
-    Examples:
-        >>> interval(0.698, 0.727)
-        '69.8–72.7'
-    """
-    if low is None or high is None or _missing(low) or _missing(high):
-        return NONE
-    return f"{100 * low:.1f}–{100 * high:.1f}"
+    """Format an interval of shares as per cent, without the sign."""
+    return f"{100 * low:.1f}–{100 * high:.1f}" if _known(low) and _known(high) else NONE
 
 
 def count(value: float | None) -> str:
-    """A whole number, thousands separated, with a real minus sign.
+    """Format a whole number, thousands separated, with a real minus sign.
 
     Examples:
         >>> count(3412), count(-1234.4)
         ('3,412', '−1,234')
     """
-    if value is None or _missing(value):
-        return NONE
-    return f"{value:,.0f}".replace("-", MINUS)
+    return f"{value:,.0f}".replace("-", MINUS) if _known(value) else NONE
 
 
 def kilometres(value: float | None) -> str:
-    """A distance in km: no decimal from 10 km on, one below.
+    """Format a distance in km: no decimal from 10 km on, one below.
 
     Examples:
         >>> [kilometres(km).replace(NBSP, " ") for km in (0.44, 9.96, 2513.7)]
         ['0.4 km', '10 km', '2,514 km']
     """
-    return NONE if value is None or _missing(value) else f"{kilometre_number(value)}{NBSP}km"
+    return f"{kilometre_number(value)}{NBSP}km" if _known(value) else NONE
 
 
 def kilometre_number(value: float | None) -> str:
-    """A distance in km without its unit, for columns whose header holds it."""
-    if value is None or _missing(value):
+    """Format a distance in km without its unit, for columns whose header holds it."""
+    if not _known(value):
         return NONE
     if math.isinf(value):
         return "∞"
+    # Rounded first: 9.96 is 10, not 10.0.
     if round(value, 1) < _DECIMALS_BELOW_KM:
         return f"{value:.1f}".replace("-", MINUS)
     return count(value)
 
 
-def progress(done: int, total: int) -> str:
-    """How far a run is.
+def signed(value: float | None, decimals: int = 0) -> str:
+    """Format a number with its sign, thousands separated; a rounded 0 has none.
 
     Examples:
-        >>> progress(400, 1200)
-        '400 of 1,200'
+        >>> signed(3.26, 1), signed(-1234), signed(-0.04, 1)
+        ('+3.3', '−1,234', '0.0')
     """
+    if not _known(value):
+        return NONE
+    rounded = round(value, decimals) or 0.0  # not -0.0
+    return f"{rounded:{'+' if rounded else ''},.{decimals}f}".replace("-", MINUS)
+
+
+def points(difference: float | None) -> str:
+    """Format a difference of two shares in percentage points."""
+    return signed(100 * difference, 1) if _known(difference) else NONE
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Format the interval of a difference of two shares in percentage points."""
+    return f"{points(low)} to {points(high)}" if _known(low) and _known(high) else NONE
+
+
+def progress(done: int, total: int) -> str:
+    """Format how far something is."""
     return f"{count(done)} of {count(total)}"
 
 
+# Times and rates
+
+
 def moment(iso_text: str | None) -> str:
-    """An ISO 8601 time as minutes in UTC; what cannot be read is shown as it is.
+    """Format an ISO 8601 time as minutes in UTC; leave what cannot be read as it is.
 
     Examples:
         >>> moment("2026-03-04T05:06:07+01:00")
@@ -107,120 +124,12 @@ def moment(iso_text: str | None) -> str:
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
-def plain(text: object, limit: int = 200) -> str:
-    r"""Make an untrusted text safe to stand in a line: one line, no controls, bounded.
-
-    Line breaks and control characters become `·`, marks that reorder text are dropped. It is not
-    escaped: hand it to something that takes plain text, or through `components.markup`.
-
-    Args:
-        text: Anything that has a `str`.
-        limit: Most characters that are kept, the ellipsis included.
-
-    Examples:
-        >>> plain("a\nb\u202ec")
-        'a·bc'
-        >>> plain("x" * 10, limit=4)
-        'xxx…'
-    """
-    return cut(without_controls(str(text)[: 4 * limit]).strip(), limit)
-
-
-def without_controls(text: str) -> str:
-    r"""Make line breaks and control characters of a text `·`, and drop marks that reorder it.
-
-    Examples:
-        >>> without_controls("  a\x00b")
-        '  a·b'
-    """
-    if text.isprintable():  # as nearly all are, and quickly seen
-        return text
-    return "".join(
-        "·" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
-        for c in text
-        if c not in _BIDI_CONTROLS
-    )
-
-
-def cut(text: str, limit: int) -> str:
-    """A text of at most `limit` characters, the ellipsis included."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def markdown(text: object, limit: int = 60) -> str:
-    r"""Make an untrusted text stand as it is where Streamlit reads Markdown, as in labels.
-
-    Every mark is escaped, and a joiner after each colon keeps `:red[…]` and `:smile:` from being
-    read as colours and pictures.
-
-    Examples:
-        >>> print(markdown("![a](x)"))
-        \!\[a\]\(x\)
-    """
-    escaped = (rf"\{c}" if c in string.punctuation else c for c in plain(text, limit))
-    return "".join(escaped).replace(":", ":⁠")
-
-
-def country(code: str | None) -> str:
-    """A country's name, the code itself where the gazetteer lacks it.
-
-    Examples:
-        >>> country("FR"), country(""), country("ZZ")
-        ('France', 'no prediction', 'ZZ')
-    """
-    if not code:
-        return "no prediction"
-    known = countries().get(code)
-    return plain(code) if known is None else known.name
-
-
-def isolated(text: object, limit: int = 60) -> str:
-    """`plain` text wrapped so that its own direction stays inside it, for labels in one string."""
-    return f"\u2068{plain(text, limit)}\u2069"
-
-
-def signed(value: float | None, decimals: int = 0) -> str:
-    """A number with its sign, thousands separated; a rounded 0 has none.
-
-    Examples:
-        >>> signed(3.26, 1), signed(-1234), signed(-0.04, 1)
-        ('+3.3', '−1,234', '0.0')
-    """
-    if value is None or _missing(value):
-        return NONE
-    rounded = round(value, decimals)
-    return f"{rounded or 0.0:{'+' if rounded else ''},.{decimals}f}".replace("-", MINUS)
-
-
-def points(difference: float | None) -> str:
-    """A difference of two shares, in percentage points.
-
-    Examples:
-        >>> points(0.0321)
-        '+3.2'
-    """
-    missing = difference is None or _missing(difference)
-    return NONE if missing else signed(100 * (difference or 0.0), 1)
-
-
-def points_interval(low: float | None, high: float | None) -> str:
-    """The interval of a difference of two shares, in percentage points.
-
-    Examples:
-        >>> points_interval(-0.011, 0.053)
-        '−1.1 to +5.3'
-    """
-    return NONE if NONE in (points(low), points(high)) else f"{points(low)} to {points(high)}"
-
-
 def duration(seconds: float | None) -> str:
-    """A time span in its two largest units, whole seconds at the least.
+    """Format a time span in its two largest units, whole seconds at the least.
 
     Examples:
         >>> [duration(s).replace(NBSP, " ") for s in (0.4, 59.6, 3725, 200_000)]
         ['0 s', '1 min', '1 h 2 min', '2 d 7 h']
-        >>> duration(None)
-        '—'
     """
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return NONE
@@ -236,11 +145,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(per_second: float | None, unit: str) -> str:
-    """How fast work goes, in three digits.
-
-    Args:
-        per_second: Units a second.
-        unit: What one is, as image; may be untrusted.
+    """Format a speed in three digits; the unit, as image, may be untrusted.
 
     Examples:
         >>> [rate(each, "step").replace(NBSP, " ") for each in (0.0312, 12.345, 1234.5)]
@@ -253,18 +158,75 @@ def rate(per_second: float | None, unit: str) -> str:
 
 
 def units(unit: str) -> str:
-    """The plural of a unit; "units" where there is none.
-
-    Examples:
-        >>> units("image"), units("rows"), units("")
-        ('images', 'rows', 'units')
-    """
+    """Make the plural of a unit; "units" where there is none."""
     shown = plain(unit, 20) or "unit"
     return shown if shown.endswith("s") else f"{shown}s"
 
 
+# Texts
+
+
+def plain(text: object, limit: int = 200) -> str:
+    r"""Make an untrusted text one line without control characters, cut to a limit.
+
+    It is not escaped: give it to something that takes plain text, or to `shell.html`.
+
+    Examples:
+        >>> plain("a\nb\u202ec"), plain("x" * 10, limit=4)
+        ('a·bc', 'xxx…')
+    """
+    return cut(without_controls(str(text)[: 4 * limit]).strip(), limit)
+
+
+def without_controls(text: str) -> str:
+    """Replace line breaks and control characters by `·`; drop those that reorder text."""
+    if text.isprintable():  # the fast path for nearly all texts
+        return text
+    return "".join(
+        "·" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c
+        for c in text
+        if c not in _BIDI_CONTROLS
+    )
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut a text to at most `limit` characters, the ellipsis included."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def isolated(text: object, limit: int = 60) -> str:
+    """Wrap `plain` text so that its direction stays inside it, for labels in one string."""
+    return f"\u2068{plain(text, limit)}\u2069"
+
+
+def markdown(text: object, limit: int = 60) -> str:
+    r"""Escape an untrusted text for places where Streamlit reads Markdown, such as labels.
+
+    A joiner after each colon keeps `:red[…]` and `:smile:` from becoming colours and pictures.
+
+    Examples:
+        >>> print(markdown("![a](x)"))
+        \!\[a\]\(x\)
+    """
+    escaped = (rf"\{c}" if c in string.punctuation else c for c in plain(text, limit))
+    return "".join(escaped).replace(":", ":\u2060")
+
+
+def country(code: str | None) -> str:
+    """Name a country; give the code itself where the gazetteer lacks it.
+
+    Examples:
+        >>> country("FR"), country(""), country("ZZ")
+        ('France', 'no prediction', 'ZZ')
+    """
+    if not code:
+        return "no prediction"
+    known = countries().get(code)
+    return plain(code) if known is None else known.name
+
+
 def json_text(value: object) -> str:
-    r"""A value as JSON to read and to copy: what is no plain character is escaped.
+    r"""Write a value as JSON to read and to copy; escape what is not printable.
 
     Examples:
         >>> print(json_text({"name": "é\u202e\ud800"}))
@@ -277,10 +239,5 @@ def json_text(value: object) -> str:
 
 
 def sendable(text: str) -> str:
-    r"""A text as a browser can be sent it: halves of surrogate pairs, as from file names, become ?.
-
-    Examples:
-        >>> sendable("é\udcff")
-        'é?'
-    """
+    """Replace what cannot be sent to a browser, as halves of surrogate pairs in file names."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""The one place that makes HTML: every text that goes in is escaped.
+"""Make all HTML of the pages: every text that goes in is escaped.
 
 Streamlit's own text commands read Markdown, in which a file name such as `![a](https://x/y.png)`
 makes the browser fetch it. What comes from a file or the store is drawn from here instead.
@@ -27,19 +27,14 @@ def tag(
     label: str = "",
     focusable: bool = False,
 ) -> Html:
-    """An element around its children; a child that is not `Html` is escaped.
+    """Make an element around its children; escape a child that is not `Html`.
 
-    Args:
-        name: Element name, a constant of the caller.
-        children: Texts and elements, in order.
-        css: Class names, constants of the caller.
-        role: ARIA role.
-        label: What a screen reader calls it.
-        focusable: Whether the keyboard can reach it, as what scrolls must be.
+    Element and class names are constants of the caller. `label` is for screen readers; what scrolls
+    is `focusable` by the keyboard.
 
     Examples:
-        >>> tag("b", "1 < 2", tag("i", "x"), css="sc-x")
-        '<b class="sc-x">1 &lt; 2<i>x</i></b>'
+        >>> tag("b", "1 < 2", tag("i", "x"), css="sc-x", label='"')
+        '<b class="sc-x" aria-label="&quot;">1 &lt; 2<i>x</i></b>'
     """
     given = {"class": css, "role": role, "aria-label": label, "tabindex": "0" * focusable}
     attributes = "".join(f' {key}="{html.escape(each)}"' for key, each in given.items() if each)
@@ -48,27 +43,27 @@ def tag(
 
 
 def name(text: object, limit: int = 80) -> Html:
-    """An untrusted name inside a sentence: bounded, and isolated from the text's direction."""
+    """Bound an untrusted name inside a sentence, and isolate it from the text's direction."""
     return tag("bdi", plain(text, limit))
 
 
 def draw(*elements: Html, width: Literal["stretch", "content"] = "stretch") -> None:
-    """Put elements on the page; `width` "content" lets others stand in the same row."""
+    """Put elements on the page; `width` "content" lets others share the row."""
     st.html(Html("").join(elements), width=width)
 
 
 def notice(title: str, *lines: str, css: str = "", role: str = "status") -> None:
-    """A message with what happened and what to do; `css` "sc-alert" marks a fault."""
+    """Draw a message: what happened, what to do; `css` "sc-alert" marks a fault."""
     body = [tag("p", line) for line in lines]
     draw(tag("div", tag("strong", title), *body, css=f"sc-notice {css}".strip(), role=role))
 
 
 def remark(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
-    """A quiet line under a chart."""
+    """Draw a quiet line under a chart."""
     draw(tag("p", text, css="sc-remark"), width=width)
 
 
 def definitions(items: Iterable[tuple[str, str]]) -> None:
-    """A list of terms and what they are; values may be untrusted."""
+    """Draw a list of terms and their values, which may be untrusted."""
     rows = [Html(tag("dt", term) + tag("dd", value)) for term, value in items]
     draw(tag("dl", *rows, css="sc-definitions"))

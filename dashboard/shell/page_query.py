@@ -1,4 +1,4 @@
-"""What a page is about: a run, a baseline, and the images that the filters leave."""
+"""Name what a page shows: a run, a baseline and the filters."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +14,10 @@ class View:
     Attributes:
         path: The store.
         run_id: The run that is shown.
-        run_uid: The run's random name: another run of this id has another.
+        run_uid: The run's random name, which tells it from another run of this id.
         run_key: Its revision, which changes with what is written of the run.
         selection: Which of its images.
-        defaults: What the page filters by where the URL does not say.
+        defaults: What the page filters by where the URL names no filter.
         baseline_id: The run it is compared with, if one is chosen.
         baseline_uid: As `run_uid`.
         baseline_key: As `run_key`.
@@ -41,25 +41,17 @@ class View:
         return self.selection.is_everything
 
     @property
-    def of_run(self) -> tuple[object, ...]:
-        """What an answer about the whole run depends on."""
-        return str(self.path), self.run_id, self.run_uid, self.run_key
-
-    @property
     def of_selection(self) -> tuple[object, ...]:
-        """What an answer about the chosen images of the run depends on: not on a baseline."""
-        return *self.of_run, self.selection, self.annotations_key
+        """What an answer about the run's selected images depends on: not on a baseline."""
+        run = str(self.path), self.run_id, self.run_uid, self.run_key
+        return *run, self.selection, self.annotations_key
 
     def but(self, **changes: Any) -> "View":
-        """The same with other filters, as `but(country=None, predicted=None)`."""
+        """Change filters, as `but(country=None, predicted=None)`."""
         return replace(self, selection=replace(self.selection, **changes))
 
     def of_baseline(self) -> "View":
-        """The same filters over the baseline's predictions.
-
-        Raises:
-            ValueError: There is none.
-        """
+        """Apply the same filters to the baseline's predictions."""
         if self.baseline_id is None:
             msg = "no baseline is chosen"
             raise ValueError(msg)

@@ -1,6 +1,6 @@
-"""Widgets that belong to one parameter of the URL: they show it, and a change writes it."""
+"""Draw widgets that show the state of the URL, and write it when they change."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -8,24 +8,47 @@ import streamlit as st
 from dashboard.shell import url_state
 
 
-def segmented(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a choice between a few options, and give the one that the URL names.
+def bound(
+    widget: Callable[..., Any],
+    label: str,
+    options: Iterable[Any],
+    *,
+    key: str,
+    value: Any,
+    words: Callable[[Any], str],
+    on_change: Callable[[Any], None],
+    **settings: Any,
+) -> None:
+    """Draw a choice, as `st.selectbox`, that always shows a value of the URL.
 
-    Args:
-        label: A constant of the caller.
-        name: The parameter.
-        options: By the URL's word, what to show; constants of the caller.
-        default: What holds where the URL says nothing, or nothing known.
+    `words` names an option; `on_change` gets what is chosen next and writes the URL.
     """
-    return _choice(st.segmented_control, label, name, options, default, required=True)
+    st.session_state[key] = value
+    widget(
+        label,
+        list(options),
+        format_func=words,
+        key=key,
+        on_change=lambda: on_change(st.session_state[key]),
+        **settings,
+    )
+
+
+def segmented(label: str, name: str, options: Mapping[str, str], default: str) -> str:
+    """Draw a choice between a few options of the URL's parameter `name`, and return it.
+
+    `options` are labels by the URL's word, constants of the caller; `default` holds where the URL
+    names none of them.
+    """
+    return _own(st.segmented_control, label, name, options, default, required=True)
 
 
 def select(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a list to choose from, and give the option that the URL names; as `segmented`."""
-    return _choice(st.selectbox, label, name, options, default)
+    """Draw a list to choose from, and return the option that the URL names; as `segmented`."""
+    return _own(st.selectbox, label, name, options, default)
 
 
-def _choice(
+def _own(
     widget: Callable[..., Any],
     label: str,
     name: str,
@@ -34,19 +57,16 @@ def _choice(
     **settings: Any,
 ) -> str:
     value = url_state.own(name, list(options), default)
-    key = f"own_{name}"
-    st.session_state[key] = value
-    widget(
+    bound(
+        widget,
         label,
-        list(options),
-        format_func=lambda each: options.get(each, str(each)),
-        key=key,
-        on_change=lambda: _write(name, key, default),
+        options,
+        key=f"own_{name}",
+        value=value,
+        words=lambda each: options.get(each, str(each)),
+        on_change=lambda chosen: url_state.change(
+            **{name: None if chosen in (None, default) else chosen}
+        ),
         **settings,
     )
     return value
-
-
-def _write(name: str, key: str, default: str) -> None:
-    chosen = st.session_state[key]
-    url_state.change(**{name: None if chosen in (None, default) else chosen})

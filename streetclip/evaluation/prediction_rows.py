@@ -14,6 +14,7 @@ from streetclip.evaluation.predictor import Float32, Int64, Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 
+Float64 = NDArray[np.float64]
 Objects = NDArray[np.object_]
 
 _PARTS_OF_ONE = 100_000  # probabilities of rankings have five decimals
@@ -71,6 +72,7 @@ def prediction_frame(
         "city_correct": (city_N == truth.city_N[rows]).astype(np.int64),
         "country_probability": predictions.country_probability_N.astype(np.float64),
         "city_probability": predictions.city_probability_N.astype(np.float64),
+        "margin": _margins(predictions.top_country_probabilities_NK),
         "true_country_rank": _rank_column(predictions.true_country_rank_N),
         "true_city_rank": _rank_column(predictions.true_city_rank_N),
         "pred_latitude_deg": latitude_deg_N,
@@ -107,6 +109,7 @@ def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
         city_correct=0,
         country_probability=np.nan,
         city_probability=np.nan,
+        margin=np.nan,
         true_country_rank=_rank_column(np.zeros(len(known), np.int64)),
         true_city_rank=_rank_column(np.zeros(len(known), np.int64)),
         pred_latitude_deg=np.nan,
@@ -115,6 +118,19 @@ def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
         top_countries=None,
         top_cities=None,
     )
+
+
+def _margins(probabilities_NK: Float32) -> Float64:
+    """Subtract the second probability of each ranking from the first, as rankings round them."""
+    if probabilities_NK.shape[1] < 2:  # noqa: PLR2004 -- one candidate, or rankings of one
+        return np.full(len(probabilities_NK), np.nan)
+    rounded_N2 = _parts_of_one(probabilities_NK[:, :2]) / _PARTS_OF_ONE
+    margin_N: Float64 = rounded_N2[:, 0] - rounded_N2[:, 1]
+    return margin_N
+
+
+def _parts_of_one(probabilities: Float32) -> Int64:
+    return np.rint(probabilities.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
 
 
 def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
@@ -169,7 +185,7 @@ def _rankings(openings: _Openings, index_NK: Int64, probabilities_NK: Float32) -
         index_NK: Best first; −1 where a list is shorter.
         probabilities_NK: 0..1; five decimals are kept.
     """
-    scaled_NK = np.rint(probabilities_NK.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
+    scaled_NK = _parts_of_one(probabilities_NK)
     scaled_NK[index_NK < 0] = -1
     columns = []
     for rank, (index_N, scaled_N) in enumerate(zip(index_NK.T, scaled_NK.T, strict=True)):

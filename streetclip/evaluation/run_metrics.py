@@ -1,79 +1,77 @@
-"""From the stored predictions of a run to the body of `metrics.json`."""
+"""Compute the body of `metrics.json` of a finished run."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Collection
+from typing import Any, Final
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from streetclip import gazetteer
-from streetclip.metrics.neighbours import neighbour_confusion
-from streetclip.metrics.summary import SummaryInput, summarise
+from streetclip.metrics.intervals import Proportion
+from streetclip.metrics.neighbours import neighbour_confusion_of_counts
+from streetclip.results import RunTable, calibration, country_pairs, group_accuracy, run_figures
 
-_NUMBERS = ("country_probability", "distance_km", "nearest_candidate_km")
-OUTCOMES = (
-    "status",
-    "true_country",
-    "true_continent",
-    "pred_country",
-    "country_correct",
-    "city_correct",
-    "country_reachable",
-    "city_reachable",
-    "coordinate_source",
-    *_NUMBERS,
-)
-"""What `measure` asks of a prediction."""
+VERSION: Final = 2
+"""Of the definitions. 1: ceilings of distances looked at the true country alone, medians had a
+bootstrap interval, and macro averages no ceiling."""
 
 
-def collect_outcomes(
-    chunks: Iterable[Mapping[str, Sequence[Any]]], outcomes: list[pd.DataFrame]
-) -> Iterator[Mapping[str, Sequence[Any]]]:
-    """Pass chunks of predictions on, and keep what `measure` asks of them.
-
-    Args:
-        chunks: Of `streetclip.store.iterate_predictions`.
-        outcomes: Takes a frame for each chunk.
-    """
-    for chunk in chunks:
-        frame = pd.DataFrame({name: chunk[name] for name in OUTCOMES})
-        outcomes.append(frame.astype(dict.fromkeys(_NUMBERS, "float64")))
-        yield chunk
-
-
-def measure(predictions: pd.DataFrame, *, candidate_codes: Collection[str]) -> dict[str, Any]:
+def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, Any]:
     """Compute every metric of a finished run.
 
     Args:
-        predictions: `OUTCOMES` of `streetclip.store.read_predictions`, a row for each image of the
-            test file.
+        table: The run.
         candidate_codes: ISO codes of the countries that could be predicted.
+
+    Returns:
+        Plain values for `json.dumps(…, allow_nan=False)`: the figures of `results.run_figures`,
+        None also where one is infinite or NaN, and::
+
+            version                              `VERSION` of these definitions
+            calibration {ece, n, bins [{low, high, n, confidence, accuracy}]}
+                of the predicted country's probability, over the images that have one
+            by_continent [{continent, value, low, high, successes, n}]  country accuracy, by name
+            neighbours                           as `metrics.neighbours` computes it
+
+    Raises:
+        ValueError: The columns of an image contradict one another.
     """
-    true_country = _texts(predictions["true_country"])
-    predicted_country = _texts(predictions["pred_country"])
+    _refuse_contradictions(table)
+    found = {"version": VERSION} | run_figures(table, table.done)
+    median_km = found["distance"]["median_km"]
+    found["distance"]["median_km"] = {
+        name: value if math.isfinite(value) else None for name, value in median_km.items()
+    }
+    calibrated = calibration(table, table.done)
+    found["calibration"] = {
+        "ece": calibrated.ece,
+        "n": calibrated.n,
+        "bins": [each.to_dict() for each in calibrated.bins],
+    }
+    continents = group_accuracy(table, table.done, "continent").to_dict("records")
+    found["by_continent"] = [
+        {"continent": row["continent"], **Proportion(row["country_correct"], row["n"]).to_dict()}
+        for row in continents
+    ]
+    pairs = country_pairs(table, table.done)
+    codes = zip(pairs["true_country"], pairs["pred_country"], strict=True)
+    counts = dict(zip(codes, pairs["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    summary = summarise(
-        SummaryInput(
-            country_correct=predictions["country_correct"].to_numpy(bool),
-            city_correct=predictions["city_correct"].to_numpy(bool),
-            country_reachable=predictions["country_reachable"].to_numpy(bool),
-            city_reachable=predictions["city_reachable"].to_numpy(bool),
-            readable=(predictions["status"] == "ok").to_numpy(),
-            true_country=true_country,
-            true_continent=_texts(predictions["true_continent"]),
-            predicted_country=predicted_country,
-            country_probability=predictions["country_probability"].to_numpy(np.float64),
-            distance_km=predictions["distance_km"].to_numpy(np.float64),
-            nearest_candidate_km=predictions["nearest_candidate_km"].to_numpy(np.float64),
-            has_coordinates=(predictions["coordinate_source"] != "none").to_numpy(),
-        )
-    )
-    confusion = neighbour_confusion(true_country, predicted_country, candidate_codes, borders)
-    return summary | {"neighbours": confusion}
+    found["neighbours"] = neighbour_confusion_of_counts(counts, candidate_codes, borders)
+    return found
 
 
-def _texts(column: "pd.Series[Any]") -> NDArray[np.str_]:
-    """A column of few distinct texts as numpy's, "" where there is none."""
-    codes, distinct = pd.factorize(column.fillna(""))
-    return np.asarray(distinct, dtype=np.str_)[codes]
+def _refuse_contradictions(table: RunTable) -> None:
+    is_predicted = table.pred_place > 0
+    country, city = table.correct("country"), table.correct("city")
+    impossible = {
+        "country_correct differs from predicted country = true country": country
+        != (is_predicted & (table.pred_country == table.true_country)),
+        "city correct but country wrong": city & ~country,
+        "a distance without a prediction": ~np.isnan(table.column("distance_km")) & ~is_predicted,
+    }
+    for what, is_impossible in impossible.items():
+        if is_impossible.any():
+            image_id = int(table.image_ids[np.argmax(is_impossible)])
+            msg = f"run {table.run_id}, image {image_id}: {what}"
+            raise ValueError(msg)

@@ -30,13 +30,14 @@ from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import Int64, PlaceClassifier, predict
 from streetclip.evaluation.preprocessing_drift import report_drift
-from streetclip.evaluation.run_metrics import collect_outcomes, measure
+from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
+from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.write_buffer import Buffer
 from streetclip.gc_utils import collection_paused
-from streetclip.metrics.summary import VERSION as METRICS_VERSION
 from streetclip.models import DualEncoder, class_features
 from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
 from streetclip.progress import Progress, Stages, no_progress, no_stages
+from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
 
 logger = logging.getLogger(__name__)
@@ -402,10 +403,9 @@ def _finish(
     # What an older program measured is measured again, by the definitions that pages use.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
-    outcomes: list[pd.DataFrame] = []
-    predictions = store.iterate_predictions(database, run_id)
-    output_folder.write_predictions(folder, collect_outcomes(predictions, outcomes))
-    measured = measure(pd.concat(outcomes), candidate_codes=inputs.candidates.country_codes)
+    output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))
+    table = RunTable.open(config.db, run_id)
+    measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     output_folder.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)

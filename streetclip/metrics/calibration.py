@@ -1,17 +1,15 @@
-"""Whether a confidence of 80 % means right 8 times in 10: reliability bins and ECE.
+"""Calibration: does a confidence of 80 % mean correct 8 times in 10?
 
 Source: Guo et al. (2017), On Calibration of Modern Neural Networks, ICML, section 2; after Naeini
 et al. (2015), AAAI. Bins are of equal width, (low, high], the first one closed at 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from streetclip.metrics.arrays import boolean_array
 
 NUM_BINS: Final = 15
 """As in the tables of Guo et al. (2017)."""
@@ -28,7 +26,7 @@ class ReliabilityBin:
         high: Upper end of the bin, inside it.
         n: Images in the bin.
         confidence: Their mean confidence, 0 to 1; None for n = 0.
-        accuracy: Share of them that is right, 0 to 1; None for n = 0.
+        accuracy: Share of them that is correct, 0 to 1; None for n = 0.
     """
 
     low: float
@@ -38,14 +36,8 @@ class ReliabilityBin:
     accuracy: float | None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Plain values for JSON."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-            "confidence": self.confidence,
-            "accuracy": self.accuracy,
-        }
+        """Give plain values for JSON."""
+        return asdict(self)
 
 
 def reliability_bins(
@@ -55,78 +47,66 @@ def reliability_bins(
 
     Args:
         confidence: N probabilities, 0 to 1 (rounding beyond an end by up to 1e-4 is cut off).
-        correct: N booleans: whether that prediction is right.
+        correct: N booleans: whether that prediction is correct.
         num_bins: Bins, at least 1.
 
     Returns:
         `num_bins` bins in ascending order, empty ones included.
 
     Raises:
-        ValueError: A confidence is NaN or out of range, lengths differ, or `num_bins` < 1.
+        ValueError: A confidence is NaN or out of range, lengths differ, `correct` is not boolean,
+            or `num_bins` < 1.
 
     Examples:
         >>> low, high = reliability_bins([0.5, 0.75, 1.0], [True, False, True], num_bins=2)
         >>> low.n, low.accuracy, high.n, high.confidence
         (1, 1.0, 2, 0.875)
     """
-    right = boolean_array(correct, "correct")
-    sure = _checked_confidence(confidence, right.shape)
+    return bins_of_counts(count_bins(confidence, correct, num_bins))
+
+
+def count_bins(
+    confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
+) -> NDArray[np.float64]:
+    """Count images by bin: those of two parts add up to those of both.
+
+    Returns:
+        3 × `num_bins`: images, correct images, and the sum of the confidences.
+
+    Raises:
+        ValueError: As `reliability_bins`.
+    """
     if num_bins < 1:
         msg = f"num_bins is {num_bins}; expected 1 or more"
         raise ValueError(msg)
-    index = np.maximum(np.searchsorted(bin_edges(num_bins), sure, side="left") - 1, 0)
-    return bins_of_counts(
-        np.bincount(index, minlength=num_bins),
-        np.bincount(index[right], minlength=num_bins),
-        np.bincount(index, weights=sure, minlength=num_bins).astype(np.float64),
+    sure, is_correct = _checked(confidence, correct)
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    position = (sure * num_bins).astype(np.int64)  # but for rounding, and edges belong below
+    position -= sure <= edges[position]
+    position += sure > np.append(edges, np.inf)[position + 1]
+    index = np.maximum(position, 0)
+    return np.stack(
+        [np.bincount(index, each, minlength=num_bins) for each in (None, is_correct, sure)]
     )
 
 
-def bin_edges(num_bins: int = NUM_BINS) -> NDArray[np.float64]:
-    """The ends of the bins, 0 to 1, ascending; one more than bins."""
-    return np.linspace(0.0, 1.0, num_bins + 1)
-
-
-def bins_of_counts(
-    n: NDArray[np.int64], successes: NDArray[np.int64], confidence_sum: NDArray[np.float64]
-) -> tuple[ReliabilityBin, ...]:
-    """The bins of images that are counted already.
-
-    Args:
-        n: Images of each bin, in ascending order.
-        successes: How many of them are right.
-        confidence_sum: Sum of their confidences.
-
-    Examples:
-        >>> low, high = bins_of_counts(np.array([0, 4]), np.array([0, 3]), np.array([0.0, 3.5]))
-        >>> low.accuracy is None, high.low, high.accuracy, high.confidence
-        (True, 0.5, 0.75, 0.875)
-    """
-    edges = bin_edges(len(n))
+def bins_of_counts(counts_3B: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:
+    """Make bins of what `count_bins` counted."""
+    num_bins = counts_3B.shape[1]
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    n, num_correct, total = counts_3B
     filled = np.maximum(n, 1)
-    mean_confidence, accuracy = confidence_sum / filled, successes / filled
+    mean, share = total / filled, num_correct / filled
     return tuple(
         ReliabilityBin(
             low=float(edges[i]),
             high=float(edges[i + 1]),
             n=int(n[i]),
-            confidence=float(mean_confidence[i]) if n[i] else None,
-            accuracy=float(accuracy[i]) if n[i] else None,
+            confidence=float(mean[i]) if n[i] else None,
+            accuracy=float(share[i]) if n[i] else None,
         )
-        for i in range(len(n))
+        for i in range(num_bins)
     )
-
-
-def _checked_confidence(confidence: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Cut rounding errors off, refuse anything worse."""
-    sure = np.asarray(confidence, dtype=np.float64)
-    if sure.shape != shape:
-        msg = f"confidence has shape {sure.shape}, correct has {shape}"
-        raise ValueError(msg)
-    if not np.all((sure >= -_ROUNDING) & (sure <= 1 + _ROUNDING)):
-        msg = "a confidence is NaN or out of range; expected 0 to 1"
-        raise ValueError(msg)
-    return np.clip(sure, 0.0, 1.0)
 
 
 def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
@@ -144,11 +124,52 @@ def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
         0.4
     """
     total = sum(each.n for each in bins)
-    if total == 0:
-        return None
     gaps = (
         each.n * abs(each.accuracy - each.confidence)
         for each in bins
         if each.accuracy is not None and each.confidence is not None
     )
-    return sum(gaps) / total
+    return sum(gaps) / total if total else None
+
+
+def count_reaching(
+    confidence: ArrayLike, correct: ArrayLike, num_steps: int
+) -> NDArray[np.float64]:
+    """Count the images whose confidence reaches each of the thresholds 0, 1 / num_steps, …, 1.
+
+    Returns:
+        2 × (`num_steps` + 1): images with at least each threshold, and the correct ones of them;
+        those of two parts add up to those of both.
+
+    Raises:
+        ValueError: As `reliability_bins`.
+
+    Examples:
+        >>> count_reaching([0.2, 0.5, 0.9], [False, True, True], 2).tolist()
+        [[3.0, 2.0, 0.0], [2.0, 2.0, 0.0]]
+    """
+    sure, is_correct = _checked(confidence, correct)
+    edges = np.arange(num_steps + 1) / num_steps
+    highest = (sure * num_steps).astype(np.int64)  # but for rounding
+    highest += sure >= np.append(edges, np.inf)[highest + 1]
+    highest -= sure < edges[highest]
+    size = num_steps + 1
+    counts = np.stack([np.bincount(highest, each, minlength=size) for each in (None, is_correct)])
+    return counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+
+def _checked(
+    confidence: ArrayLike, correct: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Cut off rounding errors, refuse anything worse."""
+    sure, is_correct = np.asarray(confidence, np.float64), np.asarray(correct)
+    if sure.ndim != 1 or sure.shape != is_correct.shape:
+        msg = f"confidence has shape {sure.shape}, correct has {is_correct.shape}"
+        raise ValueError(msg)
+    if sure.size and is_correct.dtype != np.bool_:
+        msg = f"correct is an array of {is_correct.dtype}; expected bool"
+        raise ValueError(msg)
+    if not np.all((sure >= -_ROUNDING) & (sure <= 1 + _ROUNDING)):
+        msg = "a confidence is NaN or out of range; expected 0 to 1"
+        raise ValueError(msg)
+    return np.clip(sure, 0.0, 1.0), is_correct.astype(np.bool_, copy=False)

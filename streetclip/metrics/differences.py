@@ -25,9 +25,8 @@ def newcombe_interval(
     n_a: ArrayLike,
     successes_b: ArrayLike,
     n_b: ArrayLike,
-    confidence: float = CONFIDENCE,
 ) -> tuple[Float64, Float64, Float64]:
-    """Difference of two independent proportions, with its interval (Newcombe 1998, method 10).
+    """Compare two independent proportions: difference and interval (Newcombe 1998, method 10).
 
     The Wilson intervals of the two proportions are squared and added: the lower end is
     d − √((p_a − low_a)² + (high_b − p_b)²), the upper one likewise.
@@ -37,21 +36,20 @@ def newcombe_interval(
         n_a: Denominators, ≥ 0.
         successes_b: Counts, 0 ≤ successes_b ≤ n_b.
         n_b: Denominators, ≥ 0.
-        confidence: Coverage aimed at, between 0 and 1.
 
     Returns:
         (difference, low, high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1;
         NaN where a denominator is 0.
 
     Raises:
-        ValueError: A count out of its range, or a confidence not between 0 and 1.
+        ValueError: A count is out of its range.
 
     Examples:
         >>> [round(float(end), 4) for end in newcombe_interval(56, 70, 48, 80)]
         [0.2, 0.0524, 0.3339]
     """
-    low_a, high_a = wilson_interval(successes_a, n_a, confidence)
-    low_b, high_b = wilson_interval(successes_b, n_b, confidence)
+    low_a, high_a = wilson_interval(successes_a, n_a)
+    low_b, high_b = wilson_interval(successes_b, n_b)
     share_a, share_b = _share(successes_a, n_a), _share(successes_b, n_b)
     difference = share_a - share_b
     low = difference - np.hypot(share_a - low_a, high_b - share_b)
@@ -65,24 +63,21 @@ def _share(successes: ArrayLike, n: ArrayLike) -> Float64:
     return share
 
 
-def mean_interval(
-    total: float, total_of_squares: float, n: int, confidence: float = CONFIDENCE
-) -> tuple[float, float, float]:
-    """Mean of n values with its normal interval: mean ± z · s / √n, s with n − 1 degrees.
+def mean_interval(total: float, total_of_squares: float, n: int) -> tuple[float, float, float]:
+    """Give the mean of n values and its normal interval: mean ± z · s / √n.
 
-    Used for the mean of paired differences, with n in the hundreds and more.
+    s has n − 1 degrees of freedom. Used for the mean of paired differences, n in the hundreds.
 
     Args:
         total: Sum of the values.
         total_of_squares: Sum of their squares.
         n: How many there are.
-        confidence: Coverage aimed at, between 0 and 1.
 
     Returns:
         (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
 
     Raises:
-        ValueError: `n` or `total_of_squares` is negative, or a confidence not between 0 and 1.
+        ValueError: `n` or `total_of_squares` is negative.
 
     Examples:
         >>> [round(end, 3) for end in mean_interval(6.0, 14.0, 3)]  # of 1, 2, 3
@@ -91,14 +86,13 @@ def mean_interval(
     if n < 0 or total_of_squares < 0:
         msg = f"n is {n}, total_of_squares {total_of_squares}; expected 0 or more of both"
         raise ValueError(msg)
-    z = normal_quantile(confidence)
     if n == 0:
         return math.nan, math.nan, math.nan
     mean = total / n
     if n == 1:
         return mean, math.nan, math.nan
     variance = max(total_of_squares - n * mean**2, 0.0) / (n - 1)  # rounding may go below zero
-    half_width = z * math.sqrt(variance / n)
+    half_width = normal_quantile(CONFIDENCE) * math.sqrt(variance / n)
     return mean, mean - half_width, mean + half_width
 
 
@@ -107,28 +101,25 @@ def bootstrap_ratio_difference(
     *,
     seed: int,
     num_resamples: int = NUM_RESAMPLES,
-    confidence: float = CONFIDENCE,
 ) -> tuple[float, float, float]:
-    """Difference of two ratios over the same images, with its percentile bootstrap interval.
+    """Compare two ratios over the same images: difference and percentile bootstrap interval.
 
     For shares whose denominators depend on the answers, such as city accuracy among the images
-    whose country is right. All that matters of an image is what A and B made of it, so that
+    whose country is correct. All that matters of an image is its category in A and in B, so that
     resampling n images with replacement is one multinomial draw over nine categories.
 
     Args:
         counts_33: Images by what A made of them (rows) and B (columns): 0 not in the denominator,
-            1 in it and wrong, 2 in it and right.
+            1 in it and wrong, 2 in it and correct.
         seed: Seed of the draws, ≥ 0; the same seed gives the same interval.
         num_resamples: Resamples, at least 1.
-        confidence: Coverage aimed at, between 0 and 1.
 
     Returns:
         (difference, low, high): A's ratio minus B's. Resamples in which a denominator is 0 are
         left out. All NaN if a denominator of the counts themselves is 0.
 
     Raises:
-        ValueError: The counts are not 3 × 3 or one is negative, or `num_resamples` or
-            `confidence` is out of range.
+        ValueError: The counts are not 3 × 3, or one is negative.
 
     Examples:
         >>> bootstrap_ratio_difference([[4, 0, 0], [0, 5, 0], [0, 0, 3]], seed=1)
@@ -138,22 +129,19 @@ def bootstrap_ratio_difference(
     if counts.shape != (3, 3) or np.any(counts < 0):
         msg = f"counts are of shape {counts.shape}, the least {counts.min()}; expected 3 × 3, ≥ 0"
         raise ValueError(msg)
-    if num_resamples < 1 or not 0 < confidence < 1:
-        msg = "expected num_resamples ≥ 1 and a confidence between 0 and 1"
-        raise ValueError(msg)
     difference = float(_ratio_differences(counts))
     if math.isnan(difference):
         return math.nan, math.nan, math.nan
     shares = counts.ravel() / counts.sum()
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), shares, size=num_resamples)
     differences = _ratio_differences(drawn.reshape(-1, 3, 3))
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(differences, [tail, 1 - tail], method="inverted_cdf")
     return difference, float(low), float(high)
 
 
 def _ratio_differences(counts_33: NDArray[np.int64]) -> Float64:
-    """A's ratio minus B's of each of any number of tables; NaN where a denominator is 0."""
+    """Give A's ratio minus B's of each table; NaN where a denominator is 0."""
     of_a, of_b = counts_33.sum(axis=-1), counts_33.sum(axis=-2)
     ratio_a, ratio_b = (_share(of[..., 2], of[..., 1] + of[..., 2]) for of in (of_a, of_b))
     return ratio_a - ratio_b

@@ -26,7 +26,7 @@ class Proportion:
 
     Attributes:
         successes: How many of the n count, 0 to n.
-        n: The denominator: everything that was judged, failures included.
+        n: The denominator, failures included.
 
     Raises:
         ValueError: `successes` is negative or exceeds `n`.
@@ -63,27 +63,22 @@ class Proportion:
 
     @property
     def low(self) -> float | None:
-        """Lower end of the Wilson 95 % interval; None for n = 0."""
+        """Lower end of the Wilson interval; None for n = 0."""
         return float(wilson_interval(self.successes, self.n)[0]) if self.n else None
 
     @property
     def high(self) -> float | None:
-        """Upper end of the Wilson 95 % interval; None for n = 0."""
+        """Upper end of the Wilson interval; None for n = 0."""
         return float(wilson_interval(self.successes, self.n)[1]) if self.n else None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Plain values for JSON: value, low, high (None for n = 0), successes, n."""
-        return {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "successes": self.successes,
-            "n": self.n,
-        }
+        """Give plain values for JSON: value, low, high (None for n = 0), successes, n."""
+        names = ("value", "low", "high", "successes", "n")
+        return {name: getattr(self, name) for name in names}
 
 
 def normal_quantile(confidence: float) -> float:
-    """Two-sided standard normal quantile: 1.96 for 0.95.
+    """Compute the two-sided standard normal quantile: 1.96 for 0.95.
 
     Raises:
         ValueError: A confidence not between 0 and 1.
@@ -97,7 +92,7 @@ def normal_quantile(confidence: float) -> float:
 def wilson_interval(
     successes: ArrayLike, n: ArrayLike, confidence: float = CONFIDENCE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson score interval of a proportion, without continuity correction (Wilson 1927).
+    """Compute the Wilson interval of a proportion, without continuity correction.
 
     The two roots of (p − k/n)² = z² p (1 − p) / n, that is
     (k + z²/2 ± z √(k (n − k) / n + z²/4)) / (n + z²).
@@ -135,26 +130,25 @@ def wilson_interval(
 
 
 def newcombe_paired_interval(
-    both: int, only_a: int, only_b: int, neither: int, confidence: float = CONFIDENCE
+    both: int, only_a: int, only_b: int, neither: int
 ) -> tuple[float, float, float]:
-    """Difference of two proportions over the same images, with its interval.
+    """Compare two proportions over the same images: difference and interval.
 
     Newcombe (1998), method 10: the Wilson intervals of the two proportions are squared and added,
     with the correlation φ of the paired answers, its numerator continuity-corrected when positive.
 
     Args:
-        both: Images that A and B both have right.
-        only_a: Images that only A has right.
-        only_b: Images that only B has right.
-        neither: Images that neither has right.
-        confidence: Coverage aimed at, between 0 and 1.
+        both: Images that A and B both have correct.
+        only_a: Images that only A has correct.
+        only_b: Images that only B has correct.
+        neither: Images that neither has correct.
 
     Returns:
-        (difference, low, high): share right by A minus share right by B, over all four counts
+        (difference, low, high): share correct by A minus that by B, over all four counts
         together, −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
 
     Raises:
-        ValueError: A count is negative, or a confidence not between 0 and 1.
+        ValueError: A count is negative.
 
     Examples:
         >>> [round(number, 4) for number in newcombe_paired_interval(36, 12, 2, 0)]
@@ -166,9 +160,9 @@ def newcombe_paired_interval(
     n = both + only_a + only_b + neither
     if n == 0:
         return math.nan, math.nan, math.nan
-    right = np.array([both + only_a, both + only_b])
-    share = right / n
-    low, high = wilson_interval(right, n, confidence)
+    correct = np.array([both + only_a, both + only_b])
+    share = correct / n
+    low, high = wilson_interval(correct, n)
     below_a, below_b = (share - low).tolist()
     above_a, above_b = (high - share).tolist()
     phi = _corrected_phi(both, only_a, only_b, neither)
@@ -181,20 +175,20 @@ def newcombe_paired_interval(
 
 
 def _square_and_add(side_a: float, side_b: float, phi: float) -> float:
-    """√(a² − 2φab + b²); never the root of a rounding error below zero."""
+    """Compute √(a² − 2φab + b²), never the root of a rounding error below zero."""
     return math.sqrt(max(0.0, side_a**2 - 2 * phi * side_a * side_b + side_b**2))
 
 
 def _corrected_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
-    """Correlation of the paired answers as method 10 takes it; 0 if a margin is empty."""
+    """Correlate the paired answers as method 10 does; 0 if a row or column is empty."""
     n = both + only_a + only_b + neither
-    margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
-    if margins == 0:
+    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    if product == 0:
         return 0.0
     numerator: float = both * neither - only_a * only_b
     if numerator > 0:
         numerator = max(numerator - n / 2, 0.0)
-    return numerator / math.sqrt(margins)
+    return numerator / math.sqrt(product)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +209,7 @@ class Median:
 
 @lru_cache(maxsize=2**16)
 def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
-    """Ranks of the values that enclose the median of a population, from a sample of n.
+    """Find the ranks of the values that enclose the median of a population.
 
     The k-th smallest and the k-th largest of n values enclose the median with probability
     1 − 2 P(B < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section

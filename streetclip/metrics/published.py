@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 SOURCE: Final = "Haas, Alberti, Skreta (2023), arXiv 2302.00275"
@@ -34,33 +33,15 @@ class Benchmark:
     source: str = SOURCE
 
 
-def _shares(**per_cent: tuple[float, float, float, float]) -> Mapping[str, Mapping[int, float]]:
-    """Per cent within 25, 200, 750 and 2500 km as shares, by model."""
-    return MappingProxyType(
-        {
-            model: MappingProxyType(
-                {
-                    km: round(value / 100, 4)
-                    for km, value in zip((25, 200, 750, 2500), values, strict=True)
-                }
-            )
-            for model, values in per_cent.items()
-        }
-    )
-
-
-BENCHMARKS: Final = (
-    Benchmark(
-        "IM2GPS",
-        237,
-        _shares(StreetCLIP=(28.3, 45.1, 74.7, 88.2), CLIP=(27.0, 42.2, 71.7, 86.9)),
-    ),
-    Benchmark(
-        "IM2GPS3k",
-        2997,
-        _shares(StreetCLIP=(22.4, 37.4, 61.3, 80.4), CLIP=(19.5, 34.0, 60.0, 78.1)),
-    ),
-)
+_IM2GPS: Final = {
+    "StreetCLIP": {25: 0.283, 200: 0.451, 750: 0.747, 2500: 0.882},
+    "CLIP": {25: 0.27, 200: 0.422, 750: 0.717, 2500: 0.869},
+}
+_IM2GPS3K: Final = {
+    "StreetCLIP": {25: 0.224, 200: 0.374, 750: 0.613, 2500: 0.804},
+    "CLIP": {25: 0.195, 200: 0.34, 750: 0.6, 2500: 0.781},
+}
+BENCHMARKS: Final = (Benchmark("IM2GPS", 237, _IM2GPS), Benchmark("IM2GPS3k", 2997, _IM2GPS3K))
 """The test sets with published figures of both models."""
 
 

@@ -36,16 +36,3 @@ def exact_sum(values: NDArray[np.float64]) -> Fraction:
         rest = (rest - limb) * 2.0**_LIMB_BITS
         scale <<= _LIMB_BITS
     return total
-
-
-def exact_mean(values: NDArray[np.float64]) -> float | None:
-    """Mean of numbers, the same in whatever order they come; None for no numbers.
-
-    Args:
-        values: As `exact_sum` takes them.
-
-    Examples:
-        >>> exact_mean(np.array([1.0, 2.0, 6.0]))
-        3.0
-    """
-    return float(exact_sum(values) / values.size) if values.size else None

@@ -1,8 +1,12 @@
-"""What explains errors: one run's columns as arrays, selected, grouped, ranked and compared.
+"""Results: one run's columns as arrays, filtered, grouped, ranked and compared.
 
 Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
-needed, and every function goes over them with numpy in blocks, so that ten million images are
-answered in a moment and without a copy of them.
+needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
+are left out. A mask comes from `filters.select`.
+
+What to add where: a metric in `figures.run_figures`; a counter of groups in `groups._count`; a
+grouping in `groups.grouping`; a filter in `filters`; an order of images in `ranking.ORDERS`; a
+column in `store.RUN_DTYPES` and `evaluation.prediction_rows`.
 
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """
@@ -11,7 +15,7 @@ from streetclip.results.calibration import Calibration, calibration
 from streetclip.results.comparison import (
     OUTCOMES,
     Comparison,
-    align,
+    common_masks,
     compare,
     compare_by,
     compare_distances,
@@ -23,27 +27,32 @@ from streetclip.results.confusion import (
     OTHER,
     ConfusionMatrix,
     asymmetric_pairs,
+    by_similarity,
     matrix,
     mistakes_by_nearness,
 )
 from streetclip.results.country_pairs import continent_pairs, continents, country_pairs
-from streetclip.results.dataset_table import DatasetTable
-from streetclip.results.error_arcs import ends, images_in_hexagon, num_ends
-from streetclip.results.filters import AnnotatedIds, Selection
-from streetclip.results.flows import flows
+from streetclip.results.dataset_table import LEVELS, DatasetTable
+from streetclip.results.figures import run_figures
+from streetclip.results.filters import AnnotatedIds, Selection, select
 from streetclip.results.groups import (
+    ACCURACIES,
+    ATTRIBUTE,
+    Share,
     distance_counts,
     group_accuracy,
     macro_of_countries,
-    mean_geoscore,
     median_distance,
 )
-from streetclip.results.hexbins import Lattice, error_hexbins, hexbins
+from streetclip.results.hexbins import Lattice, error_hexbins, images_in_hexagon
+from streetclip.results.map_points import ends, flows, num_ends
 from streetclip.results.ranking import ORDERS, neighbours_of, page_of
-from streetclip.results.run_table import RunTable, select
-from streetclip.results.seriation import by_similarity
+from streetclip.results.run_table import RunTable
 
 __all__ = [
+    "ACCURACIES",
+    "ATTRIBUTE",
+    "LEVELS",
     "ORDERS",
     "OTHER",
     "OUTCOMES",
@@ -55,10 +64,11 @@ __all__ = [
     "Lattice",
     "RunTable",
     "Selection",
-    "align",
+    "Share",
     "asymmetric_pairs",
     "by_similarity",
     "calibration",
+    "common_masks",
     "compare",
     "compare_by",
     "compare_distances",
@@ -72,16 +82,15 @@ __all__ = [
     "error_hexbins",
     "flows",
     "group_accuracy",
-    "hexbins",
     "images_in_hexagon",
     "macro_of_countries",
     "matrix",
-    "mean_geoscore",
     "median_distance",
     "mistakes_by_nearness",
     "neighbours_of",
     "num_ends",
     "outcome_mask",
     "page_of",
+    "run_figures",
     "select",
 ]

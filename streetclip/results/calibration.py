@@ -1,8 +1,7 @@
-"""Whether a run is as sure as it is right, and what it would gain by staying silent."""
+"""Compare a run's confidence with its accuracy, and what it would gain by staying silent."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,26 +11,18 @@ from streetclip.errors import shown
 from streetclip.metrics.calibration import (
     NUM_BINS,
     ReliabilityBin,
-    bin_edges,
     bins_of_counts,
+    count_bins,
+    count_reaching,
     expected_calibration_error,
 )
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import RunTable
-from streetclip.store import Flag
+from streetclip.results.run_table import Bool, RunTable
 
-Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-
-LEVELS: Final = {
-    "country": ("country_probability", Flag.COUNTRY_CORRECT),
-    "city": ("city_probability", Flag.CITY_CORRECT),
-}
-"""Level → the column of its probability, and what says that it is right."""
-
+_LEVELS: Final = ("country", "city")
 _NUM_STEPS: Final = 1000  # thresholds are thousandths
-_SHOWN_STEPS: Final = (*range(0, 990, 10), *range(990, 1001))  # most models are very sure
+_SHOWN_STEPS: Final = [*range(0, 990, 10), *range(990, 1001)]  # most models are very sure
 
 
 @dataclass(frozen=True)
@@ -39,16 +30,16 @@ class Calibration:
     """Confidence against accuracy.
 
     Attributes:
-        num_images: Images that were looked at: all selected ones; at the city level, those of
-            them whose country is right.
+        num_images: Selected images with a prediction; at the city level, those of them whose
+            country is correct.
         n: How many of them have a probability; the others could not be read.
         confidence: Mean probability of the n; None for n = 0.
-        accuracy: Share of the n that is right; None for n = 0.
+        accuracy: Share of the n that is correct; None for n = 0.
         ece: Expected calibration error; None for n = 0.
         bins: Reliability bins, as `metrics.calibration.reliability_bins`.
         coverage: What happens if only images with at least a threshold of confidence are
             answered: threshold (0 to 1 by hundredths, above 0.99 by thousandths), n (answered),
-            coverage (their share of num_images), value, low, high (share of them that is right,
+            coverage (their share of num_images), value, low, high (share of them that is correct,
             with its Wilson 95 % interval; NaN where none is answered).
         by_country: By true country that has an image with a probability: country, n, confidence,
             accuracy, low, high (Wilson 95 %).
@@ -64,125 +55,72 @@ class Calibration:
     by_country: pd.DataFrame
 
 
-def calibration(table: RunTable, mask: NDArray[np.bool_], level: str = "country") -> Calibration:
-    """Judge the probabilities of a run.
+def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibration:
+    """Compare the probabilities of a run with its accuracy.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
-        level: "country": the predicted country's probability; "city": the predicted city's among
-            the cities of its country, judged where that country is right.
+    At the level "country" it is the predicted country's probability; at "city" the predicted
+    city's among the cities of its country, over the images whose country is correct.
 
     Raises:
         ValueError: There is no such level.
     """
-    if level not in LEVELS:
-        msg = f"level is {shown(level)}; expected one of {', '.join(LEVELS)}"
+    if level not in _LEVELS:
+        msg = f"level is {shown(level)}; expected one of {', '.join(_LEVELS)}"
         raise ValueError(msg)
-    counts = _Counts(table, mask, level)
-    n, right = int(counts.of_bin[0].sum()), int(counts.of_bin[1].sum())
-    bins = bins_of_counts(counts.of_bin[0], counts.of_bin[1], counts.confidence_of_bin)
+    mask = table.with_prediction(mask)
+    if level == "city":
+        mask = mask & table.correct("country")
+    probability, is_correct = table.column(f"{level}_probability"), table.correct(level)
+    size = len(table.codes)
+    counts_3B = np.zeros((3, NUM_BINS))
+    reaching_2S = np.zeros((2, _NUM_STEPS + 1))
+    counts_3C = np.zeros((3, size))
+    for rows in selected_rows(mask & ~np.isnan(probability)):
+        confidence, answers = probability[rows].astype(np.float64), is_correct[rows]
+        counts_3B += count_bins(confidence, answers)
+        reaching_2S += count_reaching(confidence, answers, _NUM_STEPS)
+        country = table.true_country[rows].astype(np.int64)
+        # A sum of float32 may pass 1, by a last digit.
+        weights = (None, answers, np.minimum(confidence, 1.0))
+        counts_3C += [np.bincount(country, each, minlength=size) for each in weights]
+    n, num_correct = counts_3B[:2].sum(axis=1).astype(np.int64).tolist()
+    bins = bins_of_counts(counts_3B)
+    n_C, correct_C, confidence_C = counts_3C
+    by_country = pd.DataFrame(
+        {
+            "country": table.codes,
+            "n": n_C.astype(np.int64),
+            "confidence": confidence_C,
+            "accuracy": correct_C,
+        }
+    )
+    by_country["low"], by_country["high"] = wilson_interval(correct_C, n_C)
+    by_country = by_country[n_C > 0].reset_index(drop=True)
+    for name in ("confidence", "accuracy"):
+        by_country[name] /= by_country["n"]
+    num_images = int(np.count_nonzero(mask))
     return Calibration(
-        num_images=counts.num_images,
+        num_images=num_images,
         n=n,
-        confidence=float(counts.confidence_of_bin.sum()) / n if n else None,
-        accuracy=right / n if n else None,
+        confidence=float(counts_3B[2].sum()) / n if n else None,
+        accuracy=num_correct / n if n else None,
         ece=expected_calibration_error(bins),
         bins=bins,
-        coverage=_coverage(counts.of_step, counts.num_images),
-        by_country=_by_country(table.codes, counts.of_country, counts.confidence_of_country),
+        coverage=_coverage(reaching_2S, num_images),
+        by_country=by_country,
     )
 
 
-class _Counts:
-    """Images (row 0) and right ones (row 1) by bin, by threshold reached, and by true country."""
-
-    def __init__(self, table: RunTable, mask: NDArray[np.bool_], level: str) -> None:
-        self.num_images = 0
-        self.of_bin = np.zeros((2, NUM_BINS), dtype=np.int64)
-        self.of_step = np.zeros((2, _NUM_STEPS + 1), dtype=np.int64)
-        self.of_country = np.zeros((2, len(table.codes)), dtype=np.int64)
-        self.confidence_of_bin = np.zeros(NUM_BINS)
-        self.confidence_of_country = np.zeros(len(table.codes))
-        edges = bin_edges()
-        steps = np.arange(_NUM_STEPS + 1) / _NUM_STEPS
-        for num_images, sure, right, country in _judged(table, mask, level):
-            self.num_images += num_images
-            in_bin = _num_below(sure, edges, included=False) - 1
-            in_bin = np.maximum(in_bin, 0)
-            reached = _num_below(sure, steps, included=True) - 1
-            for counts, index in (
-                (self.of_bin, in_bin),
-                (self.of_step, reached),
-                (self.of_country, country),
-            ):
-                np.add.at(counts[0], index, 1)
-                np.add.at(counts[1], index[right], 1)
-            np.add.at(self.confidence_of_bin, in_bin, sure)
-            np.add.at(self.confidence_of_country, country, sure)
-
-
-def _judged(
-    table: RunTable, mask: NDArray[np.bool_], level: str
-) -> Iterator[tuple[int, Float64, Int64, Int64]]:
-    """Of each block: images, confidences, positions of the right ones, true countries."""
-    name, flag = LEVELS[level]
-    flags, probability = table.load("flags", name)
-    for rows in selected_rows(table.judged(mask)):
-        bits, sure = flags[rows], probability[rows].astype(np.float64)
-        known = ~np.isnan(sure)
-        num_images = len(bits)
-        if level == "city":
-            inside = (bits & Flag.COUNTRY_CORRECT) != 0
-            num_images = int(np.count_nonzero(inside))
-            known &= inside
-        chosen = np.flatnonzero(known)
-        right = np.flatnonzero((bits[chosen] & flag) != 0)
-        country = table.true_country[rows][chosen].astype(np.int64)
-        # A sum of float32 probabilities may pass 1, by a last digit.
-        yield num_images, np.clip(sure[chosen], 0.0, 1.0), right, country
-
-
-def _num_below(values: Float64, edges: Float64, *, included: bool) -> Int64:
-    """How many edges are below each value, or at it: `np.searchsorted`, for even edges 0 to 1."""
-    num = len(edges) - 1
-    index = (values * num).astype(np.int64)  # right but for rounding: one too high or too low
-    padded = np.append(edges, np.inf)
-    if included:
-        index += padded[index + 1] <= values
-        index -= edges[index] > values
-    else:
-        index += padded[index + 1] < values
-        index -= edges[index] >= values
-    return index + 1
-
-
-def _coverage(counts_2T: Int64, num_images: int) -> pd.DataFrame:
-    """From how many reach each threshold as their highest, to how many reach it."""
-    answered, right = counts_2T[:, ::-1].cumsum(axis=1)[:, ::-1][:, list(_SHOWN_STEPS)]
-    low, high = wilson_interval(right, answered)
+def _coverage(reaching_2S: NDArray[np.float64], num_images: int) -> pd.DataFrame:
+    n, num_correct = reaching_2S[:, _SHOWN_STEPS].astype(np.int64)
+    low, high = wilson_interval(num_correct, n)
     return pd.DataFrame(
         {
             "threshold": np.array(_SHOWN_STEPS) / _NUM_STEPS,
-            "n": answered,
-            "coverage": answered / (num_images or np.nan),
-            "value": right / np.where(answered > 0, answered, np.nan),
+            "n": n,
+            "coverage": n / (num_images or np.nan),
+            "value": num_correct / np.where(n > 0, n, np.nan),
             "low": low,
             "high": high,
         }
     )
-
-
-def _by_country(codes: tuple[str, ...], counts_2C: Int64, confidence_C: Float64) -> pd.DataFrame:
-    found = np.flatnonzero(counts_2C[0])
-    n, right = counts_2C[:, found]
-    low, high = wilson_interval(right, n)
-    columns: dict[str, Any] = {
-        "country": np.array(codes, dtype=object)[found],
-        "n": n,
-        "confidence": confidence_C[found] / n,
-        "accuracy": right / n,
-        "low": low,
-        "high": high,
-    }
-    return pd.DataFrame(columns)

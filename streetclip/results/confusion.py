@@ -1,4 +1,4 @@
-"""What the pairs of countries say: a matrix one can read, one-sided confusions, near and far."""
+"""Arrange pairs of countries: as a matrix, as one-sided confusions, and by how near they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from streetclip.gazetteer import are_neighbours, countries
 from streetclip.metrics.differences import newcombe_interval
@@ -15,23 +14,25 @@ from streetclip.metrics.intervals import wilson_interval
 from streetclip.results.country_pairs import COUNTERS
 
 OTHER: Final = "(other)"
-"""Row and column of all that a matrix has no row of their own for."""
+"""Row and column of all that have none of their own in a matrix."""
 
 NEARNESS: Final = ("neighbour", "same continent", "other continent")
 """How near a wrong country is to the true one, the nearest first."""
 
+_FAINT: Final = 1e-6  # links countries that are never confused, so that there is one order of all
+
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """Who is taken for whom.
+    """A confusion matrix.
 
     Attributes:
         labels: Codes (or continents) in the order of rows and columns, the same for both, so that
-            right answers stand on the diagonal; `OTHER` is the last if there are more than these.
+            the diagonal is correct; `OTHER` is the last if there are more than these.
         pred_labels: The columns: `labels`, and "" at the end if for some image nothing was
             predicted.
         cells: One row a cell that is not empty, row by row: true, predicted, n, right (images
-            of it whose prediction is right: all on the diagonal, none beside it, some at
+            of it whose prediction is correct: all on the diagonal, none elsewhere, some at
             `OTHER`), the counters of `country_pairs`, and the shares of n in its row and column:
             row_n, row_share, column_n, column_share.
     """
@@ -62,24 +63,25 @@ def matrix(
     true, predicted = pairs.columns[:2]
     cells = pairs.rename(columns={true: "true", predicted: "predicted"})
     if "right" not in cells:
-        cells.insert(2, "right", cells["n"].where(cells["true"] == cells["predicted"], 0))
+        cells["right"] = cells["n"].where(cells["true"] == cells["predicted"], 0)
     ranked = _most_confused(cells)
-    own = set(ranked[:top])
-    place = {label: ((order or {}).get(label, ""), label) for label in own}
-    labels = (*sorted(own, key=place.__getitem__), *([OTHER] if len(own) < len(ranked) else []))
-    for column in ("true", "predicted"):
-        cells[column] = cells[column].where(cells[column].isin([*own, ""]), OTHER)
+    own = sorted(ranked[:top], key=lambda label: ((order or {}).get(label, ""), label))
+    labels = (*own, *([OTHER] if len(own) < len(ranked) else []))
+    for side in ("true", "predicted"):
+        cells[side] = cells[side].where(cells[side].isin([*own, ""]), OTHER)
     cells = cells.groupby(["true", "predicted"], as_index=False)[["right", *COUNTERS]].sum()
-    blank = [""] if (cells["predicted"] == "").any() else []
-    cells = _in_order(cells, labels, (*labels, *blank))
-    for side, column in (("true", "row"), ("predicted", "column")):
-        cells[f"{column}_n"] = cells.groupby(side)["n"].transform("sum")
-        cells[f"{column}_share"] = cells["n"] / cells[f"{column}_n"]
-    return ConfusionMatrix(labels, (*labels, *blank), cells)
+    pred_labels = (*labels, *([""] if (cells["predicted"] == "").any() else []))
+    row = cells["true"].map({label: i for i, label in enumerate(labels)})
+    column = cells["predicted"].map({label: i for i, label in enumerate(pred_labels)})
+    cells = cells.iloc[np.lexsort((column, row))].reset_index(drop=True)
+    for side, name in (("true", "row"), ("predicted", "column")):
+        cells[f"{name}_n"] = cells.groupby(side)["n"].transform("sum")
+        cells[f"{name}_share"] = cells["n"] / cells[f"{name}_n"]
+    return ConfusionMatrix(labels, pred_labels, cells)
 
 
 def _most_confused(cells: pd.DataFrame) -> list[str]:
-    """All labels, those with the most wrong images first."""
+    """List all labels, those with the most wrong images first."""
     wrong = cells["n"] - cells["right"]
     sides = [
         pd.DataFrame({"label": cells[side], "wrong": wrong, "n": cells["n"]})
@@ -91,16 +93,35 @@ def _most_confused(cells: pd.DataFrame) -> list[str]:
     return [str(label) for label in ranked["label"]]
 
 
-def _in_order(
-    cells: pd.DataFrame, labels: tuple[str, ...], pred_labels: tuple[str, ...]
-) -> pd.DataFrame:
-    row = cells["true"].map({label: i for i, label in enumerate(labels)})
-    column = cells["predicted"].map({label: i for i, label in enumerate(pred_labels)})
-    return cells.iloc[np.lexsort((column, row))].reset_index(drop=True)
+def by_similarity(confusion: ConfusionMatrix) -> tuple[str, ...]:
+    """Sort the labels of a matrix so that blocks of mutual confusion appear.
+
+    Labels are alike as far as one is taken for the other: the mean of both shares. They are sorted
+    by the second eigenvector of the graph's normalised Laplacian (Atkins, Boman & Hendrickson
+    1998, A spectral algorithm for seriation, SIAM J. Comput. 28; normalised as Shi & Malik 2000,
+    IEEE PAMI 22, so that few strong partners do not outweigh the rest). `OTHER` stays the last.
+    """
+    own = [label for label in confusion.labels if label != OTHER]
+    if len(own) < 3:  # noqa: PLR2004 -- two are next to each other in any order
+        return confusion.labels
+    cells = confusion.cells
+    inside = cells[cells["true"].isin(own) & cells["predicted"].isin(own)]
+    position = {label: i for i, label in enumerate(own)}
+    share = np.zeros((len(own), len(own)))
+    share[inside["true"].map(position), inside["predicted"].map(position)] = inside["row_share"]
+    alike = (share + share.T) / 2 + _FAINT
+    np.fill_diagonal(alike, 0.0)
+    scale = 1 / np.sqrt(alike.sum(axis=1))
+    laplacian = np.eye(len(own)) - scale[:, None] * alike * scale
+    second = np.linalg.eigh(laplacian).eigenvectors[:, 1] * scale
+    order = np.argsort(second.round(9), kind="stable").tolist()
+    if order[0] > order[-1]:  # an eigenvector has no direction of its own
+        order.reverse()
+    return (*(own[i] for i in order), *confusion.labels[len(own) :])
 
 
 def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Countries of which one is taken for the other more often than the reverse.
+    """Compare how often one country is taken for another with how often the reverse.
 
     Shares are compared, not counts: of two countries the one with more images has more of
     everything. A country without images of its own is not compared.
@@ -124,22 +145,22 @@ def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     counts_CC = np.zeros((len(names), len(names)), dtype=np.int64)
     counts_CC[true, predicted] = pairs["n"]
     n_C = counts_CC.sum(axis=1)
-    counts_CC[(n_C == 0) | (names == ""), :] = 0
-    counts_CC[:, (n_C == 0) | (names == "")] = 0
-    # Each two once, as the first and the second of them in the alphabet; then turned around where
-    # it is the second that is more often taken for the first.
+    left_out = (n_C == 0) | (names == "")
+    counts_CC[left_out, :] = 0
+    counts_CC[:, left_out] = 0
+    # Each two once, in alphabetical order; then swapped where the second is more often taken for
+    # the first.
     first, second = np.nonzero(np.triu(counts_CC + counts_CC.T, k=1))
-    forth = counts_CC[first, second] / n_C[first]
-    is_turned = forth < counts_CC[second, first] / n_C[second]
-    country, other = np.where(is_turned, (second, first), (first, second))
-    counted = (n_C[country], n_C[other], counts_CC[country, other], counts_CC[other, country])
-    n, other_n, taken, other_taken = counted
+    is_swapped = counts_CC[first, second] / n_C[first] < counts_CC[second, first] / n_C[second]
+    country, other = np.where(is_swapped, (second, first), (first, second))
+    n, other_n = n_C[country], n_C[other]
+    taken, other_taken = counts_CC[country, other], counts_CC[other, country]
     difference, low, high = newcombe_interval(taken, n, other_taken, other_n)
-    order = np.lexsort((other, country, -difference, -low))
+    names = np.array(names, dtype=object)
     frame = pd.DataFrame(
         {
-            "country": np.array(names, dtype=object)[country],
-            "other": np.array(names, dtype=object)[other],
+            "country": names[country],
+            "other": names[other],
             "n": n,
             "other_n": other_n,
             "taken": taken,
@@ -151,11 +172,12 @@ def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
             "high": high,
         }
     )
+    order = np.lexsort((other, country, -difference, -low))
     return frame.iloc[order].reset_index(drop=True)
 
 
 def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Whether wrong countries border on the true one, lie on its continent, or far off.
+    """Count wrong countries that border on the true one, share its continent, or neither.
 
     Args:
         pairs: Of `country_pairs`.
@@ -165,28 +187,33 @@ def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
         for), share of all such, low and high (Wilson 95 %; NaN without mistakes), and mean_km of
         those that have a distance (else NaN).
     """
-    wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
-    sides = (wrong[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
-    nearness = [_nearness(true, predicted) for true, predicted in zip(*sides, strict=True)]
-    sums = (
-        wrong[["n", "num_distances", "distance_km_sum"]].groupby(np.array(nearness, object)).sum()
-    )
+    wrong = wrong_pairs(pairs)
+    nearness = [
+        _nearness(true, predicted)
+        for true, predicted in zip(wrong["true_country"], wrong["pred_country"], strict=True)
+    ]
+    counters = ["n", "num_distances", "distance_km_sum"]
+    sums = wrong[counters].groupby(np.array(nearness, dtype=object)).sum()
     sums = sums.reindex(list(NEARNESS), fill_value=0)
-    n: NDArray[np.int64] = sums["n"].to_numpy(dtype=np.int64)
-    total = np.full(len(n), n.sum())
+    n, total = sums["n"].to_numpy(dtype=np.int64), int(sums["n"].sum())
     low, high = wilson_interval(n, total)
+    mean_km = sums["distance_km_sum"] / sums["num_distances"].replace(0, np.nan)
     return pd.DataFrame(
         {
             "nearness": list(NEARNESS),
             "n": n,
-            "share": n / np.where(total > 0, total, np.nan),
+            "share": n / (total or np.nan),
             "low": low,
             "high": high,
-            "mean_km": (
-                sums["distance_km_sum"] / sums["num_distances"].replace(0, np.nan)
-            ).to_numpy(),
+            "mean_km": mean_km.to_numpy(),
         }
     )
+
+
+def wrong_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Leave the pairs of two different countries."""
+    is_wrong = pairs["true_country"] != pairs["pred_country"]
+    return pairs[is_wrong & (pairs["pred_country"] != "")]
 
 
 @cache

@@ -1,20 +1,29 @@
-"""Which images of a run are looked at."""
+"""Select the images of a run that a filter leaves.
 
-from collections.abc import Mapping
+A new filter is a field of `Selection` and a line in `select`.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip.errors import shown
+from streetclip.results.dataset_table import LEVELS
+from streetclip.results.run_table import Bool, RunTable
+
 Bounds = tuple[float | None, float | None]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A choice of images; whatever is None or empty chooses nothing out.
+    """A filter of images; fields that are None or empty leave all.
 
-    An image that has no prediction is in no selection. What a dataset or run does not have (a
-    country, a place, the value of an attribute) selects no image.
+    No filter leaves an image without a prediction. What a dataset or run does not have (a country,
+    a place, the value of an attribute) matches no image.
 
     Attributes:
         continent: True continent.
@@ -22,8 +31,8 @@ class Selection:
         region: True region; "" for images without one.
         city: True city; "" for images without one.
         predicted: ISO code of the predicted country; "" where nothing was predicted.
-        country_right: Whether the country is right; what was not predicted is wrong.
-        city_right: Whether country and city are right.
+        country_right: Whether the country is correct; what was not predicted is wrong.
+        city_right: Whether country and city are correct.
         distance_km: Least and greatest distance, both included; an image without a distance is
             within no bound.
         confidence: Least and greatest probability of the predicted country, both included, 0 to
@@ -49,7 +58,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether it selects every image that has a prediction.
+        """Whether it leaves every image that has a prediction.
 
         Examples:
             >>> Selection().is_everything, Selection(predicted="").is_everything
@@ -58,7 +67,7 @@ class Selection:
         return self == Selection()
 
     def attribute_values(self) -> dict[str, frozenset[str]]:
-        """The values asked for, by name of the attribute.
+        """Collect the values of each attribute by its name.
 
         Examples:
             >>> pairs = (("sky", "rain"), ("road", "dirt"), ("sky", "snow"))
@@ -74,13 +83,90 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedIds:
-    """Ids of the images that have an annotation, as far as a selection asks for it.
+    """Ids of the images with the annotations that a filter names.
 
     Attributes:
         by_tag: Tag → ids of the images that have it, in any order; of other datasets, too.
-        by_status: Status → ids of the images that have it. "open" need not be there: every image
-            is open that no other status has.
+        by_status: Status → ids of the images that have it. "open" may be missing: every image
+            without another status is open.
     """
 
-    by_tag: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    by_status: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    by_tag: Mapping[str, Ids] = field(default_factory=dict)
+    by_status: Mapping[str, Ids] = field(default_factory=dict)
+
+
+def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None = None) -> Bool:
+    """Find the images of a run that a filter leaves: N booleans.
+
+    Raises:
+        ValueError: `annotated` lacks a tag or status that the filter names.
+    """
+    annotated = annotated or AnnotatedIds()
+    mask = table.done.copy()
+    _in_places(mask, table, selection)
+    if selection.predicted is not None:
+        mask &= (np.array(table.codes) == selection.predicted)[table.pred_country]
+    for level in ("country", "city"):
+        wanted = getattr(selection, f"{level}_right")
+        if wanted is not None:
+            mask &= table.correct(level) == wanted
+    for name, values in selection.attribute_values().items():
+        if name in table.dataset.attribute_names:
+            codes, texts = table.dataset.attribute(name)
+            mask &= np.array([text in values for text in texts], dtype=np.bool_)[codes]
+        else:
+            mask[:] = False
+    _within(mask, table, "distance_km", selection.distance_km)
+    _within(mask, table, "country_probability", selection.confidence)
+    if selection.tags:
+        mask &= _among(table.image_ids, [_given(annotated.by_tag, tag) for tag in selection.tags])
+    if selection.status == "open":
+        others = [ids for status, ids in annotated.by_status.items() if status != "open"]
+        mask &= ~_among(table.image_ids, others)
+    elif selection.status is not None:
+        mask &= _among(table.image_ids, [_given(annotated.by_status, selection.status)])
+    return mask
+
+
+def _in_places(mask: Bool, table: RunTable, selection: Selection) -> None:
+    """Leave in a mask what was taken in the places that a filter names."""
+    matches = np.ones(len(table.places), dtype=np.bool_)
+    for level in LEVELS:
+        name = getattr(selection, level)
+        if name is not None:
+            matches &= (table.places[level] == name).to_numpy(dtype=np.bool_)
+    if not matches.all():
+        mask &= matches[table.place]
+
+
+def _within(mask: Bool, table: RunTable, name: str, bounds: Bounds) -> None:
+    """Leave in a mask what lies between two bounds; NaN lies nowhere."""
+    low, high = bounds
+    # Compared in the column's own precision: a bound between two of its numbers moves inwards.
+    if low is not None:
+        column = table.column(name)
+        mask &= column >= _rounded(low, column.dtype, np.inf)
+    if high is not None:
+        column = table.column(name)
+        mask &= column <= _rounded(high, column.dtype, -np.inf)
+
+
+def _rounded(value: float, dtype: np.dtype[Any], towards: float) -> Any:
+    """Round to the nearest number of a precision that is not on the far side of a value."""
+    near = dtype.type(value)
+    beyond = float(near) < value if towards > 0 else float(near) > value
+    return np.nextafter(near, dtype.type(towards)) if beyond else near
+
+
+def _given(ids: Mapping[str, Ids], name: str) -> Ids:
+    if name not in ids:
+        msg = f"the ids of the images with {shown(name)} are not given; give those of the store"
+        raise ValueError(msg)
+    return ids[name]
+
+
+def _among(image_ids: Ids, groups: Sequence[Ids]) -> Bool:
+    """Tell which of the ids are in one of the groups."""
+    wanted = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
+    found: Bool = np.isin(image_ids, wanted)
+    return found

@@ -1,38 +1,53 @@
-"""Counts and accuracies by place, prediction or attribute, and by distance."""
+"""Count what happened to the images of each group: by place, prediction or attribute.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Final
+A new grouping is a case in `grouping`; a new counter is a line in `_count`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM
+from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.accuracy import macro_share
-from streetclip.metrics.intervals import Median
-from streetclip.metrics.scores import geoscores
-from streetclip.metrics.sums import exact_sum
+from streetclip.metrics.intervals import Median, median_ranks
 from streetclip.results.blocks import Rows, selected_rows
 from streetclip.results.dataset_table import LEVELS
-from streetclip.results.medians import group_medians
-from streetclip.results.run_table import RunTable
+from streetclip.results.run_table import Bool, RunTable
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Blocks = Callable[[], Iterator[tuple[Rows, Int64]]]
 
 ATTRIBUTE: Final = "attribute:"
 """How grouping by an attribute is written: this and its name."""
 
-# Groupings by ISO code, with the column that holds it.
-_BY_CODE: Final = {"country_code": "country", "predicted": "predicted"}
 
-_SMALL: Final = 256  # flags and bins are below
-_MOST_CELLS: Final = 2**21  # of a table of groups by flags, bins or countries: 16 MiB
-_FEW_GROUPS: Final = 512  # so many that it is not worth looking which of them occur
+class Share(NamedTuple):
+    """An accuracy as counters of `group_accuracy`.
+
+    Attributes:
+        correct: The numerator.
+        of: The denominator.
+        reachable: The numerator of its ceiling.
+    """
+
+    correct: str
+    of: str
+    reachable: str
+
+
+ACCURACIES: Final[Mapping[str, Share]] = {
+    "country": Share("country_correct", "n", "country_reachable"),
+    "city": Share("city_correct", "n", "city_reachable"),
+    "hierarchical": Share("city_correct", "country_correct", "country_correct_city_reachable"),
+}
+"""The accuracies by name."""
 
 _COUNTERS: Final = {
     "with_coordinates": Flag.HAS_COORDINATES,
@@ -42,16 +57,19 @@ _COUNTERS: Final = {
     "city_reachable": Flag.CITY_REACHABLE,
     "country_correct_city_reachable": Flag.COUNTRY_CORRECT | Flag.CITY_REACHABLE,
 }
+_NUM_FLAGS: Final = 64  # values of the flags
+_NUM_BINS: Final = 256  # values of a bin
+_MOST_GROUPS: Final = 2**13  # counted in one pass, so that the tables of counts stay small
+_CODES: Final = {"country_code": "country", "predicted": "predicted"}  # grouping → its column
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """Which group each image is in.
+class Grouping(NamedTuple):
+    """The group of each image; N images, G groups.
 
     Attributes:
         codes: N small numbers.
-        group_of: For each of these numbers, its group, 0 to G − 1; −1 for none.
-        keys: What the G groups are called, one row each, in the order of their numbers.
+        group_of: For each of these numbers, its group, 0 to G − 1.
+        keys: The names of the groups, one row each, in the order of their numbers.
     """
 
     codes: NDArray[Any]
@@ -60,11 +78,7 @@ class Grouping:
 
 
 def grouping(table: RunTable, by: str) -> Grouping:
-    """Which group each image of a run is in.
-
-    Args:
-        table: The run.
-        by: As `group_accuracy`.
+    """Find the group of each image; `by` as in `group_accuracy`.
 
     Raises:
         ValueError: There is no such grouping.
@@ -72,273 +86,202 @@ def grouping(table: RunTable, by: str) -> Grouping:
     if by in LEVELS:
         return Grouping(table.place, *table.dataset.place_groups(by))
     if by == "overall":
-        nowhere = np.zeros(len(table.places), dtype=np.int64)
-        return Grouping(table.place, nowhere, pd.DataFrame(index=range(1)))
-    if by in _BY_CODE:
+        everywhere = np.zeros(len(table.places), dtype=np.int64)
+        return Grouping(table.place, everywhere, pd.DataFrame(index=range(1)))
+    if by in _CODES:
         codes = table.true_country if by == "country_code" else table.pred_country
         texts = table.codes
     elif by.startswith(ATTRIBUTE):
-        codes, texts = table.attribute(by.removeprefix(ATTRIBUTE))
+        codes, texts = table.dataset.attribute(by.removeprefix(ATTRIBUTE))
     else:
         msg = (
             f"cannot group by {shown(by)}; expected overall, {', '.join(LEVELS)}, "
-            f"{', '.join(_BY_CODE)}, or {ATTRIBUTE} and a name"
+            f"{', '.join(_CODES)}, or {ATTRIBUTE} and a name"
         )
         raise ValueError(msg)
-    name = _BY_CODE.get(by, "value")
-    return Grouping(codes, np.arange(len(texts)), pd.DataFrame({name: list(texts)}, dtype=object))
+    keys = pd.DataFrame({_CODES.get(by, "value"): list(texts)}, dtype=object)
+    return Grouping(codes, np.arange(len(texts)), keys)
 
 
-def group_accuracy(table: RunTable, mask: NDArray[np.bool_], by: str) -> pd.DataFrame:
+def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     """Count what happened in each group of images.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
-        by: "overall"; a level of the true place: "continent", "country", "region" or "city";
-            "country_code", which is one row for a country on two continents, where "country" has
-            two; "predicted" country; or "attribute:" and the name of one.
+    Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
+    "country_code", which is one row for a country on two continents, where "country" has two;
+    "predicted" country; or "attribute:" and the name of one.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
 
-        - what it is called: continent, country (ISO code), region and city, as far as the level
-          goes; or predicted (ISO code, "" where nothing was predicted); or value;
-        - the counters of `store.place_counters`, with the meaning that they have there;
+        - its name: continent, country (ISO code), region and city, as far as the level goes; or
+          predicted (ISO code, "" where nothing was predicted); or value;
+        - n: images, and of these: unreadable; with_coordinates (of the true place);
+          num_distances; country_correct, city_correct, country_reachable, city_reachable,
+          country_correct_city_reachable; within_T: at most T km off; reachable_within_T: a
+          candidate of any country is that near the true place;
+        - geoscore_sum, and distance_km_sum over num_distances images;
         - nearest_known: images whose nearest candidate is known; reachable_within_T is a ceiling
           only if these are all of with_coordinates;
-        - median_km: median distance of its images whose true place has coordinates; one without
-          a distance is infinitely far. NaN if it has no such image. Then median_low_km and
-          median_high_km, its 95 % interval (`metrics.intervals.median_with_interval`);
-        - top_mistake: the country that its wrong predictions name most often ("" for none, of
-          equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the
-          country that most of its wrong predictions are truly of.
+        - median_km: median distance of the images with_coordinates; one without a distance is
+          infinitely far. NaN without an image. Then median_low_km and median_high_km, its 95 %
+          interval;
+        - top_mistake: the country that wrong predictions name most often ("" for none, of
+          equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the true
+          country of most of the wrong predictions.
 
     Raises:
         ValueError: There is no such grouping.
     """
-    mask = table.judged(mask)
-    everything = grouping(table, by)
-    table.load("flags", "distance_km", "distance_bin", "nearest_bin")
-    frames = [
-        _accuracy(
-            table, mask, part, table.true_country if by == "predicted" else table.pred_country
+    mask = table.with_prediction(mask)
+    groups = grouping(table, by)
+    other = table.true_country if by == "predicted" else table.pred_country
+    starts = range(0, max(len(groups.keys), 1), _MOST_GROUPS)
+    parts = [
+        _count(
+            table,
+            partial(_blocks, mask, groups, start),
+            min(len(groups.keys) - start, _MOST_GROUPS),
+            other,
         )
-        for part in _parts(everything, mask, _width(table))
+        for start in starts
     ]
-    return pd.concat(frames, ignore_index=True)
+    counted = pd.concat([groups.keys, pd.concat(parts, ignore_index=True)], axis=1)
+    return counted[counted["n"] > 0].reset_index(drop=True)
 
 
-def distance_counts(table: RunTable, mask: NDArray[np.bool_]) -> pd.DataFrame:
-    """How many images were placed within a distance, exact at every distance listed.
+def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, Int64]]:
+    """Yield the selected rows of at most `_MOST_GROUPS` groups, and the group of each, from 0."""
+    for rows in selected_rows(mask):
+        group = groups.group_of[groups.codes[rows]] - start
+        if len(groups.keys) <= _MOST_GROUPS:
+            yield rows, group
+            continue
+        inside = (group >= 0) & (group < _MOST_GROUPS)
+        positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        yield positions[inside], group[inside]
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
 
-    Returns:
-        As `store.distance_curve`: distance_km, n (images at most that far off) and total (all
-        whose true place has coordinates).
-    """
-    counts, total = _distances(table, table.judged(mask))
+def _count(
+    table: RunTable, blocks: Blocks, num_groups: int, other: NDArray[np.uint16]
+) -> pd.DataFrame:
+    """Count each group; `other` is the country that a mistake is counted under."""
+    # One table of counts for each column of small numbers, whatever is asked of them later.
+    names = ("flags", "distance_bin", "nearest_bin", "distance_km")
+    flags, distance_bin, nearest_bin, distance_km = table.load(*names)
+    of_flags = np.zeros((num_groups, _NUM_FLAGS), dtype=np.int64)
+    of_distance = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
+    of_nearest = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
+    of_mistake = np.zeros((num_groups, len(table.codes)), dtype=np.int64)
+    scores, distances = np.zeros(num_groups), np.zeros(num_groups)
+    for rows, group in blocks():
+        is_wrong = (flags[rows] & int(Flag.COUNTRY_CORRECT)) == 0
+        for counts, column in (
+            (of_flags, flags[rows]),
+            (of_distance, distance_bin[rows]),
+            (of_nearest, nearest_bin[rows]),
+            (of_mistake, other[rows] * is_wrong),  # code 0 is no country
+        ):
+            np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
+        np.add.at(scores, group, geoscore(distance_km[rows]))
+        np.add.at(distances, group, np.fmax(distance_km[rows], 0))
+
+    # The counters are sums over their columns.
     edges = distance_bin_edges_km()
-    return pd.DataFrame({"distance_km": edges, "n": counts.cumsum(), "total": total})
+    within, near = of_distance[:, : len(edges)].cumsum(axis=1), of_nearest.cumsum(axis=1)
+    bits = np.arange(_NUM_FLAGS)
+    found: dict[str, Any] = {"n": of_flags.sum(axis=1)}
+    found["unreadable"] = of_flags[:, (bits & Flag.READABLE) == 0].sum(axis=1)
+    for name, flag in _COUNTERS.items():
+        found[name] = of_flags[:, (bits & flag) == flag].sum(axis=1)
+    for km in THRESHOLDS_KM.values():
+        last = np.searchsorted(edges, km)  # which is an edge
+        found[f"within_{km}"], found[f"reachable_within_{km}"] = within[:, last], near[:, last]
+    found |= {"num_distances": within[:, -1], "nearest_known": near[:, len(edges) - 1]}
+    found |= {"geoscore_sum": scores, "distance_km_sum": distances}
+    medians = _medians(table, blocks, of_distance[:, : len(edges)], found["with_coordinates"])
+    found |= dict(zip(("median_km", "median_low_km", "median_high_km"), medians.T, strict=True))
+    of_mistake[:, 0] = 0
+    found["top_mistake"] = np.array(table.codes, dtype=object)[of_mistake.argmax(axis=1)]
+    found["top_mistake_n"] = of_mistake.max(axis=1)
+    return pd.DataFrame(found)
 
 
-def median_distance(table: RunTable, mask: NDArray[np.bool_]) -> Median:
-    """Take the median distance of the images whose true place has coordinates.
+def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Float64:
+    """Take the median distance of each group with its 95 % interval; a missing one is infinite.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
-
-    Returns:
-        The median in km with its 95 % interval, one without a distance being infinitely far; all
-        NaN if there is no such image.
-    """
-    mask = table.judged(mask)
-    counts, total = _distances(table, mask)
-    distance_km, distance_bin = table.load("distance_km", "distance_bin")
-
-    def values(matters: NDArray[np.bool_]) -> Iterator[tuple[Int64, NDArray[np.float64]]]:
-        wanted = np.zeros(_SMALL, dtype=np.bool_)
-        wanted[: matters.shape[1]] = matters[0]
-        for rows in selected_rows(mask):
-            found = distance_km[rows][wanted[distance_bin[rows]]]
-            yield np.zeros(len(found), dtype=np.int64), found
-
-    value, low, high = group_medians(counts[None, :], np.array([total]), values)[0].tolist()
-    return Median(value, low, high)
-
-
-def mean_geoscore(table: RunTable, mask: NDArray[np.bool_]) -> float | None:
-    """Take the mean GeoScore of the images whose true place has coordinates.
+    The same as `metrics.intervals.median_with_interval` of each group. The counts tell in which
+    bins the wanted ranks are; only the distances in those bins are sorted. Legend: G groups, B
+    bins, R = 4 ranks (both middle ones, both ends of the interval).
 
     Args:
         table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
+        blocks: Yields rows, and the group of each.
+        counts_GB: Distances of each group in each bin.
+        n: Size of each group, missing distances included.
 
     Returns:
-        0 to 5000, an image without a distance scoring 0; None if there is no such image.
+        G × 3: median, lower and upper end; NaN for an empty group.
     """
-    flags, distance_km = table.load("flags", "distance_km")
-    total, n = Fraction(0), 0
-    for rows in selected_rows(table.judged(mask)):
-        judged = (flags[rows] & Flag.HAS_COORDINATES) != 0
-        total += exact_sum(geoscores(distance_km[rows][judged]))
-        n += int(np.count_nonzero(judged))
-    return float(total / n) if n else None
+    sizes, number = np.unique(n, return_inverse=True)
+    ends = np.array([median_ranks(size) for size in sizes.tolist()], dtype=np.int64)
+    rank_GR = np.stack([(n - 1) // 2, n // 2, *ends.reshape(-1, 2)[number].T], axis=1)
+    found_GR = np.where(rank_GR < 0, 0.0, np.inf)
+    up_to_GB = counts_GB.cumsum(axis=1)
+    group, which = np.nonzero((rank_GR >= 0) & (rank_GR < up_to_GB[:, -1:]))
+    rank = rank_GR[group, which]
+    bin_of_rank = (up_to_GB[group] <= rank[:, None]).sum(axis=1)
+
+    is_wanted_GB = np.zeros((len(n), _NUM_BINS), dtype=np.bool_)
+    is_wanted_GB[group, bin_of_rank] = True
+    kept: list[tuple[Int64, Float64]] = [(np.empty(0, dtype=np.int64), np.empty(0))]
+    distance_bin, distance_km = table.load("distance_bin", "distance_km")
+    for rows, group_of_row in blocks():
+        hits = np.flatnonzero(is_wanted_GB[group_of_row, distance_bin[rows]])
+        kept.append((group_of_row[hits], distance_km[rows][hits]))
+    groups, values = (np.concatenate(each) for each in zip(*kept, strict=True))
+    values = values[np.lexsort((values, groups))]
+
+    # The place of a rank among the sorted values: less what other bins hold below it.
+    kept_GB = np.where(is_wanted_GB[:, : counts_GB.shape[1]], counts_GB, 0).cumsum(axis=1)
+    first_of_group = np.append(0, kept_GB[:, -1].cumsum())[group]
+    left_out = (up_to_GB - kept_GB)[group, bin_of_rank]
+    found_GR[group, which] = values[first_of_group + rank - left_out]
+    found_GR[n == 0] = np.nan
+    return np.stack([found_GR[:, :2].mean(axis=1), found_GR[:, 2], found_GR[:, 3]], axis=1)
+
+
+def median_distance(table: RunTable, mask: Bool) -> Median:
+    """Take the median distance in km of the images whose true place has coordinates.
+
+    One without a distance is infinitely far.
+    """
+    mask = table.with_prediction(mask)
+    blocks = partial(_blocks, mask, grouping(table, "overall"), 0)
+    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
+    n = np.array([np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)])
+    medians = _medians(table, blocks, counts[None, : len(distance_bin_edges_km())], n)
+    return Median(*medians[0].tolist())
+
+
+def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
+    """Count the images within a distance, exact at every distance listed.
+
+    Returns:
+        distance_km (the edges of the bins, ascending, the thresholds among them), n (images at
+        most that far off) and total (all whose true place has coordinates).
+    """
+    mask = table.with_prediction(mask)
+    edges = distance_bin_edges_km()
+    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
+    total = np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)
+    return pd.DataFrame({"distance_km": edges, "n": counts[: len(edges)].cumsum(), "total": total})
 
 
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
     """Average a share over the true countries; see `metrics.accuracy.macro_share`.
 
-    Args:
-        groups: As `group_accuracy` by country or a smaller place: two groups of one country, as on
-            two continents, are one country.
-        counted: The counter of the numerator.
-        of: That of the denominator.
-
-    Returns:
-        0 to 1; None without an image in a denominator.
+    `groups` are as `group_accuracy` by country or a smaller place: two groups of one country, as on
+    two continents, are one country. `counted` and `of` are the counters of the share.
     """
     sums = groups.groupby("country")[[counted, of]].sum()
     return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())
-
-
-def _distances(table: RunTable, mask: NDArray[np.bool_]) -> tuple[Int64, int]:
-    """Images by bin of their distance, and how many true places have coordinates."""
-    flags, distance_bin = table.load("flags", "distance_bin")
-    counts = np.zeros(_SMALL, dtype=np.int64)
-    total = 0
-    for rows in selected_rows(mask):
-        counts += np.bincount(distance_bin[rows], minlength=_SMALL)
-        total += int(np.count_nonzero(flags[rows] & Flag.HAS_COORDINATES))
-    return counts[: len(distance_bin_edges_km())], total
-
-
-def _width(table: RunTable) -> int:
-    """Columns of a table of groups by flags, bins or countries: a power of two."""
-    return max(_SMALL, 1 << (len(table.codes) - 1).bit_length())
-
-
-def _parts(whole: Grouping, mask: NDArray[np.bool_], width: int) -> Iterator[Grouping]:
-    """The grouping, cut so that its tables stay small; always one part or more."""
-    if len(whole.keys) <= _FEW_GROUPS:
-        yield whole
-        return
-    occurs = np.zeros(len(whole.group_of), dtype=np.bool_)
-    for rows in selected_rows(mask):
-        occurs[whole.codes[rows]] = True
-    present = np.unique(whole.group_of[occurs])
-    most = _MOST_CELLS // width
-    for start in range(0, max(len(present), 1), most):
-        chosen = present[start : start + most]
-        number = np.full(len(whole.keys), -1, dtype=np.int64)
-        number[chosen] = np.arange(len(chosen))
-        yield Grouping(whole.codes, number[whole.group_of], whole.keys.iloc[chosen])
-
-
-def _accuracy(
-    table: RunTable, mask: NDArray[np.bool_], part: Grouping, other: NDArray[np.uint16]
-) -> pd.DataFrame:
-    """`group_accuracy` of one part of the groups."""
-    found = _Tables(table, mask, part, other)
-    n = found.flags.sum(axis=1)
-    bits = np.arange(found.width)
-    counters: dict[str, Any] = {
-        "n": n,
-        "unreadable": n - _with(found.flags, bits, Flag.READABLE),
-        "num_distances": found.distance[:, : len(distance_bin_edges_km())].sum(axis=1),
-    }
-    counters |= {name: _with(found.flags, bits, flag) for name, flag in _COUNTERS.items()}
-    for km in THRESHOLDS_KM.values():
-        within = np.searchsorted(distance_bin_edges_km(), km) + 1  # km is an edge
-        counters[f"within_{km}"] = found.distance[:, :within].sum(axis=1)
-        counters[f"reachable_within_{km}"] = found.nearest[:, :within].sum(axis=1)
-    counters |= {"geoscore_sum": found.geoscore, "distance_km_sum": found.distance_km}
-    counters["nearest_known"] = found.nearest[:, : len(distance_bin_edges_km())].sum(axis=1)
-    names = ("median_km", "median_low_km", "median_high_km")
-    counters |= dict(zip(names, found.medians(counters["with_coordinates"]).T, strict=True))
-    top = found.mistakes[:, 1:].argmax(axis=1) + 1
-    top_n = found.mistakes[np.arange(len(top)), top]
-    counters["top_mistake"] = np.array(table.codes, dtype=object)[np.where(top_n > 0, top, 0)]
-    counters["top_mistake_n"] = top_n
-    frame = pd.concat([part.keys.reset_index(drop=True), pd.DataFrame(counters)], axis=1)
-    occurring: pd.DataFrame = frame[n > 0]
-    return occurring
-
-
-def _with(flags_GF: Int64, bits: Int64, flag: Flag) -> Int64:
-    """Images of each group that have all of a flag's bits."""
-    counted: Int64 = flags_GF[:, (bits & flag) == flag].sum(axis=1)
-    return counted
-
-
-class _Tables:
-    """Counts of each group by the flags, by bin and by country; one row a group.
-
-    Attributes:
-        width: Columns of each table.
-        flags: By the value of the flags.
-        distance: By bin of the distance.
-        nearest: By bin of the distance to the nearest candidate.
-        mistakes: Of wrong predictions only, by the country that they name; column 0 is no use.
-        geoscore: Sum of the GeoScores.
-        distance_km: Sum of the distances.
-    """
-
-    def __init__(
-        self,
-        table: RunTable,
-        mask: NDArray[np.bool_],
-        part: Grouping,
-        other: NDArray[np.uint16],
-    ) -> None:
-        self.width = _width(table)
-        self._table, self._mask, self._part = table, mask, part
-        flags, distance_km = table.load("flags", "distance_km")
-        bins, nearest = table.load("distance_bin", "nearest_bin")
-        tables = np.zeros((4, len(part.keys) * self.width), dtype=np.int64)
-        sums = np.zeros((2, len(part.keys)))
-        for rows, group in self._blocks():
-            cell = group * self.width
-            wrong = other[rows] * ((flags[rows] & Flag.COUNTRY_CORRECT) == 0)  # else code 0
-            for counts, column in zip(
-                tables, (flags[rows], bins[rows], nearest[rows], wrong), strict=True
-            ):
-                np.add.at(counts, cell + column, 1)
-            distance = distance_km[rows]
-            for total, weight in zip(
-                sums, (geoscores(distance), np.fmax(distance, 0.0)), strict=True
-            ):
-                np.add.at(total, group, weight)
-        shape = (4, len(part.keys), self.width)
-        self.flags, self.distance, self.nearest, self.mistakes = tables.reshape(shape)
-        self.geoscore, self.distance_km = sums
-
-    def medians(self, n: Int64) -> Float64:
-        """Median distance of each group of `n` images, with the ends of its interval, G × 3."""
-        counts = self.distance[:, : len(distance_bin_edges_km())]
-        return group_medians(counts, n, self._distances)
-
-    def _distances(self, matters_GB: NDArray[np.bool_]) -> Iterator[tuple[Int64, Float64]]:
-        """Groups and distances of the images whose bin matters."""
-        distance_km, bins = self._table.load("distance_km", "distance_bin")
-        lookup = np.zeros((len(matters_GB), self.width), dtype=np.bool_)
-        lookup[:, : matters_GB.shape[1]] = matters_GB
-        looked_up = lookup.ravel()
-        for rows, group in self._blocks():
-            hits = np.flatnonzero(looked_up[group * self.width + bins[rows]])
-            yield group[hits], distance_km[rows][hits]
-
-    def _blocks(self) -> Iterator[tuple[Rows, Int64]]:
-        """Selected rows that are in a group of this part, with their groups."""
-        for rows in selected_rows(self._mask):
-            group = self._part.group_of[self._part.codes[rows]]
-            inside = group >= 0
-            if inside.all():
-                yield rows, group
-            elif inside.any():
-                first = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-                yield first[inside], group[inside]

@@ -1,7 +1,7 @@
-"""Millions of points as hexagons, and of confusions as flows, for a map.
+"""Gather millions of images into hexagons of a map.
 
-The map is Mercator's: a hexagon that is regular there has its corners at these places. Its x is
-the longitude, its y the stretched latitude, both in degrees; at the equator they are the same.
+The map is Mercator's, where the hexagons are regular: x is the longitude, y the stretched latitude,
+both in degrees; at the equator they are the same.
 """
 
 import math
@@ -13,21 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.results.blocks import Rows, blocks, selected_rows
-from streetclip.results.run_table import RunTable
-from streetclip.store import Flag
+from streetclip.results.blocks import selected_rows
+from streetclip.results.run_table import Bool, RunTable
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 LAST_LATITUDE_DEG: Final = 85.0511
-"""Where Mercator's square map ends; what lies beyond is drawn there."""
-
-MEASURES: Final = ("distance_km", "country_probability", "wrong_country")
-"""What hexagons can be coloured by: a mean, or the share of images whose country is wrong."""
+"""Where Mercator's square map ends; places beyond it are drawn there."""
 
 _MOST_CELLS: Final = 2**22
-_NUM_CORNERS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -66,44 +61,44 @@ class Lattice:
         return cls(num_columns, num_rows, width, height)
 
     def cells(self, latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Int64:
-        """Which hexagon each of N places is in: row · num_columns + column.
+        """Find the hexagon of each of N places: row · num_columns + column; −1 where one is NaN.
 
         The centres are two grids of rectangles, of the even and of the odd rows; a point belongs
         to the nearer of its nearest centres in both. In single precision, as the store has the
         coordinates: a point within some 10 m of an edge may be on either side of it.
         """
-        x = (longitude_deg.astype(np.float32) + 180) / self.width_deg
-        y = (mercator_deg(latitude_deg) + 180) / self.height_deg + 1
+        is_known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
+        x = (longitude_deg[is_known].astype(np.float32) + 180) / self.width_deg
+        y = (mercator_deg(latitude_deg[is_known]) + 180) / self.height_deg + 1
         even_row, odd_row = 2 * np.rint(y / 2), 2 * np.floor(y / 2) + 1
         even_column, odd_column = np.rint(x), np.floor(x)
         ratio = 3 / 4  # (height / width)²
         even_far = (x - even_column) ** 2 + ratio * (y - even_row) ** 2
         odd_far = (x - odd_column - 0.5) ** 2 + ratio * (y - odd_row) ** 2
-        even = even_far <= odd_far  # 0 or 1: three times as fast as np.where
-        row = (odd_row + even * (even_row - odd_row)).astype(np.int64)
-        column = (odd_column + even * (even_column - odd_column)).astype(np.int64)
+        is_even = even_far <= odd_far
+        row = np.where(is_even, even_row, odd_row).astype(np.int64)
+        column = np.where(is_even, even_column, odd_column).astype(np.int64)
         column[column >= self.num_columns] = 0  # 180° E is 180° W
-        cells: Int64 = row * self.num_columns + column
+        cells = np.full(len(is_known), -1, dtype=np.int64)
+        cells[is_known] = row * self.num_columns + column
         return cells
 
     def centres(self, cells: Int64) -> tuple[Float64, Float64]:
-        """Latitude, and longitude from −180 to 180, of the centres of hexagons, in degrees."""
+        """Give latitude, and longitude from −180 to 180, of the centres, in degrees."""
         x, y = self._middle(cells)
         return _latitude_deg(y), x
 
     def outlines(self, cells: Int64) -> list[list[list[float]]]:
-        """The six corners of each hexagon as [longitude, latitude], in degrees.
+        """Give the six corners of each hexagon as [longitude, latitude], in degrees.
 
         At the date line longitudes go on beyond ±180.
         """
         x, y = self._middle(cells)
-        angles = np.radians(30 + 60 * np.arange(_NUM_CORNERS))
+        angles = np.radians(30 + 60 * np.arange(6))
         radius = self.width_deg / math.sqrt(3)
-        corners_x = x[:, None] + radius * np.cos(angles)
-        corners_y = y[:, None] + radius * np.sin(angles)
-        corners: list[list[list[float]]] = np.stack(
-            [corners_x, _latitude_deg(corners_y)], axis=-1
-        ).tolist()
+        longitude = x[:, None] + radius * np.cos(angles)
+        latitude = _latitude_deg(y[:, None] + radius * np.sin(angles))
+        corners: list[list[list[float]]] = np.stack([longitude, latitude], axis=-1).tolist()
         return corners
 
     def _middle(self, cells: Int64) -> tuple[Float64, Float64]:
@@ -114,7 +109,7 @@ class Lattice:
 
 
 def mercator_deg(latitude_deg: NDArray[Any]) -> NDArray[np.float32]:
-    """Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the ends of the map.
+    """Compute Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the map's ends.
 
     In single precision, which is good to about 10 m below 60° and takes a tenth of the time.
     """
@@ -130,41 +125,9 @@ def _latitude_deg(y_deg: Float64) -> Float64:
     return latitude
 
 
-def hexbins(
-    latitude_deg: NDArray[Any],
-    longitude_deg: NDArray[Any],
-    values: NDArray[Any],
-    *,
-    size_deg: float,
-) -> pd.DataFrame:
-    """Gather points into hexagons.
-
-    Args:
-        latitude_deg: N latitudes; NaN leaves a point out.
-        longitude_deg: N longitudes, −180 to 180.
-        values: N numbers to average; NaN leaves a point out of the mean.
-        size_deg: Width of a hexagon in degrees of longitude, 0.2 to 90.
-
-    Returns:
-        One row for each hexagon that has a point: latitude_deg and longitude_deg of its centre,
-        outline (six [longitude, latitude]), n (points), num_values (those of them with a value)
-        and mean of these (NaN without any).
-
-    Raises:
-        ValueError: `size_deg` is out of its range.
-    """
-    lattice = Lattice.of_size(size_deg)
-    sums = _Sums(lattice)
-    for block in blocks(len(values)):
-        latitude, longitude = latitude_deg[block], longitude_deg[block]
-        known = np.flatnonzero(~(np.isnan(latitude) | np.isnan(longitude)))
-        sums.add(lattice.cells(latitude[known], longitude[known]), values[block][known])
-    return sums.frame()
-
-
 def error_hexbins(
     table: RunTable,
-    mask: NDArray[np.bool_],
+    mask: Bool,
     *,
     where: str = "true",
     measure: str = "distance_km",
@@ -172,95 +135,83 @@ def error_hexbins(
 ) -> pd.DataFrame:
     """Gather the images of a run into hexagons.
 
-    Args:
-        table: The run.
-        mask: N booleans: which images to look at; those without a prediction are left out.
-        where: "true": by the true place; "predicted": by the predicted place. Images whose place
-            has no coordinates are left out.
-        measure: One of `MEASURES`.
-        size_deg: As `hexbins`.
+    They are gathered by their true or their predicted place (`where`); images whose place has no
+    coordinates are left out. `measure` is the column to average, `size_deg` the width of a hexagon
+    in degrees of longitude, 0.2 to 90.
 
     Returns:
         As `hexbins`.
 
     Raises:
-        ValueError: `where`, `measure` or `size_deg` is not as said.
+        ValueError: `where` is not "true" or "predicted", or there is no such column or size.
     """
-    if where not in ("true", "predicted") or measure not in MEASURES:
-        msg = (
-            f"where is {shown(where)}, measure {shown(measure)}; expected true or predicted, and "
-            f"one of {', '.join(MEASURES)}"
-        )
-        raise ValueError(msg)
     lattice = Lattice.of_size(size_deg)
-    sums = _Sums(lattice)
-    locate = _Cells(table, lattice, where)
-    for rows in selected_rows(table.judged(mask)):
-        cells = locate.of(rows)
-        inside = np.flatnonzero(cells >= 0)
-        if measure == "wrong_country":
-            values = (table.column("flags")[rows] & Flag.COUNTRY_CORRECT) == 0
-        else:
-            values = table.column(measure)[rows]
-        sums.add(cells[inside], values[inside])
-    return sums.frame()
+    rows, cells = _selected_cells(table, mask, lattice, where)
+    return hexbins(lattice, cells, table.column(measure)[rows])
 
 
-class _Cells:
-    """Hexagons of images; −1 where a place has no coordinates."""
+def images_in_hexagon(
+    table: RunTable, mask: Bool, cell: int, *, where: str = "true", size_deg: float = 3.0
+) -> Bool:
+    """Find the images in one hexagon of `error_hexbins`: N booleans.
 
-    def __init__(self, table: RunTable, lattice: Lattice, where: str) -> None:
-        self._lattice = lattice
-        self._codes: NDArray[Any] | None = None
-        if where == "predicted":
-            places = table.predicted_places
-            self._codes = table.pred_place
-            self._of_place = self._find(
-                places["latitude_deg"].to_numpy(), places["longitude_deg"].to_numpy()
-            )
-        else:
-            self._latitude, self._longitude = table.load("true_latitude_deg", "true_longitude_deg")
+    `cell` is as `Lattice.cells` gives it; one that is not on the map holds no image.
 
-    def of(self, rows: Rows) -> Int64:
-        if self._codes is not None:
-            cells: Int64 = self._of_place[self._codes[rows]]
-            return cells
-        return self._find(self._latitude[rows], self._longitude[rows])
-
-    def _find(self, latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Int64:
-        cells = np.full(len(latitude_deg), -1, dtype=np.int64)
-        known = np.flatnonzero(~(np.isnan(latitude_deg) | np.isnan(longitude_deg)))
-        cells[known] = self._lattice.cells(latitude_deg[known], longitude_deg[known])
-        return cells
+    Raises:
+        ValueError: `size_deg` is out of its range.
+    """
+    rows, cells = _selected_cells(table, mask, Lattice.of_size(size_deg), where)
+    inside = np.zeros(table.num_images, dtype=np.bool_)
+    inside[rows] = cells == cell
+    return inside
 
 
-class _Sums:
-    """What is in each hexagon so far."""
-
-    def __init__(self, lattice: Lattice) -> None:
-        self._lattice = lattice
-        num_cells = lattice.num_rows * lattice.num_columns
-        self._n = np.zeros((2, num_cells), dtype=np.int64)
-        self._total = np.zeros(num_cells)
-
-    def add(self, cells: Int64, values: NDArray[Any]) -> None:
-        values = values.astype(np.float64)
-        valued = np.flatnonzero(~np.isnan(values))
-        np.add.at(self._n[0], cells, 1)
-        np.add.at(self._n[1], cells[valued], 1)
-        np.add.at(self._total, cells[valued], values[valued])
-
-    def frame(self) -> pd.DataFrame:
-        found = np.flatnonzero(self._n[0])
-        n, num_values = self._n[:, found]
-        latitude, longitude = self._lattice.centres(found)
-        return pd.DataFrame(
-            {
-                "latitude_deg": latitude,
-                "longitude_deg": longitude,
-                "outline": pd.Series(self._lattice.outlines(found), dtype=object),
-                "n": n,
-                "num_values": num_values,
-                "mean": self._total[found] / np.where(num_values > 0, num_values, np.nan),
-            }
+def _selected_cells(
+    table: RunTable, mask: Bool, lattice: Lattice, where: str
+) -> tuple[Int64, Int64]:
+    """Give the selected rows whose place has coordinates, and their hexagons."""
+    if where not in ("true", "predicted"):
+        msg = f"where is {shown(where)}; expected true or predicted"
+        raise ValueError(msg)
+    mask = table.with_prediction(mask)
+    rows = np.flatnonzero(mask)
+    if where == "predicted":
+        places = table.predicted_places
+        of_place = lattice.cells(
+            places["latitude_deg"].to_numpy(), places["longitude_deg"].to_numpy()
         )
+        cells = of_place[table.pred_place[rows]]
+    else:
+        latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
+        found = [lattice.cells(latitude[each], longitude[each]) for each in selected_rows(mask)]
+        cells = np.concatenate([*found, np.empty(0, dtype=np.int64)])
+    is_known = cells >= 0
+    return rows[is_known], cells[is_known]
+
+
+def hexbins(lattice: Lattice, cells: Int64, values: NDArray[Any]) -> pd.DataFrame:
+    """Average N values by the hexagons that they are in; NaN is left out of the mean.
+
+    Returns:
+        One row for each hexagon that has a point: latitude_deg and longitude_deg of its centre,
+        outline (six [longitude, latitude]), n (points), num_values (those of them with a value)
+        and mean of these (NaN without any).
+    """
+    values = values.astype(np.float64)
+    has_value = ~np.isnan(values)
+    size = lattice.num_rows * lattice.num_columns
+    n = np.bincount(cells, minlength=size)
+    found = np.flatnonzero(n)
+    num_values = np.bincount(cells[has_value], minlength=size)[found]
+    total = np.bincount(cells, weights=np.nan_to_num(values), minlength=size)[found]
+    latitude, longitude = lattice.centres(found)
+    return pd.DataFrame(
+        {
+            "latitude_deg": latitude,
+            "longitude_deg": longitude,
+            "outline": pd.Series(lattice.outlines(found), dtype=object),
+            "n": n[found],
+            "num_values": num_values,
+            "mean": total / np.where(num_values > 0, num_values, np.nan),
+        }
+    )

@@ -3,7 +3,6 @@
 The only place that knows SQL. Jobs write, the dashboard reads and annotates, at the same time.
 """
 
-from streetclip.store.aggregates import LEVELS, place_counters
 from streetclip.store.annotations import (
     STATUSES,
     SUGGESTED_TAGS,
@@ -15,10 +14,9 @@ from streetclip.store.annotations import (
     tagged_image_ids,
     undo,
 )
+from streetclip.store.column_writer import RUN_DTYPES, RUN_FILLS, Flag
 from streetclip.store.columns import (
-    RUN_DTYPES,
     DatasetColumns,
-    Flag,
     attribute_codes,
     attribute_names,
     dataset_columns,
@@ -35,14 +33,8 @@ from streetclip.store.predictions import (
     read_predictions,
     write_predictions,
 )
-from streetclip.store.queries import (
-    country_pairs,
-    distance_curve,
-    list_runs,
-    place_accuracy,
-    run_totals,
-)
 from streetclip.store.run_files import FILE_COLUMNS, read_run_files
+from streetclip.store.run_list import list_runs
 from streetclip.store.runs import (
     RunSpec,
     RunState,
@@ -71,9 +63,9 @@ from streetclip.store.trainings import (
 
 __all__ = [
     "FILE_COLUMNS",
-    "LEVELS",
     "PREDICTION_COLUMNS",
     "RUN_DTYPES",
+    "RUN_FILLS",
     "STATUSES",
     "SUGGESTED_TAGS",
     "DatasetColumns",
@@ -89,11 +81,9 @@ __all__ = [
     "annotations_version",
     "attribute_codes",
     "attribute_names",
-    "country_pairs",
     "dataset_columns",
     "distance_bin_edges_km",
     "distance_bins",
-    "distance_curve",
     "find_begun_training",
     "find_run",
     "find_training",
@@ -109,8 +99,6 @@ __all__ = [
     "log_training_points",
     "open_store",
     "pending_image_ids",
-    "place_accuracy",
-    "place_counters",
     "predicted_places",
     "read_annotations",
     "read_predictions",
@@ -119,7 +107,6 @@ __all__ = [
     "restart_training",
     "run_columns",
     "run_revision",
-    "run_totals",
     "set_run_state",
     "set_training_best",
     "set_training_state",

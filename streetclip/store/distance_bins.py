@@ -1,4 +1,4 @@
-"""Bins of distances: those of the histogram, which the columns of a run use too."""
+"""Bins of distances, with the thresholds among their edges: what columns of a run hold."""
 
 from functools import cache
 
@@ -17,11 +17,11 @@ _LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
 
 @cache
 def distance_bin_edges_km() -> npt.NDArray[np.float64]:
-    """Upper edges of the bins of the distance histogram, in km, ascending.
+    """Give the upper edges of the bins in km, ascending.
 
-    About 40 a decade from 0.1 to 20,040 km, and among them the thresholds 1, 25, 200, 750 and
-    2500 km exactly, each in place of the nearest of the others, so that the curve is exact there.
-    Bin 0 holds distances of at most 0.1 km; bin i those above edge i − 1, up to edge i included.
+    About 40 a decade from 0.1 to 20,040 km; the thresholds 1, 25, 200, 750 and 2500 km are exactly
+    among them, each in place of the nearest of the others. Bin 0 holds distances of at most 0.1 km;
+    bin i those above edge i − 1, up to edge i included.
 
     Examples:
         >>> edges = distance_bin_edges_km()
@@ -37,7 +37,7 @@ def distance_bin_edges_km() -> npt.NDArray[np.float64]:
 
 
 def distance_bins(distance_km: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """The bin of each distance, `NO_BIN` where it is NaN or beyond the last edge.
+    """Find the bin of each distance: `NO_BIN` where it is NaN or beyond the last edge.
 
     Examples:
         >>> distance_bins(np.array([0.0, 0.1, 0.101, 20_040.0, np.nan])).tolist()

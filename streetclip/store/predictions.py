@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from streetclip.store.aggregates import add_aggregates
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.distance_bins import distance_bin_edges_km
@@ -45,7 +44,7 @@ PREDICTION_COLUMNS = (
     "top_countries",
     "top_cities",
 )
-"""Columns of a frame of predictions; see `write_predictions`."""
+"""Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
 
 _RANKINGS = ("top_countries", "top_cities")
 _OF_THE_DATASET = {
@@ -80,14 +79,15 @@ _RANKS = ("true_country_rank", "true_city_rank")
 
 
 def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[int, int]:
-    """Add predictions to runs, with their aggregates, columns and counts, in one transaction.
+    """Add predictions to runs, with their columns and counts, in one transaction.
 
     A prediction that the run has already is left as it is and not counted again; so is the second
     one of an image within a frame. So a batch may be written again after an interruption.
 
     Args:
         store: The store.
-        frames: By run id, a frame with `PREDICTION_COLUMNS`: status is "ok" or "unreadable";
+        frames: By run id, a frame with `PREDICTION_COLUMNS` and margin (top-1 minus top-2
+            probability of the countries): status is "ok" or "unreadable";
             country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
             probabilities 0 to 1, kept to float32; ranks count from 1; coordinates in degrees;
             coordinate_source "image", "city" or "none"; distances in km; the two rankings JSON
@@ -168,7 +168,7 @@ def iterate_predictions(
 
 
 def _check(frame: pd.DataFrame) -> None:
-    missing = [name for name in PREDICTION_COLUMNS if name not in frame]
+    missing = [name for name in (*PREDICTION_COLUMNS, "margin") if name not in frame]
     if missing:
         msg = f"predictions lack the columns {', '.join(missing)}"
         raise ValueError(msg)
@@ -195,7 +195,6 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     _insert(store, "predictions", run_id, in_order, _STORED)
     ranked = in_order[in_order["top_countries"].notna()]
     _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
-    add_aggregates(store, run_id, frame)
     add_run_columns(store.db.conn, run_id, frame)
     add_run_files(store.db.conn, run_id, frame)
     store.rows(

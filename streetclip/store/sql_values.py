@@ -80,18 +80,6 @@ def insert_sql(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 -- our own names
 
 
-def add_sql(table: str, keys: Sequence[str], counters: Sequence[str]) -> str:
-    """Statement that adds counters to the row with these keys, or makes it.
-
-    Examples:
-        >>> add_sql("t", ["k"], ["n"])
-        'INSERT INTO t (k, n) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET n = n + excluded.n'
-    """
-    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in counters)
-    insert = insert_sql(table, [*keys, *counters])
-    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-
-
 def to_json(value: Any) -> str:
     """JSON text as the store keeps it; refuses NaN, which is no JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

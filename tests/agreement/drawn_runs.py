@@ -18,8 +18,9 @@ from streetclip.evaluation import output_folder
 from streetclip.evaluation.class_weights import PlaceClassifier
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import predict
-from streetclip.evaluation.run_metrics import collect_outcomes, measure
+from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.true_places import find_truth
+from streetclip.results import RunTable
 from streetclip.results.filters import Selection
 from streetclip.store import (
     DatasetSpec,
@@ -277,11 +278,9 @@ def _write_files(
     store: Store, run_id: int, output: Path, candidates: Candidates, *, is_partial: bool
 ) -> None:
     """What an evaluation does at its end."""
-    outcomes: list[pd.DataFrame] = []
-    output_folder.write_predictions(
-        output, collect_outcomes(iterate_predictions(store, run_id), outcomes)
-    )
-    metrics = measure(pd.concat(outcomes), candidate_codes=candidates.country_codes)
+    output_folder.write_predictions(output, iterate_predictions(store, run_id))
+    table = RunTable.open(store.path, run_id)
+    metrics = measure(table, candidate_codes=candidates.country_codes)
     output_folder.write_metrics(output, metrics)
     if is_partial:
         set_run_state(store, run_id, "interrupted")

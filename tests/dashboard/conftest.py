@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 
 from streetclip.evaluation.run_metrics import measure
+from streetclip.results import RunTable
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -95,12 +96,9 @@ def prediction_frame(image_ids):
             "nearest_candidate_km": 3.0,
             "top_countries": None,
             "top_cities": None,
+            "margin": np.nan,
         }
     )
-
-
-def metrics_of(predictions):
-    return measure(predictions, candidate_codes=CANDIDATES)
 
 
 class Written:
@@ -129,7 +127,8 @@ class Written:
             run_id = start_run(store, self._spec(dataset.id, changes))
             self._write(store, run_id, prediction_frame(dataset.image_ids).head(num_done))
             if state == "done":
-                finish_run(store, run_id, metrics_of(read_predictions(store, run_id)))
+                table = RunTable.open(store.path, run_id)
+                finish_run(store, run_id, measure(table, candidate_codes=CANDIDATES))
             else:
                 set_run_state(store, run_id, state, error)
         return run_id

@@ -3,7 +3,6 @@
 import json
 import math
 
-import altair as alt
 import pandas as pd
 import pytest
 
@@ -13,6 +12,7 @@ from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
+from tests.dashboard.specs import assert_valid
 from tests.dashboard.worlds import World
 
 NUM_BINS = 15
@@ -151,7 +151,7 @@ def test_every_chart_is_valid_and_says_what_it_shows(open_page):
         charts = open_page(**parameters).get("vega_lite_chart")
         assert len(charts) == 4
         for chart in charts:
-            alt.LayerChart.from_dict(json.loads(chart.proto.spec))
+            assert_valid(json.loads(chart.proto.spec))
             assert len(chart.proto.alt) > 30
 
 

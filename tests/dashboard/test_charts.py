@@ -1,89 +1,30 @@
 """What the charts are made of: valid Vega-Lite, marks in their places, texts beside them."""
 
-import copy
-import json
 import math
 
 import altair as alt
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 
-from dashboard.charts import baseline_changes, distance_curve, share_bars, vega
+from dashboard.charts import baseline_changes, distance_curve, share_bars
+from dashboard.charts.chart_json import specification
 from dashboard.shell import theme
 from dashboard.views.accuracy import group_bars
 from streetclip.metrics.published import benchmark_of
+from tests.dashboard.specs import Drawn, assert_valid, layers_of, role_of, rows_of
 
 HOSTILE = '<img src=x> ![a](https://x.example) "view_1"'
 
 
-class Drawn:
-    """What was handed to Streamlit: specifications with their frames, tables, texts."""
-
-    def __init__(self):
-        self.charts, self.alts, self.heights, self.tables, self.html = {}, {}, {}, [], []
-
-    def chart(self, spec, *, key, alt, **_):
-        # Streamlit takes the frames out of the specification that it is given.
-        frames = spec["datasets"]
-        self.charts[key] = copy.deepcopy({k: v for k, v in spec.items() if k != "datasets"})
-        self.charts[key]["frames"] = frames
-        self.alts[key] = alt.replace("\u00a0", " ")
-
-    def layer(self, key, kind, position=0):
-        """The n-th layer of a mark, with its rows."""
-        found = [each for each in self.charts[key]["layer"] if each["mark"]["type"] == kind]
-        return found[position], self.rows(key, found[position])
-
-    def rows(self, key, layer):
-        frame = self.charts[key]["frames"][layer["data"]["name"]]
-        for each in layer.get("transform", []):
-            if "filter" not in each:
-                continue
-            frame = frame[[_holds(each["filter"], row) for row in frame.to_dict("records")]]
-        return frame
-
-
-def _holds(expression, row):
-    """The few expressions that our layers filter by, in Python."""
-    words = expression.replace("datum.", "row_").replace("===", "==").replace("!(", "not (")
-    words = words.replace("isValid(", "valid(")
-    names = {f"row_{name}": value for name, value in row.items()}
-    return eval(words, {"valid": lambda x: x is not None and not pd.isna(x)}, names)
-
-
 @pytest.fixture
 def drawn(monkeypatch):
-    kept = Drawn()
-    monkeypatch.setattr(st, "vega_lite_chart", kept.chart)
-    monkeypatch.setattr(st, "dataframe", lambda frame, **_: kept.tables.append(frame))
-    monkeypatch.setattr(st, "html", lambda body, **_: kept.html.append(body))
-    yield kept
-    for spec in kept.charts.values():
-        assert_valid(spec)
+    return Drawn(monkeypatch)
 
 
-def assert_valid(spec):
-    """Against the schema that Altair ships; an unknown property or a wrong value fails."""
-    spec = copy.deepcopy(spec)
-    frames = spec.pop("frames")
-    spec["datasets"] = {
-        name: json.loads(each.to_json(orient="records")) for name, each in frames.items()
-    }
-    alt.LayerChart.from_dict(spec)
-    used = {each["data"]["name"] for each in spec["layer"]}
-    assert used == set(frames)
-    for layer in spec["layer"]:
-        columns = frames[layer["data"]["name"]].columns
-        columns = [*columns, *(each["as"] for each in layer.get("transform", []) if "as" in each)]
-        for channel in layer["encoding"].values():
-            for each in channel if isinstance(channel, list) else [channel]:
-                assert each.get("field", columns[0]) in columns
-
-
-def role_of(layer):
-    return next(each["calculate"].strip("'") for each in layer["transform"] if "as" in each)
+def table(drawn, position=0):
+    return list(drawn.tables.values())[position][0]
 
 
 def curve(shift=0.0):
@@ -128,26 +69,16 @@ def test_the_curve_has_its_band_its_thresholds_and_its_ceilings(drawn):
     assert rows["value"].tolist() == pytest.approx([4, 30, 45, 60, 85])
     _, ticks = drawn.layer("distance_curve", "tick")
     assert ticks["ceiling"].tolist() == [10, 80, 95, 100]  # one is not known
-    assert (
-        len(
-            [
-                each
-                for each in drawn.charts["distance_curve"]["layer"]
-                if each["mark"]["type"] == "line"
-            ]
-        )
-        == 1
-    )
+    assert len(layers_of(drawn.charts["distance_curve"], "line")) == 1
 
 
 def test_each_threshold_has_its_share_beside_its_point_once(drawn):
     distance_curve.distance_curve(curve(), thresholds())
+    spec = drawn.charts["distance_curve"]
     layers = [
-        each
-        for each in drawn.charts["distance_curve"]["layer"]
-        if each["encoding"].get("text", {}).get("field") == "label"
+        each for each in layers_of(spec, "text") if each["encoding"]["text"]["field"] == "label"
     ]
-    labels = [label for each in layers for label in drawn.rows("distance_curve", each)["label"]]
+    labels = [label for each in layers for label in rows_of(spec, each)["label"]]
     assert sorted(labels) == sorted(
         f"{share}\u00a0%" for share in ("4.0", "30.0", "45.0", "60.0", "85.0")
     )
@@ -161,14 +92,11 @@ def test_the_baseline_is_a_second_line_named_on_its_own_side(drawn, shift, side)
     line, rows = drawn.layer("distance_curve", "line", 0)
     assert role_of(line) == "muted"
     assert rows["value"].tolist() == pytest.approx((100 * other["value"]).tolist())
-    label, rows = next(
-        (each, drawn.rows("distance_curve", each))
-        for each in drawn.charts["distance_curve"]["layer"]
-        if each["encoding"].get("text", {}).get("field") == "text"
-    )
-    assert rows["distance_km"].tolist() == [387.0]
+    spec = drawn.charts["distance_curve"]
+    label = next(e for e in layers_of(spec, "text") if e["encoding"]["text"]["field"] == "text")
+    assert rows_of(spec, label)["distance_km"].tolist() == [387.0]
     assert np.sign(label["mark"]["dy"]) == side  # below the line if it lies below the run's
-    assert "the baseline" in "".join(drawn.html)
+    assert "the baseline" in drawn.text
 
 
 def test_published_figures_are_marked_at_their_thresholds(drawn):
@@ -179,16 +107,16 @@ def test_published_figures_are_marked_at_their_thresholds(drawn):
     assert found["StreetCLIP", 25] == pytest.approx(22.4)
     assert found["CLIP", 2500] == pytest.approx(78.1)
     assert len(rows) == 8
-    assert "as published" in "".join(drawn.html)
+    assert "as published" in drawn.text
 
 
 def test_the_table_of_published_figures_puts_each_beside_ours(drawn):
     distance_curve.published_table(thresholds(), benchmark_of("im2gps", 237))
-    table = drawn.tables[0]
-    assert table["threshold_km"].tolist() == [25, 200, 750, 2500]
-    assert table["value"].round(1).tolist() == [30, 45, 60, 85]
-    assert table["StreetCLIP"].round(1).tolist() == [28.3, 45.1, 74.7, 88.2]
-    assert table["CLIP"].round(1).tolist() == [27.0, 42.2, 71.7, 86.9]
+    shown = table(drawn)
+    assert shown["threshold_km"].tolist() == [25, 200, 750, 2500]
+    assert shown["value"].round(1).tolist() == [30, 45, 60, 85]
+    assert shown["StreetCLIP"].round(1).tolist() == [28.3, 45.1, 74.7, 88.2]
+    assert shown["CLIP"].round(1).tolist() == [27.0, 42.2, 71.7, 86.9]
 
 
 def test_continents_are_bars_from_zero_in_their_order_and_colour(drawn):
@@ -215,20 +143,21 @@ def test_few_images_are_pale_and_dashed_and_said_to_be(drawn):
     dashed, rows = drawn.layer("continent_bars", "bar", 1)
     assert rows["continent"].tolist() == ["Oceania"]
     assert dashed["mark"]["strokeDash"]
-    assert "fewer than 30 images" in "".join(drawn.html)
+    assert "fewer than 30 images" in drawn.text
 
 
 def test_the_baseline_of_a_continent_is_a_tick_where_it_is_known(drawn):
     share_bars.continent_bars(continents(baseline=[0.7, math.nan, 0.5]))
     _, rows = drawn.layer("continent_bars", "tick")
     assert rows[["continent", "baseline"]].to_numpy().tolist() == [["Europe", 70], ["Oceania", 50]]
-    assert "Tick: the baseline." in "".join(drawn.html)
-    assert drawn.tables[0]["baseline"].tolist()[0] == 70
+    assert "Tick: the baseline." in drawn.text
+    assert table(drawn)["baseline"].tolist()[0] == 70
 
 
 def test_the_bar_of_outcomes_is_cut_in_proportion(drawn):
     baseline_changes.outcome_bar({"both_wrong": 10, "gained": 25, "lost": 5, "both_right": 60})
-    segments = pd.concat([drawn.layer("outcome_bar", "rect", i)[1] for i in (0, 1)])
+    bar, segments = drawn.layer("outcome_bar", "rect")
+    assert bar["encoding"]["color"]["field"] == "role"
     found = segments.set_index("name")
     assert found["start"].to_dict() == pytest.approx(
         {"both right": 0, "gained": 0.6, "lost": 0.85, "both wrong": 0.9}
@@ -263,7 +192,7 @@ def test_countries_that_changed_most_are_those_with_most_images_gained_and_lost(
         countries["difference"] + 0.1,
     )
     baseline_changes.changed_countries(countries, top=2, key="k", on_click=lambda code: None)
-    gained, lost = drawn.tables
+    gained, lost = table(drawn, 0), table(drawn, 1)
     assert gained["country"].tolist() == ["France", "Brazil"]  # +28 and +8; Japan's +5 is fewer
     assert gained["net"].tolist() == ["+28", "+8"]
     assert lost["country"].tolist() == ["New Zealand"]
@@ -294,7 +223,7 @@ def test_only_the_first_twenty_of_a_ranking_are_bars_and_it_is_said(drawn):
     group_bars.bars(group_bars.named(place_rows(23)), "country")
     _, rows = drawn.layer("place_bars", "bar")
     assert rows["name"].tolist() == [f"R{i}" for i in range(20)]
-    assert "The first 20 of 23." in "".join(drawn.html)
+    assert "The first 20 of 23." in drawn.text
 
 
 def test_medians_are_points_on_a_log_axis_with_their_interval(drawn):
@@ -341,21 +270,25 @@ def test_the_table_marks_few_images_and_names_the_mistake(drawn):
     group_bars.table(
         group_bars.named(place_rows(12)), "country", key="k", title="region", on_pick=print
     )
-    table = drawn.tables[0]
-    assert table["few"].tolist() == ["n < 30"] * 10 + [""] * 2
-    assert table["mistake"].tolist() == ["Germany, 10.0\u00a0%"] * 12
-    assert table["value"].tolist()[0] == pytest.approx(90)
+    shown = table(drawn)
+    assert shown["few"].tolist() == ["n < 30"] * 10 + [""] * 2
+    assert shown["mistake"].tolist() == ["Germany, 10.0\u00a0%"] * 12
+    assert shown["value"].tolist()[0] == pytest.approx(90)
 
 
 def test_an_infinite_median_is_none_in_a_table_of_numbers(drawn):
     rows = place_rows(2, median_km=[math.inf, 12.34])
     group_bars.table(group_bars.named(rows), "city", key="k", title="region", on_pick=print)
-    assert drawn.tables[0]["median"].isna().tolist() == [True, False]
+    assert table(drawn)["median_km"].isna().tolist() == [True, False]
 
 
-def test_frames_are_named_by_what_they_hold(drawn):
+def bar_of(frame):
+    return alt.Chart(frame).mark_bar().encode(alt.X("a:Q"))
+
+
+def test_frames_are_named_by_what_they_hold():
     def names(frame):
-        return set(vega.specification([vega.layer(frame, "bar")], 100)["datasets"])
+        return set(specification([bar_of(frame)])["datasets"])
 
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "view_1"]})
     assert names(frame) == names(frame.copy())
@@ -364,13 +297,55 @@ def test_frames_are_named_by_what_they_hold(drawn):
     assert names(frame) != names(frame.rename(columns={"a": "c"}))
 
 
-def test_a_layer_without_rows_is_left_out_unless_it_takes_clicks():
-    rows = pd.DataFrame({"x": [1.0]})
+def test_a_chart_without_rows_is_left_out_unless_it_takes_clicks():
+    rows = pd.DataFrame({"a": [1.0]})
     none = rows.iloc[:0]
-    layers = [
-        vega.layer(rows, "bar", x=vega.quantity("x")),
-        vega.layer(none, "rule", x=vega.quantity("x")),
-        vega.layer(none, "point", x=vega.quantity("x")) | {"params": [{"name": "picked"}]},
-    ]
-    drawn = vega.specification(layers, 100)["layer"]
+    click = alt.selection_point("picked", fields=["a"])
+    layers = [bar_of(rows), bar_of(none).mark_rule(), bar_of(none).mark_point().add_params(click)]
+    drawn = specification(layers)["layer"]
     assert [each["mark"]["type"] for each in drawn] == ["bar", "point"]
+
+
+def test_a_specification_is_that_of_altair_with_the_frames_by_name():
+    first, second = (pd.DataFrame({"a": [1.0, shift], "b": ["x", "y"]}) for shift in (2, 3))
+    layers = [
+        alt.Chart(first)
+        .transform_filter("datum.a > 1")
+        .mark_bar(height=alt.RelativeBandSize(band=0.5))
+        .encode(
+            alt.X("a:Q", title="a", scale=alt.Scale(domain=[0, np.int64(9)], nice=False)),
+            alt.X2("max(a):Q"),
+            alt.Y("b:O", sort=None, axis=alt.Axis(values=(1, 2), labelLimit=np.float64(3.5))),
+            alt.ColorValue(alt.ExprRef("scale('color', 'ink')")),
+            tooltip=[alt.Tooltip("b:N", title="b")],
+        ),
+        alt.Chart(second).mark_point().encode(alt.X("a:Q"), alt.YDatum(0)),
+        alt.Chart(alt.InlineData([{"a": 1}])).mark_rule().encode(alt.X("a:Q")),
+    ]
+    projection = alt.Projection(type="equalEarth", rotate=[-11, 0, 0])
+    found = specification(layers, height=300, projection=projection)
+    expected = alt.layer(*layers, height=300, projection=projection).to_dict()
+    rows = expected.pop("datasets")
+    assert [frame.to_dict("records") for frame in found.pop("datasets").values()] == [
+        rows[each["data"]["name"]] for each in expected["layer"][:2]
+    ]
+    inline = expected["layer"][2]["data"]
+    assert rows[inline["name"]] == found["layer"][2]["data"]["values"]
+    for each in (*found["layer"], *expected["layer"]):
+        each.pop("data")
+    assert found == expected
+    assert found["config"]["axis"]["labelColor"]["expr"] == "scale('color', 'muted')"
+
+
+def test_a_channel_without_a_type_is_refused():
+    with pytest.raises(ValueError, match="as in 'km:Q'"):
+        specification([alt.Chart(pd.DataFrame({"a": [1]})).mark_bar().encode(alt.X("a"))])
+
+
+def test_the_validation_of_these_tests_finds_faults():
+    chart = alt.Chart(pd.DataFrame({"a": [1.0]})).mark_bar()
+    assert_valid(specification([chart.encode(alt.X("a:Q"))]))
+    with pytest.raises(AssertionError):
+        assert_valid(specification([chart.encode(alt.X("b:Q"))]))
+    with pytest.raises(jsonschema.ValidationError):
+        assert_valid(specification([chart.encode(alt.X("a:Q", titel="a"))]))

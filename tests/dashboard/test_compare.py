@@ -3,13 +3,13 @@
 import json
 import math
 
-import altair as alt
 import pytest
 
 from streetclip.gazetteer import countries
 from tests.dashboard.galleries import cards_of
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import one_decimal
+from tests.dashboard.specs import assert_valid
 from tests.dashboard.worlds import World
 
 NEWER, OLDER = 2, 1
@@ -84,7 +84,7 @@ def test_differences_stand_with_both_shares_and_n(open_page, world):
 
 
 def test_countries_have_their_difference_gained_and_lost(open_page, world):
-    table = table_with(open_page(), "gained").set_index("name")
+    table = table_with(open_page(), "gained").set_index("country")
     france = counts(world, where="a.true_country = 'FR'")
     row = table.loc["France"]
     assert (row["gained"], row["lost"], row["n"]) == (
@@ -95,8 +95,8 @@ def test_countries_have_their_difference_gained_and_lost(open_page, world):
     difference = 100 * (france["gained"] - france["lost"]) / sum(france.values())
     assert row["difference"] == pytest.approx(difference)
     assert table["gained"].sum() == counts(world)["gained"]
-    assert set(table["verdict"]) <= {"better", "unclear", "worse"}
-    order = [{"better": 0, "unclear": 1, "worse": 2}[each] for each in table["verdict"]]
+    assert set(table["verdict"]) <= {"better", "n.s.", "worse"}
+    order = [{"better": 0, "n.s.": 1, "worse": 2}[each] for each in table["verdict"]]
     assert order == sorted(order)
 
 
@@ -111,7 +111,7 @@ def test_without_a_baseline_the_newest_other_run_over_the_images_is_taken_and_na
         page = opener(world.path, "compare", run=run)
         assert not page.exception
         assert page.query_params["baseline"] == expected
-        assert f"Against baseline run {expected} , over the same 60 images." in text_of(page)
+        assert f"Against baseline run {expected} over the same 60 images." in text_of(page)
     same = opener(world.path, "compare", run="2", baseline="2")
     assert same.query_params["baseline"] == "3"
 
@@ -228,9 +228,7 @@ def test_an_unknown_choice_falls_back_on_what_was_gained(open_page):
 
 def test_every_chart_is_valid_and_says_what_it_shows(open_page):
     for chart in open_page().get("vega_lite_chart"):
-        spec = json.loads(chart.proto.spec)
-        if "projection" not in spec:
-            alt.LayerChart.from_dict(spec)
+        assert_valid(json.loads(chart.proto.spec))
         assert len(chart.proto.alt) > 30
 
 

@@ -49,8 +49,8 @@ def drawn(monkeypatch):
     monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
     monkeypatch.setattr(image_detail.html, "definitions", each.items.update)
     monkeypatch.setattr(
-        image_detail.vega,
-        "draw",
+        image_detail.channels,
+        "show",
         lambda layers, **options: each.charts.update({options["key"]: layers}),
     )
     monkeypatch.setattr(image_detail.st, "image", lambda *_, width, **__: each.widths.append(width))
@@ -60,7 +60,7 @@ def drawn(monkeypatch):
 
 
 def rows_of(drawn, key):
-    return drawn.charts[key][0]["data"]
+    return drawn.charts[key][0].data
 
 
 def test_the_truth_is_marked_in_colour_and_in_words(drawn):
@@ -83,7 +83,7 @@ def test_a_right_prediction_is_not_drawn_as_wrong(drawn):
 
 def test_a_truth_below_the_bars_is_told_with_its_rank(drawn):
     image_detail.countries(fields(true_country="PT", true_country_rank=1234))
-    assert drawn.remarks == ["The true country stands at rank 1,234."]
+    assert drawn.remarks == ["The true country is at rank 1,234."]
 
 
 def test_a_truth_that_no_candidate_names_is_told(drawn):
@@ -156,7 +156,7 @@ def test_an_unknown_distance_is_not_a_number(drawn):
 
 def test_an_image_without_a_prediction_counts_as_wrong(drawn):
     image_detail.verdict(fields(status="unreadable", pred_country=None, distance_km=None))
-    assert drawn.items["Predicted place"] == "nothing was predicted; counted as wrong"
+    assert drawn.items["Predicted place"] == "no prediction; counted as wrong"
     assert "Confidence" not in drawn.items
 
 

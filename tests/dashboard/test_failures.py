@@ -123,8 +123,8 @@ def test_a_page_beyond_the_last_is_the_last(open_page, world):
 
 def test_the_countries_above_count_and_narrow(open_page, world):
     [(code, n), *_] = world.sql(
-        "SELECT true_country, sum(n) AS n FROM pair_aggregates WHERE run_id = 2 "
-        "AND true_country <> pred_country GROUP BY 1 ORDER BY n DESC, 1 LIMIT 1"
+        "SELECT true_country, count(*) AS n FROM predictions WHERE run_id = 2 "
+        "AND NOT country_correct GROUP BY 1 ORDER BY n DESC, 1 LIMIT 1"
     )
     page = open_page(world, run="2")
     button(page, f"{countries()[code].name} {n}").click().run()
@@ -206,7 +206,7 @@ def test_an_image_outside_the_filters_is_shown_and_said_to_be(open_page, world):
     )
     page = open_page(world, run="2", image=str(right))
     assert "not among the images that the filters leave" in text_of(page)
-    assert "country right" in text_of(page)
+    assert "country correct" in text_of(page)
 
 
 @pytest.mark.parametrize("image", ["0", "99999999"])
@@ -226,7 +226,7 @@ def test_what_every_run_said_of_the_image_stands_in_a_table(open_page, world):
         image_id,
     )
     found = list(zip(rows["run"], rows["country"], strict=True))
-    assert found == [(run, "right" if right else "wrong") for run, right in expected]
+    assert found == [(run, "correct" if right else "wrong") for run, right in expected]
 
 
 def test_a_file_that_is_gone_or_replaced_after_the_run_is_seen_at_once(open_page, tmp_path):
@@ -256,7 +256,7 @@ def test_an_image_that_was_not_judged_yet_is_said_to_be(open_page, tmp_path):
     image_id = ids(world, "SELECT max(image_id) FROM dataset_images")[0]
     page = open_page(world, image=str(image_id))
     assert not page.exception
-    assert "Not judged yet" in text_of(page)
+    assert "Not evaluated yet" in text_of(page)
 
 
 def test_hostile_names_are_text(open_page, tmp_path):

@@ -115,7 +115,7 @@ def test_a_click_on_a_country_of_the_world_drills_down_to_what_sql_counts(world,
 def test_a_filter_follows_from_page_to_page_and_narrows_the_failures(world, address, visit):
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/confusion?run=2&country=JP&attr=weather=rain")
-    page.locator("[data-testid=stSidebar] a", has_text="Failures").click()
+    page.locator("[data-testid=stSidebar] a", has_text="Images").click()
     page.wait_for_url("**/failures**", timeout=20_000)
     visited.settle()
     assert parameters(page) == {"run": "2", "country": "JP", "attr": "weather=rain"}

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from dashboard.shell import formats, html
+from dashboard.shell import filter_urls, formats, html, url_state
 from dashboard.shell.formats import (
     NBSP,
     count,
@@ -14,12 +14,17 @@ from dashboard.shell.formats import (
     kilometres,
     moment,
     plain,
+    points,
+    points_interval,
+    progress,
+    sendable,
     share,
+    units,
 )
 from dashboard.views import run_picker
 
 
-@pytest.mark.parametrize("module", [formats, html, run_picker])
+@pytest.mark.parametrize("module", [filter_urls, formats, html, run_picker, url_state])
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -34,6 +39,25 @@ def test_a_missing_number_is_a_dash(function, missing):
 
 def test_a_missing_interval_is_a_dash():
     assert interval(None, 0.5) == interval(0.5, math.nan) == "—"
+    assert points_interval(None, 0.5) == points_interval(0.5, math.nan) == "—"
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (interval(0.698, 0.727), "69.8–72.7"),
+        (points(0.0321), "+3.2"),
+        (points(None), "—"),
+        (points_interval(-0.011, 0.053), "−1.1 to +5.3"),
+        (progress(400, 1200), "400 of 1,200"),
+        (units("image"), "images"),
+        (units("rows"), "rows"),
+        (units(""), "units"),
+        (sendable("é\udcff"), "é?"),
+    ],
+)
+def test_a_number_is_written_as_the_field_does(made, text):
+    assert made == text
 
 
 @pytest.mark.parametrize(

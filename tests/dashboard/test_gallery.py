@@ -5,6 +5,8 @@ import pytest
 import streamlit as st
 
 from dashboard.images import gallery, gallery_view, triage
+from dashboard.images.image_queries import Image
+from dashboard.images.thumbnails import ImageFile, Thumbnail
 from dashboard.images.triage import Action, read_actions
 from dashboard.shell import filter_urls
 from dashboard.shell.page_query import View
@@ -15,13 +17,15 @@ from streetclip.results.filters import Selection
 HOSTILE = "![a](https://x/y.png)<img src=x onerror=alert(1)>\u202e\n\0🙈"
 
 
-def card(**changes):
-    values = {
-        "image_id": 7, "name": "a.jpg", "href": "failures?image=7", "true_country": "France",
-        "predicted_country": "Spain", "country_right": False, "distance": "12 km",
-        "confidence": 0.25,
+def card(*, tags=(), note="", problem="", **changes):
+    fields = {
+        "image_id": 7, "image_filename": "a.jpg", "true_country": "FR", "true_city": "Paris",
+        "pred_country": "ES", "pred_city": "Madrid", "country_correct": 0, "distance_km": 12.0,
+        "country_probability": 0.25,
     }  # fmt: skip
-    return gallery.Card(**(values | changes))
+    notes = {"tags": tags, "note": note, "status": "open"}
+    image = Image(fields | changes, notes, ImageFile(Path("x"), "a.jpg"))
+    return gallery.card(image, Thumbnail(problem=problem), href="failures?image=7")
 
 
 def sent(number, kind="tag", image=7, value="no cue"):
@@ -29,22 +33,23 @@ def sent(number, kind="tag", image=7, value="no cue"):
 
 
 def test_a_card_says_its_confidence_as_per_cent():
-    assert card().data()["confidence_text"].replace("\u00a0", " ") == "25.0 %"
-    assert card(confidence=None).data()["confidence"] is None
+    assert card()["confidence_text"].replace("\u00a0", " ") == "25.0 %"
+    assert (card()["predicted_country"], card()["country_right"]) == ("Spain", False)
+    nothing = card(pred_country=None, country_probability=float("nan"))
+    assert (nothing["confidence"], nothing["country_right"]) == (None, None)
 
 
 def test_names_on_a_card_are_bounded_and_cannot_reorder_the_line():
-    data = card(true_city=HOSTILE * 50, name=HOSTILE, problem=HOSTILE * 50).data()
+    data = card(true_city=HOSTILE * 50, image_filename=HOSTILE, problem=HOSTILE * 50)
     for name in ("true_city", "name", "problem"):
         assert len(data[name]) <= 240
         assert not {"\u202e", "\n", "\0"} & set(data[name])
 
 
 def test_tags_and_notes_reach_the_browser_as_they_are():
-    data = card(tags=("a" * 500, '"<b>'), note="two\nlines").data()
+    data = json.loads(json.dumps(card(tags=("a" * 500, '"<b>'), note="two\nlines")))
     assert data["tags"] == ["a" * 500, '"<b>']
     assert data["note"] == "two\nlines"
-    json.dumps(data)
 
 
 @pytest.mark.parametrize("name", ["triage.js", "single.js", "gallery.js"])
@@ -102,7 +107,7 @@ def done(monkeypatch):
             triage.mount(self._draw, {}, key="k", image_ids={7}, on_action=self._act)
 
         def _draw(self, *, key, data, on_actions_change):
-            self.data, self._receive = data, on_actions_change
+            self.data, self.receive = data, on_actions_change
 
         def _act(self, action):
             if action.value in self.fails:
@@ -114,7 +119,7 @@ def done(monkeypatch):
         def send(self, *numbers_and_values, session="s"):
             actions = [sent(number, value=value) for number, value in numbers_and_values]
             st.session_state["k"] = {"actions": {"session": session, "actions": actions}}
-            self._receive()
+            self.receive()
             self.mount()
 
     each = Done()
@@ -128,6 +133,12 @@ def test_an_action_that_is_sent_again_is_done_once(done):
     done.send((2, "b"), (3, "c"))
     assert done.actions == ["a", "b", "c"]
     assert done.data["handled"] == {"session": "s", "number": 3}
+
+
+def test_an_action_on_an_image_that_was_not_shown_is_refused(done):
+    st.session_state["k"] = {"actions": {"session": "s", "actions": [sent(1, image=8)]}}
+    done.receive()
+    assert done.actions == []
 
 
 def test_a_window_that_begins_anew_counts_from_one_again(done):

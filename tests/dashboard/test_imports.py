@@ -7,7 +7,7 @@ import sys
 _PROGRAM = """
 import json, sys
 import dashboard.views.overview
-heavy = {"torch", "transformers", "sklearn", "PIL.JpegImagePlugin", "pydeck"}
+heavy = {"torch", "transformers", "sklearn", "PIL.JpegImagePlugin"}
 print(json.dumps(sorted(heavy & set(sys.modules))))
 """
 

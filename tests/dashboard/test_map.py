@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from dashboard.queries import map_data
-from dashboard.views.map import country_flows
+from dashboard.views.map import country_flows, layers
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import World
@@ -125,7 +125,7 @@ def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world
             {"form": "points", "num_marks": 10_000, "num_pairs": 5, "num_in": 10_000},
             (
                 "10,000 of 336,226 images, each a point. They are spread evenly over all: more "
-                "than 10,000 cannot be read."
+                "than 10,000 are unreadable."
             ),
         ),
         (
@@ -135,10 +135,11 @@ def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world
     ],
 )
 def test_the_page_says_what_is_drawn_of_how_many_and_why(numbers, words):
-    shown = country_flows.Shown(
-        is_by_scale=True, num_selected=336_226, num_placed=336_226, **numbers
-    )
-    assert country_flows.words(shown) == words
+    numbers = dict(numbers)
+    counted = {name: numbers.pop(name) for name in ("num_marks", "num_in")}
+    drawn = layers.Drawn([], [], [], **counted)
+    shown = {"is_by_scale": True, "num_selected": 336_226, "num_placed": 336_226}
+    assert country_flows.words(drawn, **numbers, **shown) == words
 
 
 def test_a_picked_image_is_drawn_above_all_and_shown_beside(open_map, world):
@@ -153,12 +154,12 @@ def test_a_picked_image_is_drawn_above_all_and_shown_beside(open_map, world):
 def test_an_image_that_the_run_has_not_is_not_drawn(open_map, image):
     text, drawn, _ = open_map(image=image)
     assert "picked" not in [each["id"] for each in drawn["layers"]]
-    assert "Farthest off" in text
+    assert "Largest error" in text
 
 
 @pytest.mark.parametrize("parameters", [{"layer": "x", "colour": "y", "at": "z"}, {"cell": "7"}])
 def test_parameters_that_fit_nothing_are_survived(open_map, parameters):
-    assert "Farthest off" in open_map(**parameters)[0]
+    assert "Largest error" in open_map(**parameters)[0]
 
 
 def test_an_empty_hexagon_says_so(open_map):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.dashboard.pages import NBSP, Elements, text_of
+from tests.dashboard.specs import layers_of
 
 
 def markup_of(page):
@@ -106,7 +107,7 @@ def test_the_curve_marks_the_five_thresholds_and_has_a_text_and_a_table(open_pag
 def test_bars_by_continent_start_at_zero_and_are_sorted_by_value(open_page, written):
     written.add_run()
     page = open_page(written.path)
-    bars = chart(page, 1)["layer"][0]
+    bars = layers_of(chart(page, 1), "bar")[0]
     assert bars["encoding"]["x"]["scale"]["domain"] == [0, 100]
     assert bars["encoding"]["y"]["sort"] is None  # the order of the rows
     table = page.dataframe[1].value
@@ -118,7 +119,7 @@ def test_bars_by_continent_start_at_zero_and_are_sorted_by_value(open_page, writ
 def test_few_images_are_drawn_pale_and_said_to_be(open_page, written):
     written.add_run()
     page = open_page(written.path)
-    opacity = chart(page, 1)["layer"][0]["encoding"]["opacity"]
+    opacity = layers_of(chart(page, 1), "bar")[0]["encoding"]["opacity"]
     assert "datum.n < 30" in json.dumps(opacity)
     assert "fewer than 30 images" in text_of(page)
 

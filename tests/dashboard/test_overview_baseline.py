@@ -176,7 +176,7 @@ def test_runs_without_a_common_image_cannot_be_compared_and_it_is_said(monkeypat
     page = open_page_of(monkeypatch)(world.path, "overview", run="2", baseline="1")
     assert not page.exception
     text = text_of(page)
-    assert "cannot be compared: it has none of the images shown." in text
+    assert "cannot be compared: it has none of these images." in text
     assert "What changed" not in text
 
 

@@ -1,122 +1,100 @@
-"""The figures of some images, put together from counts by country."""
+"""The figures of some images as pages take them."""
 
 import math
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from dashboard.queries.report import Delta, continent_shares, curve_shares, report_of
-from streetclip.metrics.intervals import Median
-from streetclip.store import place_counters
+from streetclip.geo import THRESHOLDS_KM
+from streetclip.results import distance_counts, group_accuracy, run_figures
+from streetclip.store import Flag
+from tests.results.conftest import make_table
 
-NOWHERE = Median(math.nan, math.nan, math.nan)
-
-
-def places(**columns):
-    length = len(next(iter(columns.values())))
-    zero = {name: [0] * length for name in (*place_counters(), "nearest_known")}
-    return pd.DataFrame({"continent": "Asia", "country": "JP"} | zero | columns)
-
-
-def curve(within, total):
-    return pd.DataFrame({"distance_km": [1.0, 25.0, 200.0], "n": within, "total": total})
+PLACES = [("Asia", "JP", "", ""), ("Asia", "RU", "", ""), ("Europe", "RU", "", ""),
+          ("Europe", "FR", "", "")]  # fmt: skip
+REACHABLE = Flag.COUNTRY_REACHABLE | Flag.CITY_REACHABLE
+KNOWN = Flag.READABLE | Flag.HAS_COORDINATES | REACHABLE
+COUNTRY = KNOWN | Flag.COUNTRY_CORRECT
+BOTH = COUNTRY | Flag.CITY_CORRECT
 
 
-def report(countries, the_curve=None, median=NOWHERE, geoscore=None):
-    the_curve = curve([0, 0, 0], 0) if the_curve is None else the_curve
-    return report_of(countries, the_curve, median, geoscore)
+def table_of(*images):
+    """A run of images: row of `PLACES`, flags, distance in km."""
+    place, flags, distance_km = zip(*images, strict=True) if images else ((), (), ())
+    columns = {
+        "flags": np.array(flags, np.uint8),
+        "distance_km": np.array(distance_km, np.float64),
+        "nearest_km": np.where(np.isnan(np.array(distance_km, np.float64)), np.nan, 3.0),
+    }
+    return make_table(columns, place=place, places=PLACES)
+
+
+def report(*images):
+    table = table_of(*images)
+    return report_of(
+        run_figures(table, table.done),
+        group_accuracy(table, table.done, "country"),
+        distance_counts(table, table.done),
+    )
 
 
 def test_without_an_image_no_figure_is_made_up():
-    empty = report(places(n=[]))
+    empty = report()
     country = empty.country
     figures = (country.value, country.ceiling, country.macro, country.macro_ceiling)
     assert figures == (None, None, None, None)
     assert (empty.num_images, empty.distance.geoscore) == (0, None)
+    assert math.isnan(empty.distance.median_km.value)
     assert empty.curve.empty
     assert empty.continents.empty
     assert empty.thresholds["ceiling"].tolist() == [None] * 5
 
 
 def test_distances_count_only_images_whose_place_is_known():
-    found = report(places(n=[10], with_coordinates=[8], within_25=[2], nearest_known=[8]))
+    unknown = (0, Flag.READABLE, math.nan)
+    found = report((0, KNOWN, 20.0), (3, KNOWN, 30.0), (3, KNOWN, 40.0), (0, KNOWN, 50.0), unknown)
     city = found.thresholds.set_index("name").loc["city"]
-    assert (city["value"], city["n"], city["ceiling"]) == (0.25, 8, 0)
-
-
-def test_a_ceiling_of_distances_is_known_only_if_all_nearest_candidates_are():
-    counts = {"n": [5, 5], "with_coordinates": [4, 4], "reachable_within_25": [4, 2]}
-    known = report(places(**counts, nearest_known=[4, 4])).thresholds.set_index("name")
-    assert known.loc["city", "ceiling"] == 0.75
-    partly = report(places(**counts, nearest_known=[4, 3])).thresholds
-    assert partly["ceiling"].tolist() == [None] * 5
-
-
-def test_macro_leaves_out_countries_without_a_right_country():
-    found = report(
-        places(
-            country=["FR", "JP", "NZ"],
-            n=[4, 2, 2],
-            country_correct=[4, 1, 0],
-            city_correct=[1, 1, 0],
-            country_correct_city_reachable=[2, 1, 0],
-            country_reachable=[4, 2, 1],
-        )
-    )
-    assert found.country.macro == pytest.approx((1 + 0.5 + 0) / 3)
-    assert found.country.macro_ceiling == pytest.approx((1 + 1 + 0.5) / 3)
-    assert found.hierarchical.macro == pytest.approx((0.25 + 1) / 2)
-    assert found.hierarchical.macro_ceiling == pytest.approx((0.5 + 1) / 2)
+    assert (city["value"], city["n"], city["ceiling"], city["threshold_km"]) == (0.25, 4, 1, 25)
+    assert found.thresholds["threshold_km"].tolist() == [*THRESHOLDS_KM.values()]
+    assert found.distance.n == 4
+    assert found.distance.median_km.value == 35
 
 
 def test_a_country_on_two_continents_weighs_as_one():
-    countries = places(
-        continent=["Asia", "Europe", "Europe"],
-        country=["RU", "RU", "FR"],
-        n=[1, 9, 10],
-        country_correct=[1, 1, 6],
-    )
-    found = report(countries)
-    assert found.country.macro == pytest.approx((2 / 10 + 6 / 10) / 2)
-    assert found.continents.set_index("continent")["n"].to_dict() == {"Asia": 1, "Europe": 19}
+    found = report((1, COUNTRY, 5.0), (2, KNOWN, 5.0), (2, KNOWN, 5.0), (3, BOTH, 5.0))
+    assert found.country.macro == pytest.approx((1 / 3 + 1) / 2)
+    assert found.city.macro == pytest.approx(1 / 2)
+    assert found.hierarchical.macro == pytest.approx(1 / 2)
+    assert found.hierarchical.macro_ceiling == 1
+    assert found.continents.set_index("continent")["n"].to_dict() == {"Asia": 1, "Europe": 3}
 
 
-def test_the_curve_is_a_share_of_all_that_can_be_judged():
-    shares = curve_shares(curve([1, 2, 3], 4))
-    assert shares["value"].tolist() == [0.25, 0.5, 0.75]
-    assert (shares["low"] < shares["value"]).all()
+def test_the_curve_is_a_share_of_all_with_coordinates():
+    table = table_of((0, KNOWN, 1.0), (0, KNOWN, 25.0), (0, KNOWN, 200.0), (0, KNOWN, math.nan))
+    shares = curve_shares(distance_counts(table, table.done)).set_index("distance_km")
+    assert shares.loc[[1, 25, 200], "value"].tolist() == [0.25, 0.5, 0.75]
+    assert (shares["low"] <= shares["value"]).all()
     assert (shares["high"] > shares["value"]).all()
 
 
-def test_a_continent_without_a_right_country_has_no_share_given_country():
-    shares = continent_shares(places(continent=["Asia"], n=[3], with_coordinates=[0]))
-    row = shares.iloc[0]
+def test_continents_are_the_sums_of_their_countries_the_best_first():
+    table = table_of((0, BOTH, 0.0), (1, KNOWN, math.nan), (3, BOTH, 0.0), (2, COUNTRY, 0.0))
+    shares = continent_shares(group_accuracy(table, table.done, "country"))
+    assert shares["continent"].tolist() == ["Europe", "Asia"]
+    assert shares["n"].tolist() == [2, 2]
+    assert shares["country"].tolist() == [1, 0.5]
+    assert shares["city"].tolist() == [0.5, 0.5]
+    assert shares["hierarchical"].tolist() == [0.5, 1]
+    assert shares["geoscore"].tolist() == [5000, 2500]
+
+
+def test_a_continent_without_a_correct_country_has_no_share_given_country():
+    table = table_of((0, Flag.READABLE, math.nan))
+    row = continent_shares(group_accuracy(table, table.done, "country")).iloc[0]
     assert row["country"] == 0
     assert math.isnan(row["hierarchical"])
     assert math.isnan(row["geoscore"])
-
-
-def test_median_and_score_are_as_given():
-    countries = places(n=[4, 5], with_coordinates=[4, 4])
-    median = Median(90.5, 75.0, math.inf)
-    found = report(countries, median=median, geoscore=1234.5).distance
-    assert (found.median_km, found.geoscore, found.n) == (median, 1234.5, 8)
-
-
-def test_continents_and_totals_are_the_sums_of_their_countries():
-    countries = places(
-        continent=["Asia", "Europe", "Asia"],
-        country=["JP", "FR", "SG"],
-        n=[4, 9, 6],
-        country_correct=[1, 9, 4],
-        unreadable=[1, 0, 2],
-    )
-    found = report(countries)
-    shares = found.continents.set_index("continent")
-    assert (shares.loc["Asia", "n"], shares.loc["Asia", "country"]) == (10, 0.5)
-    assert (shares.loc["Europe", "n"], shares.loc["Europe", "country"]) == (9, 1.0)
-    assert (found.num_images, found.num_unreadable) == (19, 3)
-    assert found.country.value == 14 / 19
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
     with pytest.raises(StoreError, match="was replaced"):
         table.column("distance_km")
     with pytest.raises(StoreError, match="was replaced"):
-        table.attribute("weather")
+        table.dataset.attribute("weather")
 
 
 def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
@@ -283,7 +283,7 @@ def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
 def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins, change):
     """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
-    of_run = (runs.report, runs.countries, runs.predicted_countries, runs.pairs)
+    of_run = (runs.report, lambda view: runs.groups(view, "country"), runs.pairs)
     reads = [(read, view) for read in of_run] + [(runs.mask, by_tag), (runs.pairs, by_tag)]
     change(path, twins)
     newer = [plain(read(given)) for read, given in reads]

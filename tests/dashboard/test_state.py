@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
-from dashboard.shell.url_state import Choice, check_run, store_path
+from dashboard.shell.url_state import check_run, own_number, store_path
 from streetclip.config import DEFAULT_STORE
 from streetclip.errors import ConfigError
 
@@ -30,22 +31,28 @@ def test_a_flag_without_a_path_is_refused(words):
 
 
 def test_a_run_that_exists_is_shown():
-    assert check_run(["3"], [9, 3, 1]) == Choice(3)
+    assert check_run(["3"], [9, 3, 1]) == (3, None)
 
 
 def test_no_parameter_means_the_newest_run():
-    assert check_run([], [9, 3, 1]) == Choice(9)
+    assert check_run([], [9, 3, 1]) == (9, None)
 
 
 @pytest.mark.parametrize("wanted", ["abc", "", "3 ", "+3", "4", "1e3", "³", "9" * 5000])
 def test_what_is_no_run_falls_back_on_the_newest_with_a_reason(wanted):
-    choice = check_run([wanted], [9, 3, 1])
-    assert choice.run_id == 9
-    assert choice.problem is not None
-    assert len(choice.problem) < 300
+    run_id, problem = check_run([wanted], [9, 3, 1])
+    assert run_id == 9
+    assert problem is not None
+    assert len(problem) < 300
 
 
 def test_of_several_the_first_that_exists_is_shown_with_a_reason():
-    choice = check_run(["abc", "1", "3"], [9, 3, 1])
-    assert choice.run_id == 1
-    assert "3 runs" in choice.problem
+    run_id, problem = check_run(["abc", "1", "3"], [9, 3, 1])
+    assert run_id == 1
+    assert "3 runs" in problem
+
+
+@pytest.mark.parametrize(("text", "page"), [("7", 7), ("", 1), ("0", 1), ("-1", 1), ("x", 1)])
+def test_a_number_that_is_none_is_the_default(monkeypatch, text, page):
+    monkeypatch.setattr(st, "query_params", {"page": text})
+    assert own_number("page") == page

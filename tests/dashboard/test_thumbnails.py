@@ -1,7 +1,6 @@
 import base64
 import io
 import os
-import threading
 import time
 
 import numpy as np
@@ -9,16 +8,21 @@ import pytest
 from PIL import Image
 
 from dashboard.images import thumbnails
-from dashboard.images.thumbnails import Cache, ImageFile, Thumbnail, thumbnail
+from dashboard.images.thumbnails import CARD_SIDE, ImageFile, thumbnail
 from dashboard.queries import file_times
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(monkeypatch):
     monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # files that were not just written
-    thumbnails._cache.cache_clear()
+    clear()
     yield
-    thumbnails._cache.cache_clear()
+    clear()
+
+
+def clear():
+    for kept in thumbnails._KEPT.values():
+        kept.cache_clear()
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def test_a_file_that_is_written_twice_within_one_tick_is_seen(folder, monkeypatc
         save(path, colour)
         monkeypatch.setattr(file_times.time, "time_ns", lambda ns=now_ns + later_ns: ns)
         key = thumbnails._key(path, status, 480)
-        colours.append(colour_of(thumbnails._cache().get(key) or thumbnails._make(key)))
+        colours.append(colour_of(thumbnails._KEPT[CARD_SIDE](key)))
     np.testing.assert_allclose(colours, [(200, 30, 40), (10, 90, 220)], atol=4)
 
 
@@ -210,56 +214,22 @@ def test_a_folder_or_pipe_is_told(folder):
 # The cache
 
 
-def key(number):
-    return thumbnails._Key(f"{number}.jpg", 1, 1, number, 1, 0, 480)
-
-
-def test_what_was_not_used_for_longest_goes_first():
-    size = thumbnails._size(Thumbnail(b"x" * 10_000))
-    cache = Cache(3 * size)
-    for number in range(3):
-        cache.put(key(number), Thumbnail(b"x" * 10_000, number))
-    cache.get(key(0))
-    cache.put(key(3), Thumbnail(b"x" * 10_000, 3))
-    assert [cache.get(key(number)) is not None for number in range(4)] == [True, False, True, True]
-    assert cache.num_bytes == 3 * size
-
-
-def test_a_picture_larger_than_the_cache_is_not_kept():
-    cache = Cache(5000)
-    cache.put(key(0), Thumbnail(b"x" * 10_000))
-    assert cache.get(key(0)) is None
-    assert cache.num_bytes == 0
-
-
-def test_threads_that_put_the_same_picture_count_it_once():
-    cache = Cache(10**9)
-    ready = threading.Barrier(8)
-
-    def put():
-        ready.wait(timeout=10)
-        for number in range(200):
-            cache.put(key(number), Thumbnail(b"x" * 100))
-
-    threads = [threading.Thread(target=put) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert cache.num_bytes == 200 * thumbnails._size(Thumbnail(b"x" * 100))
+def test_pictures_are_kept_up_to_a_bound_for_each_size():
+    most = {side: kept.cache_info().maxsize for side, kept in thumbnails._KEPT.items()}
+    assert most == {480: 1500, 1600: 64}
 
 
 def test_a_page_of_photos_is_decoded_once(folder, monkeypatch):
     for i in range(24):
         Image.new("RGB", (64, 48), (i, 0, 0)).save(folder / f"{i}.jpg")
     requests = [ImageFile(folder, f"{i}.jpg") for i in range(24)]
-    make, made = thumbnails._make, []
+    decode, made = thumbnails.decode_image, []
 
-    def make_and_note(key):
-        made.append(key.path.name)
-        return make(key)
+    def decode_and_note(path, max_side):
+        made.append(path.name)
+        return decode(path, max_side)
 
-    monkeypatch.setattr(thumbnails, "_make", make_and_note)
+    monkeypatch.setattr(thumbnails, "decode_image", decode_and_note)
     first, second = ([each.data_uri for each in thumbnails.thumbnails(requests)] for _ in range(2))
     assert all(first)
     assert first == second

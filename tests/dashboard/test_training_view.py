@@ -3,7 +3,6 @@
 import json
 import math
 
-import altair as alt
 import pandas as pd
 import pytest
 import streamlit as st
@@ -22,6 +21,7 @@ from streetclip.store import (
 )
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
+from tests.dashboard.specs import assert_valid, layers_of
 from tests.dashboard.training_records import NUM_HELD_OUT, NUM_VAL, Trainings, label, points, spec
 from tests.dashboard.worlds import HOSTILE, World
 
@@ -113,7 +113,7 @@ class TestOneTraining:
         drawn = page.get("vega_lite_chart")
         assert len(drawn) == 7
         for chart in drawn:
-            alt.LayerChart.from_dict(json.loads(chart.proto.spec))
+            assert_valid(json.loads(chart.proto.spec))
             assert f"by {axis}. " in chart.proto.alt
             assert label(1) in chart.proto.alt
         assert "training loss 0.25 at step 7 · epoch 2.333" in drawn[0].proto.alt
@@ -206,7 +206,7 @@ class TestCountriesHeldOut:
     def test_the_chart_says_them_in_words_and_is_valid(self, open_page, written):
         written.add(rows=points(held_out=(12, 4, 5)))
         chart = open_page().get("vega_lite_chart")[1].proto
-        alt.LayerChart.from_dict(json.loads(chart.spec))
+        assert_valid(json.loads(chart.spec))
         assert "accuracy on held-out countries 31.2 % at step 6" in chart.alt.replace("\xa0", " ")
 
     def test_a_training_without_any_is_as_before(self, open_page, written):
@@ -240,7 +240,7 @@ class TestOddPoints:
         assert not page.exception
         (chart,) = page.get("vega_lite_chart")
         assert "training loss 3.5 at step 1" in chart.proto.alt
-        assert "Nothing is recorded of it so far." in text_of(page)
+        assert "No data yet." in text_of(page)
         assert "the first is chosen after the first epoch" in text_of(page)
 
     def test_no_point_yet_is_said(self, open_page, written):
@@ -266,7 +266,7 @@ class TestOddPoints:
         assert table["accuracy"][2] == pytest.approx(42.5)
         assert len(page.get("vega_lite_chart")) == 6  # of the gradient nothing is left
         for chart in charts(page):
-            alt.LayerChart.from_dict(chart)
+            assert_valid(chart)
 
     def test_counts_that_cannot_be_are_left_out(self, open_page, written):
         written.add(rows=points(correct=(3, 41, -1)))
@@ -301,7 +301,7 @@ class TestSeveral:
         assert f"{label(3, 'three')} · done, epoch 2 of 3" in text
         assert f"{label(1, 'one')} · done, epoch 2 of 3" in text
         assert set(epoch_table(page)["training"]) == {label(3, "three"), label(1, "one")}
-        line = specs[0]["layer"][0]["encoding"]["stroke"]["scale"]
+        line = layers_of(specs[0], "line")[0]["encoding"]["stroke"]["scale"]
         assert line == {
             "domain": [label(3, "three"), label(1, "one")],
             "range": list(theme.SERIES[:2]),

@@ -68,7 +68,7 @@ def test_everything_that_is_noted_is_kept_and_can_be_taken_back(world):
     words = [
         image_queries.note(view_of(world.path), Action("undo", first, "")).words for _ in range(5)
     ]
-    assert all(each.startswith("Undone: ") for each in words)
+    assert all(each.startswith("Undid: ") for each in words)
     assert noted(world, first) is None
     nothing = image_queries.note(view_of(world.path), Action("undo", first, ""))
     assert (nothing.changed, nothing.words) == (False, "There is nothing to undo.")
@@ -135,7 +135,7 @@ def test_what_is_judged_leaves_the_queue_and_counts(open_page, world):
     data = data_of(page, "image")
     assert (data["previous"]["id"], data["next"]["id"]) == (queue[3], queue[6])
     progress = next(each for each in page.main if each.type == "progress")
-    assert progress.proto.text == f"4 of {len(queue)} judged"
+    assert progress.proto.text == f"4 of {len(queue)} reviewed"
     assert data_of(open_page(world), "image")["image"]["id"] == queue[3]
 
 
@@ -164,7 +164,7 @@ def test_an_empty_queue_says_so_and_can_be_taken_back(open_page, world, monkeypa
     with open_store(world.path) as store:
         annotate(store, queue_of(world), status="reviewed")
     page = open_page(world)
-    assert "All judged" in text_of(page)
+    assert "All reviewed" in text_of(page)
     monkeypatch.setattr(image_queries, "_BUSY_S", 0.1)
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -246,7 +246,7 @@ def test_triage_by_keyboard_survives_a_restart(world, visit, tmp_path):
         pressed = page.locator("button[aria-pressed=true]").all_inner_texts()
         assert any(OWN_TAG in each for each in pressed)
         assert any("label error" in each for each in pressed)
-        assert any("reviewed" in each for each in pressed)
+        assert any("Reviewed" in each for each in pressed)
         assert page.get_by_label("Note", exact=True).input_value() == "two\nlines, r 1 u"
         assert page.locator("[data-testid=stMain] img").count() == 1
         assert visited.strangers() == []
@@ -268,7 +268,7 @@ def test_what_was_typed_stays_while_the_store_is_locked(served, visit):
     world, address = served
     first = queue_of(world)[0]
     page = form(visit(viewport=DESK).go(f"{address}/triage"))
-    own, note = page.get_by_label("A tag of your own"), page.get_by_label("Note", exact=True)
+    own, note = page.get_by_label("Custom tag"), page.get_by_label("Note", exact=True)
     alert = page.get_by_role("alert").filter(has_text="lock")
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -282,7 +282,7 @@ def test_what_was_typed_stays_while_the_store_is_locked(served, visit):
         assert note.input_value() == "a note"
     assert world.sql(NOTES) == []
     page.get_by_role("button", name="Add tag").click()
-    page.get_by_role("button", name="Keep note").click()
+    page.get_by_role("button", name="Save note").click()
     notes, tags = [(first, "open", "a note")], [(first, "own words")]
     assert wait_for_store(world, NOTES, notes) == notes
     assert wait_for_store(world, TAGS, tags) == tags
@@ -320,8 +320,8 @@ def test_cards_open_by_click_and_in_a_new_window_and_are_tagged_by_keyboard(serv
 def test_a_card_beside_a_chart_opens_its_image_among_those_of_the_chart(served, visit):
     world, address = served
     (true, predicted, n), *_ = world.sql(
-        "SELECT true_country, pred_country, n FROM pair_aggregates WHERE true_country <> "
-        "pred_country AND pred_country <> '' ORDER BY n DESC, 1, 2"
+        "SELECT true_country, pred_country, count(*) AS n FROM predictions WHERE true_country <> "
+        "pred_country GROUP BY run_id, 1, 2 ORDER BY n DESC, 1, 2"
     )
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/confusion?country={true}&predicted={predicted}")

@@ -1,18 +1,17 @@
 """Maps of countries: what they are made of, and what a click hands on."""
 
-import copy
 import json
 import math
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard.charts import choropleth
+from dashboard.charts import choropleth, close_up_map
 from dashboard.shell import theme
 from streetclip.gazetteer.outlines import country_centre
+from tests.dashboard.specs import Drawn, layers_of
 
 
 def frame(**changes):
@@ -26,25 +25,18 @@ def frame(**changes):
     return pd.DataFrame(columns | changes)
 
 
-class Drawn:
-    def chart(self, spec, *, key, alt, on_select=None, **_):
-        self.spec, self.key, self.alt, self.on_select = spec, key, alt, on_select
+class WorldDrawn(Drawn):
+    @property
+    def spec(self):
+        return self.only("charts")
 
-    def layer(self, kind, position=0):
-        return [each for each in self.spec["layer"] if each["mark"]["type"] == kind][position]
+    def of(self, kind, position=0):
+        return layers_of(self.spec, kind)[position]
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    kept = Drawn()
-    monkeypatch.setattr(st, "vega_lite_chart", kept.chart)
-    monkeypatch.setattr(st, "html", lambda body, **_: setattr(kept, "legend", str(body)))
-    yield kept
-    spec = copy.deepcopy(kept.spec)
-    spec["datasets"] = {
-        name: json.loads(rows.to_json(orient="records")) for name, rows in spec["datasets"].items()
-    }
-    alt.LayerChart.from_dict(spec)  # against Vega-Lite's schema
+    return WorldDrawn(monkeypatch)
 
 
 def rows_of(layer):
@@ -61,7 +53,7 @@ def looked_up(layer):
 
 def test_each_country_has_its_value_and_the_texts_of_its_tooltip(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
-    first, *_ = looked_up(drawn.layer("geoshape", 1))
+    first, *_ = looked_up(drawn.of("geoshape", 1))
     plain = {name: str(value).replace("\u00a0", " ") for name, value in first.items()}
     assert plain == {
         "country": "FR",
@@ -76,13 +68,13 @@ def test_each_country_has_its_value_and_the_texts_of_its_tooltip(drawn):
 def test_texts_of_the_caller_stand_in_the_tooltip(drawn):
     texts = {"label": list("abcd"), "interval": list("efgh")}
     choropleth.choropleth(frame(**texts), key="k", title="median")
-    rows = looked_up(drawn.layer("geoshape", 1))
+    rows = looked_up(drawn.of("geoshape", 1))
     assert [(row["label"], row["interval"]) for row in rows] == [*zip("abcd", "efgh", strict=True)]
 
 
 def test_only_countries_too_small_to_see_are_dots_where_they_are(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
-    (dot,) = rows_of(drawn.layer("point"))
+    (dot,) = rows_of(drawn.of("point"))
     assert dot["country"] == "SG"
     assert dot["name"] == "Singapore"
     assert (dot["latitude_deg"], dot["longitude_deg"]) == country_centre("SG")
@@ -92,19 +84,19 @@ def test_only_countries_too_small_to_see_are_dots_where_they_are(drawn):
 def test_few_images_are_pale_and_dashed_and_the_legend_says_so(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
     for kind, position in (("geoshape", 1), ("point", 0)):
-        encoding = drawn.layer(kind, position)["encoding"]
+        encoding = drawn.of(kind, position)["encoding"]
         assert encoding["fillOpacity"]["condition"] == {
             "test": f"datum.n < {theme.SMALL_N}",
             "value": theme.PALE_OPACITY,
         }
         assert encoding["strokeDash"]["condition"]["test"] == f"datum.n < {theme.SMALL_N}"
-    assert "fewer than 30 images" in drawn.legend
+    assert "fewer than 30 images" in drawn.text
 
 
 def test_with_enough_images_everywhere_the_legend_says_nothing_of_few(drawn):
     choropleth.choropleth(frame(n=[120, 80, 60, 30]), key="k", title="country accuracy")
-    assert "fewer" not in drawn.legend
-    assert "no images" in drawn.legend
+    assert "fewer" not in drawn.text
+    assert "no images" in drawn.text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +109,7 @@ def test_with_enough_images_everywhere_the_legend_says_nothing_of_few(drawn):
 )
 def test_differences_are_coloured_evenly_around_zero(drawn, values, ends):
     choropleth.choropleth(frame(value=values), key="k", title="difference", scale="difference")
-    scale = drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]
+    scale = drawn.of("geoshape", 1)["encoding"]["fill"]["scale"]
     assert scale["domain"] == pytest.approx(ends)
     assert scale["range"] == list(theme.DIFFERENCE)
     assert len(scale["range"]) % 2 == 1
@@ -125,29 +117,29 @@ def test_differences_are_coloured_evenly_around_zero(drawn, values, ends):
 
 def test_shares_are_coloured_from_0_to_1_unless_ends_are_given(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
-    assert drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 1.0]
+    assert drawn.of("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 1.0]
     choropleth.choropleth(frame(), key="k", title="median", domain=(0.0, 500.0))
-    assert drawn.layer("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 500.0]
+    assert drawn.of("geoshape", 1)["encoding"]["fill"]["scale"]["domain"] == [0.0, 500.0]
 
 
 def test_antarctica_is_drawn_when_there_are_images_of_it(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
     hidden = {"filter": "datum.properties.code != 'AQ'"}
-    assert hidden in drawn.layer("geoshape")["transform"]
+    assert hidden in drawn.of("geoshape")["transform"]
     choropleth.choropleth(
         frame(country=["FR", "SG", "AQ", "JP"]), key="k", title="country accuracy"
     )
-    assert hidden not in drawn.layer("geoshape")["transform"]
+    assert hidden not in drawn.of("geoshape")["transform"]
 
 
 def test_the_description_names_the_highest_and_the_lowest_with_enough_images(drawn):
     choropleth.choropleth(frame(), key="k", title="country accuracy")
-    assert drawn.alt.replace("\u00a0", " ") == (
+    assert drawn.only("alts") == (
         "Map of the world: country accuracy of 4 countries. Highest: France 80.0 %, Brazil 50.0 %. "
         "Lowest: France 80.0 %, Brazil 50.0 %."
     )
     choropleth.choropleth(frame(n=[1, 2, 3, 4]), key="k", title="country accuracy")
-    assert "none with 30 images or more" in drawn.alt
+    assert "none with 30 images or more" in drawn.only("alts")
 
 
 @pytest.mark.parametrize(
@@ -164,14 +156,14 @@ def test_a_click_hands_on_a_country_that_has_images(drawn, monkeypatch, picked, 
     seen = []
     choropleth.choropleth(frame(), key="k", title="country accuracy", on_select=seen.append)
     monkeypatch.setattr(st, "session_state", {"k": {"selection": {"picked": picked}}})
-    drawn.on_select()
+    drawn.on_selects["k"]()
     assert seen == handed_on
-    assert drawn.layer("geoshape", 1)["params"][0]["select"]["fields"] == ["country"]
+    assert drawn.of("geoshape", 1)["params"][0]["select"]["fields"] == ["country"]
 
 
 def test_an_empty_frame_is_a_map_without_values(drawn):
     choropleth.choropleth(frame().head(0), key="k", title="country accuracy")
-    assert "of 0 countries" in drawn.alt
+    assert "of 0 countries" in drawn.only("alts")
 
 
 # The close-up of one image
@@ -209,7 +201,7 @@ PLACES = [
 @pytest.mark.parametrize(("truth", "prediction"), PLACES)
 @pytest.mark.parametrize("width", [330, 700])
 def test_both_places_are_well_inside_the_close_up(drawn, truth, prediction, width):
-    choropleth.small_map(truth, prediction, key="k", alt_text="both")
+    close_up_map.small_map(truth, prediction, key="k", alt_text="both")
     height = drawn.spec["height"]
     for place in (truth, prediction):
         x, y = projected(drawn.spec, place, width, height)
@@ -218,10 +210,9 @@ def test_both_places_are_well_inside_the_close_up(drawn, truth, prediction, widt
 
 
 def test_the_line_between_the_places_is_a_geodesic_from_one_to_the_other(drawn):
-    choropleth.small_map((35.7, 139.7), (40.7, -74.0), key="k", alt_text="both")
+    close_up_map.small_map((35.7, 139.7), (40.7, -74.0), key="k", alt_text="both")
     (line,) = (each for each in drawn.spec["layer"] if each["data"].get("name") == "great_circle")
-    geometry = rows_of(line)["geometry"]
-    assert geometry == {"type": "LineString", "coordinates": [[139.7, 35.7], [-74.0, 40.7]]}
+    assert rows_of(line) == {"type": "LineString", "coordinates": [[139.7, 35.7], [-74.0, 40.7]]}
 
 
 @pytest.mark.parametrize(
@@ -229,13 +220,13 @@ def test_the_line_between_the_places_is_a_geodesic_from_one_to_the_other(drawn):
     [((1.0, 2.0), None, ["true"]), (None, (1.0, 2.0), ["predicted"])],
 )
 def test_one_place_alone_is_in_the_middle(drawn, truth, prediction, names):
-    choropleth.small_map(truth, prediction, key="k", alt_text="one")
+    close_up_map.small_map(truth, prediction, key="k", alt_text="one")
     assert np.allclose(projected(drawn.spec, (1.0, 2.0), 400, 260), (200, 130))
-    texts = [each for each in drawn.spec["layer"] if each["mark"]["type"] == "text"]
+    texts = layers_of(drawn.spec, "text")
     shown = [drawn.spec["datasets"][each["data"]["name"]]["name"].iloc[0] for each in texts]
     assert shown == names
 
 
 def test_without_any_place_nothing_is_drawn(monkeypatch):
     monkeypatch.setattr(st, "vega_lite_chart", lambda *_, **__: pytest.fail("drawn"))
-    choropleth.small_map(None, None, key="k", alt_text="none")
+    close_up_map.small_map(None, None, key="k", alt_text="none")

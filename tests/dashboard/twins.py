@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 
 from streetclip.evaluation.run_metrics import measure
+from streetclip.results import RunTable
 from streetclip.runtime import JobSpec, enqueue_job
 from streetclip.store import (
     TrainingSpec,
@@ -12,7 +13,6 @@ from streetclip.store import (
     finish_run,
     log_training_points,
     open_store,
-    read_predictions,
     start_training,
     undo,
     write_predictions,
@@ -97,7 +97,7 @@ def go_on(path, twins):
     frame = predictions(twins[0].rows, twins[0].dataset.image_ids, 6, 0.7)
     with open_store(path) as store:
         write_predictions(store, {1: frame})
-        found = measure(read_predictions(store, 1), candidate_codes=CODES)
+        found = measure(RunTable.open(path, 1), candidate_codes=CODES)
         finish_run(store, 1, found)
 
 
@@ -128,14 +128,7 @@ def make_the_run_again(path, twins):
     write_sql(path, f"UPDATE runs SET {times}, fingerprint = 'f'", f"UPDATE trainings SET {times}")
 
 
-RUN_TABLES = (
-    "predictions",
-    "prediction_rankings",
-    "predicted_places",
-    "place_aggregates",
-    "pair_aggregates",
-    "distance_histogram",
-)
+RUN_TABLES = ("predictions", "prediction_rankings", "predicted_places")
 
 
 def annotate_more(path, twins):

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 
 from streetclip.evaluation.run_metrics import measure
 from streetclip.geo import haversine_km
+from streetclip.results import RunTable
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
     finish_run,
     open_store,
-    read_predictions,
     register_dataset,
     set_run_state,
     start_run,
@@ -130,6 +130,7 @@ def predictions(rows, image_ids, seed, skill, *, text=""):
             "coordinate_source": "image",
             "distance_km": np.where(ok, distance_km, np.nan),
             "nearest_candidate_km": 3.0,
+            "margin": np.where(ok, (np.float64(sure) * 6 - 1) / 5, np.nan),
             "top_countries": [
                 json.dumps([[s, float(p)], *([c, float(1 - p) / 5] for c in o if c != s)])
                 if k
@@ -189,8 +190,8 @@ class World:
                 stop = min(start + 64, n if num_done is None else num_done)
                 write_predictions(store, {run_id: frame.iloc[start:stop]})
             if state == "done":
-                judged = read_predictions(store, run_id)
-                finish_run(store, run_id, measure(judged, candidate_codes=CANDIDATES))
+                table = RunTable.open(self.path, run_id)
+                finish_run(store, run_id, measure(table, candidate_codes=CANDIDATES))
             else:
                 set_run_state(store, run_id, state, error)
         return run_id

@@ -78,7 +78,7 @@ def test_rankings_are_the_json_of_plain_lists(world, strategy):
     predictions = predictions_of(world, strategy, rows)
     known = truth_frame(manifest, truth, rows, 100 + np.arange(NUM_IMAGES))
     frame = prediction_frame(known, predictions, truth, rows, candidates)
-    assert sorted(frame.columns) == sorted(PREDICTION_COLUMNS)
+    assert sorted(frame.columns) == sorted((*PREDICTION_COLUMNS, "margin"))
     codes = candidates.country_codes
     for i in range(len(rows)):
         countries = [
@@ -101,6 +101,7 @@ def test_rankings_are_the_json_of_plain_lists(world, strategy):
             if index >= 0
         ]
         assert frame["top_countries"][i] == json.dumps(countries)
+        assert frame["margin"][i] == countries[0][1] - countries[1][1]
         assert frame["top_cities"][i] == json.dumps(cities, ensure_ascii=False)
 
 
@@ -128,9 +129,9 @@ def test_unreadable_images_have_the_same_columns_and_no_prediction(world):
     _, manifest, truth, _ = world
     known = truth_frame(manifest, truth, np.array([2, 8]), np.arange(NUM_IMAGES))
     frame = unreadable_frame(known, ["truncated", "missing"])
-    assert sorted(frame.columns) == sorted(PREDICTION_COLUMNS)
+    assert sorted(frame.columns) == sorted((*PREDICTION_COLUMNS, "margin"))
     assert frame["error"].tolist() == ["truncated", "missing"]
     blank = ["pred_country", "pred_city", "country_probability", "distance_km", "top_cities",
-             "true_city_rank", "top_countries"]  # fmt: skip
+             "true_city_rank", "top_countries", "margin"]  # fmt: skip
     assert frame[blank].isna().all(axis=None)
     assert frame[["country_correct", "city_correct"]].sum().sum() == 0

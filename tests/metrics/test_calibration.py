@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
+from streetclip.metrics.calibration import (
+    count_bins,
+    count_reaching,
+    expected_calibration_error,
+    reliability_bins,
+)
 from tests.random_search import examples
 
 
@@ -116,3 +122,54 @@ def test_unequal_lengths_and_no_bins_are_refused():
         reliability_bins([0.5, 0.6], [True])
     with pytest.raises(ValueError, match="num_bins"):
         reliability_bins([0.5], [True], 0)
+
+
+@pytest.mark.parametrize("correct", [[1, 0], [0.5, 1.0]])
+def test_answers_that_are_not_booleans_are_refused(correct):
+    with pytest.raises(ValueError, match="expected bool"):
+        reliability_bins([0.5, 0.6], correct)
+
+
+CONFIDENCES = arrays(
+    np.float64,
+    st.integers(1, 40),
+    elements=st.one_of(
+        st.floats(0, 1), st.floats(0, 1, width=32), st.integers(0, 1000).map(lambda k: k / 1000)
+    ),
+)
+
+
+def next_to_edges(num):
+    edges = np.linspace(0, 1, num + 1)
+    return np.clip(np.concatenate([edges, np.nextafter(edges, 2), np.nextafter(edges, -1)]), 0, 1)
+
+
+def check_even_bins(values, num):
+    """Bins and thresholds are those that a search finds."""
+    correct = np.arange(len(values)) % 3 == 0
+    index = np.maximum(np.searchsorted(np.linspace(0, 1, num + 1), values, side="left") - 1, 0)
+    bins = reliability_bins(values, correct, num)
+    assert [each.n for each in bins] == np.bincount(index, minlength=num).tolist()
+    n, num_correct = count_reaching(values, correct, num)
+    thresholds = np.arange(num + 1) / num
+    assert n.tolist() == [np.count_nonzero(values >= each) for each in thresholds]
+    assert num_correct.tolist() == [np.count_nonzero(values[correct] >= x) for x in thresholds]
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(CONFIDENCES, st.sampled_from([1, 2, 15, 1000]))
+def test_even_bins_are_found_as_by_search(values, num):
+    check_even_bins(values, num)
+
+
+@pytest.mark.parametrize("num", [15, 1000])
+def test_values_next_to_an_edge_fall_on_their_side(num):
+    check_even_bins(next_to_edges(num), num)
+
+
+def test_counts_of_two_parts_add_up_to_those_of_both():
+    rng = np.random.default_rng(2)
+    confidence, correct = rng.random(101), rng.random(101) < 0.4
+    for count in (count_bins, lambda *each: count_reaching(*each, 7)):
+        parts = [count(confidence[part], correct[part]) for part in (slice(40), slice(40, None))]
+        np.testing.assert_allclose(parts[0] + parts[1], count(confidence, correct), rtol=1e-14)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetclip.metrics.sums import exact_mean, exact_sum
+from streetclip.metrics.sums import exact_sum
 
 VALUES = st.lists(st.floats(0, 2**16) | st.sampled_from([0.0, 0.1, 5000.0]), max_size=30)
 
@@ -26,11 +26,6 @@ def test_many_values_add_up_the_same_in_any_order_and_grouping():
     assert exact_sum(values[::-1]) == whole
     assert exact_sum(values[:777]) + exact_sum(values[777:]) == whole
     assert float(whole) == math.fsum(values)
-
-
-def test_a_mean_is_correctly_rounded_and_none_for_nothing():
-    assert exact_mean(np.array([0.1] * 3)) == 0.1
-    assert exact_mean(np.array([])) is None
 
 
 @pytest.mark.parametrize("stranger", [math.nan, math.inf, -1.0, 70_000.0])

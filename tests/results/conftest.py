@@ -11,11 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip.results import RunTable
-from streetclip.results.blocks import blocks, selected_rows
+from streetclip.results import DatasetTable, RunTable
+from streetclip.results.blocks import selected_rows
+from streetclip.results.run_table import RunState
 from streetclip.store import (
+    RUN_DTYPES,
+    RUN_FILLS,
+    DatasetColumns,
     DatasetSpec,
     RunSpec,
+    distance_bins,
     finish_run,
     open_store,
     register_dataset,
@@ -65,6 +70,32 @@ class World:
         """Which images have a row that passes; independent of `select`."""
         ids = {row["image_id"] for row in self.rows if keep(row)}
         return np.array([i in ids for i in self.image_ids], dtype=np.bool_)
+
+
+def make_table(values, *, place=None, places=(("", "", "", ""),), predicted=()):
+    """A run over as many images, with some columns given and all others missing.
+
+    Args:
+        values: Arrays by name of the column; of distances, the bins follow.
+        place: The row of `places` of each image; by default the first.
+        places: Continent, country, region, city.
+        predicted: Codes of the countries that `pred_place` counts from 1.
+    """
+    n = len(next(iter(values.values())))
+    columns = {name: np.full(n, RUN_FILLS[name], dtype) for name, dtype in RUN_DTYPES.items()}
+    columns |= {"done": np.ones(n, np.bool_)} | values
+    for name, of in (("distance_bin", "distance_km"), ("nearest_bin", "nearest_km")):
+        if of in values:
+            columns[name] = distance_bins(values[of])
+    names = ["continent", "country", "region", "city"]
+    of_dataset = DatasetColumns(
+        np.arange(5, 5 + 3 * n, 3),
+        np.zeros(n, np.int32) if place is None else np.asarray(place, np.int32),
+        pd.DataFrame(list(places), columns=names, dtype=object),
+    )
+    nowhere = {"city": "", "latitude_deg": np.nan, "longitude_deg": np.nan}
+    state = RunState(columns, pd.DataFrame({"country": ["", *predicted], **nowhere}))
+    return RunTable(1, DatasetTable(1, of_dataset, {}, None), lambda names: state)
 
 
 def make_manifest(num_images, seed):
@@ -142,6 +173,7 @@ def _predict(rng, true, image_id):
         if country is None
         else json.dumps([[country, 0.5 + second], ["XX", 0.5 - second]]),
         "top_cities": None if country is None else "[]",
+        "margin": None if country is None else (0.5 + second) - (0.5 - second),
     }
 
 
@@ -231,8 +263,7 @@ def _worlds(tmp_path_factory):
 def world(request, _worlds, monkeypatch):
     """A run over 701 images in 54 blocks, or one that has done 310 of 523 in a block; read only."""
     if "blocks" in request.param:
-        for function in (blocks, selected_rows):
-            monkeypatch.setattr(function, "__defaults__", (13,))
+        monkeypatch.setattr(selected_rows, "__defaults__", (13,))
     return _worlds[request.param.split()[0]]
 
 

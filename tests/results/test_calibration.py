@@ -1,16 +1,10 @@
 import math
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.results import calibration
-from streetclip.results.calibration import _num_below
-from tests.random_search import examples
 
 JUDGED = {
     "country": ("country_probability", "country_correct"),
@@ -88,30 +82,3 @@ def test_countries_are_those_of_a_plain_count(world, chosen, level):
 def test_a_level_that_there_is_not_is_refused(world):
     with pytest.raises(ValueError, match="level is 'planet'; expected one of country, city"):
         calibration(world.table, world.table.done, "planet")
-
-
-@settings(deadline=None, max_examples=examples(100))
-@given(
-    arrays(
-        np.float64,
-        st.integers(1, 40),
-        elements=st.one_of(
-            st.floats(0, 1), st.floats(0, 1, width=32), st.integers(0, 1000).map(lambda k: k / 1000)
-        ),
-    ),
-    st.sampled_from([1, 2, 15, 1000]),
-)
-def test_even_bins_are_found_as_by_search(values, num):
-    for edges in (np.linspace(0, 1, num + 1), np.arange(num + 1) / num):
-        for included, side in ((True, "right"), (False, "left")):
-            found = _num_below(values, edges, included=included)
-            assert found.tolist() == np.searchsorted(edges, values, side=side).tolist()
-
-
-@pytest.mark.parametrize("num", [15, 1000])
-def test_values_next_to_an_edge_fall_on_their_side(num):
-    edges = np.linspace(0, 1, num + 1)
-    values = np.clip(np.concatenate([edges, np.nextafter(edges, 2), np.nextafter(edges, -1)]), 0, 1)
-    for included, side in ((True, "right"), (False, "left")):
-        found = _num_below(values, edges, included=included)
-        assert found.tolist() == np.searchsorted(edges, values, side=side).tolist()

@@ -12,7 +12,7 @@ from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.results import (
     OUTCOMES,
     Selection,
-    align,
+    common_masks,
     compare,
     compare_by,
     compare_geoscore,
@@ -20,8 +20,8 @@ from streetclip.results import (
     outcome_mask,
     select,
 )
-from streetclip.results.blocks import blocks, selected_rows
-from streetclip.results.comparison import LEVELS
+from streetclip.results.comparison import align
+from streetclip.results.run_table import CORRECT_AT
 from streetclip.store import open_store
 from tests.results import conftest
 
@@ -66,9 +66,7 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(params=["same images", "partial runs", "other images"])
-def two(request, pairs, monkeypatch):
-    for function in (blocks, selected_rows):
-        monkeypatch.setattr(function, "__defaults__", (17,))
+def two(request, pairs):
     return pairs[request.param]
 
 
@@ -107,7 +105,7 @@ def outcome(ours, theirs, level):
     return names[is_right(ours, level), is_right(theirs, level)]
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", CORRECT_AT)
 def test_a_comparison_is_that_of_a_plain_count(two, mask, level):
     found = compare(two[0].table, two[1].table, mask, level)
     both = judged_rows(two, mask, level)
@@ -149,7 +147,7 @@ def test_groups_are_those_of_a_plain_count(two, mask, level, by):
         assert row["baseline_value"] == (counts["both_right"] + counts["lost"]) / row["n"]
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", CORRECT_AT)
 def test_the_images_of_an_outcome_are_those_counted(two, mask, level):
     both = judged_rows(two, mask, level)
     for name in OUTCOMES:
@@ -219,21 +217,18 @@ def test_images_are_aligned_by_their_ids(two):
     assert -1 in positions
 
 
+def test_common_images_are_those_that_both_have_predicted(two, mask):
+    mine, theirs = common_masks(two[0].table, two[1].table, mask)
+    expected = {ours["image_id"] for ours, _ in common_rows(two, mask)}
+    for run, found in zip(two, (mine, theirs), strict=True):
+        assert set(run.table.image_ids[found].tolist()) == expected
+
+
 def test_a_baseline_without_images_compares_nothing(pairs):
     table = pairs["same images"][0].table
-    empty = make_empty(table)
+    empty = conftest.make_table({"distance_km": np.empty(0)})
     mask = np.ones(table.num_images, dtype=np.bool_)
     assert compare(table, empty, mask).n == 0
-
-
-def make_empty(table):
-    from streetclip.results import DatasetTable, RunTable
-
-    dataset = DatasetTable.from_arrays(
-        image_ids=np.empty(0, np.int64), place=np.empty(0, np.int32), places=table.places
-    )
-    columns = {"flags": np.empty(0, "u1"), "pred_place": np.empty(0, "u4")}
-    return RunTable.from_arrays(dataset, columns=columns, predicted_places=table.predicted_places)
 
 
 def test_what_there_is_not_is_refused(pairs):

@@ -2,10 +2,8 @@ import math
 from collections import defaultdict
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from streetclip import store as stored
 from streetclip.results import continent_pairs, continents, country_pairs, group_accuracy
 
 
@@ -45,13 +43,6 @@ def test_pairs_are_those_of_a_plain_count(world, chosen):
         world.chosen(chosen), lambda row: (row["true_country"], row["pred_country"] or "")
     )
     check(country_pairs(world.table, chosen), expected)
-
-
-def test_pairs_of_all_images_are_those_of_the_store(world):
-    with stored.open_store(world.path, read_only=True) as opened:
-        expected = stored.country_pairs(opened, world.run_id)
-    found = country_pairs(world.table, world.table.done)
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-11)
 
 
 def test_continents_pair_by_what_the_dataset_states(world, chosen):

@@ -2,10 +2,10 @@ import math
 from collections import defaultdict
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from streetclip.results import DatasetTable, RunTable, flows
+from streetclip.results import flows
+from tests.results.conftest import make_table
 
 
 def plain_flows(rows):
@@ -50,43 +50,27 @@ def test_flows_are_those_of_a_plain_count(world, chosen, limit):
         assert (row.pred_latitude_deg, row.pred_longitude_deg) == pytest.approx(end, **near)
 
 
-def make_table(true_longitudes_deg):
+def table_of(true_longitudes_deg):
     """Images of Fiji, all taken for Tonga, which has no coordinates."""
     n = len(true_longitudes_deg)
-    places = pd.DataFrame(
-        [("Oceania", "FJ", "", "")], columns=["continent", "country", "region", "city"]
-    )
-    dataset = DatasetTable.from_arrays(
-        image_ids=np.arange(n), place=np.zeros(n, np.int32), places=places
-    )
-    predicted = pd.DataFrame(
-        {
-            "country": ["", "TO"],
-            "city": ["", ""],
-            "latitude_deg": [np.nan, np.nan],
-            "longitude_deg": [np.nan, np.nan],
-        }
-    )
     columns = {
-        "flags": np.ones(n, np.uint8),
         "pred_place": np.ones(n, np.uint32),
         "distance_km": np.full(n, np.nan),
-        "country_probability": np.full(n, 0.5, np.float32),
         "true_latitude_deg": np.full(n, -17.0, np.float32),
         "true_longitude_deg": np.array(true_longitudes_deg, np.float32),
     }
-    return RunTable.from_arrays(dataset, columns=columns, predicted_places=predicted)
+    return make_table(columns, places=[("Oceania", "FJ", "", "")], predicted=["TO"])
 
 
 def test_the_middle_of_a_country_across_the_date_line_is_in_it():
-    table = make_table([179.0, -179.0, -178.0])
+    table = table_of([179.0, -179.0, -178.0])
     row = flows(table, table.done).iloc[0]
     assert row["true_longitude_deg"] == pytest.approx(-179.33, abs=0.01)
     assert row["true_latitude_deg"] == pytest.approx(-17.0, abs=0.01)
 
 
 def test_a_place_without_coordinates_has_no_middle():
-    table = make_table([179.0])
+    table = table_of([179.0])
     row = flows(table, table.done).iloc[0]
     assert row[["pred_latitude_deg", "pred_longitude_deg", "mean_km"]].isna().all()
 

@@ -1,4 +1,4 @@
-"""Groups against a count in plain Python over the rows, and against the store's aggregates."""
+"""Groups against a count in plain Python over the rows."""
 
 import importlib
 import math
@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from streetclip import store as stored
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.intervals import median_with_interval
 from streetclip.results import (
@@ -17,8 +18,12 @@ from streetclip.results import (
     distance_counts,
     group_accuracy,
     macro_of_countries,
-    mean_geoscore,
+    median_distance,
 )
+from streetclip.results.run_table import RunState
+from streetclip.store import DatasetColumns, Flag
+from tests.random_search import examples
+from tests.results.conftest import make_table
 
 groups_module = importlib.import_module("streetclip.results.groups")
 
@@ -103,8 +108,7 @@ def test_groups_are_those_of_a_plain_count(world, chosen, by):
 
 @pytest.mark.parametrize("by", ["city", "country", "predicted"])
 def test_many_groups_are_counted_part_by_part(world, chosen, by, monkeypatch):
-    monkeypatch.setattr(groups_module, "_FEW_GROUPS", 0)
-    monkeypatch.setattr(groups_module, "_MOST_CELLS", 2 * 256)
+    monkeypatch.setattr(groups_module, "_MOST_GROUPS", 2)
     check(world, chosen, by)
 
 
@@ -122,46 +126,22 @@ def test_macro_is_over_true_countries_whatever_the_groups(world, chosen, by):
         assert macro_of_countries(found, counted, of) == expected
 
 
-def test_a_mean_score_is_over_all_images_with_coordinates(world, chosen):
-    judged = [row for row in world.chosen(chosen) if row["coordinate_source"] != "none"]
-    known = [row["distance_km"] for row in judged if row["distance_km"] is not None]
-    found = mean_geoscore(world.table, chosen)
-    if judged:
-        expected = math.fsum(geoscore(known).tolist()) / len(judged)
-        assert found == pytest.approx(expected, rel=1e-14)
-    else:
-        assert found is None
-
-
-@pytest.mark.parametrize("level", stored.LEVELS)
-def test_all_images_give_what_the_store_has_counted(world, level):
-    with stored.open_store(world.path, read_only=True) as opened:
-        expected = stored.place_accuracy(opened, world.run_id, level)
-    found = group_accuracy(world.table, world.table.done, level)[expected.columns]
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-11)
-
-
 def test_places_need_not_be_in_order(world):
     table = world.table
-    backwards = DatasetTable.from_arrays(
-        image_ids=table.image_ids,
-        place=np.int32(len(table.places) - 1) - table.place,
-        places=table.places[::-1].reset_index(drop=True),
+    columns = DatasetColumns(
+        table.image_ids,
+        np.int32(len(table.places) - 1) - table.place,
+        table.places[::-1].reset_index(drop=True),
     )
     names = ["flags", "pred_place", "distance_km", "distance_bin", "nearest_bin"]
-    same = RunTable.from_arrays(
-        backwards,
-        columns=dict(zip(names, table.load(*names), strict=True)),
-        predicted_places=table.predicted_places,
-        done=table.done,
+    values = dict(zip(names, table.load(*names), strict=True)) | {"done": table.done}
+    same = RunTable(
+        1,
+        DatasetTable(1, columns, {}, None),
+        lambda names: RunState(values, table.predicted_places),
     )
     expected = group_accuracy(table, table.done, "region")
     pd.testing.assert_frame_equal(group_accuracy(same, same.done, "region"), expected)
-
-
-def test_every_counter_of_the_store_is_there(world):
-    found = group_accuracy(world.table, world.table.done, "country")
-    assert set(stored.place_counters()) <= set(found.columns)
 
 
 def test_a_grouping_that_there_is_not_is_refused(world):
@@ -185,7 +165,41 @@ def test_distance_counts_are_those_of_a_plain_count(world, chosen):
     assert set(found["total"]) == {judged}
 
 
-def test_distance_counts_of_all_images_are_the_curve_of_the_store(world):
-    with stored.open_store(world.path, read_only=True) as opened:
-        expected = stored.distance_curve(opened, world.run_id)
-    pd.testing.assert_frame_equal(distance_counts(world.table, world.table.done), expected)
+def test_the_median_is_that_of_a_single_group(world, chosen):
+    overall = group_accuracy(world.table, chosen, "overall")
+    found = median_distance(world.table, chosen)
+    names = ["median_km", "median_low_km", "median_high_km"]
+    expected = overall.loc[0, names].tolist() if len(overall) else [math.nan] * 3
+    assert [found.value, found.low, found.high] == pytest.approx(expected, nan_ok=True, rel=0)
+
+
+def test_the_median_takes_missing_distances_as_infinitely_far(world, chosen):
+    judged = [row for row in world.chosen(chosen) if row["coordinate_source"] != "none"]
+    known = [math.inf if row["distance_km"] is None else row["distance_km"] for row in judged]
+    found, expected = median_distance(world.table, chosen), median_with_interval(known)
+    ends = (found.value, found.low, found.high)
+    assert ends == pytest.approx((expected.value, expected.low, expected.high), nan_ok=True, rel=0)
+
+
+VALUE = st.one_of(st.floats(0, 20_040), st.sampled_from([0.0, 0.1, 25.0, 25.0]), st.none())
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.lists(VALUE, max_size=40), min_size=1, max_size=6))
+def test_medians_of_any_groups_are_those_of_all_their_values(groups):
+    distance_km = np.array([math.nan if x is None else x for each in groups for x in each])
+    group = np.array([i for i, each in enumerate(groups) for _ in each], np.int64)
+    table = make_table(
+        {"distance_km": distance_km, "flags": np.full(len(group), Flag.HAS_COORDINATES, np.uint8)},
+        place=group,
+        places=[("", "", "", str(i)) for i in range(len(groups))],
+    )
+    found = group_accuracy(table, table.done, "city")
+    expected = [
+        median_with_interval([math.inf if x is None else x for x in each])
+        for each in groups
+        if each
+    ]
+    assert found["median_km"].tolist() == [each.value for each in expected]
+    assert found["median_low_km"].tolist() == [each.low for each in expected]
+    assert found["median_high_km"].tolist() == [each.high for each in expected]

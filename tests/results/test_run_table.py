@@ -6,7 +6,7 @@ import pytest
 
 from streetclip.errors import StoreError
 from streetclip.results import DatasetTable, RunTable, Selection, group_accuracy, select
-from streetclip.store import open_store, write_predictions
+from streetclip.store import DatasetColumns, open_store, write_predictions
 from tests.results import conftest
 
 
@@ -31,7 +31,7 @@ def test_columns_are_those_of_the_rows(world):
         assert [*place] == [row[name] for name in ("continent", "true_country", "region", "city")]
         predicted = table.predicted_places.iloc[table.pred_place[i]]
         assert predicted["city"] == (row["pred_city"] or "")
-        codes, texts = table.attribute("weather")
+        codes, texts = table.dataset.attribute("weather")
         assert texts[codes[i]] == row["attributes"]["weather"]
     known = [row for row in world.rows if row["distance_km"] is not None]
     ids = [position[row["image_id"]] for row in known]
@@ -47,7 +47,7 @@ def test_codes_ascend_from_nothing(world):
 def test_arrays_cannot_be_written(world):
     table = world.table
     arrays = [table.done, table.image_ids, table.place, table.true_country, table.pred_country]
-    arrays += [table.column("flags"), table.pred_place, table.attribute("road")[0]]
+    arrays += [table.column("flags"), table.pred_place, table.dataset.attribute("road")[0]]
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = array[0]
@@ -87,9 +87,8 @@ def test_runs_can_share_their_dataset(partial):
     store, run_id, _ = partial
     dataset = DatasetTable.open(store.path, 1)
     assert RunTable.open(store.path, run_id, dataset).dataset is dataset
-    other = DatasetTable.from_arrays(
-        image_ids=np.array([1]), place=np.array([0]), places=dataset.places, dataset_id=9
-    )
+    columns = DatasetColumns(np.array([1]), np.array([0]), dataset.places)
+    other = DatasetTable(9, columns, {}, None)
     assert RunTable.open(store.path, run_id, other).dataset_id == 1
 
 
@@ -121,23 +120,14 @@ def test_threads_may_read_the_same_columns_at_once(partial):
 
 
 def test_a_dataset_without_images_gives_empty_answers():
-    dataset = DatasetTable.from_arrays(
-        image_ids=np.empty(0, np.int64),
-        place=np.empty(0, np.int32),
-        places=pd.DataFrame(columns=["continent", "country", "region", "city"], dtype=object),
-    )
-    nowhere = pd.DataFrame(
-        {"country": [""], "city": [""], "latitude_deg": [np.nan], "longitude_deg": [np.nan]}
-    )
-    columns = {"flags": "u1", "pred_place": "u4", "distance_km": "f8", "distance_bin": "u1"}
-    columns |= {"nearest_bin": "u1", "country_probability": "f4"}
-    table = RunTable.from_arrays(
-        dataset,
-        columns={name: np.empty(0, dtype) for name, dtype in columns.items()},
-        predicted_places=nowhere,
-    )
+    table = conftest.make_table({"distance_km": np.empty(0)}, places=())
     mask = select(table, Selection(country="FR"))
     assert mask.shape == (0,)
     assert table.codes == ("",)
     for by in ("overall", "country", "predicted"):
         assert group_accuracy(table, mask, by).empty
+
+
+def test_a_level_that_there_is_not_is_refused(world):
+    with pytest.raises(ValueError, match="level is 'planet'; expected one of country, city"):
+        world.table.correct("planet")

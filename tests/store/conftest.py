@@ -90,6 +90,7 @@ def make_predictions(manifest, image_ids, seed=0):
                 rng.random(n) < 0.9, 10 ** rng.uniform(-2, 4.3, n), np.nan
             ),
             "top_countries": np.where(ok, '[["FR", 0.5], ["GB", 0.25]]', None),
+            "margin": np.where(ok, 0.25, np.nan),
             "top_cities": np.where(ok, '[["Paris", "FR", 0.5]]', None),
         }
     )

@@ -13,6 +13,54 @@ NAMES = (
     "m004_nearest_candidate_of_any_country",
     "m005_identities",
     "m006_image_files",
+    "m007_no_aggregates",
+)
+DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
+# What a later migration changed or dropped, as the first one made it.
+FIRST_DATASETS = (
+    "PRAGMA foreign_keys = OFF",
+    "DROP TABLE datasets",
+    """
+    CREATE TABLE datasets (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        csv_path TEXT NOT NULL,
+        csv_sha256 TEXT NOT NULL,
+        folder_id INTEGER NOT NULL REFERENCES image_folders (id),
+        num_images INTEGER NOT NULL,
+        num_skipped INTEGER NOT NULL,
+        attribute_columns TEXT NOT NULL,
+        drawn INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (csv_sha256, folder_id, num_images, num_skipped)
+    ) STRICT""",
+)
+AGGREGATES = (
+    """
+    CREATE TABLE place_aggregates (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        level TEXT NOT NULL,
+        country TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        reachable_within_25 INTEGER NOT NULL,
+        PRIMARY KEY (run_id, level, country)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE pair_aggregates (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        true_country TEXT NOT NULL,
+        pred_country TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (run_id, true_country, pred_country)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE distance_histogram (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        bin INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (run_id, bin)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX predictions_by_pair ON predictions (run_id, true_country, pred_country)",
 )
 
 
@@ -29,6 +77,10 @@ def make_older(path, number):
     older = path.with_name("older.db")
     db = Database(older, execute_plugins=False)
     migrations_until(number).apply(db)
+    for statement in (*(FIRST_DATASETS if number < 5 else ()), *AGGREGATES):
+        db.execute(statement)
+    if number > 1:
+        db.execute("DROP INDEX predictions_by_pair")
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     db.conn.commit()
     db.execute("ATTACH ? AS newer", (str(path),))
@@ -36,7 +88,10 @@ def make_older(path, number):
     for (table,) in db.execute(tables).fetchall():
         found = db.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
         names = ", ".join(name for (name,) in found)
-        db.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM newer.{table}")
+        if table not in DROPPED:
+            db.execute(f"DELETE FROM main.{table}")  # a row that the migrations made
+            db.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM newer.{table}")
+    db.execute("INSERT INTO main.pair_aggregates SELECT id, 'FR', 'GB', 7 FROM main.runs")
     db.conn.commit()
     db.close()
     for suffix in ("-wal", "-shm"):

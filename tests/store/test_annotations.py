@@ -11,10 +11,10 @@ from streetclip.store import (
     STATUSES,
     annotate,
     annotations_version,
+    get_run,
     open_store,
     read_annotations,
     register_dataset,
-    run_totals,
     status_image_ids,
     tag_counts,
     tagged_image_ids,
@@ -225,7 +225,7 @@ def test_the_dashboard_annotates_while_a_job_writes(make_filled):
             assert read_annotations(dashboard, [image_id]).loc[image_id, "note"]
         assert job.returncode == 0
         assert set(written) == {1}
-        assert run_totals(dashboard, filled.run_id)["n"] == 600
+        assert get_run(dashboard, filled.run_id)["num_done"] == 600
         events = dashboard.rows("SELECT count(*) FROM annotation_events")
         assert events == [(len(written),)]
 

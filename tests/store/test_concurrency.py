@@ -7,13 +7,13 @@ import numpy as np
 
 from streetclip.runtime import claim_job, interrupt_dead_jobs
 from streetclip.store import (
+    Flag,
     dataset_columns,
-    distance_curve,
+    get_run,
     list_runs,
     open_store,
     predicted_places,
     run_columns,
-    run_totals,
 )
 
 JOB = """
@@ -54,22 +54,25 @@ def test_two_jobs_write_while_a_reader_sees_whole_batches(make_filled):
     frame_path = filled.folder / "predictions.pickle"
     filled.predictions().to_pickle(frame_path)
     run_ids = [filled.run_id, filled.start(name="second")]
+    image_ids = np.sort(filled.dataset.image_ids)
     jobs = [start_process(JOB, filled.path, frame_path, run_id, 30) for run_id in run_ids]
     seen = set()
     with open_store(filled.path, read_only=True, busy_timeout_s=5.0) as reader:
         while any(job.poll() is None for job in jobs):
             for run_id in run_ids:
                 with reader.snapshot():
-                    n = run_totals(reader, run_id)["n"]
-                    assert list_runs(reader).set_index("id").loc[run_id, "num_done"] == n
-                    assert np.diff(distance_curve(reader, run_id)["n"]).min() >= 0
+                    n = get_run(reader, run_id)["num_done"]
+                    columns = run_columns(reader, run_id, ["flags"], image_ids)
+                    assert columns["done"].sum() == n
+                    correct = list_runs(reader).set_index("id").loc[run_id, "country_correct"]
+                    assert np.count_nonzero(columns["flags"] & Flag.COUNTRY_CORRECT) == correct
                 assert n % 30 == 0
                 seen.add(n)
         outputs = [job.communicate() for job in jobs]
         assert [job.returncode for job in jobs] == [0, 0], outputs
-        totals = [run_totals(reader, run_id) for run_id in run_ids]
-    assert totals[0]["n"] == 900
-    assert totals[0] == totals[1]
+        totals = list_runs(reader)
+    assert totals["num_done"].tolist() == [900, 900]
+    assert totals["country_correct"].nunique() == 1
     assert len(seen) > 2  # something was seen on the way
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from streetclip.errors import ResourceError, StoreError
-from streetclip.store import get_run, list_runs, open_store, run_totals, write_predictions
+from streetclip.store import get_run, list_runs, open_store, write_predictions
 
 
 def test_a_writer_makes_the_file_and_its_folders(tmp_path):
@@ -89,7 +89,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(filled):
     big = filled.predictions().assign(top_cities="x" * 10_000)
     with pytest.raises(ResourceError, match=r"the disk is full; what was written before is kept"):
         write_predictions(filled.store, {filled.run_id: big})
-    assert run_totals(filled.store, filled.run_id)["n"] == 20
+    assert get_run(filled.store, filled.run_id)["num_done"] == 20
     filled.store.rows("PRAGMA max_page_count = 1000000")
     assert write_predictions(filled.store, {filled.run_id: big}) == {filled.run_id: 137}
 
@@ -131,11 +131,11 @@ def test_a_reader_cannot_write(filled):
 def test_a_snapshot_stays_as_it_was_while_a_job_writes(filled):
     with open_store(filled.path, read_only=True) as reader:
         with reader.snapshot():
-            before = run_totals(reader, filled.run_id)["n"]
+            before = get_run(reader, filled.run_id)["num_done"]
             write_predictions(filled.store, {filled.run_id: filled.predictions()[:9]})
             with reader.snapshot():
-                assert run_totals(reader, filled.run_id)["n"] == before == 0
-        assert run_totals(reader, filled.run_id)["n"] == 9
+                assert get_run(reader, filled.run_id)["num_done"] == before == 0
+        assert get_run(reader, filled.run_id)["num_done"] == 9
 
 
 def test_a_stop_inside_a_transaction_undoes_it(filled):

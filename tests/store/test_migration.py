@@ -1,11 +1,11 @@
 """A store as the first schema left it, brought up to date: nothing lost, the columns filled."""
 
 import dataclasses
+import sqlite3
 
 import numpy as np
 import pytest
 
-from streetclip.geo import THRESHOLDS_KM
 from streetclip.results import RunTable, group_accuracy
 from streetclip.runtime import list_jobs
 from streetclip.store import (
@@ -15,6 +15,7 @@ from streetclip.store import (
     attribute_codes,
     attribute_names,
     backfill,
+    column_parts,
     dataset_columns,
     find_training,
     finish_run,
@@ -23,8 +24,6 @@ from streetclip.store import (
     list_trainings,
     log_training_points,
     open_store,
-    parts,
-    place_accuracy,
     predicted_places,
     read_predictions,
     register_dataset,
@@ -36,7 +35,7 @@ from streetclip.store import (
     write_predictions,
 )
 from streetclip.store.distance_bins import NO_BIN
-from tests.store.older_stores import dump, make_older
+from tests.store.older_stores import DROPPED, dump, make_older
 
 NEW_TABLES = {
     "column_parts",
@@ -125,13 +124,50 @@ def test_the_rows_of_an_old_store_stay_but_for_the_nearest_candidate(old):
             assert read_predictions(store, run_id).equals(kept)
 
 
+def test_margins_of_an_old_store_come_from_its_rankings(old):
+    rankings = [
+        ("[]", np.nan),
+        ('[["FR", 1.0]]', np.nan),
+        ('[["FR", 0.5], ["GB", 0.25], ["CA", 0.1]]', 0.25),
+        ('[["F\\"R], [", 1e-1],["G]B",2E-05]]', 0.09998),
+        (' [ ["FR", 1], ["GB", 0] ]', 1.0),
+    ]
+    image_ids = np.sort(old.rows[old.run_id].dropna(subset="top_countries")["image_id"])[:5]
+    connection = sqlite3.connect(old.path)
+    connection.executemany(
+        "UPDATE prediction_rankings SET top_countries = ? WHERE run_id = ? AND image_id = ?",
+        [(text, old.run_id, i) for (text, _), i in zip(rankings, image_ids.tolist(), strict=True)],
+    )
+    connection.commit()
+    connection.close()
+    with open_store(old.path) as store:
+        found = run_columns(store, old.run_id, ["margin"], image_ids)["margin"]
+    np.testing.assert_array_equal(found, np.array([each for _, each in rankings], np.float32))
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_store_of_every_schema_opens_with_its_rows_and_without_aggregates(make_filled, number):
+    made = make_filled(157)
+    write_predictions(made.store, {made.run_id: made.predictions()})
+    finish_run(made.store, made.run_id, {})
+    made.store.close()
+    make_older(made.path, number)
+    assert len(dump(made.path)["pair_aggregates"]) == 1
+    with open_store(made.path, read_only=True) as store:
+        assert DROPPED.isdisjoint(tables(store))
+        assert len(read_predictions(store, made.run_id)) == 157
+        correct = made.predictions()["city_correct"].sum()
+        assert list_runs(store)["city_correct"].tolist() == [correct]
+        assert store.rows("PRAGMA foreign_key_check") == []
+
+
 def test_an_old_run_goes_on_after_the_migration(old):
     with open_store(old.path) as store:
         assert write_predictions(store, {old.other: old.predictions(1)}) == {old.other: 104}
         finish_run(store, old.other, {})
         ids = dataset_columns(store, old.dataset.id).image_ids
         assert run_columns(store, old.other, [], ids)["done"].all()
-        assert parts.num_parts(store.db.conn, ("run", old.other), "flags") == (1, 157)
+        assert column_parts.count_parts(store.db.conn, ("run", old.other), "flags") == (1, 157)
         assert annotate(store, [1], add_tags=["x"]) == 1
 
 
@@ -192,14 +228,14 @@ def test_a_store_from_before_jobs_keeps_every_row_and_calls_nothing_running(
             assert frame["job_id"].isna().all()
         assert list_trainings(store)["best"].tolist() == [None] * 4
     after = dump(without_jobs.path)
+    assert DROPPED.isdisjoint(after)
     applied = without_jobs.tables.pop("_sqlite_migrations")
     assert after["_sqlite_migrations"][: len(applied)] == applied
     added = {"runs": {"job_id": None}, "trainings": {"job_id": None, "best": None}}
     blank = {"nearest_candidate_km": None}
-    blank |= {f"reachable_within_{km}": 0 for km in THRESHOLDS_KM.values()}
     for name, rows in without_jobs.tables.items():
-        if name == "column_parts":
-            continue  # read as columns by the tests around
+        if name == "column_parts" or name in DROPPED:
+            continue  # the columns are read by the tests around
         assert [without_identity(row) for row in after[name]] == [
             {key: blank.get(key, value) for key, value in row.items()}
             | added.get(name, {})
@@ -270,8 +306,6 @@ def test_nearest_candidates_of_the_true_country_alone_are_no_ceiling(of_true_cou
     run_id = of_true_country.run_id
     with open_store(of_true_country.path) as store:
         assert read_predictions(store, run_id)["nearest_candidate_km"].isna().all()
-        places = place_accuracy(store, run_id, "overall")
-        assert [places[f"reachable_within_{km}"].sum() for km in THRESHOLDS_KM.values()] == [0] * 5
     table = RunTable.open(of_true_country.path, run_id)
     overall = group_accuracy(table, table.done, "overall").iloc[0]
     assert (overall["n"], overall["nearest_known"]) == (90, 0)

@@ -5,10 +5,10 @@ import pytest
 from streetclip.errors import ResourceError
 from streetclip.store import (
     TrainingSpec,
+    get_run,
     log_training_points,
     open_store,
     read_predictions,
-    run_totals,
     start_training,
     training_curves,
     write_predictions,
@@ -77,12 +77,12 @@ def test_predictions_are_written_with_all_that_follows_or_not_at_all(small_disk)
         fill(small_disk, leave_bytes=60_000)
         with pytest.raises(ResourceError, match=WRITTEN_BEFORE_IS_KEPT):
             write_predictions(store, {filled.run_id: predictions})
-        assert run_totals(store, filled.run_id)["n"] == 20
+        assert get_run(store, filled.run_id)["num_done"] == 20
         assert len(read_predictions(store, filled.run_id)) == 20
         assert is_whole(filled.path)
         free_space(small_disk)
         assert write_predictions(store, {filled.run_id: predictions}) == {filled.run_id: 380}
-        assert run_totals(store, filled.run_id)["n"] == 400
+        assert get_run(store, filled.run_id)["num_done"] == 400
 
 
 def test_a_store_on_a_full_disk_can_still_be_read(small_disk):

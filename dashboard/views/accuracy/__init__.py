@@ -1,5 +1,3 @@
 """The accuracy page."""
 
-from dashboard.views.accuracy.page import render
-
-__all__ = ["render"]
+from dashboard.views.accuracy.page import render as render

@@ -12,10 +12,15 @@ from streetclip.results.filters import Selection
 
 
 def draw(view: View) -> None:
-    """Draw the way down to the chosen place; a step goes back up to it."""
-    chosen, place = view.selection, dict.fromkeys(group_ranking.LEVELS)
-    steps: list[tuple[str, dict[str, Any]]] = [("World", dict(place))]
-    for level, value in _chosen_place(view).items():
+    """Draw the steps from the world to the chosen place; a click goes back up to one."""
+    chosen = {level: getattr(view.selection, level) for level in group_ranking.LEVELS}
+    if chosen["country"] is not None and chosen["continent"] is None:
+        known = runs.countries(view)
+        found = known.loc[known["country"] == chosen["country"], "continent"]
+        chosen["continent"] = str(found.iloc[0]) if len(found) == 1 else None
+    place: dict[str, Any] = dict.fromkeys(group_ranking.LEVELS)
+    steps = [("World", dict(place))]
+    for level, value in chosen.items():
         if value is not None:
             place[level] = value
             text = formats.country(value) if level == "country" else formats.plain(value, 40)
@@ -26,19 +31,9 @@ def draw(view: View) -> None:
                 f"{formats.markdown(text)} /",
                 key=f"crumb_{position}",
                 type="tertiary",
-                on_click=lambda above=above: go(view, replace(chosen, **above)),
+                on_click=lambda above=above: go(view, replace(view.selection, **above)),
             )
         html.draw(html.tag("strong", steps[-1][0]), width="content")
-
-
-def _chosen_place(view: View) -> dict[str, str | None]:
-    """The place that is chosen, with the continent of the country."""
-    place = {level: getattr(view.selection, level) for level in group_ranking.LEVELS}
-    if place["country"] is not None and place["continent"] is None:
-        known = runs.countries(view)
-        found = known.loc[known["country"] == place["country"], "continent"]
-        place["continent"] = str(found.iloc[0]) if len(found) == 1 else None
-    return place
 
 
 def go(view: View, selection: Selection) -> None:

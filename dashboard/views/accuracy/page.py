@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import streamlit as st
 
 from dashboard.charts import choropleth, metric_cards, selection_events
 from dashboard.queries import group_ranking, runs
-from dashboard.queries.group_ranking import ATTRIBUTE, METRICS, RANKS
-from dashboard.shell import formats, html, links, url_state, url_widgets
+from dashboard.queries.group_ranking import ATTRIBUTE, MEDIAN, METRICS, RANKS
+from dashboard.shell import formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
 from dashboard.views.accuracy import breadcrumb, group_bars
@@ -29,7 +29,7 @@ _SINGULAR: Mapping[str, str] = {
     "city": "city",
     "predicted": "predicted country",
 }
-_RANK = "lower"
+_RANK = "upper"  # worst first
 
 
 def render() -> None:
@@ -42,17 +42,35 @@ def _body(view: View) -> None:
     if frame.is_empty(view):
         return
     by, metric, rank = _controls(view)
-    ordered = group_ranking.ranked(
-        group_ranking.judged(runs.groups(view, by), metric), rank, metric
-    )
+    judged = group_ranking.judged(runs.groups(view, by), metric)
+    ordered = group_ranking.ranked(judged, rank, metric)
     whole = group_ranking.judged(runs.groups(view, "overall"), metric)
     macro = group_ranking.macro(runs.groups(view, "country"), metric)
     group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
     metric_cards.selection_remark(view.selection)
     shown = group_bars.named(ordered.head(group_bars.MOST_ROWS))
-    _charts(view, shown, by, metric)
-    _table(view, shown, len(ordered), by, metric)
-    _links()
+    if by not in ("continent", "country", "predicted") or view.selection.country is not None:
+        group_bars.bars(shown, metric)
+    else:
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _map(view, "predicted" if by == "predicted" else "country", metric)
+        with right:
+            group_bars.bars(shown, metric, height=choropleth.HEIGHT)
+    group_bars.table(
+        shown,
+        metric,
+        key=selection_events.keyed("places", view.selection, by, metric, rank),
+        title=_SINGULAR.get(by, "value"),
+        on_pick=lambda position: _pick(view, by, shown.iloc[position].to_dict()),
+    )
+    if len(ordered) > len(shown):
+        first, total = formats.count(len(shown)), formats.count(len(ordered))
+        html.remark(f"The first {first} of {total} in this order; filter to see the others.")
+    html.remark("Click a row, or a country of the map, to drill down.")
+    with st.container(horizontal=True, gap="medium"):
+        links.link("failures", "Show the failures among these images", "photo_library")
+        links.link("confusion", "What they are confused with", "grid_on")
 
 
 def _controls(view: View) -> tuple[str, str, str]:
@@ -80,65 +98,34 @@ def _default_level(view: View) -> str:
     return "country"
 
 
-def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
-    if by not in ("continent", "country", "predicted") or view.selection.country is not None:
-        group_bars.bars(shown, metric)
-        return
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _map(view, "predicted" if by == "predicted" else "country", metric)
-    with right:
-        group_bars.bars(shown, metric, height=choropleth.HEIGHT)
-
-
 def _map(view: View, by: str, metric: str) -> None:
     groups = runs.groups(view, "predicted" if by == "predicted" else "country_code")
     shown = group_ranking.judged(groups.rename(columns={"predicted": "country"}), metric)
-    words, ends = group_bars.words(metric), group_bars.map_ends(shown, metric)
-    shown = shown.assign(label=[words(each) for each in shown["value"]])
+    words, domain = group_bars.words(metric), None
+    if metric == MEDIAN:
+        finite = shown.loc[np.isfinite(shown["value"]), "value"]
+        domain = (0.0, float(max([1.0, *finite])))
     choropleth.choropleth(
-        shown.assign(interval=group_bars.intervals(shown, metric)),
+        shown.assign(
+            label=[words(each) for each in shown["value"]],
+            interval=group_bars.intervals(shown, metric),
+        ),
         key=selection_events.keyed("world", view.selection, by, metric),
         title=METRICS[metric].title,
-        domain=ends,
+        domain=domain,
         words=words,
         on_select=lambda code: _pick(view, by, {by: code}),
     )
 
 
-def _table(view: View, shown: pd.DataFrame, total: int, by: str, metric: str) -> None:
-    group_bars.table(
-        shown,
-        metric,
-        key=selection_events.keyed(
-            "places", view.selection, by, metric, url_state.own("rank", [*RANKS], _RANK)
-        ),
-        title=_SINGULAR.get(by, "value"),
-        on_pick=lambda position: _pick(view, by, shown.iloc[position].to_dict()),
-    )
-    if total > len(shown):
-        first, whole = formats.count(len(shown)), formats.count(total)
-        html.remark(f"The first {first} of {whole} in this order; filter to see the others.")
-    html.remark("A click on a row, or on a country of the map, goes down to it.")
-
-
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
-    """Go down to a group: filter by it."""
+    """Drill down to a group: filter by it."""
     if by.startswith(ATTRIBUTE):
         name = by.removeprefix(ATTRIBUTE)
         others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
-        breadcrumb.go(view, replace(view.selection, attributes=(*others, (name, row["attribute"]))))
+        changes = {"attributes": (*others, (name, row["attribute"]))}
     elif by == "predicted":
-        breadcrumb.go(view, replace(view.selection, predicted=row["predicted"]))
+        changes = {"predicted": row["predicted"]}
     else:
-        keys = [level for level in group_ranking.LEVELS if level in row]
-        place: dict[str, Any] = dict.fromkeys(group_ranking.LEVELS) | {
-            level: row[level] for level in keys
-        }
-        breadcrumb.go(view, replace(view.selection, **place))
-
-
-def _links() -> None:
-    with st.container(horizontal=True, gap="medium"):
-        links.link("failures", "Show the failures among these images", "photo_library")
-        links.link("confusion", "What they are confused with", "grid_on")
+        changes = {level: row.get(level) for level in group_ranking.LEVELS}
+    breadcrumb.go(view, replace(view.selection, **changes))

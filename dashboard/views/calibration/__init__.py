@@ -1,5 +1,3 @@
 """The calibration page."""
 
-from dashboard.views.calibration.page import render
-
-__all__ = ["render"]
+from dashboard.views.calibration.page import render as render

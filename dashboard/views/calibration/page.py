@@ -1,4 +1,4 @@
-"""Calibration: is a run as sure as it is right, and what would it gain by staying silent?"""
+"""Calibration: does a run's confidence match its accuracy, and what would abstaining gain?"""
 
 from dataclasses import replace
 
@@ -14,11 +14,14 @@ from streetclip.metrics.intervals import Proportion
 from streetclip.results import Calibration
 
 _LEVELS = {"country": "Country", "city": "City given country"}
-_SUBJECTS = {"country": "country", "city": "city"}
 _OF = {
     "country": "the probability of the predicted country",
     "city": "the probability of the predicted city among those of its country, where the country "
-    "is right",
+    "is correct",
+}
+_NOTHING = {
+    "country": "Nothing was predicted for these images.",
+    "city": "The country of none of these images is correct, and cities are judged within it.",
 }
 
 
@@ -32,49 +35,43 @@ def _body(view: View) -> None:
     if frame.is_empty(everything):
         return
     level = url_widgets.segmented("Level", "level", _LEVELS, "country")
-    subject = _SUBJECTS[level]
     if not frame.is_empty(view):
         found = comparisons.calibration(view, level)
         if found.n:
             _judged(view, found, level)
         else:
-            html.notice("No confidence to judge", _nothing(level))
+            html.notice("No confidence to judge", _NOTHING[level])
     by_country = comparisons.calibration(everything, level).by_country
     if len(by_country):
         st.header("Confidence and accuracy by true country", anchor=False)
         country_scatter.countries(
-            by_country, subject, view.selection.country, lambda code: _pick(view, code)
+            by_country, level, view.selection.country, lambda code: _pick(view, code)
         )
-        _link(view)
-
-
-def _nothing(level: str) -> str:
-    if level == "city":
-        return "The country of none of these images is right, and cities are judged within it."
-    return "Nothing was predicted for these images."
+        code = view.selection.country
+        if code is not None:
+            label = f"Wrong images of {formats.markdown(formats.country(code))}"
+            links.link("failures", label, "photo_library")
 
 
 def _judged(view: View, found: Calibration, level: str) -> None:
-    subject = _SUBJECTS[level]
     _headline(found, level)
     metric_cards.selection_remark(view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
         st.header("Reliability", anchor=False)
-        reliability_diagram.diagram(reliability_diagram.bin_frame(found.bins), subject)
+        reliability_diagram.diagram(reliability_diagram.bin_frame(found.bins), level)
     with right:
-        st.header("If only the surest are answered", anchor=False)
-        reliability_diagram.coverage(found.coverage, subject)
+        st.header("Accuracy versus coverage", anchor=False)
+        reliability_diagram.coverage(found.coverage, level)
 
 
 def _headline(found: Calibration, level: str) -> None:
+    """Draw calibration error, confidence and accuracy of at least one image."""
     n = f"n = {formats.count(found.n)}"
     silent = found.num_images - found.n
     of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n
-    right = None if found.accuracy is None else Proportion(round(found.accuracy * found.n), found.n)
-    gap = 0.0
-    if found.confidence is not None and found.accuracy is not None:
-        gap = found.confidence - found.accuracy
+    correct = Proportion(round(found.accuracy * found.n), found.n)
+    gap = found.confidence - found.accuracy
     columns = st.columns(3, gap="small")
     with columns[0]:
         metric_cards.figure(
@@ -97,19 +94,11 @@ def _headline(found: Calibration, level: str) -> None:
         metric_cards.figure(
             "Accuracy",
             formats.share(found.accuracy),
-            "" if right is None else formats.interval(right.low, right.high),
+            formats.interval(correct.low, correct.high),
             f"{n} · {100 * abs(gap):.1f} pp {'below' if gap > 0 else 'above'} the confidence",
-            "Share of these images that is right. Images without a prediction are not among "
+            "Share of these images that is correct. Images without a prediction are not among "
             "them: they have no confidence. Interval: Wilson 95 %.",
         )
-
-
-def _link(view: View) -> None:
-    """The way to the images, where a country is chosen."""
-    code = view.selection.country
-    if code is not None:
-        label = f"Wrong images of {formats.markdown(formats.country(code))}"
-        links.link("failures", label, "photo_library")
 
 
 def _pick(view: View, code: str | None) -> None:

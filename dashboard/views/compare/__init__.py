@@ -1,5 +1,3 @@
 """The compare page."""
 
-from dashboard.views.compare.page import render
-
-__all__ = ["render"]
+from dashboard.views.compare.page import render as render

@@ -1,4 +1,4 @@
-"""Compare: what a run has right that another one over the same images has not."""
+"""Compare: which images a run predicts correctly and another one does not."""
 
 from dataclasses import replace
 
@@ -28,12 +28,17 @@ def _body(view: View) -> None:
         return
     level = url_state.own("level", list(_LEVELS), "country")
     num_common = comparisons.comparison(everything, level).n
-    _line(view, num_common, runs.num_selected(everything))
+    name = runs.details(view.of_baseline())["name"]
+    baseline_changes.compared_images(name, num_common, runs.num_selected(everything))
     if not num_common:
         return
     is_empty = frame.is_empty(view)
     if not is_empty:
-        _differences(view)
+        names = ("country", "city", "hierarchical")
+        for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
+            with column:
+                outcomes.figure(name, comparisons.comparison(view, name))
+        metric_cards.selection_remark(view.selection)
     url_widgets.segmented("Level", "level", _LEVELS, "country")
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -74,25 +79,6 @@ def _lacks_baseline(view: View) -> bool:
     return True
 
 
-def _line(view: View, num_common: int, num_chosen: int) -> None:
-    name = html.tag("strong", html.name(runs.details(view.of_baseline())["name"]))
-    common, chosen = formats.count(num_common), formats.count(num_chosen)
-    what = f", over the {common} of {chosen} images that both runs have."
-    if not num_common:
-        what = " cannot be compared: it has none of these images. Choose another baseline."
-    elif num_common == num_chosen:
-        what = f", over the same {common} images."
-    html.draw(html.tag("p", "Against baseline ", name, what, css="sc-line"))
-
-
-def _differences(view: View) -> None:
-    names = ("country", "city", "hierarchical")
-    for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
-        with column:
-            outcomes.figure(name, comparisons.comparison(view, name))
-    metric_cards.selection_remark(view.selection)
-
-
 def _images(view: View, level: str) -> None:
     st.header("Gained and lost", anchor=False)
     counted = comparisons.comparison(view, level).outcomes
@@ -106,14 +92,11 @@ def _images(view: View, level: str) -> None:
         image_ids,
         total,
         key="outcome_images",
-        words=f"{baseline_changes.OUTCOMES[chosen]}, most sure first",
+        words=f"{baseline_changes.OUTCOMES[chosen]}, most confident first",
         beside=comparisons.predictions_of_baseline(view, image_ids),
     )
-    if last > 1:
-        _pager(number, last)
-
-
-def _pager(number: int, last: int) -> None:
+    if last == 1:
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for words, to in (("Previous", number - 1), ("Next", number + 1)):
             st.button(

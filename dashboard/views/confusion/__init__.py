@@ -1,5 +1,3 @@
 """The confusion page."""
 
-from dashboard.views.confusion.page import render
-
-__all__ = ["render"]
+from dashboard.views.confusion.page import render as render

@@ -19,11 +19,11 @@ _LEVELS = {"country": "Country", "continent": "Continent"}
 _TOPS = {str(number): str(number) for number in (10, 20, 30, 40)}
 _NORMS = {"row": "Row %", "column": "Column %", "count": "Count"}
 _ORDERS = {"continent": "Continent", "similarity": "Similarity"}
-_DIAGONALS = {"apart": "Apart", "coloured": "Coloured"}
+_DIAGONALS = {"apart": "Grey", "coloured": "On scale"}
 _TOWARDS = "to"
 _MOST_PAIRS = 12
 _MOST_ONE_SIDED = 100
-_IMAGES_BESIDE = 8
+_NUM_IMAGES = 8
 
 Pick = Callable[[str, str], None]
 
@@ -47,7 +47,7 @@ def _body(view: View) -> None:
 
 
 def _choices() -> tuple[str, int, str]:
-    """What the URL says of level, number of countries and order."""
+    """Level, number of countries and order that the URL names."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         level = url_widgets.segmented("Level", "level", _LEVELS, "country")
         top, order = "20", "continent"
@@ -55,7 +55,7 @@ def _choices() -> tuple[str, int, str]:
             top = url_widgets.segmented("Most confused countries", "top", _TOPS, "20")
             order = url_widgets.segmented("Order", "order", _ORDERS, "continent")
         url_widgets.segmented("Colour by", "norm", _NORMS, "row")
-        url_widgets.segmented("Right answers", "diagonal", _DIAGONALS, "apart")
+        url_widgets.segmented("Correct predictions", "diagonal", _DIAGONALS, "apart")
     return level, int(top), order
 
 
@@ -89,9 +89,10 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         confusion_heatmap.draw(shown, style, key="confusion_matrix", on_pick=pick)
-        _table(shown, style, pick)
+        with st.expander("Table: all cells of the matrix", key="confusion_table"):
+            confused_pairs.cells(shown, style, key="confusion_cells", on_pick=pick)
     with right:
-        _beside(view, shown, style, pick)
+        _images(view, shown, style, pick)
 
 
 def _pick_countries(view: View, true: str, predicted: str) -> None:
@@ -103,8 +104,8 @@ def _pick_countries(view: View, true: str, predicted: str) -> None:
     url_state.change_filters(changed, view.defaults)
 
 
-def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
-    """The images of the chosen cell; where none is chosen, what to click."""
+def _images(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
+    """Draw the images of the chosen cell; where none is chosen, what to click."""
     true, predicted = style.chosen
     if true is None and predicted is None:
         st.header("Most frequent mistakes", anchor=False)
@@ -114,7 +115,7 @@ def _beside(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
     ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
     st.header(formats.markdown(" → ".join(ends)), anchor=False)
     if not frame.is_empty(view):
-        gallery_view.preview(view, key="confused_images", size=_IMAGES_BESIDE)
+        gallery_view.preview(view, key="confused_images", size=_NUM_IMAGES)
 
 
 def _continents(view: View, everything: View) -> None:
@@ -134,18 +135,10 @@ def _continents(view: View, everything: View) -> None:
 
 def _pick_continents(view: View, true: str, predicted: str) -> None:
     """Go down to the countries of a cell."""
-    below = replace(
-        view.selection, continent=true, country=None, region=None, city=None, predicted=None
-    )
-    if not predicted:
-        below = replace(below, predicted="")
-    url_state.change_filters(below, view.defaults)
+    no_prediction = None if predicted else ""
+    below = view.but(continent=true, country=None, region=None, city=None, predicted=no_prediction)
+    url_state.change_filters(below.selection, view.defaults)
     url_state.change(level=None, **{_TOWARDS: predicted or None})
-
-
-def _table(shown: Matrix, style: Style, pick: Pick) -> None:
-    with st.expander("Table: all cells of the matrix", key="confusion_table"):
-        confused_pairs.cells(shown, style, key="confusion_cells", on_pick=pick)
 
 
 def _one_sided(view: View, everything: View) -> None:
@@ -154,20 +147,18 @@ def _one_sided(view: View, everything: View) -> None:
     pairs = pairs[(pairs["n"] >= theme.SMALL_N) & (pairs["other_n"] >= theme.SMALL_N)]
     clear = pairs[pairs["low"] > 0]
     compared = (
-        f"Compared are the {formats.count(len(pairs))} pairs that are confused at all and have "
+        f"Compared: the {formats.count(len(pairs))} pairs that are confused at all and have "
         f"{theme.SMALL_N} images or more on either side."
     )
     if clear.empty:
-        html.remark(
-            f"{compared} None is clearly one-sided: every interval of the difference holds 0."
-        )
+        html.remark(f"{compared} None is significant: every interval of the difference contains 0.")
         return
-    most = f", of which the first {_MOST_ONE_SIDED}" if len(clear) > _MOST_ONE_SIDED else ""
+    first = f"first {_MOST_ONE_SIDED} of " if len(clear) > _MOST_ONE_SIDED else ""
     html.remark(
-        "Country A is taken for B more often than B for A, by shares, as a country with more "
-        "images has more of every mistake; the most certain first. Left out are those whose "
-        f"interval (Newcombe 95 %) holds 0. {compared} By chance up to 1 in 40 would stand here; "
-        f"it is {formats.count(len(clear))}{most}."
+        "Images of country A are placed in B more often than images of B in A, by shares, as a "
+        f"country with more images has more of every mistake; most certain first. {compared} "
+        f"{first}{formats.count(len(clear))} of {formats.count(len(pairs))} pairs listed; about "
+        f"{formats.count(len(pairs) / 40)} expected by chance. Interval: Newcombe 95 %."
     )
     chosen = (view.selection.country, view.selection.predicted)
     confused_pairs.asymmetric(

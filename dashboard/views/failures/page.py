@@ -1,10 +1,11 @@
-"""Failures: the images behind a figure, and one image with everything that is known of it."""
+"""Images: those behind a figure, and one image with everything that is known of it."""
 
 from typing import Final
 
 import streamlit as st
 
-from dashboard.images import csv_export, gallery_view, image_detail, image_queries, pager, triage
+from dashboard.images import csv_export, gallery_view, image_detail, image_queries, triage
+from dashboard.images.image_queries import Image, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import runs
 from dashboard.shell import formats, html, url_state, url_widgets
@@ -14,12 +15,14 @@ from streetclip import results
 from streetclip.results.filters import Selection
 
 DEFAULTS: Final = Selection(country_right=False)
-"""The page shows what went wrong, unless the URL says otherwise."""
+"""The page shows wrong predictions, unless the URL names an outcome."""
+
+_MOST_COUNTRIES: Final = 12
 
 
 def render() -> None:
     """Draw the page."""
-    frame.show("Failures", _body, defaults=DEFAULTS)
+    frame.show("Images", _body, defaults=DEFAULTS)
 
 
 def _body(view: View) -> None:
@@ -31,69 +34,110 @@ def _body(view: View) -> None:
         _all(view, order)
 
 
+# The gallery
+
+
 def _all(view: View, order: str) -> None:
     shown = image_queries.page(view, order, url_state.own_number(gallery_view.PAGE))
-    pager.countries(view)
+    if view.selection.country_right is False:
+        html.remark("Only images with a wrong country. Choose “any” under Outcome to see all.")
+    _countries(view)
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
         url_widgets.select(
             "Order", gallery_view.SORT, gallery_view.order_words(view), gallery_view.DEFAULT_ORDER
         )
-        pager.pager(shown, "above")
+        _pager(shown, "above")
         csv_export.button(view, order)
     csv_export.limit_remark(view)
     gallery_view.page_of(view, shown, order, key="gallery")
     if shown.num_pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
-            pager.pager(shown, "below")
+            _pager(shown, "below")
+
+
+def _countries(view: View) -> None:
+    """Draw buttons that narrow the images to a true country, then to a predicted one."""
+    is_first = view.selection.country is None
+    by, name = ("true_country", "country") if is_first else ("pred_country", "predicted")
+    if getattr(view.selection, name) is not None:
+        return
+    counts = runs.pairs(view).groupby(by)["n"].sum().sort_values(ascending=False, kind="stable")
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        st.text("By true country" if is_first else "Predicted as", width="content")
+        for code, n in counts.head(_MOST_COUNTRIES).items():
+            st.button(
+                f"{formats.markdown(formats.country(str(code)))} {formats.count(n)}",
+                key=f"narrow_{name}_{code}",
+                type="tertiary",
+                on_click=url_state.change_filters,
+                args=(view.but(**{name: code}).selection, view.defaults),
+            )
+        if len(counts) > _MOST_COUNTRIES:
+            rest = formats.count(len(counts) - _MOST_COUNTRIES)
+            st.text(f"and {rest} more", width="content")
+
+
+def _pager(shown: image_queries.Page, where: str) -> None:
+    """Draw buttons to the other pages; `where` tells two pagers of one page apart."""
+    before = (shown.number - 1) * shown.size
+    ends = f"{formats.count(before + 1)}–{formats.count(before + len(shown.image_ids))}"
+    for words, icon, number in (
+        ("First", "first_page", 1),
+        ("Previous", "chevron_left", shown.number - 1),
+        ("Next", "chevron_right", shown.number + 1),
+        ("Last", "last_page", shown.num_pages),
+    ):
+        if words == "Next":
+            st.text(f"{ends} of {formats.count(shown.total)}", width="content")
+        st.button(
+            words,
+            key=f"{words.lower()}_{where}",
+            icon=f":material/{icon}:",
+            disabled=not 1 <= number <= shown.num_pages or number == shown.number,
+            on_click=gallery_view.turn_to,
+            args=(number,),
+        )
+
+
+# One image
 
 
 def _one(view: View, order: str, image_id: int) -> None:
     if not image_queries.is_in_dataset(view, image_id):
-        _no_such_image(view, image_id)
+        html.notice(
+            "No such image",
+            f"The link asks for image {image_id}, which the dataset of run {view.run_id} does not "
+            "hold. Choose another run in the sidebar, or go back.",
+            css="sc-alert",
+        )
+        _way_back(view, Place())
         return
-    found = image_queries.one(view, image_id)
+    image, in_runs = image_queries.one(view, image_id)
     place = image_queries.place(view, order, image_id)
     _way_back(view, place)
+
+    def act(action: triage.Action) -> str:
+        if action.kind != triage.OPEN:
+            return image_queries.note(view, action).words
+        url_state.change(**{gallery_view.IMAGE: str(action.image_id)})
+        return ""
+
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        image_detail.picture(thumbnail(found.file, DETAIL_SIDE), found.fields)
+        image_detail.picture(thumbnail(image.file, DETAIL_SIDE), image.fields)
     with right:
-        image_detail.verdict(found.fields)
+        image_detail.verdict(image.fields)
         triage.controls(
-            gallery_view.subject(found, image_id),
+            image.subject,
             key="triage",
-            on_action=lambda action: _act(view, action),
+            on_action=act,
             previous=gallery_view.neighbour(gallery_view.PATH, place.previous),
             following=gallery_view.neighbour(gallery_view.PATH, place.following),
         )
-    _more(view, found, image_id)
-
-
-def _no_such_image(view: View, image_id: int) -> None:
-    html.notice(
-        "No such image",
-        f"The link asks for image {image_id}, which the dataset of run {view.run_id} does not "
-        "hold. Choose another run in the sidebar, or go back.",
-        css="sc-alert",
-    )
-    _way_back(view, image_queries.Place())
-
-
-def _more(view: View, found: image_queries.One, image_id: int) -> None:
-    left, right = st.columns(2, gap="medium")
-    with left:
-        image_detail.countries(found.fields)
-        st.header("Attributes", anchor=False)
-        image_detail.attributes(found.fields)
-    with right:
-        image_detail.cities(found.fields)
-        st.header("Where", anchor=False)
-        image_detail.where(found.fields)
-        st.header("Prompts", anchor=False)
-        image_detail.prompts(runs.details(view)["prompts"])
+    _more(view, image)
     st.header("The same image in every run", anchor=False)
     image_detail.in_runs(
-        found.in_runs,
+        in_runs,
         view.run_id,
         key="image_runs",
         on_pick=lambda run_id: url_state.change(
@@ -102,26 +146,32 @@ def _more(view: View, found: image_queries.One, image_id: int) -> None:
     )
 
 
-def _way_back(view: View, place: image_queries.Place) -> None:
-    total = runs.num_selected(view)
-    number = 1 if place.rank is None else -(-place.rank // image_queries.PAGE_SIZE)
+def _way_back(view: View, place: Place) -> None:
+    total = formats.count(runs.num_selected(view))
+    number, words = 1, "not among the images that the filters leave"
+    if place.rank is not None:
+        number = -(-place.rank // image_queries.PAGE_SIZE)
+        words = f"image {formats.count(place.rank)} of {total}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"All {formats.count(total)} images",
+            f"All {total} images",
             key="back",
             icon=":material/arrow_back:",
-            on_click=lambda: gallery_view.turn_to(number),
-        )
-        words = (
-            "not among the images that the filters leave"
-            if place.rank is None
-            else f"image {formats.count(place.rank)} of {formats.count(total)}"
+            on_click=gallery_view.turn_to,
+            args=(number,),
         )
         html.draw(html.tag("p", words, css="sc-line"))
 
 
-def _act(view: View, action: triage.Action) -> str:
-    if action.kind == triage.OPEN:
-        url_state.change(**{gallery_view.IMAGE: str(action.image_id)})
-        return ""
-    return image_queries.note(view, action).words
+def _more(view: View, image: Image) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        image_detail.countries(image.fields)
+        st.header("Attributes", anchor=False)
+        image_detail.attributes(image.fields)
+    with right:
+        image_detail.cities(image.fields)
+        st.header("Where", anchor=False)
+        image_detail.where(image.fields)
+        st.header("Prompts", anchor=False)
+        image_detail.prompts(runs.details(view)["prompts"])

@@ -1,5 +1,3 @@
 """The map page."""
 
-from dashboard.views.map.page import render
-
-__all__ = ["render"]
+from dashboard.views.map.page import render as render

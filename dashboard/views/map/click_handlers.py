@@ -1,4 +1,4 @@
-"""What a click on the map does: it writes the URL, as the filter beside it would."""
+"""What a click on the map does: it writes the URL, as the filter for it would."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,15 +22,15 @@ _AFRESH = "map_afresh"
 
 
 def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
-    """Show what is clicked; a click beside everything shows all images again.
+    """Show what is clicked; a click elsewhere (layer "") shows all images again.
 
-    Args:
-        view: What the page shows.
-        layer: The layer that is clicked, "" beside everything.
-        row: The mark's, from the browser: nothing of it is taken unchecked.
+    `row` comes from the browser: nothing of it is taken unchecked.
     """
     if layer == deck_map.COUNTRIES:
-        _country(view, row.get("code"))
+        # A country without images would leave an empty page.
+        anywhere = view.but(country=None, region=None, city=None)
+        if row.get("code") in set(runs.pairs(anywhere)["true_country"]):
+            _show(view, replace(anywhere.selection, country=str(row["code"])))
     elif layer == layers.FLOW_LAYER:
         pair(view, row.get("true"), row.get("predicted"))
     elif layer == HEXAGONS:
@@ -47,13 +47,6 @@ def pair(view: View, true: object, predicted: object) -> None:
         _show(view, replace(chosen, region=None, city=None))
 
 
-def _country(view: View, code: object) -> None:
-    """Go to a country that has images here; one without any would leave an empty page."""
-    anywhere = view.but(country=None, region=None, city=None)
-    if code in set(runs.pairs(anywhere)["true_country"]):
-        _show(view, replace(anywhere.selection, country=str(code)))
-
-
 def _show(view: View, selection: Selection) -> None:
     url_state.change_filters(selection, view.defaults)
     url_state.change(**{CELL: None})
@@ -65,13 +58,13 @@ def _number(value: object) -> str | None:
 
 
 def way_back() -> None:
-    """A button that takes a pick back."""
-    st.button("Show all images", icon=":material/close:", key="map_all", on_click=_unpick)
+    """Draw a button that takes a pick back."""
 
+    def unpick() -> None:
+        st.session_state[_AFRESH] = times_unpicked() + 1
+        url_state.change(**{CELL: None})
 
-def _unpick() -> None:
-    st.session_state[_AFRESH] = times_unpicked() + 1
-    url_state.change(**{CELL: None})
+    st.button("Show all images", icon=":material/close:", key="map_all", on_click=unpick)
 
 
 def times_unpicked() -> int:

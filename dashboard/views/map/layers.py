@@ -8,9 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pydeck as pdk
+from pydeck.types import String
 
 from dashboard.charts import deck_map, legends
-from dashboard.charts.deck_map import Layer
+from dashboard.charts.chart_json import Json
 from dashboard.shell import formats, html, theme
 
 Places = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -33,9 +35,11 @@ _FEW_ARCS: Final = 400  # so many may have dots at their ends
 _WIDEST_PIXELS: Final = (3.0, float(theme.WIDEST_PIXELS))
 _WIDTHS: Final = (1.0, 0.25, 0.01)  # of the most frequent flow, shown in the legend
 _DARK, _PALE = 220, 130
-_FULL: Final = 255
-_PIXELS: Final = MappingProxyType({"radiusUnits": "pixels", "widthUnits": "pixels"})
-_FROM, _TO = "@@=[x0, y0]", "@@=[x1, y1]"
+_PIXELS: Final = String("pixels")
+_FROM, _TO = "[x0, y0]", "[x1, y1]"
+_COORDINATES = [
+    f"{end}_{axis}_deg" for end in ("true", "pred") for axis in ("latitude", "longitude")
+]
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,13 @@ class Drawn:
     Attributes:
         layers: The lowest first.
         fitted: Latitudes and longitudes that the view starts at.
-        legend: What colours and sizes say.
+        legend: What colours and sizes mean.
         num_marks: Arcs, points, hexagons or flows.
         num_in: Images in them.
     """
 
-    layers: Sequence[Layer]
-    fitted: Sequence[Places]
+    layers: Sequence[pdk.Layer]
+    fitted: Places
     legend: Sequence[html.Html]
     num_marks: int = 0
     num_in: int = 0
@@ -60,104 +64,107 @@ class Drawn:
 def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
     """Great circles from the true to the predicted places, with dots at the ends of a few.
 
-    Args:
-        rows: As `analysis.ends`.
-        colour: `ENDS` or one of `MEASURES`.
+    `rows`: as `results.ends`; `colour`: `ENDS` or one of `MEASURES`.
     """
-    drawn = _ends(rows) | _measured(rows, colour)
+    marks = _marks(rows, colour)
     alpha = int(np.interp(len(rows), [50, 500, 2000], [220, 140, 90]))
-    settings = _line_colours(colour, alpha) | {"getWidth": 1.6, **_PIXELS}
-    frame = pd.DataFrame(drawn)
-    dots = _dots(frame) if len(rows) <= _FEW_ARCS else []
-    layers = [_great_circles("arcs", frame, settings), *dots]
+    layers = [_great_circles("arcs", marks, colour, alpha, get_width=1.6)]
+    if len(rows) <= _FEW_ARCS:
+        layers += _dots(marks)
     return Drawn(layers, _fitted(rows), _colour_legend(colour), len(rows), len(rows))
 
 
 def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
-    """Dots at the true or at the predicted places.
+    """Dots at the true or at the predicted places, as `where` says.
 
-    Args:
-        rows: As `analysis.ends`.
-        colour: One of `MEASURES`.
-        where: "true" or "predicted".
+    `rows`: as `results.ends`; `colour`: one of `MEASURES`.
     """
-    drawn = pd.DataFrame(_ends(rows) | _measured(rows, colour))
     is_true = where == "true"
-    drawn = drawn.drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])  # half of 2 MB
-    settings = {
-        "getPosition": _FROM if is_true else _TO,
-        "getFillColor": "@@=[r, g, b, 190]",
-        "getRadius": 3.5,
-    }
-    layer = Layer("points", "ScatterplotLayer", drawn, {**settings, **_PIXELS})
-    legend = _colour_legend(colour)
-    return Drawn([layer], _fitted(rows, [where]), legend, len(rows), len(rows))
+    marks = _marks(rows, colour).drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])
+    layer = pdk.Layer(
+        "ScatterplotLayer",
+        Json(marks),
+        id="points",
+        pickable=True,
+        get_position=_FROM if is_true else _TO,
+        get_fill_color="[r, g, b, 190]",
+        get_radius=3.5,
+        radius_units=_PIXELS,
+    )
+    return Drawn(
+        [layer],
+        _fitted(rows, ["true" if is_true else "pred"]),
+        _colour_legend(colour),
+        len(rows),
+        len(rows),
+    )
 
 
 def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     """Great circles between countries, as wide as the square root of their images.
 
-    Args:
-        rows: As `mapping.flows`.
-        colour: `ENDS` or one of `MEASURES`.
+    `rows`: as `map_data.flows`; `colour`: `ENDS` or one of `MEASURES`.
     """
     known = rows.dropna(subset=_COORDINATES)[::-1]  # the widest on top
     if known.empty:
-        return Drawn([], [], [])
-    named = known.rename(columns={"mean_km": "distance_km"})
-    drawn = _ends(named, "mean ") | _measured(named, colour)
-    images = [f"{formats.count(n)} {_images(n)}" for n in known["n"]]
-    details = [f"{n} · {detail}" for n, detail in zip(images, drawn["detail"], strict=True)]
+        return Drawn([], (np.empty(0), np.empty(0)), [])
     most = int(known["n"].max())
-    codes = {"true": known["true_country"], "predicted": known["pred_country"]}
-    frame = pd.DataFrame(drawn | codes | {"detail": details, "w": _widths(known["n"], most)})
-    settings = {**_line_colours(colour, 190), "getWidth": "@@=w", "widthMinPixels": 1, **_PIXELS}
-    legend = [*_colour_legend(colour, "mean "), *_width_legend(most)]
-    layer = _great_circles(FLOW_LAYER, frame, settings)
+    marks = _marks(known.rename(columns={"mean_km": "distance_km"}), colour, "mean ")
+    images = [_images(n) for n in known["n"]]
+    marks = marks.assign(
+        detail=[f"{n} · {detail}" for n, detail in zip(images, marks["detail"], strict=True)],
+        true=known["true_country"].to_numpy(),
+        predicted=known["pred_country"].to_numpy(),
+        w=_widths(known["n"], most),
+    )
+    # Widths of the legend: those of the most frequent flow, of a quarter and of a hundredth.
+    numbers = dict.fromkeys(max(1, round(share * most)) for share in _WIDTHS)
+    legend = _colour_legend(colour, "mean ")
+    for n, width in zip(numbers, _widths(np.array([*numbers]), most), strict=True):
+        legend.append(legends.key(f"sc-width-{max(1, round(width))}", _images(n)))
+    layer = _great_circles(FLOW_LAYER, marks, colour, 190, get_width="w", width_min_pixels=1)
     return Drawn([layer], _fitted(known), legend, len(known), int(known["n"].sum()))
 
 
 def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
     """Hexagons by their mean; those of few images are pale.
 
-    Args:
-        rows: As `mapping.Hexagons`.
-        colour: One of `MEASURES`.
+    `rows`: as `map_data.Hexagons`; `colour`: one of `MEASURES`.
     """
-    rgb = deck_map.colours(share_of(rows["mean"].to_numpy(), colour))
+    is_few = rows["n"] < theme.SMALL_N
     words = formats.kilometres if colour == DISTANCE else formats.share
-    drawn = pd.DataFrame(
-        {
-            "cell": rows["cell"],
-            "outline": rows["outline"],
-            **_channels(rgb),
-            "a": np.where(rows["n"] < theme.SMALL_N, _PALE, _DARK),
-            "title": [f"{formats.count(n)} {_images(n)}" for n in rows["n"]],
-            "detail": [f"mean {_NAMES[colour]} {words(mean)}" for mean in rows["mean"]],
-        }
+    name = "distance" if colour == DISTANCE else "confidence"
+    marks = rows[["cell", "outline"]].assign(
+        **_colours(rows["mean"], colour),
+        a=np.where(is_few, _PALE, _DARK),
+        title=[_images(n) for n in rows["n"]],
+        detail=[f"mean {name} {words(mean)}" for mean in rows["mean"]],
     )
-    settings: dict[str, Any] = {"getPolygon": "@@=outline", "getFillColor": "@@=[r, g, b, a]"}
-    settings |= {"getLineColor": "@@=[r, g, b]", "getLineWidth": 1, "lineWidthUnits": "pixels"}
-    layer = Layer("hexagons", "PolygonLayer", drawn, settings)
+    layer = pdk.Layer(
+        "PolygonLayer",
+        Json(marks),
+        id="hexagons",
+        pickable=True,
+        get_polygon="outline",
+        get_fill_color="[r, g, b, a]",
+        get_line_color="[r, g, b]",
+        get_line_width=1,
+        line_width_units=_PIXELS,
+    )
     centres = (rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy())
-    few = [legends.few_key()] if (rows["n"] < theme.SMALL_N).any() else []
-    legend = [*_colour_legend(colour, "mean "), *few]
-    return Drawn([layer], [centres], legend, len(rows), int(rows["n"].sum()))
+    legend = _colour_legend(colour, "mean ") + ([legends.few_key()] if is_few.any() else [])
+    return Drawn([layer], centres, legend, len(rows), int(rows["n"].sum()))
 
 
-def picked(row: pd.DataFrame) -> list[Layer]:
-    """The image that is picked, above all others.
-
-    Args:
-        row: As `analysis.ends`, of one image.
-    """
-    drawn = pd.DataFrame(_ends(row))
-    settings = {**_line_colours(ENDS, _FULL), "getWidth": 4, **_PIXELS}
-    return [_great_circles("picked", drawn, settings), *_dots(drawn, "picked_", radius=6)]
+def picked(row: pd.DataFrame) -> list[pdk.Layer]:
+    """The image that is picked, above all others; `row` is of one image, as `results.ends`."""
+    marks = _marks(row, ENDS)
+    line = _great_circles("picked", marks, ENDS, 255, get_width=4)
+    return [line, *_dots(marks, "picked_", radius=6)]
 
 
 def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.float64]:
-    """Where numbers stand on the scale of a measure: confidence as it is, distances by their log.
+    """Place numbers on the scale of a measure: confidence as it is, distances by their log.
 
     Examples:
         >>> share_of(np.array([100.0, 2000.0, 20000.0]), "km").round(2).tolist()
@@ -170,11 +177,8 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
     return share
 
 
-# Legends
-
-
 def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
-    """The scale of a measure, `mean` before its name; or what the ends are."""
+    """The scale of a measure, `mean` before its name; or what the two ends are."""
     if colour == ENDS:
         return [
             legends.key("sc-key-truth", "true place"),
@@ -182,22 +186,8 @@ def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
         ]
     if colour == CONFIDENCE:
         return [legends.ramp(f"{mean}confidence", "sequential", "0 %", "100 %")]
-    ends = (formats.kilometres(each) for each in (_NEAREST_KM, _FARTHEST_KM))
-    return [legends.ramp(f"{mean}distance, log scale", "sequential", *ends)]
-
-
-def _width_legend(most: int) -> list[html.Html]:
-    """What the width of a flow says.
-
-    Args:
-        most: Images of the widest one.
-    """
-    numbers = dict.fromkeys(max(1, round(share * most)) for share in _WIDTHS)
-    widths = _widths(np.array([*numbers]), most)
-    return [
-        legends.key(f"sc-width-{max(1, round(width))}", f"{formats.count(n)} {_images(n)}")
-        for n, width in zip(numbers, widths, strict=True)
-    ]
+    bounds = (formats.kilometres(each) for each in (_NEAREST_KM, _FARTHEST_KM))
+    return [legends.ramp(f"{mean}distance, log scale", "sequential", *bounds)]
 
 
 def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
@@ -208,35 +198,22 @@ def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
     return widths
 
 
-# Rows
-
-
-def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "predicted")) -> list[Places]:
+def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Places:
     """The places of images or flows, for the view to start at."""
-    columns = {"true": "true", "predicted": "pred"}
-    return [
-        (
-            rows[f"{columns[end]}_latitude_deg"].to_numpy(),
-            rows[f"{columns[end]}_longitude_deg"].to_numpy(),
-        )
-        for end in ends
-    ]
+    latitude_deg, longitude_deg = (
+        np.concatenate([rows[f"{end}_{axis}_deg"].to_numpy() for end in ends])
+        for axis in ("latitude", "longitude")
+    )
+    return latitude_deg, longitude_deg
 
 
-_COORDINATES = [
-    f"{end}_{axis}_deg" for end in ("true", "pred") for axis in ("latitude", "longitude")
-]
-_NAMES: Mapping[str, str] = MappingProxyType({DISTANCE: "distance", CONFIDENCE: "confidence"})
-
-
-def _ends(rows: pd.DataFrame, mean: str = "") -> dict[str, Any]:
+def _marks(rows: pd.DataFrame, colour: str, mean: str = "") -> pd.DataFrame:
     """The columns that every line and dot of images or flows has."""
     codes = [*rows["true_country"].unique(), *rows["pred_country"].unique()]
     names = {code: formats.country(code) for code in codes}
     pairs = zip(rows["true_country"], rows["pred_country"], strict=True)
     numbers = zip(rows["distance_km"], rows["country_probability"], strict=True)
-    ids = {"id": rows["image_id"].to_numpy()} if "image_id" in rows else {}
-    return ids | {
+    columns = {
         "x0": rows["true_longitude_deg"].to_numpy(),
         "y0": rows["true_latitude_deg"].to_numpy(),
         "x1": rows["pred_longitude_deg"].to_numpy(),
@@ -247,46 +224,54 @@ def _ends(rows: pd.DataFrame, mean: str = "") -> dict[str, Any]:
             for km, sure in numbers
         ],
     }
+    if "image_id" in rows:
+        columns["id"] = rows["image_id"].to_numpy()
+    return pd.DataFrame(columns | _colours(rows.get(MEASURES.get(colour)), colour))
 
 
-def _measured(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
-    if colour == ENDS:
+def _colours(values: "pd.Series[float] | None", colour: str) -> dict[str, Any]:
+    """Red, green and blue of a measure; nothing for the colours of the two ends."""
+    if values is None:
         return {}
-    values = rows[MEASURES[colour]].to_numpy(dtype=np.float64)
-    return _channels(deck_map.colours(share_of(values, colour)))
-
-
-def _channels(rgb: deck_map.Rgb) -> dict[str, Any]:
+    rgb = deck_map.colours(share_of(values.to_numpy(dtype=np.float64), colour))
     return dict(zip("rgb", rgb.T, strict=True))
 
 
-def _line_colours(colour: str, alpha: int) -> dict[str, Any]:
-    if colour == ENDS:
-        return {
-            "getSourceColor": deck_map.rgba(theme.RIGHT, alpha),
-            "getTargetColor": deck_map.rgba(theme.WRONG, alpha),
-        }
-    own = f"@@=[r, g, b, {alpha}]"
-    return {"getSourceColor": own, "getTargetColor": own}
+def _great_circles(
+    name: str, marks: pd.DataFrame, colour: str, alpha: int, **settings: Any
+) -> pdk.Layer:
+    ends: Any = (deck_map.rgba(each, alpha) for each in (theme.RIGHT, theme.WRONG))
+    source, target = ends if colour == ENDS else [f"[r, g, b, {alpha}]"] * 2
+    return pdk.Layer(
+        "GreatCircleLayer",
+        Json(marks),
+        id=name,
+        pickable=True,
+        get_source_position=_FROM,
+        get_target_position=_TO,
+        get_source_color=source,
+        get_target_color=target,
+        wrap_longitude=True,
+        width_units=_PIXELS,
+        **settings,
+    )
 
 
-def _great_circles(name: str, rows: pd.DataFrame, settings: Mapping[str, Any]) -> Layer:
-    ends = {"getSourcePosition": _FROM, "getTargetPosition": _TO, "wrapLongitude": True}
-    return Layer(name, "GreatCircleLayer", rows, {**ends, **settings})
-
-
-def _dots(rows: pd.DataFrame, prefix: str = "", radius: float = 3) -> list[Layer]:
+def _dots(marks: pd.DataFrame, prefix: str = "", radius: float = 3) -> list[pdk.Layer]:
     return [
-        Layer(
-            f"{prefix}{name}",
+        pdk.Layer(
             "ScatterplotLayer",
-            rows,
-            {"getPosition": at, "getFillColor": deck_map.rgba(colour, 230), "getRadius": radius}
-            | _PIXELS,
+            Json(marks),
+            id=f"{prefix}{name}",
+            pickable=True,
+            get_position=at,
+            get_fill_color=deck_map.rgba(colour, 230),
+            get_radius=radius,
+            radius_units=_PIXELS,
         )
         for name, at, colour in (("truths", _FROM, theme.RIGHT), ("predictions", _TO, theme.WRONG))
     ]
 
 
 def _images(n: int) -> str:
-    return "image" if n == 1 else "images"
+    return f"{formats.count(n)} {'image' if n == 1 else 'images'}"

@@ -16,14 +16,14 @@ from dashboard.views.map.layers import Drawn
 from streetclip.results.filters import Selection
 
 _FORMS = {
-    AUTO: "By scale",
+    AUTO: "Auto",
     ARCS: "Arcs",
     POINTS: "Points",
     HEXAGONS: "Hexagons",
     FLOWS: "Flows",
 }
 _COLOURS = {
-    layers.ENDS: "Ends",
+    layers.ENDS: "True/predicted",
     layers.DISTANCE: "Distance",
     layers.CONFIDENCE: "Confidence",
 }
@@ -42,17 +42,27 @@ def _body(view: View) -> None:
     total = map_data.num_ends(view)
     form, colour, where = _choices(total)
     drawn = _drawn(view, form, colour, where)
-    html.remark(_words(view, form, total, drawn))
+    routes = map_data.routes(view)
+    words = country_flows.words(
+        drawn,
+        form,
+        is_by_scale=url_state.own("layer", [*_FORMS], AUTO) == AUTO,
+        num_selected=runs.num_selected(view),
+        num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
+        num_pairs=len(routes),
+    )
+    html.remark(words)
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        _map(view, drawn, (form, colour, where))
-        _table(view)
+        _map(view, drawn, (form, colour, where), country_flows.alt_text(routes))
+        key = selection_events.keyed("map_table", view.selection)
+        country_flows.table(routes, key=key, on_pick=partial(click_handlers.pair, view))
     with right:
         _panel(view, form, where)
 
 
 def _choices(total: int) -> tuple[str, str, str]:
-    """What the URL says of form, colour and place; the form as it is drawn."""
+    """Form, colour and place that the URL names; the form as it is drawn."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         form = map_data.form_of(url_widgets.segmented("Draw as", "layer", _FORMS, AUTO), total)
         is_line = form in (ARCS, FLOWS)
@@ -72,21 +82,7 @@ def _drawn(view: View, form: str, colour: str, where: str) -> Drawn:
     return layers.arcs(rows, colour) if form == ARCS else layers.points(rows, colour, where)
 
 
-def _words(view: View, form: str, total: int, drawn: Drawn) -> str:
-    return country_flows.words(
-        country_flows.Shown(
-            form=form,
-            is_by_scale=url_state.own("layer", [*_FORMS], AUTO) == AUTO,
-            num_selected=runs.num_selected(view),
-            num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
-            num_marks=drawn.num_marks,
-            num_in=drawn.num_in,
-            num_pairs=len(map_data.routes(view)),
-        )
-    )
-
-
-def _map(view: View, drawn: Drawn, choices: tuple[str, str, str]) -> None:
+def _map(view: View, drawn: Drawn, choices: tuple[str, str, str], alt_text: str) -> None:
     image_id = url_state.own_id(gallery_view.IMAGE)
     row = None if image_id is None else map_data.one_end(view, image_id)
     above = [] if row is None or row.empty else layers.picked(row)
@@ -96,19 +92,14 @@ def _map(view: View, drawn: Drawn, choices: tuple[str, str, str]) -> None:
         key=selection_events.keyed(
             "map", view.run_id, view.selection, *choices, click_handlers.times_unpicked()
         ),
-        alt_text=country_flows.alt_text(map_data.routes(view)),
+        alt_text=alt_text,
         on_pick=partial(click_handlers.pick, view),
     )
     legends.draw(drawn.legend)
 
 
-def _table(view: View) -> None:
-    key = selection_events.keyed("map_table", view.selection)
-    country_flows.table(map_data.routes(view), key=key, on_pick=partial(click_handlers.pair, view))
-
-
 def _panel(view: View, form: str, where: str) -> None:
-    """The images of what is clicked, else those that are farthest off."""
+    """The images of what is clicked, else those with the largest error."""
     image_id, cell = url_state.own_id(gallery_view.IMAGE), url_state.own_id(click_handlers.CELL)
     if image_id is not None and map_data.one_end(view, image_id) is not None:
         st.header("The image", anchor=False)
@@ -117,8 +108,10 @@ def _panel(view: View, form: str, where: str) -> None:
     elif form == HEXAGONS and cell is not None:
         st.header("In the hexagon", anchor=False)
         ids, total = map_data.in_hexagon(view, where, cell, gallery_view.PREVIEW_SIZE)
-        gallery_view.few(view, ids, total, key="map_cell", order=_ORDER, words="farthest off first")
+        gallery_view.few(
+            view, ids, total, key="map_cell", order=_ORDER, words="largest error first"
+        )
         click_handlers.way_back()
     else:
-        st.header("Farthest off", anchor=False)
+        st.header("Largest error", anchor=False)
         gallery_view.preview(view, key="map_images", order=_ORDER)

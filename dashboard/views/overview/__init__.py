@@ -1,5 +1,3 @@
 """The overview page."""
 
-from dashboard.views.overview.page import render
-
-__all__ = ["render"]
+from dashboard.views.overview.page import render as render

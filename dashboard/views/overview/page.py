@@ -44,7 +44,8 @@ def _results(
     view: View, report: Report, against: Against | None, published: Benchmark | None
 ) -> None:
     if against is not None:
-        _baseline_line(view, against)
+        name = runs.details(view.of_baseline())["name"]
+        baseline_changes.compared_images(name, against.num_common, against.num_chosen)
     compared = against if against is not None and against.num_common else None
     metric_cards.headline(report, compared)
     metric_cards.selection_remark(view.selection)
@@ -62,18 +63,6 @@ def _results(
         _changes(view, compared)
     if published is not None:
         _published(report, published)
-
-
-def _baseline_line(view: View, against: Against) -> None:
-    name = html.name(runs.details(view.of_baseline())["name"])
-    common, chosen = formats.count(against.num_common), formats.count(against.num_chosen)
-    if not against.num_common:
-        what = " cannot be compared: it has none of the images shown."
-    elif against.num_common == against.num_chosen:
-        what = f" over the same {common} images."
-    else:
-        what = f" over the {common} of {chosen} images that both runs have."
-    html.draw(html.tag("p", "Against baseline ", html.tag("strong", name), what, css="sc-line"))
 
 
 def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:

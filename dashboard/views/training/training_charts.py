@@ -1,22 +1,24 @@
 """The curves of trainings, those of several over one another in a colour for each."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import share_bars, vega
-from dashboard.charts.vega import Spec
+from dashboard.charts import channels, share_bars
+from dashboard.charts.channels import role, tooltip
 from dashboard.queries.trainings import HOLDOUT, Best, Curves
 from dashboard.shell import formats, html
 
 _SMALL_HEIGHT: Final = 210
-_TITLES: Final = {"step": "optimizer steps", "epoch": "epochs"}
-_CHOSEN: Final = "chosen"
-_DOTTED: Final = (2, 3)
+_TITLES: Final = {"training": "training", "what": "curve", "value_label": "value", "at": "at"}
+_COUNTED: Final = {"interval": "95 % interval", "n_label": "n"}
+_NO_MORE: Final = MappingProxyType({})
 
 
 class Shown(NamedTuple):
@@ -25,7 +27,7 @@ class Shown(NamedTuple):
     Attributes:
         label: Its number and name, as plain text; no two are equal.
         colour: Of its lines.
-        curves: What is written of it.
+        curves: Its points.
         best: The checkpoint that was chosen, if any was yet.
     """
 
@@ -36,27 +38,25 @@ class Shown(NamedTuple):
 
 
 class _Plane(NamedTuple):
-    """What all charts of the page share.
-
-    Attributes:
-        shown: The trainings.
-        axis: What the horizontal axis counts, "step" or "epoch".
-    """
+    """What all charts of the page share: the trainings, and "step" or "epoch" as their axis."""
 
     shown: Sequence[Shown]
     axis: str
 
-    def x(self) -> Spec:
+    def x(self) -> alt.X:
         """The horizontal axis, of the column x."""
-        settings: Spec = {"grid": False, "tickMinStep": 1, "format": ",d"}
-        title = _TITLES[self.axis]
-        scale = {"nice": False, "zero": True}
-        return vega.quantity("x", title=title, scale=scale, axis=settings)
+        return alt.X(
+            "x:Q",
+            title={"step": "optimizer steps", "epoch": "epochs"}[self.axis],
+            scale=alt.Scale(nice=False, zero=True),
+            axis=alt.Axis(grid=False, tickMinStep=1, format=",d"),
+        )
 
-    def by_training(self) -> Spec:
-        """The colours, of the column training."""
+    def by_training(self, channel: type) -> Any:
+        """A channel that colours by the column training."""
         labels, colours = ([getattr(each, of) for each in self.shown] for of in ("label", "colour"))
-        return vega.name("training", scale={"domain": labels, "range": colours}, legend=None)
+        scale = alt.Scale(domain=labels, range=colours)
+        return channel("training:N", sort=None, scale=scale, legend=None)
 
 
 class _Curve(NamedTuple):
@@ -66,54 +66,33 @@ class _Curve(NamedTuple):
     title: str
     unit: str
     remark: str
-    axis: Spec
+    axis: alt.Axis = alt.Axis()
     from_zero: bool = True
 
 
-_WHOLE: Final = {"format": ",~r"}
+_POWERS: Final = alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'")
+_WHOLE: Final = alt.Axis(format=",~r")
+_MEMORY: Final = "Of the process that trains, without those that decode; with CUDA, on the GPU."
+_SCALE: Final = "Factor of the cosines before the softmax."
 _SPEEDS: Final = (
-    _Curve(
-        "lr",
-        "Learning rate",
-        "learning rate",
-        "AdamW's, after warm-up and decay.",
-        {"labelExpr": "datum.value ? format(datum.value, '~e') : '0'"},
-    ),
+    _Curve("lr", "Learning rate", "learning rate", "AdamW's, after warm-up and decay.", _POWERS),
     _Curve(
         "images_per_s",
         "Images per second",
         "images/s",
-        "Validations and checkpoints left out.",
+        "Without validations and checkpoints.",
         _WHOLE,
     ),
-    _Curve(
-        "memory_mib",
-        "Memory",
-        "peak so far (MiB)",
-        "Of the process that trains, without those that decode; with CUDA, on the GPU.",
-        _WHOLE,
-    ),
+    _Curve("memory_mib", "Memory", "peak so far (MiB)", _MEMORY, _WHOLE),
 )
 _MORE: Final = (
-    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps.", {}),
-    _Curve(
-        "logit_scale",
-        "Logit scale",
-        "logit scale",
-        "What cosines are multiplied by before the softmax.",
-        {},
-        from_zero=False,
-    ),
+    _Curve("grad_norm", "Gradient norm", "norm", "Before clipping; mean of the steps."),
+    _Curve("logit_scale", "Logit scale", "logit scale", _SCALE, from_zero=False),
 )
 
 
 def draw(shown: Sequence[Shown], axis: str) -> None:
-    """Draw the curves of trainings.
-
-    Args:
-        shown: At least one.
-        axis: What the horizontal axis counts, "step" or "epoch".
-    """
+    """Draw the curves of at least one training over `axis`, "step" or "epoch"."""
     plane = _Plane(shown, axis)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -127,30 +106,21 @@ def draw(shown: Sequence[Shown], axis: str) -> None:
         _small(plane, _MORE)
 
 
-def _small(plane: _Plane, curves: Sequence[_Curve]) -> None:
-    for column, each in zip(st.columns(len(curves), gap="medium"), curves, strict=True):
-        with column:
-            st.header(each.title, anchor=False)
-            _single(plane, each)
-
-
-# One chart each
-
-
 def _loss(plane: _Plane) -> None:
-    y = {"title": "loss", "scale": {"zero": False}}
     training = _rows(plane, "loss", "training loss")
     validation = _rows(plane, "val_loss", "validation loss")
     if not _has_numbers(training, validation):
         return
+    y = alt.Y("value:Q", title="loss", scale=alt.Scale(zero=False))
+    opacity = 0.75 if len(plane.shown) == 1 else 0.5
     layers = [
-        *_line(training, plane, y, strokeWidth=1.2, opacity=0.75 if len(plane.shown) == 1 else 0.5),
-        *_line(validation, plane, y, strokeWidth=2.2, dots=True),
-        *_latest(pd.concat([training, validation]), plane, y),
+        *_line(training, plane, y, strokeWidth=1.2, opacity=opacity),
+        *_line(validation, plane, y, dots=True, strokeWidth=2.2),
+        _latest(pd.concat([training, validation]), plane, y),
         *_chosen(plane),
     ]
     text = f"Loss by {plane.axis}. {_latest_text(training)} {_latest_text(validation)}"
-    vega.draw(layers, key="training_loss", alt_text=text)
+    channels.show(layers, key="training_loss", alt_text=text)
     html.remark(
         "Thin: training loss, each point the mean of its steps. With points: validation loss, "
         f"after each epoch, in groups as large as a step contrasts.{_chosen_words(plane.shown)}"
@@ -158,21 +128,28 @@ def _loss(plane: _Plane) -> None:
 
 
 def _accuracy(plane: _Plane) -> None:
-    y = {"title": "country right (%)", "scale": {"zero": False}}
     rows = _accuracy_rows(plane)
     if not _has_numbers(rows):
         return
     held_out = _accuracy_rows(plane, HOLDOUT)
-    layers = [
-        _band(rows, plane, y),
-        *_line(rows, plane, y, strokeWidth=2.2, dots=True, more=_COUNTED),
-        *_latest(rows, plane, y, more=_COUNTED),
-        *([] if held_out.empty else _held_out(held_out, plane, y)),
-        *_chosen(plane),
-    ]
+    y = alt.Y("value:Q", title="country accuracy (%)", scale=alt.Scale(zero=False))
+    low = alt.Y("low:Q", title="country accuracy (%)", scale=alt.Scale(zero=False))
+    layers = []
+    for curve, look in (
+        (rows, {"strokeWidth": 2.2}),
+        (held_out, {"strokeWidth": 1.6, "strokeDash": [2, 3]}),
+    ):
+        if curve.empty:
+            continue
+        band = alt.Chart(curve).transform_filter("isValid(datum.low)").mark_area(opacity=0.16)
+        layers += [
+            band.encode(plane.x(), low, alt.Y2("high:Q"), plane.by_training(alt.Fill)),
+            *_line(curve, plane, y, dots=True, texts=_COUNTED, **look),
+            _latest(curve, plane, y, _COUNTED),
+        ]
     ends = f"{_latest_text(rows)} {_latest_text(held_out)}".strip()
     text = f"Validation country accuracy by {plane.axis}. {ends}"
-    vega.draw(layers, key="training_accuracy", alt_text=text)
+    channels.show([*layers, *_chosen(plane)], key="training_accuracy", alt_text=text)
     dotted = "" if held_out.empty else " Dotted: images of countries held out of training."
     html.remark(
         "Zero-shot, among the countries of both manifests, after each epoch; an unreadable image "
@@ -180,61 +157,44 @@ def _accuracy(plane: _Plane) -> None:
     )
 
 
-def _held_out(rows: pd.DataFrame, plane: _Plane, y: dict[str, Any]) -> list[Spec]:
-    return [
-        _band(rows, plane, y),
-        *_line(rows, plane, y, strokeWidth=1.6, strokeDash=_DOTTED, dots=True, more=_COUNTED),
-        *_latest(rows, plane, y, more=_COUNTED),
-    ]
-
-
-def _band(rows: pd.DataFrame, plane: _Plane, y: dict[str, Any]) -> Spec:
-    """The interval around a line."""
-    return vega.layer(
-        rows,
-        "area",
-        where="isValid(datum.low)",
-        mark={"opacity": 0.16},
-        x=plane.x(),
-        y=vega.quantity("low", **y),
-        y2={"field": "high"},
-        fill=plane.by_training(),
-        color=None,
-    )
-
-
-def _single(plane: _Plane, of: _Curve) -> None:
-    rows = _rows(plane, of.name, of.title.lower())
-    if not _has_numbers(rows):
-        return
-    y = {"title": of.unit, "scale": {"zero": of.from_zero}, "axis": of.axis}
-    layers = [*_line(rows, plane, y, strokeWidth=1.5), *_latest(rows, plane, y)]
-    text = f"{of.title} by {plane.axis}. {_latest_text(rows)}"
-    vega.draw(layers, key=f"training_{of.name}", alt_text=text, height=_SMALL_HEIGHT)
-    html.remark(of.remark)
+def _small(plane: _Plane, curves: Sequence[_Curve]) -> None:
+    for column, of in zip(st.columns(len(curves), gap="medium"), curves, strict=True):
+        with column:
+            st.header(of.title, anchor=False)
+            rows = _rows(plane, of.name, of.title.lower())
+            if not _has_numbers(rows):
+                continue
+            scale = alt.Scale(zero=of.from_zero)
+            y = alt.Y("value:Q", title=of.unit, scale=scale, axis=of.axis)
+            channels.show(
+                [*_line(rows, plane, y, strokeWidth=1.5), _latest(rows, plane, y)],
+                key=f"training_{of.name}",
+                alt_text=f"{of.title} by {plane.axis}. {_latest_text(rows)}",
+                height=_SMALL_HEIGHT,
+            )
+            html.remark(of.remark)
 
 
 def _has_numbers(*frames: pd.DataFrame) -> bool:
-    """Whether any frame holds a number; if none does, that is said."""
+    """Whether any frame holds a number; if none does, say so."""
     if any(each["value"].notna().any() for each in frames):
         return True
-    html.remark("Nothing is recorded of it so far.")
+    html.remark("No data yet.")
     return False
 
 
-# Rows: one for each point, of all trainings
-
-_COUNTED: Final = (("interval", "95 % interval"), ("n_label", "n"))
-
-
 def _rows(plane: _Plane, name: str, what: str) -> pd.DataFrame:
-    frames = [each.curves[name] for each in plane.shown]
-    rows = _named(plane, what, frames)
-    return rows.assign(value_label=[_number(value) for value in rows["value"].tolist()])
+    """A curve of all trainings, one row a point."""
+    rows = _named(plane, what, [each.curves[name] for each in plane.shown])
+    labels = [
+        formats.NONE if math.isnan(value) else f"{value:.4g}".replace("-", formats.MINUS)
+        for value in rows["value"].tolist()
+    ]
+    return rows.assign(value_label=labels)
 
 
 def _accuracy_rows(plane: _Plane, prefix: str = "") -> pd.DataFrame:
-    """The validations, all images or, without those that have none, of held-out countries."""
+    """The validations: of all images, or of held-out countries without trainings that have none."""
     names = {f"{prefix}{name}": name for name in ("accuracy", "low", "high", "n")}
     frames = [each.curves.epochs[["step", "epoch", *names]] for each in plane.shown]
     if prefix:
@@ -258,54 +218,30 @@ def _named(plane: _Plane, what: str, frames: Sequence[pd.DataFrame]) -> pd.DataF
     ).drop(columns=["step", "epoch"])
 
 
-def _number(value: float) -> str:
-    return formats.NONE if math.isnan(value) else f"{value:.4g}".replace("-", formats.MINUS)
-
-
-# Layers
-
-
-def _texts(*more: tuple[str, str]) -> list[Spec]:
-    return vega.tooltip(
-        ("training", "training"), ("what", "curve"), ("value_label", "value"), ("at", "at"), *more
-    )
-
-
 def _line(
     rows: pd.DataFrame,
     plane: _Plane,
-    y: dict[str, Any],
+    y: alt.Y,
     *,
     dots: bool = False,
-    more: tuple[tuple[str, str], ...] = (),
-    **mark: Any,
-) -> list[Spec]:
-    """A line for each training, `mark` its looks; pointed at are its points, drawn or not."""
-    x, value, colour = plane.x(), vega.quantity("value", **y), plane.by_training()
-    point = {"filled": True, "size": 36, "opacity": 1 if dots else 0}
+    texts: Mapping[str, str] = _NO_MORE,
+    **look: Any,
+) -> list[alt.Chart]:
+    """A line for each training; the pointer finds its points, drawn or not."""
+    point = alt.Chart(rows).mark_point(filled=True, size=36, opacity=1 if dots else 0)
+    fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
-        vega.layer(rows, "line", mark=mark, x=x, y=value, stroke=colour, color=None),
-        vega.layer(
-            rows, "point", mark=point, x=x, y=value, fill=colour, color=None, tooltip=_texts(*more)
-        ),
+        alt.Chart(rows).mark_line(**look).encode(plane.x(), y, stroke),
+        point.encode(plane.x(), y, fill, tooltip=tooltip(**_TITLES, **texts)),
     ]
 
 
 def _latest(
-    rows: pd.DataFrame, plane: _Plane, y: dict[str, Any], more: tuple[tuple[str, str], ...] = ()
-) -> list[Spec]:
+    rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: Mapping[str, str] = _NO_MORE
+) -> alt.Chart:
     """A dot where each line ends for now, which also shows a line of one point."""
-    ends = _ends(rows)
-    return [
-        vega.layer(
-            ends,
-            "point",
-            mark={"filled": True, "size": 30, "opacity": 1},
-            x=plane.x(),
-            y=vega.quantity("value", **y),
-            tooltip=_texts(*more),
-        )
-    ]
+    dot = alt.Chart(_ends(rows)).mark_point(filled=True, size=30, opacity=1)
+    return dot.encode(plane.x(), y, role("ink"), tooltip=tooltip(**_TITLES, **texts))
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:
@@ -313,35 +249,23 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
     return known.drop_duplicates(["training", "what"], keep="last").reset_index(drop=True)
 
 
-def _chosen(plane: _Plane) -> list[Spec]:
+def _chosen(plane: _Plane) -> list[alt.Chart]:
     """A rule where the chosen checkpoint of each training was written."""
     found = [(each.label, each.best) for each in plane.shown if each.best is not None]
     rows = pd.DataFrame(
         {
             "x": [best.step if plane.axis == "step" else best.epoch for _, best in found],
             "training": [label for label, _ in found],
-            "what": _CHOSEN,
+            "what": "chosen",
         }
     )
-    rule = vega.layer(
-        rows,
-        "rule",
-        mark={"strokeDash": [5, 4], "strokeWidth": 1.5},
-        x=plane.x(),
-        stroke=plane.by_training(),
-        color=None,
-        tooltip=vega.tooltip(("training", "training"), ("what", "checkpoint")),
-    )
-    word = vega.layer(
-        rows.head(1),
-        "text",
-        mark={"baseline": "bottom", "align": "right"},
-        x=plane.x(),
-        y={"value": -4},
-        text=vega.words("what"),
-        color=vega.role("muted"),
-    )
-    return [rule, word] if len(plane.shown) == 1 else [rule]
+    rule = alt.Chart(rows).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
+    word = alt.Chart(rows.head(1)).mark_text(baseline="bottom", align="right")
+    texts = tooltip(training="training", what="checkpoint")
+    layers = [rule.encode(plane.x(), plane.by_training(alt.Stroke), tooltip=texts)]
+    if len(plane.shown) == 1:
+        layers.append(word.encode(plane.x(), alt.YValue(-4), role("muted"), alt.Text("what:N")))
+    return layers
 
 
 def _chosen_words(shown: Sequence[Shown]) -> str:

@@ -1,10 +1,11 @@
-"""Triage queue: the open images of a selection, one at a time."""
+"""Triage: the unreviewed images of a selection, one at a time."""
 
 from typing import Final
 
 import streamlit as st
 
 from dashboard.images import gallery_view, image_detail, image_queries, triage
+from dashboard.images.image_queries import OPEN_STATUS, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import runs
 from dashboard.shell import formats, html, links, url_state, url_widgets
@@ -14,8 +15,8 @@ from streetclip import results
 from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
 
-PATH: Final = "triage"
-DEFAULTS: Final = Selection(country_right=False)
+_PATH: Final = "triage"
+_DEFAULTS: Final = Selection(country_right=False)
 
 _TRAIL: Final = "triage_trail"
 _PROBLEM: Final = "triage_problem"
@@ -23,14 +24,16 @@ _PROBLEM: Final = "triage_problem"
 
 def render() -> None:
     """Draw the page."""
-    frame.show("Triage queue", _body, defaults=DEFAULTS)
+    frame.show("Triage", _body, defaults=_DEFAULTS)
 
 
 def _body(view: View) -> None:
     if frame.is_empty(view):
         return
     order = url_state.own(gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER)
-    queue = _queue(view)
+    # The unreviewed images, unless the filters ask for another status.
+    is_set = view.selection.status is not None
+    queue = view if is_set else image_queries.with_status(view, OPEN_STATUS)
     image_id = _present(queue, order)
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
@@ -40,67 +43,64 @@ def _body(view: View) -> None:
             "Order", gallery_view.SORT, gallery_view.order_words(view), gallery_view.DEFAULT_ORDER
         )
     if image_id is None:
-        _all_judged(view)
+        _all_reviewed(view)
     else:
         _one(view, queue, order, image_id)
 
 
-def _all_judged(view: View) -> None:
+def _all_reviewed(view: View) -> None:
     html.notice(
-        "All judged",
-        "No image of this selection is open any more. Take another selection in the sidebar, or "
-        "filter by triage status to see what was judged.",
+        "All reviewed",
+        "No unreviewed image is left in this selection. Choose another in the sidebar, or filter "
+        "by triage status to see what was reviewed.",
     )
     if problem := st.session_state.pop(_PROBLEM, ""):
         html.notice("Not undone", problem, css="sc-alert", role="alert")
     st.button("Undo the last change", on_click=_undo, args=(view,))
 
 
-def _queue(view: View) -> View:
-    """The images to go through: the open ones, unless the filters ask for another status."""
-    if view.selection.status is not None:
-        return view
-    return image_queries.with_status(view, image_queries.OPEN_STATUS)
-
-
 def _present(queue: View, order: str) -> int | None:
-    """The image that the URL names; without one, the first of the queue, which it then names."""
+    """Take the image that the URL names; without one, the first of the queue."""
     wanted = url_state.own_id(gallery_view.IMAGE)
     if wanted is not None and image_queries.is_in_dataset(queue, wanted):
         return wanted
     if gallery_view.IMAGE in st.query_params:
         html.notice("No such image", "The link names an image that this run does not hold.")
-    first = image_queries.page(queue, order, 1, 1).image_ids
-    if not first:
-        return None
-    st.query_params[gallery_view.IMAGE] = str(first[0])
-    return first[0]
+    first = _first(queue, order)
+    if first is not None:
+        st.query_params[gallery_view.IMAGE] = str(first)
+    return first
+
+
+def _first(queue: View, order: str) -> int | None:
+    return next(iter(image_queries.page(queue, order, 1, 1).image_ids), None)
 
 
 def _progress(view: View) -> None:
-    everything = image_queries.without_status(view)
+    everything = view.but(status=None)
     total = runs.num_selected(everything)
-    num_open = runs.num_selected(image_queries.with_status(everything, image_queries.OPEN_STATUS))
-    judged = total - num_open
-    words = f"{formats.progress(judged, total)} judged"
-    st.progress(judged / total if total else 1.0, text=words)
+    done = total - runs.num_selected(image_queries.with_status(everything, OPEN_STATUS))
+    words = f"{formats.progress(done, total)} reviewed"
+    st.progress(done / total if total else 1.0, text=words)
 
 
 def _one(view: View, queue: View, order: str, image_id: int) -> None:
-    found = image_queries.one(view, image_id)
-    place = _place(queue, order, image_id)
+    image, _ = image_queries.one(view, image_id)
+    place = image_queries.place(queue, order, image_id)
+    if place.rank is None:  # reviewed already: the first unreviewed image comes next
+        place = Place(following=_first(queue, order))
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        image_detail.picture(thumbnail(found.file, DETAIL_SIDE), found.fields)
+        image_detail.picture(thumbnail(image.file, DETAIL_SIDE), image.fields)
     with right:
         triage.controls(
-            gallery_view.subject(found, image_id),
+            image.subject,
             key="queue",
             on_action=lambda action: _act(view, place, action),
-            previous=gallery_view.neighbour(PATH, place.previous),
-            following=gallery_view.neighbour(PATH, place.following),
+            previous=gallery_view.neighbour(_PATH, place.previous),
+            following=gallery_view.neighbour(_PATH, place.following),
         )
-        image_detail.verdict(found.fields)
+        image_detail.verdict(image.fields)
         links.link(
             gallery_view.PATH,
             "Everything about this image",
@@ -109,22 +109,13 @@ def _one(view: View, queue: View, order: str, image_id: int) -> None:
         )
     left, right = st.columns(2, gap="medium")
     with left:
-        image_detail.countries(found.fields)
+        image_detail.countries(image.fields)
     with right:
-        image_detail.cities(found.fields)
+        image_detail.cities(image.fields)
 
 
-def _place(queue: View, order: str, image_id: int) -> image_queries.Place:
-    """Where the image stands in the queue; after one that is judged comes the first open one."""
-    place = image_queries.place(queue, order, image_id)
-    if place.rank is not None:
-        return place
-    first = image_queries.page(queue, order, 1, 1).image_ids
-    return image_queries.Place(following=first[0] if first else None)
-
-
-def _act(view: View, place: image_queries.Place, action: triage.Action) -> str:
-    """Do what an action says; an image that was judged makes room for the next one."""
+def _act(view: View, place: Place, action: triage.Action) -> str:
+    """Do what an action asks for; after a review, go to the next image."""
     if action.kind == triage.OPEN:
         _go_to(action.image_id)
         return ""
@@ -143,7 +134,7 @@ def _act(view: View, place: image_queries.Place, action: triage.Action) -> str:
 
 def _undo(view: View) -> None:
     try:
-        _act(view, image_queries.Place(), triage.Action(triage.UNDO, 0, ""))
+        _act(view, Place(), triage.Action(triage.UNDO, 0, ""))
     except StreetClipError as error:
         st.session_state[_PROBLEM] = str(error)
 

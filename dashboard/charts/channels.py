@@ -1,0 +1,97 @@
+"""Encoding channels that several charts share, and the call that draws a chart."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts.chart_json import specification
+from dashboard.shell import theme
+
+_ROLES: Final = alt.Scale(domain=list(theme.ROLES), range="category")
+FEW: Final = f"datum.n < {theme.SMALL_N}"
+"""Vega's expression for rows whose share means little."""
+
+
+def show(
+    layers: Sequence[alt.Chart],
+    *,
+    key: str,
+    alt_text: str,
+    height: int = theme.CHART_HEIGHT,
+    fill: bool = False,
+    on_select: Callable[[], None] | None = None,
+    **properties: Any,
+) -> None:
+    """Draw layers, the lowest first, as one chart with a description for screen readers.
+
+    A mark without a column in its encoding needs `aria=False`: there is nothing to read of it.
+
+    `height` is in pixels, axes included, or with `fill` that of the container. `on_select` is
+    called after a click on a layer with a selection; see `selection_events`.
+    """
+    st.vega_lite_chart(
+        specification([_role_scale(), *layers], height=height, **properties),
+        width="stretch",
+        height="stretch" if fill else "content",
+        key=key,
+        alt=alt_text,
+        on_select=on_select or "ignore",
+    )
+
+
+@functools.cache
+def _role_scale() -> alt.Chart:
+    """An invisible mark that brings the scale of roles into the chart, for marks and axes."""
+    roles = alt.Chart(alt.InlineData([{"role": theme.ROLES[0]}]))
+    return roles.mark_point(size=0, opacity=0, aria=False).encode(by_role("role"))
+
+
+def role(name: str) -> alt.ColorValue:
+    """Colour a mark by one of `theme.ROLES`, which follow the light and the dark theme."""
+    return alt.ColorValue(theme.role_colour(name))
+
+
+def stroke(name: str) -> alt.StrokeValue:
+    """Colour the outline of a mark as `role`."""
+    return alt.StrokeValue(theme.role_colour(name))
+
+
+def by_role(field: str) -> alt.Color:
+    """Colour marks by the role that a column names."""
+    return alt.Color(f"{field}:N", scale=_ROLES, legend=None)
+
+
+def row_names(field: str) -> alt.Y:
+    """Give each text of a column a row, in the order of the frame, with its label."""
+    axis = alt.Axis(labelOverlap=False, labelFlush=False)
+    return alt.Y(f"{field}:N", sort=None, title=None, axis=axis)
+
+
+def pale(otherwise: float = 1) -> alt.OpacityValue:
+    """Make marks of fewer than `theme.SMALL_N` images pale."""
+    return alt.OpacityValue(otherwise, condition=when(FEW, theme.PALE_OPACITY))
+
+
+def few_remark(n: "pd.Series[int]", look: str = "Pale") -> str:
+    """Explain how fewer than `theme.SMALL_N` images look, if a mark has so few."""
+    return f" {look}: fewer than {theme.SMALL_N} images." if (n < theme.SMALL_N).any() else ""
+
+
+def when(test: str, value: Any) -> Any:
+    """Condition of a channel: the value of the rows for which Vega's expression holds."""
+    return alt.ConditionalPredicateValueDefnumber(test=test, value=value)
+
+
+def text_if(test: str, field: str) -> alt.TextValue:
+    """Write the texts of a column where Vega's expression holds."""
+    condition = alt.ConditionalPredicateStringFieldDef(test=test, field=field, type="nominal")
+    return alt.TextValue("", condition=condition)
+
+
+def tooltip(**titles: str) -> list[alt.Tooltip]:
+    """Show columns of texts, each with its title."""
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]

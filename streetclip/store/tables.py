@@ -1,0 +1,276 @@
+"""Statements that create the tables, in the order of the migrations that run them.
+
+Tables whose rows are short and found by a compound key are WITHOUT ROWID: the key is the row's
+place in the file.
+"""
+
+# A later migration makes it again: SQLite cannot change the UNIQUE of a table.
+DATASETS = """
+    CREATE TABLE datasets (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        csv_path TEXT NOT NULL,
+        csv_sha256 TEXT NOT NULL,
+        folder_id INTEGER NOT NULL REFERENCES image_folders (id),
+        num_images INTEGER NOT NULL,
+        num_skipped INTEGER NOT NULL,      -- bad rows left out
+        attribute_columns TEXT NOT NULL,   -- JSON list
+        drawn INTEGER NOT NULL,            -- 1: of the demo
+        created_at TEXT NOT NULL,
+        content_sha256 TEXT NOT NULL DEFAULT '', -- of its rows: places depend on the program, too
+        UNIQUE (csv_sha256, folder_id, num_skipped, content_sha256)
+    ) STRICT"""
+
+IMAGES = (
+    """
+    CREATE TABLE image_folders (
+        id INTEGER PRIMARY KEY,
+        path TEXT NOT NULL UNIQUE          -- absolute, links resolved
+    ) STRICT""",
+    """
+    CREATE TABLE images (                  -- an image keeps its id across datasets and runs
+        id INTEGER PRIMARY KEY,
+        folder_id INTEGER NOT NULL REFERENCES image_folders (id),
+        filename TEXT NOT NULL,            -- relative to the folder
+        UNIQUE (folder_id, filename)
+    ) STRICT""",
+    DATASETS,
+    """
+    CREATE TABLE dataset_images (
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        image_id INTEGER NOT NULL,         -- of images
+        line INTEGER NOT NULL,             -- of the CSV
+        city TEXT NOT NULL,
+        region TEXT NOT NULL,
+        country TEXT NOT NULL,             -- as written
+        country_code TEXT NOT NULL,
+        continent TEXT NOT NULL,
+        latitude_deg REAL,
+        longitude_deg REAL,
+        attributes TEXT,                   -- JSON object; NULL: none
+        PRIMARY KEY (dataset_id, image_id)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+RUNS = (
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        model_source TEXT NOT NULL,
+        model_sha256 TEXT NOT NULL,
+        candidates_path TEXT NOT NULL,
+        candidates_sha256 TEXT NOT NULL,
+        strategy TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        num_images INTEGER NOT NULL,
+        num_done INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL CHECK (state IN ('running', 'interrupted', 'failed', 'done')),
+        error TEXT,
+        output_dir TEXT NOT NULL,
+        commit_sha TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        prompts TEXT NOT NULL,             -- JSON, as are the next three
+        config TEXT NOT NULL,
+        versions TEXT NOT NULL,
+        metrics TEXT                       -- NULL until the run is done
+    ) STRICT""",
+    "CREATE INDEX runs_by_fingerprint ON runs (fingerprint)",
+    """
+    CREATE TABLE predictions (
+        run_id INTEGER NOT NULL,           -- the writer checks keys and values a batch at a time:
+        image_id INTEGER NOT NULL,         -- CHECKs here would halve its rate
+        status TEXT NOT NULL,              -- ok, unreadable
+        true_country TEXT NOT NULL,
+        pred_country TEXT,
+        pred_city TEXT,
+        country_correct INTEGER NOT NULL,
+        city_correct INTEGER NOT NULL,
+        country_reachable INTEGER NOT NULL,
+        city_reachable INTEGER NOT NULL,
+        country_probability REAL,
+        city_probability REAL,
+        true_country_rank INTEGER,
+        true_city_rank INTEGER,
+        pred_latitude_deg REAL,
+        pred_longitude_deg REAL,
+        true_latitude_deg REAL,
+        true_longitude_deg REAL,
+        coordinate_source TEXT NOT NULL,   -- of the true place: image, city, none
+        distance_km REAL,
+        nearest_candidate_km REAL,
+        error TEXT,
+        PRIMARY KEY (run_id, image_id)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE prediction_rankings (     -- apart, for they outweigh all other columns together
+        run_id INTEGER NOT NULL,
+        image_id INTEGER NOT NULL,
+        top_countries TEXT NOT NULL,       -- JSON [[code, probability], …]
+        top_cities TEXT NOT NULL,          -- JSON [[city, code, probability], …]
+        PRIMARY KEY (run_id, image_id)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+TRAININGS = (
+    """
+    CREATE TABLE trainings (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        model_source TEXT NOT NULL,
+        train_csv TEXT NOT NULL,
+        val_csv TEXT NOT NULL,
+        output_dir TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('running', 'interrupted', 'failed', 'done')),
+        error TEXT,
+        commit_sha TEXT,
+        config TEXT NOT NULL,              -- JSON, as is the next
+        versions TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) STRICT""",
+    """
+    CREATE TABLE training_points (
+        training_id INTEGER NOT NULL REFERENCES trainings (id),
+        name TEXT NOT NULL,
+        step INTEGER NOT NULL,
+        epoch REAL NOT NULL,
+        value REAL,                        -- NULL: not a number
+        PRIMARY KEY (training_id, name, step)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+COLUMNS = (
+    """
+    CREATE TABLE column_parts (            -- the rows once more, to read whole columns
+        owner TEXT NOT NULL CHECK (owner IN ('dataset', 'run')),
+        owner_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        num_rows INTEGER NOT NULL,
+        data BLOB NOT NULL,                -- numbers, little-endian; the program knows their type
+        PRIMARY KEY (owner, owner_id, name, part)
+    ) STRICT""",
+    """
+    CREATE TABLE places (                  -- true places of a dataset, in alphabetical order
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        id INTEGER NOT NULL,               -- from 0, as in the column place
+        continent TEXT NOT NULL,
+        country TEXT NOT NULL,             -- ISO code
+        region TEXT NOT NULL,
+        city TEXT NOT NULL,
+        PRIMARY KEY (dataset_id, id)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE attribute_values (        -- of attributes with 2 to 500 values
+        dataset_id INTEGER NOT NULL REFERENCES datasets (id),
+        name TEXT NOT NULL,
+        code INTEGER NOT NULL,             -- from 0, as in the column attribute:name
+        value TEXT NOT NULL,
+        PRIMARY KEY (dataset_id, name, code)
+    ) STRICT, WITHOUT ROWID""",
+    """
+    CREATE TABLE predicted_places (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        id INTEGER NOT NULL,               -- from 1, as in the column pred_place
+        country TEXT NOT NULL,             -- ISO code
+        city TEXT NOT NULL,
+        latitude_deg REAL,
+        longitude_deg REAL,
+        PRIMARY KEY (run_id, id)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+# Annotations belong to images, not to predictions: a further run keeps them.
+ANNOTATIONS = (
+    """
+    CREATE TABLE annotations (             -- one for each image that has a tag, note or status
+        image_id INTEGER PRIMARY KEY REFERENCES images (id),
+        status TEXT NOT NULL,              -- open, reviewed, to check
+        note TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX annotations_by_status ON annotations (status) WHERE status <> 'open'",
+    """
+    CREATE TABLE annotation_tags (
+        tag TEXT NOT NULL,
+        image_id INTEGER NOT NULL REFERENCES annotations (image_id),
+        PRIMARY KEY (tag, image_id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX annotation_tags_by_image ON annotation_tags (image_id)",
+    """
+    CREATE TABLE annotation_events (       -- what undo takes back, the newest first
+        id INTEGER PRIMARY KEY,
+        description TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        undone_at TEXT
+    ) STRICT""",
+    """
+    CREATE TABLE annotation_changes (      -- how an image was before an event
+        event_id INTEGER NOT NULL REFERENCES annotation_events (id),
+        image_id INTEGER NOT NULL REFERENCES images (id),
+        status TEXT NOT NULL,
+        note TEXT NOT NULL,
+        tags TEXT NOT NULL,                -- JSON list
+        updated_at TEXT,                   -- NULL: it had no annotation
+        PRIMARY KEY (event_id, image_id)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+JOBS = (
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,                -- '': none
+        state TEXT NOT NULL CHECK (
+            state IN ('queued', 'running', 'done', 'failed', 'cancelled', 'interrupted')),
+        attempt INTEGER NOT NULL,          -- 0: never started
+        arguments TEXT NOT NULL,           -- JSON list
+        parameters TEXT NOT NULL,          -- JSON object
+        output_dir TEXT NOT NULL,          -- absolute, links resolved; '': none
+        cwd TEXT NOT NULL,
+        host TEXT,                         -- NULL, as the next two: no process had it yet
+        pid INTEGER,
+        process_started_at REAL,           -- seconds since 1970
+        heartbeat_at TEXT,                 -- NULL: its process has not reported yet
+        created_at TEXT NOT NULL,
+        started_at TEXT,
+        ended_at TEXT,
+        updated_at TEXT NOT NULL,
+        cancel_requested_at TEXT,
+        task TEXT NOT NULL DEFAULT '',
+        unit TEXT NOT NULL DEFAULT '',
+        done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER NOT NULL DEFAULT 0,
+        rate REAL,                         -- units a second
+        numbers TEXT NOT NULL DEFAULT '{}',
+        outputs TEXT NOT NULL DEFAULT '[]', -- JSON list of paths
+        error TEXT,
+        log_path TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX jobs_by_state ON jobs (state)",
+    "CREATE INDEX jobs_by_output_dir ON jobs (output_dir)",
+    """
+    CREATE UNIQUE INDEX one_live_job_by_output_dir ON jobs (output_dir)
+        WHERE state IN ('queued', 'running') AND output_dir <> ''""",
+    "ALTER TABLE runs ADD COLUMN job_id INTEGER",  # of jobs; NULL: made before there were any
+    "ALTER TABLE trainings ADD COLUMN job_id INTEGER",
+    "ALTER TABLE trainings ADD COLUMN best TEXT",  # JSON object; NULL: none chosen yet
+    "CREATE INDEX runs_by_job ON runs (job_id)",
+    "CREATE INDEX trainings_by_job ON trainings (job_id)",
+    # Programs without jobs left no heartbeat; one that still runs sets its own state at the end.
+    "UPDATE runs SET state = 'interrupted' WHERE state = 'running'",
+    "UPDATE trainings SET state = 'interrupted' WHERE state = 'running'",
+)
+
+RUN_FILES = """
+    CREATE TABLE run_files (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        part INTEGER NOT NULL,             -- one for each batch of predictions
+        data BLOB NOT NULL,                -- little-endian int64: see run_files.py
+        PRIMARY KEY (run_id, part)
+    ) STRICT"""
