@@ -22,7 +22,7 @@ def listed(roots, **options):
 
 
 def test_folders_come_first_then_files_of_the_wanted_kind(roots):
-    listing = listed(roots, suffixes=(".csv",))
+    listing = listed(roots, suffix=".csv")
     assert listing.folders == ("images",)
     assert listing.files == ("a.csv", "b.CSV", "A.json", "train.txt")
 

@@ -55,11 +55,7 @@ def program(tmp_path, monkeypatch):
 
 def started():
     """The runners that this process has started and that still run."""
-    return [latest.process for latest in launcher._runners()[1].values() if _lives(latest.process)]
-
-
-def _lives(process):
-    return process.poll() is None
+    return [each for each, _ in launcher._runners()[1].values() if each.poll() is None]
 
 
 def wait_until(is_so):

@@ -50,13 +50,13 @@ def list_folder(
     folder: Path,
     roots: Roots,
     *,
-    suffixes: tuple[str, ...] = (),
+    suffix: str = "",
     with_files: bool = True,
     words: str = "",
 ) -> Listing:
     """Read the first entries of a folder whose names contain `words`, in any case.
 
-    Files with one of `suffixes` come first. Links that lead out of the roots are left out.
+    Files with the suffix come first. Links that lead out of the roots are left out.
 
     Raises:
         OSError: The folder is gone, unreadable, or leads out of the roots.
@@ -78,7 +78,7 @@ def list_folder(
         elif with_files:
             files.append(entry.name)
     folders.sort(key=str.lower)
-    files.sort(key=lambda name: (not name.lower().endswith(suffixes), name.lower()))
+    files.sort(key=lambda name: (not name.lower().endswith(suffix), name.lower()))
     return Listing(tuple(folders), tuple(files), num_left_out, len(entries) > MOST_READ)
 
 
@@ -128,7 +128,7 @@ def _dialog(roots: Roots) -> None:
         listing = list_folder(
             folder,
             roots,
-            suffixes=setting.suffixes,
+            suffix=setting.suffix,
             with_files=setting.widget in {"file", "source"},
             words=st.session_state[_FILTER],
         )

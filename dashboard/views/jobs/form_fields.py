@@ -48,17 +48,13 @@ _SECTIONS: Final[dict[type[JobConfig], str]] = {
     train_options.SelectionOptions: "Best epoch, stopping, checkpoints",
 }
 _REST: Final = "More settings"
-_SUFFIXES: Final = {
-    "candidates_file": (".json",),
-    "template_file": (".txt",),
-    "prompts": (".json",),
-    "model_name": (".pt",),
-    "checkpoint_path": (".pt",),
+_MODELS: Final = ("model_name", "checkpoint_path")
+_SUFFIXES: Final = dict.fromkeys(_MODELS, ".pt") | {
+    "candidates_file": ".json",
+    "prompts": ".json",
+    "template_file": ".txt",
 }
-_BUILT_IN: Final = {
-    "prompts": ("auto", captions.PAPER_PROMPTS.name, captions.FULL_PROMPTS.name),
-}
-_SOURCES: Final = ("model_name", "checkpoint_path", "prompts")
+_BUILT_IN: Final = {"prompts": ("auto", captions.PAPER_PROMPTS.name, captions.FULL_PROMPTS.name)}
 _WORDS: Final = {"csv": "CSV", "dir": "folder", "num": "number of"}
 _MOST_NUMBERED: Final = 1000
 _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly
@@ -77,7 +73,7 @@ class Setting:
         default: Default value of the field; None for none.
         choices: Allowed values, if not any.
         words: Built-in names that a path may also be.
-        suffixes: Suffixes of the files that it names.
+        suffix: Suffix of the files that it names, "" for any.
         help: One line for a tooltip.
     """
 
@@ -89,7 +85,7 @@ class Setting:
     default: Any
     choices: tuple[str, ...]
     words: tuple[str, ...]
-    suffixes: tuple[str, ...]
+    suffix: str
     help: str
 
     @property
@@ -140,7 +136,7 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
                 default=None if is_required else field.default,
                 choices=choices,
                 words=_BUILT_IN.get(name, ()),
-                suffixes=_SUFFIXES.get(name, (".csv",) if name.endswith("csv") else ()),
+                suffix=_SUFFIXES.get(name, ".csv" if name.endswith("csv") else ""),
                 help=_help(field),
             )
         )
@@ -171,7 +167,7 @@ def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool
         return "choices" if choices else "words"
     if choices:
         return "choice"
-    if name in _SOURCES:
+    if name in _MODELS or name in _BUILT_IN:
         return "source"
     if kind is Path:
         is_output = name.startswith("output")
@@ -285,15 +281,11 @@ def _check_exists(setting: Setting, text: str, roots: Roots) -> None:
         roots.check_source(setting.flag, text)
         return
     path = roots.check(setting.flag, text)
-    problem = ""
     if setting.widget == "output":
-        if is_file(path):
-            problem = "is a file; expected a folder. Name another."
-    elif setting.widget == "folder":
-        if not is_folder(path):
-            problem = "no folder is there (any more). Choose it again."
-    elif not is_file(path):
-        problem = "no file is there (any more). Choose it again."
+        problem = "is a file; expected a folder. Name another." if is_file(path) else ""
+    else:
+        is_there, what = (is_folder, "folder") if setting.widget == "folder" else (is_file, "file")
+        problem = "" if is_there(path) else f"no {what} is there (any more). Choose it again."
     if problem:
         msg = f"{setting.flag} is {shown(text)}: {problem}"
         raise ConfigError(msg)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dashboard.queries import runs, store_state
 from dashboard.views.jobs import form_fields
@@ -37,13 +37,6 @@ RESUMABLE: Final = ("failed", "cancelled", "interrupted")
 
 _BUSY_TIMEOUT_S: Final = 10.0  # for another writer, while a visitor waits for the page
 _PAUSE_S: Final = 30.0  # after a runner that failed
-
-
-class _Started(NamedTuple):
-    """A runner that this process started, perhaps too recently to have a record."""
-
-    process: "subprocess.Popen[bytes]"
-    at_s: float
 
 
 def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
@@ -189,8 +182,8 @@ def log_path(store_path: Path) -> Path:
 
 
 @functools.cache
-def _runners() -> tuple[threading.Lock, dict[Path, _Started]]:
-    """Keep the latest runner that this process started by store, for all visitors."""
+def _runners() -> tuple[threading.Lock, dict[Path, tuple["subprocess.Popen[bytes]", float]]]:
+    """Keep the latest runner that this process started by store, and when (monotonic seconds)."""
     return threading.Lock(), {}
 
 
@@ -198,17 +191,17 @@ def _start_unless_alive(store_path: Path, options: JobOptions, *, at_once: bool)
     key = Path(os.path.realpath(store_path))
     lock, started = _runners()
     with lock:
-        latest = started.get(key)
-        if latest is not None:
-            code = latest.process.poll()
+        if key in started:  # perhaps too recently to have a record
+            process, started_at_s = started[key]
+            code = process.poll()
             if code is None:
                 return ""
-            if code != 0 and not at_once and time.monotonic() - latest.at_s < _PAUSE_S:
+            if code != 0 and not at_once and time.monotonic() - started_at_s < _PAUSE_S:
                 return f"The runner of the queue ended with exit code {code}; see {log_path(key)}."
         with store_state.reader(store_path) as opened:
             if runtime.live_runner(opened):
                 return ""
-        started[key] = _Started(_start_runner(key, options), time.monotonic())
+        started[key] = _start_runner(key, options), time.monotonic()
     return ""
 
 

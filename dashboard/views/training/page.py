@@ -37,19 +37,19 @@ def _body(path: Path) -> None:
         links.link("jobs", "Or fill in the form on the Jobs page", "work", form="train")
         return
     wanted = st.query_params.get_all(TRAINING)
-    choice = trainings.choose(wanted, [each["id"] for each in listed])
-    if choice.problems:
-        html.notice("A part of the link was left out", *choice.problems, css="sc-alert")
+    ids, problems = trainings.choose(wanted, [each["id"] for each in listed])
+    if problems:
+        html.notice("A part of the link was left out", *problems, css="sc-alert")
     left, right = st.columns([4, 1], gap="medium")
     with left:
-        _picker(listed, choice.ids)
+        _picker(listed, ids)
     with right:
         axis = url_widgets.segmented("Horizontal axis", "axis", _AXES, "step")
-    is_live = _is_live(_chosen(path, choice.ids))
-    figures = partial(_figures, path, choice.ids, axis, is_live)
+    is_live = _is_live(_chosen(path, ids))
+    figures = partial(_figures, path, ids, axis, is_live)
     st.fragment(figures, run_every=_POLL_S if is_live else None)()
-    for training in _chosen(path, choice.ids):
-        _links(path, training, is_alone=len(choice.ids) == 1)
+    for training in _chosen(path, ids):
+        _links(path, training, is_alone=len(ids) == 1)
         summary.details(training)
 
 
@@ -123,9 +123,9 @@ def _links(path: Path, training: Training, *, is_alone: bool) -> None:
     best = trainings.best(training)
     runs = [] if best is None else trainings.runs_of(path, best)
     with st.container(horizontal=True):
-        for run in runs:
-            name, number = formats.markdown(run["name"]), str(run["id"])
-            links.link("", f"Run {number}: {name}", "monitoring", run=number)
+        for run_id, name in runs:
+            label = f"Run {run_id}: {formats.markdown(name)}"
+            links.link("", label, "monitoring", run=str(run_id))
         if trainings.job(path, training) is not None:
             number = str(training["job_id"])
             links.link("jobs", f"Job {number}", "work", job=number)
