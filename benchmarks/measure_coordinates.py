@@ -20,7 +20,14 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, tests/ alone is there
 
-from streetclip.data.misplaced_coordinates import MisplacedFinder, Points  # noqa: E402
+from streetclip.data.coordinates import (  # noqa: E402
+    FAR,
+    NULL_ISLAND,
+    SWAPPED,
+    WRONG_SIGN,
+    MisplacedFinder,
+    Points,
+)
 from streetclip.gazetteer import country_distance  # noqa: E402
 from streetclip.gazetteer.cities import all_cities  # noqa: E402
 from streetclip.gazetteer.outlines import outline_features  # noqa: E402
@@ -159,19 +166,14 @@ def inside_outlines(count, rng):
 
 
 def report(name, points):
-    misplaced = MisplacedFinder().find(points)
-    counts = {
-        "swapped": misplaced.swapped,
-        "0,0": misplaced.null_island,
-        "wrong sign": misplaced.wrong_sign,
-        "far": misplaced.far,
-    }
-    flagged = np.concatenate(list(counts.values()))
-    share = len(flagged) / len(points.codes)
-    kinds = ", ".join(f"{kind} {len(index):,}" for kind, index in counts.items())
-    most = Counter(points.codes[i] for i in flagged.tolist()).most_common(5)
+    found = MisplacedFinder().find(points)
+    counts = Counter(warning.kind for warning in found)
+    names = {SWAPPED: "swapped", NULL_ISLAND: "0,0", WRONG_SIGN: "wrong sign", FAR: "far"}
+    kinds = ", ".join(f"{text} {counts[kind]:,}" for kind, text in names.items())
+    most = Counter(points.codes[warning.row] for warning in found).most_common(5)
     print(
-        f"{name:28} {len(points.codes):9,} points: {len(flagged):,} flagged, {share:.4%} "
+        f"{name:28} {len(points.codes):9,} points: {len(found):,} flagged, "
+        f"{len(found) / len(points.codes):.4%} "
         f"({kinds}); most {most}"
     )
 

@@ -10,9 +10,12 @@ import gc
 import importlib
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 BACKEND = b"<script>window.__streamlit={BACKEND_BASE_URL:location.origin+'/'}</script>"
 POLICY = (
@@ -39,44 +42,26 @@ def load_pages() -> None:
     gc.freeze()  # all of it stays: a collection that walks it would stop a page for 70 ms
 
 
-class OwnPage:
+class OwnPage(BaseHTTPMiddleware):
     """Middleware that rewrites the one HTML page of the dashboard, and nothing else."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Pass a request on; rewrite the answer to a page that a browser opens."""
-        if scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", ""):
-            headers = [pair for pair in scope["headers"] if pair[0] not in _NOT_PASSED_ON]
-            await self.app({**scope, "headers": headers}, receive, _rewriter(send))
-        else:
-            await self.app(scope, receive, send)
+        if "text/html" not in request.headers.get("accept", ""):
+            return await call_next(request)
+        given = request.scope["headers"]
+        request.scope["headers"] = [pair for pair in given if pair[0] not in _NOT_PASSED_ON]
+        answer: Any = await call_next(request)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            page = b"".join([part async for part in answer.body_iterator])
+            page = page.replace(b"<head>", b"<head>" + BACKEND, 1)
+            answer.body_iterator = _once(page)
+            for name in ("etag", "last-modified"):  # of the page before it was rewritten
+                del answer.headers[name]
+            answer.headers["content-length"] = str(len(page))
+            answer.headers["content-security-policy"] = POLICY
+        return answer  # type: ignore[no-any-return]
 
 
-def _rewriter(send: Send) -> Send:
-    """Hold an answer back until it is whole; send it on, rewritten if it is a page."""
-    start: Message = {}
-    body = b""
-
-    async def hold(message: Message) -> None:
-        nonlocal start, body
-        if message["type"] == "http.response.start":
-            start = message
-            return
-        if message["type"] != "http.response.body":
-            await send(message)
-            return
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            headers = MutableHeaders(raw=start["headers"])
-            if headers.get("content-type", "").startswith("text/html"):
-                body = body.replace(b"<head>", b"<head>" + BACKEND, 1)
-                for name in ("etag", "last-modified"):  # of the page before it was rewritten
-                    del headers[name]
-                headers["content-length"] = str(len(body))
-                headers["content-security-policy"] = POLICY
-            await send({**start, "headers": headers.raw})
-            await send({"type": "http.response.body", "body": body})
-
-    return hold
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body

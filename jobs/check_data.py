@@ -58,7 +58,7 @@ def check_data(config: CheckDataConfig, job: Job) -> None:
         if candidates is not None:
             is_doubtful |= _print_coverage(manifest, candidates)
     for shared in shared_images(manifests, config.image_dir):
-        print(f"✗ {shared.message()}")
+        print(f"✗ {shared.message}")
         num_bad += shared.count
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; mend what is listed above."

@@ -16,7 +16,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     """Lay out the body of `metrics.json` as a table of text.
 
     Args:
-        metrics: Of `streetclip.metrics.summary.summarise`.
+        metrics: Of `streetclip.evaluation.run_metrics.measure`.
     """
     head = ("", "share %", "95 % interval", "n", "ceiling %", "macro %", "macro ceiling %")
     rows = [head] + [

@@ -63,7 +63,7 @@ def _train(config: TrainConfig, job: Job) -> None:
         check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     if ranks.is_first:
         shared = shared_images((train_manifest, val_manifest))
-        warn_of_doubtful_rows([each.message() for each in shared])
+        warn_of_doubtful_rows([each.message for each in shared])
     device = own_device(config.device, ranks)
     encoder = load_encoder(config.model_name, device=device, precision=config.precision)
     _LOG.info("model %s on %s, %s", config.model_name, encoder.device, encoder.precision.reason)
@@ -86,7 +86,7 @@ def _train(config: TrainConfig, job: Job) -> None:
 
 
 def _print_result(config: TrainConfig, result: "TrainingResult", num_processes: int) -> None:
-    from streetclip.training.early_stopping import holdout_change
+    from streetclip.training.results import holdout_report
 
     best = result.best
     state = "was finished already" if result.was_finished else f"done in {result.seconds:,.0f} s"
@@ -96,9 +96,8 @@ def _print_result(config: TrainConfig, result: "TrainingResult", num_processes: 
         print(_row(record, is_best=record == best))
     if result.stop_reason is not None:
         print(f"\nended early: {result.stop_reason}")
-    change = holdout_change(result.epochs, best)
-    if change is not None:
-        print("\n" + "\n".join(change.lines()))
+    if lines := holdout_report(result.epochs, best):
+        print("\n" + "\n".join(lines))
     for problem in _problems(config, result):
         print(f"\n{problem}")
     print(f"\nbest   epoch {best.epoch}: {result.checkpoint_path}\nstore  {config.db}")

@@ -10,9 +10,9 @@ from streetclip.captions import (
     country_prompts,
     load_prompts,
     load_templates,
-    make_caption,
 )
 from streetclip.data.candidates import load_candidates
+from tests.captions.captioning import make_caption
 
 README = (Path(__file__).parents[1] / "data" / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)

@@ -62,7 +62,7 @@ function body(card) {
       verdict(card.country_right),
     ),
     el("span", { class: "numbers" }, el("span", {}, card.distance), confidence(card)),
-    card.beside ? el("span", { class: "beside", title: card.beside }, el("bdi", {}, card.beside)) : null,
+    card.line ? el("span", { class: "line-of-card", title: card.line }, el("bdi", {}, card.line)) : null,
     chips(card),
   );
 }

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.images import gallery, image_queries, triage
-from dashboard.images.thumbnails import thumbnails
+from dashboard.images import image_queries, triage
+from dashboard.images.thumbnails import Thumbnail, thumbnails
 from dashboard.shell import filter_urls, formats, html, links, url_state
 from dashboard.shell.page_query import View
 
@@ -17,6 +17,9 @@ IMAGE, PAGE, SORT = "image", "page", "sort"
 DEFAULT_ORDER: Final = "surest"
 
 PREVIEW_SIZE: Final = 8
+
+_LONGEST_PLACE = 80
+_LONGEST_PROBLEM = 240
 
 Link = Callable[[int | None], dict[str, url_state.Value]]
 
@@ -99,7 +102,7 @@ def few(
             return ""
         return "" if action.kind == triage.PAGE else image_queries.note(view, action).words
 
-    gallery.cards(_cards(view, image_ids, link, beside), key=key, label="Images", on_action=act)
+    _draw(view, image_ids, link, key=key, on_action=act, lines=beside)
 
 
 def page_of(view: View, shown: image_queries.Page, order: str, *, key: str) -> None:
@@ -114,27 +117,59 @@ def page_of(view: View, shown: image_queries.Page, order: str, *, key: str) -> N
             return image_queries.note(view, action).words
         return ""
 
-    gallery.cards(
-        _cards(view, shown.image_ids, _link(view, order, shown.number)),
-        key=key,
-        label=f"Images, page {shown.number} of {shown.num_pages}",
-        on_action=act,
-        pages=(shown.number > 1, shown.number < shown.num_pages),
-    )
+    link = _link(view, order, shown.number)
+    _draw(view, shown.image_ids, link, key=key, on_action=act, page=shown)
 
 
-def _cards(
-    view: View, image_ids: Sequence[int], link: Link, beside: Mapping[int, str] | None = None
-) -> list[dict[str, Any]]:
+def _draw(
+    view: View,
+    image_ids: Sequence[int],
+    link: Link,
+    *,
+    key: str,
+    on_action: triage.OnAction,
+    page: image_queries.Page | None = None,
+    lines: Mapping[int, str] | None = None,
+) -> None:
+    """Draw cards of equal size, 4 to 6 a row on a desktop and 1 or 2 on a phone."""
     images = image_queries.rows(view, image_ids)
-    made = []
+    cards = []
     for image, picture in zip(images, thumbnails([each.file for each in images]), strict=True):
         image_id = image.subject["id"]
         href = url_state.href(PATH, **link(image_id))
-        made.append(
-            gallery.card(image, picture, href=href, beside=(beside or {}).get(image_id, ""))
-        )
-    return made
+        cards.append(card(image, picture, href=href, line=(lines or {}).get(image_id, "")))
+    data = {"cards": cards, "label": "Images", "pages": {"previous": False, "next": False}}
+    if page is not None:
+        data["label"] = f"Images, page {page.number} of {page.num_pages}"
+        data["pages"] = {"previous": page.number > 1, "next": page.number < page.num_pages}
+    gallery = triage.component("gallery")
+    triage.mount(gallery, data, key=key, image_ids=image_ids, on_action=on_action)
+
+
+def card(
+    image: image_queries.Image, picture: Thumbnail, *, href: str, line: str = ""
+) -> dict[str, Any]:
+    """Make the data of a card for the browser; bound every untrusted text.
+
+    `line` is a further one, such as what another run predicts; untrusted.
+    """
+    fields = image.fields
+    is_predicted = bool(fields["pred_country"])
+    confidence = float(fields["country_probability"]) if is_predicted else None
+    return image.subject | {
+        "href": href,
+        "picture": picture.data_uri,
+        "problem": formats.plain(picture.problem, _LONGEST_PROBLEM),
+        "true_country": formats.plain(formats.country(fields["true_country"]), _LONGEST_PLACE),
+        "true_city": formats.plain(fields["true_city"] or "", _LONGEST_PLACE),
+        "predicted_country": formats.plain(formats.country(fields["pred_country"]), _LONGEST_PLACE),
+        "predicted_city": formats.plain(fields["pred_city"] or "", _LONGEST_PLACE),
+        "country_right": bool(fields["country_correct"]) if is_predicted else None,
+        "distance": formats.kilometres(fields["distance_km"]),
+        "confidence": confidence,
+        "confidence_text": formats.share(confidence),
+        "line": formats.plain(line),
+    }
 
 
 def _link(view: View, order: str, number: int | None) -> Link:

@@ -1,9 +1,11 @@
 """Draw one image: its true and predicted place, its candidates and its attributes."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -22,7 +24,7 @@ _MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
 
 
 def picture(shown: Thumbnail, fields: Fields) -> None:
-    """Draw the picture, or say why there is none."""
+    """Draw the picture, or the reason why there is none."""
     name = formats.plain(fields["image_filename"])
     if shown.jpeg:
         # No wider than the column, no higher than a screen, no larger than twice its size.
@@ -72,74 +74,61 @@ def _distance(fields: Fields) -> str:
 
 def countries(fields: Fields) -> None:
     """Draw the countries that came first, with the truth marked."""
-    if fields["top_countries"]:
+    ranked = fields["top_countries"][:_MOST_BARS]
+    if ranked:
         st.header("Countries by probability", anchor=False)
-        rows = _country_rows(fields)
+        names = [formats.country(code) for code, _ in ranked]
+        truths = [code == fields["true_country"] for code, _ in ranked]
+        rows = _rows(names, [probability for _, probability in ranked], truths)
         _bars(rows, "detail_countries")
-        _rank_remark(fields, rows, "country")
+        _rank_remark(fields, truths, "country")
 
 
 def cities(fields: Fields) -> None:
     """Draw the cities of the predicted country that came first, with the truth marked."""
-    if not fields["top_cities"]:
+    ranked = fields["top_cities"][:_MOST_BARS]
+    if not ranked:
         return
     st.header("Cities within the predicted country", anchor=False)
-    rows = _city_rows(fields)
-    _bars(rows, "detail_cities")
+    # The true city is known by its rank in its country, not by its name.
+    inside = [code == fields["true_country"] for _, code, _ in ranked]
+    ranks = itertools.accumulate(inside)
+    truths = [
+        is_inside and rank == fields["true_city_rank"]
+        for is_inside, rank in zip(inside, ranks, strict=True)
+    ]
+    names = [formats.plain(city, 60) for city, _, _ in ranked]
+    _bars(_rows(names, [probability for *_, probability in ranked], truths), "detail_cities")
     if fields["country_correct"]:
-        _rank_remark(fields, rows, "city")
+        _rank_remark(fields, truths, "city")
     else:
         html.remark("The true city is not among them: the country is wrong.")
 
 
-def _country_rows(fields: Fields) -> pd.DataFrame:
-    ranked = fields["top_countries"][:_MOST_BARS]
-    names = [formats.country(code) for code, _ in ranked]
-    truths = [code == fields["true_country"] for code, _ in ranked]
-    return _rows(names, [probability for _, probability in ranked], truths)
-
-
-def _city_rows(fields: Fields) -> pd.DataFrame:
-    ranked = fields["top_cities"][:_MOST_BARS]
-    truths = _true_cities([code for _, code, _ in ranked], fields)
-    names = [formats.plain(city, 60) for city, _, _ in ranked]
-    return _rows(names, [probability for *_, probability in ranked], truths)
-
-
-def _true_cities(codes: Sequence[str], fields: Fields) -> list[bool]:
-    """Whether each ranked city is the true one: by its rank in its country, not by its name."""
-    rank = fields["true_city_rank"]
-    within = 0
-    truths = []
-    for code in codes:
-        within += code == fields["true_country"]
-        truths.append(code == fields["true_country"] and not pd.isna(rank) and within == rank)
-    return truths
+def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
+    rank = fields[f"true_{level}_rank"]
+    if any(truths):
+        return
+    if rank is None:
+        html.remark(f"The true {level} is not among the candidates.")
+    else:
+        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
 
 
 def _rows(
     names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]
 ) -> pd.DataFrame:
-    roles = ["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
     shares = [formats.share(probability) for probability in probabilities]
-    return pd.DataFrame(
-        {
-            "name": _distinct(names),
-            "per_cent": [100 * float(probability) for probability in probabilities],
-            "label": [f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-            "role": roles,
-        }
+    rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
+    # Two candidates of one name would share a bar.
+    repeats = rows.groupby("name").cumcount()
+    return rows.assign(
+        name=rows["name"].where(
+            repeats == 0, rows["name"] + " (" + (repeats + 1).astype(str) + ")"
+        ),
+        label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
+        role=["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)],
     )
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names as a chart's axis needs them: two that are alike would share a bar."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
 
 
 def _bars(rows: pd.DataFrame, key: str) -> None:
@@ -164,16 +153,6 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
         alt_text=f"Candidates, the most probable first: {', '.join(parts)}.",
         height=_BAR_PIXELS * max(len(rows), 3) + 45,
     )
-
-
-def _rank_remark(fields: Fields, rows: pd.DataFrame, level: str) -> None:
-    rank = fields[f"true_{level}_rank"]
-    if rows["label"].str.endswith("true").any():
-        return
-    if rank is None:
-        html.remark(f"The true {level} is not among the candidates.")
-    else:
-        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
 
 
 def where(fields: Fields) -> None:

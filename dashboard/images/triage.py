@@ -75,11 +75,11 @@ def controls(
     """
     data = {"image": image, "previous": previous, "next": following}
     ids = {each["id"] for each in (image, previous, following) if each is not None}
-    mount(_component(), data, key=key, image_ids=ids, on_action=on_action)
+    mount(component("single"), data, key=key, image_ids=ids, on_action=on_action)
 
 
 def mount(
-    component: Callable[..., object],
+    mounted: Callable[..., object],
     data: dict[str, Any],
     *,
     key: str,
@@ -104,7 +104,7 @@ def mount(
     def receive() -> None:
         _handle(memory, st.session_state[key].get("actions"), on_action)
 
-    component(key=key, data=data | shared, on_actions_change=receive)
+    mounted(key=key, data=data | shared, on_actions_change=receive)
 
 
 def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
@@ -158,17 +158,12 @@ def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action]
 
 
 @functools.cache
-def asset(*names: str) -> str:
-    """Join scripts or styles of this folder into one."""
+def component(name: str) -> Callable[..., object]:
+    """Register a component of the triage script and style, and its own."""
     folder = Path(__file__).parent
-    return "\n".join((folder / name).read_text("utf-8") for name in names)
-
-
-@functools.cache
-def _component() -> Callable[..., object]:
-    return st.components.v2.component(
-        "streetclip_triage",
-        html='<div class="root"></div>',
-        css=asset("triage.css", "single.css"),
-        js=asset("triage.js", "single.js"),
+    css, js = (
+        "\n".join((folder / f"{part}.{kind}").read_text("utf-8") for part in ("triage", name))
+        for kind in ("css", "js")
     )
+    root = '<div class="root"></div>'
+    return st.components.v2.component(f"streetclip_{name}", html=root, css=css, js=js)

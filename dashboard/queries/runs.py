@@ -219,8 +219,8 @@ def against(view: View) -> Against:
 
 
 def countries(view: View) -> pd.DataFrame:
-    """List the true countries of the run: continent and country (ISO code)."""
-    return groups(replace(view, selection=Selection()), "country")[["continent", "country"]]
+    """List the true countries of the run, as `groups` counts them."""
+    return groups(replace(view, selection=Selection()), "country")
 
 
 def predicted_countries(view: View) -> list[str]:
@@ -249,13 +249,9 @@ def _attribute_names(store_path: Path, dataset_id: int) -> dict[str, tuple[str, 
         return store.attribute_names(opened, dataset_id)
 
 
-def tags(view: View) -> list[str]:
-    """List every tag in use."""
-    return _tags(view.path)
-
-
 @cached_by_stamp(max_entries=4)
-def _tags(store_path: Path) -> list[str]:
+def tags(store_path: Path) -> list[str]:
+    """List every tag in use."""
     with reader(store_path) as opened:
         return list(store.tag_counts(opened)["tag"])
 

@@ -24,7 +24,7 @@ TRAINING: Final = "training"
 """The URL's parameter for a training; it may occur several times."""
 
 MOST_SHOWN: Final = 6
-"""Trainings in one chart; there are no more distinct colours."""
+"""Trainings in one chart; no more colours are distinct."""
 
 HOLDOUT: Final = "holdout_"
 """Prefix of the columns of `Curves.epochs` on countries that are held out of training."""

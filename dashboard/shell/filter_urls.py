@@ -55,7 +55,7 @@ def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None 
 
 
 def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read one filter as a field of a selection; the message of a ValueError says what is wrong."""
+    """Read one filter as a field of a selection; a ValueError names what is wrong."""
     longest = max(map(len, texts))
     if longest > _LONGEST:
         msg = f"a {name} of {longest} characters; expected at most {_LONGEST}"
@@ -126,7 +126,8 @@ def written(selection: Selection) -> dict[str, list[str]]:
         if name in OUTCOMES:
             value = RIGHT if value else WRONG
         elif name in RANGES:
-            value = _RANGE_MARK.join(map(_end_text, value))
+            ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
+            value = _RANGE_MARK.join(ends)
         elif name == "predicted":
             value = value or NO_PREDICTION
         values[name] = [value]
@@ -141,9 +142,3 @@ def written(selection: Selection) -> dict[str, list[str]]:
     if selection.status is not None:
         values[STATUS] = [selection.status]
     return values
-
-
-def _end_text(end: float | None) -> str:
-    if end is None:
-        return ""
-    return str(int(end)) if end == int(end) else repr(float(end))

@@ -30,12 +30,7 @@ def _known(value: float | None) -> TypeGuard[float]:
 
 
 def share(value: float | None) -> str:
-    """Format a share in [0, 1] as per cent with one decimal.
-
-    Examples:
-        >>> share(0.7134).replace(NBSP, " "), share(None)
-        ('71.3 %', '—')
-    """
+    """Format a share in [0, 1] as per cent with one decimal."""
     return f"{100 * value:.1f}{NBSP}%" if _known(value) else NONE
 
 
@@ -45,12 +40,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Format a whole number, thousands separated, with a real minus sign.
-
-    Examples:
-        >>> count(3412), count(-1234.4)
-        ('3,412', '−1,234')
-    """
+    """Format a whole number, thousands separated, with a real minus sign."""
     return f"{value:,.0f}".replace("-", MINUS) if _known(value) else NONE
 
 
@@ -77,12 +67,7 @@ def kilometre_number(value: float | None) -> str:
 
 
 def signed(value: float | None, decimals: int = 0) -> str:
-    """Format a number with its sign, thousands separated; a rounded 0 has none.
-
-    Examples:
-        >>> signed(3.26, 1), signed(-1234), signed(-0.04, 1)
-        ('+3.3', '−1,234', '0.0')
-    """
+    """Format a number with its sign, thousands separated; a rounded 0 has none."""
     if not _known(value):
         return NONE
     rounded = round(value, decimals) or 0.0  # not -0.0
@@ -125,12 +110,7 @@ def moment(iso_text: str | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Format a time span in its two largest units, whole seconds at the least.
-
-    Examples:
-        >>> [duration(s).replace(NBSP, " ") for s in (0.4, 59.6, 3725, 200_000)]
-        ['0 s', '1 min', '1 h 2 min', '2 d 7 h']
-    """
+    """Format a time span in its two largest units, whole seconds at the least."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return NONE
     left = round(seconds)
@@ -140,17 +120,12 @@ def duration(seconds: float | None) -> str:
         if number or (unit == "s" and not parts):
             parts.append(f"{count(number)}{NBSP}{unit}")
         elif parts:
-            break  # "2 d 5 s" says no more than "2 d"
+            break  # "2 d 5 s" is no better than "2 d"
     return " ".join(parts[:2])
 
 
 def rate(per_second: float | None, unit: str) -> str:
-    """Format a speed in three digits; the unit, as image, may be untrusted.
-
-    Examples:
-        >>> [rate(each, "step").replace(NBSP, " ") for each in (0.0312, 12.345, 1234.5)]
-        ['0.0312 steps/s', '12.3 steps/s', '1,234 steps/s']
-    """
+    """Format a speed in three digits; the unit, as image, may be untrusted."""
     if per_second is None or not math.isfinite(per_second) or per_second <= 0:
         return NONE
     number = count(per_second) if per_second >= 999.5 else f"{per_second:.3g}"  # noqa: PLR2004
@@ -213,12 +188,7 @@ def markdown(text: object, limit: int = 60) -> str:
 
 
 def country(code: str | None) -> str:
-    """Name a country; give the code itself where the gazetteer lacks it.
-
-    Examples:
-        >>> country("FR"), country(""), country("ZZ")
-        ('France', 'no prediction', 'ZZ')
-    """
+    """Name a country; give the code itself where the gazetteer lacks it."""
     if not code:
         return "no prediction"
     known = countries().get(code)
@@ -226,14 +196,7 @@ def country(code: str | None) -> str:
 
 
 def json_text(value: object) -> str:
-    r"""Write a value as JSON to read and to copy; escape what is not printable.
-
-    Examples:
-        >>> print(json_text({"name": "é\u202e\ud800"}))
-        {
-          "name": "é\u202e\ud800"
-        }
-    """
+    """Write a value as JSON to read and to copy; escape what is not printable."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
 

@@ -9,31 +9,23 @@ from streetclip.results.filters import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One state of a page, in the terms of its URL.
-
-    Attributes:
-        path: The store.
-        run_id: The run that is shown.
-        run_uid: The run's random name, which tells it from another run of this id.
-        run_key: Its revision, which changes with what is written of the run.
-        selection: Which of its images.
-        defaults: What the page filters by where the URL names no filter.
-        baseline_id: The run it is compared with, if one is chosen.
-        baseline_uid: As `run_uid`.
-        baseline_key: As `run_key`.
-        annotations_key: Changes with the annotations, where the selection depends on them.
-    """
+    """One state of a page, in the terms of its URL; the keys are those of cached answers."""
 
     path: Path
+    """The store."""
     run_id: int
     run_key: str
+    """The run's revision, which changes with what is written of it."""
     selection: Selection
     run_uid: str = ""
+    """The run's random name, which tells it from another run of this id."""
     defaults: Selection = Selection()
+    """What the page filters by where the URL names no filter."""
     baseline_id: int | None = None
     baseline_uid: str = ""
     baseline_key: str = ""
     annotations_key: str = ""
+    """Changes with the annotations, where the selection depends on them."""
 
     @property
     def is_whole_run(self) -> bool:

@@ -15,19 +15,21 @@ def bound(
     *,
     key: str,
     value: Any,
-    words: Callable[[Any], str],
     on_change: Callable[[Any], None],
     **settings: Any,
 ) -> None:
     """Draw a choice, as `st.selectbox`, that always shows a value of the URL.
 
-    `words` names an option; `on_change` gets what is chosen next and writes the URL.
+    Options of a mapping are shown by its values; `on_change` gets what is chosen next and writes
+    the URL.
     """
     st.session_state[key] = value
+    if isinstance(options, Mapping):
+        labels = options
+        settings["format_func"] = lambda each: labels.get(each, str(each))
     widget(
         label,
         list(options),
-        format_func=words,
         key=key,
         on_change=lambda: on_change(st.session_state[key]),
         **settings,
@@ -63,7 +65,6 @@ def _own(
         options,
         key=f"own_{name}",
         value=value,
-        words=lambda each: options.get(each, str(each)),
         on_change=lambda chosen: url_state.change(
             **{name: None if chosen in (None, default) else chosen}
         ),

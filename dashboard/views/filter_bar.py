@@ -95,7 +95,7 @@ def _select(
         [*options, *([] if value is None or value in options else [value])],
         key=f"filter_{name}",
         value=value,
-        words=lambda each: words(each) or "(blank)",
+        format_func=lambda each: words(each) or "(blank)",
         # Filters that only make sense inside the former value go.
         on_change=lambda chosen: _change(
             view, **dict.fromkeys(_NARROWER.get(name, ())), **{name: chosen}
@@ -109,19 +109,22 @@ def _select(
 
 
 def _outcomes(view: View) -> None:
+    _outcome(view, "Country is", "country_right")
+    _outcome(view, "City is", "city_right")
+
+
+def _outcome(view: View, label: str, name: str) -> None:
     words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
-    for label, name in (("Country is", "country_right"), ("City is", "city_right")):
-        is_right = getattr(view.selection, name)
-        url_widgets.bound(
-            st.segmented_control,
-            label,
-            words,
-            key=f"filter_{name}",
-            value=next(url for url, value in _OUTCOMES.items() if value is is_right),
-            words=lambda each: words.get(each, str(each)),
-            on_change=lambda chosen, name=name: _change(view, **{name: _OUTCOMES.get(chosen)}),
-            required=True,
-        )
+    is_right = getattr(view.selection, name)
+    url_widgets.bound(
+        st.segmented_control,
+        label,
+        words,
+        key=f"filter_{name}",
+        value=next(url for url, value in _OUTCOMES.items() if value is is_right),
+        on_change=lambda chosen: _change(view, **{name: _OUTCOMES.get(chosen)}),
+        required=True,
+    )
 
 
 def _ranges(view: View) -> None:
@@ -166,22 +169,27 @@ def _attributes(view: View) -> None:
     if not names:
         html.remark("The images of this test file have no column to filter by.")
     for position, (column, values) in enumerate(names.items()):
-        others = [pair for pair in view.selection.attributes if pair[0] != column]
-        chosen = [value for name, value in view.selection.attributes if name == column]
+        _attribute(view, column, values, key=f"filter_attribute_{position}")
 
-        def change(
-            values: list[str], column: str = column, others: Sequence[tuple[str, str]] = others
-        ) -> None:
-            _change(view, attributes=(*others, *((column, value) for value in values)))
 
-        label, key = formats.markdown(column), f"filter_attribute_{position}"
-        _multiselect(label, values, key=key, chosen=chosen, on_change=change)
+def _attribute(view: View, column: str, values: Sequence[str], *, key: str) -> None:
+    others = [pair for pair in view.selection.attributes if pair[0] != column]
+    chosen = [value for name, value in view.selection.attributes if name == column]
+    _multiselect(
+        formats.markdown(column),
+        values,
+        key=key,
+        chosen=chosen,
+        on_change=lambda values: _change(
+            view, attributes=(*others, *((column, value) for value in values))
+        ),
+    )
 
 
 def _tags(view: View) -> None:
     _multiselect(
         "Any of the tags",
-        runs.tags(view),
+        runs.tags(view.path),
         key="filter_tags",
         chosen=view.selection.tags,
         on_change=lambda tags: _change(view, tags=tuple(tags)),
@@ -204,7 +212,7 @@ def _multiselect(
         known,
         key=key,
         value=list(chosen),
-        words=lambda each: formats.isolated(each) if each else "(blank)",
+        format_func=lambda each: formats.isolated(each) if each else "(blank)",
         on_change=on_change,
         placeholder=_ANY if known else "no tags yet",
     )

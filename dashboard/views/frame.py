@@ -73,7 +73,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
 
 
 def is_empty(view: View) -> bool:
-    """Check whether the filters leave no image; if so, say it, with the way out."""
+    """Check whether the filters leave no image; if so, draw a notice with the way out."""
     if runs.num_selected(view):
         return False
     html.notice("No image matches", "Remove a filter above, or clear them all.")

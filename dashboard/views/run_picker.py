@@ -29,14 +29,12 @@ def state_text(run: Mapping[Any, Any]) -> str:
 
 def picker(runs: pd.DataFrame, run_id: int) -> None:
     """Draw the choice of a run."""
-    labels = _labels(runs)
     url_widgets.bound(
         st.selectbox,
         "Run",
-        labels,
+        _labels(runs),
         key="run_picker",
         value=run_id,
-        words=lambda each: labels.get(each, str(each)),
         on_change=url_state.show_run,
     )
 
@@ -45,14 +43,12 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
     """Draw the choice of a run to compare with, runs over the same test file first."""
     is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
     ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
-    labels = _labels(ranked[ranked["id"] != run_id])
     url_widgets.bound(
         st.selectbox,
         "Baseline",
-        labels,
+        _labels(ranked[ranked["id"] != run_id]),
         key="baseline_picker",
         value=baseline_id,
-        words=lambda each: labels.get(each, str(each)),
         on_change=lambda chosen: url_state.change(
             **{url_state.BASELINE: None if chosen is None else str(chosen)}
         ),
@@ -112,42 +108,38 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
     """Draw all runs in a table; a click on a row shows that run."""
     st.header("Runs", anchor=False)
     run_ids = [int(each) for each in runs["id"]]
-    shown = _table_frame(runs)
-    tables.show(
-        shown,
-        {name: tables.Column(name) for name in shown}
-        | {
-            "name": tables.text("name", width="medium"),
-            "dataset": tables.text("dataset", width="small"),
-            "model": tables.text("model", width="medium"),
-            "country": tables.decimal("country (%)"),
-            "city": tables.decimal("city (%)"),
-            "hierarchical": tables.decimal("city given country (%)"),
-            "n": tables.whole(),
-        },
-        key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
-        on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
-        chosen=run_ids.index(run_id),
-    )
-
-
-def _table_frame(runs: pd.DataFrame) -> pd.DataFrame:
     done = runs["num_done"].where(runs["num_done"] > 0)
     correct = runs["country_correct"].where(runs["country_correct"] > 0)
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         {
             "run": runs["id"],
-            "name": [formats.plain(text) for text in runs["name"]],
+            "name": runs["name"].map(formats.plain),
             "state": [state_text(run) for run in runs[_STATE].to_dict("records")],
             "country": 100 * runs["country_correct"] / done,
             "city": 100 * runs["city_correct"] / done,
             "hierarchical": 100 * runs["city_correct"] / correct,
             "n": runs["num_done"],
-            "dataset": [formats.plain(text) for text in runs["dataset"]],
-            "strategy": [formats.plain(text) for text in runs["strategy"]],
-            "model": [formats.plain(text) for text in runs["model_source"]],
-            "started": [formats.moment(text) for text in runs["created_at"]],
+            "dataset": runs["dataset"].map(formats.plain),
+            "strategy": runs["strategy"].map(formats.plain),
+            "model": runs["model_source"].map(formats.plain),
+            "started": runs["created_at"].map(formats.moment),
         }
+    )
+    columns = {
+        "name": tables.text("name", width="medium"),
+        "dataset": tables.text("dataset", width="small"),
+        "model": tables.text("model", width="medium"),
+        "country": tables.decimal("country (%)"),
+        "city": tables.decimal("city (%)"),
+        "hierarchical": tables.decimal("city given country (%)"),
+        "n": tables.whole(),
+    }
+    tables.show(
+        shown,
+        {name: columns.get(name, tables.Column(name)) for name in map(str, shown)},
+        key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
+        on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
+        chosen=run_ids.index(run_id),
     )
 
 

@@ -1,13 +1,7 @@
-"""Captions to train on, and prompts to score by."""
+"""Make captions to train on, and prompts to score by."""
 
-from streetclip.captions.article import the_country
-from streetclip.captions.lengths import (
-    CLIP_TOKENS,
-    bare_name,
-    estimate_tokens,
-    shorter_captions,
-)
-from streetclip.captions.patterns import FIELDS, fill_pattern
+from streetclip.captions.lengths import CLIP_TOKENS, bare_name, estimate_tokens, shorter_captions
+from streetclip.captions.patterns import PLACE_FIELDS, fill_pattern
 from streetclip.captions.prompts import (
     FULL_PROMPTS,
     PAPER_PROMPTS,
@@ -22,37 +16,15 @@ from streetclip.captions.templates import (
     DROPOUT,
     FULL,
     PAPER,
-    PLACE_FIELDS,
     CaptionTemplate,
     has_choice,
     load_templates,
-    make_caption,
     make_captions,
 )
 
 __all__ = [
-    "BUILTIN",
-    "CLIP_TOKENS",
-    "DROPOUT",
-    "FIELDS",
-    "FULL",
-    "FULL_PROMPTS",
-    "PAPER",
-    "PAPER_PROMPTS",
-    "PLACE_FIELDS",
-    "CaptionTemplate",
-    "PromptSet",
-    "bare_name",
-    "city_prompts",
-    "country_prompts",
-    "estimate_tokens",
-    "fill_pattern",
-    "has_choice",
-    "load_prompts",
-    "load_templates",
-    "make_caption",
-    "make_captions",
-    "prompts_of_templates",
-    "shorter_captions",
-    "the_country",
-]
+    "BUILTIN", "CLIP_TOKENS", "DROPOUT", "FULL", "FULL_PROMPTS", "PAPER", "PAPER_PROMPTS",
+    "PLACE_FIELDS", "CaptionTemplate", "PromptSet", "bare_name", "city_prompts",
+    "country_prompts", "estimate_tokens", "fill_pattern", "has_choice", "load_prompts",
+    "load_templates", "make_captions", "prompts_of_templates", "shorter_captions",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The definite article before the names of countries."""
+"""Put the definite article before the names of countries."""
 
 import functools
 import re
@@ -26,7 +26,7 @@ _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 @functools.lru_cache(maxsize=4096)
 def the_country(country: str) -> str:
-    """Put "the" before a country's name where English does, on the spelling at hand.
+    """Put "the" before a country's name where English does, whatever its spelling.
 
     Examples:
         >>> [the_country(name) for name in ("Netherlands", "France", "The Gambia", "USA")]

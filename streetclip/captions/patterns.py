@@ -1,8 +1,8 @@
-"""The language of captions and prompts.
+"""Parse and fill the patterns of captions and prompts.
 
-Text with the fields {city} {region} {country} {the_country} {continent}. A segment in square
-brackets is dropped when one of its fields is blank; `[0.4: …]` is also dropped by chance, and
-kept with that probability. There is no escape for braces and brackets.
+A pattern is text with the fields {city} {region} {country} {the_country} {continent}. A segment in
+square brackets is dropped when one of its fields is blank; `[0.4: …]` is also dropped by chance,
+and kept with that probability. Braces and brackets cannot be escaped.
 """
 
 import functools
@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from streetclip.captions.article import the_country
 from streetclip.errors import TemplateError, shown
 
-FIELDS = ("city", "region", "country", "the_country", "continent")
-MAX_CHANCES = 15  # a 64-byte digest holds 16 words; the first chooses the template
-ALL_KEPT = -1
+PLACE_FIELDS = ("city", "region", "country", "continent")
+"""Columns of a manifest that a caption is made of."""
 
+Place = tuple[str, str, str, str]
+"""City, region, country and continent; blank where unknown."""
+
+ALL_KEPT = -1
+FIELD_LIST = "{city} {region} {country} {the_country} {continent}"
+_MAX_CHANCES = 15  # a 64-byte digest holds 16 words; the first chooses the template
 _TOKEN = re.compile(r"\{[^{}\[\]]*\}|[{}\[\]]|[^{}\[\]]+")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _CHANCE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*:\s?")
@@ -33,69 +38,51 @@ class Segment:
 
 
 def fill_pattern(pattern: str, **fields: str) -> str:
-    """Fill a pattern, keeping every segment whose fields are there; "" if a bare field is blank.
+    """Fill a pattern with every segment whose fields are known; "" if a bare field is blank.
 
     Examples:
         >>> fill_pattern("A photo [near {city} ]in {the_country}.", country="Bahamas")
         'A photo in the Bahamas.'
     """
-    get = fields.get
-    place = (get("city", ""), get("region", ""), get("country", ""), get("continent", ""))
-    return fill(pattern, ALL_KEPT, place)
+    city, region, country, continent = (fields.get(name, "") for name in PLACE_FIELDS)
+    return fill(pattern, ALL_KEPT, (city, region, country, continent))
 
 
 @functools.lru_cache(maxsize=2**16)
 def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
-    """Render a pattern; "" if a bare field is blank.
+    """Fill a pattern; "" if a bare field is blank.
 
     Args:
         pattern: A well-formed pattern.
         kept: One bit for each segment with a chance, in order; `ALL_KEPT` for all.
-        place: city, region, country, continent; blank where unknown.
+        place: See `Place`.
     """
-    city, region, country, continent = place
-    blank = tuple([not value or value.isspace() for value in place])
-    text = _shape(pattern, kept, blank)
-    if text is None:
-        return ""
-    text = text.format(
-        city=city,
-        region=region,
-        country=country,
-        the_country=the_country(country),
-        continent=continent,
-    )
-    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
-
-
-@functools.lru_cache(maxsize=4096)
-def _shape(pattern: str, kept: int, blank: tuple[bool, ...]) -> str | None:
-    """The segments that stay, as one format; None if a bare field is blank."""
-    is_blank = dict(zip(("city", "region", "country", "continent"), blank, strict=True))
-    is_blank["the_country"] = is_blank["country"]
+    fields = dict(zip(PLACE_FIELDS, place, strict=True))
+    fields["the_country"] = the_country(fields["country"])
+    blank = {name for name, value in fields.items() if not value or value.isspace()}
     text = ""
     bit = 0
     for segment in parse_pattern(pattern):
         lost = segment.chance < 1 and not kept >> bit & 1
         bit += segment.chance < 1
-        if any(is_blank[field] for field in segment.fields):
+        if not blank.isdisjoint(segment.fields):
             if not segment.optional:
-                return None
+                return ""
         elif not lost:
             text += segment.text
-    return text
+    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.format(**fields).split()))
 
 
 @functools.lru_cache(maxsize=256)
 def chances(pattern: str) -> tuple[tuple[int, int], ...]:
-    """For each segment with a chance: its bit, and the 32-bit word below which it is kept."""
+    """List for each segment with a chance its bit, and the 32-bit word below which it is kept."""
     below_one = [segment.chance for segment in parse_pattern(pattern) if segment.chance < 1]
     return tuple((bit, round(chance * 2**32)) for bit, chance in enumerate(below_one))
 
 
 @functools.lru_cache(maxsize=256)
 def parse_pattern(pattern: str) -> tuple[Segment, ...]:
-    """The segments of a pattern, in order.
+    """Parse the segments of a pattern, in order.
 
     Raises:
         TemplateError: The pattern is malformed; the message has the position.
@@ -109,14 +96,17 @@ def parse_pattern(pattern: str) -> tuple[Segment, ...]:
                 _fail_at(position, "segments cannot be nested" if inside else "']' without '['")
             segments.append(_segment(text, optional=inside, position=position))
             text, inside = "", not inside
-        else:
-            _check_field(piece, position)
-            text += piece
+            continue
+        if piece in {"{", "}"}:
+            _fail_at(position, f"a lone {piece!r}")
+        if piece[0] == "{" and piece not in FIELD_LIST.split():
+            _fail_at(position, f"the field {shown(piece)} is unknown; expected one of {FIELD_LIST}")
+        text += piece
     if inside:
         _fail_at(len(pattern), "a '[' is not closed by ']'")
     segments.append(_segment(text, optional=False, position=len(pattern)))
-    if sum(segment.chance < 1 for segment in segments) > MAX_CHANCES:
-        _fail_at(len(pattern), f"more than {MAX_CHANCES} segments have a chance")
+    if sum(segment.chance < 1 for segment in segments) > _MAX_CHANCES:
+        _fail_at(len(pattern), f"more than {_MAX_CHANCES} segments have a chance")
     return tuple(segment for segment in segments if segment.text)
 
 
@@ -131,18 +121,6 @@ def _segment(text: str, *, optional: bool, position: int) -> Segment:
     return Segment(text, tuple(_FIELD.findall(text)), optional, chance)
 
 
-def _check_field(piece: str, position: int) -> None:
-    if piece in {"{", "}"}:
-        _fail_at(position, f"a lone {piece!r}")
-    if piece[0] == "{" and piece[1:-1] not in FIELDS:
-        _fail_at(position, f"the field {shown(piece)} is unknown; expected one of {field_list()}")
-
-
 def _fail_at(position: int, what: str) -> None:
-    msg = f"at character {position + 1}: {what}. Mend the pattern."
+    msg = f"at character {position + 1}: {what}. Correct the pattern."
     raise TemplateError(msg)
-
-
-def field_list() -> str:
-    """The fields, as a pattern names them, for messages."""
-    return " ".join(f"{{{name}}}" for name in FIELDS)

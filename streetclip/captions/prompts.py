@@ -1,53 +1,18 @@
-"""Prompts: the sentences whose likeness to an image scores a country or a city."""
+"""Make prompts: the sentences that score a country or a city by their similarity to an image."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from streetclip.captions.patterns import Segment, fill_pattern, parse_pattern
+from streetclip.captions.patterns import fill_pattern, parse_pattern
 from streetclip.captions.templates import FULL, CaptionTemplate, read_small_text
 from streetclip.errors import TemplateError, shown
 
 _LEVELS = ("country", "city")
+_COUNTRY_FIELDS = {"country", "the_country"}
 _MAX_PATTERNS = 1000
-
-
-def _check_pattern(name: str, level: str, pattern: str) -> None:
-    try:
-        segments = parse_pattern(pattern)
-    except TemplateError as error:
-        msg = f"prompts {shown(name)}: {level} pattern {shown(pattern)}: {error}"
-        raise TemplateError(msg) from None
-    fields = {field for segment in segments for field in segment.fields}
-    place = {"country": "Georgia"}
-    if level == "city":
-        names_it, place["city"] = "city" in fields, "Tbilisi"
-        expected = "{city}, and {region} {continent} only inside a segment [ ]"
-    else:
-        names_it = bool(fields & {"country", "the_country"})
-        expected = "{country} or {the_country}, and the rest only inside a segment [ ]"
-    chance = any(segment.chance < 1 for segment in segments)
-    if chance or not names_it or not fill_pattern(pattern, **place):
-        expected = "no chance such as 0.4: in a prompt" if chance else expected
-        msg = f"prompts {shown(name)}: {level} pattern is {shown(pattern)}; expected {expected}."
-        raise TemplateError(msg)
-
-
-def _patterns(name: str, level: str, value: Any) -> tuple[str, ...]:
-    patterns = [value] if isinstance(value, str) else value
-    if not isinstance(patterns, list | tuple) or not all(isinstance(p, str) for p in patterns):
-        found = "nothing" if value is None else shown(value)
-        msg = f"prompts {shown(name)}: {level} is {found}; expected a list of patterns."
-        raise TemplateError(msg)
-    if len(patterns) > _MAX_PATTERNS:
-        msg = (
-            f"prompts {shown(name)}: {len(patterns)} patterns for {level}; "
-            f"expected at most {_MAX_PATTERNS}."
-        )
-        raise TemplateError(msg)
-    return tuple(patterns)
 
 
 @dataclass(frozen=True)
@@ -58,7 +23,7 @@ class PromptSet:
     templates, without chances.
 
     Args:
-        name: Where they come from: "paper", "full", "training" or a file's name.
+        name: Their origin: "paper", "full", "training" or a file's name.
         country: Patterns with {country} or {the_country}; the other fields are blank.
         city: Patterns with {city}; {region} may be blank, {continent} is.
 
@@ -75,18 +40,17 @@ class PromptSet:
         for level in _LEVELS:
             patterns = getattr(self, level)
             if not patterns:
-                msg = f"prompts {shown(self.name)}: no pattern for {level}; expected at least one."
-                raise TemplateError(msg)
+                _fail(self.name, f"no pattern for {level}; expected at least one")
             for pattern in patterns:
                 _check_pattern(self.name, level, pattern)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and for a checkpoint."""
+        """Convert to plain values for JSON and for a checkpoint."""
         return {"name": self.name, "country": list(self.country), "city": list(self.city)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "PromptSet":
-        """Undo `to_dict`; one pattern may stand without its list.
+        """Convert from the values of `to_dict`; one pattern may come without its list.
 
         Raises:
             TemplateError: A key is missing or unknown, or a value is not text.
@@ -94,9 +58,45 @@ class PromptSet:
         name = str(value.get("name", "custom"))
         unknown = [key for key in value if key not in {"name", *_LEVELS}]
         if unknown:
-            msg = f"prompts {shown(name)}: found {shown(unknown[0])}; expected country and city."
-            raise TemplateError(msg)
-        return cls(name, *(_patterns(name, level, value.get(level)) for level in _LEVELS))
+            _fail(name, f"found {shown(unknown[0])}; expected country and city")
+        found = []
+        for level in _LEVELS:
+            given = value.get(level)
+            patterns = [given] if isinstance(given, str) else given
+            if not isinstance(patterns, list | tuple) or not all(
+                isinstance(pattern, str) for pattern in patterns
+            ):
+                what = "nothing" if given is None else shown(given)
+                _fail(name, f"{level} is {what}; expected a list of patterns")
+            if len(patterns) > _MAX_PATTERNS:
+                what = f"{len(patterns)} patterns for {level}"
+                _fail(name, f"{what}; expected at most {_MAX_PATTERNS}")
+            found.append(tuple(patterns))
+        return cls(name, *found)
+
+
+def _check_pattern(name: str, level: str, pattern: str) -> None:
+    try:
+        segments = parse_pattern(pattern)
+    except TemplateError as error:
+        msg = f"prompts {shown(name)}: {level} pattern {shown(pattern)}: {error}"
+        raise TemplateError(msg) from None
+    fields = {field for segment in segments for field in segment.fields}
+    if level == "city":
+        place, names_it = {"country": "Georgia", "city": "Tbilisi"}, "city" in fields
+        expected = "{city}, and {region} {continent} only inside a segment [ ]"
+    else:
+        place, names_it = {"country": "Georgia"}, not fields.isdisjoint(_COUNTRY_FIELDS)
+        expected = "{country} or {the_country}, and the rest only inside a segment [ ]"
+    if any(segment.chance < 1 for segment in segments):
+        names_it, expected = False, "no chance such as 0.4: in a prompt"
+    if not names_it or not fill_pattern(pattern, **place):
+        _fail(name, f"{level} pattern is {shown(pattern)}; expected {expected}")
+
+
+def _fail(name: str, what: str) -> NoReturn:
+    msg = f"prompts {shown(name)}: {what}."
+    raise TemplateError(msg)
 
 
 PAPER_PROMPTS = PromptSet(
@@ -106,7 +106,7 @@ FULL_PROMPTS = PromptSet("full", ("A Street View photo in {the_country}.",), (FU
 
 
 def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
-    """The prompts that fit captions: the same sentences, without what is blank and without chances.
+    """Derive the prompts that fit captions: their sentences, without blanks and without chances.
 
     A template that cannot name a country alone gives no country pattern, and one without {city}
     no city pattern; a level that none gives takes the paper's.
@@ -115,13 +115,25 @@ def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
         >>> prompts_of_templates([FULL]).country
         ('A Street View photo in {the_country}.',)
     """
-    country = [_country_pattern(template) for template in templates]
-    city = [_city_pattern(template) for template in templates]
+    city_fields = {"city", "region"} | _COUNTRY_FIELDS
+    country = [_pattern_with(each, _COUNTRY_FIELDS, _COUNTRY_FIELDS) for each in templates]
+    city = [_pattern_with(each, {"city"}, city_fields) for each in templates]
     return PromptSet(
         "training",
         tuple(dict.fromkeys(filter(None, country))) or PAPER_PROMPTS.country,
         tuple(dict.fromkeys(filter(None, city))) or PAPER_PROMPTS.city,
     )
+
+
+def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) -> str:
+    """Leave out the segments that have other fields; "" if the rest is no prompt."""
+    segments = parse_pattern(template.pattern)
+    kept = [each for each in segments if known.issuperset(each.fields)]
+    always = {field for each in segments if not each.optional for field in each.fields}
+    fields = {field for each in kept for field in each.fields}
+    if fields.isdisjoint(needed) or not always <= known - {"region"}:
+        return ""
+    return "".join(f"[{each.text}]" if each.optional else each.text for each in kept)
 
 
 def load_prompts(name_or_path: str) -> PromptSet:
@@ -134,12 +146,13 @@ def load_prompts(name_or_path: str) -> PromptSet:
         if name_or_path == known.name:
             return known
     path = Path(name_or_path)
-    if not _is_file(path):
-        msg = (
-            f"prompts {shown(name_or_path)}: no such name or file; expected paper, full, or a "
-            'JSON file {"country": [...], "city": [...]}.'
-        )
-        raise TemplateError(msg)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null character
+        is_file = False
+    if not is_file:
+        expected = 'paper, full, or a JSON file {"country": [...], "city": [...]}'
+        _fail(name_or_path, f"no such name or file; expected {expected}")
     try:
         value = json.loads(read_small_text(path))
     except (ValueError, RecursionError) as error:
@@ -156,7 +169,7 @@ def load_prompts(name_or_path: str) -> PromptSet:
 
 
 def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
-    """The sentences that score a country, one a pattern.
+    """Make the sentences that score a country, one a pattern.
 
     Examples:
         >>> country_prompts(PAPER_PROMPTS, "France")
@@ -166,7 +179,7 @@ def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
 
 
 def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name: str) -> list[str]:
-    """The sentences that score a city, one a pattern; segments without their field are dropped.
+    """Make the sentences that score a city, one a pattern; segments without a field are dropped.
 
     Examples:
         >>> city_prompts(FULL_PROMPTS, "Reno", "Nevada", "United States")
@@ -174,33 +187,3 @@ def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name
     """  # noqa: E501 -- one sentence
     place = {"city": city, "region": region or "", "country": country_name}
     return [fill_pattern(pattern, **place) for pattern in prompts.city]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a null character
-        return False
-
-
-def _country_pattern(template: CaptionTemplate) -> str | None:
-    return _pattern_with(template, {"country", "the_country"}, {"country", "the_country"})
-
-
-def _city_pattern(template: CaptionTemplate) -> str | None:
-    return _pattern_with(template, {"city"}, {"city", "region", "country", "the_country"})
-
-
-def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) -> str | None:
-    """The template without the segments that have other fields; None if that is no prompt."""
-    segments = parse_pattern(template.pattern)
-    kept = [each for each in segments if known.issuperset(each.fields)]
-    always = {field for each in segments if not each.optional for field in each.fields}
-    fields = {field for each in kept for field in each.fields}
-    if fields.isdisjoint(needed) or not always <= known - {"region"}:
-        return None
-    return _join(kept)
-
-
-def _join(segments: Sequence[Segment]) -> str:
-    return "".join(f"[{each.text}]" if each.optional else each.text for each in segments)

@@ -1,4 +1,4 @@
-"""Captions to train on.
+"""Make captions to train on.
 
 The built-in patterns are those of StreetCLIP (Haas, Alberti, Skreta, arXiv 2302.00275) and of its
 authors' next repository, LukasHaas/PIGEON.
@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from streetclip.captions.patterns import ALL_KEPT, chances, field_list, fill, parse_pattern
+from streetclip.captions.patterns import (
+    ALL_KEPT,
+    FIELD_LIST,
+    PLACE_FIELDS,
+    Place,
+    chances,
+    fill,
+    parse_pattern,
+)
 from streetclip.errors import TemplateError, shown
 
-PLACE_FIELDS = ("city", "region", "country", "continent")
-"""What a caption is made of: columns of a manifest."""
-
-_Place = tuple[str, str, str, str]
-
 _WORDS = struct.Struct("<16I")
-_NO_DRAW = (0,)
 _MAX_FILE_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -30,7 +32,7 @@ class CaptionTemplate:
     """A named pattern; malformed ones cannot be made.
 
     Args:
-        name: What the user and the captions CSV call it.
+        name: For the user and the captions CSV.
         pattern: Text in the language of `streetclip.captions.patterns`.
 
     Raises:
@@ -51,7 +53,7 @@ class CaptionTemplate:
         if not any(segment.fields for segment in segments):
             msg = (
                 f"template {shown(self.name)} names no place; expected at least one of "
-                f"{field_list()}. Else every image would have the same caption."
+                f"{FIELD_LIST}. Else every image would have the same caption."
             )
             raise TemplateError(msg)
         if not fill(self.pattern, 0, ("x", "x", "x", "x")):
@@ -82,7 +84,7 @@ def load_templates(
     """Find templates by name, among the built-in ones and those of a file.
 
     Args:
-        names: Which to draw from; one that stands twice is drawn twice as often.
+        names: Which to draw from; one that is named twice is drawn twice as often.
         template_file: Text file, one `name: pattern` a line; blank lines and lines that start
             with `#` are skipped.
 
@@ -105,48 +107,18 @@ def load_templates(
     return tuple(known[name] for name in names)
 
 
-def make_caption(
-    templates: Sequence[CaptionTemplate],
-    fields: Mapping[str, str],
-    *,
-    seed: int,
-    image_filename: str,
-) -> tuple[str, str]:
-    """Caption an image: the same for the same arguments, whatever was captioned before.
+def make_captions(
+    templates: Sequence[CaptionTemplate], columns: Mapping[str, Sequence[str]], *, seed: int
+) -> list[tuple[str, str]]:
+    """Caption images: each the same for the same arguments, whatever else is captioned.
 
     The choices come from a hash of seed and file name, so that neither the order of the rows nor
     their number matters.
 
     Args:
-        templates: One is drawn, evenly, among those that this image's blank fields allow.
-        fields: city, region, country and continent; blank or absent where unknown.
-        seed: Seed of every choice.
-        image_filename: Name of the image in its manifest.
-
-    Returns:
-        The caption, and the name of the template that made it.
-
-    Raises:
-        TemplateError: Every template needs a field that is blank for this image.
-
-    Examples:
-        >>> make_caption([FULL], {"city": "Utrecht", "country": "Netherlands"},
-        ...              seed=42, image_filename="a.jpg")
-        ('A Street View photo close to the town of Utrecht in the Netherlands.', 'full')
-    """
-    city, region, country, continent = (fields.get(name, "") for name in PLACE_FIELDS)
-    place = (city, region, country, continent)
-    return _make(templates, place, seed, image_filename)
-
-
-def make_captions(
-    templates: Sequence[CaptionTemplate], columns: Mapping[str, Sequence[str]], *, seed: int
-) -> list[tuple[str, str]]:
-    """Caption many images: what `make_caption` gives for each, in less time.
-
-    Args:
-        templates: As for `make_caption`.
-        columns: image_filename, city, region, country and continent of N images.
+        templates: One is drawn, evenly, among those that an image's blank fields allow.
+        columns: image_filename, city, region, country and continent of N images; blank where
+            unknown.
         seed: Seed of every choice.
 
     Returns:
@@ -154,17 +126,21 @@ def make_captions(
 
     Raises:
         TemplateError: Every template needs a field that is blank for some image.
+
+    Examples:
+        >>> place = {"city": ["Utrecht"], "region": [""], "country": ["Peru"], "continent": [""]}
+        >>> make_captions([FULL], {"image_filename": ["a.jpg"], **place}, seed=42)
+        [('A Street View photo close to the town of Utrecht in Peru.', 'full')]
     """
     names = columns["image_filename"]
     city, region, country, continent = (columns[name] for name in PLACE_FIELDS)
-    places = zip(city, region, country, continent, strict=True)
+    images = zip(names, zip(city, region, country, continent, strict=True), strict=True)
     if has_choice(templates):
-        pairs = zip(names, places, strict=True)
-        return [_make(templates, place, seed, name) for name, place in pairs]
+        return [_make(templates, place, seed, name) for name, place in images]
     # Nothing is drawn: images of one place have one caption.
-    made: dict[_Place, tuple[str, str]] = {}
+    made: dict[Place, tuple[str, str]] = {}
     captions = []
-    for name, place in zip(names, places, strict=True):
+    for name, place in images:
         caption = made.get(place)
         if caption is None:
             caption = made[place] = _make(templates, place, seed, name)
@@ -172,48 +148,39 @@ def make_captions(
     return captions
 
 
-def _make(
-    templates: Sequence[CaptionTemplate], place: "_Place", seed: int, image_filename: str
-) -> tuple[str, str]:
-    words = _draw(seed, image_filename) if has_choice(templates) else _NO_DRAW
-    template = templates[words[0] * len(templates) >> 32]
-    caption = _caption(template.pattern, words, place)
-    if not caption:
-        usable = [each for each in templates if fill(each.pattern, 0, place)]
-        if not usable:
-            raise TemplateError(_unusable_message(templates, image_filename))
-        words = _draw(seed, f"{image_filename}\0")  # the first draw says what could not be filled
-        template = usable[words[0] * len(usable) >> 32]
-        caption = _caption(template.pattern, words, place)
-    return caption, template.name
-
-
 def has_choice(templates: Sequence[CaptionTemplate]) -> bool:
-    """Whether anything is drawn by chance, so that images of one place may differ in caption."""
+    """Return whether chance decides anything, so that captions of one place may differ."""
     return len(templates) > 1 or bool(chances(templates[0].pattern))
 
 
-def _draw(seed: int, image_filename: str) -> tuple[int, ...]:
-    """16 evenly spread 32-bit words, the same on every machine and in every version."""
-    key = f"{seed}\0{image_filename}".encode("utf-8", "surrogatepass")
-    return _WORDS.unpack(blake2b(key).digest())
+def _make(
+    templates: Sequence[CaptionTemplate], place: Place, seed: int, image_filename: str
+) -> tuple[str, str]:
+    made = _draw(templates, place, f"{seed}\0{image_filename}")
+    if made[0]:
+        return made
+    usable = [each for each in templates if fill(each.pattern, 0, place)]
+    if not usable:
+        names = ", ".join(dict.fromkeys(template.name for template in templates))
+        msg = (
+            f"image {shown(image_filename)} has blank fields that every template given needs "
+            f"({names}). Put what may be blank into a segment, as in '[near {{city}} ]', or add a "
+            "template that does without."
+        )
+        raise TemplateError(msg)
+    # The first draw says which template could not be filled; another decides on the others.
+    return _draw(usable, place, f"{seed}\0{image_filename}\0")
 
 
-def _caption(pattern: str, words: tuple[int, ...], place: _Place) -> str:
+def _draw(templates: Sequence[CaptionTemplate], place: Place, key: str) -> tuple[str, str]:
+    """Draw a template and its segments by 32-bit words, the same on every machine."""
+    words = _WORDS.unpack(blake2b(key.encode("utf-8", "surrogatepass")).digest())
+    template = templates[words[0] * len(templates) >> 32]
     kept = ALL_KEPT
-    for bit, threshold in chances(pattern):
+    for bit, threshold in chances(template.pattern):
         if words[bit + 1] >= threshold:
             kept &= ~(1 << bit)
-    return fill(pattern, kept, place)
-
-
-def _unusable_message(templates: Sequence[CaptionTemplate], image_filename: str) -> str:
-    names = ", ".join(dict.fromkeys(template.name for template in templates))
-    return (
-        f"image {shown(image_filename)} has blank fields that every template given needs "
-        f"({names}). Put what may be blank into a segment, as in '[near {{city}} ]', or add a "
-        "template that does without."
-    )
+    return fill(template.pattern, kept, place), template.name
 
 
 def _read_template_file(path: Path) -> dict[str, CaptionTemplate]:

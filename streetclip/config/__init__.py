@@ -2,14 +2,8 @@
 
 from streetclip.config.job_configs import (
     DEFAULT_CANDIDATES,
-    DEFAULT_MODEL,
-    DEFAULT_STORE,
-    DEFAULT_TEMPLATES,
-    EXPORT_FORMATS,
     JOB_CONFIGS,
     MODEL_SHAPES,
-    ON_BAD_ROWS,
-    PRECISIONS,
     STORE_VARIABLE,
     STRATEGIES,
     BenchmarkConfig,
@@ -20,22 +14,16 @@ from streetclip.config.job_configs import (
     DemoConfig,
     EvaluateConfig,
     ExportConfig,
-    JobConfig,
     RunQueueConfig,
     TrainConfig,
-    option,
 )
+from streetclip.config.options import DEFAULT_STORE, JobConfig, option
 
 __all__ = [
     "DEFAULT_CANDIDATES",
-    "DEFAULT_MODEL",
     "DEFAULT_STORE",
-    "DEFAULT_TEMPLATES",
-    "EXPORT_FORMATS",
     "JOB_CONFIGS",
     "MODEL_SHAPES",
-    "ON_BAD_ROWS",
-    "PRECISIONS",
     "STORE_VARIABLE",
     "STRATEGIES",
     "BenchmarkConfig",

@@ -1,19 +1,19 @@
-"""Configs as command lines and back: what a job is started with, shown, and started again with."""
+"""Configs as command lines and back: how a job is started, shown, and started again."""
 
 import dataclasses
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streetclip.config import JOB_CONFIGS, JobConfig
+from streetclip.config.job_configs import JOB_CONFIGS
+from streetclip.config.options import JobConfig, scalar_type
 
 
 def to_arguments(config: JobConfig) -> tuple[str, ...]:
-    """The flags that make this config: those that differ from the default, and `--db`.
+    """Return the flags of a config: those that differ from the default, and `--db`.
 
-    Each value stands in one word with its flag, so that no value is taken for a flag.
+    Flag and value are one word, so that no value is taken for a flag.
 
     Examples:
         >>> from streetclip.config import CaptionConfig
@@ -23,59 +23,39 @@ def to_arguments(config: JobConfig) -> tuple[str, ...]:
     """
     words: list[str] = []
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value, flag = getattr(config, field.name), f"--{field.name}"
         if value != field.default or field.name == "db":
-            words += _words(f"--{field.name}", value)
+            values = value if isinstance(value, tuple) else (value,)
+            words += [flag] if value is True else [f"{flag}={each}" for each in values]
     return tuple(words)
 
 
 def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Field values of a stored config (`JobConfig.to_dict()`), typed again.
-
-    Args:
-        config_class: Whose fields.
-        parameters: Plain values by name; names that are no field any more are left out.
-    """
+    """Restore the types of values that `JobConfig.to_dict` returned; leave unknown names out."""
     hints = typing.get_type_hints(config_class)
     names = [field.name for field in dataclasses.fields(config_class)]
-    return {name: _typed(parameters[name], hints[name]) for name in names if name in parameters}
+    given = {name: parameters[name] for name in names if name in parameters}
+    return {name: _typed(value, scalar_type(hints[name])) for name, value in given.items()}
 
 
 def resume_arguments(kind: str, arguments: tuple[str, ...], *, begun: bool) -> tuple[str, ...]:
-    """The flags with which a job that was stopped goes on.
+    """Return the flags that continue a job that was stopped.
 
-    Args:
-        kind: Which job.
-        arguments: What it was started with.
-        begun: Whether it had begun to write, past its check that nothing is overwritten. Captions
-            are written anew; what they replace is then their own.
+    If it had `begun` to write, past its check that nothing is overwritten, captions are written
+    again over their own.
 
     Examples:
         >>> resume_arguments("evaluate", ("--test_csv=a.csv",), begun=False)
         ('--test_csv=a.csv', '--resume')
     """
     names = {field.name for field in dataclasses.fields(JOB_CONFIGS[kind])}
-    if "resume" in names:
-        flag = "--resume"
-    elif "overwrite" in names and begun:
-        flag = "--overwrite"
-    else:
+    flag = "--resume" if "resume" in names else "--overwrite"
+    if flag in arguments or (flag == "--overwrite" and not (begun and "overwrite" in names)):
         return arguments
-    return arguments if flag in arguments else (*arguments, flag)
+    return (*arguments, flag)
 
 
-def _words(flag: str, value: Any) -> list[str]:
-    if value is True:
-        return [flag]
-    values = value if isinstance(value, tuple) else (value,)
-    return [f"{flag}={each}" for each in values]
-
-
-def _typed(value: Any, hint: Any) -> Any:
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    if value is None:
-        return None
-    if typing.get_origin(hint) is tuple:
-        return tuple(_typed(each, typing.get_args(hint)[0]) for each in value)
-    return Path(value) if hint is Path else value
+def _typed(value: Any, kind: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_typed(each, kind) for each in value)
+    return Path(value) if kind is Path and value is not None else value

@@ -1,113 +1,87 @@
-"""What a job is asked to do: frozen dataclasses, checked when made, saved with every run.
+"""Settings of every job: frozen dataclasses, checked when made, saved with every run.
 
-Each field carries its help text and its bounds, so that the command line, the dashboard's forms
-and the check itself are built from one definition.
+Each field carries its help text and its bounds: the one definition for the command line, the
+dashboard's forms, recipes and the check itself.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from streetclip.config.options import DEFAULT_STORE, LOG_LEVELS, JobConfig, option
+from streetclip.config.options import JobConfig, option
 from streetclip.config.train_options import (
     DataOptions,
     LossOptions,
     OptimizerOptions,
     PartsOptions,
     SelectionOptions,
+    exact_preprocessing,
 )
 from streetclip.errors import ConfigError
 
-__all__ = [
-    "DEFAULT_CANDIDATES",
-    "DEFAULT_MODEL",
-    "DEFAULT_STORE",
-    "DEFAULT_TEMPLATES",
-    "EXPORT_FORMATS",
-    "JOB_CONFIGS",
-    "LOG_LEVELS",
-    "MODEL_SHAPES",
-    "ON_BAD_ROWS",
-    "PRECISIONS",
-    "STORE_VARIABLE",
-    "STRATEGIES",
-    "BenchmarkConfig",
-    "CandidatesConfig",
-    "CaptionConfig",
-    "CheckDataConfig",
-    "ClearCacheConfig",
-    "DemoConfig",
-    "EvaluateConfig",
-    "ExportConfig",
-    "JobConfig",
-    "RunQueueConfig",
-    "TrainConfig",
-    "option",
-]
-
-DEFAULT_MODEL = "openai/clip-vit-large-patch14-336"
 STORE_VARIABLE = "STREETCLIP_DB"
 """Environment variable that names another store than the default."""
 
-DEFAULT_TEMPLATES = ("full", "full", "paper")
-"""The best of eight mixtures on the demo world; see docs/templates.md."""
-
 DEFAULT_CANDIDATES = Path("data/candidates.json")
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRATEGIES = ("hierarchical", "flat", "marginal")
-ON_BAD_ROWS = ("fail", "skip")
-EXPORT_FORMATS = ("huggingface", "onnx")
 MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
+
+
+_seed = partial(option, 42, minimum=0, help="seed of every random choice")
+_num_workers = partial(option, -1, minimum=-1, maximum=256)
+_image_dir = partial(option, help="folder that the image names are relative to")
+_candidates_file = partial(
+    option, DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
+)
+_forward_batch_size = partial(option, 32, minimum=1, help="images a forward pass")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ManifestOptions(JobConfig):
     on_bad_rows: str = option(
-        "fail", choices=ON_BAD_ROWS, help="stop at bad rows, or skip, count and store them"
+        "fail", choices=("fail", "skip"), help="stop at bad rows, or skip, count and store them"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _CaptionOptions(_ManifestOptions):
     templates: tuple[str, ...] = option(
-        DEFAULT_TEMPLATES,
-        help="caption templates to draw from, by name: full, dropout, paper, or your own; one that "
-        "is named twice is drawn twice as often",
+        ("full", "full", "paper"),  # the best of eight mixtures on the demo; see docs/templates.md
+        help="caption templates to draw from: full, dropout, paper, or your own; one named twice "
+        "is drawn twice as often",
     )
-    template_file: Path | None = option(
-        None, help="text file of further templates, one 'name: pattern' a line"
-    )
+    template_file: Path | None = option(None, help="file of templates, one 'name: pattern' a line")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ModelOptions(JobConfig):
     model_name: str = option(
-        DEFAULT_MODEL, help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder"
+        "openai/clip-vit-large-patch14-336",
+        help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder",
     )
     device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
     precision: str = option(
         "auto",
-        choices=PRECISIONS,
-        help="auto takes what is faster for this machine and model: bf16 or fp32",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        help="auto: the faster of bf16 and fp32 for this machine and model",
     )
-    num_workers: int = option(
-        -1, minimum=-1, maximum=256, help="processes that decode images; -1: one a spare core"
-    )
+    num_workers: int = _num_workers(help="processes that decode images; -1: one a spare core")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ComputeOptions(_ModelOptions):
     run_name: str | None = option(None, help="name of this run in the store and the dashboard")
     resume: bool = option(
-        False, help="go on where an interrupted run in --output_dir stopped; else start afresh"
+        False, help="continue an interrupted run in --output_dir; without one, start a new run"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _CacheOptions(JobConfig):
     cache_dir: Path | None = option(
-        None, help="folder of image features computed before; default: features, beside the store"
+        None, help="folder of cached image features; default: features, next to the store"
     )
 
     @property
@@ -126,11 +100,11 @@ class CaptionConfig(_CaptionOptions):
     val_csv: Path | None = option(None, help="manifest CSV of the validation images")
     test_csv: Path | None = option(None, help="manifest CSV of the test images")
     output_dir: Path = option(Path("outputs/captions"), help="folder for {split}_captions.csv")
-    seed: int = option(42, minimum=0, help="seed of every random choice")
-    overwrite: bool = option(False, help="replace caption files that stand already")
+    seed: int = _seed()
+    overwrite: bool = option(False, help="replace existing caption files")
 
     def __post_init__(self) -> None:
-        """Check the bounds, and that there is something to caption."""
+        """Check the bounds, and that a CSV is given."""
         super().__post_init__()
         if not self.inputs():
             msg = (
@@ -140,7 +114,7 @@ class CaptionConfig(_CaptionOptions):
             raise ConfigError(msg)
 
     def inputs(self) -> dict[str, Path]:
-        """The CSVs that were given, by split."""
+        """Return the CSVs that were given, by split."""
         given = {"train": self.train_csv, "val": self.val_csv, "test": self.test_csv}
         return {split: path for split, path in given.items() if path is not None}
 
@@ -162,9 +136,9 @@ class TrainConfig(
 
     train_csv: Path = option(help="manifest or captions CSV of the training images")
     val_csv: Path = option(help="manifest or captions CSV of the validation images")
-    image_dir: Path = option(help="folder that the image names are relative to")
+    image_dir: Path = _image_dir()
     output_dir: Path = option(Path("outputs/training"), help="folder for checkpoints")
-    seed: int = option(42, minimum=0, help="seed of every random choice")
+    seed: int = _seed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,37 +148,28 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
     kind: ClassVar[str] = "evaluate"
 
     test_csv: Path = option(help="manifest CSV of the test images")
-    image_dir: Path = option(help="folder that the image names are relative to")
+    image_dir: Path = _image_dir()
     checkpoint_path: str | None = option(
         None, help="trained model: .pt file, Hugging Face folder or hub id; default: --model_name"
     )
-    candidates_file: Path = option(
-        DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
-    )
-    output_dir: Path = option(
-        Path("outputs/evaluation"), help="folder for metrics.json and predictions.csv"
-    )
+    candidates_file: Path = _candidates_file()
+    output_dir: Path = option(Path("outputs/evaluation"), help="folder for figures and predictions")
     strategy: tuple[str, ...] = option(
         ("hierarchical",),
         choices=(*STRATEGIES, "all"),
-        help="how a place is chosen; several share one pass over the images",
+        help="how a place is predicted; several share one pass over the images",
     )
     prompts: str = option(
-        "auto",
-        help="auto (the checkpoint's own, else paper), paper, full, or a JSON file",
+        "auto", help="auto (the checkpoint's, else paper), paper, full, or a JSON"
     )
-    batch_size: int = option(32, minimum=1, help="images a forward pass")
+    batch_size: int = _forward_batch_size()
     top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
-    exact_preprocessing: bool = option(
-        False, help="decode every pixel, as transformers does; slower, hardly different"
-    )
+    exact_preprocessing: bool = exact_preprocessing()
     no_cache: bool = option(False, help="neither use nor keep computed image features")
-    seed: int = option(
-        42, minimum=0, help="kept with the run; an evaluation draws nothing at random"
-    )
+    seed: int = _seed(help="kept with the run; an evaluation draws nothing at random")
 
     def __post_init__(self) -> None:
-        """Check the bounds, and spell `all` out."""
+        """Check the bounds, and expand `all`."""
         super().__post_init__()
         if "all" in self.strategy:
             object.__setattr__(self, "strategy", STRATEGIES)
@@ -212,7 +177,7 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
 
     @property
     def model_source(self) -> str:
-        """What to load: the checkpoint if one is named, else the base model."""
+        """Return what to load: the checkpoint if one is named, else the base model."""
         return self.checkpoint_path or self.model_name
 
 
@@ -226,8 +191,8 @@ class DemoConfig(JobConfig):
     num_train: int = option(4800, minimum=1, help="training images")
     num_val: int = option(480, minimum=1, help="validation images")
     num_test: int = option(1200, minimum=1, help="test images")
-    seed: int = option(42, minimum=0, help="seed of every random choice")
-    num_workers: int = option(-1, minimum=-1, maximum=256, help="processes; -1: one a core")
+    seed: int = _seed()
+    num_workers: int = _num_workers(help="processes; -1: one a core")
     resume: bool = option(False, help="keep a finished world of the same settings")
 
 
@@ -243,7 +208,7 @@ class CandidatesConfig(JobConfig):
         15000, minimum=500, help="smallest city; a country without one gives its largest place"
     )
     countries: tuple[str, ...] = option((), help="only these countries; default: all")
-    overwrite: bool = option(False, help="replace a file that stands already")
+    overwrite: bool = option(False, help="replace an existing file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,10 +219,8 @@ class CheckDataConfig(_ManifestOptions):
 
     csv: tuple[Path, ...] = option(help="manifest CSVs to check")
     image_dir: Path | None = option(None, help="also decode every image under this folder")
-    candidates_file: Path | None = option(
-        None, help="also say how many of the places these candidates can name"
-    )
-    num_workers: int = option(-1, minimum=-1, maximum=256, help="processes that decode images")
+    candidates_file: Path | None = option(None, help="also count places among these candidates")
+    num_workers: int = _num_workers(help="processes that decode images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,34 +245,26 @@ class BenchmarkConfig(_ModelOptions):
     )
     image_dir: Path | None = option(None, help="folder of photos; all in it and below are taken")
     test_csv: Path | None = option(
-        None, help="manifest of photos in --image_dir: only these, and accuracy is told too"
+        None, help="manifest of photos in --image_dir: only these, and their accuracy"
     )
     synthetic: int = option(
-        0, minimum=0, maximum=16384, help="without --image_dir: pixels a side of JPEGs to draw"
+        0, minimum=0, maximum=16384, help="without --image_dir: side of JPEGs to draw, in pixels"
     )
-    num_images: int = option(
-        400, minimum=1, help="images of a pass; fewer photos are repeated, each a file of its own"
-    )
-    candidates_file: Path = option(
-        DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
-    )
-    batch_size: int = option(32, minimum=1, help="images a forward pass")
+    num_images: int = option(400, minimum=1, help="images of a pass; fewer photos are repeated")
+    candidates_file: Path = _candidates_file()
+    batch_size: int = _forward_batch_size()
     rounds: int = option(3, minimum=1, help="times that everything is measured, in turn")
     num_labels: int = option(
         200, minimum=2, help="labels of transformers' zero-shot pipeline: countries, then cities"
     )
-    pipeline_images: int = option(
-        4, minimum=0, help="images of transformers' zero-shot pipeline; 0 leaves it out"
-    )
-    peak_tflops: float = option(
-        0.0, minimum=0, help="what the device computes at most, to state a share of it"
-    )
+    pipeline_images: int = option(4, minimum=0, help="images of transformers' pipeline; 0: none")
+    peak_tflops: float = option(0.0, minimum=0, help="peak of the device, to state a share of it")
     estimate: int = option(1_000_000, minimum=1, help="images to estimate the time for")
     output: Path = option(Path("outputs/benchmark.json"), help="JSON file of all figures")
-    overwrite: bool = option(False, help="replace an output that stands already")
+    overwrite: bool = option(False, help="replace an existing output")
 
     def __post_init__(self) -> None:
-        """Check the bounds, and that there are images to measure with."""
+        """Check the bounds, and that images are given."""
         super().__post_init__()
         if (self.image_dir is None) == (self.synthetic == 0):
             found = "neither is" if self.image_dir is None else "both are"
@@ -330,10 +285,10 @@ class ExportConfig(JobConfig):
     output_dir: Path = option(Path("outputs/export"), help="folder to write")
     format: str = option(
         "huggingface",
-        choices=EXPORT_FORMATS,
+        choices=("huggingface", "onnx"),
         help="a folder for transformers, or an image and a text graph for ONNX",
     )
-    overwrite: bool = option(False, help="replace an export that stands already")
+    overwrite: bool = option(False, help="replace an existing export")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,7 +302,7 @@ class RunQueueConfig(JobConfig):
         60.0,
         minimum=0,
         maximum=86400,
-        help="seconds that a cancelled job has to save and end; then TERM, as long again, KILL",
+        help="seconds for a cancelled job to save and end, before TERM; as many again before KILL",
     )
     stay: bool = option(False, help="wait for further jobs when the queue is empty")
 

@@ -1,7 +1,9 @@
-"""What any job takes: fields with help texts and bounds, checked when a config is made."""
+"""Settings that any job takes: fields with help texts and bounds, checked when a config is made."""
 
 import dataclasses
 import math
+import types
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,35 +17,34 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def option(
     default: Any = dataclasses.MISSING,
     *,
-    help: str,  # noqa: A002 -- argparse's word for it
+    help: str,  # noqa: A002 -- argparse's word
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """Make a dataclass field with a help text and bounds.
+    """Make a dataclass field with a help text and bounds; without a default it is required.
 
-    Args:
-        default: Value when the flag is absent; leave it out for a required flag.
-        help: One sentence for `--help` and for the form.
-        choices: The values allowed, for text fields.
-        minimum: Smallest value allowed, itself included.
-        above: Bound that the value must exceed.
-        maximum: Largest value allowed, itself included.
+    `minimum` and `maximum` are allowed values themselves, `above` is not.
     """
-    metadata = {
-        "help": help,
-        "choices": choices,
-        "minimum": minimum,
-        "above": above,
-        "maximum": maximum,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
+    bounds = {"minimum": minimum, "above": above, "maximum": maximum}
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **bounds})
+
+
+def scalar_type(hint: Any) -> Any:
+    """Return the type of a value of a field, or of each of several.
+
+    Examples:
+        >>> scalar_type(Path | None), scalar_type(tuple[str, ...]), scalar_type(int)
+        (<class 'pathlib.Path'>, <class 'str'>, <class 'int'>)
+    """
+    parts = [each for each in typing.get_args(hint) if each not in (types.NoneType, Ellipsis)]
+    return parts[0] if parts else hint
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobConfig:
-    """What every job takes. A subclass's fields become the flags of its job.
+    """Base of all configs. A subclass's fields become the flags of its job.
 
     Attributes:
         kind: Name of the job, as its file in `jobs/`.
@@ -60,13 +61,13 @@ class JobConfig:
         """Check every field against its bounds.
 
         Raises:
-            ConfigError: A value is outside what its field allows.
+            ConfigError: A value is outside of what its field allows.
         """
         for field in dataclasses.fields(self):
             check_bounds(field, getattr(self, field.name))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: paths as text, tuples as lists."""
+        """Return plain values for JSON: paths as text, tuples as lists."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
@@ -76,40 +77,29 @@ def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
     Raises:
         ConfigError: It is outside; the message names the flag.
     """
-    meta = field.metadata
-    flag = f"--{field.name}"
-    values = value if isinstance(value, tuple) else (value,)
-    for each in values:
+    meta, flag = field.metadata, f"--{field.name}"
+    for each in value if isinstance(value, tuple) else (value,):
         if meta.get("choices") and each not in meta["choices"]:
             allowed = ", ".join(meta["choices"])
             msg = f"{flag} is {shown(each)}; expected one of {allowed}."
             raise ConfigError(msg)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        _check_number(flag, value, meta)
-
-
-def _check_number(flag: str, value: float, meta: Any) -> None:
-    expected = []
-    if meta.get("minimum") is not None:
-        expected.append(f"at least {meta['minimum']:g}")
-    if meta.get("above") is not None:
-        expected.append(f"above {meta['above']:g}")
-    if meta.get("maximum") is not None:
-        expected.append(f"at most {meta['maximum']:g}")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    minimum, above, maximum = (meta.get(name) for name in ("minimum", "above", "maximum"))
     within = (
-        (meta.get("minimum") is None or value >= meta["minimum"])
-        and (meta.get("above") is None or value > meta["above"])
-        and (meta.get("maximum") is None or value <= meta["maximum"])
-        and (isinstance(value, int) or math.isfinite(value))  # neither NaN nor infinity is kept
+        (minimum is None or value >= minimum)
+        and (above is None or value > above)
+        and (maximum is None or value <= maximum)
+        and (isinstance(value, int) or math.isfinite(value))
     )
     if not within:
+        bounds = {"at least": minimum, "above": above, "at most": maximum}
+        expected = [f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None]
         msg = f"{flag} is {value:g}; expected {' and '.join(expected) or 'a finite number'}."
         raise ConfigError(msg)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
     if isinstance(value, (tuple, list)):
         return [_plain(each) for each in value]
-    return value
+    return str(value) if isinstance(value, Path) else value

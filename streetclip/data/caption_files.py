@@ -1,14 +1,15 @@
-"""Captions CSVs: a manifest's own columns with a caption beside each image."""
+"""Write captions CSVs: a manifest's own columns with a caption for each image."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import iconcat
 from pathlib import Path
 
 from streetclip.captions import CLIP_TOKENS, CaptionTemplate, estimate_tokens, make_captions
 from streetclip.data.columns import CAPTION_COLUMNS
-from streetclip.data.csv_text import Rows
 from streetclip.data.manifest import ManifestReader
 
 _NUM_EXAMPLES = 2
@@ -16,13 +17,11 @@ _NUM_EXAMPLES = 2
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """What was written.
+    """A captions CSV that was written.
 
     Attributes:
         num_rows: Images with a caption.
-        num_skipped: Bad rows left out.
-        problems: What is wrong with the first 20 of them.
-        warnings: What is doubtful about rows that are kept; see `Manifest`.
+        num_skipped, problems, warnings: As in `Manifest`.
         examples: The first two captions that differ, each with its image's name; one if all
             captions are equal.
         num_long: Captions that are probably longer than the 77 tokens that CLIP reads.
@@ -45,80 +44,50 @@ def write_captions(
     *,
     seed: int,
 ) -> CaptionFile:
-    """Write a manifest with a caption for each image, in memory that its length does not change.
+    """Write a manifest with a caption for each image, chunk by chunk.
 
     The columns are those of the manifest, as written, in its order, then `caption` and
-    `template`; a manifest that has these already gets new ones.
+    `template`; a manifest that already has these gets new ones.
 
     Args:
         reader: The manifest, not read yet.
-        destination: CSV to write; the caller sees to it that it is whole or not there.
-        templates: As `captions.make_captions` takes them.
-        seed: Seed of every random choice.
+        destination: CSV to write; the caller makes sure that it is whole or absent.
+        templates: As for `captions.make_captions`.
+        seed: Likewise.
 
     Raises:
         ManifestError: The manifest has bad rows that are not to be skipped.
         TemplateError: No template fits an image.
     """
-    replaced = [i for i, name in enumerate(reader.header) if name in CAPTION_COLUMNS]
+    kept = [i for i, name in enumerate(reader.header) if name not in CAPTION_COLUMNS]
+    has_captions = len(kept) < len(reader.header)
     examples: dict[str, str] = {}
-    long = _LongCaptions()
+    num_long, most_tokens, longest = 0, float(CLIP_TOKENS), None
     # With "\r\n" between rows, the csv module quotes every cell with a "\r" or "\n" in it.
     with destination.open("w", encoding="utf-8", newline="", buffering=2**18) as file:
         writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow([*_without([list(reader.header)], replaced)[0], *CAPTION_COLUMNS])
+        writer.writerow([*(reader.header[i] for i in kept), *CAPTION_COLUMNS])
         for chunk in reader:
             made = make_captions(templates, chunk.columns, seed=seed)
-            writer.writerows(map(iconcat, _without(chunk.rows, replaced), made))
-            long.add(made, chunk.columns["image_filename"])
-            if len(examples) < _NUM_EXAMPLES:
-                _collect_examples(examples, made, chunk.columns["image_filename"])
+            rows = [[row[i] for i in kept] for row in chunk.rows] if has_captions else chunk.rows
+            writer.writerows(map(iconcat, rows, made))
+            # Images share captions: estimate each once, and name its first image.
+            names, captions = chunk.columns["image_filename"], [caption for caption, _ in made]
+            counts = Counter(captions)
+            for caption in islice(counts, _NUM_EXAMPLES):
+                if len(examples) < _NUM_EXAMPLES:
+                    examples.setdefault(caption, names[captions.index(caption)])
+            for caption, count in counts.items():
+                tokens = estimate_tokens(caption)
+                num_long += count * (tokens > CLIP_TOKENS)
+                if tokens > most_tokens:
+                    most_tokens, longest = tokens, (names[captions.index(caption)], caption)
     return CaptionFile(
         num_rows=reader.num_rows,
         num_skipped=reader.num_skipped,
         problems=tuple(reader.problems),
         warnings=tuple(reader.warnings),
         examples=tuple((name, caption) for caption, name in examples.items()),
-        num_long=long.count,
-        longest=long.longest,
+        num_long=num_long,
+        longest=longest,
     )
-
-
-class _LongCaptions:
-    """Counts captions that are probably longer than CLIP reads.
-
-    Attributes:
-        count: How many there are.
-        longest: The longest, with its image's name.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.longest: tuple[str, str] | None = None
-        self._most_tokens = float(CLIP_TOKENS)
-
-    def add(self, made: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
-        """Count those of some captions, each with its template."""
-        estimates = {caption: estimate_tokens(caption) for caption, _ in made}
-        if max(estimates.values(), default=0.0) <= CLIP_TOKENS:
-            return
-        for (caption, _), name in zip(made, names, strict=True):
-            self.count += estimates[caption] > CLIP_TOKENS
-            if estimates[caption] > self._most_tokens:
-                self._most_tokens, self.longest = estimates[caption], (name, caption)
-
-
-def _without(rows: Rows, positions: list[int]) -> Rows:
-    for row in rows if positions else ():
-        for position in reversed(positions):
-            del row[position]
-    return rows
-
-
-def _collect_examples(
-    examples: dict[str, str], made: Sequence[tuple[str, str]], names: Sequence[str]
-) -> None:
-    for (caption, _), name in zip(made, names, strict=True):
-        examples.setdefault(caption, name)
-        if len(examples) == _NUM_EXAMPLES:
-            return

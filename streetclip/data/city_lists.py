@@ -1,4 +1,4 @@
-"""Candidate cities drawn from the gazetteer, and the JSON file that holds them."""
+"""List candidate cities from the gazetteer, and write them as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,11 @@ from streetclip.gazetteer import City, countries, largest_listed_place, most_pop
 _FEWEST_INHABITANTS = 500  # below, a territory is a research station or a lone village
 _COORDINATE_DIGITS = 5  # about a metre, as GeoNames has them
 
-CityList = Mapping[str, Sequence[City]]
-
 
 def list_cities(
     country_codes: Sequence[str] = (), *, cities_per_country: int, min_population: int
 ) -> dict[str, list[City]]:
-    """The most populous cities of countries.
+    """List the most populous cities of countries.
 
     A country without a city of `min_population` gives its largest place, most often the capital.
 
@@ -41,7 +39,7 @@ def list_cities(
     return dict(sorted(chosen.items()))
 
 
-def write_cities(path: Path, cities: CityList) -> None:
+def write_cities(path: Path, cities: Mapping[str, Sequence[City]]) -> None:
     """Write a candidates file, one city a line, whole or not at all.
 
     Raises:

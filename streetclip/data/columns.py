@@ -1,22 +1,21 @@
-"""The columns of a manifest: which there must be, which may be, and how a wrong header is told."""
+"""Check the header of a manifest, and suggest names for columns that are missing."""
 
 import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streetclip.data.csv_text import CsvFile, header_hint
+from streetclip.data.csv_text import CsvFile
 from streetclip.errors import ManifestError, shown
 
 REQUIRED = ("image_filename", "city", "region", "country", "continent")
 COORDINATES = ("latitude", "longitude")
 CAPTION_COLUMNS = ("caption", "template")
-
-# Columns of a read manifest that no CSV column becomes as it is.
 DERIVED = ("country_code", "latitude_deg", "longitude_deg", "line")
+"""Columns of a read manifest that no CSV column becomes as it is."""
 
+_KNOWN = {*REQUIRED, *COORDINATES, *CAPTION_COLUMNS}
 _SHOWN_COLUMNS = 30
-
 _SAME_MEANING = {
     "image_filename": (
         "filename", "file", "image", "imgid", "imageid", "imagefile", "imagename", "imagepath",
@@ -38,111 +37,90 @@ class Columns:
     Attributes:
         header: All column names, in the order of the file.
         position: Position of each.
-        attributes: Names of the columns that are kept as attributes of the images.
-        warnings: What is allowed but probably not meant.
+        attribute_names: For each attribute's column its name when read: the same, or with
+            " (csv)" added where that is taken.
+        warnings: Allowed, but probably not meant.
     """
 
     header: tuple[str, ...]
     position: dict[str, int]
-    attributes: tuple[str, ...]
+    attribute_names: dict[str, str]
     warnings: tuple[str, ...]
-
-    @property
-    def has_coordinates(self) -> bool:
-        """Whether there are latitude and longitude."""
-        return COORDINATES[0] in self.position
-
-    def attribute_names(self) -> dict[str, str]:
-        """For each attribute's column the name it gets when read.
-
-        It is the same, unless that is taken: then " (csv)" is added.
-        """
-        taken = {*self.header, *DERIVED}
-        names = {}
-        for column in self.attributes:
-            name = column
-            while name in taken and (name in DERIVED or name != column):
-                name += " (csv)"
-            names[column] = name
-            taken.add(name)
-        return names
 
 
 def read_columns(file: CsvFile) -> Columns:
     """Check the header of an open manifest.
 
     Raises:
-        ManifestError: A required column is missing, a name stands twice or is blank, or there is
-            one coordinate without the other.
+        ManifestError: A required column is missing, a name is blank or repeated, or one coordinate
+            has a column without the other.
     """
     header, where = file.header, f"{file.path}:{file.header_line}"
-    _check_missing(header, where)
-    _check_names(header, where)
-    _check_coordinates(header, where)
-    known = {*REQUIRED, *COORDINATES, *CAPTION_COLUMNS}
-    return Columns(
-        header=tuple(header),
-        position={name: i for i, name in enumerate(header)},
-        attributes=tuple(name for name in header if name not in known),
-        warnings=tuple(_unused_coordinates(header, where)),
-    )
-
-
-def _check_missing(header: list[str], where: str) -> None:
     missing = [name for name in REQUIRED if name not in header]
-    if not missing:
-        return
+    if missing:
+        msg = f"{where}: {_missing_columns(missing, header)}"
+        raise ManifestError(msg)
+    _check_names(header, where)
+    found = [name for name in COORDINATES if name in header]
+    if len(found) == 1:
+        (absent,) = {*COORDINATES} - {*found}
+        msg = (
+            f"{where}: column {found[0]} without column {absent}; expected both or neither."
+            f"{_renamings([absent], header)}"
+        )
+        raise ManifestError(msg)
+    warnings = []
+    near = [_near_miss(name, header) for name in COORDINATES]
+    if not found and None not in near:
+        warnings.append(
+            f"{where}: without columns latitude and longitude, distances are measured to cities. "
+            f"To use the image's own coordinates, rename {shown(near[0])} to latitude and "
+            f"{shown(near[1])} to longitude."
+        )
+    position = {name: i for i, name in enumerate(header)}
+    return Columns(tuple(header), position, _attribute_names(header), tuple(warnings))
+
+
+def _missing_columns(missing: list[str], header: list[str]) -> str:
     found = ", ".join(shown(name) for name in header[:_SHOWN_COLUMNS])
     found += ", …" * (len(header) > _SHOWN_COLUMNS)
-    plural = len(missing) > 1
-    msg = (
-        f"{where}: column{'s' * plural} {', '.join(missing)} {'are' if plural else 'is'} missing; "
-        f"found {found}.{header_hint(header)}{_renamings(missing, header)} "
-        "The header must name image_filename, city, region, country and continent, exactly so; "
-        "cells of city, region and continent may be blank."
+    separator = next((s for s in ";\t|" if len(header) == 1 and header[0].count(s) > 1), None)
+    hint = f" Columns seem to be separated by {shown(separator)}; expected ','." * bool(separator)
+    return (
+        f"required column{'s' * (len(missing) > 1)} {', '.join(missing)} "
+        f"{'are' if len(missing) > 1 else 'is'} missing; found {found}.{hint}"
+        f"{_renamings(missing, header)} The header must name image_filename, city, region, country "
+        "and continent, exactly so; cells of city, region and continent may be blank."
     )
-    raise ManifestError(msg)
 
 
 def _check_names(header: list[str], where: str) -> None:
-    for position, name in enumerate(header, start=1):
-        if not name.strip():
-            msg = (
-                f"{where}: column {position} has no name. Name it or remove it; pandas leaves its "
-                "index out with `to_csv(…, index=False)`."
-            )
-            raise ManifestError(msg)
-    twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
-    if twice:
-        names = ", ".join(shown(name) for name in twice)
+    blank = next((i for i, name in enumerate(header, start=1) if not name.strip()), None)
+    if blank is not None:
+        msg = (
+            f"{where}: column {blank} has no name. Name it or remove it; pandas leaves its "
+            "index out with `to_csv(…, index=False)`."
+        )
+        raise ManifestError(msg)
+    repeated = [name for name in dict.fromkeys(header) if header.count(name) > 1]
+    if repeated:
+        names = ", ".join(map(shown, repeated))
         msg = f"{where}: {names} names more than one column; expected different names. Rename one."
         raise ManifestError(msg)
 
 
-def _check_coordinates(header: list[str], where: str) -> None:
-    there = [name for name in COORDINATES if name in header]
-    if len(there) == 1:
-        absent = next(name for name in COORDINATES if name not in there)
-        msg = (
-            f"{where}: there is a column {there[0]} but none {absent}; expected both or neither."
-            f"{_renamings([absent], header)}"
-        )
-        raise ManifestError(msg)
-
-
-def _unused_coordinates(header: list[str], where: str) -> list[str]:
-    if COORDINATES[0] in header:
-        return []
-    near = {name: _near_miss(name, header) for name in COORDINATES}
-    if None in near.values():
-        return []
-    renamings = " and ".join(f"{shown(found)} to {name}" for name, found in near.items())
-    return [
-        (
-            f"{where}: without columns latitude and longitude, distances are measured to cities. "
-            f"To use the image's own coordinates, rename {renamings}."
-        )
-    ]
+def _attribute_names(header: list[str]) -> dict[str, str]:
+    taken = {*header, *DERIVED}
+    names = {}
+    for column in header:
+        if column in _KNOWN:
+            continue
+        name = column
+        while name in taken and (name in DERIVED or name != column):
+            name += " (csv)"
+        names[column] = name
+        taken.add(name)
+    return names
 
 
 def _renamings(missing: Sequence[str], header: list[str]) -> str:
@@ -152,11 +130,8 @@ def _renamings(missing: Sequence[str], header: list[str]) -> str:
 
 
 def _near_miss(name: str, header: list[str]) -> str | None:
-    """The column that is probably meant by a name, among those without a meaning of their own."""
-    free = [
-        column for column in header if column not in {*REQUIRED, *COORDINATES, *CAPTION_COLUMNS}
-    ]
-    by_key = {_key(column): column for column in reversed(free)}
+    """Find the column that is probably meant, among those without a meaning of their own."""
+    by_key = {_key(column): column for column in reversed(header) if column not in _KNOWN}
     for key in (_key(name), *_SAME_MEANING[name]):
         if key in by_key:
             return by_key[key]

@@ -1,13 +1,32 @@
-"""Read latitudes and longitudes as people write them."""
+"""Read latitudes and longitudes, and find those that contradict the country of their row."""
 
 import math
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip import gazetteer
+from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
+
+NULL_ISLAND = "coordinates at 0,0, which many programs write for a missing place"
+SWAPPED = "coordinates outside their country that fit it with latitude and longitude swapped"
+WRONG_SIGN = "coordinates outside their country that fit it with another sign"
+FAR = f"coordinates more than {gazetteer.FAR_KM:g} km outside their country"
+
+_BLANK_ADVICE = ". Is the place missing? Then leave both blank."
+_SWAP_ADVICE = ", but inside when the two are swapped. Swap them, or correct the country."
+_FAR_ADVICE = ". Correct the coordinates or the country."
+
+_NULL_ISLAND_DEG = 1.0
+"""Half the width of a square around 0,0 that is all sea."""
+
+# Signs of latitude and longitude to try, one change before two.
+_OTHER_SIGNS = ((1, -1), (-1, 1), (-1, -1))
+_MEASURED = 20  # points of each kind whose distance and country are stated, which takes 10 ms
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*", re.ASCII)
@@ -15,17 +34,16 @@ _NAMES = ("latitude", "longitude")
 _LIMITS = (90.0, 180.0)
 
 Degrees = NDArray[np.float64]
-Problem = tuple[int, str]
 
 
 def parse_coordinates(
     latitudes: Sequence[str], longitudes: Sequence[str]
-) -> tuple[Degrees, Degrees, list[Problem]]:
+) -> tuple[Degrees, Degrees, list[tuple[int, str]]]:
     """Read coordinates from the cells of two columns.
 
     Returns:
         Latitudes and longitudes in degrees, NaN where blank or bad, and for each bad pair its
-        index and what is wrong.
+        index and the problem.
 
     Examples:
         >>> *_, problems = parse_coordinates(["48.9", "151"], ["2.4", "-33"])
@@ -36,9 +54,8 @@ def parse_coordinates(
     values = (_parse(latitudes), _parse(longitudes))
     with np.errstate(invalid="ignore"):
         fits = [np.abs(value) <= limit for value, limit in zip(values, _LIMITS, strict=True)]
-    suspect = np.flatnonzero(~(fits[0] & fits[1]))
-    problems: list[Problem] = []
-    for i in suspect.tolist():
+    problems = []
+    for i in np.flatnonzero(~(fits[0] & fits[1])).tolist():
         problem = _explain((cells[0][i], cells[1][i]), (values[0][i], values[1][i]))
         if problem:
             problems.append((i, problem))
@@ -61,9 +78,9 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
     if all(blank):
         return None
     if any(blank):
-        there = blank.index(False)
+        given = blank.index(False)
         return (
-            f"{_NAMES[1 - there]} is blank but {_NAMES[there]} is {shown(cells[there])}; "
+            f"{_NAMES[1 - given]} is blank but {_NAMES[given]} is {shown(cells[given])}; "
             "expected both or neither."
         )
     for name, cell, value, limit in zip(_NAMES, cells, values, _LIMITS, strict=True):
@@ -75,3 +92,88 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
             question = " Are the columns swapped?" if swap else ""
             return f"{name} is {value:g}; expected −{limit:g} to {limit:g}.{question}"
     return None
+
+
+class Points(NamedTuple):
+    """Coordinates, shape (N,), NaN where unknown, and ISO codes of countries, "" where unknown."""
+
+    latitude_deg: Degrees
+    longitude_deg: Degrees
+    codes: Sequence[str]
+
+
+class MisplacedFinder:
+    """Finds misplaced points; keep one for all chunks of a file."""
+
+    def __init__(self) -> None:
+        self._is_far = gazetteer.FarFromCountry()
+        self._num_described = dict.fromkeys((NULL_ISLAND, SWAPPED, WRONG_SIGN, FAR), 0)
+
+    def find(self, points: Points) -> list[RowWarning]:
+        """Describe the points that contradict their country, each with its likely cause.
+
+        Raises:
+            ResourceError: The file of the outlines is missing or damaged.
+        """
+        latitude_deg, longitude_deg, all_codes = points
+        at_zero = (np.abs(latitude_deg) <= _NULL_ISLAND_DEG) & (
+            np.abs(longitude_deg) <= _NULL_ISLAND_DEG
+        )
+        found = [
+            self._describe(points, row, NULL_ISLAND, _BLANK_ADVICE)
+            for row in np.flatnonzero(at_zero).tolist()
+        ]
+        far = np.flatnonzero(~at_zero & self._is_far(latitude_deg, longitude_deg, all_codes))
+        codes = [all_codes[i] for i in far.tolist()]
+        latitude_deg, longitude_deg = latitude_deg[far], longitude_deg[far]
+        is_swapped = self._fits(longitude_deg, latitude_deg, codes)
+        fits_with_signs = np.array(
+            [self._fits(y * latitude_deg, x * longitude_deg, codes) for y, x in _OTHER_SIGNS]
+        )
+        for i, row in enumerate(far.tolist()):
+            if is_swapped[i]:
+                found.append(self._describe(points, row, SWAPPED, _SWAP_ADVICE))
+            elif fits_with_signs[:, i].any():
+                signs = _OTHER_SIGNS[int(fits_with_signs[:, i].argmax())]
+                advice = _sign_advice(latitude_deg[i], longitude_deg[i], signs)
+                found.append(self._describe(points, row, WRONG_SIGN, advice))
+            else:
+                found.append(self._describe(points, row, FAR, _FAR_ADVICE))
+        return found
+
+    def _describe(self, points: Points, row: int, kind: str, advice: str) -> RowWarning:
+        """State where a point lies, measured for the first points of each kind."""
+        latitude_deg, longitude_deg = points.latitude_deg[row], points.longitude_deg[row]
+        country = gazetteer.countries()[points.codes[row]].name
+        where = f"more than {gazetteer.FAR_KM:g} km outside {country}"
+        self._num_described[kind] += 1
+        if self._num_described[kind] <= _MEASURED:
+            code = points.codes[row]
+            km = gazetteer.km_to_country(latitude_deg[None], longitude_deg[None], code)[0]
+            if np.isfinite(km):
+                where = f"{km:,.0f} km outside {country}"
+            other = gazetteer.country_at(latitude_deg, longitude_deg)
+            where += f", in {gazetteer.countries()[other].name}" if other else ""
+        position = f"latitude {_degrees(latitude_deg)}, longitude {_degrees(longitude_deg)}"
+        return RowWarning(row, kind, f"{position} lies {where}{advice}")
+
+    def _fits(
+        self, latitude_deg: Degrees, longitude_deg: Degrees, codes: Sequence[str]
+    ) -> NDArray[np.bool_]:
+        """Find the points that would be near their country with these coordinates."""
+        possible = np.abs(latitude_deg) <= 90.0  # noqa: PLR2004
+        latitude_deg = np.where(possible, latitude_deg, np.nan)
+        return possible & ~self._is_far(latitude_deg, longitude_deg, codes)
+
+
+def _sign_advice(latitude_deg: float, longitude_deg: float, signs: tuple[int, int]) -> str:
+    fitting = {"latitude": latitude_deg * signs[0], "longitude": longitude_deg * signs[1]}
+    changed = [name for name, sign in zip(fitting, signs, strict=True) if sign < 0]
+    text = " and ".join(f"{name} {_degrees(fitting[name])}" for name in changed)
+    is_lost = any(fitting[name] < 0 for name in changed)
+    question = "Is a minus sign missing?" if is_lost else "Is the minus sign wrong?"
+    return f", but inside with {text}. {question}"
+
+
+def _degrees(value: float) -> str:
+    return f"{value:g}".replace("-", "−")

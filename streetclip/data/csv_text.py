@@ -1,54 +1,66 @@
-"""Reading CSV text in chunks with the exact lines of the file, and errors that help to mend it."""
+"""Read CSV text in chunks, with the lines of the file and errors that name the cause."""
 
-import codecs
 import contextlib
 import csv
 import hashlib
 import io
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from streetclip.data.csv_dialect import (
-    CsvDialect,
-    named_separator,
-    sniff_dialect,
-    without_blank_end,
-)
 from streetclip.data.encodings import offer_encodings
 from streetclip.errors import ManifestError, shown
 
+_SAMPLE_BYTES = 2**16  # of which the dialect is detected
 _MAX_CELL = 2**20  # characters; more means that a quote was never closed
-_BLOCK = 2**18
-_CONVERT = (
-    "Convert it, for example with `iconv -f {encoding} -t UTF-8 OLD.csv > NEW.csv`, or save it as "
+_SPACE_THEN_QUOTE = re.compile(r'\s+"')
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE | re.DOTALL)
+_FROM_UTF16 = (
+    "Convert it, for example with `iconv -f UTF-16 -t UTF-8 OLD.csv > NEW.csv`, or save it as "
     '"CSV UTF-8" in the spreadsheet.'
 )
 # First bytes of what people name .csv by mistake.
 _NOT_CSV = (
-    (b"\xff\xfe", "is UTF-16 text; expected UTF-8. " + _CONVERT.format(encoding="UTF-16")),
-    (b"\xfe\xff", "is UTF-16 text; expected UTF-8. " + _CONVERT.format(encoding="UTF-16")),
+    (b"\xff\xfe", f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
+    (b"\xfe\xff", f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
     (b"PK\x03\x04", 'is a spreadsheet or archive; expected CSV text. Save it as "CSV UTF-8".'),
     (b"\x1f\x8b", "is compressed with gzip; expected CSV text. Unpack it with gunzip."),
 )
 
+
 Rows = list[list[str]]
 
 
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a CSV file departs from RFC 4180.
+
+    Attributes:
+        skips_spaces: A quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`.
+        num_extra_cells: Most blank cells that a row may have after the last named column, because
+            lines end with commas.
+    """
+
+    skips_spaces: bool = False
+    num_extra_cells: int = 0
+
+
 class CsvFile:
-    """A CSV file being read from its start; use it as a context.
+    """A CSV file that is read from its start; use it as a context.
 
     Attributes:
         path: As given, for messages.
-        header: The cells of the first row, without blank ones at its end.
-        header_line: Its line.
+        header: Cells of the first row, without blank ones at its end.
+        header_line: Line of the header.
         num_bytes: Size of the file.
 
     Raises:
-        ManifestError: The file is missing, empty, not CSV, not UTF-8 or holds NUL bytes. Those
-            inside the file are raised when reading comes to them.
+        ManifestError: The file is missing, empty, not CSV, not UTF-8 or holds NUL bytes; the last
+            two are raised when reading reaches them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,43 +68,38 @@ class CsvFile:
         self.num_bytes = _check_file(path)
         # One limit for the process; never lowered, in case others need more.
         csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL))
-        self._raw = _WatchedFile(path)
-        text = io.TextIOWrapper(io.BufferedReader(self._raw, _BLOCK), "utf-8-sig", newline="")
-        self._text = text
         self._dialect = sniff_dialect(path)
-        self._reader = _csv_reader(text, self._dialect)
+        self._file = path.open("rb")
+        self._text = io.TextIOWrapper(self._file, "utf-8-sig", newline="")
+        self._reader = _csv_reader(self._text, self._dialect)
         self._next_line = 1
         self._width = 0
         try:
             self.header, self.header_line = self._read_header()
         except ManifestError:
-            self.close()
+            self._text.close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
         self._text.close()
 
     @property
     def bytes_read(self) -> int:
-        """How far reading has come."""
-        return self._raw.bytes_read
+        """Bytes read so far."""
+        return self._file.tell()
 
-    @property
     def sha256(self) -> str:
-        """Hex digest of what was read: the whole file, once the chunks are through."""
-        return self._raw.digest.hexdigest()
+        """Compute the hex digest of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
-        """Yield rows and the lines on which they start, at most `chunk_rows` at a time.
+        """Yield at most `chunk_rows` rows at a time, and the lines on which they start.
 
-        Blank lines are passed over, and so are blank cells after the last named column.
+        Blank lines are left out, and so are blank cells after the last named column.
         """
         try:
             while rows := list(islice(self._reader, chunk_rows)):
@@ -102,10 +109,10 @@ class CsvFile:
                     rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
                 if rows:
                     yield self._without_blank_ends(rows), lines
-        except UnicodeDecodeError:
-            raise ManifestError(_undecodable(self.path)) from None
+        except (UnicodeDecodeError, _NulByteError):
+            raise ManifestError(_describe_bad_byte(self.path)) from None
         except csv.Error as error:
-            raise ManifestError(_badly_quoted(self.path, self._dialect, error)) from None
+            raise ManifestError(_describe_bad_quotes(self.path, self._dialect, error)) from None
 
     def _without_blank_ends(self, rows: Rows) -> Rows:
         width, most = self._width, self._width + self._dialect.num_extra_cells
@@ -125,17 +132,15 @@ class CsvFile:
         return list(accumulate(heights, initial=start))[:-1]
 
     def _read_header(self) -> tuple[list[str], int]:
-        for rows, lines in self.chunks(1):
-            separator = named_separator(rows[0])
+        for (row,), (line,) in self.chunks(1):
+            separator = named_separator(row)
             if separator is None:
-                header = rows[0]
-                if self._dialect.num_extra_cells:
-                    header = without_blank_end(header)
+                header = without_blank_end(row) if self._dialect.num_extra_cells else row
                 self._width = len(header)
-                return header, lines[0]
+                return header, line
             if separator != ",":
                 msg = (
-                    f"{self.path}:{lines[0]}: columns are separated by {shown(separator)}; "
+                    f"{self.path}:{line}: columns are separated by {shown(separator)}; "
                     "expected ','. Save the file with commas."
                 )
                 raise ManifestError(msg)
@@ -143,72 +148,46 @@ class CsvFile:
         raise ManifestError(msg)
 
 
-class _WatchedFile(io.RawIOBase):
-    """A file that hashes and counts what is read, and refuses NUL bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("rb", buffering=0)
-        self.bytes_read = 0
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer) or 0
-        block = bytes(buffer[:count])
-        if b"\0" in block:
-            offset = self.bytes_read + block.index(b"\0")
-            msg = (
-                f"{self._path}:{_line_at(self._path, offset)}: holds a NUL byte; expected UTF-8 "
-                f"text. Is it UTF-16? {_CONVERT.format(encoding='UTF-16')}"
-            )
-            raise ManifestError(msg)
-        self.digest.update(block)
-        self.bytes_read += count
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+class _NulByteError(Exception):
+    """The file holds a NUL byte."""
 
 
 def _check_file(path: Path) -> int:
+    start, problem = b"", ""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path}: is a folder or device; expected a CSV file."
-            raise ManifestError(msg)
-        with path.open("rb") as file:
-            start = file.read(4)
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                start = file.read(4)
+        else:
+            problem = "is a folder or device; expected a CSV file."
     except FileNotFoundError:
-        msg = f"{path}: no such file; expected a CSV file. Check the path."
-        raise ManifestError(msg) from None
+        problem = "no such file; expected a CSV file. Check the path."
     except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); expected a CSV file."
-        raise ManifestError(msg) from None
-    for prefix, problem in _NOT_CSV:
-        if start.startswith(prefix):
-            msg = f"{path}: {problem}"
-            raise ManifestError(msg)
+        problem = f"cannot be read ({error.strerror}); expected a CSV file."
+    problem = next((text for prefix, text in _NOT_CSV if start.startswith(prefix)), problem)
+    if problem:
+        msg = f"{path}: {problem}"
+        raise ManifestError(msg)
     return status.st_size
 
 
-def _undecodable(path: Path) -> str:
-    offset, found = _find_undecodable(path)
-    return (
-        f"{path}:{_line_at(path, offset)}: byte 0x{found:02X} at position {offset + 1:,} "
-        f"of the file is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
-    )
-
-
 def _csv_reader(text: TextIO, dialect: CsvDialect) -> Any:
-    return csv.reader(text, strict=True, skipinitialspace=dialect.skips_spaces)
+    return csv.reader(_refuse_nul(text), strict=True, skipinitialspace=dialect.skips_spaces)
 
 
-def _badly_quoted(path: Path, dialect: CsvDialect, error: csv.Error) -> str:
+def _refuse_nul(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if "\0" in line:
+            raise _NulByteError
+        yield line
+
+
+def _line_breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
+
+
+def _describe_bad_quotes(path: Path, dialect: CsvDialect, error: csv.Error) -> str:
     start = 1
     with path.open(encoding="utf-8-sig", newline="") as file, contextlib.suppress(csv.Error):
         # Again row by row, to know where the bad one starts.
@@ -222,49 +201,87 @@ def _badly_quoted(path: Path, dialect: CsvDialect, error: csv.Error) -> str:
     )
 
 
-def _line_breaks(cell: str) -> int:
-    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
-
-
-def _find_undecodable(path: Path) -> tuple[int, int]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    end = 0
+def _describe_bad_byte(path: Path) -> str:
+    """Describe the first byte that is NUL or not UTF-8, with its line."""
+    line, offset = 1, 0
     with path.open("rb") as file:
-        while True:
-            block = file.read(_BLOCK)
-            end += len(block)
+        for text in file:
+            position = text.find(b"\0")
             try:
-                decoder.decode(block, final=not block)
+                text.decode("utf-8")
             except UnicodeDecodeError as error:
-                return end - len(error.object) + error.start, error.object[error.start]
-            if not block:
-                msg = f"{path}: changed while it was read. Run again."
-                raise ManifestError(msg)
+                position = error.start
+            if position >= 0:
+                break
+            line += _line_breaks(text.decode("latin-1"))
+            offset += len(text)
+        else:
+            return f"{path}: changed while it was read. Run again."
+    where = f"{path}:{line + _line_breaks(text[:position].decode('latin-1'))}"
+    if not text[position]:
+        return f"{where}: holds a NUL byte; expected UTF-8 text. Is it UTF-16? {_FROM_UTF16}"
+    return (
+        f"{where}: byte 0x{text[position]:02X} at position {offset + position + 1:,} of the file "
+        f"is not UTF-8; expected UTF-8 text. {offer_encodings(path)}"
+    )
 
 
-def _line_at(path: Path, offset: int) -> int:
+def sniff_dialect(path: Path) -> CsvDialect:
+    """Detect how a CSV file is written from its first 64 KiB."""
     with path.open("rb") as file:
-        lines = 1
-        last = b""
-        while offset > 0:
-            block = last + file.read(min(offset, _BLOCK))
-            offset -= len(block) - len(last)
-            # A "\r" at the end may be half of a line break.
-            last = b"\r" if block.endswith(b"\r") else b""
-            block = block[: len(block) - len(last)]
-            lines += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
-    return lines + len(last)
+        content = file.read(_SAMPLE_BYTES)
+        is_whole = not file.read(1)
+    lines = content.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
+    if not is_whole:
+        lines = lines[:-1]  # cut off
+    skips_spaces = any(map(has_quote_after_space, _parse(lines, skips_spaces=False)))
+    rows = [row for row in _parse(lines, skips_spaces=skips_spaces) if row]
+    if rows and named_separator(rows[0]):
+        rows = rows[1:]
+    return CsvDialect(skips_spaces, _num_extra_cells(rows))
 
 
-def header_hint(header: list[str]) -> str:
-    """Guess the separator of a header that was not split at commas; "" where there is none.
+def named_separator(first_row: list[str]) -> str | None:
+    """Find the separator in a first line such as `sep=;`, which Excel writes and obeys.
 
     Examples:
-        >>> header_hint(["image_filename;city;region"])
-        " The columns seem to be separated by ';'; expected ','."
+        >>> named_separator(["sep=;"]), named_separator(["sep=", ""]), named_separator(["city"])
+        (';', ',', None)
     """
-    if len(header) == 1:
-        for separator in (";", "\t", "|"):
-            if header[0].count(separator) > 1:
-                return f" The columns seem to be separated by {shown(separator)}; expected ','."
-    return ""
+    match = _SEPARATOR_LINE.fullmatch(",".join(first_row).strip(" "))
+    return match[1] if match else None
+
+
+def has_quote_after_space(row: list[str]) -> bool:
+    """Return whether a cell of a row starts with a space and a quote."""
+    return any('"' in cell and _SPACE_THEN_QUOTE.match(cell) for cell in row)
+
+
+def without_blank_end(header: list[str]) -> list[str]:
+    """Remove the columns without a name at a header's end."""
+    end = len(header)
+    while end > 1 and not header[end - 1].strip():
+        end -= 1
+    return header[:end]
+
+
+def _parse(lines: list[str], *, skips_spaces: bool) -> Rows:
+    rows: Rows = []
+    with contextlib.suppress(csv.Error):  # reading the whole file reports it
+        rows.extend(csv.reader(lines, skipinitialspace=skips_spaces))
+    return rows
+
+
+def _num_extra_cells(rows: Rows) -> int:
+    if not rows:
+        return 0
+    header = without_blank_end(rows[0])
+    in_header = len(rows[0]) - len(header)
+    extra = [row[len(header) :] for row in rows[1:]]
+    if in_header:
+        is_column = any(len(cells) == in_header and "".join(cells).strip() for cells in extra)
+        return 0 if is_column else in_header
+    # One row with a blank cell too many has a comma too many; if all rows do, lines end with one.
+    if not all(cells and not "".join(cells).strip() for cells in extra):
+        return 0
+    return max(map(len, extra), default=0)

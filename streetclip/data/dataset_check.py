@@ -1,24 +1,22 @@
-"""Everything about a manifest and its images that can be checked before hours of computing."""
+"""Check a manifest, its images and its candidates before hours of computing."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from streetclip import gazetteer
+from streetclip.data.candidates import Candidates
+from streetclip.data.coordinates import MisplacedFinder, Points
 from streetclip.data.decoding import resolve_image_path
 from streetclip.data.manifest import Manifest
+from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
 from streetclip.errors import shown
 from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from streetclip.data.candidates import Candidates, Int64
-    from streetclip.data.place_matching import DoubtfulPlace, Label
 
 _BATCH = 8
 
@@ -28,8 +26,6 @@ class CityMissing:
     """A label's city that no candidate can name.
 
     Attributes:
-        country_code: ISO 3166-1 alpha-2.
-        city, region: As the manifest has them.
         num_images: Images of the label that no candidate can name.
         nearest: "city, country" of the nearest candidate; "" where the place is unknown.
         distance_km: From there to the median of the images' coordinates, or else to the city as
@@ -51,7 +47,6 @@ class Coverage:
     Attributes:
         country: Images whose country is a candidate.
         city: Images whose city is a candidate of that country.
-        num_images: All images.
         countries_missing: Codes of the countries that are no candidates, most images first.
         cities_missing: Cities that no candidate can name, most images first; as many as asked for.
         num_cities_missing: All of them.
@@ -64,7 +59,7 @@ class Coverage:
     countries_missing: tuple[str, ...]
     cities_missing: tuple[CityMissing, ...]
     num_cities_missing: int
-    doubtful: "tuple[DoubtfulPlace, ...]"
+    doubtful: tuple[DoubtfulPlace, ...]
 
 
 def unreadable_images(
@@ -73,15 +68,15 @@ def unreadable_images(
     """Decode every image of a manifest.
 
     Args:
-        manifest: The manifest.
-        image_dir: Folder that its image names are relative to.
-        num_workers: Processes that decode; see `batches.iterate_batches`.
-        progress: Told the images done, and how many of them cannot be read.
+        manifest: Names the images.
+        image_dir: Their folder.
+        num_workers: Processes that decode; see `image_batches.iterate_batches`.
+        progress: Receives the images done, and how many of them are unreadable.
 
     Returns:
-        Line and error of each image that cannot be read, in order.
+        Line and error of each unreadable image, in order.
     """
-    from streetclip.data.image_batches import iterate_batches
+    from streetclip.data.image_batches import iterate_batches  # imports torch
 
     frame = manifest.frame
     paths = [resolve_image_path(image_dir, name) for name in frame["image_filename"]]
@@ -95,20 +90,12 @@ def unreadable_images(
     return [(int(lines[i]), errors[i]) for i in sorted(errors)]
 
 
-def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int = 20) -> Coverage:
-    """Count the images whose country and city are candidates.
-
-    Args:
-        manifest: The manifest.
-        candidates: The places to choose from.
-        most_listed: Missing cities to locate; the others are counted only.
-    """
-    from streetclip.data.place_matching import match_places
-
+def coverage(manifest: Manifest, candidates: Candidates, *, most_listed: int = 20) -> Coverage:
+    """Count the images whose country and city are candidates; list some missing cities."""
     matches = match_places(manifest.frame, candidates)
     missing = manifest.frame["country_code"][matches.country_N < 0].value_counts()
     unnamed = manifest.frame[(matches.city_N < 0) & (manifest.frame["city"] != "").to_numpy()]
-    cities = _cities_by_count(unnamed)
+    cities = sorted(rows_by_label(unnamed).items(), key=lambda item: (-len(item[1]), item[0]))
     return Coverage(
         country=int((matches.country_N >= 0).sum()),
         city=int((matches.city_N >= 0).sum()),
@@ -122,35 +109,25 @@ def coverage(manifest: Manifest, candidates: "Candidates", *, most_listed: int =
     )
 
 
-def misplaced_candidates(candidates: "Candidates") -> list[str]:
+def misplaced_candidates(candidates: Candidates) -> list[str]:
     """Describe the candidates whose coordinates contradict their country."""
-    from streetclip.data.misplaced_coordinates import MisplacedFinder, Points
-
     codes = [candidates.country_codes[i] for i in candidates.city_country_M.tolist()]
     points = Points(candidates.city_latitude_deg_M, candidates.city_longitude_deg_M, codes)
-    finder = MisplacedFinder()
-    misplaced = finder.find(points)
-    found = [(warning.row, warning.text) for warning in finder.warnings(points, misplaced)]
-    found += [(row, "latitude and longitude are swapped.") for row in misplaced.swapped.tolist()]
     return [
         f"{shown(f'{candidates.city_names[row]}, {codes[row]}')}: {text}"
-        for row, text in sorted(found)
+        for row, _, text in sorted(MisplacedFinder().find(points))
     ]
 
 
-def _cities_by_count(frame: "pd.DataFrame") -> "list[tuple[Label, Int64]]":
-    from streetclip.data.place_matching import rows_by_label
-
-    return sorted(rows_by_label(frame).items(), key=lambda item: (-len(item[1]), item[0]))
-
-
-def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> CityMissing:
-    latitude_deg, longitude_deg = _place(label, frame)
-    if np.isnan(latitude_deg):
+def _locate(label: Label, frame: pd.DataFrame, candidates: Candidates) -> CityMissing:
+    """Find the candidate nearest to a label's images, or else to its city."""
+    located = frame[["latitude_deg", "longitude_deg"]].dropna()
+    city = None if len(located) else gazetteer.resolve_city(*label).city
+    if city is None and not len(located):
         return CityMissing(*label, num_images=len(frame), nearest="", distance_km=np.nan)
     distance_km = haversine_km(
-        latitude_deg,
-        longitude_deg,
+        city.latitude_deg if city else located["latitude_deg"].median(),
+        city.longitude_deg if city else located["longitude_deg"].median(),
         candidates.city_latitude_deg_M,
         candidates.city_longitude_deg_M,
     )
@@ -162,17 +139,6 @@ def _locate(label: "Label", frame: "pd.DataFrame", candidates: "Candidates") -> 
         nearest=f"{candidates.city_names[nearest]}, {country_name}",
         distance_km=float(distance_km[nearest]),
     )
-
-
-def _place(label: "Label", frame: "pd.DataFrame") -> tuple[float, float]:
-    """Latitude and longitude of a label's images, else of its city; NaN where unknown."""
-    from streetclip import gazetteer
-
-    located = frame[["latitude_deg", "longitude_deg"]].dropna()
-    if len(located):
-        return float(located["latitude_deg"].median()), float(located["longitude_deg"].median())
-    city = gazetteer.resolve_city(*label).city
-    return (np.nan, np.nan) if city is None else (city.latitude_deg, city.longitude_deg)
 
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:

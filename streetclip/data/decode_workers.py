@@ -1,7 +1,7 @@
-"""Processes that prepare images, one at a time each, so that a death tells which image it was.
+"""Run processes that prepare images, one at a time each, so that a death names its image.
 
-A thread of this process waits for each worker; it hands over a path, receives pixels, and replaces
-a worker that dies. Workers keep no state, so that they may be killed at any time.
+A thread of this process waits for each worker; it sends a path, receives pixels, and replaces a
+worker that dies. Workers keep no state, so that they may be killed at any time.
 """
 
 import atexit
@@ -12,14 +12,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +27,17 @@ from streetclip.data.decoding import Turn
 from streetclip.errors import ImageError, ResourceError, shown
 
 Pixels = NDArray[np.uint8]
-_Image = tuple[Path, int | None]
+Prepare = Callable[[Path, Turn, int | None], Pixels]
+"""Preparation of an image, the same for all, picklable.
+
+It holds the turn while a large image is in memory. What is random about it follows from the number
+that was submitted with the image.
+"""
 
 _DEATH_S = 10.0  # within which a worker whose pipe is closed has an exit code
 _KILLING = frozenset({"SIGKILL", "SIGTERM"})  # signals that others send
 _ATTEMPTS = 2  # a worker may have been killed for what other processes did
-
-
-class Prepare(Protocol):
-    """What a worker does with an image; the same for all, picklable."""
-
-    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
-        """Prepare one image; hold `turn` while a large one is in memory.
-
-        `draw` is what was submitted with the image: what is random about it follows from that.
-        """
+_TURN = "turn"  # sent to ask for the turn to decode a large image, and back to give it
 
 
 class _DiedError(Exception):
@@ -56,17 +51,9 @@ class Workers:
     """
 
     def __init__(self, prepare: Prepare, num_workers: int) -> None:
-        """Start them.
-
-        Args:
-            prepare: What they do.
-            num_workers: How many, at least 1.
-
-        Raises:
-            ResourceError: The system starts no more processes.
-        """
+        """Start at least one process, or raise a `ResourceError` if the system starts no more."""
         self._prepare = prepare
-        self._turn = threading.Lock()  # large images are in memory one at a time
+        self._turn = threading.RLock()  # large images are in memory one at a time
         self._is_closed = False
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -82,20 +69,11 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def submit(self, path: Path, draw: int | None = None) -> "Future[Pixels]":
-        """Have an image prepared; images are begun in the order in which they are submitted.
-
-        Args:
-            path: The image.
-            draw: Handed on to `prepare`.
+        """Prepare an image by `prepare`; images are begun in the order of submission.
 
         Returns:
             The pixels to come, or the exception that `prepare` raised; an `ImageError` where it
@@ -104,7 +82,7 @@ class Workers:
         return self._threads.submit(self._attempt, path, draw)
 
     def close(self) -> None:
-        """End the workers, whatever they are at; what was submitted is dropped."""
+        """End the workers, whatever they do at the time; pending images are dropped."""
         self._is_closed = True
         self._kill_all()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -120,72 +98,70 @@ class Workers:
         try:
             for _ in range(_ATTEMPTS):
                 try:
-                    return worker.ask((path, draw), self._turn)
+                    return worker.ask(path, draw, self._turn)
                 except _DiedError as death:
                     exit_code = death.args[0]
-                worker = self._replaced(worker)
+                if not self._is_closed:
+                    self._workers.remove(worker)
+                    worker = self._start()
             raise _explained(path, exit_code)
         finally:
             self._idle.put(worker)
 
-    def _replaced(self, dead: "_Worker") -> "_Worker":
-        if self._is_closed:
-            return dead
-        self._workers.remove(dead)
-        return self._start()
-
     def _start(self) -> "_Worker":
-        worker = _Worker.start(self._prepare)
+        worker = _Worker(self._prepare)
         self._workers.append(worker)
         return worker
 
 
-@dataclass(frozen=True)
 class _Worker:
     """One process, and this end of the pipe to it."""
 
-    process: multiprocessing.process.BaseProcess
+    process: BaseProcess
     pipe: "Connection[Any, Any]"
 
-    @classmethod
-    def start(cls, prepare: Prepare) -> "_Worker":
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=_serve, args=(theirs, ours, prepare), daemon=True)
+    def __init__(self, prepare: Prepare) -> None:
+        self.pipe, theirs = multiprocessing.Pipe()
+        arguments = (theirs, self.pipe, prepare)
+        self.process = multiprocessing.Process(target=_serve, args=arguments, daemon=True)
+        # It inherits that neither signal reaches it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
-            with _signals_held_back():
-                process.start()  # it inherits that neither signal reaches it
+            self.process.start()
         except OSError as error:
-            msg = f"no process to decode images can be started ({error.strerror or error}). "
-            raise ResourceError(msg + "Lower --num_workers, and run again.") from error
+            msg = (
+                f"no process to decode images can be started ({error.strerror or error}). "
+                "Lower --num_workers, and run again."
+            )
+            raise ResourceError(msg) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        return cls(process, ours)
 
-    def ask(self, image: _Image, turn: Turn) -> Pixels:
-        """Send an image and wait for what comes of it."""
+    def ask(self, path: Path, draw: int | None, turn: Turn) -> Pixels:
+        """Send an image and wait for its pixels, or raise the error that comes instead."""
         try:
             with contextlib.ExitStack() as held:
-                self.pipe.send(image)
-                while isinstance(answer := self.pipe.recv(), _Turn):
+                self.pipe.send((path, draw))
+                while (answer := self.pipe.recv()) == _TURN:
                     held.enter_context(turn)
-                    self.pipe.send(answer)
-                if isinstance(answer, _Shape):
-                    return answer.read(self.pipe)
+                    self.pipe.send(_TURN)
+                if isinstance(answer, tuple):
+                    # Pixels travel as they are; pickled they take four times as long.
+                    return np.frombuffer(self.pipe.recv_bytes(), np.uint8).reshape(answer)
         except (EOFError, OSError):
-            raise _DiedError(self._exit_code()) from None
+            self.process.join(_DEATH_S)
+            self.process.kill()  # one that only closed its pipe
+            raise _DiedError(self.process.exitcode) from None
         raise answer
 
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
 
-    def _exit_code(self) -> int | None:
-        self.process.join(_DEATH_S)
-        self.process.kill()  # one that only closed its pipe
-        return self.process.exitcode
-
 
 def _explained(path: Path, exit_code: int | None) -> Exception:
-    """Tell a crash, which is the image's, from being killed, which is not."""
+    """Tell a crash, which is the image's fault, from being killed, which is not."""
     where = shown(path.name)
     how = f"ends with exit code {exit_code}"
     if exit_code is None or exit_code < 0:
@@ -207,29 +183,15 @@ def _explained(path: Path, exit_code: int | None) -> Exception:
 # What runs in a worker
 
 
-class _Turn:
-    """Sent to ask for the turn to decode a large image, and back to give it."""
-
-
-class _Shape(tuple[int, ...]):
-    """Sent ahead of the pixels, which travel as they are; pickled they take four times as long."""
-
-    __slots__ = ()
-
-    def read(self, pipe: "Connection[Any, Any]") -> Pixels:
-        """Receive the pixels."""
-        return np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(self)
-
-
-@dataclass(frozen=True)
 class _TurnOfParent:
-    """The turn is held until the answer about the image is sent."""
+    """The turn, held until the answer about the image is sent."""
 
-    pipe: "Connection[Any, Any]"
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+        self._pipe = pipe
 
     def __enter__(self) -> None:
-        self.pipe.send(_Turn())
-        self.pipe.recv()
+        self._pipe.send(_TURN)
+        self._pipe.recv()
 
     def __exit__(self, *_error: object) -> None:
         pass
@@ -247,28 +209,12 @@ def _serve(
     gc.freeze()  # what is inherited stays shared as long as no collection touches it
     with contextlib.suppress(EOFError, OSError):
         while True:
-            _answer(pipe, prepare, pipe.recv())
-
-
-def _answer(pipe: "Connection[Any, Any]", prepare: Prepare, image: _Image) -> None:
-    path, draw = image
-    try:
-        pixels = prepare(path, _TurnOfParent(pipe), draw)
-    except Exception as error:  # noqa: BLE001 -- it is raised where the image was asked for
-        error.add_note(f"In a process that decodes:\n{traceback.format_exc()}")
-        pipe.send(error)
-    else:
-        pipe.send(_Shape(pixels.shape))
-        pipe.send_bytes(pixels.data.cast("B"))
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            path, draw = pipe.recv()
+            try:
+                pixels = prepare(path, _TurnOfParent(pipe), draw)
+            except Exception as error:  # noqa: BLE001 -- it is raised where the image was asked for
+                error.add_note(f"In a process that decodes:\n{traceback.format_exc()}")
+                pipe.send(error)
+            else:
+                pipe.send(pixels.shape)
+                pipe.send_bytes(pixels.data.cast("B"))

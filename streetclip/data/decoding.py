@@ -1,7 +1,6 @@
-"""Decoding images: any photo that people have becomes plain RGB, or an error that says why not."""
+"""Decode images: any photo that people have becomes plain RGB, or an error names the cause."""
 
 import contextlib
-import functools
 import io
 import math
 import os
@@ -10,11 +9,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Image import Transpose
 
 from streetclip.crops import Crop
 from streetclip.data.file_kinds import describe_file
@@ -29,34 +28,29 @@ MAX_PIXELS = 200_000_000
 # Pillow opens MPO, a JPEG with further frames, as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+# By EXIF orientation: what turns the image upright, and how the upright image lies in its file,
+# mirrored left to right and top to bottom. From 5 on, width and height are swapped as well.
+_ORIENTATIONS = {
+    2: (Transpose.FLIP_LEFT_RIGHT, True, False),
+    3: (Transpose.ROTATE_180, True, True),
+    4: (Transpose.FLIP_TOP_BOTTOM, False, True),
+    5: (Transpose.TRANSPOSE, False, False),
+    6: (Transpose.ROTATE_270, False, True),
+    7: (Transpose.TRANSVERSE, True, True),
+    8: (Transpose.ROTATE_90, True, False),
 }
+_FIRST_SWAPPED = 5
 # Above this many pixels one image is decoded at a time: each takes 4 bytes a pixel and more.
 _LARGE_PIXELS = 32_000_000
 Turn = contextlib.AbstractContextManager[Any]
-"""What is held while a large image is in memory."""
+"""Held while a large image is in memory."""
 LARGE_TURN: Turn = threading.Lock()
 """By which this process has one large image in memory at a time."""
+_TOO_LARGE = (
+    f"more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is decoded. Make it smaller, "
+    "or leave it out."
+)
 _REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
-# How an upright image lies in its file, by orientation: mirrored left to right, top to bottom.
-# From 5 on, width and height are swapped as well.
-_MIRRORED = {
-    2: (True, False),
-    3: (True, True),
-    4: (False, True),
-    5: (False, False),
-    6: (False, True),
-    7: (True, True),
-    8: (True, False),
-}
-_FIRST_SWAPPED = 5
 
 
 class _PillowSettings:
@@ -69,28 +63,21 @@ class _PillowSettings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._limit: int | None = None
-        self._warnings = warnings.catch_warnings()
+        self._before = contextlib.ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
-                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
-                self._warnings = warnings.catch_warnings(action="ignore")
-                self._warnings.__enter__()
+                self._before.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+                self._before.enter_context(warnings.catch_warnings(action="ignore"))
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS
             self._users += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                Image.MAX_IMAGE_PIXELS = self._limit
-                self._warnings.__exit__(kind, error, trace)
+                self._before.close()
 
 
 _pillow_settings = _PillowSettings()
@@ -106,7 +93,7 @@ def decode_image(
     byte, as Pillow does for 16-bit colour, where `convert` would clip nearly all to white.
 
     Args:
-        path: A file of one of `FORMATS`, told by its content, whatever its name ends with.
+        path: A file of one of `FORMATS`, recognised by its content, whatever its name ends with.
         max_side: Make the image no larger than this, in pixels, with its proportions kept; for
             looking at, as JPEG is then decoded at a reduced scale. None keeps every pixel.
         turn: Held while a large image is decoded; this process decodes one at a time.
@@ -115,23 +102,23 @@ def decode_image(
         ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
             range is unknown, or larger than `MAX_PIXELS`.
     """
-    return _decoded(path, functools.partial(_decode_whole, max_side=max_side, turn=turn), turn)
 
+    def decode(content: bytes | None) -> Image.Image:
+        with _opened(path, content) as image:
+            whole_size = image.size
+            if max_side is not None:
+                # The smallest size that a reduced decoding may give: that of the result, or above.
+                scale = max_side / max(*whole_size, max_side)
+                image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+            with _turn_for(image, whole_size, turn):
+                image.load()
+                orientation = _orientation(image)
+                decoded = _upright(_to_rgb(image, path), orientation)
+            if max_side is not None:
+                decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
+            return decoded
 
-def _decode_whole(
-    path: Path, content: bytes | None, *, max_side: int | None, turn: Turn
-) -> Image.Image:
-    with _opened(path, content) as image:
-        whole_size = image.size
-        if max_side is not None:
-            image.draft(None, _fitted(whole_size, max_side))
-        with _turn_for(image, whole_size, turn):
-            image.load()
-            orientation = _orientation(image)
-            decoded = _upright(_to_rgb(image, shown(path.name)), orientation)
-        if max_side is not None:
-            decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
-        return decoded
+    return _decoded(path, decode, turn)
 
 
 def decode_crop(
@@ -142,37 +129,33 @@ def decode_crop(
     The pixels are nearly those of `decode_image`, cropped and resized (see `jpeg`).
 
     Args:
-        path: See `decode_image`.
+        path: As for `decode_image`, and so are errors.
         crop_of: From width and height of the whole upright image to the part wanted.
-        turn: See `decode_image`.
-
-    Raises:
-        ImageError: As `decode_image`.
+        turn: As for `decode_image`.
     """
-    return _decoded(path, functools.partial(_decode_part, crop_of=crop_of, turn=turn), turn)
 
+    def decode(content: bytes | None) -> Image.Image:
+        with _opened(path, content) as image, contextlib.ExitStack() as held:
+            is_jpeg = image.format in JPEG_FORMATS
+            if not is_jpeg:  # cannot be reduced; a TIFF turns as it loads
+                held.enter_context(_turn_for(image, image.size, turn))
+                image.load()
+            whole_size, orientation = image.size, _orientation(image)
+            crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
+            reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+            if is_jpeg:
+                held.enter_context(_turn_for(reduced, whole_size, turn))
+            rgb = _to_rgb(reduced, path)
+            left, top, right, bottom = (side / scale for side in crop.box)
+            filter_ = Image.Resampling(crop.resample)
+            resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+            return _upright(resized, orientation)
 
-def _decode_part(
-    path: Path, content: bytes | None, *, crop_of: Callable[[int, int], Crop], turn: Turn
-) -> Image.Image:
-    with _opened(path, content) as image, contextlib.ExitStack() as held:
-        if image.format not in JPEG_FORMATS:  # cannot be reduced; a TIFF turns as it loads
-            held.enter_context(_turn_for(image, image.size, turn))
-            image.load()
-        whole_size, orientation = image.size, _orientation(image)
-        crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
-        reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
-        if image.format in JPEG_FORMATS:
-            held.enter_context(_turn_for(reduced, whole_size, turn))
-        rgb = _to_rgb(reduced, shown(path.name))
-        left, top, right, bottom = (side / scale for side in crop.box)
-        filter_ = Image.Resampling(crop.resample)
-        resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
-        return _upright(resized, orientation)
+    return _decoded(path, decode, turn)
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Put an image name from a manifest under its folder.
+    """Join an image folder and the name of an image from a manifest.
 
     Raises:
         ImageError: The name is blank, has control characters or would leave the folder.
@@ -189,13 +172,10 @@ def resolve_image_path(image_dir: Path, name: str) -> Path:
 
 
 def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Put many image names under their folder.
+    """Join an image folder and many names as `resolve_image_path` does one.
 
     Returns:
         Absolute paths, as texts: a `Path` for each of a million takes seconds. Links stay links.
-
-    Raises:
-        ImageError: See `resolve_image_path`.
     """
     if not all_plain(names):
         for name in names:
@@ -205,148 +185,98 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def check_image_header(path: Path) -> None:
-    """Read the header of an image, without its pixels.
-
-    Raises:
-        ImageError: The file is missing, empty or not an image.
-    """
+    """Read the header of an image; raise an `ImageError` if it has none."""
     with _opened(path):
         pass
 
 
-def _decoded(
-    path: Path, decode: Callable[[Path, bytes | None], Image.Image], turn: Turn
-) -> Image.Image:
-    """Decode a file, and once more with its end if it is a JPEG that lacks no more than that."""
+def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Turn) -> Image.Image:
+    """Decode a file, and again with its end if it is a JPEG that lacks no more than that."""
     try:
-        return decode(path, None)
+        return decode(None)
     except ImageError:
-        content = _with_jpeg_end(path, turn)
+        content = None
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file() and path.stat().st_size <= MAX_PIXELS:
+                with turn, _pillow_settings:
+                    content = with_end(path.read_bytes())
         if content is None:
             raise
-    return decode(path, content)
-
-
-def _with_jpeg_end(path: Path, turn: Turn) -> bytes | None:
-    try:
-        if path.stat().st_size > MAX_PIXELS or not path.is_file():
-            return None
-        with turn, _pillow_settings:
-            return with_end(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+    return decode(content)
 
 
 @contextlib.contextmanager
 def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
-    """An image whose header is read, and errors that say why it cannot be decoded.
-
-    Args:
-        path: The file.
-        content: Bytes to decode instead of the file's.
-    """
+    """Open an image, from the file or its content, and translate errors until it is closed."""
     _check_file(path)
-    where = shown(path.name)
-    source = path if content is None else io.BytesIO(content)
     try:
+        source = path if content is None else io.BytesIO(content)
         with _pillow_settings, Image.open(source, formats=FORMATS) as image:
-            _check_size(image.size, where)
+            size = f"is {image.width} × {image.height} pixels"
+            if min(image.size) < 1:
+                _fail(path, f"{size}; expected at least 1 × 1.")
+            if math.prod(image.size) > MAX_PIXELS:
+                _fail(path, f"{size}, that is {_TOO_LARGE}")
             yield image
     except UnidentifiedImageError:
         problem = describe_file(path) or "is not an image, or damaged at its start."
-        msg = f"{where}: {problem} Expected {_formats()}."
-        raise ImageError(msg) from None
+        _fail(path, f"{problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     except MemoryError:
-        msg = f"{where}: needs more memory to decode than there is. Make it smaller."
-        raise ImageError(msg) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{where}: cannot be decoded ({reason}); the file is damaged. Copy it again."
-        raise ImageError(msg) from error
+        _fail(path, "needs more memory to decode than there is. Make it smaller.")
     except Image.DecompressionBombError:
-        raise ImageError(_too_large(where, "has")) from None
-    except DAMAGED as error:
-        msg = (
-            f"{where}: cannot be decoded ({type(error).__name__}: {shown(error)}); "
-            "the file is damaged. Copy it again."
-        )
-        raise ImageError(msg) from error
+        _fail(path, f"has {_TOO_LARGE}")
+    except (OSError, *DAMAGED) as error:
+        reason = f"{type(error).__name__}: {shown(error)}"
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        _fail(path, f"cannot be decoded ({reason}); the file is damaged. Copy it again.")
+
+
+def _fail(path: Path, what: str) -> NoReturn:
+    msg = f"{shown(path.name)}: {what}"
+    raise ImageError(msg)
 
 
 def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Turn:
-    """What to hold while an image is decoded: nothing, if it is small."""
+    """Choose what to hold while an image is decoded: nothing, if it is small."""
     # Of a progressive JPEG the decoder holds all waves, at whatever scale it is decoded.
     size = whole_size if image.info.get("progressive") else image.size
     return contextlib.nullcontext() if math.prod(size) < _LARGE_PIXELS else turn
 
 
-def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """The smallest size that a reduced decoding may give: that of the result, or above."""
-    scale = max_side / max(*size, max_side)
-    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
-
-
 def _check_file(path: Path) -> None:
-    where = shown(path.name)
     try:
         status = path.stat()
     except FileNotFoundError:
-        msg = f"{where}: no such file in {path.parent}. Check the name and --image_dir."
-        raise ImageError(msg) from None
+        _fail(path, f"no such file in {path.parent}. Check the name and --image_dir.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        msg = f"{where}: cannot be read ({reason}). Check the name and --image_dir."
-        raise ImageError(msg) from None
+        _fail(path, f"cannot be read ({reason}). Check the name and --image_dir.")
     if not stat.S_ISREG(status.st_mode):
-        msg = f"{where}: is a folder or device; expected an image file."
-        raise ImageError(msg)
+        _fail(path, "is a folder or device; expected an image file.")
     if status.st_size == 0:
-        msg = f"{where}: is empty (0 bytes). Copy it again."
-        raise ImageError(msg)
-
-
-def _check_size(size: tuple[int, int], where: str) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        msg = f"{where}: is {width} × {height} pixels; expected at least 1 × 1."
-        raise ImageError(msg)
-    if width * height > MAX_PIXELS:
-        raise ImageError(_too_large(where, f"is {width} × {height} pixels, that is"))
-
-
-def _too_large(where: str, has: str) -> str:
-    return (
-        f"{where}: {has} more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is "
-        "decoded. Make it smaller, or leave it out."
-    )
+        _fail(path, "is empty (0 bytes). Copy it again.")
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the file says that the image is to be turned, 1 to 8; 1 if it says nothing that is."""
+    """Read how the image is to be turned, 1 to 8; 1 if the file does not say."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except (OSError, *DAMAGED):
         return 1  # The pixels are good, only the notes about them are damaged.
-    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+    return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else 1
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    method = _UPRIGHT.get(orientation)
-    return image if method is None else image.transpose(method)
+    return image.transpose(_ORIENTATIONS[orientation][0]) if orientation > 1 else image
 
 
 def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
-    """The same part in the axes of the file.
-
-    Args:
-        crop: A part of the upright image.
-        size: Width and height in the file.
-        orientation: From `_orientation`.
-    """
+    """Turn a part of the upright image into the axes of the file, whose size is given."""
     left, top, right, bottom = crop.box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right
-    mirrored_across, mirrored_down = _MIRRORED.get(orientation, (False, False))
+    _, mirrored_across, mirrored_down = _ORIENTATIONS.get(orientation, (None, False, False))
     if mirrored_across:
         left, right = size[0] - right, size[0] - left
     if mirrored_down:
@@ -355,19 +285,16 @@ def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Width and height in the file from those of the upright image, and the other way."""
+    """Convert width and height between the file and the upright image."""
     return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
 
 
-def _to_rgb(image: Image.Image, where: str) -> Image.Image:
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
     """Convert to RGB, without the notes of the file."""
     mode, file_format = image.mode, image.format
     if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
-        msg = (
-            f"{where}: has 32-bit or signed pixels, whose range is unknown; expected 8 or 16 bits "
-            "a channel. Save it with 8."
-        )
-        raise ImageError(msg)
+        pixels = "32-bit or signed pixels, whose range is unknown"
+        _fail(path, f"has {pixels}; expected 8 or 16 bits a channel. Save it with 8.")
     if mode.startswith("I"):
         # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -375,7 +302,3 @@ def _to_rgb(image: Image.Image, where: str) -> Image.Image:
     rgb.load()
     rgb.info = {}
     return rgb
-
-
-def _formats() -> str:
-    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"

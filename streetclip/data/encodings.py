@@ -1,37 +1,35 @@
-"""What a CSV that is not UTF-8 reads as in the encodings that spreadsheets and tools write."""
+"""Detect text in another encoding than UTF-8: of a whole CSV, or of cells that were misread."""
 
 import codecs
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from streetclip import gazetteer
 from streetclip.errors import shown
 
-# In the order of how common they are, which breaks ties; with the names that iconv knows.
-_ENCODINGS = (
-    ("cp1252", "WINDOWS-1252"),
-    ("cp1251", "WINDOWS-1251"),
-    ("cp932", "SHIFT_JIS"),
-    ("gb18030", "GB18030"),
-    ("cp1250", "WINDOWS-1250"),
-    ("cp949", "EUC-KR"),
-    ("big5", "BIG5"),
-    ("cp1253", "WINDOWS-1253"),
-    ("cp1254", "WINDOWS-1254"),
-    ("cp1255", "WINDOWS-1255"),
-    ("cp1256", "WINDOWS-1256"),
-    ("cp874", "WINDOWS-874"),
-    ("koi8-r", "KOI8-R"),
-    ("mac_roman", "MACINTOSH"),
-    ("euc_jp", "EUC-JP"),
-    ("cp850", "CP850"),
-)
+# Python's name: iconv's. In the order of how common they are, which breaks ties.
+_ENCODINGS = {
+    "cp1252": "WINDOWS-1252", "cp1251": "WINDOWS-1251", "cp932": "SHIFT_JIS", "gb18030": "GB18030",
+    "cp1250": "WINDOWS-1250", "cp949": "EUC-KR", "big5": "BIG5", "cp1253": "WINDOWS-1253",
+    "cp1254": "WINDOWS-1254", "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256",
+    "cp874": "WINDOWS-874", "koi8-r": "KOI8-R", "mac_roman": "MACINTOSH", "euc_jp": "EUC-JP",
+    "cp850": "CP850",
+}  # fmt: skip
 _SAMPLE_LINES = 20
 _OFFERED = 5
 _MOST_BYTES = 2**20  # of a line; more is no table
+
+_MOST_ROUNDS = 3  # text may be decoded wrongly more than once
+_MISREAD_AS = ("cp1252", "mac_roman", "cp1251", "cp850", "cp437")
+# Japanese mixes scripts; combining marks and modifier letters belong to all.
+_MIXED = frozenset(
+    {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "COMBINING", "MODIFIER", "FULLWIDTH"}
+)
+_PUNCTUATION = frozenset("’‘“”–—…·°")
+_SHORTEST = 2  # a Cyrillic syllable may happen to be valid UTF-8
 
 
 def offer_encodings(path: Path) -> str:
@@ -42,9 +40,9 @@ def offer_encodings(path: Path) -> str:
     Returns:
         Sentences with a command that converts, to end an error.
     """
-    lines = _lines_beyond_ascii(path)
+    lines, is_partly_utf8 = _sample(path)
     readings: dict[str, tuple[int, str]] = {}
-    for codec, name in _ENCODINGS:
+    for codec, name in _ENCODINGS.items():
         found = _read_lines(lines, codec)
         if found is not None and found[1] not in {text for _, text in readings.values()}:
             readings[name] = found
@@ -53,30 +51,29 @@ def offer_encodings(path: Path) -> str:
     if not best:
         return f"Convert it, for example with {convert}."
     offers = ", ".join(f"{shown(readings[name][1])} ({name})" for name in best)
-    if _is_partly_utf8(path):
+    if is_partly_utf8:
         return (
-            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: write "
-            "this text anew, or convert the file that it was pasted from."
+            f"That text reads {offers}. Other lines are UTF-8, so do not convert the file: retype "
+            "this text, or convert the file that it was pasted from."
         )
     return (
         f"The first text beyond ASCII reads {offers}. Convert the file from the encoding in which "
-        f'it reads right, for example with {convert}, or save it as "CSV UTF-8" in the spreadsheet.'
+        f'it reads correctly, for example with {convert}, or save it as "CSV UTF-8" in the '
+        "spreadsheet."
     )
 
 
-def _lines_beyond_ascii(path: Path) -> list[bytes]:
+def _sample(path: Path) -> tuple[list[bytes], bool]:
+    """Collect header and first undecodable lines, and find out whether others are UTF-8."""
+    header, bad, is_partly_utf8 = b"", list[bytes](), False
     with path.open("rb") as file:
-        header = file.readline(_MOST_BYTES)
-        beyond = (line for line in iter(lambda: file.readline(_MOST_BYTES), b"") if _is_bad(line))
-        first = [header] if _is_bad(header) else []
-        return [header, *first, *islice(beyond, _SAMPLE_LINES)]
-
-
-def _is_partly_utf8(path: Path) -> bool:
-    with path.open("rb") as file:
-        lines = iter(lambda: file.readline(_MOST_BYTES), b"")
-        content = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
-        return any(not line.isascii() and not _is_bad(line) for line in content)
+        for line in iter(lambda: file.readline(_MOST_BYTES), b""):
+            header = header or line
+            if _is_bad(line):
+                bad = [*bad, line][:_SAMPLE_LINES]
+            elif not line.removeprefix(codecs.BOM_UTF8).isascii():
+                is_partly_utf8 = True
+    return [header, *bad], is_partly_utf8
 
 
 def _is_bad(line: bytes) -> bool:
@@ -120,3 +117,61 @@ def _num_known(row: dict[str, str]) -> int:
     city = row.get("city", "")
     is_known_city = not city.isascii() and gazetteer.find_city(country.code, city) is not None
     return int(not row["country"].isascii()) + int(is_known_city)
+
+
+def repair_mojibake(text: str) -> str | None:
+    """Find the UTF-8 text that was decoded in another encoding; None if it was not.
+
+    Examples:
+        >>> repair_mojibake("SÃ£o Paulo"), repair_mojibake("São Paulo")
+        ('São Paulo', None)
+    """
+    repaired = text
+    for _ in range(_MOST_ROUNDS):
+        again = _decode_again(repaired)
+        if again is None:
+            break
+        repaired = again
+    return None if repaired == text else repaired
+
+
+def has_lost_characters(text: str) -> bool:
+    """Return whether text holds U+FFFD, which decoders write for what they cannot read."""
+    return "\ufffd" in text
+
+
+def _decode_again(text: str) -> str | None:
+    if text.isascii():
+        return None
+    for encoding in _MISREAD_AS:
+        try:
+            decoded = _encode(text, encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        # Valid UTF-8 that is not meant happens in the encodings after the first.
+        if _is_of_one_script(decoded) and (encoding == "cp1252" or _is_name(decoded)):
+            return decoded
+    return None
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "cp1252":
+        return text.encode(encoding)
+    # Five bytes have no meaning in it; programs decode them as control characters.
+    return b"".join(
+        character.encode("latin-1" if "\x80" <= character < "\xa0" else "cp1252")
+        for character in text
+    )
+
+
+def _is_of_one_script(text: str) -> bool:
+    """Tell text from chance: "Úžice", encoded in Windows-1252, is UTF-8 with an Arabic letter."""
+    marks_and_letters = [c for c in text if c.isalpha() or unicodedata.category(c)[0] == "M"]
+    scripts = {unicodedata.name(character, "").split(" ")[0] for character in marks_and_letters}
+    return len(scripts - _MIXED) <= 1 and "Cc" not in map(unicodedata.category, text)
+
+
+def _is_name(text: str) -> bool:
+    """Tell names from chance: "Ch’ü", encoded in Mac Roman, is UTF-8 with an Armenian sign."""
+    others = (c for c in text if not c.isascii() and not c.isalpha() and c not in _PUNCTUATION)
+    return len(text) >= _SHORTEST and all(unicodedata.category(c)[0] == "M" for c in others)

@@ -1,4 +1,4 @@
-"""Tell whether image files are still what they were: by size and times, then by content.
+"""Detect that image files changed: by size and times, then by content.
 
 Size and times cost no reading: 1,000,000 files take seconds. Only files in which these differ are
 read, because a copy, a restored backup or `touch` changes times and not the image.
@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from streetclip.errors import shown
 
 MISSING = -1
-"""Size of a file that is not there."""
+"""Size of a file that does not exist."""
 
-SIGNATURE_FIELDS = [("name", "<u8"), ("size", "<i8"), ("mtime_ns", "<i8"), ("ctime_ns", "<i8")]
-
-_TIMES = ("size", "mtime_ns", "ctime_ns")
-FILE_RECORD = np.dtype([(name, "<i8") for name in _TIMES] + [("content", "<u8", 2)])
+TIMES = ("size", "mtime_ns", "ctime_ns")
+SIGNATURE_FIELDS = [("name", "<u8"), *((name, "<i8") for name in TIMES)]
+FILE_RECORD = np.dtype([*SIGNATURE_FIELDS[1:], ("content", "<u8", 2)])
 """A file as it was: size in bytes, times in ns, and a digest (zeros: unknown)."""
 
 Digests = NDArray[np.uint64]
@@ -35,10 +34,7 @@ _SAMPLE_BYTES = 2**13
 
 
 def signatures(paths: Sequence[str]) -> NDArray[Any]:
-    """Describe files without reading them: what differs after any change.
-
-    Args:
-        paths: N absolute ones.
+    """Describe files, given their absolute paths, without reading them.
 
     Returns:
         N records of name (a hash of the path), size in bytes (−1 where there is no file), and the
@@ -58,22 +54,22 @@ def signatures(paths: Sequence[str]) -> NDArray[Any]:
 
 
 def content_digests(paths: Sequence[str]) -> Digests:
-    """Hash what files hold, N × 2; zeros for a file that cannot be read."""
+    """Hash the content of files, N × 2; zeros for a file that cannot be read."""
     return _digests(paths, _content_digest)
 
 
 def sampled_digests(paths: Sequence[str]) -> Digests:
     """Hash size and the first, middle and last 8 KiB of files, N × 2; zeros where unreadable.
 
-    All of a file up to 24 KiB. An image that is encoded anew differs in all of its data.
+    All of a file up to 24 KiB. An image that is encoded again differs in all of its data.
     """
     return _digests(paths, _sampled_digest)
 
 
 def file_records(signatures_N: NDArray[Any], digests_N2: Digests) -> NDArray[Any]:
-    """Join what describes files; see `FILE_RECORD`."""
+    """Join signatures and digests of files; see `FILE_RECORD`."""
     records_N = np.zeros(len(signatures_N), FILE_RECORD)
-    for name in _TIMES:
+    for name in TIMES:
         records_N[name] = signatures_N[name]
     records_N["content"] = digests_N2
     return records_N
@@ -82,7 +78,7 @@ def file_records(signatures_N: NDArray[Any], digests_N2: Digests) -> NDArray[Any
 def compare_files(
     paths: Sequence[str], recorded_N: NDArray[Any], digests_of: Callable[[Sequence[str]], Digests]
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Find out which files hold something else than when they were recorded.
+    """Find the files whose content differs from when they were recorded.
 
     Args:
         paths: N absolute ones.
@@ -94,27 +90,21 @@ def compare_files(
         Whether each file changed, and the records as they are now.
     """
     now_N = file_records(signatures(paths), recorded_N["content"])
-    differs_N = np.zeros(len(paths), bool)
-    for name in _TIMES:
-        differs_N |= now_N[name] != recorded_N[name]
-    suspects = np.flatnonzero(differs_N)
+    suspects = np.flatnonzero(now_N != recorded_N)
     now_N["content"][suspects] = digests_of([paths[i] for i in suspects.tolist()])
-    same = (now_N["content"] == recorded_N["content"]).all(axis=1)
-    # A file that could not be read has no digest: nothing says that it is the same.
-    same &= now_N["content"].any(axis=1)
-    return differs_N & ~same, now_N
+    # A file that could not be read has no digest: nothing proves that it is the same.
+    differs_N = (now_N["content"] != recorded_N["content"]).any(axis=1)
+    differs_N |= ~now_N["content"].any(axis=1)
+    changed_N = np.zeros(len(paths), bool)
+    changed_N[suspects] = differs_N[suspects]
+    return changed_N, now_N
 
 
 def count_changed(paths: Sequence[str], changed_N: NDArray[np.bool_], since: str) -> str:
     """Count files that changed, and name the first of them.
 
-    Args:
-        paths: N of them.
-        changed_N: Of `compare_files`.
-        since: What they changed since, for the message.
-
     Returns:
-        The words; "" if none changed.
+        Words for a message that ends with when they were recorded; "" if none changed.
 
     Examples:
         >>> count_changed(["/photos/a.jpg", "/photos/b.jpg"], np.array([False, True]), "yesterday")
@@ -144,17 +134,11 @@ def _content_digest(path: str) -> bytes:
 
 def _sampled_digest(path: str) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        with Path(path).open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
+            for start in (0, (size - _SAMPLE_BYTES) // 2, size - _SAMPLE_BYTES):
+                digest.update(os.pread(file.fileno(), _SAMPLE_BYTES, max(0, start)))
+            return digest.digest()
     except (OSError, ValueError):
         return bytes(16)
-    try:
-        size = os.fstat(descriptor).st_size
-        starts = (0, max(0, (size - _SAMPLE_BYTES) // 2), max(0, size - _SAMPLE_BYTES))
-        digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
-        for start in starts:
-            digest.update(os.pread(descriptor, _SAMPLE_BYTES, start))
-        return digest.digest()
-    except OSError:
-        return bytes(16)
-    finally:
-        os.close(descriptor)

@@ -1,11 +1,12 @@
-"""Names for files that have an image's name and cannot be decoded."""
+"""Name files that have an image's name and cannot be decoded."""
 
 import re
 from pathlib import Path
 
 _HEAD_BYTES = 512
 _CONVERT = "Convert it to JPEG or PNG."
-_DOWNLOAD_AGAIN = "Download it again."
+_DOWNLOAD = "Download it again."
+_BOM = rb"(\xef\xbb\xbf)?\s*"
 
 # Patterns of the first bytes, what the file is, what to do.
 _NO_IMAGES = (
@@ -15,13 +16,13 @@ _NO_IMAGES = (
         "Fetch the images with `git lfs pull`.",
     ),
     (
-        rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b",
+        _BOM + rb"(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b",
         "an HTML page",
-        _DOWNLOAD_AGAIN,
+        _DOWNLOAD,
     ),
-    (rb"(\xef\xbb\xbf)?\s*(<\?xml.{,200}?)?<svg\b", "an SVG drawing", _CONVERT),
-    (rb"(\xef\xbb\xbf)?\s*<(\?xml|error)\b", "an XML document", _DOWNLOAD_AGAIN),
-    (rb"\s*[\[{]\s*[\"{\[]", "JSON text", _DOWNLOAD_AGAIN),
+    (_BOM + rb"(<\?xml.{,200}?)?<svg\b", "an SVG drawing", _CONVERT),
+    (_BOM + rb"<(\?xml|error)\b", "an XML document", _DOWNLOAD),
+    (rb"\s*[\[{]\s*[\"{\[]", "JSON text", _DOWNLOAD),
     (rb"....ftyp(isom|iso[2-9]|mp4.|avc1|qt  |M4V |3gp.)", "a video", "Extract a frame as JPEG."),
     (rb"%PDF-", "a PDF document", _CONVERT),
     (rb"%!PS", "a PostScript document", _CONVERT),
@@ -36,13 +37,6 @@ _OTHER_FORMATS = (
     (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image"),
     (rb"8BPS", "a Photoshop image"),
     (rb"....ftypcrx ", "a raw image of a camera"),
-)
-_DESCRIPTIONS = (
-    *((pattern, f"is not an image but {kind}. {advice}") for pattern, kind, advice in _NO_IMAGES),
-    *(
-        (pattern, f"is {kind}, which is not decoded. {_CONVERT}")
-        for pattern, kind in _OTHER_FORMATS
-    ),
 )
 _PATH_TEXT = re.compile(rb"\.{1,2}(?:/[\w.-]+)+\s*")
 
@@ -61,7 +55,10 @@ def describe_file(path: Path) -> str | None:
             f"is not an image but a link to {target}, saved as text. Copy the images with links "
             "followed, as by `cp -rL`."
         )
-    for pattern, description in _DESCRIPTIONS:
+    for pattern, kind, advice in _NO_IMAGES:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            return description
+            return f"is not an image but {kind}. {advice}"
+    for pattern, kind in _OTHER_FORMATS:
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            return f"is {kind}, which is not decoded. {_CONVERT}"
     return None

@@ -1,4 +1,4 @@
-"""Images in batches, decoded by other processes while this one computes.
+"""Decode images in batches, in other processes while this one computes.
 
 Legend: B images of a batch that can be read, C channels, H height, W width.
 """
@@ -34,13 +34,13 @@ _MAX_AUTOMATIC_WORKERS = 16
 
 @runtime_checkable
 class FastPreprocess(Protocol):
-    """A preprocess that tells what it needs of an image before that is decoded."""
+    """A preprocess that asks for a part of an image before that is decoded."""
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Tell what is needed of an image of this size."""
+        """Choose the part of an image of this size."""
 
     def finish(self, cropped: Image.Image) -> NDArray[np.uint8]:
-        """Turn what `crop_of` asked for into uint8 of shape HWC."""
+        """Convert that part into uint8 of shape HWC."""
 
 
 @runtime_checkable
@@ -48,7 +48,7 @@ class RandomPreprocess(Protocol):
     """A preprocess that differs from visit to visit, by a number that is drawn for each."""
 
     def drawn(self, draw: int) -> Preprocess | FastPreprocess:
-        """Tell what is done at one visit: the same for the same number, 0 to 2⁶⁴ - 1."""
+        """Return the preprocess of one visit: the same for the same number, 0 to 2⁶⁴ - 1."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,9 @@ class ImageBatch:
     """A batch of images.
 
     Attributes:
-        indices_B: int64; for each image its index in the `paths` given.
+        indices_B: For each image its index in the `paths` given.
         pixels_BCHW: uint8. Without a readable image its shape is (0, 3, 0, 0).
-        errors: Why the others of this batch cannot be read, by index: one entry for an image that
-            is visited twice.
+        errors: Errors of the unreadable images of this batch, by index.
     """
 
     indices_B: NDArray[np.int64]
@@ -80,10 +79,9 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
 ) -> Iterator[ImageBatch]:
     """Decode and preprocess images in batches.
 
-    The batches are the same, and in the same order, whatever `num_workers` is. Workers leave
-    Ctrl-C, and a TERM that is sent to all processes of a job, to this process. They end when the
-    iterator does, and soon after this process if it is killed. An image whose decoder crashes is
-    unreadable; a worker that is killed is replaced once.
+    The batches are the same, and in the same order, whatever `num_workers` is. Workers end when
+    the iterator does, and soon after this process if it is killed. An image whose decoder crashes
+    is unreadable; a worker that is killed is replaced once.
 
     Args:
         paths: The images.
@@ -93,16 +91,15 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
         batch_size: Images a batch, readable or not; the last batch may have fewer.
         num_workers: Processes that decode; 0 decodes in this one, -1 is resolved by
             `resolve_num_workers`.
-        order: Indices into `paths` to visit, in this order; all in theirs if absent. An image may
-            be visited more than once.
-        draws: A number for each visit, by which a `RandomPreprocess` does what it does.
+        order: Indices into `paths` to visit, in this order, repeats allowed; default all.
+        draws: A number for each visit, for a `RandomPreprocess`.
         drop_last: Leave out a last batch that is not full.
         device: Where the caller computes with the batches. If it is the CPU, next to nothing is
-            decoded meanwhile, as both would get in each other's way; decoding then has all cores.
-            Pixels for CUDA lie in pinned memory. If absent, the caller computes but little.
+            decoded meanwhile, as both would slow each other; decoding then has all cores. Pixels
+            for CUDA are in pinned memory. If absent, the caller computes but little.
 
     Yields:
-        Batch after batch. One may have no readable image at all.
+        Batches, of which one may have no readable image at all.
 
     Raises:
         ResourceError: A worker was killed twice over the same image, most often for want of memory.
@@ -114,23 +111,34 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     workers = min(resolve_num_workers(num_workers, spare=not takes_turns), len(visited))
     ahead = workers if takes_turns else max(_BATCHES_AHEAD * batch_size, 2 * workers)
     is_pinned = device is not None and device.type == "cuda"
-    waiting: deque[_Waiting] = deque()
-    drawn = itertools.repeat(None) if draws is None else iter(draws.tolist())
-    upcoming = zip(visited.tolist(), drawn, strict=False)
-    with _preparing(_Prepare(preprocess), workers) as begin:
+    prepare = functools.partial(_prepare, preprocess)
+    # For each image its index, and a call that waits for its pixels or raises its error.
+    waiting: deque[tuple[int, Callable[[], Pixels]]] = deque()
+    upcoming = zip(
+        visited.tolist(),
+        itertools.repeat(None) if draws is None else iter(draws.tolist()),
+        strict=False,
+    )
+    with Workers(prepare, workers) if workers else contextlib.nullcontext() as pool:
         for start in range(0, len(visited), batch_size):
             size = min(batch_size, len(visited) - start)
             for index, draw in itertools.islice(upcoming, size + ahead - len(waiting)):
-                waiting.append((index, begin(paths[index], draw)))
-            yield _collect([waiting.popleft() for _ in range(size)], is_pinned=is_pinned)
+                if pool is None:
+                    waiting.append(
+                        (index, functools.partial(prepare, paths[index], LARGE_TURN, draw))
+                    )
+                else:
+                    waiting.append((index, pool.submit(paths[index], draw).result))
+            batch = [waiting.popleft() for _ in range(size)]
+            yield _collect(batch, is_pinned=is_pinned)
 
 
 def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
-    """Turn -1 into one process for each core that this process may use; at most 16, or none.
+    """Resolve -1 to one process for each core that this process may use; at most 16, or none.
 
     Args:
         num_workers: As the user gave it.
-        spare: Leave one core to who computes with the images meanwhile.
+        spare: Leave one core for computing with the images meanwhile.
         sharing: Processes that share the cores in this way, this one included.
 
     Examples:
@@ -139,50 +147,29 @@ def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 
     """
     if num_workers >= 0:
         return num_workers
-    return min(max(_usable_cores() // sharing - spare, 0), _MAX_AUTOMATIC_WORKERS)
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(max(cores // sharing - spare, 0), _MAX_AUTOMATIC_WORKERS)
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _prepare(
+    preprocess: Preprocess | FastPreprocess | RandomPreprocess,
+    path: Path,
+    turn: Turn,
+    draw: int | None,
+) -> Pixels:
+    """Decode an image and preprocess it to pixels CHW, in whichever process."""
+    if isinstance(preprocess, RandomPreprocess):
+        assert draw is not None
+        preprocess = preprocess.drawn(draw)
+    if isinstance(preprocess, FastPreprocess):
+        pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
+    else:
+        pixels_HWC = preprocess(decode_image(path, turn=turn))
+    return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
 
 
-@dataclass(frozen=True)
-class _Prepare:
-    """From a path to pixels CHW: the whole way of an image, wherever it is walked."""
-
-    preprocess: Preprocess | FastPreprocess | RandomPreprocess
-
-    def __call__(self, path: Path, turn: Turn, draw: int | None) -> Pixels:
-        preprocess = self.preprocess
-        if isinstance(preprocess, RandomPreprocess):
-            assert draw is not None
-            preprocess = preprocess.drawn(draw)
-        if isinstance(preprocess, FastPreprocess):
-            pixels_HWC = preprocess.finish(decode_crop(path, preprocess.crop_of, turn=turn))
-        else:
-            pixels_HWC = preprocess(decode_image(path, turn=turn))
-        return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
-
-
-# An index, and what waits for its pixels or raises why there are none.
-_Waiting = tuple[int, Callable[[], Pixels]]
-
-
-@contextlib.contextmanager
-def _preparing(
-    prepare: _Prepare, num_workers: int
-) -> Iterator[Callable[[Path, int | None], Callable[[], Pixels]]]:
-    """What begins with an image: here, when its pixels are waited for, or in a worker at once."""
-    if num_workers == 0:
-        yield lambda path, draw: functools.partial(prepare, path, LARGE_TURN, draw)
-        return
-    with Workers(prepare, num_workers) as workers:
-        yield lambda path, draw: workers.submit(path, draw).result
-
-
-def _collect(waiting: list[_Waiting], *, is_pinned: bool) -> ImageBatch:
+def _collect(waiting: list[tuple[int, Callable[[], Pixels]]], *, is_pinned: bool) -> ImageBatch:
     indices, pixels, errors = [], [], {}
     for index, wait in waiting:
         try:

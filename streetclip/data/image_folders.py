@@ -1,4 +1,4 @@
-"""The folder of a dataset's images: what is checked in it first, and which links may leave it."""
+"""Check the folder of a dataset's images, and which links may leave it."""
 
 import logging
 from collections.abc import Sequence
@@ -7,27 +7,27 @@ from pathlib import Path
 from streetclip.data.decoding import check_image_header, resolve_image_path
 from streetclip.errors import ImageError, shown
 
-_NAMES_LOOKED_FOR = 100
+_CHECKED = 100
 
 _log = logging.getLogger(__name__)
 
 
 def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
-    """Make sure that there are images at all, before hours are spent on none.
+    """Check that there are images at all, before hours are spent on none.
 
     Args:
         image_dir: `--image_dir`.
-        names: Of the images, relative to it; the first hundred are looked for.
+        names: Of the images; the first hundred are checked.
 
     Raises:
         ImageError: The folder is missing, none of the first names is a file in it, or none of
             these files is an image.
     """
     if not image_dir.is_dir():
-        msg = f"{image_dir}: there is no such folder; expected the images. Check --image_dir."
+        msg = f"{image_dir}: no such folder; expected the images. Check --image_dir."
         raise ImageError(msg)
-    first = list(names[:_NAMES_LOOKED_FOR])
-    if not first:
+    first = names[:_CHECKED]
+    if not len(first):
         return
     paths = [path for name in first if (path := resolve_image_path(image_dir, name)).is_file()]
     if not paths:
@@ -36,7 +36,17 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
             "Names are relative to --image_dir; check both."
         )
         raise ImageError(msg)
-    _check_any_image(image_dir, paths)
+    errors = []
+    for path in paths:
+        try:
+            check_image_header(path)
+        except ImageError as error:
+            errors.append(error)
+        else:
+            break
+    else:
+        msg = f"{image_dir}: none of the first {len(paths)} files is an image. {errors[0]}"
+        raise ImageError(msg)
     _warn_of_leaving_links(image_dir, first)
 
 
@@ -51,34 +61,14 @@ def real_image_path(image_dir: Path, name: str) -> Path:
     """
     folder = image_dir.resolve()
     path = resolve_image_path(folder, name).resolve()
-    blobs = _hub_blobs(folder)
-    if path.is_relative_to(folder) or (blobs is not None and path.is_relative_to(blobs)):
+    snapshots = next((each for each in folder.parents if each.name == "snapshots"), None)
+    blobs = folder if snapshots is None else snapshots.parent / "blobs"
+    if path.is_relative_to(folder) or path.is_relative_to(blobs):
         return path
     msg = (
         f"{shown(name)}: is a link that leaves the folder of its dataset, so it is not shown. Put "
         "the file itself there."
     )
-    raise ImageError(msg)
-
-
-def _hub_blobs(folder: Path) -> Path | None:
-    """The blobs of the hub cache that a folder is a snapshot in; None if it is in none."""
-    for snapshots in (folder, *folder.parents):
-        if snapshots.name == "snapshots" and folder != snapshots:
-            return snapshots.parent / "blobs"
-    return None
-
-
-def _check_any_image(image_dir: Path, paths: Sequence[Path]) -> None:
-    first_error: ImageError | None = None
-    for path in paths:
-        try:
-            check_image_header(path)
-        except ImageError as error:
-            first_error = first_error or error
-        else:
-            return
-    msg = f"{image_dir}: none of the first {len(paths)} files is an image. {first_error}"
     raise ImageError(msg)
 
 
@@ -95,8 +85,5 @@ def _warn_of_leaving_links(image_dir: Path, names: Sequence[str]) -> None:
         _log.warning(
             "%s: %d of the first %d images are links that leave the folder, such as %s. They are "
             "used, but the dashboard will not show them; put the files themselves there.",
-            image_dir,
-            len(leaving),
-            len(names),
-            shown(leaving[0]),
-        )
+            image_dir, len(leaving), len(names), shown(leaving[0]),
+        )  # fmt: skip

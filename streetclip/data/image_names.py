@@ -1,45 +1,21 @@
-"""Image names: paths relative to an image folder, with `/` between folders."""
+"""Check image names: paths relative to an image folder, with `/` between folders."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
-    (
-        lambda name: not name.strip(),
-        "is blank; expected the path of an image inside the image folder",
-    ),
-    (
-        lambda name: any(unicodedata.category(character) == "Cc" for character in name),
-        "has a control character; expected printable text",
-    ),
-    (lambda name: "\\" in name, "has a backslash; expected '/' between folders"),
-    (
-        lambda name: name.startswith("/") or _DRIVE.match(name),
-        "is an absolute path; expected one relative to the image folder",
-    ),
-    (
-        lambda name: ".." in name.split("/"),
-        "leaves the image folder; expected a path inside it, without '..'",
-    ),
-    (
-        lambda name: name.split("/")[-1] in {"", "."},
-        "names a folder; expected a file",
-    ),
-)
 # A name free of all of these is good; found fast in many names at once.
 _SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /", " . ")
 
 
 def name_problem(name: str) -> str | None:
-    """Say why an image name cannot be used, or None if it can.
+    """Describe why an image name cannot be used; None if it can.
 
-    The rule is about the text alone: symbolic links that the user made inside the image folder
-    are followed.
+    The rule is about the text alone: symbolic links inside the image folder are followed.
 
     Returns:
-        What was found and what was expected, to stand after "image_filename is 'x'".
+        The finding and what was expected, to follow "image_filename 'x'".
 
     Examples:
         >>> name_problem("paris/0001.jpg") is None
@@ -47,16 +23,28 @@ def name_problem(name: str) -> str | None:
         >>> name_problem("../secret.jpg")
         "leaves the image folder; expected a path inside it, without '..'"
     """
-    for is_bad, problem in _RULES:
-        if is_bad(name):
-            return problem
-    return None
+    parts = name.split("/")
+    checks = (
+        (not name.strip(), "is blank; expected the path of an image inside the image folder"),
+        (
+            any(unicodedata.category(character) == "Cc" for character in name),
+            "has a control character; expected printable text",
+        ),
+        ("\\" in name, "has a backslash; expected '/' between folders"),
+        (
+            name.startswith("/") or _DRIVE.match(name),
+            "is an absolute path; expected one relative to the image folder",
+        ),
+        (".." in parts, "leaves the image folder; expected a path inside it, without '..'"),
+        (parts[-1] in {"", "."}, "names a folder; expected a file"),
+    )
+    return next((problem for is_bad, problem in checks if is_bad), None)
 
 
 def all_plain(names: Sequence[str]) -> bool:
-    """Tell in one sweep that none of many names is bad or has two spellings.
+    """Check many names at once: True if none is bad or has two spellings.
 
-    False means only that they must be looked at one by one.
+    False means only that each needs a check of its own.
 
     Examples:
         >>> all_plain(["a.jpg", "b/c d.jpg"]), all_plain(["a.jpg", "/b.jpg"])

@@ -1,4 +1,4 @@
-"""JPEG files decoded no finer than what becomes of them: at a reduced scale, in fewer passes.
+"""Decode JPEG files at a reduced scale, in fewer passes.
 
 A JPEG holds blocks of 8 × 8 waves. A decoder that computes 4, 2 or 1 pixels a side from them
 spares most of its work (libjpeg's scaled inverse transform, reached by Pillow's `draft`), but for
@@ -16,7 +16,6 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from PIL import Image
 
@@ -38,35 +37,22 @@ _SCALES = (8, 4, 2)
 _MAX_ERROR = 8.0
 
 _SOI, _EOI, _SOS, _DQT, _APP2 = 0xD8, 0xD9, 0xDA, 0xDB, 0xE2
+_START, _END = bytes((0xFF, _SOI)), bytes((0xFF, _EOI))
 _PROGRESSIVE = 0xC2  # Huffman-coded; what else is progressive is rare and left as it is
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_OTHER_FRAMES = _FRAMES - {_PROGRESSIVE}
 _HEADER_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # after a pass: a marker, no restart
+_WAVES = 64  # of a block
 _LOW_WAVES = slice(1, 6)  # in the file's order; finer ones are lost where the image is made smaller
-
+_MALFORMED = (IndexError, KeyError, struct.error, ValueError)
 
 # What follows complete coded data is never decoded: more codes, or one more interval of them.
 _PADDINGS = (b"", b"\x55" * 256, b"\xaa" * 256)
 _INTERVALS = tuple(bytes((0xFF, 0xD0 + number)) + b"\x55" * 256 for number in range(8))
 _RESTART_INTERVAL = b"\xff\xdd"
-_WAVES = 64  # of a block
-
-
-@dataclass
-class _Frame:
-    """What the headers before a pass say.
-
-    Attributes:
-        steps: Mean quantisation step of the low waves, by table.
-        tables: Table of each colour component.
-    """
-
-    steps: dict[int, float] = field(default_factory=dict)
-    tables: dict[int, int] = field(default_factory=dict)
 
 
 def reduced_scale(shrinking: float) -> int:
-    """By how much an image may be reduced while it is decoded: 1, 2, 4 or 8.
+    """Find by how much an image may be reduced while it is decoded: 1, 2, 4 or 8.
 
     Args:
         shrinking: How many of its pixels become one, along the axis with fewer.
@@ -80,10 +66,6 @@ def reduced_scale(shrinking: float) -> int:
 
 def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
     """Make a JPEG that was opened, and not yet loaded, decode at a reduced scale.
-
-    Args:
-        image: From `PIL.Image.open`, of any format.
-        scale: From `reduced_scale`.
 
     Returns:
         What to load (`image` itself or, if passes are left out, another over bytes in memory),
@@ -105,34 +87,30 @@ def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
 def without_fine_passes(content: bytes) -> bytes | None:
     """Leave out those passes of a progressive JPEG that refine waves by little.
 
-    What is left is a whole JPEG file, whose waves have fewer bits. Profiles and further frames are
-    left out as well.
-
-    Args:
-        content: Of the file.
-
     Returns:
-        None if there is nothing to leave out, or anything about the file is unusual or damaged.
+        A whole JPEG file whose waves have fewer bits, without profiles and further frames; None if
+        there is nothing to leave out, or anything about the file is unusual or damaged.
     """
     kept = [content[:2]]
     is_shorter = False
-    frame = _Frame()
+    steps: dict[int, float] = {}  # mean quantisation step of the low waves, by table
+    tables: dict[int, int] = {}  # table of each colour component
     try:
         for marker, start, header_end, end in _segments(content):
-            if marker in _OTHER_FRAMES:
-                return None
             segment = content[start + 4 : header_end]
-            if marker == _DQT:
-                frame.steps |= _mean_steps(segment)
-            elif marker == _PROGRESSIVE:
-                frame.tables = {segment[i]: segment[i + 2] for i in range(6, len(segment), 3)}
-            if marker == _SOS and _is_fine(segment, frame):
+            if marker in _FRAMES:
+                if marker != _PROGRESSIVE:
+                    return None
+                tables = {segment[i]: segment[i + 2] for i in range(6, len(segment), 3)}
+            elif marker == _DQT:
+                steps |= _mean_steps(segment)
+            if marker == _SOS and _is_fine(segment, steps, tables):
                 is_shorter = True
             elif marker != _APP2:
                 kept.append(content[start:end])
-    except (IndexError, KeyError, struct.error, ValueError):
+    except _MALFORMED:
         return None
-    return b"".join([*kept, bytes((0xFF, _EOI))]) if is_shorter else None
+    return b"".join([*kept, _END]) if is_shorter else None
 
 
 def with_end(content: bytes) -> bytes | None:
@@ -144,19 +122,18 @@ def with_end(content: bytes) -> bytes | None:
     Returns:
         None if the file is no JPEG, has an end, or lacks more than that.
     """
-    end = bytes((0xFF, _EOI))
-    if content[:2] != bytes((0xFF, _SOI)) or content.endswith(end):
+    if content[:2] != _START or content.endswith(_END):
         return None
     content = content.removesuffix(b"\xff")
-    if not _has_all_passes(content + end):
+    if not _has_all_passes(content + _END):
         return None
     paddings = _PADDINGS + _INTERVALS * (_RESTART_INTERVAL in content)
-    pixels = {_hash_pixels(content + padding + end) for padding in paddings}
-    return content + end if len(pixels) == 1 and None not in pixels else None
+    pixels = {_hash_pixels(content + padding + _END) for padding in paddings}
+    return content + _END if len(pixels) == 1 and None not in pixels else None
 
 
 def _has_all_passes(content: bytes) -> bool:
-    """Tell whether the passes give every wave of every component to its last bit."""
+    """Return whether the passes give every wave of every component to its last bit."""
     missing_bits: dict[int, list[int]] = {}
     try:
         for marker, start, header_end, _ in _segments(content):
@@ -167,7 +144,7 @@ def _has_all_passes(content: bytes) -> bool:
                 first, last, bits = segment[1 + 2 * segment[0] : 4 + 2 * segment[0]]
                 for component in segment[1 : 1 + 2 * segment[0] : 2]:
                     missing_bits[component][first : last + 1] = [bits % 16] * (last + 1 - first)
-    except (IndexError, KeyError, struct.error, ValueError):
+    except _MALFORMED:
         return False
     return bool(missing_bits) and not any(map(any, missing_bits.values()))
 
@@ -181,33 +158,29 @@ def _hash_pixels(content: bytes) -> bytes | None:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Marker, start, end of the header, end with the coded data, of all up to the image's end.
+    """Yield marker, start, end of the header, end with the coded data, up to the image's end.
 
     Raises:
-        ValueError: A marker is missing where one has to be, or the file ends before the image.
+        ValueError: A marker is missing, or the file ends before the image.
     """
-    if content[:2] != bytes((0xFF, _SOI)):
-        raise ValueError
     start = 2
-    while True:
-        if content[start] != 0xFF:  # noqa: PLR2004 -- the first byte of every marker
-            raise ValueError
+    while content[:2] == _START and content[start] == _START[0]:
         marker = content[start + 1]
         if marker == _EOI:
             return
-        header_end = start + 2 + struct.unpack_from(">H", content, start + 2)[0]
-        end = header_end
+        header_end = end = start + 2 + struct.unpack_from(">H", content, start + 2)[0]
         if marker == _SOS:
             found = _HEADER_END.search(content, header_end)
             if found is None:
-                raise ValueError
+                break
             end = found.start()
         yield marker, start, header_end, end
         start = end
+    raise ValueError
 
 
 def _mean_steps(segment: bytes) -> dict[int, float]:
-    """Mean step of the low waves, by number of the table; a segment may hold several."""
+    """Average the steps of the low waves, by number of the table; a segment may hold several."""
     steps = {}
     start = 0
     while start < len(segment):
@@ -218,13 +191,12 @@ def _mean_steps(segment: bytes) -> dict[int, float]:
     return steps
 
 
-def _is_fine(segment: bytes, frame: _Frame) -> bool:
-    """Whether a pass refines the waves of a component by bits that are worth little."""
-    num_components = segment[0]
-    first_wave, _, bits = segment[1 + 2 * num_components : 4 + 2 * num_components]
+def _is_fine(segment: bytes, steps: dict[int, float], tables: dict[int, int]) -> bool:
+    """Return whether a pass refines the waves of a component by bits that are worth little."""
+    first_wave, _, bits = segment[1 + 2 * segment[0] : 4 + 2 * segment[0]]
     previous_bit, bit = divmod(bits, 16)
     if first_wave == 0 or previous_bit == 0:
         return False  # mean colours, or the upper bits of waves
-    step = frame.steps[frame.tables[segment[1]]]
+    step = steps[tables[segment[1]]]
     # Without the bits below the n-th a wave is off by up to 2ⁿ − 1 steps; a wave of 4 rises by 1.
     return bit < int(math.log2(4 * _MAX_ERROR / step + 1))

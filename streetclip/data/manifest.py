@@ -1,18 +1,19 @@
-"""Manifests: the CSV that names the images and says where each was taken.
+"""Read manifests: the CSV that names the images and their places.
 
-A file of any length is read in the same memory: of earlier rows only a hash of the name is kept,
-on disk when there are many.
+Of earlier rows only 8 bytes are kept, a hash of the name, so that a file may have any length.
 """
 
 import logging
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from streetclip.data.columns import read_columns
 from streetclip.data.csv_text import CsvFile, Rows
-from streetclip.data.duplicates import RepeatedHashes
 from streetclip.data.row_checks import RowChecker, name_hashes
 from streetclip.data.row_warnings import WarningCounts
 from streetclip.errors import ManifestError
@@ -32,19 +33,18 @@ class Manifest:
     """A manifest in memory.
 
     Attributes:
-        path: The CSV.
         frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
             `country` (as written, the name for a code; "" where blank, the country never),
             `continent` (full English name; the country's where blank or contradicted),
             `country_code` (ISO 3166-1 alpha-2), `latitude_deg` and `longitude_deg` (float64; NaN
             where unknown), `line` (of the file, from 1), then `caption` and `template` if the CSV
             has them, and the attributes, as text.
-        attribute_columns: Names of the attributes in `frame`: the CSV's own, with " (csv)" added
-            where one would clash with a column above.
+        attribute_columns: Names of the attributes in `frame`; " (csv)" is added to those of the
+            CSV that would clash with a column above.
         sha256: Hex digest of the file.
         num_skipped: Bad rows left out.
-        problems: What is wrong with the first 20 of them, as "test.csv:41: …".
-        warnings: What is doubtful about good rows: for each kind the count, then the first rows.
+        problems: The first 20 of them, each as "test.csv:41: …".
+        warnings: Doubts about good rows: for each kind the count, then the first rows.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestChunk:
-    """Good rows that follow one another, or nearly: bad ones between them are left out.
+    """Good rows in the order of the file.
 
     Attributes:
         columns: The columns of `Manifest.frame`, as lists of text or arrays of numbers.
@@ -70,24 +70,20 @@ class ManifestChunk:
 
 
 class ManifestReader:
-    """Reads a manifest in chunks. Iterate over it once; the attributes are final after that.
+    """Reads a manifest in chunks; iterate over it once, before its findings are final.
 
     Args:
         path: The CSV.
-        on_bad_rows: "fail" goes through the whole file and then raises an error about all bad
-            rows; "skip" leaves them out and counts them.
+        on_bad_rows: "fail" reads the whole file and then raises an error about all bad rows;
+            "skip" leaves them out and counts them.
         chunk_rows: Most rows in a chunk.
         check_captions: Whether a blank caption makes a row bad.
-        progress: Told the bytes read; with "skip" each is read twice.
+        progress: Receives the bytes read; with "skip" each is read twice.
 
     Attributes:
         header: All column names of the file, in its order.
-        attribute_columns: As in `Manifest`.
-        sha256: Hex digest of the file.
         num_rows: Good rows so far.
-        num_skipped: Bad rows so far.
-        problems: What is wrong with the first 20 of them.
-        warnings: What is doubtful about good rows so far; see `Manifest`.
+        attribute_columns, sha256, num_skipped, problems, warnings: As in `Manifest`, so far.
 
     Raises:
         ManifestError: The file or its header cannot be used.
@@ -110,130 +106,108 @@ class ManifestReader:
         with CsvFile(path) as file:
             self._columns = read_columns(file)
         self.header = self._columns.header
-        self.attribute_columns = tuple(self._columns.attribute_names().values())
+        self.attribute_columns = tuple(self._columns.attribute_names.values())
         self.sha256 = ""
-        self.num_rows = 0
-        self.num_skipped = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self.num_rows = self.num_skipped = 0
         self.problems: list[str] = []
         self._warnings = WarningCounts()
 
     @property
     def warnings(self) -> list[str]:
-        """Messages on doubtful rows: for each kind the count, then the first rows."""
+        """Doubts about good rows: for each kind the count, then the first rows."""
         return self._warnings.messages(self.path)
 
     def __iter__(self) -> Iterator[ManifestChunk]:
         """Yield the good rows; with "fail", those before the first bad one, then the error.
 
-        That a name repeats is known only at the end, when with "fail" its rows are out already.
+        A repeated name is known only at the end, when "fail" has already yielded its rows.
 
         Raises:
-            ManifestError: The file is not UTF-8, badly quoted or has no row, or there are bad
-                rows and they are not to be skipped.
-            ResourceError: No space is left for temporary files.
+            ManifestError: The file is not UTF-8, badly quoted or has no row, or has bad rows that
+                are not to be skipped.
         """
         for warning in self._columns.warnings:
             _log.warning("%s", warning)
-        # Which names repeat is known at the end of a pass. Where all must be right, that is the
-        # pass that yields the rows, and one more tells about the repeated ones if there are any.
-        with RepeatedHashes() as hashes:
-            if self._fail:
-                yield from self._pass(set(), hashes)
-            else:
-                self._collect_names(hashes)
-            repeated = hashes.repeated()
+        # Repeated names are known at the end of a pass. "skip" needs them before it yields rows;
+        # "fail" yields in its first pass, and needs a second only to describe repeated names.
+        hashes = array("q")
+        if self._fail:
+            yield from self._checked_chunks(set(), hashes)
+        else:
+            for rows, _ in self._read(is_second=False):
+                hashes.extend(self._name_hashes(rows))
+        repeated = _repeated(hashes)
         if repeated or not self._fail:
-            yield from self._pass(repeated, None)
+            yield from self._checked_chunks(repeated, None)
         self._check_outcome()
 
-    def _pass(self, repeated: set[int], hashes: RepeatedHashes | None) -> Iterator[ManifestChunk]:
-        self.num_rows = self.num_skipped = 0
-        self.problems = []
-        self._warnings = WarningCounts()
-        checker = RowChecker(self._columns, repeated, self._check_captions)
+    def _read(self, *, is_second: bool) -> Iterator[tuple[Rows, Sequence[int]]]:
+        """Yield all rows and their lines, reporting progress through one or two passes."""
         with CsvFile(self.path) as file:
-            if self._fail:
-                self._progress(0, file.num_bytes)
+            total = file.num_bytes if self._fail else 2 * file.num_bytes
+            done = file.num_bytes if is_second else 0
+            self._progress(done, total)
             for rows, lines in file.chunks(self._chunk_rows):
-                if hashes is not None:
-                    hashes.add(self._name_hashes(rows))
-                chunk = self._checked(checker, rows, lines)
-                self.num_rows += len(chunk.rows)
-                if chunk.rows and not (self._fail and (self.num_skipped or repeated)):
-                    yield chunk
-                self._report(file, is_second=not self._fail)
-            self.sha256 = file.sha256
+                yield rows, lines
+                self._progress(done + file.bytes_read, total)
+            self.sha256 = file.sha256()
 
-    def _collect_names(self, hashes: RepeatedHashes) -> None:
-        with CsvFile(self.path) as file:
-            self._progress(0, 2 * file.num_bytes)
-            for rows, _ in file.chunks(self._chunk_rows):
-                hashes.add(self._name_hashes(rows))
-                self._report(file, is_second=False)
+    def _checked_chunks(
+        self, repeated: set[int], hashes: "array[int] | None"
+    ) -> Iterator[ManifestChunk]:
+        self._reset()
+        checker = RowChecker(self._columns, repeated, self._check_captions)
+        for rows, lines in self._read(is_second=not self._fail):
+            if hashes is not None:
+                hashes.extend(self._name_hashes(rows))
+            chunk = self._checked(checker, rows, lines)
+            self.num_rows += len(chunk.rows)
+            if chunk.rows and not (self._fail and (self.num_skipped or repeated)):
+                yield chunk
 
     def _name_hashes(self, rows: Rows) -> Iterator[int]:
-        width = len(self.header)
         position = self._columns.position["image_filename"]
-        return name_hashes([row[position] for row in rows if len(row) == width])
-
-    def _report(self, file: CsvFile, *, is_second: bool) -> None:
-        num_passes = 1 if self._fail else 2
-        done = file.bytes_read + is_second * file.num_bytes
-        self._progress(done, num_passes * file.num_bytes)
+        return name_hashes([row[position] for row in rows if len(row) == len(self.header)])
 
     def _checked(self, checker: RowChecker, rows: Rows, lines: Sequence[int]) -> ManifestChunk:
-        told: dict[int, list[str]] = {}
-        misshapen = checker.misshapen(rows)
-        if misshapen:
-            told = {lines[i]: problems for i, problems in misshapen.items()}
-            kept = [i for i in range(len(rows)) if i not in misshapen]
-            rows, lines = _take(rows, kept), _take(lines, kept)
         columns, problems, warnings = checker.check(rows, lines)
-        told |= {lines[i]: messages for i, messages in problems.items()}
-        self._note(told)
+        self.num_skipped += len(problems)
+        for i in sorted(problems)[: _SPELLED_OUT - len(self.problems)]:
+            self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
         for row, kind, text in warnings:
             if row not in problems:
-                self._warnings.add(kind, int(lines[row]), text)
+                self._warnings.add(kind, lines[row], text)
         if not problems:
             return ManifestChunk(columns, rows)
         kept = [i for i in range(len(rows)) if i not in problems]
-        return ManifestChunk(
-            {name: _take(values, kept) for name, values in columns.items()}, _take(rows, kept)
-        )
-
-    def _note(self, told: dict[int, list[str]]) -> None:
-        self.num_skipped += len(told)
-        for line in sorted(told)[: max(0, _SPELLED_OUT - len(self.problems))]:
-            self.problems.append(f"{self.path}:{line}: {' Also: '.join(told[line])}")
+        columns = {name: _take(values, kept) for name, values in columns.items()}
+        return ManifestChunk(columns, _take(rows, kept))
 
     def _check_outcome(self) -> None:
         if not self.num_rows + self.num_skipped:
             msg = (
                 f"{self.path}: has a header but no row; expected a row for each image. "
-                "Is it the right file?"
+                "Is it the correct file?"
             )
             raise ManifestError(msg)
-        if not self.num_skipped:
+        if not self.num_skipped or (self.num_rows and not self._fail):
             return
-        more = self.num_skipped - len(self.problems)
+        advice = "No good row is left. Correct the file."
         if self._fail:
-            advice = "Mend the file, or leave these rows out with --on_bad_rows skip."
-        elif not self.num_rows:
-            advice = "No good row is left. Mend the file."
-        else:
-            return
+            advice = "Correct the file, or leave these rows out with --on_bad_rows skip."
+        more = self.num_skipped - len(self.problems)
         bad_rows = f"{self.num_skipped:,} bad row{'s' * (self.num_skipped != 1)}"
         rest = [f"… and {more:,} more."] if more else []
-        text = "\n".join([f"{self.path}: {bad_rows}. {advice}", *self.problems, *rest])
-        raise ManifestError(text)
+        raise ManifestError(
+            "\n".join([f"{self.path}: {bad_rows}. {advice}", *self.problems, *rest])
+        )
 
 
 def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
-    """Read a whole manifest.
-
-    Args:
-        path: The CSV.
-        on_bad_rows: "fail" or "skip".
+    """Read a whole manifest; see `ManifestReader`.
 
     Raises:
         ManifestError: The file cannot be used, or has bad rows that are not to be skipped; all
@@ -252,6 +226,12 @@ def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
         problems=tuple(reader.problems),
         warnings=tuple(reader.warnings),
     )
+
+
+def _repeated(hashes: "array[int]") -> set[int]:
+    """Find the hashes that occur more than once; 10 million take 160 MB."""
+    ordered = np.sort(np.array(hashes, np.int64))
+    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _take(values: Any, kept: list[int]) -> Any:

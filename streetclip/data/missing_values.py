@@ -1,4 +1,4 @@
-"""Cells such as "NA" and "nan" that programs write where a value is missing.
+"""Blank cells such as "NA" and "nan" that programs write where a value is missing.
 
 A marker is read as blank, with a warning, unless it is the name of a place:
 
@@ -27,13 +27,10 @@ _WRITTEN_BY_PROGRAMS = frozenset(
         "NULL", "null", "(null)", "\\N", "-", "--", "–", "—", "?", "undefined",
     }
 )  # fmt: skip
-_OTHER_SPELLINGS = frozenset(
-    {
-        "na", "Na", "N/a", "Nan", "NAN", "nat", "NAT", "none", "NONE", "Null", "unknown", "Unknown",
-        "UNKNOWN", "Undefined",
-    }
-)  # fmt: skip
-_MARKERS = _WRITTEN_BY_PROGRAMS | _OTHER_SPELLINGS
+_MARKERS = _WRITTEN_BY_PROGRAMS | {
+    "na", "Na", "N/a", "Nan", "NAN", "nat", "NAT", "none", "NONE", "Null", "unknown", "Unknown",
+    "UNKNOWN", "Undefined",
+}  # fmt: skip
 _PLACE_COLUMNS = ("city", "region", "continent", *COORDINATES)
 _NAMIBIA = "NA"
 _NEAR_DEG = 0.5
@@ -42,7 +39,7 @@ Cells = dict[str, list[str]]
 
 
 def is_marker(text: str) -> bool:
-    """Tell whether a cell is spelled like a missing value.
+    """Return whether a cell is spelled like a missing value.
 
     Examples:
         >>> is_marker(" nan "), is_marker("Nantes")
@@ -61,14 +58,14 @@ def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]
         The countries that were blanked, by row, and a warning for each row with another marker.
     """
     names = [name for name in ("country", *_PLACE_COLUMNS) if name in cells]
-    rows = sorted({row for name in names for row in _marked_rows(cells[name])})
-    if not rows:
-        return {}, []
+    rows = set()
     for name in names:
-        cells[name] = list(cells[name])
+        if not _MARKERS.isdisjoint(map(str.strip, cells[name])):
+            cells[name] = list(cells[name])
+            rows |= {row for row, text in enumerate(cells[name]) if is_marker(text)}
     missing_countries: dict[int, str] = {}
     warnings = []
-    for row in rows:
+    for row in sorted(rows):
         place = {name: cells[name][row].strip() for name in names}
         if is_marker(place["country"]) and not _is_namibia(place):
             missing_countries[row] = place["country"]
@@ -76,36 +73,27 @@ def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]
         blanked = [name for name in names[1:] if _is_missing(name, place)]
         for name in blanked:
             cells[name][row] = ""
-        if blanked and not _says_north_america(blanked, place):
+        if blanked and not _is_north_america(blanked, place):
             warnings.append(RowWarning(row, KIND, _describe(blanked, place)))
     return missing_countries, warnings
 
 
-def _marked_rows(texts: list[str]) -> list[int]:
-    if _MARKERS.isdisjoint(texts) and _MARKERS.isdisjoint(map(str.strip, texts)):
-        return []
-    return [row for row, text in enumerate(texts) if is_marker(text)]
-
-
 def _is_missing(name: str, place: Mapping[str, str]) -> bool:
     text = place[name]
-    if not is_marker(text):
-        return False
-    if name == "city":
-        return not _is_city(text, place)
-    if name == "region":
-        return text in _WRITTEN_BY_PROGRAMS or _city_named(text, place["country"]) is None
-    return True
-
-
-def _is_city(text: str, place: Mapping[str, str]) -> bool:
+    if not is_marker(text) or name not in {"city", "region"}:
+        return is_marker(text)
     city = _city_named(text, place["country"])
-    if city is None:
-        return False
-    if text not in _WRITTEN_BY_PROGRAMS:
+    if city is None or text not in _WRITTEN_BY_PROGRAMS:
+        return city is None
+    if name == "region":
         return True
-    has_region = bool(place["region"]) and not is_marker(place["region"])
-    return has_region or _is_near(place, city)
+    if place["region"] and not is_marker(place["region"]):
+        return False
+    point = _coordinates(place)
+    return point is None or not (
+        abs(point[0] - city.latitude_deg) < _NEAR_DEG
+        and abs(point[1] - city.longitude_deg) < _NEAR_DEG
+    )
 
 
 def _city_named(text: str, country: str) -> gazetteer.City | None:
@@ -115,14 +103,6 @@ def _city_named(text: str, country: str) -> gazetteer.City | None:
     found = gazetteer.find_country(country) if country else None
     city = gazetteer.find_city(found.code, text) if found else None
     return city if city is not None and city.name == text else None
-
-
-def _is_near(place: Mapping[str, str], city: gazetteer.City) -> bool:
-    point = _coordinates(place)
-    return point is not None and (
-        abs(point[0] - city.latitude_deg) < _NEAR_DEG
-        and abs(point[1] - city.longitude_deg) < _NEAR_DEG
-    )
 
 
 def _is_namibia(place: Mapping[str, str]) -> bool:
@@ -135,14 +115,10 @@ def _is_namibia(place: Mapping[str, str]) -> bool:
     city = place["city"]
     if city and not is_marker(city) and gazetteer.find_city(_NAMIBIA, city) is not None:
         return True
-    return _is_in_namibia(_coordinates(place))
-
-
-def _is_in_namibia(point: tuple[float, float] | None) -> bool:
+    point = _coordinates(place)
     if point is None:
         return False
-    latitude_deg, longitude_deg = (np.array([degrees]) for degrees in point)
-    km = gazetteer.km_to_country(latitude_deg, longitude_deg, _NAMIBIA)
+    km = gazetteer.km_to_country(np.array([point[0]]), np.array([point[1]]), _NAMIBIA)
     return bool(km[0] <= gazetteer.FAR_KM)
 
 
@@ -153,8 +129,8 @@ def _coordinates(place: Mapping[str, str]) -> tuple[float, float] | None:
         return None
 
 
-def _says_north_america(blanked: list[str], place: Mapping[str, str]) -> bool:
-    """Tell whether the one marker of a row is GeoNames' code of its country's continent."""
+def _is_north_america(blanked: list[str], place: Mapping[str, str]) -> bool:
+    """Return whether the one marker of a row is GeoNames' code of its country's continent."""
     if blanked != ["continent"] or place["continent"] != "NA":
         return False
     country = gazetteer.find_country(place["country"])

@@ -1,13 +1,13 @@
 """Match true places with candidates: the only place that decides whether two are one city.
 
-The rule stands in data/README.md, "Which candidate a label means". Axes: N images, K candidates
+The rule is in data/README.md, "Which candidate a label means". Axes: N images, K candidates
 whose name fits a label.
 """
 
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -23,15 +23,16 @@ NEAR_KM = 50.0
 
 NO_CANDIDATE = -1
 
+Label = tuple[str, str, str]
+"""Country code, city and region, as a manifest has them."""
+
 
 @dataclass(frozen=True)
 class DoubtfulPlace:
     """A label without coordinates that fits several cities of its country.
 
     Attributes:
-        country_code: ISO 3166-1 alpha-2.
-        city: As the manifest has it.
-        region: As the manifest has it, "" where blank.
+        country_code, city, region: As the manifest has them.
         num_images: Images with this label and no coordinates.
         candidate: Index of the candidate it counts as, −1 where it counts as none.
         others: Cities that could be meant as well, most populous first.
@@ -61,39 +62,34 @@ class PlaceMatches:
 
 
 def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
-    """Find the candidate that each image's label means.
-
-    Args:
-        frame: With country_code, city, region ("" where blank), latitude_deg, longitude_deg (NaN
-            where unknown), as `streetclip.data.manifest.Manifest` has them.
-        candidates: The places to choose from.
-    """
+    """Find the candidate that each image's label means; `frame` is that of a `Manifest`."""
     country_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     city_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64)
     longitude_deg_N = frame["longitude_deg"].to_numpy(np.float64)
     is_located_N = ~(np.isnan(latitude_deg_N) | np.isnan(longitude_deg_N))
-    countries: dict[int, _CountryCandidates] = {}
+    country_of = {code: index for index, code in enumerate(candidates.country_codes)}
+    matchers: dict[str, _CountryMatcher] = {}
     doubtful: list[DoubtfulPlace] = []
     # Many images share a label: decide once for each, then measure all of its images at once.
     for (code, city, region), rows in rows_by_label(frame).items():
-        country = candidates.country_index(code)
+        country = country_of.get(code, NO_CANDIDATE)
         country_N[rows] = country
-        if country < 0 or not city:
+        if country == NO_CANDIDATE or not city:
             continue
-        if country not in countries:
-            countries[country] = _CountryCandidates(candidates, country)
-        fitting = countries[country].fitting(city, region)
+        if code not in matchers:
+            matchers[code] = _CountryMatcher(candidates, country)
         located, unlocated = rows[is_located_N[rows]], rows[~is_located_N[rows]]
-        if fitting.indices:
-            city_N[located] = fitting.nearest(latitude_deg_N[located], longitude_deg_N[located])
+        fitting = matchers[code].fitting(city, region)
+        if fitting.bonus_km:
+            city_N[located] = matchers[code].nearest(
+                fitting, latitude_deg_N[located], longitude_deg_N[located]
+            )
             city_N[unlocated] = fitting.by_name
-        if not len(unlocated):
-            continue
         others = fitting.others
-        if not fitting.is_named:  # no candidate, yet the label places the image: say so as well
+        if others is None and len(unlocated):
             others = gazetteer.resolve_city(code, city, region).others
-        if others:
+        if others and len(unlocated):
             doubtful.append(
                 DoubtfulPlace(code, city, region, len(unlocated), fitting.by_name, others)
             )
@@ -101,94 +97,61 @@ def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
     return PlaceMatches(country_N, city_N, tuple(doubtful))
 
 
-Label = tuple[str, str, str]
-"""Country code, city and region, as a manifest has them."""
-
-
 def rows_by_label(frame: pd.DataFrame) -> Mapping[Label, Int64]:
-    """Positions of the images of each distinct label."""
+    """Find the positions of the images of each distinct label."""
     columns = frame[["country_code", "city", "region"]]
     if not len(columns):
         return {}
     groups = columns.groupby(columns.columns.tolist(), sort=False, dropna=False)
-    return typing.cast("Mapping[Label, Int64]", groups.indices)
+    return cast("Mapping[Label, Int64]", groups.indices)
 
 
-@dataclass(frozen=True)
-class _Fitting:
+class _Fitting(NamedTuple):
     """Candidates whose name fits a label.
 
     Attributes:
-        candidates: All candidates.
-        indices: K that fit by name and are not excluded by the region.
-        bonus_km: K: 15 km for a candidate that is spelled like the label, else 0.
+        bonus_km: K candidates that fit by name and are not excluded by the region, each with
+            15 km if it is spelled like the label, else 0.
         decoys: Other cities of that name that are no candidate.
         by_name: The candidate meant by an image without coordinates, −1 for none.
-        others: What such an image could mean as well.
-        is_named: Whether any candidate fits by name, in whatever region.
+        others: Cities that such an image could mean as well; None if no candidate has the name.
     """
 
-    candidates: Candidates
-    indices: tuple[int, ...]
-    bonus_km: tuple[float, ...] = ()
+    bonus_km: Mapping[int, float]
     decoys: tuple[City, ...] = ()
     by_name: int = NO_CANDIDATE
-    others: tuple[City, ...] = ()
-    is_named: bool = True
-
-    def nearest(
-        self, latitude_deg_R: NDArray[np.float64], longitude_deg_R: NDArray[np.float64]
-    ) -> Int64:
-        """The nearest candidate within 50 km of R images; −1 where another city is nearer."""
-        best_R = np.full(len(latitude_deg_R), NO_CANDIDATE, np.int64)
-        lowest_km_R = np.full(len(latitude_deg_R), np.inf)
-        reached_km_R = np.full(len(latitude_deg_R), np.inf)
-        for index, bonus_km in zip(self.indices, self.bonus_km, strict=True):
-            distance_km_R = haversine_km(
-                latitude_deg_R,
-                longitude_deg_R,
-                self.candidates.city_latitude_deg_M[index],
-                self.candidates.city_longitude_deg_M[index],
-            )
-            is_better_R = (distance_km_R <= NEAR_KM) & (distance_km_R - bonus_km < lowest_km_R)
-            best_R[is_better_R] = index
-            lowest_km_R[is_better_R] = distance_km_R[is_better_R] - bonus_km
-            reached_km_R[is_better_R] = distance_km_R[is_better_R]
-        for city in self.decoys:
-            distance_km_R = haversine_km(
-                latitude_deg_R, longitude_deg_R, city.latitude_deg, city.longitude_deg
-            )
-            best_R[distance_km_R < reached_km_R] = NO_CANDIDATE
-        return best_R
+    others: tuple[City, ...] | None = None
 
 
-@dataclass(frozen=True)
-class _CountryCandidates:
+class _CountryMatcher:
     """The candidates of one country, indexed by their names and by the gazetteer's places."""
 
-    candidates: Candidates
-    country: int
-    code: str = field(init=False)
-    indices: range = field(init=False)
-
-    def __post_init__(self) -> None:
-        offsets = self.candidates.city_offsets
-        object.__setattr__(self, "code", self.candidates.country_codes[self.country])
-        object.__setattr__(
-            self, "indices", range(int(offsets[self.country]), int(offsets[self.country + 1]))
-        )
+    def __init__(self, candidates: Candidates, country: int) -> None:
+        self._candidates = candidates
+        self._code = candidates.country_codes[country]
+        self._indices = range(*candidates.city_offsets[country : country + 2].tolist())
 
     @cached_property
     def _by_spelling(self) -> dict[str, list[int]]:
         spelled: dict[str, list[int]] = {}
-        for index in self.indices:
-            spelled.setdefault(normalise_name(self.candidates.city_names[index]), []).append(index)
+        for index in self._indices:
+            name = normalise_name(self._candidates.city_names[index])
+            spelled.setdefault(name, []).append(index)
         return spelled
 
     @cached_property
     def _places(self) -> dict[int, tuple[City, ...]]:
         """By candidate, the gazetteer's cities of its name within 15 km of it."""
-        return {index: self._places_of(index) for index in self.indices}
+        return {
+            index: tuple(
+                city
+                for city in gazetteer.listed_cities_named(
+                    self._code, self._candidates.city_names[index]
+                )
+                if self._distance_km(index, city) <= SAME_PLACE_KM
+            )
+            for index in self._indices
+        }
 
     @cached_property
     def _by_place(self) -> dict[City, list[int]]:
@@ -198,67 +161,78 @@ class _CountryCandidates:
                 by_place.setdefault(place, []).append(index)
         return by_place
 
-    def _places_of(self, index: int) -> tuple[City, ...]:
-        name = self.candidates.city_names[index]
-        bearers = gazetteer.listed_cities_named(self.code, name)
-        return tuple(city for city in bearers if self._distance_km(index, city) <= SAME_PLACE_KM)
-
     def _distance_km(self, index: int, city: City) -> float:
         return float(
             haversine_km(
-                self.candidates.city_latitude_deg_M[index],
-                self.candidates.city_longitude_deg_M[index],
+                self._candidates.city_latitude_deg_M[index],
+                self._candidates.city_longitude_deg_M[index],
                 city.latitude_deg,
                 city.longitude_deg,
             )
         )
 
-    def _region(self, index: int) -> str | None:
-        """Region that the gazetteer knows a candidate to be in; None where it knows none."""
-        text = self.candidates.city_regions[index]
-        name = self.candidates.city_names[index]
-        known = gazetteer.known_region(self.code, name, text)
-        places = self._places[index]
-        return known or (places[0].region if places and not text else None)
-
     def fitting(self, city: str, region: str) -> _Fitting:
         """Find the candidates whose name fits a label, and which of them it means."""
         keys = gazetteer.name_keys(city)
         spelled = next((self._by_spelling[key] for key in keys if key in self._by_spelling), [])
-        bearers = gazetteer.listed_cities_named(self.code, city)
+        bearers = gazetteer.listed_cities_named(self._code, city)
         named = [index for place in bearers for index in self._by_place.get(place, ())]
         related = list(dict.fromkeys([*spelled, *named]))
         if not related:
-            return _Fitting(self.candidates, (), is_named=False)
+            return _Fitting({})
         allowed = [index for index in related if not self._is_elsewhere(index, city, region)]
         # A region without such a city cannot outweigh coordinates: "Kyiv, Kyiv Oblast".
-        has_namesake = bool(gazetteer.in_region(bearers, city, region))
-        near = allowed if has_namesake else related
-        by_name, others = self._by_name(city, region, allowed, set(spelled))
-        return _Fitting(
-            self.candidates,
-            tuple(near),
-            tuple(SAME_PLACE_KM if index in spelled else 0.0 for index in near),
-            tuple(place for place in bearers if place not in self._by_place),
-            by_name,
-            others,
-        )
+        near = allowed if gazetteer.in_region(bearers, city, region) else related
+        bonus_km = {index: SAME_PLACE_KM if index in spelled else 0.0 for index in near}
+        decoys = tuple(place for place in bearers if place not in self._by_place)
+        return _Fitting(bonus_km, decoys, *self._by_name(city, region, allowed, set(spelled)))
+
+    def nearest(
+        self,
+        fitting: _Fitting,
+        latitude_deg_R: NDArray[np.float64],
+        longitude_deg_R: NDArray[np.float64],
+    ) -> Int64:
+        """Find the nearest candidate within 50 km of R images; −1 where another city is nearer."""
+        best_R = np.full(len(latitude_deg_R), NO_CANDIDATE, np.int64)
+        lowest_km_R = np.full(len(latitude_deg_R), np.inf)
+        reached_km_R = np.full(len(latitude_deg_R), np.inf)
+        for index, bonus_km in fitting.bonus_km.items():
+            distance_km_R = haversine_km(
+                latitude_deg_R,
+                longitude_deg_R,
+                self._candidates.city_latitude_deg_M[index],
+                self._candidates.city_longitude_deg_M[index],
+            )
+            is_better_R = (distance_km_R <= NEAR_KM) & (distance_km_R - bonus_km < lowest_km_R)
+            best_R[is_better_R] = index
+            lowest_km_R[is_better_R] = distance_km_R[is_better_R] - bonus_km
+            reached_km_R[is_better_R] = distance_km_R[is_better_R]
+        for city in fitting.decoys:
+            distance_km_R = haversine_km(
+                latitude_deg_R, longitude_deg_R, city.latitude_deg, city.longitude_deg
+            )
+            best_R[distance_km_R < reached_km_R] = NO_CANDIDATE
+        return best_R
 
     def _is_elsewhere(self, index: int, city: str, region: str) -> bool:
-        """Whether a label's region differs from the candidate's, and has a city of that name."""
-        label_region = gazetteer.known_region(self.code, city, region)
-        own_region = self._region(index)
+        """Return whether a label's region differs from the candidate's, and has such a city."""
+        label_region = gazetteer.known_region(self._code, city, region)
+        text = self._candidates.city_regions[index]
+        own_region = gazetteer.known_region(self._code, self._candidates.city_names[index], text)
+        if not own_region and self._places[index] and not text:
+            own_region = self._places[index][0].region
         if label_region is None or own_region is None or label_region == own_region:
             return False
         # The region counts only if it has such a city: "Moscow, Moscow Oblast" is Moscow.
-        bearers = gazetteer.listed_cities_named(self.code, city)
+        bearers = gazetteer.listed_cities_named(self._code, city)
         return any(place.region == label_region for place in bearers)
 
     def _by_name(
         self, city: str, region: str, allowed: list[int], spelled: set[int]
     ) -> tuple[int, tuple[City, ...]]:
-        """The candidate that a label without coordinates means, and what else it could mean."""
-        meant = gazetteer.resolve_city(self.code, city, region)
+        """Find the candidate that a label without coordinates means, and what else it could."""
+        meant = gazetteer.resolve_city(self._code, city, region)
         if meant.city is not None:
             place = meant.city
             here = [index for index in allowed if self._distance_km(index, place) <= SAME_PLACE_KM]
@@ -274,18 +248,18 @@ class _CountryCandidates:
         return NO_CANDIDATE, (*elsewhere, *meant.others)
 
     def _region_agrees(self, index: int, city: str, region: str, meant: CityMeant) -> bool:
-        """Whether nothing speaks against a candidate that is spelled like the label.
+        """Return whether no region speaks against a candidate that is spelled like the label.
 
         Other cities of that name, of which the gazetteer knows, must be excluded by a region that
         both sides write alike; where it knows of none, a region that is missing agrees with any.
         """
-        own = normalise_name(self.candidates.city_regions[index] or "")
+        own = normalise_name(self._candidates.city_regions[index] or "")
         label = normalise_name(region)
-        label_region = gazetteer.known_region(self.code, city, region)
+        label_region = gazetteer.known_region(self._code, city, region)
         if meant.city is not None or meant.others:
             return bool(own) and own == label and label_region is None
         if label_region is not None:
-            own_region = gazetteer.find_region(self.code, own)
-            has_namesake = bool(gazetteer.listed_cities_named(self.code, city))
+            own_region = gazetteer.find_region(self._code, own)
+            has_namesake = bool(gazetteer.listed_cities_named(self._code, city))
             return own_region == label_region or (not own and not has_namesake)
         return not own or not label or own == label

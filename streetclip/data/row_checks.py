@@ -1,76 +1,45 @@
-"""What makes a manifest row bad, checked in whole columns of a chunk."""
+"""Find what makes a manifest row bad or doubtful, in whole columns of a chunk."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streetclip import gazetteer
-from streetclip.data.columns import COORDINATES, Columns
-from streetclip.data.coordinates import parse_coordinates
-from streetclip.data.csv_dialect import has_quote_after_space
-from streetclip.data.csv_text import Rows
+from streetclip.data.columns import CAPTION_COLUMNS, COORDINATES, Columns
+from streetclip.data.coordinates import SWAPPED, MisplacedFinder, Points, parse_coordinates
+from streetclip.data.csv_text import Rows, has_quote_after_space
+from streetclip.data.encodings import has_lost_characters, repair_mojibake
 from streetclip.data.image_names import all_plain, canonical_name, name_problem
-from streetclip.data.misplaced_coordinates import MisplacedFinder, Points
-from streetclip.data.missing_values import blank_missing_values, is_marker
-from streetclip.data.mojibake import has_lost_characters, repair_mojibake
+from streetclip.data.missing_values import Cells, blank_missing_values, is_marker
 from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 
 CONTRADICTION = "the continent contradicts the country; the country's own is used"
 MOJIBAKE = "text was decoded in another encoding than its own; it is used as it is"
 
-_CACHED_TEXTS = 2**14
 _QUOTE_ADVICE = "Remove spaces between a comma and a quote."
 
 Problems = dict[int, list[str]]
-"""What is wrong with the bad rows of a chunk, by index; nothing for the good ones."""
+"""Why rows of a chunk are bad, by index; good rows are absent."""
 
 
 def name_hashes(names: Sequence[str]) -> Iterator[int]:
-    """Hashes in which names that mean the same file are equal; they last for this process."""
+    """Hash names so that those of the same file are equal; valid in this process only."""
     if all_plain(names):
         return map(hash, names)
     return (hash(canonical_name(name)) for name in names)
 
 
-class _CountryCell(NamedTuple):
-    """What the text of a cell says: three blanks where no country is known by it."""
+class _Country(NamedTuple):
+    """The country that a cell names; blanks if unknown."""
 
-    code: str
-    continent: str
-    label: str
-
-
-class _Countries(dict[str, _CountryCell]):
-    """Countries by the text of a cell."""
-
-    def __missing__(self, text: str) -> _CountryCell:
-        country = gazetteer.find_country(text) if text.strip() else None
-        found = (
-            _CountryCell("", "", "")
-            if country is None
-            else _CountryCell(
-                country.code, country.continent, gazetteer.country_label(text, country)
-            )
-        )
-        if len(self) < _CACHED_TEXTS:
-            self[text] = found
-        return found
-
-
-class _Continents(dict[str, str]):
-    """Continent by the text of a cell; blank where unknown."""
-
-    def __missing__(self, text: str) -> str:
-        found = (gazetteer.find_continent(text) if text.strip() else None) or ""
-        if len(self) < _CACHED_TEXTS:
-            self[text] = found
-        return found
+    code: str = ""
+    continent: str = ""
+    label: str = ""
 
 
 @dataclass
@@ -87,28 +56,23 @@ class RowChecker:
     repeated: set[int]
     check_captions: bool = True
     _first_lines: dict[str, int] = field(default_factory=dict)
-    _countries: _Countries = field(default_factory=_Countries)
-    _continents: _Continents = field(default_factory=_Continents)
     _misplaced: MisplacedFinder = field(default_factory=MisplacedFinder)
-
-    def misshapen(self, rows: Rows) -> Problems:
-        """Rows with more or fewer cells than the header."""
-        expected = len(self.columns.header)
-        if set(map(len, rows)) <= {expected}:
-            return {}
-        return {
-            i: [_wrong_length(row, expected)] for i, row in enumerate(rows) if len(row) != expected
-        }
 
     def check(
         self, rows: Rows, lines: Sequence[int]
     ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
-        """Check well-shaped rows.
+        """Check the rows of a chunk.
 
         Returns:
-            The columns as a read manifest has them, bad rows included, what is wrong, and what
-            is doubtful.
+            The columns as a read manifest has them, bad rows included, and the problems and
+            warnings of rows.
         """
+        width = len(self.columns.header)
+        misshapen = {
+            i: [_wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
+        }
+        if misshapen:
+            rows = [[""] * width if i in misshapen else row for i, row in enumerate(rows)]
         # One column at a time: `zip(*rows)` takes several times as long.
         cells = {name: list(map(itemgetter(i), rows)) for name, i in self.columns.position.items()}
         problems: Problems = defaultdict(list)
@@ -119,17 +83,20 @@ class RowChecker:
         warnings += _mojibake_warnings(cells)
         for name in ("city", "region"):
             read[name] = list(map(str.strip, cells[name]))
-        read |= self._places(cells, missing_countries, problems, warnings)
+        countries = _countries(cells["country"], missing_countries, problems)
+        read["country"] = [country.label for country in countries]
+        read["continent"] = _continents(cells["continent"], countries, problems, warnings)
+        read["country_code"] = [country.code for country in countries]
         read |= self._coordinates(cells, read["country_code"], problems, warnings)
         if self.check_captions and "caption" in cells:
             _check_captions(cells["caption"], problems)
-        for name in ("caption", "template"):
+        for name in CAPTION_COLUMNS:
             if name in cells:
                 read[name] = cells[name]
-        for column, name in self.columns.attribute_names().items():
+        for column, name in self.columns.attribute_names.items():
             read[name] = cells[column]
         read["line"] = np.array(lines, np.int64)
-        return read, problems, warnings
+        return read, problems | misshapen, warnings
 
     def _check_names(self, names: Sequence[str], lines: Sequence[int], problems: Problems) -> None:
         plain = all_plain(names)
@@ -138,91 +105,30 @@ class RowChecker:
         for i, name in enumerate(names):
             problem = None if plain else name_problem(name)
             if problem:
-                quoted = "" if not name.strip() else f"{shown(name)} "
+                quoted = f"{shown(name)} " if name.strip() else ""
                 problems[i].append(f"image_filename {quoted}{problem}.")
-            elif self.repeated:
-                self._check_repeated(name, i, lines[i], problems)
-
-    def _check_repeated(self, name: str, i: int, line: int, problems: Problems) -> None:
-        canonical = canonical_name(name)
-        if hash(canonical) not in self.repeated:
-            return
-        first = self._first_lines.setdefault(canonical, line)
-        if first != line:
-            problems[i].append(
-                f"image_filename {shown(name)} stands on line {first} already; expected each "
-                "image once. Remove one of the rows."
-            )
-
-    def _places(
-        self,
-        cells: dict[str, list[str]],
-        missing_countries: Mapping[int, str],
-        problems: Problems,
-        warnings: list[RowWarning],
-    ) -> dict[str, list[str]]:
-        found = [self._countries[text] for text in cells["country"]]
-        codes = [country.code for country in found]
-        if "" in codes:
-            for i, code in enumerate(codes):
-                if not code:
-                    text = missing_countries.get(i, cells["country"][i])
-                    problems[i].append(_unknown_country(text))
-        return {
-            "country": [country.label for country in found],
-            "continent": self._continents_of(cells["continent"], found, problems, warnings),
-            "country_code": codes,
-        }
-
-    def _continents_of(
-        self,
-        texts: Sequence[str],
-        found: Sequence[_CountryCell],
-        problems: Problems,
-        warnings: list[RowWarning],
-    ) -> list[str]:
-        """The continents as given, and the country's own where blank, unknown or contradicted."""
-        own = [country.continent for country in found]
-        continents = [
-            self._continents[text] if text else default
-            for text, default in zip(texts, own, strict=True)
-        ]
-        if continents == own and "" not in own:
-            return own
-        for i, (continent, country) in enumerate(zip(continents, found, strict=True)):
-            if continent and continent == country.continent:
-                continue
-            if not continent:
-                continents[i] = country.continent
-                if texts[i].strip():
-                    problems[i].append(_unknown_continent(texts[i]))
-            elif country.code and not gazetteer.is_on_continent(country.code, texts[i]):
-                continents[i] = country.continent
-                warnings.append(RowWarning(i, CONTRADICTION, _contradiction(texts[i], country)))
-        return continents
+            elif self.repeated and hash(canonical := canonical_name(name)) in self.repeated:
+                first = self._first_lines.setdefault(canonical, lines[i])
+                if first != lines[i]:
+                    problems[i].append(
+                        f"image_filename {shown(name)} repeats line {first}; expected each image "
+                        "once. Remove one of the rows."
+                    )
 
     def _coordinates(
-        self,
-        cells: dict[str, list[str]],
-        codes: Sequence[str],
-        problems: Problems,
-        warnings: list[RowWarning],
-    ) -> dict[str, NDArray[np.float64]]:
-        if not self.columns.has_coordinates:
+        self, cells: Cells, codes: Sequence[str], problems: Problems, warnings: list[RowWarning]
+    ) -> dict[str, Any]:
+        if COORDINATES[0] not in cells:
             unknown = np.full(len(codes), np.nan)
             return {"latitude_deg": unknown, "longitude_deg": unknown.copy()}
         latitude_deg, longitude_deg, bad = parse_coordinates(*(cells[c] for c in COORDINATES))
         for i, problem in bad:
             problems[i].append(problem)
-        points = Points(latitude_deg, longitude_deg, codes)
-        misplaced = self._misplaced.find(points)
-        for i in misplaced.swapped.tolist():
-            problems[i].append(
-                f"latitude {latitude_deg[i]:g}, longitude {longitude_deg[i]:g} lies outside "
-                f"{shown(cells['country'][i])}, but inside when the two are swapped. Swap them, or "
-                "mend the country."
-            )
-        warnings += self._misplaced.warnings(points, misplaced)
+        for warning in self._misplaced.find(Points(latitude_deg, longitude_deg, codes)):
+            if warning.kind == SWAPPED:
+                problems[warning.row].append(warning.text)
+            else:
+                warnings.append(warning)
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 
@@ -235,13 +141,30 @@ def _wrong_length(row: list[str], expected: int) -> str:
     return problem
 
 
-def _check_quotes(cells: dict[str, list[str]], problems: Problems) -> None:
+def _check_quotes(cells: Cells, problems: Problems) -> None:
     for name in ("city", "region", "country", "continent"):
         if '"' not in "".join(cells[name]):
             continue
         for i, text in enumerate(cells[name]):
             if has_quote_after_space([text]):
                 problems[i].append(f"{name} starts with a space and a quote. {_QUOTE_ADVICE}")
+
+
+def _countries(texts: list[str], missing: dict[int, str], problems: Problems) -> list[_Country]:
+    known = {text: _country(text) for text in set(texts)}
+    found = [known[text] for text in texts]
+    if _Country() in known.values():
+        for i, country in enumerate(found):
+            if not country.code:
+                problems[i].append(_unknown_country(missing.get(i, texts[i])))
+    return found
+
+
+def _country(text: str) -> _Country:
+    country = gazetteer.find_country(text) if text.strip() else None
+    if country is None:
+        return _Country()
+    return _Country(country.code, country.continent, gazetteer.country_label(text, country))
 
 
 def _unknown_country(text: str) -> str:
@@ -264,22 +187,41 @@ def _unknown_country(text: str) -> str:
     return f"country {shown(text)} is unknown; expected a country's name or ISO code.{hint}"
 
 
-def _unknown_continent(text: str) -> str:
-    return (
-        f"continent is {shown(text)}; expected one of {', '.join(gazetteer.CONTINENTS)}, or blank "
-        "to take the country's."
-    )
+def _continents(
+    texts: list[str], countries: list[_Country], problems: Problems, warnings: list[RowWarning]
+) -> list[str]:
+    """Find the continents, the country's own where blank, unknown or contradicted."""
+    known = {text: gazetteer.find_continent(text) for text in set(texts) if text.strip()}
+    own = [country.continent for country in countries]
+    continents = [known.get(text) or default for text, default in zip(texts, own, strict=True)]
+    if continents == own and None not in known.values():
+        return own
+    for i, (text, country) in enumerate(zip(texts, countries, strict=True)):
+        if text.strip() and known[text] is None:
+            problems[i].append(
+                f"continent is {shown(text)}; expected one of {', '.join(gazetteer.CONTINENTS)}, "
+                "or blank to take the country's."
+            )
+        elif (
+            continents[i] != country.continent
+            and country.code
+            and not gazetteer.is_on_continent(country.code, text)
+        ):
+            continents[i] = country.continent
+            warnings.append(
+                RowWarning(
+                    i,
+                    CONTRADICTION,
+                    f"continent is {shown(text)}, but {country.label} is in {country.continent}, "
+                    "which is used.",
+                )
+            )
+    return continents
 
 
-def _contradiction(text: str, country: _CountryCell) -> str:
-    return (
-        f"continent is {shown(text)}, but {country.label} is in {country.continent}, which is used."
-    )
-
-
-def _mojibake_warnings(cells: dict[str, list[str]]) -> list[RowWarning]:
-    """One warning a row, whatever the number of its cells."""
-    findings: dict[int, list[str]] = {}
+def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
+    """Warn once of a row, whatever the number of its cells."""
+    findings: dict[int, list[str]] = defaultdict(list)
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])
         if "".join(texts).isascii():
@@ -287,7 +229,7 @@ def _mojibake_warnings(cells: dict[str, list[str]]) -> list[RowWarning]:
         doubts = {text: _text_doubt(text) for text in set(texts)}
         for i, text in enumerate(texts):
             if doubts[text]:
-                findings.setdefault(i, []).append(f"{name} is {shown(text)}, {doubts[text]}")
+                findings[i].append(f"{name} is {shown(text)}, {doubts[text]}")
     return [RowWarning(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
 
 

@@ -1,6 +1,6 @@
-"""Warnings about manifest rows that are kept although a label is probably wrong."""
+"""Count and describe rows that are kept although a label is probably wrong."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class RowWarning(NamedTuple):
 
     Attributes:
         row: Index in its chunk.
-        kind: What the rows of its kind have in common, to follow "12 rows:".
+        kind: Common to all rows of the kind, to follow "12 rows:".
         text: The finding and what is done about it.
     """
 
@@ -21,24 +21,18 @@ class RowWarning(NamedTuple):
     text: str
 
 
-@dataclass
 class WarningCounts:
-    """Counts row warnings by kind and keeps the first of each."""
+    """Row warnings of a file, counted by kind."""
 
-    _counts: dict[str, int] = field(default_factory=dict)
-    _examples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """Number of warnings."""
-        return sum(self._counts.values())
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = defaultdict(int)
+        self._examples: dict[str, list[str]] = defaultdict(list)
 
     def add(self, kind: str, line: int, text: str) -> None:
         """Count a warning about the row that starts at a line."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        examples = self._examples.setdefault(kind, [])
-        if len(examples) < _EXAMPLES:
-            examples.append((line, text))
+        self._counts[kind] += 1
+        if self._counts[kind] <= _EXAMPLES:
+            self._examples[kind].append(f"{line}: {text}")
 
     def messages(self, path: Path) -> list[str]:
         """Describe each kind: the count, then its first rows with file and line.
@@ -51,9 +45,8 @@ class WarningCounts:
         """
         messages = []
         for kind, count in self._counts.items():
-            examples = self._examples[kind]
             messages.append(f"{path}: {count:,} row{'s' * (count != 1)}: {kind}")
-            messages += [f"{path}:{line}: {text}" for line, text in examples]
-            if count > len(examples):
-                messages.append(f"{path}: … and {count - len(examples):,} more of this kind")
+            messages += [f"{path}:{example}" for example in self._examples[kind]]
+            if count > _EXAMPLES:
+                messages.append(f"{path}: … and {count - _EXAMPLES:,} more of this kind")
         return messages

@@ -1,4 +1,4 @@
-"""Images that two manifests share: what is trained on must not be tested on."""
+"""Find images that two manifests share: a model must not be tested on what it was trained on."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -15,32 +15,10 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class SharedImages:
-    """Images that two manifests share.
+    """How many images of a manifest an earlier one has too, and a message with lines of both."""
 
-    Attributes:
-        first: Path of a manifest.
-        second: Path of another.
-        count: Images of the second that the first has too.
-        examples: For some of them, line and name in the first, then in the second.
-    """
-
-    first: Path
-    second: Path
     count: int
-    examples: tuple[tuple[int, str, int, str], ...]
-
-    def message(self) -> str:
-        """Describe the leak, with lines of both files."""
-        pairs = "; ".join(
-            f"{shown(name_a)} on line {line_a} and {shown(name_b)} on line {line_b}"
-            for line_a, name_a, line_b, name_b in self.examples
-        )
-        more = "; …" if self.count > len(self.examples) else ""
-        plural = "s" * (self.count != 1)
-        return (
-            f"{self.first} and {self.second} share {self.count:,} image{plural} ({pairs}{more}): "
-            "a model is tested on what it was trained on. Remove them from one file."
-        )
+    message: str
 
 
 def shared_images(
@@ -54,21 +32,31 @@ def shared_images(
             links followed. If None, names are the same if they differ at most in `./`, `//` and
             case.
     """
-    lines = [(manifest, _lines_by_image(manifest, image_dir)) for manifest in manifests]
+    lines_by_image = []
+    for manifest in manifests:
+        names, lines = (manifest.frame[column].tolist() for column in ("image_filename", "line"))
+        images = (_image_of(name, image_dir) for name in names)
+        lines_by_image.append(dict(zip(images, zip(names, lines, strict=True), strict=True)))
     found = []
-    for (first, lines_a), (second, lines_b) in combinations(lines, 2):
-        shared = [image for image in lines_b if image in lines_a]
-        if shared:
-            examples = tuple((*lines_a[image], *lines_b[image]) for image in shared[:_EXAMPLES])
-            found.append(SharedImages(first.path, second.path, len(shared), examples))
+    for a, b in combinations(range(len(manifests)), 2):
+        shared = [image for image in lines_by_image[b] if image in lines_by_image[a]]
+        if not shared:
+            continue
+        pairs = "; ".join(
+            " and ".join(
+                f"{shown(name)} on line {line}"
+                for name, line in (lines_by_image[a][image], lines_by_image[b][image])
+            )
+            for image in shared[:_EXAMPLES]
+        )
+        more = "; …" if len(shared) > _EXAMPLES else ""
+        message = (
+            f"{manifests[a].path} and {manifests[b].path} share {len(shared):,} "
+            f"image{'s' * (len(shared) != 1)} ({pairs}{more}): a model is tested on what it was "
+            "trained on. Remove them from one file."
+        )
+        found.append(SharedImages(len(shared), message))
     return found
-
-
-def _lines_by_image(manifest: Manifest, image_dir: Path | None) -> dict[Hashable, tuple[int, str]]:
-    names = manifest.frame["image_filename"].tolist()
-    lines = manifest.frame["line"].tolist()
-    images = (_image_of(name, image_dir) for name in names)
-    return dict(zip(images, zip(lines, names, strict=True), strict=True))
 
 
 def _image_of(name: str, image_dir: Path | None) -> Hashable:

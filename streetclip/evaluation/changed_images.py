@@ -9,18 +9,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import store
-from streetclip.data.file_identity import FILE_RECORD, compare_files, content_digests, count_changed
+from streetclip.data.file_identity import (
+    FILE_RECORD,
+    TIMES,
+    compare_files,
+    content_digests,
+    count_changed,
+)
 from streetclip.errors import OutputError
 from streetclip.evaluation.class_weights import Int64
 
 _DIGEST = ("file_digest_0", "file_digest_1")
-_TIMES = ("size", "mtime_ns", "ctime_ns")
 
 
 def file_columns(records_F: NDArray[Any]) -> dict[str, Int64]:
     """Columns of a frame of predictions that say what the files were; see `FILE_RECORD`."""
     digests_F2 = np.ascontiguousarray(records_F["content"]).view(np.int64)
-    times = {f"file_{name}": records_F[name] for name in _TIMES}
+    times = {f"file_{name}": records_F[name] for name in TIMES}
     return times | {name: digests_F2[:, i] for i, name in enumerate(_DIGEST)}
 
 
@@ -43,7 +48,7 @@ def check_images_unchanged(
     row_of = pd.Index(image_ids).get_indexer(pd.Index(predicted["image_id"]))
     files = [paths[row] for row in row_of.tolist()]
     recorded_N = np.zeros(len(predicted), FILE_RECORD)
-    for name in _TIMES:
+    for name in TIMES:
         recorded_N[name] = predicted[f"file_{name}"]
     for i, name in enumerate(_DIGEST):
         recorded_N["content"][:, i] = predicted[name].view(np.uint64)

@@ -37,10 +37,9 @@ class Calibration:
         accuracy: Share of the n that is correct; None for n = 0.
         ece: Expected calibration error; None for n = 0.
         bins: Reliability bins, as `metrics.calibration.reliability_bins`.
-        coverage: What happens if only images with at least a threshold of confidence are
-            answered: threshold (0 to 1 by hundredths, above 0.99 by thousandths), n (answered),
-            coverage (their share of num_images), value, low, high (share of them that is correct,
-            with its Wilson 95 % interval; NaN where none is answered).
+        coverage: If only images with at least a threshold of confidence are answered: threshold (0
+            to 1 by hundredths, above 0.99 by thousandths), n (answered), coverage (their share of
+            num_images), value, low, high (share correct, with its Wilson 95 % interval; NaN for 0).
         by_country: By true country that has an image with a probability: country, n, confidence,
             accuracy, low, high (Wilson 95 %).
     """

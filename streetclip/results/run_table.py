@@ -50,12 +50,7 @@ class RunTable:
 
     Attributes:
         run_id: The run.
-        dataset: Its images.
-        dataset_id: Its dataset.
-        num_images: N: images of the dataset, predicted or not.
-        image_ids: N ids, ascending.
-        place: N rows of `places`: where the images were taken.
-        places: True places: continent, country, region, city.
+        dataset: Its images; dataset_id, num_images, image_ids, place and places are its own.
         done: N booleans: whether the image has a prediction.
         num_done: How many have.
         revision: Of the run when it was opened; "" where there is no store.

@@ -1,7 +1,7 @@
 """Fit captions to what the model reads of a text, and refuse those that lose what they say.
 
-CLIP reads 77 tokens of a caption and SigLIP 64, and the country stands at a caption's end. Captions
-are compared by the tokens that are read: what the model cannot tell apart is one caption.
+CLIP reads 77 tokens of a caption and SigLIP 64, and the country is at a caption's end. Captions of
+which the model reads the same tokens are one caption.
 """
 
 import functools
@@ -10,32 +10,31 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.captions import bare_name, shorter_captions
+from streetclip.captions import PLACE_FIELDS, bare_name, shorter_captions
 from streetclip.errors import ManifestError, shown
 from streetclip.gazetteer import find_country
 from streetclip.models.text_reader import TextReader, TextReading
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LOG = logging.getLogger(__name__)
 
 Place = tuple[str, str, str, str]
 """city, region, country and continent; blank where unknown."""
 
+Readings = dict[str, TextReading]
+"""What the model reads of each caption."""
+
 
 @dataclass(frozen=True)
 class CaptionRows:
-    """The captions of a manifest's N rows, and where they come from.
-
-    Attributes:
-        path: The manifest.
-        lines: Line of each row.
-        places: Place of each row.
-        captions: Caption of each row.
-        patterns: Pattern that made each caption; None where it is not known.
-    """
+    """Captions of N rows of a manifest, with the pattern that made each; None if unknown."""
 
     path: Path
     lines: Sequence[int]
@@ -43,24 +42,35 @@ class CaptionRows:
     captions: Sequence[str]
     patterns: Sequence[str | None]
 
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        frame: "pd.DataFrame",
+        captions: Sequence[str],
+        patterns: Sequence[str | None],
+    ) -> Self:
+        """Take lines and places from N rows of a manifest."""
+        places = list(zip(*(frame[name].tolist() for name in PLACE_FIELDS), strict=True))
+        return cls(path, frame["line"].tolist(), places, captions, patterns)
 
-def read_captions(captions: Sequence[str], reader: TextReader) -> dict[str, TextReading]:
+    def where(self, row: int) -> str:
+        """Name file, line and caption of a row, for messages."""
+        return f"{self.path}:{self.lines[row]}: {shown(self.captions[row])}"
+
+
+def read_captions(captions: Sequence[str], reader: TextReader) -> Readings:
     """Read each distinct caption once."""
     distinct = list(dict.fromkeys(captions))
     return dict(zip(distinct, reader.read(distinct), strict=True))
 
 
 def merge_captions(
-    captions: Sequence[str], readings: dict[str, TextReading] | None
+    captions: Sequence[str], readings: Readings | None
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Number captions by what the model reads of them.
+    """Return the first of each caption that the model can tell apart, and each one's row.
 
-    Args:
-        captions: Of N images.
-        readings: Of each caption; None to compare captions as text.
-
-    Returns:
-        U captions, the first of each that the model can tell apart, and for each image its row.
+    Without readings, captions are compared as text.
     """
     texts: list[str] = []
     rows: dict[str | bytes, int] = {}
@@ -73,52 +83,33 @@ def merge_captions(
     return texts, np.array([row_of[caption] for caption in captions], np.int64)
 
 
-def fit_captions(
-    rows: CaptionRows, readings: dict[str, TextReading], reader: TextReader
-) -> list[str]:
+def fit_captions(rows: CaptionRows, readings: Readings, reader: TextReader) -> list[str]:
     """Shorten captions that the model does not read to the end: region first, then city.
 
-    A caption that stays too long is made as short as it can be; one whose pattern is not known
-    stays as it is.
-
-    Args:
-        rows: N captions.
-        readings: Of each caption; receives those of shorter ones.
-        reader: Of the model.
-
-    Returns:
-        N captions.
+    A caption that stays too long is made as short as possible; one of an unknown pattern stays.
+    `readings` receives those of shorter captions.
     """
     is_long = {text for text in rows.captions if readings[text].num_tokens > reader.max_tokens}
     if not is_long:
         return list(rows.captions)
-    shorter: dict[tuple[str, str | None, Place], list[str]] = {}
     keys = list(zip(rows.captions, rows.patterns, rows.places, strict=True))
-    for key in dict.fromkeys(keys):
-        caption, pattern, place = key
-        if caption in is_long and pattern is not None:
-            shorter[key] = shorter_captions(caption, pattern, place)
+    shorter = {
+        key: shorter_captions(caption, pattern, place)
+        for key in dict.fromkeys(keys)
+        for caption, pattern, place in [key]
+        if caption in is_long and pattern is not None
+    }
     new = {text for texts in shorter.values() for text in texts} - readings.keys()
     readings |= read_captions(sorted(new), reader)
-    chosen = {key: _longest_that_fits(texts, readings, reader) for key, texts in shorter.items()}
-    return [chosen.get(key) or key[0] for key in keys]
-
-
-def _longest_that_fits(
-    texts: Sequence[str], readings: dict[str, TextReading], reader: TextReader
-) -> str | None:
-    fitting = [text for text in texts if readings[text].num_tokens <= reader.max_tokens]
-    return next(iter(fitting or texts[-1:]), None)
+    chosen = dict(zip(keys, rows.captions, strict=True))
+    for key, texts in shorter.items():
+        fitting = [text for text in texts if readings[text].num_tokens <= reader.max_tokens]
+        chosen[key] = next(iter(fitting or texts[-1:]), chosen[key])
+    return [chosen[key] for key in keys]
 
 
 def warn_of_shortened(rows: CaptionRows, fitted: Sequence[str], max_tokens: int) -> None:
-    """Warn of captions that were shortened.
-
-    Args:
-        rows: The captions as they were.
-        fitted: As they are.
-        max_tokens: What the model reads of a text.
-    """
+    """Warn of captions that were shortened."""
     changed = [i for i, caption in enumerate(rows.captions) if caption != fitted[i]]
     if changed:
         first = changed[0]
@@ -136,25 +127,18 @@ def warn_of_shortened(rows: CaptionRows, fitted: Sequence[str], max_tokens: int)
         )
 
 
-def check_captions(rows: CaptionRows, readings: dict[str, TextReading], reader: TextReader) -> None:
+def check_captions(rows: CaptionRows, readings: Readings, reader: TextReader) -> None:
     """Warn of captions whose end is cut off, and refuse those that lose what they say.
-
-    Args:
-        rows: Captions as they are to be trained on.
-        readings: Of each caption.
-        reader: Of the model.
 
     Raises:
         ManifestError: A caption's country is cut off, or captions that differ are cut off to the
             same tokens.
     """
-    cut_off = [
-        i for i, text in enumerate(rows.captions) if readings[text].num_tokens > reader.max_tokens
-    ]
+    num_tokens = [readings[text].num_tokens for text in rows.captions]
+    cut_off = [i for i, number in enumerate(num_tokens) if number > reader.max_tokens]
     if cut_off:
         _refuse_lost_countries(rows, cut_off, reader)
         _refuse_equal_beginnings(rows, cut_off, readings, reader)
-        longest = max(readings[rows.captions[i]].num_tokens for i in cut_off)
         _LOG.warning(
             "%s: %s of %s captions are longer than the %d tokens that the model reads (the longest "
             "has %d); their ends are cut off. The first is %s",
@@ -162,8 +146,8 @@ def check_captions(rows: CaptionRows, readings: dict[str, TextReading], reader: 
             f"{len(cut_off):,}",
             f"{len(rows.captions):,}",
             reader.max_tokens,
-            longest,
-            _where(rows, cut_off[0]),
+            max(num_tokens),
+            rows.where(cut_off[0]),
         )
     _warn_of_merged(rows, readings)
 
@@ -175,49 +159,47 @@ def _refuse_lost_countries(rows: CaptionRows, cut_off: Sequence[int], reader: Te
         end = _end_of_country(rows.captions[i], rows.places[i][2])
         if end is not None:
             beginnings.setdefault(rows.captions[i][:end], []).append(i)
-    is_read = dict(zip(beginnings, reader.fit(list(beginnings)), strict=True))
-    lost = sorted(i for text, rows_of in beginnings.items() if not is_read[text] for i in rows_of)
-    if not lost:
-        return
-    msg = (
-        f"{rows.path}: {len(lost):,} of {len(rows.captions):,} captions name their country after "
-        f"the {reader.max_tokens} tokens that the model reads, so that it is cut off. The first is "
-        f"{_where(rows, lost[0])}. {_advice(rows, lost[0])}"
-    )
-    raise ManifestError(msg)
+    fates = zip(beginnings.values(), reader.fit(list(beginnings)), strict=True)
+    lost = sorted(i for of_text, fits in fates if not fits for i in of_text)
+    after = f"after the {reader.max_tokens} tokens that the model reads"
+    _refuse(rows, lost, f"name their country {after}, so that it is cut off")
 
 
 def _refuse_equal_beginnings(
-    rows: CaptionRows,
-    cut_off: Sequence[int],
-    readings: dict[str, TextReading],
-    reader: TextReader,
+    rows: CaptionRows, cut_off: Sequence[int], readings: Readings, reader: TextReader
 ) -> None:
     """Refuse captions that differ only in what is cut off."""
-    first_of: dict[bytes, int] = {}
-    lost: list[int] = []
-    other = 0
     cut_keys = {readings[rows.captions[i]].key for i in cut_off}
+    first_of: dict[bytes, int] = {}
+    lost: dict[int, int] = {}
     for i, caption in enumerate(rows.captions):
         reading = readings[caption]
-        if reading.key not in cut_keys:
-            continue
-        first = first_of.setdefault(reading.key, i)
-        if reading.whole_key != readings[rows.captions[first]].whole_key:
-            other = other if lost else first
-            lost.append(i)
+        if reading.key in cut_keys:
+            first = first_of.setdefault(reading.key, i)
+            if reading.whole_key != readings[rows.captions[first]].whole_key:
+                lost[i] = first
+    same = f"equal an earlier one in the {reader.max_tokens} tokens that the model reads"
+    also = f"; it begins as that of line {rows.lines[next(iter(lost.values()))]}" if lost else ""
+    _refuse(rows, list(lost), f"{same}, and differ only in what is cut off", also)
+
+
+def _refuse(rows: CaptionRows, lost: Sequence[int], problem: str, also: str = "") -> None:
     if not lost:
         return
+    advice = (
+        "Shorten the captions or put the place first, or remove the column, so that captions are "
+        "made of --templates."
+        if rows.patterns[lost[0]] is None
+        else "Give --templates that are shorter, or that name the country earlier."
+    )
     msg = (
-        f"{rows.path}: {len(lost):,} of {len(rows.captions):,} captions equal an earlier one in "
-        f"the {reader.max_tokens} tokens that the model reads, and differ only in what is cut off. "
-        f"The first is {_where(rows, lost[0])}; it begins as that of line {rows.lines[other]}. "
-        f"{_advice(rows, lost[0])}"
+        f"{rows.path}: {len(lost):,} of {len(rows.captions):,} captions {problem}. The first is "
+        f"{rows.where(lost[0])}{also}. {advice}"
     )
     raise ManifestError(msg)
 
 
-def _warn_of_merged(rows: CaptionRows, readings: dict[str, TextReading]) -> None:
+def _warn_of_merged(rows: CaptionRows, readings: Readings) -> None:
     """Warn of captions that a tokenizer takes for one, as by unknown words; not of mere case."""
     first_of: dict[bytes, str] = {}
     pairs = []
@@ -237,7 +219,7 @@ def _warn_of_merged(rows: CaptionRows, readings: dict[str, TextReading]) -> None
 
 
 def _end_of_country(caption: str, country: str) -> int | None:
-    """Where the first mention of a country ends; None if there is none."""
+    """Find where the first mention of a country ends; None if there is none."""
     known = find_country(country)
     names = {country, bare_name(country), *([known.name] if known else [])}
     ends = [match.end() for name in names if (match := _whole_word(name).search(caption))]
@@ -249,16 +231,3 @@ def _whole_word(name: str) -> re.Pattern[str]:
     pattern = re.escape(name)
     # Scripts without spaces between words have no such bounds.
     return re.compile(rf"(?<!\w){pattern}(?!\w)" if name.isascii() else pattern, re.IGNORECASE)
-
-
-def _where(rows: CaptionRows, row: int) -> str:
-    return f"{rows.path}:{rows.lines[row]}: {shown(rows.captions[row])}"
-
-
-def _advice(rows: CaptionRows, row: int) -> str:
-    if rows.patterns[row] is not None:
-        return "Give --templates that are shorter, or that name the country earlier."
-    return (
-        "Shorten the captions or put the place first, or remove the column, so that captions are "
-        "made of --templates."
-    )

@@ -1,4 +1,4 @@
-"""The images of a manifest with their captions: as it gives them, or made of templates."""
+"""The images of a manifest with their captions: its own, or made of templates."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from streetclip.captions import (
 from streetclip.config import TrainConfig
 from streetclip.data.decoding import resolve_image_path
 from streetclip.errors import TemplateError
-from streetclip.models.text_reader import TextReader, TextReading
+from streetclip.models.text_reader import TextReader
 from streetclip.training.caption_lengths import (
     CaptionRows,
-    Place,
+    Readings,
     check_captions,
     fit_captions,
     merge_captions,
@@ -33,206 +33,155 @@ from streetclip.training.caption_lengths import (
 if TYPE_CHECKING:
     import pandas as pd
 
+CAPTION_COLUMNS = {"image_filename", "line", "country_code", "caption", "template", *PLACE_FIELDS}
+"""Columns of a manifest that make captions, as far as it has them."""
+
 _MOST_KNOWN = 2**16
 
 
 @dataclass(frozen=True)
 class CaptionSource:
-    """What makes the captions of a manifest, and what reads them.
+    """What makes and reads the captions of a manifest's N rows, of `CAPTION_COLUMNS`.
 
-    Attributes:
-        path: The manifest.
-        templates: To make captions of.
-        config: Gives image folder, template file and seed.
-        reader: Of the model; None to take captions as text of any length.
+    Without a `reader`, captions are text of any length; `known` is what the model reads of captions
+    drawn before, some 65,000 at most.
     """
 
     path: Path
+    frame: "pd.DataFrame"
     templates: Sequence[CaptionTemplate]
     config: TrainConfig
     reader: TextReader | None = None
+    known: Readings = field(default_factory=dict, compare=False, repr=False)
 
+    def draw(self, indices_N: NDArray[np.int64], epoch: int) -> CaptionRows:
+        """Make captions of templates, depending on seed, epoch and file name alone.
 
-@dataclass(frozen=True)
-class CaptionDraw:
-    """Captions made of templates, anew in each epoch.
-
-    Attributes:
-        source: Gives templates and seed; its reader decides which captions are shortened.
-        rows: File name, place and line of the N images.
-        known: What the model reads of captions drawn before, some 65,000 at most.
-    """
-
-    source: CaptionSource
-    rows: "pd.DataFrame"
-    known: dict[str, TextReading] = field(default_factory=dict, compare=False, repr=False)
-
-    def __call__(
-        self, indices_N: NDArray[np.int64], epoch: int
-    ) -> tuple[list[str], dict[str, TextReading] | None]:
-        """Caption some images: what depends on seed, epoch, file name and model alone.
-
-        Args:
-            indices_N: Numbers of the images.
-            epoch: From 1; 0 gives the captions of `generate_captions` with the same seed.
-
-        Returns:
-            The captions, and what the model reads of each.
+        Epoch 0 gives the captions of `generate_captions` with the same seed.
         """
-        rows, reader = self.draw(indices_N, epoch), self.source.reader
-        if reader is None:
+        frame, seed = self.frame.iloc[indices_N], self.config.seed
+        if epoch:
+            # Not a sum of the two, by which seed 5's epoch 4 would be seed 6's epoch 3.
+            entropy = np.random.SeedSequence([seed, epoch])
+            seed = int(entropy.generate_state(1, np.uint64)[0])
+        columns = {name: frame[name].tolist() for name in ("image_filename", *PLACE_FIELDS)}
+        made = make_captions(self.templates, columns, seed=seed)
+        patterns = {each.name: each.pattern for each in self.templates}
+        captions, names = zip(*made, strict=True)
+        return CaptionRows.of(self.path, frame, captions, [patterns[name] for name in names])
+
+    def redraw(self, indices_N: NDArray[np.int64], epoch: int) -> tuple[list[str], Readings | None]:
+        """Draw captions that fit the model, and what it reads of each."""
+        rows = self.draw(indices_N, epoch)
+        if self.reader is None:
             return list(rows.captions), None
         if len(self.known) > _MOST_KNOWN:
             self.known.clear()
         new = [caption for caption in rows.captions if caption not in self.known]
-        self.known.update(read_captions(new, reader))
-        return fit_captions(rows, self.known, reader), self.known
-
-    def draw(self, indices_N: NDArray[np.int64], epoch: int) -> CaptionRows:
-        """Caption some images, however long the captions are."""
-        frame = self.rows.iloc[indices_N]
-        columns = {name: frame[name].tolist() for name in ("image_filename", *PLACE_FIELDS)}
-        made = make_captions(self.source.templates, columns, seed=self._seed_of(epoch))
-        patterns = {each.name: each.pattern for each in self.source.templates}
-        return _caption_rows(
-            self.source.path,
-            frame,
-            [caption for caption, _ in made],
-            [patterns[name] for _, name in made],
-        )
+        self.known.update(read_captions(new, self.reader))
+        return fit_captions(rows, self.known, self.reader), self.known
 
     def longest(self) -> CaptionRows:
         """Caption one image of each place by each template, with nothing left out by chance."""
-        frame = self.rows.drop_duplicates(list(PLACE_FIELDS))
-        made = [
-            (i, fill_pattern(each.pattern, **dict(zip(PLACE_FIELDS, place, strict=True))), each)
-            for each in self.source.templates
-            for i, place in enumerate(_places(frame))
+        frame = self.frame.drop_duplicates(list(PLACE_FIELDS))
+        values = frame[list(PLACE_FIELDS)].to_numpy().tolist()
+        places = [dict(zip(PLACE_FIELDS, row, strict=True)) for row in values]
+        filled = [
+            (i, caption, each.pattern)
+            for each in self.templates
+            for i, place in enumerate(places)
+            if (caption := fill_pattern(each.pattern, **place))
         ]
-        filled = [(i, caption, each.pattern) for i, caption, each in made if caption]
         rows, captions, patterns = zip(*filled, strict=True)
-        return _caption_rows(self.source.path, frame.iloc[list(rows)], captions, patterns)
+        return CaptionRows.of(self.path, frame.iloc[list(rows)], captions, patterns)
 
-    def _seed_of(self, epoch: int) -> int:
-        seed = self.source.config.seed
-        if epoch == 0:
-            return seed
-        # Not a sum of the two, by which run 5's epoch 4 would be run 6's epoch 3.
-        return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+    def own(self) -> CaptionRows:
+        """Return the captions of the manifest, with the patterns of known templates."""
+        frame = self.frame
+        names = frame["template"].tolist() if "template" in frame.columns else [""] * len(frame)
+        patterns: dict[str, str | None] = dict.fromkeys(names)
+        for name in patterns:
+            try:
+                patterns[name] = load_templates([name], self.config.template_file)[0].pattern
+            except TemplateError:
+                continue  # `_caption_templates` warns of it
+        captions = frame["caption"].tolist()
+        return CaptionRows.of(self.path, frame, captions, [patterns[name] for name in names])
 
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """The images of one manifest.
+    """The N images of one manifest, with the U captions that the model can tell apart.
 
-    Attributes:
-        paths: Where the N images are.
-        captions: The U captions that the model can tell apart, as drawn once.
-        caption_ids_N: Which of them is each image's.
-        country_codes: ISO code of each image's country.
-        redraw: Draws captions anew in each epoch; None if they stay.
+    `caption_ids_N` are rows of `captions`, drawn once; `redraw` draws others in each epoch.
     """
 
     paths: Sequence[Path]
     captions: tuple[str, ...]
     caption_ids_N: NDArray[np.int64]
     country_codes: tuple[str, ...]
-    redraw: CaptionDraw | None = None
+    redraw: CaptionSource | None = None
 
     def __len__(self) -> int:
-        """Number of images, unreadable ones included."""
+        """Count the images, unreadable ones included."""
         return len(self.paths)
 
     def distinct_captions(
         self, indices_N: NDArray[np.int64], epoch: int
     ) -> tuple[list[str], NDArray[np.int64]]:
-        """The captions of some images, each once that the model can tell apart.
+        """Return the captions of some images, each once that the model can tell apart.
 
         Args:
             indices_N: Numbers of the images, in any order, any number of times.
-            epoch: From 1, where captions are drawn anew; 0 for those drawn once.
+            epoch: From 1, if captions are redrawn; 0 for those drawn once.
 
         Returns:
-            The U distinct captions, in an order that does not depend on that of the images, and
-            for each image the row of its caption.
+            U distinct captions, in an order independent of that of the images, and for each image
+            the row of its caption.
         """
         if self.redraw is None:
             ids_U, rows_N = np.unique(self.caption_ids_N[indices_N], return_inverse=True)
             return [self.captions[index] for index in ids_U], rows_N
-        captions, readings = self.redraw(indices_N, epoch)
+        captions, readings = self.redraw.redraw(indices_N, epoch)
         ordered = sorted(set(captions))
         texts, rows_U = merge_captions(ordered, readings)
         rows = dict(zip(ordered, rows_U.tolist(), strict=True))
         return texts, np.array([rows[caption] for caption in captions], np.int64)
 
 
-def caption_images(
-    frame: "pd.DataFrame", source: CaptionSource, *, redraw: bool = False
-) -> CaptionedImages:
-    """Take the captions of a manifest's rows, or make them.
+def caption_images(source: CaptionSource, *, redraw: bool = False) -> CaptionedImages:
+    """Take the captions of a manifest's rows, or make them; `redraw` makes them in each epoch.
 
     Captions made of templates are shortened to what the model reads: region first, then city.
-
-    Args:
-        frame: Rows of a manifest.
-        source: Gives templates, settings and what the model reads.
-        redraw: Make them anew in each epoch, whether or not the rows have captions.
 
     Raises:
         ManifestError: What tells captions apart comes after what the model reads.
     """
-    draw = CaptionDraw(source, frame[["image_filename", *PLACE_FIELDS, "line"]])
-    everyone_N, reader = np.arange(len(frame)), source.reader
+    frame, reader = source.frame, source.reader
+    everyone_N = np.arange(len(frame))
+    readings: Readings | None = None
     if redraw:
-        captions, readings = draw(everyone_N, epoch=0)
+        captions, readings = source.redraw(everyone_N, epoch=0)
         if reader is not None:
-            _readable(draw.longest(), reader)
+            _fit_and_check(source.longest(), reader)
     else:
-        has_own = "caption" in frame.columns
-        rows = _own_captions(frame, source) if has_own else draw.draw(everyone_N, epoch=0)
-        captions, readings = (
-            (list(rows.captions), None) if reader is None else _readable(rows, reader)
-        )
+        rows = source.own() if "caption" in frame.columns else source.draw(everyone_N, epoch=0)
+        captions = list(rows.captions)
+        if reader is not None:
+            captions, readings = _fit_and_check(rows, reader)
     texts, ids_N = merge_captions(captions, readings)
     return CaptionedImages(
         paths=[resolve_image_path(source.config.image_dir, n) for n in frame["image_filename"]],
         captions=tuple(texts),
         caption_ids_N=ids_N,
         country_codes=tuple(frame["country_code"]),
-        redraw=draw if redraw else None,
+        redraw=source if redraw else None,
     )
 
 
-def _readable(rows: CaptionRows, reader: TextReader) -> tuple[list[str], dict[str, TextReading]]:
-    """Shorten what is too long and can be, and check the rest; captions and how they are read."""
+def _fit_and_check(rows: CaptionRows, reader: TextReader) -> tuple[list[str], Readings]:
     readings = read_captions(rows.captions, reader)
     fitted = fit_captions(rows, readings, reader)
     warn_of_shortened(rows, fitted, reader.max_tokens)
     check_captions(dataclasses.replace(rows, captions=fitted), readings, reader)
     return fitted, readings
-
-
-def _own_captions(frame: "pd.DataFrame", source: CaptionSource) -> CaptionRows:
-    """The captions of a manifest, with the patterns of the templates that are known."""
-    names = frame["template"].tolist() if "template" in frame.columns else [""] * len(frame)
-    patterns = {name: _known_pattern(name, source.config) for name in set(names)}
-    return _caption_rows(
-        source.path, frame, frame["caption"].tolist(), [patterns[name] for name in names]
-    )
-
-
-def _known_pattern(name: str, config: TrainConfig) -> str | None:
-    try:
-        return load_templates([name], config.template_file)[0].pattern
-    except TemplateError:
-        return None  # `_templates_of` warns of it
-
-
-def _caption_rows(
-    path: Path, frame: "pd.DataFrame", captions: Sequence[str], patterns: Sequence[str | None]
-) -> CaptionRows:
-    return CaptionRows(path, frame["line"].tolist(), _places(frame), captions, patterns)
-
-
-def _places(frame: "pd.DataFrame") -> list[Place]:
-    return list(zip(*(frame[name].tolist() for name in PLACE_FIELDS), strict=True))

@@ -1,4 +1,4 @@
-"""Files of a training: `last_checkpoint.pt` to go on from, and the names of the best model's."""
+"""The state of a training, its best model, and `last_checkpoint.pt` to resume from."""
 
 import dataclasses
 import os
@@ -9,39 +9,136 @@ from typing import Any
 
 from torch import Tensor
 
+from streetclip import provenance
 from streetclip.config import TrainConfig
+from streetclip.config.options import JobConfig
+from streetclip.config.train_options import DataOptions, LossOptions, OptimizerOptions, PartsOptions
+from streetclip.data.manifest import Manifest
 from streetclip.errors import ConfigError, ModelError, OutputError, shown
 from streetclip.files import clear_leftovers
-from streetclip.models.checkpoints import read_payload
+from streetclip.models import DualEncoder, save_folder
+from streetclip.models.checkpoints import build_payload, read_payload, write_payload
+from streetclip.models.identity import ModelIdentity
+from streetclip.models.model_card import licence_of
+from streetclip.store import TrainingSpec
 from streetclip.training.curves import Curves, Point
-from streetclip.training.results import EpochRecord
+from streetclip.training.freezing import ADAPTER_MARK, plain_model
+from streetclip.training.results import EpochRecord, why_best
+from streetclip.training.step import Stepper
+from streetclip.training.training_card import model_card
+from streetclip.training.training_data import TrainingData
 
 LAST_CHECKPOINT = "last_checkpoint.pt"
 BEST_MODEL = "best_model.pt"
 BEST_FOLDER = "best_model"
 
 RESUME = "resume"
-"""Key of a checkpoint under which stands what a resume needs besides the weights."""
+"""Key of a checkpoint for what a resume needs besides the weights."""
 
 _VERSION = 2
+_KEPT = ("step", "best_sha256", "num_skipped_batches", "seconds", "training_id", "image_files")
 _SHOWN_BEFORE = 20  # characters of a long value before its first difference
+
+
+# Settings that change what is learned. How the images of a step are cut into forward passes and
+# dealt to processes does not, unless the negatives are those of a pass.
+_CUTS = {"batch_size", "gradient_accumulation_steps", "gradient_checkpointing"}
+_DECISIVE = sorted(
+    {
+        field.name
+        for options in (LossOptions, OptimizerOptions, PartsOptions, DataOptions)
+        for field in dataclasses.fields(options)
+    }
+    - {field.name for field in dataclasses.fields(JobConfig)}
+    - _CUTS
+    | {"select_by", "early_stopping", "seed", "on_bad_rows"}
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a trained model came from.
+
+    `data` was made of both manifests; `base_identity` decides the features of `base_model`, which
+    the training began with; `drawn` images are no photos; `num_processes` share the training.
+    """
+
+    config: TrainConfig
+    train: Manifest
+    val: Manifest
+    data: TrainingData
+    base_model: str
+    base_identity: ModelIdentity
+    precision: str
+    drawn: bool = False
+    num_processes: int = 1
+    versions: dict[str, str] = field(default_factory=provenance.versions)
+    commit: str | None = field(default_factory=provenance.commit)
+
+    @property
+    def effective_batch_size(self) -> int:
+        """Images of a step, over forward passes and processes."""
+        per_process = self.config.batch_size * self.config.gradient_accumulation_steps
+        return per_process * self.num_processes
+
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides the result, by the user's names; a resume must agree in all of it."""
+        base, values = self.base_identity, self.config.to_dict()
+        is_cut = self.config.negatives == "micro_batch"
+        settings = {f"--{n}": values[n] for n in [*_DECISIVE, *["batch_size"] * is_cut]}
+        return {
+            "the weights of --model_name (sha256)": base.weights,
+            "the configuration of --model_name (sha256)": base.model_config,
+            "the image processing of --model_name (sha256)": base.image_processing,
+            "the tokenizer of --model_name (sha256)": base.tokenizer,
+            "the content of --train_csv (sha256)": self.train.sha256,
+            "the content of --val_csv (sha256)": self.val.sha256,
+            "--templates": [template.pattern for template in self.data.templates],
+            "--precision": self.precision,
+            "the images of a step (--batch_size × --gradient_accumulation_steps × processes)": (
+                self.effective_batch_size
+            ),
+        } | settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for the checkpoint and the store."""
+        return {
+            "base_model": {"source": self.base_model, "sha256": self.base_identity.weights},
+            "train": _describe(self.train) | {"num_shown": len(self.data.train)},
+            "val": _describe(self.val),
+            "countries": list(self.data.country_codes),
+            "train_countries": sorted(set(self.data.train.country_codes)),
+            "precision": self.precision,
+            "drawn": self.drawn,
+            "num_processes": self.num_processes,
+            "effective_batch_size": self.effective_batch_size,
+            "config": self.config.to_dict(),
+            "versions": self.versions,
+            "commit": self.commit,
+        }
+
+    def to_spec(self) -> TrainingSpec:
+        """Describe the training for the store."""
+        config = self.config
+        return TrainingSpec(
+            name=config.run_name or config.output_dir.name,
+            model_source=self.base_model,
+            train_csv=config.train_csv,
+            val_csv=config.val_csv,
+            output_dir=str(config.output_dir.resolve()),
+            config=config.to_dict(),
+            versions=self.versions,
+            commit=self.commit,
+        )
 
 
 @dataclass
 class TrainingState:
-    """Where a training stands, besides the tensors.
+    """The state of a training besides the tensors.
 
-    Attributes:
-        step: Steps done, skipped ones included.
-        epochs: Records of the validations done, epoch 0 first.
-        best: The best record after training of at least one epoch.
-        best_sha256: Hash of its weights.
-        num_skipped_batches: Batches that had fewer than two readable images.
-        seconds: Time spent in the sessions before this one.
-        training_id: In the store.
-        curves: Points, and the numbers of the window that is open.
-        image_files: The images as they were when the training began, see `describe_files`; None in
-            processes that write no checkpoint.
+    `step` counts skipped steps too; `best` is after epoch 0, `best_sha256` the hash of its weights;
+    `seconds` are those of earlier sessions. `image_files` describes the images when the training
+    began, see `describe_files`; None in processes that write no checkpoint.
     """
 
     step: int = 0
@@ -55,47 +152,47 @@ class TrainingState:
     image_files: Tensor | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint keeps them."""
-        return {
+        """Return plain values for a checkpoint."""
+        curves = self.curves
+        return {name: getattr(self, name) for name in _KEPT} | {
             "version": _VERSION,
-            "step": self.step,
             "epochs": [dataclasses.asdict(record) for record in self.epochs],
             "best": dataclasses.asdict(self.best) if self.best else None,
-            "best_sha256": self.best_sha256,
-            "num_skipped_batches": self.num_skipped_batches,
-            "seconds": self.seconds,
-            "training_id": self.training_id,
-            "points": [tuple(point) for point in self.curves.points],
-            "window": list(self.curves.window),
-            "epoch_losses": list(self.curves.epoch_losses),
-            "image_files": self.image_files,
+            "points": [tuple(point) for point in curves.points],
+            "window": list(curves.window),
+            "epoch_losses": list(curves.epoch_losses),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainingState":
-        """Read what `to_dict` made."""
+        """Restore what `to_dict` returned."""
+        points = [Point(*point) for point in values["points"]]
+        window = [(loss, norm) for loss, norm in values["window"]]
         return cls(
-            step=values["step"],
+            **{name: values[name] for name in _KEPT},
             epochs=[EpochRecord(**record) for record in values["epochs"]],
             best=EpochRecord(**values["best"]) if values["best"] else None,
-            best_sha256=values.get("best_sha256"),  # earlier checkpoints have none
-            num_skipped_batches=values["num_skipped_batches"],
-            seconds=values["seconds"],
-            training_id=values["training_id"],
-            curves=Curves(
-                points=[Point(*point) for point in values["points"]],
-                window=[(loss, norm) for loss, norm in values["window"]],
-                epoch_losses=list(values["epoch_losses"]),
-            ),
-            image_files=values.get("image_files"),  # earlier checkpoints have none
+            curves=Curves(points, window, list(values["epoch_losses"])),
         )
+
+    def describe_best(self, config: TrainConfig, stop_reason: str | None) -> dict[str, Any] | None:
+        """Describe the best model for the store: epoch, file, hash, reason; None before any."""
+        if self.best is None:
+            return None
+        return {
+            "epoch": self.best.epoch,
+            "step": self.best.step,
+            "checkpoint": str(config.output_dir.resolve() / BEST_MODEL),
+            "sha256": self.best_sha256,
+            "reason": why_best(self.epochs, self.best, config.select_by),
+        } | ({} if stop_reason is None else {"stop_reason": stop_reason})
 
 
 def check_output_dir(config: TrainConfig) -> None:
-    """Refuse to train over what an earlier training left.
+    """Refuse to train over an earlier training.
 
-    Cheap; to be called before a model is loaded. What a killed training left half written is
-    removed, and a replacement of `best_model/` that it cut short is finished.
+    Cheap; call it before a model is loaded. Removes what a killed training left half written, and
+    finishes its replacement of `best_model/`.
 
     Raises:
         OutputError: The folder holds a training and `--resume` is not given, or it holds a model
@@ -110,7 +207,7 @@ def check_output_dir(config: TrainConfig) -> None:
     if not found or (config.resume and LAST_CHECKPOINT in found):
         return
     remedy = (
-        "Give --resume to go on with it, or name another --output_dir."
+        "Give --resume to continue it, or name another --output_dir."
         if LAST_CHECKPOINT in found
         else f"Without {LAST_CHECKPOINT} it cannot be resumed: name another --output_dir."
     )
@@ -118,13 +215,67 @@ def check_output_dir(config: TrainConfig) -> None:
     raise OutputError(msg)
 
 
-def load_last(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a resume checkpoint; no code in it is run.
+def save_best(
+    encoder: DualEncoder, origin: Origin, record: EpochRecord, before: EpochRecord
+) -> str:
+    """Write `best_model.pt` and `best_model/` into the output folder, and return their hash.
 
-    Returns:
-        The model's state dict, and what the training put under `RESUME`.
+    The model is without adapters; `record` and `before`, its score before training, go into files
+    and model card.
 
     Raises:
+        ResourceError: The disk is full; the best model before it is untouched.
+    """
+    folder, prompts = origin.config.output_dir, origin.data.prompts
+    training = origin.to_dict() | {
+        "epoch": record.epoch,
+        "step": record.step,
+        "metrics": record.to_dict(),
+        "before": before.to_dict(),
+        "licence": licence_of(encoder.training, origin.base_model),
+    }
+    payload = build_payload(encoder, prompts=prompts, training=training)
+    write_payload(folder / BEST_MODEL, payload)
+    card = model_card(training, prompts)
+    save_folder(encoder, folder / BEST_FOLDER, prompts=prompts, model_card=card, training=training)
+    sha256: str = payload["sha256"]
+    return sha256
+
+
+def save_state(path: Path, stepper: Stepper, state: TrainingState, origin: Origin) -> None:
+    """Write all that a resume needs; the file can be evaluated as a model, too.
+
+    An existing file is replaced once the new one is on disk.
+
+    Raises:
+        ResourceError: The disk is full; the existing file is untouched.
+    """
+    model = stepper.encoder.model
+    learned = {n: p.detach().cpu() for n, p in model.named_parameters() if p.requires_grad}
+    adapters = learned if any(ADAPTER_MARK in name for name in learned) else {}
+    training = origin.to_dict() | {"step": state.step}
+    with plain_model(model):
+        payload = build_payload(stepper.encoder, prompts=origin.data.prompts, training=training)
+        if adapters:  # the merged weights last no longer than this block
+            payload["model"] = {name: each.clone() for name, each in payload["model"].items()}
+    payload[RESUME] = state.to_dict() | {
+        "decisive": origin.decisive(),
+        "optimizer": stepper.optimizer.state_dict(),
+        "scaler": stepper.scaler.state_dict(),
+        "objective": stepper.objective.state_dict(),
+        "average": None if stepper.average is None else stepper.average.state_dict(),
+        "adapters": adapters,
+    }
+    write_payload(path, payload)
+
+
+def load_state(path: Path, stepper: Stepper, decisive: Mapping[str, Any]) -> TrainingState:
+    """Restore the state of a training; no code in the file is run.
+
+    The stepper has the weights that the training began with; `decisive` see `Origin`.
+
+    Raises:
+        ConfigError: The training began with other conditions; the message names each.
         ModelError: The file is damaged, or holds nothing to resume from.
     """
     payload = read_payload(path)
@@ -134,36 +285,40 @@ def load_last(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "if the file is a model, give it as --model_name."
         )
         raise ModelError(msg)
-    return payload["model"], payload[RESUME]
+    resume = payload[RESUME]
+    check_same_training(path, resume["decisive"], decisive)
+    model = stepper.encoder.model
+    if resume["adapters"]:
+        # Their base weights are unchanged; in the file they are merged.
+        model.load_state_dict(resume["adapters"], strict=False)
+    else:
+        model.load_state_dict(payload["model"])
+    stepper.optimizer.load_state_dict(resume["optimizer"])
+    stepper.scaler.load_state_dict(resume["scaler"])
+    stepper.objective.load_state_dict(resume["objective"])
+    if stepper.average is not None:
+        stepper.average.load_state_dict(resume["average"])
+    return TrainingState.from_dict(resume)
 
 
 def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to go on under other conditions than a training began with.
-
-    Args:
-        path: The checkpoint, for the message.
-        before: What decided the training then, by the name that the user knows.
-        now: The same now.
+    """Refuse to resume under other conditions than a training began with, see `decisive`.
 
     Raises:
         ConfigError: They differ; the message names each difference.
     """
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    unknown = [name for name in names if name not in before]
-    if unknown:
+    differences = [
+        f"{name} {_difference(before.get(name), now.get(name))}"
+        if name in before
+        else f"{name} was not recorded by the version that wrote it"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+    if differences:
         msg = (
-            f"{path}: cannot be resumed: the earlier version of StreetCLIP that wrote it did not "
-            f"record {'; '.join(unknown)}. Name another --output_dir; to go on from these weights, "
-            "give the file as --model_name."
-        )
-        raise ConfigError(msg)
-    if names:
-        differences = "; ".join(
-            f"{name} {_difference(before.get(name), now.get(name))}" for name in names
-        )
-        msg = (
-            f"{path}: cannot be resumed, as the training differs: {differences}. "
-            "Restore what it began with, or name another --output_dir."
+            f"{path}: cannot be resumed, as the training differs: {'; '.join(differences)}. "
+            "Restore what it began with, or name another --output_dir; to continue from these "
+            "weights, give the file as --model_name."
         )
         raise ConfigError(msg)
 
@@ -175,3 +330,12 @@ def _difference(before: Any, now: Any) -> str:
     if start > 0:
         texts = f"…{texts[0][start:]}", f"…{texts[1][start:]}"
     return f"was {shown(texts[0])}, is {shown(texts[1])}"
+
+
+def _describe(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "csv": str(manifest.path),
+        "sha256": manifest.sha256,
+        "num_images": len(manifest.frame),
+        "num_skipped": manifest.num_skipped,
+    }

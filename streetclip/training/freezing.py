@@ -1,96 +1,96 @@
-"""What of a model learns."""
+"""Choose what of a model learns: all, some parts, or low-rank adapters (LoRA)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from streetclip.config.train_options import PartsOptions
-from streetclip.errors import ConfigError
-from streetclip.models.blocks import TOWERS, blocks_above, count_blocks
-from streetclip.training.lora import ADAPTER_MARK, add_adapters
+import torch
+from torch import nn
 
+from streetclip.config.train_options import PartsOptions
+from streetclip.errors import ConfigError, shown
+from streetclip.models.blocks import TOWERS, blocks_above, count_blocks
+from streetclip.training.interrupts import interrupts_deferred
+
+ADAPTER_MARK = ".lora_"
+"""Part of the names of adapters' parameters, and of no others."""
+
+_ADAPTER = "default"  # peft's own name for the only one
 _ALWAYS = ("logit_scale", "logit_bias")
 _PROJECTIONS = ("visual_projection.", "text_projection.")
-_IMAGE = ("vision_model.", "visual_projection.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What learns.
+def choose_parts(model: Any, config: PartsOptions) -> str:
+    """Make some parameters of a dual encoder trainable and freeze the others, in place.
 
-    Attributes:
-        num_trainable: Numbers that learn, in all trainable parameters together.
-        num_total: Numbers in all parameters, adapters included.
-        description: What learns, in words, for a log line.
-    """
+    `config.train_parts` is one of `full`; `image`, the image tower with its projection;
+    `last_blocks`, the last `last_blocks` transformer blocks of each tower, the norms and heads
+    above them, and the projections; `projections`, CLIP's two linear maps into the common space;
+    `lora`, low-rank adapters, see `add_adapters`. The logit scale and a logit bias of the model
+    always learn. Frozen parts below all that learns keep no activations.
 
-    num_trainable: int
-    num_total: int
-    description: str
+    With `gradient_checkpointing`, activations inside a block are computed again in the backward
+    pass (Chen et al. 2016, arXiv 1604.06174). Hooks on the model must stay until then.
 
-
-def choose_parts(model: Any, config: PartsOptions) -> Parts:
-    """Have some parameters of a dual encoder learn, and freeze the others, in place.
-
-    The logit scale and a logit bias of the model always learn. For what is frozen, and lies below
-    all that learns, no activations are kept.
-
-    Args:
-        model: A dual encoder of transformers. With `lora`, adapters are put into it (see
-            `add_adapters`; seed torch before).
-        config: `train_parts` is one of
-
-            - `full`: everything;
-            - `image`: the image tower with its projection;
-            - `last_blocks`: the last `last_blocks` transformer blocks of each tower, the norms and
-              heads above them, and the projections;
-            - `projections`: CLIP's two linear maps into the common space;
-            - `lora`: low-rank adapters.
-
-            With `gradient_checkpointing`, activations inside a block are computed again in the
-            backward pass (Chen et al. 2016, arXiv 1604.06174) while the model is in training mode.
-            Hooks on its modules, as of `models.inference.pooled_token_alone`, must then stay until
-            the backward pass is done.
+    Returns:
+        A description for a log line, with the numbers of parameters.
 
     Raises:
-        ConfigError: The model lacks what shall learn, has fewer blocks, or cannot compute
-            activations again.
+        ConfigError: The model lacks these parts, has fewer blocks, or cannot compute activations
+            again.
     """
-    learns, description = _CHOICES[config.train_parts](model, config)
+    learns, description = _trainable(model, config)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in _ALWAYS or learns(name))
     if config.gradient_checkpointing:
-        _checkpoint_activations(model)
+        if not getattr(model, "supports_gradient_checkpointing", False):
+            msg = (
+                f"--gradient_checkpointing: a {type(model).__name__} cannot compute its "
+                "activations again. Leave it out, and lower --batch_size if memory is short."
+            )
+            raise ConfigError(msg)
+        model.activation_checkpointing_enable({"use_reentrant": False})
+        # That makes embeddings learn, as re-entrant checkpointing needs: in vain here, and
+        # activations of frozen parts would be kept.
+        model.disable_input_require_grads()
     sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
     num_trainable = sum(size for size, is_trainable in sizes if is_trainable)
     num_total = sum(size for size, _ in sizes)
-    return Parts(
-        num_trainable=num_trainable,
-        num_total=num_total,
-        description=f"{description}: {num_trainable:,} of {num_total:,} parameters learn",
-    )
+    return f"{description}: {num_trainable:,} of {num_total:,} parameters learn"
 
 
-_Choice = tuple[Callable[[str], bool], str]
-
-
-def _full(_model: Any, _config: PartsOptions) -> _Choice:
+def _trainable(model: Any, config: PartsOptions) -> tuple[Callable[[str], bool], str]:
+    """Tell which parameters learn, by name, and describe them."""
+    parts, kind = config.train_parts, type(model).__name__
+    if parts == "image":
+        if not hasattr(model, "vision_model"):
+            msg = (
+                f"--train_parts image: a {kind} has no vision_model; expected a CLIP or SigLIP. "
+                "Take --train_parts full."
+            )
+            raise ConfigError(msg)
+        image = ("vision_model.", "visual_projection.")
+        return lambda name: name.startswith(image), "the image tower with its projection"
+    if parts == "projections":
+        if not all(hasattr(model, name.rstrip(".")) for name in _PROJECTIONS):
+            msg = (
+                f"--train_parts projections: a {kind} has no visual_projection and "
+                "text_projection; expected a CLIP. Take --train_parts last_blocks, or lora."
+            )
+            raise ConfigError(msg)
+        return lambda name: name.startswith(_PROJECTIONS), "the projections"
+    if parts == "last_blocks":
+        return _last_blocks(model, config.last_blocks)
+    if parts == "lora":
+        add_adapters(model, config)
+        where = ", ".join(config.lora_modules)
+        description = f"low-rank adapters (rank {config.lora_rank}) in {where}"
+        return lambda name: ADAPTER_MARK in name, description
     return lambda _name: True, "the whole model"
 
 
-def _image(model: Any, _config: PartsOptions) -> _Choice:
-    if not hasattr(model, "vision_model"):
-        msg = (
-            f"--train_parts image: a {type(model).__name__} has no vision_model; expected a CLIP "
-            "or SigLIP. Take --train_parts full."
-        )
-        raise ConfigError(msg)
-    return lambda name: name.startswith(_IMAGE), "the image tower with its projection"
-
-
-def _last_blocks(model: Any, config: PartsOptions) -> _Choice:
-    wanted, above = config.last_blocks, blocks_above(model)
-    counts = count_blocks(model)
+def _last_blocks(model: Any, wanted: int) -> tuple[Callable[[str], bool], str]:
+    above, counts = blocks_above(model), count_blocks(model)
     if wanted > min(counts.values()):
         found = " and ".join(f"{n} in the {TOWERS[tower]} tower" for tower, n in counts.items())
         msg = (
@@ -102,40 +102,59 @@ def _last_blocks(model: Any, config: PartsOptions) -> _Choice:
     return lambda name: above[name] < wanted, f"the {blocks} of each tower and all above"
 
 
-def _projections(model: Any, _config: PartsOptions) -> _Choice:
-    if not all(hasattr(model, name.rstrip(".")) for name in _PROJECTIONS):
-        msg = (
-            f"--train_parts projections: a {type(model).__name__} has no visual_projection and "
-            "text_projection; expected a CLIP. Take --train_parts last_blocks, or lora."
-        )
-        raise ConfigError(msg)
-    return lambda name: name.startswith(_PROJECTIONS), "the projections"
+def add_adapters(model: nn.Module, config: PartsOptions) -> None:
+    """Put low-rank adapters into linear layers, in place; only they learn afterwards.
+
+    A layer's product W x becomes W x + (alpha / rank) B A dropout(x), with A of `rank` rows drawn
+    at random and B zero, so that features do not change yet (LoRA, Hu et al. 2022, arXiv
+    2106.09685; by peft). Seed torch before: A is random.
+
+    Raises:
+        ConfigError: A name of `lora_modules` matches no linear layer.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    # Not their subclasses: torch's own attention reads its `out_proj.weight` past any adapter.
+    linear = [name for name, module in model.named_modules() if type(module) is nn.Linear]
+    ends = [f".{end}" for end in config.lora_modules]
+    for end in ends:
+        if not any(f".{name}".endswith(end) for name in linear):
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
+            msg = (
+                f"--lora_modules: {shown(end[1:])} is the name of no linear layer of this "
+                f"{type(model).__name__}; expected some of {known}."
+            )
+            raise ConfigError(msg)
+    settings = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=[name for name in linear if f".{name}".endswith(tuple(ends))],
+    )
+    inject_adapter_in_model(settings, model, _ADAPTER)
+    model.train(model.training)  # new modules are in training mode, whatever the model is in
 
 
-def _lora(model: Any, config: PartsOptions) -> _Choice:
-    add_adapters(model, config)
-    where = ", ".join(config.lora_modules)
-    description = f"low-rank adapters (rank {config.lora_rank}) in {where}"
-    return lambda name: ADAPTER_MARK in name, description
+@contextlib.contextmanager
+def plain_model(model: Any) -> Iterator[None]:
+    """Merge adapters into plain linear layers; afterwards every weight is as before, bit for bit.
 
-
-_CHOICES: dict[str, Callable[[Any, PartsOptions], _Choice]] = {
-    "full": _full,
-    "image": _image,
-    "last_blocks": _last_blocks,
-    "projections": _projections,
-    "lora": _lora,
-}
-
-
-def _checkpoint_activations(model: Any) -> None:
-    if not getattr(model, "supports_gradient_checkpointing", False):
-        msg = (
-            f"--gradient_checkpointing: a {type(model).__name__} cannot compute its activations "
-            "again. Leave it out, and lower --batch_size if memory is short."
-        )
-        raise ConfigError(msg)
-    model.activation_checkpointing_enable({"use_reentrant": False})
-    # That makes embeddings learn, as re-entrant checkpointing needs: in vain here, and activations
-    # of frozen parts would be kept.
-    model.disable_input_require_grads()
+    Inside, names of modules and tensors are the base model's. peft's `unmerge` subtracts what
+    `merge` added, which is inexact; so base weights are kept, in a second copy. A model without
+    adapters is left alone.
+    """
+    adapted = {n: each for n, each in model.named_modules() if hasattr(each, "lora_A")}
+    weights: dict[str, torch.Tensor] = {}
+    try:
+        with interrupts_deferred(), torch.no_grad():
+            for name, layer in adapted.items():
+                weights[name] = layer.base_layer.weight.detach().clone()
+                layer.base_layer.weight.add_(layer.get_delta_weight(_ADAPTER))
+                model.set_submodule(name, layer.base_layer)
+        yield
+    finally:
+        with interrupts_deferred(), torch.no_grad():
+            for name, weight in weights.items():
+                layer = adapted[name]
+                layer.base_layer.weight.copy_(weight)
+                model.set_submodule(name, layer.train(layer.base_layer.training))

@@ -1,8 +1,12 @@
-"""The images of a training, again and again: decoded once and kept, or decoded in each epoch."""
+"""Decode the images of a training, once or in each epoch, and deal them to steps."""
 
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -10,28 +14,39 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from streetclip.config import TrainConfig
 from streetclip.config.train_options import DataOptions
-from streetclip.data.image_batches import ImageBatch, Preprocess, RandomPreprocess, iterate_batches
+from streetclip.data.image_batches import (
+    ImageBatch,
+    Preprocess,
+    RandomPreprocess,
+    iterate_batches,
+    resolve_num_workers,
+)
 from streetclip.models import DualEncoder
 from streetclip.models.augmentation import build_augmentation
 from streetclip.progress import Stages, no_stages
+from streetclip.runtime.distributed import Group
+from streetclip.training.interrupts import Interrupt
+from streetclip.training.sampling import Sampler, own_order, steps_per_epoch
+from streetclip.training.step import StepImages
+from streetclip.training.training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
 
-# Decoding gives the same bytes in every epoch. Sets up to this size are kept in memory, which
-# spares all decoding after the first; for large ones it is the model's.
 MEMORY_LIMIT_BYTES = 2**30
+"""Decoding gives the same bytes in every epoch: sets up to this size are kept in memory."""
 
 _DECODED_AT_ONCE = 64
 _MAX_WARNINGS = 20  # one by one; all are counted
-_AUGMENTATION = 1  # sets these random numbers apart from those of an epoch's order
+_AUGMENTATION = 1  # separates these random numbers from those of an epoch's order
 
 
 class ImageSource:
     """Preprocessed images by number, in any order, any number of times.
 
     Attributes:
-        unreadable: Why, by number, of the images met so far that cannot be decoded.
+        unreadable: Why images cannot be decoded, by number, of those met so far.
     """
 
     def __init__(
@@ -45,26 +60,16 @@ class ImageSource:
         seed: int = 0,
         stages: Stages = no_stages,
     ) -> None:
-        """Take what to decode; nothing is decoded yet.
+        """Name what to decode; nothing is decoded yet.
 
-        Args:
-            paths: The images.
-            preprocess: The model's own geometry, augmented or not.
-            num_workers: Processes that decode; -1 for one a spare core.
-            keep: Decode all at the first use and keep the pixels in memory; augmented images, which
-                differ from epoch to epoch, are never kept.
-            device: Where the model computes with the images; on a CPU decoding takes turns with it.
-            seed: Of what augmentation draws.
-            stages: Told of the images decoded where all are kept.
+        With `keep`, all images are decoded at the first use and their pixels kept, but never those
+        of augmented ones. The seed is that of augmentation. If `device`, where the model computes,
+        is a CPU, decoding and computing take turns.
         """
         self.unreadable: dict[int, str] = {}
-        self._paths = paths
-        self._preprocess = preprocess
-        self._num_workers = num_workers
+        self._paths, self._preprocess, self._num_workers = paths, preprocess, num_workers
         self._keep = keep and not isinstance(preprocess, RandomPreprocess)
-        self._device = device
-        self._seed = seed
-        self._stages = stages
+        self._device, self._seed, self._stages = device, seed, stages
         self._kept_NCHW: Tensor | None = None
 
     def load(self) -> None:
@@ -75,32 +80,31 @@ class ImageSource:
     def batches(
         self, order: NDArray[np.int64], batch_size: int, *, epoch: int = 0
     ) -> Iterator[ImageBatch]:
-        """Yield consecutive stretches of `order`, without their unreadable images.
+        """Yield stretches of `order` of `batch_size` images, without their unreadable ones.
 
-        Args:
-            order: Numbers of the images, each any number of times.
-            batch_size: Images of a stretch; a batch has fewer when some are unreadable.
-            epoch: How an image is augmented follows from seed, epoch and its number alone.
+        An image's augmentation depends on seed, epoch and its number alone.
         """
         if not self._keep:
-            yield from self._decode(order, batch_size, self._draws(order, epoch))
+            draws = None
+            if isinstance(self._preprocess, RandomPreprocess):
+                random = np.random.default_rng([self._seed, epoch, _AUGMENTATION])
+                draws = random.integers(2**64, size=len(self._paths), dtype=np.uint64)[order]
+            yield from self._decode(order, batch_size, draws)
             return
         self.load()
         assert self._kept_NCHW is not None
         for start in range(0, len(order), batch_size):
             stretch = order[start : start + batch_size].tolist()
-            errors = {
-                index: self.unreadable[index] for index in stretch if index in self.unreadable
-            }
-            readable = np.array([index for index in stretch if index not in errors], np.int64)
+            errors = {i: self.unreadable[i] for i in stretch if i in self.unreadable}
+            readable = np.array([i for i in stretch if i not in errors], np.int64)
             yield ImageBatch(readable, self._kept_NCHW[torch.from_numpy(readable)], errors)
 
     def _decode_all(self) -> Tensor:
         assert not isinstance(self._preprocess, RandomPreprocess)
-        height, width, channels = _blank(self._preprocess).shape
-        kept_NCHW = torch.zeros((len(self._paths), channels, height, width), dtype=torch.uint8)
-        _LOG.info("decoding %d images into memory, once", len(self._paths))
         num_done, num_images = 0, len(self._paths)
+        height, width, channels = _blank(self._preprocess).shape
+        kept_NCHW = torch.zeros((num_images, channels, height, width), dtype=torch.uint8)
+        _LOG.info("decoding %d images into memory, once", num_images)
         with self._stages("decode", "image") as progress:
             for batch in self._decode(np.arange(num_images), _DECODED_AT_ONCE):
                 if len(batch.indices_B):
@@ -108,12 +112,6 @@ class ImageSource:
                 num_done += len(batch.indices_B) + len(batch.errors)
                 progress(num_done, num_images)
         return kept_NCHW
-
-    def _draws(self, order: NDArray[np.int64], epoch: int) -> NDArray[np.uint64] | None:
-        if not isinstance(self._preprocess, RandomPreprocess):
-            return None
-        random = np.random.default_rng([self._seed, epoch, _AUGMENTATION])
-        return random.integers(2**64, size=len(self._paths), dtype=np.uint64)[order]
 
     def _decode(
         self, order: NDArray[np.int64], batch_size: int, draws: NDArray[np.uint64] | None = None
@@ -140,10 +138,6 @@ def build_training_preprocess(
 ) -> Preprocess | RandomPreprocess:
     """Choose how training images are prepared; validation images are never augmented.
 
-    Args:
-        encoder: Gives the model's geometry.
-        options: Whether every pixel is decoded, and what is changed at random.
-
     Raises:
         ConfigError: Augmentation is asked for, but the model's geometry is not a plain one.
     """
@@ -152,16 +146,100 @@ def build_training_preprocess(
     if options.horizontal_flip:
         _LOG.warning(
             "--horizontal_flip %g turns left-hand traffic into right-hand and mirrors the writing "
-            "on signs, by which countries are told apart",
+            "on signs, by which countries are recognised",
             options.horizontal_flip,
         )
     return augmented
 
 
-def fits_in_memory(num_images: int, preprocess: Preprocess) -> bool:
-    """Whether the preprocessed pixels of so many images may be kept."""
-    return num_images * _blank(preprocess).nbytes <= MEMORY_LIMIT_BYTES
-
-
 def _blank(preprocess: Preprocess) -> NDArray[np.uint8]:
     return preprocess(Image.new("RGB", (32, 32)))
+
+
+@dataclass(frozen=True)
+class Images:
+    """The pixels of a training; `holdout` is None without held-out countries."""
+
+    train: ImageSource
+    val: ImageSource
+    holdout: ImageSource | None
+
+    @classmethod
+    def open(
+        cls,
+        config: TrainConfig,
+        data: TrainingData,
+        encoder: DualEncoder,
+        stages: Stages,
+        group: Group | None,
+    ) -> Self:
+        """Decide how images are decoded; nothing is decoded yet."""
+        plain = encoder.preprocess if config.exact_preprocessing else encoder.fast_preprocess
+        num_images = sum(len(each) for each in (data.train, data.val, data.holdout or ()))
+        source = partial(
+            ImageSource,
+            num_workers=resolve_num_workers(
+                config.num_workers,
+                spare=encoder.device.type != "cpu",
+                sharing=1 if group is None else group.ranks.local_world_size,
+            ),
+            keep=num_images * _blank(plain).nbytes <= MEMORY_LIMIT_BYTES,
+            device=encoder.device,
+            seed=config.seed,
+            stages=stages,
+        )
+        return cls(
+            train=source(data.train.paths, build_training_preprocess(encoder, config)),
+            val=source(data.val.paths, plain),
+            holdout=None if data.holdout is None else source(data.holdout.paths, plain),
+        )
+
+
+class Feed:
+    """The images of each step of an epoch, cut into forward passes and dealt to the processes."""
+
+    def __init__(
+        self, config: TrainConfig, data: TrainingData, images: ImageSource, group: Group | None
+    ) -> None:
+        self._passes, self._batch_size = config.gradient_accumulation_steps, config.batch_size
+        self._images, self._group = images, group
+        self._rank, self._num_processes = (0, 1) if group is None else group.place
+        self._share = self._passes * self._batch_size
+        self._sampler = Sampler(
+            data.train.country_codes,
+            kind=config.sampler,
+            temperature=config.sampling_temperature,
+            seed=config.seed,
+        )
+        wanted, num_images = self._share * self._num_processes, len(data.train)
+        self._images_per_step = min(wanted, num_images)
+        self.steps_per_epoch = steps_per_epoch(num_images, wanted)
+
+    def steps(
+        self, epoch: int, *, done: int, interrupt: Interrupt
+    ) -> Generator[StepImages, None, None]:
+        """Yield the images of each step of an epoch, counted from 1, after `done` ones.
+
+        Raises:
+            KeyboardInterrupt: One of several processes is to stop; then all do.
+            ResourceError: Another process has ended.
+        """
+        first, last = done * self._images_per_step, self.steps_per_epoch * self._images_per_step
+        own = own_order(
+            self._sampler.order(epoch)[first:last],
+            share=self._share,
+            rank=self._rank,
+            num_processes=self._num_processes,
+        )
+        batches = iter(self._images.batches(own, self._batch_size, epoch=epoch))
+        for _ in range(done, self.steps_per_epoch):
+            portions = tuple(itertools.islice(batches, self._passes))
+            indices = [[portion.indices_B for portion in portions]]
+            if self._group is not None:
+                # Exchange which images each process could read, and whether all continue.
+                found = self._group.exchange((indices[0], interrupt.is_pending))
+                if any(is_interrupted for _, is_interrupted in found):
+                    interrupt.is_pending = True
+                    raise KeyboardInterrupt
+                indices = [of_process for of_process, _ in found]
+            yield StepImages(portions, self._rank * self._share, indices)

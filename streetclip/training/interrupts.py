@@ -1,4 +1,4 @@
-"""Interrupts between steps only, so that what is saved is a state that a resume can go on from."""
+"""Defer interrupts to the end of a block, so that what is saved can be resumed."""
 
 import contextlib
 import signal
@@ -19,28 +19,32 @@ _INTERRUPTING: dict[signal.Signals, Any] = {
 
 @dataclass
 class Interrupt:
-    """Whether there was an interrupt that is held back."""
+    """Whether an interrupt is held back."""
 
     is_pending: bool = False
 
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[Interrupt]:
-    """Hold back Ctrl-C, and TERM where the job takes it for one, until the block is left.
+    """Hold back Ctrl-C, and a TERM that the job treats alike, until the block ends.
 
-    Once there was one, a further Ctrl-C interrupts at once. A further TERM does not: batch systems
-    send it to a launcher and its processes, and the launcher passes it on; it is ignored even after
-    the block. Outside the main thread,
-    where Python delivers no signals, and for a signal that has another handler, as it has within
-    such a block, nothing is changed.
+    After the first, a further Ctrl-C interrupts at once. A further TERM does not, not even after
+    the block: batch systems send it to a launcher and its processes, and the launcher passes it on.
+    Nothing changes outside the main thread, and for signals with other handlers, as in a nested
+    block.
 
     Yields:
-        Whether there was one by now.
+        Whether an interrupt has arrived.
 
     Raises:
-        KeyboardInterrupt: On leaving, if there was one inside.
+        KeyboardInterrupt: On leaving, if one arrived inside.
     """
-    handlers = _interrupting_handlers()
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {
+        number: handler
+        for number, handler in _INTERRUPTING.items()
+        if is_main and signal.getsignal(number) is handler
+    }
     interrupt = Interrupt()
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -49,27 +53,14 @@ def interrupts_deferred() -> Iterator[Interrupt]:
             signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
     try:
-        _install(dict.fromkeys(handlers, note))
+        for number in handlers:
+            signal.signal(number, note)
         yield interrupt
     finally:
-        _install(handlers)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if interrupt.is_pending and signal.SIGTERM in handlers:
-            # As after `raise_interrupt`: what follows is the saving.
+            # As after `raise_interrupt`: saving follows.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if interrupt.is_pending:
         raise KeyboardInterrupt
-
-
-def _interrupting_handlers() -> dict[signal.Signals, Any]:
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {
-        number: handler
-        for number, handler in _INTERRUPTING.items()
-        if signal.getsignal(number) is handler
-    }
-
-
-def _install(handlers: dict[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)

@@ -1,14 +1,17 @@
-"""AdamW as CLIP is trained with it, and the bounds of the logit scale."""
+"""AdamW as CLIP is trained with it, its learning rate, and the moving average of weights."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from streetclip.config import TrainConfig
 from streetclip.models.blocks import blocks_above
+from streetclip.training.interrupts import interrupts_deferred
 
 ADAM_BETA1 = 0.9
 ADAM_EPSILON = 1e-6
@@ -18,86 +21,135 @@ MAX_LOGIT_SCALE = 100.0
 def build_optimizer(
     model: nn.Module, config: TrainConfig, extra: Sequence[nn.Parameter] = ()
 ) -> torch.optim.AdamW:
-    """Make AdamW with weight decay on matrices only, and learning rates that fall with depth.
+    """Build AdamW with weight decay on matrices only and layer-wise learning rates.
 
-    Biases, norms and the class token (1-D parameters), the logit scale and the logit bias are not
-    decayed: their size says nothing about overfitting, and a decayed logit scale would drift to 1.
+    1-D parameters (biases, norms, class token), logit scale and logit bias are not decayed. Each
+    group has an `lr_scale`, a factor on the learning rate: `config.layer_decay` to the power of the
+    number of blocks above the parameter (`models.blocks_above`), as in ELECTRA (Clark et al. 2020,
+    arXiv 2003.10555) and BEiT (Bao et al. 2021, arXiv 2106.08254), but 1 for the top block too.
 
-    Every group has an `lr_scale`, by which whoever sets the learning rate multiplies it. It is
-    `config.layer_decay` to the power of the number of blocks of the same tower that lie above the
-    parameter (`models.blocks_above`): of a tower with L blocks, 1 for all that lies above them and
-    for the top block, decay^(L−l) for the l-th block, decay^L for the embeddings; 1 for
-    projections, logit scale and bias. So do ELECTRA (Clark et al. 2020, arXiv 2003.10555) and BEiT
-    (Bao et al. 2021, arXiv 2106.08254), but that their top block stands one power of the decay
-    below a head that is new; here all that lies above the blocks was pre-trained with them.
-
-    Args:
-        model: Its trainable parameters are taken; it must be on its device already.
-        config: Gives `learning_rate`, `weight_decay`, `beta2` and `layer_decay`.
-        extra: Parameters that learn but are not the model's, such as a logit bias; not decayed.
+    The model must be on its device already; `extra` parameters outside of it are not decayed.
 
     Returns:
-        Its groups are, by `lr_scale` from the largest, those with weight decay and those without;
-        the two of `lr_scale` 1 stand there even if empty.
+        Groups by descending `lr_scale`, each with and without decay; those of 1 even if empty.
 
     Raises:
-        ConfigError: `layer_decay` is not 1 and the model's blocks are not to be found.
+        ConfigError: `layer_decay` is not 1 and the model's blocks are not found.
     """
-    return torch.optim.AdamW(
-        _groups(model, config, extra),
-        lr=config.learning_rate,
-        betas=(ADAM_BETA1, config.beta2),
-        eps=ADAM_EPSILON,
-        # One kernel for all parameters: 5 times faster than the loop on a CPU for small models.
-        fused=_can_fuse(model),
-    )
-
-
-def logit_scale_bound(model: nn.Module) -> float:
-    """The largest logit scale to allow: 100 as CLIP (section 2.5), or what the model came with.
-
-    SigLIP comes with about 117. To be read before a checkpoint of the training is loaded.
-    """
-    return max(MAX_LOGIT_SCALE, math.exp(float(_logit_scale(model).detach())))
-
-
-def clamp_logit_scale(model: nn.Module, most: float = MAX_LOGIT_SCALE) -> None:
-    """Bound the logit scale, which is kept as a logarithm, to [1, `most`] (`logit_scale_bound`)."""
-    with torch.no_grad():
-        _logit_scale(model).clamp_(0.0, math.log(most))
-
-
-def _groups(
-    model: nn.Module, config: TrainConfig, extra: Sequence[nn.Parameter]
-) -> list[dict[str, Any]]:
     above = blocks_above(model) if config.layer_decay < 1 else {}
-    # By depth and whether kept from decay. Those of depth 0 stand there even if empty.
+    # By number of blocks above, and whether exempt from decay.
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {(0, False): [], (0, True): []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            key = above.get(name, 0), not _is_decayed(name, parameter)
+            is_logit = name.endswith(("logit_scale", "logit_bias"))
+            key = above.get(name, 0), is_logit or parameter.ndim < 2  # noqa: PLR2004
             groups.setdefault(key, []).append(parameter)
     groups[0, True].extend(extra)
-    return [
-        {
-            "params": groups[depth, is_kept],
-            "weight_decay": 0.0 if is_kept else config.weight_decay,
-            "lr": config.learning_rate * config.layer_decay**depth,
-            "lr_scale": config.layer_decay**depth,
-        }
-        for depth, is_kept in sorted(groups)
-    ]
+    return torch.optim.AdamW(
+        [
+            {
+                "params": groups[depth, is_exempt],
+                "weight_decay": 0.0 if is_exempt else config.weight_decay,
+                "lr": config.learning_rate * config.layer_decay**depth,
+                "lr_scale": config.layer_decay**depth,
+            }
+            for depth, is_exempt in sorted(groups)
+        ],
+        lr=config.learning_rate,
+        betas=(ADAM_BETA1, config.beta2),
+        eps=ADAM_EPSILON,
+        # One kernel for all parameters: faster than the loop, on a CPU too.
+        fused=all(p.device.type in ("cpu", "cuda") for p in model.parameters()),
+    )
 
 
-def _logit_scale(model: nn.Module) -> torch.Tensor:
-    parameter = model.logit_scale
-    assert isinstance(parameter, torch.Tensor)
-    return parameter
+def learning_rate_factor(
+    step: int, num_steps: int, *, warmup_fraction: float, schedule: str = "cosine"
+) -> float:
+    """Compute the share of the peak learning rate at a step: linear warm-up, then decay to 0.
+
+    Steps count from 0: the first has 1/warm-up steps of the peak, not 0; the rate is 0 after the
+    last one. The schedule is "cosine" (half a wave) or "linear".
+
+    Examples:
+        >>> [learning_rate_factor(s, num_steps=8, warmup_fraction=0.25) for s in (0, 1, 2, 5)]
+        [0.5, 1.0, 1.0, 0.5]
+    """
+    warmup_steps = math.ceil(warmup_fraction * num_steps)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    passed = (step - warmup_steps) / max(1, num_steps - warmup_steps)
+    return 1 - passed if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * passed))
 
 
-def _is_decayed(name: str, parameter: torch.Tensor) -> bool:
-    return parameter.ndim >= 2 and not name.endswith(("logit_scale", "logit_bias"))  # noqa: PLR2004
+def logit_scale_bound(model: Any) -> float:
+    """Return the largest logit scale to allow: CLIP's 100 (section 2.5), or the model's own.
+
+    SigLIP comes with about 117. Call it before a checkpoint of the training is loaded.
+    """
+    return max(MAX_LOGIT_SCALE, math.exp(float(model.logit_scale.detach())))
 
 
-def _can_fuse(model: nn.Module) -> bool:
-    return all(p.device.type in ("cpu", "cuda") for p in model.parameters())
+def clamp_logit_scale(model: Any, most: float = MAX_LOGIT_SCALE) -> None:
+    """Bound the logit scale, which is kept as a logarithm, to [1, `most`]."""
+    with torch.no_grad():
+        model.logit_scale.clamp_(0.0, math.log(most))
+
+
+class WeightAverage:
+    """The exponential moving average (EMA) of a model's trainable parameters over steps.
+
+    After step t, counted from 1, average ← d · average + (1 − d) · weight with
+    d = min(decay, (1 + t) / (10 + t)), so that the first weights are soon forgotten (TensorFlow's
+    `ExponentialMovingAverage` with `num_updates`; averaging: Polyak and Juditsky 1992).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        """Begin with the present weights; which are trainable must not change."""
+        self._decay = decay
+        self._num_updates = 0
+        self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self._averages = {n: p.detach().clone() for n, p in self._parameters.items()}
+        self._is_applied = False
+
+    def update(self) -> None:
+        """Add the weights after a step."""
+        assert not self._is_applied
+        self._num_updates += 1
+        decay = min(self._decay, (1 + self._num_updates) / (10 + self._num_updates))
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self._averages.values()), list(self._parameters.values()), None)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the averages into the model; afterwards the weights are exactly as before.
+
+        Nothing is copied: parameters and averages swap their memory.
+        """
+        assert not self._is_applied
+        try:
+            with interrupts_deferred():
+                self._swap()
+            yield
+        finally:
+            with interrupts_deferred():
+                if self._is_applied:
+                    self._swap()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a number, and tensors by the parameters' names, for a checkpoint."""
+        assert not self._is_applied
+        return {"num_updates": self._num_updates, "averages": dict(self._averages)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned, of the same model with the same trainable parts."""
+        assert not self._is_applied
+        assert state["averages"].keys() == self._averages.keys()
+        self._num_updates = state["num_updates"]
+        for name, average in self._averages.items():
+            average.copy_(state["averages"][name])
+
+    def _swap(self) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.data, self._averages[name] = self._averages[name], parameter.data
+        self._is_applied = not self._is_applied

@@ -1,24 +1,74 @@
-"""Which images an epoch shows: each once, or those of small countries more often.
+"""Which images an epoch shows, in which order, to which process: functions of seed and epoch.
 
 Shape suffixes: N images, C countries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.training.schedule import epoch_order
+Int64 = NDArray[np.int64]
+
+
+def epoch_order(num_images: int, *, seed: int, epoch: int) -> Int64:
+    """Permute the images of an epoch, counted from 1; depends on the arguments alone."""
+    return np.random.default_rng([seed, epoch]).permutation(num_images).astype(np.int64)
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Count the full batches of an epoch, at least one.
+
+    A small last batch would have fewer negatives; the images it lacks differ between epochs.
+
+    Examples:
+        >>> steps_per_epoch(100, 32), steps_per_epoch(20, 32)
+        (3, 1)
+    """
+    return max(1, num_images // batch_size)
+
+
+def own_order(order: Int64, *, share: int, rank: int, num_processes: int) -> Int64:
+    """Select the part of an epoch's order that one of several processes encodes.
+
+    Each step takes `share` images for the first process, as many for the second, and so on: the
+    images of a step do not depend on the number of processes. The order has whole steps, or a
+    single one with fewer images, which the last processes lack.
+
+    Examples:
+        >>> own_order(np.arange(8), share=2, rank=1, num_processes=2)
+        array([2, 3, 6, 7])
+        >>> own_order(np.arange(3), share=2, rank=1, num_processes=2)
+        array([2])
+    """
+    if len(order) < share * num_processes:
+        return order[rank * share :][:share]
+    return order.reshape(-1, num_processes, share)[:, rank].reshape(-1)
+
+
+def validation_groups(num_images: int, *, group_size: int, seed: int) -> Iterator[Int64]:
+    """Yield groups of equal size that contrast validation images, the same in every epoch.
+
+    A fixed shuffle, cut into groups; the last is filled up from its start, so that every group has
+    as many negatives as a training batch. Fewer images than `group_size` are one group.
+
+    Examples:
+        >>> [len(group) for group in validation_groups(5, group_size=2, seed=0)]
+        [2, 2, 2]
+    """
+    order = epoch_order(num_images, seed=seed, epoch=0)
+    size = min(group_size, num_images)
+    for start in range(0, num_images, max(1, size)):
+        yield np.take(order, range(start, start + size), mode="wrap")
 
 
 class Sampler:
-    """Chooses the N images of an epoch, and their order, from seed and epoch alone.
+    """Chooses the N images of an epoch and their order.
 
     "natural" shows each image once. "country_balanced" shows a country in proportion to its number
-    of images to the power of 1/T (so XLM weighs languages, with a power of 0.5: Lample and Conneau,
-    arXiv 1901.07291, section 3.1): some of its images more than once, or not all of them in one
-    epoch. A country's images take turns in a fixed random order, so that within an epoch, and over
-    all epochs so far, none is shown more than once more than another of its country.
+    of images to the power of 1/T (as XLM weighs languages: Lample and Conneau, arXiv 1901.07291,
+    section 3.1). A country's images take turns in a fixed random order: within an epoch, and over
+    all epochs so far, their counts differ by one at most.
 
     Attributes:
         num_shown: How many images of each country an epoch shows.
@@ -34,14 +84,7 @@ class Sampler:
     def __init__(
         self, country_codes: Sequence[str], *, kind: str, temperature: float, seed: int
     ) -> None:
-        """Share the places of an epoch out.
-
-        Args:
-            country_codes: Of the N images.
-            kind: "natural" or "country_balanced".
-            temperature: T, at least 1: 1 gives natural shares, infinity the same to all countries.
-            seed: Seed of the training.
-        """
+        """Divide the places of an epoch; T is at least 1 (natural shares), infinity is equal."""
         self._num_images, self._seed = len(country_codes), seed
         self._is_natural = kind == "natural"
         codes_C, country_N, self._size_C = np.unique(
@@ -52,30 +95,22 @@ class Sampler:
         self._by_country_N = order_N[np.argsort(country_N[order_N], kind="stable")]
         self.num_shown = dict(zip(codes_C.tolist(), self._quota_C.tolist(), strict=True))
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """The images of an epoch in their order.
-
-        Args:
-            epoch: From 1.
-
-        Returns:
-            N numbers of images.
-        """
+    def order(self, epoch: int) -> Int64:
+        """Return the numbers of the N images of an epoch, counted from 1, in order."""
         shuffled_N = epoch_order(self._num_images, seed=self._seed, epoch=epoch)
-        return shuffled_N if self._is_natural else self._shown(epoch)[shuffled_N]
-
-    def _shown(self, epoch: int) -> NDArray[np.int64]:
-        """The images of an epoch, country by country; each goes on where it was before."""
+        if self._is_natural:
+            return shuffled_N
+        # Country by country, each continues where it stopped in the epoch before.
         quota_C, size_C = self._quota_C, self._size_C
         first_C = (epoch - 1) * quota_C - _starts(quota_C)
         turn_N = np.arange(self._num_images) + np.repeat(first_C, quota_C)
         place_N = np.repeat(_starts(size_C), quota_C) + turn_N % np.repeat(size_C, quota_C)
-        shown_N: NDArray[np.int64] = self._by_country_N[place_N]
+        shown_N: Int64 = self._by_country_N[place_N][shuffled_N]
         return shown_N
 
 
-def _quotas(size_C: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:
-    """Share as many places as there are images out, by largest remainder."""
+def _quotas(size_C: Int64, temperature: float) -> Int64:
+    """Divide as many places as there are images, by largest remainder."""
     weight_C = size_C.astype(np.float64) ** (1 / temperature)
     exact_C = weight_C * float(size_C.sum() / weight_C.sum())
     quota_C = np.floor(exact_C).astype(np.int64)
@@ -84,6 +119,6 @@ def _quotas(size_C: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:
     return quota_C
 
 
-def _starts(length_C: NDArray[np.int64]) -> NDArray[np.int64]:
-    starts_C: NDArray[np.int64] = np.cumsum(length_C) - length_C
+def _starts(length_C: Int64) -> Int64:
+    starts_C: Int64 = np.cumsum(length_C) - length_C
     return starts_C

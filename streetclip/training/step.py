@@ -1,4 +1,10 @@
-"""One step of a training: from the images of all processes to new weights.
+"""One training step: from the images of all processes to new weights.
+
+A contrastive loss is no sum over portions of a batch, but of each image it needs only the feature.
+So features are computed portion by portion without activations, then the loss and its gradients
+with respect to the features, then each portion is encoded again to pass its features' gradients to
+the weights (GradCache: Gao et al. 2021, arXiv 2101.06983, section 3.2). Several processes gather
+their features in between; each computes its own rows and columns of the logits.
 
 Shape suffixes: B images of a portion, N images of the step, U its distinct captions, D embedding.
 """
@@ -6,6 +12,7 @@ Shape suffixes: B images of a portion, N images of the step, U its distinct capt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +26,9 @@ from streetclip.models import DualEncoder
 from streetclip.models.device_memory import is_out_of_memory
 from streetclip.models.inference import pooled_token_alone
 from streetclip.runtime.distributed import Group
-from streetclip.training.accumulation import Contrast, PortionedFeatures, backward, deal
 from streetclip.training.curves import StepNumbers
-from streetclip.training.ema import WeightAverage
-from streetclip.training.losses import Share
-from streetclip.training.objective import Objective
-from streetclip.training.optimizer import clamp_logit_scale
+from streetclip.training.losses import Objective, Share
+from streetclip.training.optimizer import WeightAverage, clamp_logit_scale
 
 FEWEST_IMAGES = 2  # one image has nothing to be contrasted with
 
@@ -32,19 +36,15 @@ Int64 = NDArray[np.int64]
 Captions = Callable[[Int64], tuple[list[str], Int64]]
 """From numbers of images to their distinct captions, and the row of each image's own."""
 
-# Makes a contrast when it is its turn; and the processes that share it.
-_Prepared = tuple[Callable[[], Contrast], Group | None]
-_IMAGES, _TEXTS = 0, 1  # so that the towers draw other random numbers
+_IMAGES, _TEXTS = 0, 1  # the towers draw different random numbers
 
 
 @dataclass(frozen=True)
 class StepImages:
-    """The images of one step.
+    """The readable images of one step.
 
-    Attributes:
-        portions: Those of this process, in forward passes; unreadable ones are left out.
-        first_row: Place of this process's first image in the order of the step.
-        indices: Numbers of the images that could be read, by process and portion.
+    `portions` are those of this process in forward passes, `first_row` the place of its first one
+    in the step; `indices` are the numbers of all images, by process and portion.
     """
 
     portions: Sequence[ImageBatch]
@@ -52,19 +52,21 @@ class StepImages:
     indices: Sequence[Sequence[Int64]]
 
 
+class _Contrast(NamedTuple):
+    """What is contrasted: portions of this process with their rows, and indices by process."""
+
+    portions: Sequence[tuple[int, ImageBatch]]
+    indices: Sequence[Int64]
+    group: Group | None
+
+
 @dataclass
 class Stepper:
-    """What a step changes, and what it is done with.
+    """What a step changes, and what it needs.
 
-    Attributes:
-        encoder: The model.
-        objective: The loss.
-        optimizer: Of the parameters that learn, of model and objective.
-        scaler: Of float16's gradients; one that is not enabled otherwise.
-        config: Settings.
-        max_logit_scale: Bound of the logit scale.
-        group: The processes that share the step; None for this one alone.
-        average: Of the weights over the steps, if it is wanted.
+    The optimizer is that of the trainable parameters of encoder and objective; the scaler that of
+    float16's gradients, disabled in other precisions. `group` are the processes that share the
+    step, None for a single one.
     """
 
     encoder: DualEncoder
@@ -77,122 +79,111 @@ class Stepper:
     average: WeightAverage | None = None
 
     def __call__(self, step: int, images: StepImages, captions: Captions) -> StepNumbers | None:
-        """Do a step.
-
-        Args:
-            step: From 0; its random numbers depend on this and the seed only.
-            images: What to look at.
-            captions: Of the images, by their numbers.
+        """Do a step, counted from 0; its random numbers depend on this and the seed only.
 
         Returns:
-            What was measured; None if the images that could be read are too few for a contrast.
+            What was measured; None if too few images are readable for a contrast.
 
         Raises:
             ResourceError: The device has too little memory, or another process has ended.
         """
-        contrasts, weight = self._contrasts(step, images, captions)
-        if weight is None:
+        contrasts, num_contrasts = self._contrasts(images)
+        if num_contrasts == 0:
             return None
         self.optimizer.zero_grad(set_to_none=True)
+        losses = [torch.zeros((), device=self.encoder.device)]
         try:
-            loss = self._backward(contrasts, weight)
-            self._share_gradients(loss)
+            with pooled_token_alone(self.encoder.model):
+                weight = 1 / num_contrasts
+                losses += [self._backward(step, each, captions, weight) for each in contrasts]
+            loss = torch.stack([each.to(losses[-1]) for each in losses]).sum()
+            if self.group is not None:
+                self._sum_gradients(self.group, loss)
             return self._update(step, loss)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             raise ResourceError(self._memory_message(error)) from error
 
-    def _backward(self, contrasts: Sequence[_Prepared], weight: float) -> Tensor:
-        losses = [torch.zeros((), device=self.encoder.device)]
-        with pooled_token_alone(self.encoder.model):
-            for make_contrast, group in contrasts:
-                loss_of = partial(self._loss, weight)
-                losses.append(backward(make_contrast(), loss_of, group, self.scaler.scale))
-        return torch.stack([each.to(losses[-1]) for each in losses]).sum()
-
-    def _contrasts(
-        self, step: int, images: StepImages, captions: Captions
-    ) -> tuple[list[_Prepared], float | None]:
-        """What is contrasted, each when it is its turn, and the weight of each loss."""
+    def _contrasts(self, images: StepImages) -> tuple[list[_Contrast], int]:
+        """List the contrasts of this process, and count those of all processes."""
         size = self.config.batch_size
-        starts = [images.first_row + size * p for p in range(len(images.portions))]
-        portions = list(zip(starts, images.portions, strict=True))
-        make = partial(self._contrast, step, captions)
+        portions = [(images.first_row + size * p, each) for p, each in enumerate(images.portions)]
         if self.config.negatives == "global":
-            indices = [_joined(of_process) for of_process in images.indices]
-            enough = sum(map(len, indices)) >= FEWEST_IMAGES
-            whole = partial(make, portions, indices, self.group)
-            return [(whole, self.group)], 1.0 if enough else None
-        counts = [len(each) for of_process in images.indices for each in of_process]
-        num_large = sum(count >= FEWEST_IMAGES for count in counts)
-        alone: list[_Prepared] = [
-            (partial(make, [portion], [portion[1].indices_B], None), None)
-            for portion in portions
-            if len(portion[1].indices_B) >= FEWEST_IMAGES
-        ]
-        return alone, 1 / num_large if num_large else None
-
-    def _contrast(
-        self,
-        step: int,
-        captions: Captions,
-        portions: Sequence[tuple[int, ImageBatch]],
-        indices: Sequence[Int64],
-        group: Group | None,
-    ) -> Contrast:
-        # Images of one place share a caption: the text tower reads each caption once.
-        texts, caption_ids_N = captions(np.concatenate(indices))
-        text_counts = deal(len(texts), len(indices))
-        rank = 0 if group is None else group.ranks.rank
-        first, end = sum(text_counts[:rank]), sum(text_counts[: rank + 1])
-        size = self.config.batch_size
-        encode_images = [
-            partial(self._encode_images, (step, _IMAGES, row), batch.pixels_BCHW)
+            none = np.empty(0, np.int64)
+            indices = [np.concatenate([none, *each]) for each in images.indices]
+            num_images = sum(map(len, indices))
+            return [_Contrast(portions, indices, self.group)], int(num_images >= FEWEST_IMAGES)
+        sizes = [len(each) for of_process in images.indices for each in of_process]
+        alone = [
+            _Contrast([(row, batch)], [batch.indices_B], None)
             for row, batch in portions
+            if len(batch.indices_B) >= FEWEST_IMAGES
+        ]
+        return alone, sum(each >= FEWEST_IMAGES for each in sizes)
+
+    def _backward(
+        self, step: int, contrast: _Contrast, captions: Captions, weight: float
+    ) -> Tensor:
+        """Add the gradients of this process's part of a contrast, and return its loss."""
+        # Images of one place share a caption: the text tower reads each caption once.
+        texts, caption_ids = captions(np.concatenate(contrast.indices))
+        image_counts = [len(each) for each in contrast.indices]
+        text_counts = deal(len(texts), len(contrast.indices))
+        group = contrast.group
+        rank = 0 if group is None else group.ranks.rank
+        share = Share(_own(image_counts, rank), _own(text_counts, rank))
+
+        # Encode, without activations but for the last portion.
+        encoder, size = self.encoder, self.config.batch_size
+        image_portions = [
+            partial(self._encode, encoder.image_features, batch.pixels_BCHW, (step, _IMAGES, row))
+            for row, batch in contrast.portions
             if len(batch.indices_B)
         ]
-        encode_texts = [
-            partial(self._encode_texts, (step, _TEXTS, row), texts[row : min(row + size, end)])
-            for row in range(first, end, size)
+        first, end = share.texts.start, share.texts.stop
+        own_texts = texts[:end]
+        text_portions = [
+            partial(self._encode, encoder.text_features, own_texts[i : i + size], (step, _TEXTS, i))
+            for i in range(first, end, size)
         ]
-        num_columns = self.encoder.embedding_dim if group is not None else 0
-        return Contrast(
-            PortionedFeatures(encode_images, num_columns, self.encoder.device),
-            PortionedFeatures(encode_texts, num_columns, self.encoder.device),
-            [len(each) for each in indices],
-            text_counts,
-            caption_ids_N,
-        )
+        shape = encoder.embedding_dim, encoder.device
+        image_features = PortionedFeatures(image_portions, *shape)
+        text_features = PortionedFeatures(text_portions, *shape)
+        images_ND, texts_UD = image_features.features_ND, text_features.features_ND
+        if group is not None:
+            images_ND = group.gather_rows(images_ND, image_counts)
+            texts_UD = group.gather_rows(texts_UD, text_counts)
 
-    def _encode_images(self, draw: tuple[int, int, int], pixels_BCHW: Tensor) -> Tensor:
-        self._seed(draw)
-        return self.encoder.image_features(pixels_BCHW)
+        # Differentiate the loss with respect to the features, then those to the weights.
+        ids_N = torch.from_numpy(caption_ids).to(images_ND.device)
+        features = images_ND.requires_grad_(), texts_UD.requires_grad_()
+        with torch.enable_grad():
+            loss = self.objective(*features, ids_N, share) * weight
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        gradients = [torch.zeros_like(f) if f.grad is None else f.grad for f in features]
+        if group is not None:
+            group.sum_in_place(gradients)
+        image_features.backward(gradients[0][share.images])
+        text_features.backward(gradients[1][share.texts])
+        return loss.detach()
 
-    def _encode_texts(self, draw: tuple[int, int, int], texts: Sequence[str]) -> Tensor:
-        self._seed(draw)
-        return self.encoder.text_features(texts)
-
-    def _seed(self, draw: tuple[int, int, int]) -> None:
-        """Random numbers of a portion, the same both times that it is encoded."""
+    def _encode(
+        self, encode: Callable[[Any], Tensor], inputs: Any, draw: tuple[int, int, int]
+    ) -> Tensor:
+        """Encode a portion, with the same random numbers both times."""
         entropy = [self.config.seed, *draw]
         seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
         torch.manual_seed(int(seed[0]))
+        return encode(inputs)
 
-    def _loss(
-        self, weight: float, images_ND: Tensor, texts_UD: Tensor, ids_N: Tensor, share: Share
-    ) -> Tensor:
-        return self.objective(images_ND, texts_UD, ids_N, share) * weight
-
-    def _share_gradients(self, loss: Tensor) -> None:
-        if self.group is None:
-            return
+    def _sum_gradients(self, group: Group, loss: Tensor) -> None:
         gradients = []
         for parameter in self._parameters():
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             gradients.append(parameter.grad)
-        self.group.sum_in_place([*gradients, loss])
+        group.sum_in_place([*gradients, loss])
 
     def _update(self, step: int, loss: Tensor) -> StepNumbers:
         self.scaler.unscale_(self.optimizer)
@@ -216,13 +207,60 @@ class Stepper:
         )
         return (
             f"{self.encoder.device}: has too little memory to train with --batch_size {size} "
-            f"({reason}).{fewer} --gradient_checkpointing and --train_parts save more. What was "
-            "saved before stands; --resume goes on there."
+            f"({reason}).{fewer} --gradient_checkpointing and --train_parts save more. Earlier "
+            "checkpoints are kept; --resume continues from there."
         )
 
     def _parameters(self) -> list[nn.Parameter]:
         return [each for group in self.optimizer.param_groups for each in group["params"]]
 
 
-def _joined(arrays: Sequence[Int64]) -> Int64:
-    return np.concatenate([np.empty(0, np.int64), *arrays])
+class PortionedFeatures:
+    """Features computed portion by portion, differentiated in the same way.
+
+    The last portion keeps its activations, so that it is not computed twice; frozen weights need no
+    second pass. `features_ND` has no gradient; its columns and device matter without a portion.
+    """
+
+    def __init__(
+        self, portions: Sequence[Callable[[], Tensor]], num_columns: int, device: torch.device
+    ) -> None:
+        self._portions = portions
+        self._last: Tensor | None = None
+        features = []
+        for encode in portions[:-1]:
+            with torch.no_grad():
+                features.append(encode())
+        if portions:
+            self._last = portions[-1]()
+            features.append(self._last.detach())
+        self._sizes = [len(each) for each in features]
+        self.features_ND = (
+            torch.cat(features) if features else torch.zeros(0, num_columns, device=device)
+        )
+
+    def backward(self, gradient_ND: Tensor) -> None:
+        """Add to the weights' gradients what the features' gradients make of them; only once."""
+        if self._last is None or not self._last.requires_grad:
+            return
+        *others, last = torch.split(gradient_ND, self._sizes)
+        self._last.backward(last)  # type: ignore[no-untyped-call]
+        self._last = None
+        for encode, gradient in zip(self._portions, others, strict=False):
+            encode().backward(gradient)  # type: ignore[no-untyped-call]
+
+
+def deal(num_rows: int, num_processes: int) -> list[int]:
+    """Share rows out, in order: how many each process gets, the first ones one more.
+
+    Examples:
+        >>> deal(7, 3)
+        [3, 2, 2]
+    """
+    each, over = divmod(num_rows, num_processes)
+    return [each + (rank < over) for rank in range(num_processes)]
+
+
+def _own(counts: Sequence[int], rank: int) -> slice:
+    start = sum(counts[:rank])
+    return slice(start, start + counts[rank])

@@ -1,8 +1,8 @@
-"""The card of a trained model: what it is for, what it was made of, how good it is, its licence.
+"""Write the card of a trained model: purpose, data, recipe, results, licence.
 
-It is written from the record that a checkpoint keeps of its training, so that a model that is
-exported later has the same card. Such a record may be a stranger's: what it lacks is left out.
-Of local paths only the last part is told, as cards are published.
+It is made from the record that a checkpoint keeps of its training, so that an export has the same
+card. Such a record may be a stranger's: what it lacks is left out. As cards are published, local
+paths are cut to their last part.
 """
 
 import dataclasses
@@ -27,6 +27,13 @@ from streetclip.models.model_card import (
 )
 
 _DRAWN = "**Trained on drawn scenes, not on photos: of no use on photos.**"
+_LIMITS = (
+    "Do not use it to find out where private people are or live, or where they took a photo.",
+    "It chooses among the candidates it is given: a place that is none of them is never found.",
+    "Images are spread unevenly over the world: expect more errors where there were few.",
+    "A high probability is no proof.",
+)
+_DRAWN_LIMIT = "It knows a world drawn by a program, and nothing of photos."
 _OWN_AFFAIR = ("db", "log_level", "output_dir", "run_name", "resume", "device", "num_workers")
 _TOO_MANY = 10**15
 
@@ -35,47 +42,32 @@ def model_card(training: Mapping[str, Any], prompts: PromptSet | None, *, source
     """Write the model card, Markdown with the hub's header.
 
     Args:
-        training: What the model's checkpoint says about its training; empty if nothing.
-        prompts: Those it was trained with; None if none are known.
-        source: Where the model came from, as the user named it.
+        training: The checkpoint's record of its training; may be empty.
+        prompts: Those it was trained with, if known.
+        source: The model's origin, as the user named it.
     """
     base = _text(training, "base_model", "source") or source
     name = _text(training, "config", "run_name") or "StreetCLIP model"
-    sections = [
-        f"{card_header(base, licence_of(training, source))}\n\n# {plain_text(name)}",
-        "A CLIP-like model for image geolocalization, written by StreetCLIP.",
-        _DRAWN if _at(training, "drawn") is True else "",
-        _section("What it is for", _use(prompts)),
-        _section("What it is not for, and its limits", _limits(training)),
-        _section("Training data", _data(training)),
-        _section("Recipe", _recipe(training), _command(training)),
-        _section("Results", _results(training)),
-        _section("Licence", _licence(base, licence_of(training, source))),
-        _section("Made with", _made_with(training)),
-    ]
-    return "\n\n".join(filter(None, sections)) + "\n"
-
-
-def _use(prompts: PromptSet | None) -> list[str]:
-    lines = ["Finding the country, then the city, of a street-level photo, among given names."]
+    licence, is_drawn = licence_of(training, source), _at(training, "drawn") is True
+    use = ["Finding the country, then the city, of a street-level photo, among given names."]
     if prompts is not None:
-        lines += [
+        use += [
             f"Ask for countries in these words: {_spans(prompts.country)}",
             f"Ask for cities in these words: {_spans(prompts.city)}",
         ]
-    return lines
-
-
-def _limits(training: Mapping[str, Any]) -> list[str]:
-    lines = [
-        "Do not use it to find out where private people are or live, or where they took a photo.",
-        "It chooses among the candidates it is given: a place that is none of them is never found.",
-        "Images are spread unevenly over the world: expect more errors where there were few.",
-        "A high probability is no proof.",
+    sections = [
+        f"{card_header(base, licence)}\n\n# {plain_text(name)}",
+        "A CLIP-like model for image geolocalization, written by StreetCLIP.",
+        _DRAWN if is_drawn else "",
+        _section("What it is for", use),
+        _section("What it is not for, and its limits", [*_LIMITS, _DRAWN_LIMIT * is_drawn]),
+        _section("Training data", _data(training)),
+        _section("Recipe", _recipe(training), _command(training)),
+        _section("Results", _results(training)),
+        _section("Licence", [_licence(base, licence)]),
+        _section("Made with", [_versions(training), _labelled("Commit", training, "commit")]),
     ]
-    if _at(training, "drawn") is True:
-        lines.append("It knows a world drawn by a program, and nothing of photos.")
-    return lines
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def _data(training: Mapping[str, Any]) -> list[str]:
@@ -116,12 +108,11 @@ def _recipe(training: Mapping[str, Any]) -> list[str]:
     epoch, step = _number(training, "epoch"), _number(training, "step")
     if epoch is not None and step is not None:
         lines.append(f"The best of its epochs: epoch {epoch:,}, after {step:,} steps")
-    precision = _text(training, "precision")
-    return [*lines, f"Precision: {code_span(precision)}" if precision else ""]
+    return [*lines, _labelled("Precision:", training, "precision")]
 
 
 def _command(training: Mapping[str, Any]) -> str:
-    """What differs from the defaults, as a command; "" where this version knows other settings."""
+    """Show the settings that differ from the defaults; "" if this version knows others."""
     values = _at(training, "config")
     if not isinstance(values, Mapping):
         return ""
@@ -131,23 +122,19 @@ def _command(training: Mapping[str, Any]) -> str:
         config = TrainConfig(**read_settings(known, TrainConfig, "record"))
     except (ConfigError, TypeError):
         return ""
-    words = [word for word in to_arguments(_shortened(config)) if not word.startswith("--db=")]
+    paths: dict[str, Any] = {
+        name: value.name
+        for name in names
+        if isinstance(value := getattr(config, name), Path) and name not in _OWN_AFFAIR
+    }
+    if not is_on_hub(config.model_name):
+        paths["model_name"] = Path(config.model_name).name
+    short = dataclasses.replace(config, **paths)
+    words = [word for word in to_arguments(short) if not word.startswith("--db=")]
     processes = _number(training, "num_processes") or 1
     launcher = "python" if processes == 1 else f"torchrun --nproc_per_node {processes}"
     lines = [f"{launcher} jobs/train.py", *(f"    {shlex.quote(one_line(word))}" for word in words)]
     return "What differs from the defaults:\n\n    " + " \\\n    ".join(lines)
-
-
-def _shortened(config: TrainConfig) -> TrainConfig:
-    paths: dict[str, Any] = {
-        field.name: Path(value.name)
-        for field in dataclasses.fields(config)
-        if isinstance(value := getattr(config, field.name), Path) and field.name not in _OWN_AFFAIR
-    }
-    model = config.model_name
-    return dataclasses.replace(
-        config, **paths, model_name=model if is_on_hub(model) else Path(model).name
-    )
 
 
 def _results(training: Mapping[str, Any]) -> list[str]:
@@ -164,7 +151,7 @@ def _results(training: Mapping[str, Any]) -> list[str]:
     if lines:
         candidates = _texts(training, "countries")
         lines.append(
-            f"Told apart: {len(candidates):,} countries. The epoch was chosen by these images, so "
+            f"Classes: {len(candidates):,} countries. The epoch was chosen by these images, so "
             "that others are found a little less well; intervals are Wilson's."
         )
     return lines
@@ -176,27 +163,29 @@ def _share(training: Mapping[str, Any], when: str, prefix: str) -> str:
     if not (isinstance(correct, int) and isinstance(images, int) and 0 <= correct <= images):
         return ""
     share = Proportion(correct, images)
-    if share.value is None or share.low is None or share.high is None:
+    if share.value is None or share.low is None or share.high is None:  # of no image
         return ""
     interval = f"95 % interval {100 * share.low:.1f} to {100 * share.high:.1f}"
     return f"{100 * share.value:.1f} % ({interval}; {correct:,} of {images:,})"
 
 
-def _licence(base: str, licence: Mapping[str, str]) -> list[str]:
+def _licence(base: str, licence: Mapping[str, str]) -> str:
     if licence:
-        said = ", ".join(code_span(value) for value in licence.values())
-        return [f"That of the base model, which holds for this one too: {said}"]
+        terms = ", ".join(code_span(value) for value in licence.values())
+        return f"That of the base model, which holds for this one too: {terms}"
     owner = _named(base) if base else "the base model"
-    return [f"That of {owner} holds for this model too; its card states none, so ask its authors."]
+    return f"That of {owner} holds for this model too; its card states none, so ask its authors."
 
 
-def _made_with(training: Mapping[str, Any]) -> list[str]:
+def _versions(training: Mapping[str, Any]) -> str:
     versions = _at(training, "versions")
-    lines = []
-    if isinstance(versions, Mapping):
-        lines = [", ".join(plain_text(f"{name} {each}") for name, each in versions.items())]
-    commit = _text(training, "commit")
-    return [*lines, f"Commit {code_span(commit)}" if commit else ""]
+    pairs = versions.items() if isinstance(versions, Mapping) else ()
+    return ", ".join(plain_text(f"{name} {each}") for name, each in pairs)
+
+
+def _labelled(label: str, training: Mapping[str, Any], name: str) -> str:
+    value = _text(training, name)
+    return f"{label} {code_span(value)}" if value else ""
 
 
 def _section(title: str, lines: list[str], more: str = "") -> str:

@@ -1,9 +1,15 @@
-"""What a training reads: captioned images, the countries to tell apart, the prompts to do it by."""
+"""What a training reads: captioned images, countries held out, classes and prompts."""
 
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from streetclip.captions import (
     CaptionTemplate,
@@ -13,12 +19,28 @@ from streetclip.captions import (
     prompts_of_templates,
 )
 from streetclip.config import TrainConfig
+from streetclip.data.file_identity import (
+    FILE_RECORD,
+    compare_files,
+    count_changed,
+    file_records,
+    sampled_digests,
+    signatures,
+)
 from streetclip.data.manifest import Manifest
-from streetclip.errors import ManifestError, TemplateError, shown
+from streetclip.errors import ConfigError, ManifestError, TemplateError, UnknownPlaceError, shown
+from streetclip.gazetteer import resolve_country
 from streetclip.models.prompt_texts import check_country_prompts
 from streetclip.models.text_reader import TextReader
-from streetclip.training.captioned_images import CaptionedImages, CaptionSource, caption_images
-from streetclip.training.holdout import Split, split_holdout
+from streetclip.training.captioned_images import (
+    CAPTION_COLUMNS,
+    CaptionedImages,
+    CaptionSource,
+    caption_images,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 5  # countries in a warning; the others are counted
@@ -28,15 +50,9 @@ _NAMED = 5  # countries in a warning; the others are counted
 class TrainingData:
     """Both manifests, ready to train on.
 
-    Attributes:
-        train: The images to train on.
-        val: The images to validate by.
-        templates: Those of the configuration.
-        prompts: Prompts that speak like the captions; stored with the checkpoint.
-        country_codes: The countries of either manifest, sorted: the classes of the validation.
-            Those held out are among them.
-        country_names: Their names, as the manifests spell them.
-        holdout: The validation images of the countries held out of training, if any are.
+    `prompts` are in the words of the captions. The classes of the validation are the countries of
+    either manifest, held-out ones included, sorted by code and named as the manifests spell them.
+    `holdout` are the validation images of held-out countries, if any.
     """
 
     train: CaptionedImages
@@ -53,41 +69,79 @@ def load_training_data(
 ) -> TrainingData:
     """Caption both manifests and check that there is something to learn.
 
-    Args:
-        config: Gives the image folder, the templates, the countries held out and the seed.
-        train: Manifest of the training images; its captions are used if it has any, unless they
-            are to be drawn anew.
-        val: Manifest of the validation images.
-        reader: What the model reads of a text; None to take captions as text of any length.
+    A manifest's own captions are used if it has any, unless captions are drawn in each epoch.
+    Without a `reader`, captions may have any length.
 
     Raises:
-        ManifestError: Fewer than two training images; or all captions are equal; or what tells
-            captions apart comes after what the model reads.
-        ConfigError: A country held out is unknown or has no validation image, or too much is.
+        ManifestError: Fewer than two training images; all captions are equal; or the model does
+            not read what tells captions apart.
+        ConfigError: A held-out country is unknown or has no validation image, or too many are.
         TemplateError: A template is unknown or does not fit the rows.
     """
     templates = load_templates(config.templates, config.template_file)
-    split = split_holdout(train, val, config.holdout_countries)
+    train_rows, val_rows, holdout_rows = _split_holdout(train, val, config.holdout_countries)
     if config.redraw_captions:
-        _tell_of_redrawing(train, templates, config)
-    sources = [CaptionSource(each.path, templates, config, reader) for each in (train, val)]
-    train_images = caption_images(split.train, sources[0], redraw=config.redraw_captions)
+        _warn_of_redrawing(train, templates, config)
+
+    def source(manifest: Manifest, rows: "pd.DataFrame") -> CaptionSource:
+        needed = rows.loc[:, rows.columns.isin(CAPTION_COLUMNS)]
+        return CaptionSource(manifest.path, needed, templates, config, reader)
+
+    train_images = caption_images(source(train, train_rows), redraw=config.redraw_captions)
     _check_contrast(train, train_images)
     spellings = dict(sorted(_spellings(train, val).items()))
-    _warn_of_unvalidated(split, spellings)
-    holdout = None if split.holdout is None else caption_images(split.holdout, sources[1])
-    prompts = prompts_of_templates(_templates_of(train, templates, config))
+    codes = set(train_rows["country_code"]) - set(val_rows["country_code"])
+    _warn_of_unvalidated(sorted(spellings[code] for code in codes))
+    holdout = None if holdout_rows is None else caption_images(source(val, holdout_rows))
+    prompts = prompts_of_templates(_caption_templates(train, templates, config))
     if reader is not None:
         check_country_prompts(reader, prompts, tuple(spellings.values()))
     return TrainingData(
         train=train_images,
-        val=caption_images(split.val, sources[1]),
+        val=caption_images(source(val, val_rows)),
         templates=templates,
         prompts=prompts,
         country_codes=tuple(spellings),
         country_names=tuple(spellings.values()),
         holdout=holdout,
     )
+
+
+def _split_holdout(
+    train: Manifest, val: Manifest, names: Sequence[str]
+) -> "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]":
+    """Split off held-out countries: rows to train on, to validate by, and held out."""
+    if not names:
+        return train.frame, val.frame, None
+    flag, codes = "--holdout_countries", {}
+    for name in names:
+        try:
+            codes[resolve_country(name).code] = name
+        except UnknownPlaceError as error:
+            msg = f"{flag}: {error}"
+            raise ConfigError(msg) from None
+    for code, name in codes.items():
+        if code not in set(val.frame["country_code"]):
+            msg = (
+                f"{flag}: {val.path} has no image of {shown(name)}; expected some, to measure lost "
+                "zero-shot ability. Add rows, or do not name it."
+            )
+            raise ConfigError(msg)
+    from_train, from_val = (each.frame["country_code"].isin(codes) for each in (train, val))
+    for manifest, out, purpose in ((train, from_train, "train on"), (val, from_val, "validate by")):
+        if out.all():
+            msg = (
+                f"{flag}: all {len(out)} images of {manifest.path} are of held-out countries; "
+                f"expected some of others, to {purpose}. Name fewer countries."
+            )
+            raise ConfigError(msg)
+    counts = [f"{out.sum()} of {len(out)}" for out in (from_train, from_val)]
+    _LOG.info(
+        "%s %s: %s training images are left out; %s validation images measure how well a country "
+        "is found that was not trained on",
+        *(flag, ", ".join(codes.values()), *counts),
+    )
+    return train.frame[~from_train], val.frame[~from_val], val.frame[from_val]
 
 
 def _check_contrast(manifest: Manifest, images: CaptionedImages) -> None:
@@ -105,61 +159,56 @@ def _check_contrast(manifest: Manifest, images: CaptionedImages) -> None:
         raise ManifestError(msg)
 
 
-def _warn_of_unvalidated(split: Split, spellings: dict[str, str]) -> None:
-    codes = set(split.train["country_code"]) - set(split.val["country_code"])
-    missing = sorted(spellings[code] for code in codes)
-    if missing:
-        names = missing[:_NAMED] + ["…"] * (len(missing) > _NAMED)
+def _warn_of_unvalidated(names: Sequence[str]) -> None:
+    if names:
         _LOG.warning(
             "%d of the countries to train on have no validation image (%s); how well they are "
-            "learned does not show",
-            len(missing),
-            ", ".join(names),
+            "learned is not measured",
+            len(names),
+            ", ".join([*names[:_NAMED], *["…"] * (len(names) > _NAMED)]),
         )
 
 
-def _tell_of_redrawing(
+def _warn_of_redrawing(
     train: Manifest, templates: Sequence[CaptionTemplate], config: TrainConfig
 ) -> None:
+    names = " ".join(config.templates)
     if "caption" in train.frame.columns:
         _LOG.warning(
             "%s: its captions are not used; --redraw_captions makes them of --templates %s",
             train.path,
-            " ".join(config.templates),
+            names,
         )
     if not has_choice(templates):
         _LOG.warning(
             "--redraw_captions changes nothing: --templates %s draws nothing by chance. Name "
             "several, or one with chances, such as dropout",
-            " ".join(config.templates),
+            names,
         )
 
 
 def _spellings(*manifests: Manifest) -> dict[str, str]:
-    """How each country, by its code, is most often written in the first manifest that has it.
+    """Find each country's most frequent name in the first manifest that has it, by code.
 
     A model whose captions say "the USA" should not be asked for "the United States".
     """
     spellings: dict[str, str] = {}
-    for manifest in manifests:
-        counts = Counter(
-            zip(manifest.frame["country_code"], manifest.frame["country"], strict=True)
-        )
-        found: dict[str, str] = {}
-        for (code, name), _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            found.setdefault(code, name)
-        spellings = found | spellings
+    for manifest in reversed(manifests):
+        names = zip(manifest.frame["country_code"], manifest.frame["country"], strict=True)
+        # Of equally frequent names the first in the alphabet is written last.
+        counts = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+        spellings |= {code: name for (code, name), _ in reversed(counts)}
     return spellings
 
 
-def _templates_of(
+def _caption_templates(
     manifest: Manifest, templates: Sequence[CaptionTemplate], config: TrainConfig
 ) -> Sequence[CaptionTemplate]:
-    """The templates that made the captions, as far as they are known."""
-    if config.redraw_captions or "caption" not in manifest.frame.columns:
+    """Return the templates that made the captions, as far as they are known."""
+    columns = manifest.frame.columns
+    if config.redraw_captions or "caption" not in columns:
         return templates
-    names = sorted(set(manifest.frame["template"])) if "template" in manifest.frame.columns else []
-    if names:
+    if "template" in columns and (names := sorted(set(manifest.frame["template"]))):
         try:
             return load_templates(names, config.template_file)
         except TemplateError as error:
@@ -171,3 +220,32 @@ def _templates_of(
         " ".join(config.templates),
     )
     return templates
+
+
+def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | None) -> Tensor:
+    """Describe all images of a training, and refuse to resume it if some changed.
+
+    Args:
+        checkpoint: For the message.
+        data: What the training reads.
+        recorded_NF: What this returned when the training began, N × 5 int64, see `FILE_RECORD`;
+            None if it begins now.
+
+    Raises:
+        ConfigError: Images changed since the training began.
+    """
+    images = (data.train, data.val, data.holdout)
+    paths = [str(path) for each in images if each is not None for path in each.paths]
+    if recorded_NF is None:
+        records_N = file_records(signatures(paths), sampled_digests(paths))
+    else:
+        recorded_N = np.ascontiguousarray(recorded_NF.numpy()).view(FILE_RECORD).reshape(-1)
+        # The records as they are now: copied files have other times.
+        changed_N, records_N = compare_files(paths, recorded_N, sampled_digests)
+        if changed := count_changed(paths, changed_N, "the training began"):
+            msg = (
+                f"{checkpoint}: cannot be resumed, as {changed}. "
+                "Restore them, or name another --output_dir."
+            )
+            raise ConfigError(msg)
+    return torch.from_numpy(records_N.view(np.int64).reshape(len(paths), -1).copy())

@@ -1,9 +1,10 @@
-"""How good the model is on the validation images: its loss, and the countries it finds.
+"""Score the model after each epoch, by loss and countries found, and keep the best.
 
-Shape suffixes: N images, U distinct captions, D embedding, C countries.
+Shape suffixes: N images, B images of a batch, U distinct captions, D embedding, C countries.
 """
 
-from typing import NamedTuple
+import contextlib
+import math
 
 import numpy as np
 import torch
@@ -11,127 +12,126 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streetclip.captions import country_prompts
-from streetclip.errors import ManifestError
+from streetclip.errors import ConfigError, ManifestError, SelfCheckError
 from streetclip.models import DualEncoder, class_features
-from streetclip.progress import Stages, no_stages
-from streetclip.runtime.distributed import Group
+from streetclip.progress import Stages
 from streetclip.training.captioned_images import CaptionedImages
-from streetclip.training.image_source import ImageSource
-from streetclip.training.objective import Objective
-from streetclip.training.schedule import validation_groups
-from streetclip.training.self_check import check_features
-from streetclip.training.training_data import TrainingData
+from streetclip.training.checkpoints import Origin, TrainingState, save_best
+from streetclip.training.freezing import plain_model
+from streetclip.training.image_source import Images, ImageSource
+from streetclip.training.results import EpochRecord
+from streetclip.training.sampling import validation_groups
+from streetclip.training.step import Stepper
 
-
-class ValidationScore(NamedTuple):
-    """Loss, and the images whose country was the best of all, of so many images.
-
-    The last two are those of the countries held out of training; None where there are none.
-    """
-
-    loss: float
-    num_correct: int
-    num_images: int
-    holdout_num_correct: int | None = None
-    holdout_num_images: int | None = None
+# Features of 8, 16 … images have equal bits however they are encoded; other shapes move a feature
+# vector by 1e-7 in float32, and by up to some thousandths in 16 bits.
+_BLOCK_ROWS = 8
+_MOST_COMPARED = 16
+_LARGEST_DIFFERENCE = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 2e-3}
 
 
 class Validator:
-    """Scores the model on the validation images.
+    """Scores the model on the validation images, and writes the best one.
 
-    The loss is the mean over groups of as many images as a training step contrasts, so that it can
-    be laid beside the training loss; a contrast with more images is harder. The groups are drawn
-    once, by a shuffle from the seed: they are the same in every epoch, a file sorted by country is
-    no harder than a mixed one, and how images are batched for encoding plays no part.
+    Scored and kept are the averaged weights, if any, with adapters merged, if any.
 
-    The country is chosen zero-shot among those of both manifests, by prompts in the words of the
-    captions. An unreadable image counts as wrong, and is left out of the loss.
+    The loss is the mean over groups of as many images as a training step contrasts, so that it
+    compares with the training loss. The groups are drawn once, by a shuffle from the seed: neither
+    the order of the file nor the batches matter. The country is chosen zero-shot among those of
+    both manifests, by prompts in the words of the captions. An unreadable image counts as wrong,
+    and is left out of the loss.
 
     Several processes encode an equal share of the images each; the first one scores.
     """
 
-    def __init__(  # noqa: PLR0913 -- what is scored, by what, and how
-        self,
-        data: TrainingData,
-        images: ImageSource,
-        holdout_images: ImageSource | None = None,
-        *,
-        objective: Objective,
-        batch_size: int,
-        group_size: int,
-        seed: int,
-        stages: Stages = no_stages,
-        group: Group | None = None,
-    ) -> None:
-        """Take the images and the classes.
+    def __init__(self, origin: Origin, stepper: Stepper, images: Images, stages: Stages) -> None:
+        self._origin, self._stepper, self._images, self._stages = origin, stepper, images, stages
+        self._config, self._data, self._group = origin.config, origin.data, stepper.group
+        self._prompts = [country_prompts(origin.data.prompts, n) for n in origin.data.country_names]
+        self._is_verified = False
 
-        Args:
-            data: Captions, countries and prompts.
-            images: The pixels of `data.val`.
-            holdout_images: Those of `data.holdout`, if there are any.
-            objective: The loss.
-            batch_size: Images of a forward pass.
-            group_size: Images that are contrasted.
-            seed: Seed of the groups.
-            stages: Told of the images encoded.
-            group: The processes that share the work; None for this one alone.
-        """
-        self._data = data
-        self._images, self._holdout_images = images, holdout_images
-        self._objective = objective
-        self._batch_size, self._group_size = batch_size, group_size
-        self._seed = seed
-        self._stages = stages
-        self._group = group
-        self._texts_per_country = [
-            country_prompts(data.prompts, name) for name in data.country_names
-        ]
-
-    def __call__(self, encoder: DualEncoder, *, verify: bool = False) -> ValidationScore | None:
-        """Score the model as it is now.
-
-        Args:
-            encoder: The model; nothing changes its weights meanwhile.
-            verify: Compare the features of some images with a fresh computation.
+    def __call__(self, epoch: int, state: TrainingState) -> tuple[EpochRecord, str | None]:
+        """Score the model after an epoch, or before the first, and write it if it is the best.
 
         Returns:
-            The score; None in other processes than the first.
+            The score; and the hash of the weights if they are the best that were trained.
 
         Raises:
-            ManifestError: No validation image can be read.
-            ResourceError: Another process has ended.
-            SelfCheckError: The features are not those of the present weights.
+            ConfigError: The loss is not finite.
+            SelfCheckError: The first validation after training steps, in this process, did not
+                measure the present weights.
+            ManifestError: No validation image is readable.
+            ResourceError: The disk is full; the best model before it is untouched.
         """
-        features_ND, indices_N = self._encode(
-            encoder, self._images, len(self._data.val), verify=verify
-        )
+        encoder, average = self._stepper.encoder, self._stepper.average
+        averaged = contextlib.nullcontext() if average is None else average.applied()
+        with averaged, plain_model(encoder.model):
+            record = self.measure(epoch, state)
+            if epoch == 0 or not record.is_better_than(state.best, self._config.select_by):
+                return record, None
+            is_writer = self._group is None or self._group.ranks.is_first
+            before = state.epochs[0]
+            return record, save_best(encoder, self._origin, record, before) if is_writer else ""
+
+    def measure(self, epoch: int, state: TrainingState) -> EpochRecord:
+        """Score the present weights; see `__call__`."""
+        record = self._score(epoch, state)
+        if record is not None and not math.isfinite(record.val_loss):
+            msg = (
+                f"step {record.step}: the validation loss is {record.val_loss}; expected a finite "
+                f"number. Lower --learning_rate (now {self._config.learning_rate:g}), or take "
+                "--precision fp32. Existing checkpoints are from before it."
+            )
+            raise ConfigError(msg)
+        if self._group is not None:
+            # The objective too, as the first validation may have calibrated it.
+            objective = self._stepper.objective
+            record, calibrated = self._group.broadcast((record, objective.state_dict()))
+            objective.load_state_dict(calibrated)
+        assert record is not None
+        return record
+
+    def _score(self, epoch: int, state: TrainingState) -> EpochRecord | None:
+        data, images = self._data, self._images
+        verify = epoch > 0 and not self._is_verified
+        features_ND, indices_N = self._encode(images.val, data.val, verify=verify)
+        self._is_verified |= verify
         held_out = None
-        if self._data.holdout is not None and self._holdout_images is not None:
-            held_out = self._encode(encoder, self._holdout_images, len(self._data.holdout))
+        if images.holdout is not None and data.holdout is not None:
+            held_out = data.holdout, *self._encode(images.holdout, data.holdout)
         if self._group is not None and not self._group.ranks.is_first:
             return None
         if not len(indices_N):
-            raise ManifestError(self._unreadable_message())
-        class_CD = class_features(encoder, self._texts_per_country)
-        num_correct = self._num_correct(self._data.val, features_ND, indices_N, class_CD)
-        loss = self._loss(encoder, features_ND, indices_N)
-        if held_out is None or self._data.holdout is None:
-            return ValidationScore(loss, num_correct, len(self._data.val))
-        holdout_correct = self._num_correct(self._data.holdout, *held_out, class_CD)
-        return ValidationScore(
-            loss, num_correct, len(self._data.val), holdout_correct, len(self._data.holdout)
+            reason = next(iter(images.val.unreadable.values()), "")
+            msg = (
+                f"none of the {len(data.val)} validation images can be read; the first: "
+                f"{reason} Is --image_dir the correct folder?"
+            )
+            raise ManifestError(msg)
+        class_CD = class_features(self._stepper.encoder, self._prompts)
+        return EpochRecord(
+            epoch=epoch,
+            step=state.step,
+            train_loss=state.curves.epoch_mean(),
+            val_loss=self._loss(features_ND, indices_N),
+            num_correct=self._num_correct(data.val, features_ND, indices_N, class_CD),
+            num_images=len(data.val),
+            holdout_num_correct=None
+            if held_out is None
+            else self._num_correct(*held_out, class_CD),
+            holdout_num_images=None if held_out is None else len(held_out[0]),
         )
 
     def _encode(
-        self, encoder: DualEncoder, images: ImageSource, num_images: int, *, verify: bool = False
+        self, source: ImageSource, images: CaptionedImages, *, verify: bool = False
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """Features and numbers of the images that can be read; of all of them in the first."""
+        """Return features and numbers of the readable images; of all of them in the first."""
         rank, size = (0, 1) if self._group is None else self._group.place
-        own = np.arange(rank, num_images, size)
-        features, indices = [], [np.empty(0, np.int64)]
-        num_done = 0
+        num_images, encoder = len(images), self._stepper.encoder
+        features, indices, num_done = [], [np.empty(0, np.int64)], 0
         with self._stages("validate", "image") as progress, encoder.fixed_weights():
-            for batch in images.batches(own, self._batch_size):
+            own = np.arange(rank, num_images, size)
+            for batch in source.batches(own, self._config.batch_size):
                 if len(batch.indices_B):
                     features.append(encoder.encode_images(batch.pixels_BCHW))
                     indices.append(batch.indices_B)
@@ -141,20 +141,15 @@ class Validator:
                 progress(min(num_done * size, num_images), num_images)
         features_ND = torch.cat(features) if features else torch.zeros(0, encoder.embedding_dim)
         indices_N = np.concatenate(indices)
+        shares = []
         if self._group is not None:
-            features_ND, indices_N = self._collect(self._group, features_ND, indices_N)
+            shares = self._group.gather((features_ND.cpu().numpy(), indices_N))
+        if shares:
+            indices_N = np.concatenate([indices for _, indices in shares])
+            order = np.argsort(indices_N)  # as one process would have them
+            joined_ND = np.concatenate([features for features, _ in shares])[order]
+            features_ND, indices_N = torch.from_numpy(joined_ND), indices_N[order]
         return features_ND.to(encoder.device), indices_N
-
-    def _collect(
-        self, group: Group, features_ND: Tensor, indices_N: NDArray[np.int64]
-    ) -> tuple[Tensor, NDArray[np.int64]]:
-        shares = group.gather((features_ND.cpu().numpy(), indices_N))
-        if not shares:
-            return features_ND, indices_N
-        indices_N = np.concatenate([indices for _, indices in shares])
-        order = np.argsort(indices_N)  # as one process would have them
-        features = np.concatenate([features for features, _ in shares])[order]
-        return torch.from_numpy(features), indices_N[order]
 
     def _num_correct(
         self,
@@ -169,28 +164,50 @@ class Validator:
         return int((predicted_N == country_N[indices_N]).sum())
 
     @torch.no_grad()
-    def _loss(
-        self, encoder: DualEncoder, features_ND: Tensor, indices_N: NDArray[np.int64]
-    ) -> float:
-        text_features_UD = encoder.encode_texts(list(self._data.val.captions))
+    def _loss(self, features_ND: Tensor, indices_N: NDArray[np.int64]) -> float:
+        config, val = self._config, self._data.val
+        is_global = config.negatives == "global"
+        size = self._origin.effective_batch_size if is_global else config.batch_size
+        text_features_UD = self._stepper.encoder.encode_texts(list(val.captions))
         losses = []
-        for group in validation_groups(
-            len(indices_N), group_size=self._group_size, seed=self._seed
-        ):
-            caption_ids = self._data.val.caption_ids_N[indices_N[group]]
-            distinct, ids = np.unique(caption_ids, return_inverse=True)
+        for group in validation_groups(len(indices_N), group_size=size, seed=config.seed):
+            distinct, ids = np.unique(val.caption_ids_N[indices_N[group]], return_inverse=True)
             contrast = (
                 features_ND[torch.from_numpy(group)],
                 text_features_UD[torch.from_numpy(distinct)],
                 torch.from_numpy(ids).to(features_ND.device),
             )
-            self._objective.calibrate(*contrast)
-            losses.append(self._objective(*contrast))
+            self._stepper.objective.calibrate(*contrast)
+            losses.append(self._stepper.objective(*contrast))
         return float(torch.stack(losses).mean())
 
-    def _unreadable_message(self) -> str:
-        reason = next(iter(self._images.unreadable.values()), "")
-        return (
-            f"none of the {len(self._data.val)} validation images can be read; the first: "
-            f"{reason} Is --image_dir the right folder?"
+
+def check_features(encoder: DualEncoder, pixels_BCHW: Tensor, features_BD: Tensor) -> None:
+    """Compare features of a validation with a fresh forward pass of up to 16 images.
+
+    The fresh pass uses no cast weights, no shortened layer and no portions, so that it cannot see
+    weights of an earlier step.
+
+    Raises:
+        SelfCheckError: Feature vectors differ by more than rounding explains.
+    """
+    whole_blocks = len(pixels_BCHW) // _BLOCK_ROWS * _BLOCK_ROWS
+    num_compared = min(whole_blocks or len(pixels_BCHW), _MOST_COMPARED)
+    was_training = encoder.model.training
+    encoder.model.eval()
+    try:
+        with torch.no_grad():
+            fresh_BD = encoder.image_features(pixels_BCHW[:num_compared])
+    finally:
+        encoder.model.train(was_training)
+    difference = float((fresh_BD - features_BD[:num_compared]).norm(dim=1).max())
+    allowed = _LARGEST_DIFFERENCE[encoder.precision.name]
+    if not difference <= allowed:
+        msg = (
+            f"the validation did not measure the model's present weights: features of "
+            f"{num_compared} images differ from a fresh computation by {difference:.2g}; "
+            f"expected at most {allowed:g} in {encoder.precision.name}. This is a fault of the "
+            "program, please report it. --precision fp32 may avoid it; do not trust the "
+            "checkpoints of earlier epochs."
         )
+        raise SelfCheckError(msg)

@@ -6,9 +6,9 @@ from streetclip.captions import (
     bare_name,
     estimate_tokens,
     fill_pattern,
-    make_caption,
     shorter_captions,
 )
+from tests.captions.captioning import make_caption
 
 PLACE = ("Lyon", "Rhône", "Netherlands", "Europe")
 

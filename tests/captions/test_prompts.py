@@ -13,10 +13,10 @@ from streetclip.captions import (
     city_prompts,
     country_prompts,
     load_prompts,
-    make_caption,
     prompts_of_templates,
 )
 from streetclip.errors import TemplateError
+from tests.captions.captioning import make_caption
 
 
 def test_the_papers_prompts_are_those_of_the_paper():

@@ -10,10 +10,10 @@ from streetclip.captions import (
     PLACE_FIELDS,
     CaptionTemplate,
     load_templates,
-    make_caption,
     make_captions,
 )
 from streetclip.errors import TemplateError
+from tests.captions.captioning import make_caption
 
 UTRECHT = {"city": "Utrecht", "region": "Utrecht Province", "country": "Netherlands"}
 

@@ -205,7 +205,7 @@ def test_the_images_shown_are_those_of_sql_the_surest_first(open_page, world, de
     assert [card["id"] for card in shown] == [image_id for image_id, _ in expected[:8]]
     for card, (_, code) in zip(shown, expected, strict=False):
         said = countries()[code].name if code else "no prediction"
-        assert card["beside"].startswith(f"Baseline: {said}")
+        assert card["line"].startswith(f"Baseline: {said}")
     assert f"{min(8, len(expected))} of {len(expected)} images" in text_of(page)
 
 

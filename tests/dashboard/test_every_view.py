@@ -224,8 +224,8 @@ def test_choosing_another_country_clears_region_and_city(open_page, world):
     country = next(each for each in page.sidebar.selectbox if each.key == "filter_country")
     country.select("JP").run()
     assert not page.exception
-    filters = {name: page.query_params.get(name) for name in ("country", "region", "city")}
-    assert filters == {"country": ["JP"], "region": None, "city": None}
+    assert page.query_params["country"] in ("JP", ["JP"])
+    assert not {"region", "city"} & set(page.query_params)
 
 
 @pytest.mark.parametrize("state", ["done", "interrupted"])

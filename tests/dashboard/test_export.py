@@ -9,6 +9,7 @@ from dashboard.queries import runs
 from dashboard.views.failures.page import DEFAULTS
 from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store
+from tests.dashboard.twins import write_sql
 from tests.dashboard.worlds import World
 
 RISKY = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "-", "+", '=HYPERLINK("x")']
@@ -90,6 +91,16 @@ def test_what_was_noted_and_the_attributes_stand_in_their_columns(world):
         assert row["triage_status"] == ("reviewed" if noted else "open")
         for attribute, value in json.loads(attributes).items():
             assert row[f"attribute:{attribute}"] == value
+
+
+def test_attributes_that_a_spreadsheet_would_run_are_made_harmless(tmp_path):
+    world = World(tmp_path, num_images=12, with_files=False)
+    world.add_run()
+    formulas = {"weather": "=1+1", "camera": "@SUM(A1)", "scene": "-3.5"}
+    write_sql(world.path, f"UPDATE dataset_images SET attributes = '{json.dumps(formulas)}'")
+    for row in rows_of(view_of(world, run_id=1)):
+        found = [row[f"attribute:{name}"] for name in formulas]
+        assert found == ["'=1+1", "'@SUM(A1)", "-3.5"]
 
 
 def test_a_spreadsheet_is_told_the_encoding(world):

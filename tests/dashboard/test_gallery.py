@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from dashboard.images import gallery, gallery_view, triage
+from dashboard.images import gallery_view, triage
 from dashboard.images.image_queries import Image
 from dashboard.images.thumbnails import ImageFile, Thumbnail
 from dashboard.images.triage import Action, read_actions
@@ -25,7 +25,7 @@ def card(*, tags=(), note="", problem="", **changes):
     }  # fmt: skip
     notes = {"tags": tags, "note": note, "status": "open"}
     image = Image(fields | changes, notes, ImageFile(Path("x"), "a.jpg"))
-    return gallery.card(image, Thumbnail(problem=problem), href="failures?image=7")
+    return gallery_view.card(image, Thumbnail(problem=problem), href="failures?image=7")
 
 
 def sent(number, kind="tag", image=7, value="no cue"):
@@ -54,7 +54,7 @@ def test_tags_and_notes_reach_the_browser_as_they_are():
 
 @pytest.mark.parametrize("name", ["triage.js", "single.js", "gallery.js"])
 def test_scripts_make_no_markup_of_texts(name):
-    script = (Path(gallery.__file__).parent / name).read_text("utf-8")
+    script = (Path(gallery_view.__file__).parent / name).read_text("utf-8")
     for risk in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "//x"):
         assert risk not in script
     assert "http" not in script

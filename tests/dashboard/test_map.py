@@ -164,7 +164,7 @@ def test_parameters_that_fit_nothing_are_survived(open_map, parameters):
 
 def test_an_empty_hexagon_says_so(open_map):
     text, *_ = open_map(layer="hexagons", cell="1")
-    assert "No image here" in text
+    assert "No images" in text
 
 
 # In a real browser

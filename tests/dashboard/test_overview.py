@@ -164,7 +164,7 @@ def test_a_run_without_a_prediction_yet_says_so(open_page, written):
     written.add_run(num_done=0, state="running")
     page = open_page(written.path)
     assert not page.exception
-    assert "No image judged yet" in text_of(page)
+    assert "No predictions yet" in text_of(page)
 
 
 def test_a_failed_run_shows_why(open_page, written):
@@ -183,9 +183,9 @@ def test_what_a_job_writes_is_seen_at_the_next_rerun(open_page, written):
 
 def test_drawn_images_are_labelled_and_photographs_are_not(open_page, written):
     written.add_run(dataset_name="demo", drawn=True)
-    assert "Drawn world" in text_of(open_page(written.path))
+    assert "Synthetic demo data" in text_of(open_page(written.path))
     written.add_run(dataset_name="photos")
-    assert "Drawn world" not in text_of(open_page(written.path))
+    assert "Synthetic demo data" not in text_of(open_page(written.path))
 
 
 def test_without_a_parameter_the_newest_run_is_shown_and_named_in_the_url(open_page, written):

@@ -91,7 +91,7 @@ READS = {
     "predicted_countries": lambda path: runs.predicted_countries(view_of(path)),
     "places": lambda path: runs.regions_and_cities(view_of(path, FILTERED)),
     "attribute_names": lambda path: runs.attribute_names(view_of(path)),
-    "tags": lambda path: runs.tags(view_of(path)),
+    "tags": runs.tags,
     "against": lambda path: runs.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
@@ -314,7 +314,7 @@ def test_looking_at_a_store_changes_no_stamp(path):
     """SQLite makes files beside it for a reader, too."""
     runs.runs(path)
     before = runs.stamp(path)
-    runs.tags(view_of(path))
+    runs.tags(path)
     assert runs.stamp(path)[:2] == before[:2]
 
 

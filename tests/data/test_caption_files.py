@@ -2,10 +2,11 @@ import csv
 
 import pytest
 
-from streetclip.captions import CaptionTemplate, load_templates, make_caption
+from streetclip.captions import CaptionTemplate, load_templates
 from streetclip.data.caption_files import write_captions
 from streetclip.data.manifest import ManifestReader, read_manifest
 from streetclip.errors import ManifestError
+from tests.captions.captioning import make_caption
 
 HEADER = "image_filename,city,note,region,country,continent"
 

@@ -130,6 +130,19 @@ def test_a_worker_that_dies_gives_its_turn_back(tmp_path):
             killed.result()
 
 
+def take_two_turns(_path, turn, _draw):
+    for _ in range(2):
+        with turn:
+            pass
+    return np.zeros((1, 1, 1), np.uint8)
+
+
+def test_an_image_may_need_its_turn_again():
+    """A large image that cannot be decoded is tried again with its end."""
+    with Workers(take_two_turns, 1) as pool:
+        assert pool.submit(Path("a")).result(timeout=60).shape == (1, 1, 1)
+
+
 UNCLOSED = """
     import numpy as np
     from pathlib import Path
@@ -143,6 +156,7 @@ UNCLOSED = """
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_to_close_them_ends_all_the_same():
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(UNCLOSED)],

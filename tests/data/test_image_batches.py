@@ -334,6 +334,7 @@ def is_gone(group, within_s):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_a_signal_to_all_reaches_the_job_alone_and_leaves_no_worker_behind(
     decoding_process, number
@@ -345,6 +346,7 @@ def test_a_signal_to_all_reaches_the_job_alone_and_leaves_no_worker_behind(
     assert is_gone(decoding_process.pid, within_s=5)
 
 
+@pytest.mark.slow
 def test_workers_go_on_through_a_term_that_is_not_their_parents(decoding_process):
     workers = (
         Path(f"/proc/{decoding_process.pid}/task/{decoding_process.pid}/children")
@@ -360,6 +362,7 @@ def test_workers_go_on_through_a_term_that_is_not_their_parents(decoding_process
     assert decoding_process.communicate(timeout=60)[0].endswith("interrupted\n")
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_job_is_killed_alone(decoding_process):
     os.kill(decoding_process.pid, signal.SIGKILL)
     decoding_process.communicate(timeout=60)

@@ -130,6 +130,22 @@ def test_a_nearer_city_of_the_name_that_is_no_candidate_wins(load):
     assert match(candidates, ("ES", "Burgos", "", 42.34, -3.69)) == [-1]
 
 
+def at_koeln(name, km_north):
+    return {"city": name, "latitude": 50.933 + km_north / 111.2, "longitude": 6.95}
+
+
+def test_a_candidate_spelled_like_the_label_may_be_15_km_farther(load):
+    candidates = load({"Germany": [at_koeln("Köln", 45), at_koeln("Cologne", 0)]})
+    image = ("DE", "Köln", "", 50.933 + 20 / 111.2, 6.95)
+    assert match(candidates, image) == [0]  # 25 km away, the other 20
+    assert match(candidates, ("DE", "Cologne", *image[2:])) == [1]
+
+
+def test_of_two_candidates_spelled_like_the_label_the_nearer_is_meant(load):
+    candidates = load({"Germany": [at_koeln("Köln", 45), at_koeln("Köln", 0)]})
+    assert match(candidates, ("DE", "Köln", "", 50.933 + 20 / 111.2, 6.95)) == [1]
+
+
 def test_a_region_of_which_no_such_city_is_known_does_not_outweigh_coordinates(load):
     candidates = load({"Germany": ["Berlin"]})
     near, far = (52.5, 13.4), (48.1, 11.6)

@@ -170,7 +170,7 @@ REFUSED = {
     ),
     "capitals in the header": (table(LYON, header=HEADER.title()), ["Rename 'Image_Filename' to"]),
     "rows of commas": (table(LYON, ",,,,"), ["0.csv:3: image_filename is blank"]),
-    "one name in two spellings": (table(LYON, f"./{LYON}"), ["0.csv:3: ", "stands on line 2"]),
+    "one name in two spellings": (table(LYON, f"./{LYON}"), ["0.csv:3: ", "repeats line 2"]),
     "Windows paths": (table("images\\a.jpg,,,France,"), ["has a backslash"]),
     "NA everywhere": (
         table("a.jpg,NA,NA,NA,NA"),

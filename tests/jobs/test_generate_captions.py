@@ -83,7 +83,7 @@ def test_all_bad_files_are_told_and_nothing_is_left(inputs, tmp_path, capsys):
     assert contents(out) == {}
     stderr = capsys.readouterr().err
     assert "val.csv:2: country 'Nowhere' is unknown" in stderr
-    assert "test.csv:1: columns" in stderr
+    assert "test.csv:1: required columns" in stderr
 
 
 def test_bad_rows_are_skipped_and_counted_when_asked(inputs, tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing_half_written(inputs, tmp_path, capsys, monke
     def fill(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(caption_files, "_collect_examples", fill)
+    monkeypatch.setattr(caption_files, "estimate_tokens", fill)
     assert main(flags(inputs, out, "--overwrite")) == 1
     assert contents(out) == before
     assert "the disk is full" in capsys.readouterr().err

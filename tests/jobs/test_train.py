@@ -22,6 +22,7 @@ def _training_fixtures():
 
 
 _FIXTURES = _training_fixtures()
+drawn = _FIXTURES.drawn
 tiny_clip = _FIXTURES.tiny_clip
 world = _FIXTURES.world
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from streetclip.config import TrainConfig
+from streetclip.store import list_trainings, open_store, training_curves
 
 IMAGE_SIZE = 16
 PLACES = [
@@ -113,13 +116,20 @@ class World:
         return TrainConfig(**(settings | changes))
 
 
-@pytest.fixture
-def world(tmp_path, tiny_clip, precision) -> World:
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory, tiny_clip) -> World:
     """26 training images (4 full batches of 6, and 2 over) and 11 validation images."""
-    made = World(tmp_path, tiny_clip, precision)
+    made = World(tmp_path_factory.mktemp("drawn"), tiny_clip)
     made.write_split("train", 26)
     made.write_split("val", 11)
     return made
+
+
+@pytest.fixture
+def world(tmp_path, drawn, precision) -> World:
+    """Copy the drawn images, to be changed at will."""
+    shutil.copytree(drawn.folder, tmp_path, dirs_exist_ok=True)
+    return World(tmp_path, drawn.model, precision)
 
 
 def run_training(config, progress=None, job_id=None):
@@ -127,7 +137,6 @@ def run_training(config, progress=None, job_id=None):
     from streetclip.data.manifest import read_manifest
     from streetclip.models import load_encoder
     from streetclip.progress import no_progress
-    from streetclip.store import open_store
     from streetclip.training.loop import train
 
     def stages(task, _unit):
@@ -138,3 +147,41 @@ def run_training(config, progress=None, job_id=None):
     with open_store(config.db) as database:
         result = train(config, *manifests, encoder, database, stages, job_id=job_id)
     return result, encoder
+
+
+def stop_at(step):
+    """A progress that presses Ctrl-C when a step is done."""
+
+    def progress(done, total, **numbers):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def curves_of(config):
+    with open_store(config.db, read_only=True) as store:
+        trainings = list_trainings(store)
+        frame = training_curves(store, int(trainings["id"].iloc[0]))
+    of_the_machine = frame["name"].isin(["images_per_s", "memory_mib"])
+    return trainings, frame[~of_the_machine].reset_index(drop=True)
+
+
+def weights(encoder):
+    return {name: value.clone() for name, value in encoder.model.state_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(drawn, tmp_path_factory):
+    """Train without a stop, once in each precision: result, weights, curves and settings."""
+
+    @functools.cache
+    def train(precision):
+        folder = tmp_path_factory.mktemp("whole")
+        config = dataclasses.replace(drawn, precision=precision).config(
+            output_dir=folder / "whole", db=folder / "whole.db"
+        )
+        result, encoder = run_training(config)
+        return result, weights(encoder), curves_of(config)[1], config
+
+    return train

@@ -17,7 +17,7 @@ from streetclip.data.image_batches import ImageBatch
 from streetclip.launch_env import Ranks
 from streetclip.models import load_encoder
 from streetclip.runtime.distributed import meet
-from streetclip.training.objective import Objective
+from streetclip.training.losses import Objective
 from streetclip.training.step import StepImages, Stepper
 
 NUM_IMAGES = 32

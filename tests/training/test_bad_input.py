@@ -5,10 +5,15 @@ import torch
 
 from streetclip.errors import ConfigError, ManifestError, ResourceError
 from streetclip.training.losses import contrastive_loss
-from streetclip.training.schedule import epoch_order
+from streetclip.training.sampling import epoch_order
 
-from .conftest import run_training
-from .test_loop import curves_of
+from .conftest import curves_of, run_training
+
+
+@pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
 
 
 def test_unreadable_images_are_skipped_counted_and_named(world, caplog):
@@ -68,7 +73,7 @@ def test_all_validation_images_unreadable_is_an_error(world):
 def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoint(
     world, monkeypatch, where
 ):
-    from streetclip.training import objective
+    from streetclip.training import losses
 
     steps = []
 
@@ -81,7 +86,7 @@ def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoin
             return loss
         return loss * float("nan") if where == "loss" else loss + (scale * 0).sqrt()
 
-    monkeypatch.setattr(objective, "contrastive_loss", failing)
+    monkeypatch.setattr(losses, "contrastive_loss", failing)
     with pytest.raises(ConfigError, match=r"step 7.*nan.*--learning_rate"):
         run_training(world.config())
     last = torch.load(world.folder / "out" / "last_checkpoint.pt", weights_only=True)

@@ -33,6 +33,12 @@ class WordTokenizer:
 
 
 @pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
+
+
+@pytest.fixture
 def load(world):
     """Load a training of captions of which the model reads so many tokens."""
 

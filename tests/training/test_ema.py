@@ -6,9 +6,8 @@ from torch import nn
 
 from streetclip.config.train_options import PartsOptions
 from streetclip.models import load_encoder
-from streetclip.training.ema import WeightAverage
-from streetclip.training.freezing import choose_parts
-from streetclip.training.lora import plain_model
+from streetclip.training.freezing import choose_parts, plain_model
+from streetclip.training.optimizer import WeightAverage
 
 
 class Tiny(nn.Module):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 import tempfile
 
 import pytest
@@ -11,10 +10,13 @@ import torch
 from streetclip.errors import ResourceError
 from streetclip.models import checkpoints, load_encoder
 from streetclip.store import list_trainings, open_store, training_curves
+from streetclip.training import checkpoints as training_checkpoints
 from tests.disks import file_size_limit, fill, free_space, is_whole
 from tests.killing import training_differences
 
-from .conftest import World, run_training
+from .conftest import run_training
+
+pytestmark = pytest.mark.slow
 
 # 4 steps an epoch, 12 in all, and a checkpoint after every second one.
 SETTINGS = {"checkpoint_every": 2, "select_by": "loss"}  # the loss falls in every epoch
@@ -37,12 +39,10 @@ def on_small_disk(world, small_disk):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, tiny_clip):
+def whole(tmp_path_factory, drawn):
     """Settings of the same training, which ran undisturbed."""
-    world = World(tmp_path_factory.mktemp("whole"), tiny_clip, "fp32")
-    world.write_split("train", 26)
-    world.write_split("val", 11)
-    config = world.config(**SETTINGS)
+    folder = tmp_path_factory.mktemp("whole")
+    config = drawn.config(output_dir=folder / "out", db=folder / "store.db", **SETTINGS)
     run_training(config)
     return config
 
@@ -87,12 +87,13 @@ class Once:
             return self._function(*arguments, **named)
 
 
-# What writes: the module and function, which call of it, and where the resume goes on from.
+# What writes: the function, which call of it, and the step that a resume continues from. Payloads
+# are those of the steps 0, 2, 4 (best), 4 (last) and so on.
 WRITES = {
-    "best_model.pt": ("best", "write_payload", 1, 2),
-    "best_model": ("best", "save_folder", 1, 2),
-    "the second best_model": ("best", "save_folder", 2, 6),
-    "last_checkpoint.pt": ("resume", "write_payload", 3, 2),
+    "best_model.pt": ("write_payload", 3, 2),
+    "best_model": ("save_folder", 1, 2),
+    "the second best_model": ("save_folder", 2, 6),
+    "last_checkpoint.pt": ("write_payload", 4, 2),
 }
 
 
@@ -100,11 +101,10 @@ WRITES = {
 def write(request, monkeypatch):
     """One write of a training, before which nothing warns that the disk is too full for it."""
     monkeypatch.setattr(checkpoints, "check_space", lambda *_: None)
-    module, name, call, step = WRITES[request.param]
-    module = importlib.import_module(f"streetclip.training.{module}")
+    name, call, step = WRITES[request.param]
 
     def before(action):
-        Once(monkeypatch, module, name, call=call, action=action)
+        Once(monkeypatch, training_checkpoints, name, call=call, action=action)
         return step
 
     return before
@@ -172,7 +172,7 @@ def test_points_that_find_no_room_stop_the_training_after_its_last_checkpoint(
     on_small_disk, small_disk, whole, monkeypatch, caplog
 ):
     config = on_small_disk
-    monkeypatch.setattr("streetclip.training.recorder._SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("streetclip.training.curves._SECONDS_BETWEEN_WRITES", 0.0)
 
     def fill_at_step_6(done, total, **numbers):
         if done == 6:

@@ -11,6 +11,12 @@ COUNTRIES = ["France", "Peru", "Georgia", "Peru", "Norway", "France", "United St
 
 
 @pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
+
+
+@pytest.fixture
 def load(world):
     """Write manifests of these countries and load them with countries held out."""
 

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from tests.killing import run_job, run_killed, training_differences
 
 # Each is sent to all processes of the job: KILL as a machine that goes down, TERM as a cancel.
@@ -27,6 +29,8 @@ def flags(world, folder, precision):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32"])  # what is computed is tested elsewhere
 def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(
     small_world, tmp_path, precision
 ):

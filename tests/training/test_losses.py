@@ -1,3 +1,5 @@
+"""The sigmoid loss of a model without a bias begins at the bias that fits its own setting."""
+
 import importlib.metadata
 import importlib.util
 import math
@@ -7,7 +9,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from streetclip.training.losses import Share, calibrated_bias, contrastive_loss, sigmoid_loss
+from streetclip.training.losses import (
+    Share,
+    calibrated_bias,
+    contrastive_loss,
+    sigmoid_loss,
+)
 
 EMBEDDING = 7
 DUPLICATES = ("positive", "mask", "ignore")

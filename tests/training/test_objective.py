@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from streetclip.config.train_options import LossOptions
-from streetclip.training.objective import Objective
+from streetclip.config.train_options import DUPLICATES, LossOptions
+from streetclip.training.losses import Objective
 
 CAPTIONS = [0, 1, 0, 2, 0, 1, 3, 3, 2, 0]  # unequal counts
 SCALE = 9.0
-DUPLICATES = ("positive", "mask", "ignore")
 
 
 def encoder_of(**extra):

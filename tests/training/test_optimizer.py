@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -5,9 +6,15 @@ import torch
 from torch import nn
 
 from streetclip.config import TrainConfig
+from streetclip.config.train_options import SCHEDULES
 from streetclip.errors import ConfigError
 from streetclip.models import load_encoder
-from streetclip.training.optimizer import build_optimizer, clamp_logit_scale, logit_scale_bound
+from streetclip.training.optimizer import (
+    build_optimizer,
+    clamp_logit_scale,
+    learning_rate_factor,
+    logit_scale_bound,
+)
 
 
 class Tiny(nn.Module):
@@ -152,3 +159,34 @@ def test_the_logit_scale_may_stay_as_large_as_it_came(came_with, bound):
     model.logit_scale.data.fill_(9.0)
     clamp_logit_scale(model, most)
     assert model.logit_scale.exp().item() == pytest.approx(bound, rel=1e-6)
+
+
+def test_the_rate_rises_in_a_line_then_falls_by_a_cosine_to_zero():
+    factors = [learning_rate_factor(s, num_steps=14, warmup_fraction=0.25) for s in range(15)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert factors[4] == 1.0
+    assert factors[9] == pytest.approx(0.5)
+    assert factors[14] == pytest.approx(0.0, abs=1e-15)
+    assert all(a > b for a, b in itertools.pairwise(factors[4:]))
+    assert factors[7] == pytest.approx((1 + math.cos(0.3 * math.pi)) / 2)
+
+
+def test_the_rate_may_fall_in_a_line():
+    factors = [
+        learning_rate_factor(s, num_steps=14, warmup_fraction=0.25, schedule="linear")
+        for s in range(15)
+    ]
+    assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert factors[4:] == pytest.approx([1 - passed / 10 for passed in range(11)])
+    assert factors[14] == 0
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_warm_up_may_be_nothing_or_everything(fraction, schedule):
+    factors = [
+        learning_rate_factor(s, num_steps=4, warmup_fraction=fraction, schedule=schedule)
+        for s in range(4)
+    ]
+    assert all(0 < factor <= 1 for factor in factors)
+    assert factors[3 if fraction else 0] == 1.0

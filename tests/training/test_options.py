@@ -10,8 +10,7 @@ from streetclip.models import class_features, load_encoder
 from tests.killing import training_differences
 from tests.models.conftest import siglip_folder  # noqa: F401 -- a fixture
 
-from .conftest import run_training
-from .test_loop import stop_at
+from .conftest import run_training, stop_at
 
 ASKED = {
     "accumulation": {"batch_size": 3, "gradient_accumulation_steps": 2},
@@ -30,10 +29,25 @@ ASKED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_a_stop_and_a_resume_change_nothing(world, asked):
+# What changes how features are computed is run in both number formats.
+COMPUTED = ("accumulation", "sigmoid", "lora", "average", "adapters averaged")
+CASES = [(name, "fp32") for name in ASKED] + [(name, "bf16") for name in COMPUTED]
+
+
+@pytest.fixture
+def precision():
+    """Name one number format, if a test does not ask for more."""
+    return "fp32"
+
+
+@pytest.mark.parametrize(("name", "precision"), CASES)
+def test_a_stop_and_a_resume_change_nothing_and_the_best_model_is_the_one_scored(
+    world, name, precision
+):
+    asked = ASKED[name]
     whole = world.config(output_dir=world.folder / "whole", db=world.folder / "whole.db", **asked)
-    run_training(whole)
+    result, _ = run_training(whole)
+    assert_scored(whole, result)
     stopped = world.config(**asked)
     with pytest.raises(KeyboardInterrupt):
         run_training(stopped, stop_at(6))
@@ -42,10 +56,8 @@ def test_a_stop_and_a_resume_change_nothing(world, asked):
     assert differences == []
 
 
-@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_the_best_model_is_the_one_that_was_scored(world, asked):
-    config = world.config(**asked)
-    result, _ = run_training(config)
+def assert_scored(config, result):
+    """Score both files of the best model again."""
     for name in ("best_model.pt", "best_model"):
         encoder = load_encoder(
             str(config.output_dir / name), device="cpu", precision=config.precision

@@ -13,6 +13,8 @@ import torch
 from streetclip import runtime, store
 from streetclip.models import load_encoder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -104,8 +106,9 @@ def test_three_processes_learn_what_one_does_and_write_once(world, steady):
     assert load_encoder(str(world.folder / "three" / "best_model"), device="cpu").prompts
 
 
+@pytest.mark.parametrize("precision", ["fp32"], indirect=True)
 def test_a_training_goes_on_with_another_number_of_processes(world, steady):
-    long = ("--num_epochs=50", "--learning_rate=3e-4")
+    long = ("--num_epochs=16", "--learning_rate=3e-4")
     begun = run(flags(world, "moved", *long, passes=4, model=steady), 1)
     assert begun.returncode == 0, begun.stderr
     whole = last_checkpoint(world, "moved")
@@ -119,7 +122,7 @@ def test_a_training_goes_on_with_another_number_of_processes(world, steady):
     assert "was '12', is '9'" in refused.stderr
     resumed = run(other, 1)
     assert resumed.returncode == 0, resumed.stderr
-    # Over 150 steps rounding grows, on some machines to 4e-4; the weights move by some 4e-2.
+    # Over 48 steps rounding grows.
     assert_close(last_checkpoint(world, "parts"), whole, world.precision, rounding=10)
 
 

@@ -3,8 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from streetclip.training.sampling import Sampler
-from streetclip.training.schedule import epoch_order
+from streetclip.training.sampling import Sampler, epoch_order, steps_per_epoch, validation_groups
 
 SIZES = {"US": 100, "FR": 37, "PE": 9, "GE": 4, "NR": 1}
 CODES = np.random.default_rng(0).permutation([c for c, n in SIZES.items() for _ in range(n)])
@@ -82,3 +81,30 @@ def test_countries_are_mixed_within_an_epoch():
 def test_one_country_or_one_image_is_no_special_case():
     assert sorted(balanced(codes=np.array(["FR"] * 7)).order(3)) == list(range(7))
     assert balanced(codes=np.array(["FR"])).order(2).tolist() == [0]
+
+
+def test_an_order_is_a_permutation_of_its_own_seed_and_epoch():
+    order = epoch_order(101, seed=5, epoch=3)
+    assert sorted(order) == list(range(101))
+    assert np.array_equal(order, epoch_order(101, seed=5, epoch=3))
+    assert not np.array_equal(order, epoch_order(101, seed=5, epoch=4))
+    assert not np.array_equal(order, epoch_order(101, seed=6, epoch=3))
+    # A seed plus an epoch would make run 5's epoch 4 the same as run 6's epoch 3.
+    assert not np.array_equal(epoch_order(101, seed=5, epoch=4), epoch_order(101, seed=6, epoch=3))
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "steps"), [(64, 32, 2), (95, 32, 2), (5, 32, 1), (2, 2, 1)]
+)
+def test_a_small_last_batch_is_dropped_unless_it_is_the_only_one(images, batch, steps):
+    assert steps_per_epoch(images, batch) == steps
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "groups"), [(10, 4, 3), (3, 8, 1), (8, 4, 2), (0, 4, 0)]
+)
+def test_validation_groups_are_equal_in_size_and_hold_every_image(images, size, groups):
+    found = list(validation_groups(images, group_size=size, seed=1))
+    assert len(found) == groups
+    assert all(len(group) == min(size, images) == len(set(group)) for group in found)
+    assert {index for group in found for index in group} == set(range(images))

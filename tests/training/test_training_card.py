@@ -29,6 +29,12 @@ CONFIG = TrainConfig(
 )
 
 
+@pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
+
+
 def record(**changes):
     return {
         "base_model": {"source": "geolocal/StreetCLIP", "sha256": "ab" * 32},
@@ -71,7 +77,7 @@ def test_a_card_says_what_a_model_was_made_of():
         "`val.csv`, 97 images (sha256", "Countries trained on (1): FR\n",
         "Held out of training: `Fiji`, `Peru`", "`geolocal/StreetCLIP` (weights sha256 `abab",
         "Images of a step: 1,152, over 3 processes", "epoch 4, after 1,250 steps", "`bf16`",
-        "Told apart: 3 countries", "torch 9.9.9", "Commit `0123abc`", "where private people are",
+        "Classes: 3 countries", "torch 9.9.9", "Commit `0123abc`", "where private people are",
         "`cc-by-nc-4.0`", "Validation loss: 1.2500", f"`{FULL_PROMPTS.country[0]}`",
     ):  # fmt: skip
         assert said in body, said

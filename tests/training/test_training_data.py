@@ -4,12 +4,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from streetclip.captions import DROPOUT, make_caption
+from streetclip.captions import DROPOUT
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ManifestError
 from streetclip.training.training_data import load_training_data
+from tests.captions.captioning import make_caption
 
 HEADER = "image_filename,city,region,country,continent"
+
+
+@pytest.fixture
+def precision():
+    """Name one number format: nothing here depends on it."""
+    return "fp32"
 
 
 @pytest.fixture

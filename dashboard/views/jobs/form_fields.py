@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import re
-import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dashboard.shell import formats
 from dashboard.views.jobs.allowed_paths import Roots, exists, is_file, is_folder
 from streetclip import captions
 from streetclip.config import JOB_CONFIGS, JobConfig, train_options
+from streetclip.config.options import scalar_type
 from streetclip.errors import ConfigError, shown
 
 Group = Literal["required", "usual", "more"]
@@ -124,7 +124,7 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
         name, hint, choices = field.name, hints[field.name], field.metadata["choices"]
         is_required = field.default is dataclasses.MISSING
         group: Group = "required" if is_required else "usual" if name in usual else "more"
-        scalar = _scalar_type(hint)
+        scalar = scalar_type(hint)
         is_several = typing.get_origin(hint) is tuple
         settings.append(
             Setting(
@@ -174,12 +174,6 @@ def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool
         return "output" if is_output else "folder" if name.endswith("dir") else "file"
     of_kind: dict[type, Widget] = {bool: "flag", int: "number", float: "number"}
     return of_kind.get(kind, "text")
-
-
-def _scalar_type(hint: Any) -> Any:
-    """Return the type behind `T`, `T | None` and `tuple[T, ...]`."""
-    parts = [each for each in typing.get_args(hint) if each not in (types.NoneType, Ellipsis)]
-    return parts[0] if parts else hint
 
 
 def _help(field: "dataclasses.Field[Any]") -> str:

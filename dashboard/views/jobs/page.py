@@ -77,7 +77,6 @@ def _form(path: Path, options: JobOptions) -> None:
         form_fields.FORMS,
         key=_FORM,
         value=kind,
-        words=job_cards.kind_words,
         on_change=lambda chosen: url_state.change(form=chosen, again=None, after=None),
         required=True,
     )

@@ -61,7 +61,6 @@ def _picker(listed: list[Training], ids: tuple[int, ...]) -> None:
         labels,
         key="training_picker",
         value=list(ids),
-        words=lambda each: labels.get(each, str(each)),
         on_change=lambda chosen: url_state.change(**{TRAINING: [str(each) for each in chosen]}),
         max_selections=MOST_SHOWN,
         help=f"Up to {MOST_SHOWN}, in the same charts.",

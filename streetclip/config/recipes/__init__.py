@@ -1,8 +1,7 @@
 """Recipes: settings of a job in a file, and the settings of a finished run as such a file.
 
-A recipe is a TOML file, or the JSON file that `save_config` wrote: field names and values. Those
-that are shipped stand in this folder. Relative paths in a recipe start where those of flags do: in
-the working folder.
+A recipe is a TOML file, or the JSON file that `save_config` wrote: field names and values. Shipped
+ones are in this folder. Relative paths are relative to the working folder, as those of flags.
 """
 
 import dataclasses
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.config.arguments import from_parameters
-from streetclip.config.options import JobConfig, check_bounds
+from streetclip.config.options import JobConfig, check_bounds, scalar_type
 from streetclip.errors import ConfigError, shown
 from streetclip.files import write_json
 
 CONFIG_FILE = "config.json"
-"""Where in its output folder a run keeps its settings."""
+"""Name of the settings of a run in its output folder."""
 
 _FOLDER = Path(__file__).parent
 _SOURCES = ("model_name", "checkpoint_path")  # texts that may name a local file
@@ -36,7 +35,7 @@ _EXPECTED = {
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that are shipped.
+    """List the shipped recipes.
 
     Examples:
         >>> recipe_names()
@@ -46,84 +45,80 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, Any]:
-    """Read the settings of a recipe, checked and typed as fields of a config.
-
-    Args:
-        name_or_path: One of `recipe_names()`, or a `.toml` or `.json` file.
-        config_class: Whose fields it sets.
-
-    Returns:
-        Field values by name; fields that the recipe does not mention are not there.
+    """Read the settings of a shipped recipe or a `.toml` or `.json` file, typed as config fields.
 
     Raises:
-        ConfigError: There is no such recipe or file, it cannot be read, or it sets what is no
-            field, or a field to what it cannot be.
+        ConfigError: The recipe or file is missing or unreadable, or sets an unknown field or a
+            value that is not allowed.
 
     Examples:
         >>> from streetclip.config import TrainConfig
         >>> load_recipe("demo", TrainConfig)
         {'num_epochs': 10, 'learning_rate': 0.001, 'weight_decay': 0.05}
     """
-    path = _path(name_or_path)
+    names, path = recipe_names(), Path(name_or_path).expanduser()
+    if name_or_path in names:
+        path = _FOLDER / f"{name_or_path}.toml"
+    elif path.suffix not in (".toml", ".json"):
+        msg = (
+            f"--recipe is {shown(name_or_path)}; expected one of {', '.join(names)}, or a .toml "
+            f"or .json file{_nearest(name_or_path, names)}"
+        )
+        raise ConfigError(msg)
     return read_settings(_read(path), config_class, str(path))
 
 
 def read_settings(
     values: Mapping[str, Any], config_class: type[JobConfig], where: str
 ) -> dict[str, Any]:
-    """Check plain values, as `JobConfig.to_dict` gives them, and type them as fields of a config.
+    """Check plain values, as `JobConfig.to_dict` returns them, and type them as fields of a config.
 
-    Args:
-        values: By name; not to be trusted.
-        config_class: Whose fields they are to be.
-        where: They come from, for messages.
+    The values are untrusted; `where` is their source, for messages.
 
     Raises:
-        ConfigError: A name is no field's, or a value is not of its type or out of its range.
+        ConfigError: A name is no field, or a value is not of its type or out of its range.
     """
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     hints = typing.get_type_hints(config_class)
-    checked = {}
     for name, value in values.items():
         if name not in fields:
-            msg = f"{where}: {shown(name)} is no setting of {config_class.kind}"
-            raise ConfigError(msg + _nearest(name, fields))
-        checked[name] = _checked(f"{where}: {name}", value, hints[name], fields[name])
-    typed = from_parameters(config_class, checked)
+            kind, nearest = config_class.kind, _nearest(name, fields)
+            msg = f"{where}: {shown(name)} is no setting of {kind}{nearest}"
+            raise ConfigError(msg)
+        _check_type(f"{where}: {name}", value, hints[name], may_be_empty=fields[name].default == ())
+    typed = from_parameters(config_class, values)
     for name, value in typed.items():
+        if scalar_type(hints[name]) is float and value is not None:
+            typed[name] = float(value)
         try:
             check_bounds(fields[name], value)
         except ConfigError as error:
             msg = f"{where}: {error}"
             raise ConfigError(msg) from None
-    return {name: typed[name] for name in checked}
+    return {name: typed[name] for name in values}
 
 
 def save_config(config: JobConfig, path: Path) -> None:
-    """Write all settings of a run as a recipe that repeats it, whatever the working folder.
+    """Write all settings of a run as a recipe that repeats it from any working folder.
 
-    Paths become absolute, and `resume` false: a repetition starts afresh.
-
-    Args:
-        config: What the run does.
-        path: JSON file to write, whole or not at all; see `CONFIG_FILE`.
+    Paths become absolute, and `resume` false: a repetition starts a new run. The file is written
+    whole or not at all.
 
     Raises:
         OutputError: The folder cannot be written.
         ResourceError: The disk is full.
     """
-    values = {name: _absolute(name, value) for name, value in _field_values(config)}
+    names = [field.name for field in dataclasses.fields(config)]
+    values = {name: _absolute(name, getattr(config, name)) for name in names}
     if "resume" in values:
         values["resume"] = False
     write_json(path, dataclasses.replace(config, **values).to_dict())
 
 
 def reproduce_command(config: JobConfig, *, num_processes: int = 1) -> str:
-    """The command that repeats a run whose settings `save_config` wrote into its output folder.
+    """Return the command that repeats a run from what `save_config` wrote into its `output_dir`.
 
-    Args:
-        config: What the run did; it has an `output_dir`.
-        num_processes: Of the run, over all machines; what it learned depends on it.
+    What a training learned depends on the number of its processes, over all machines.
 
     Examples:
         >>> from streetclip.config import CaptionConfig
@@ -137,20 +132,6 @@ def reproduce_command(config: JobConfig, *, num_processes: int = 1) -> str:
     again = folder.resolve() if folder.name in ("", "..") else folder
     flags = (f"--recipe={folder / CONFIG_FILE}", f"--output_dir={again}-again")
     return " ".join([launcher, f"jobs/{config.kind}.py", *map(shlex.quote, flags)])
-
-
-def _path(name_or_path: str) -> Path:
-    names = recipe_names()
-    if name_or_path in names:
-        return _FOLDER / f"{name_or_path}.toml"
-    path = Path(name_or_path).expanduser()
-    if path.suffix in (".toml", ".json"):
-        return path
-    msg = (
-        f"--recipe is {shown(name_or_path)}; expected one of {', '.join(names)}, or a .toml or "
-        f".json file"
-    )
-    raise ConfigError(msg + _nearest(name_or_path, names))
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -169,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(msg) from error
     except (ValueError, RecursionError) as error:
         language = path.suffix[1:].upper()
-        msg = f"{path}: is no {language} that can be read ({shown(error)}). Mend the file."
+        msg = f"{path}: is no {language} that can be read ({shown(error)}). Correct the file."
         raise ConfigError(msg) from error
     if not isinstance(values, dict):
         msg = f"{path}: holds a {type(values).__name__}; expected settings by name."
@@ -177,34 +158,24 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _checked(where: str, value: Any, hint: Any, field: "dataclasses.Field[Any]") -> Any:
-    """A value of a field as `JobConfig.to_dict` would give it; refused if it cannot be one."""
-    parts = typing.get_args(hint)
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        if value is None:
-            return None
-        hint = next(part for part in parts if part is not types.NoneType)
-    if typing.get_origin(hint) is not tuple:
-        return _scalar(where, value, hint)
-    if not isinstance(value, list) or not (value or field.default == ()):
-        found = "empty" if value == [] else shown(value)
-        msg = f"{where} is {found}; expected a list of at least one, each {_EXPECTED[parts[0]]}."
-        raise ConfigError(msg)
-    return [_scalar(f"{where}[{index}]", each, parts[0]) for index, each in enumerate(value)]
-
-
-def _scalar(where: str, value: Any, kind: Any) -> Any:
-    if kind is float and type(value) is int and abs(value) < 1 << 53:  # exact as a float
-        value = float(value)
-    is_right = type(value) is (str if kind is Path else kind)
-    if not is_right or (kind is float and not math.isfinite(value)):
+def _check_type(where: str, value: Any, hint: Any, *, may_be_empty: bool) -> None:
+    """Refuse a value that `JobConfig.to_dict` could not return for a field."""
+    kind = scalar_type(hint)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list) or not (value or may_be_empty):
+            found = "empty" if value == [] else shown(value)
+            msg = f"{where} is {found}; expected a list of at least one, each {_EXPECTED[kind]}."
+            raise ConfigError(msg)
+        for index, each in enumerate(value):
+            _check_type(f"{where}[{index}]", each, kind, may_be_empty=False)
+        return
+    if value is None and isinstance(hint, types.UnionType):
+        return
+    is_exact_float = kind is float and type(value) is int and abs(value) < 1 << 53
+    is_allowed = is_exact_float or type(value) is (str if kind is Path else kind)
+    if not is_allowed or (kind is float and not math.isfinite(value)):
         msg = f"{where} is {shown(value)} ({type(value).__name__}); expected {_EXPECTED[kind]}."
         raise ConfigError(msg)
-    return value
-
-
-def _field_values(config: JobConfig) -> Iterable[tuple[str, Any]]:
-    return ((field.name, getattr(config, field.name)) for field in dataclasses.fields(config))
 
 
 def _absolute(name: str, value: Any) -> Any:

@@ -1,6 +1,6 @@
 import pytest
 
-from streetclip.data.csv_dialect import CsvDialect, named_separator, sniff_dialect
+from streetclip.data.csv_text import CsvDialect, named_separator, sniff_dialect
 from streetclip.data.manifest import ManifestReader, read_manifest
 from streetclip.errors import ManifestError
 
