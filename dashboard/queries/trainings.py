@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -49,19 +49,15 @@ def listed(store_path: Path) -> list[Training]:
     ]
 
 
-class Choice(NamedTuple):
-    """Which trainings to show, and what is wrong with what the URL asks for."""
-
-    ids: tuple[int, ...]
-    problems: tuple[str, ...] = ()
-
-
-def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
+def choose(wanted: Sequence[str], ids: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
     """Check which trainings the URL asks for, and fall back on the newest, the first id.
 
+    Returns:
+        The trainings to show, and what is wrong with what the URL asks for.
+
     Examples:
-        >>> choose(["1", "3", "1"], [3, 2, 1]).ids, choose([], [3, 2, 1]).ids
-        ((1, 3), (3,))
+        >>> choose(["1", "3", "1"], [3, 2, 1]), choose([], [3, 2, 1])
+        (((1, 3), []), ((3,), []))
     """
     by_text = {text: int(text) for text in wanted if url_state.is_id(text) and int(text) in ids}
     unknown = [text for text in wanted if text not in by_text]
@@ -74,7 +70,7 @@ def choose(wanted: Sequence[str], ids: Sequence[int]) -> Choice:
         problems.append(
             f"The link names {len(distinct)} trainings; the first {MOST_SHOWN} are shown."
         )
-    return Choice(tuple(distinct[:MOST_SHOWN]) or (ids[0],), tuple(problems))
+    return tuple(distinct[:MOST_SHOWN]) or (ids[0],), problems
 
 
 # Curves
@@ -232,12 +228,11 @@ def stop_reason(training: Training) -> str:
     return str(record.get("stop_reason") or "") if isinstance(record, Mapping) else ""
 
 
-def runs_of(store_path: Path, chosen: Best) -> list[dict[str, Any]]:
-    """List the runs that evaluated these very weights, newest first: id, name."""
+def runs_of(store_path: Path, chosen: Best) -> list[tuple[int, str]]:
+    """List the id and name of the runs that evaluated these weights, newest first."""
     listed = runs.runs(store_path)
     same = listed[(listed["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
-    pairs = zip(same["id"], same["name"], strict=True)
-    return [{"id": int(run_id), "name": str(name)} for run_id, name in pairs]
+    return [(int(run_id), str(name)) for run_id, name in zip(same["id"], same["name"], strict=True)]
 
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The end of a log: little is read of a large one, and nothing in it is more than text."""
+"""End of a log: little is read of a large file, and all of it is plain text."""
 
 import os
 import time
@@ -12,7 +12,7 @@ JOB = {"id": 3, "log_path": "/elsewhere/streetclip-logs/job-3-train.log"}
 
 @pytest.fixture
 def log(tmp_path):
-    """The path of the log of `JOB`, beside a store that need not be there."""
+    """The path of the log of `JOB`, next to a store that need not exist."""
     (tmp_path / "streetclip-logs").mkdir()
     return tmp_path / "streetclip-logs" / "job-3-train.log"
 
@@ -26,7 +26,7 @@ def test_a_short_log_is_shown_whole(log):
     assert tail_of(log) == (("first", "", "  second: 1 %"), True, "")
 
 
-def test_a_bar_is_shown_as_it_stands_on_a_terminal(log):
+def test_a_bar_is_shown_as_on_a_terminal(log):
     log.write_bytes(b"start\ntrain:  1%\rtrain: 50%\rtrain: 99%\r\nend\r\n")
     assert tail_of(log).lines == ("start", "train: 99%", "end")
 
@@ -75,7 +75,7 @@ def test_many_lines_are_cut_to_the_last(log):
     assert not tail.is_whole
 
 
-def test_no_log_yet_is_said(log):
+def test_a_missing_log_is_reported(log):
     assert "Nothing has been logged yet" in tail_of(log).problem
     log.touch()
     assert "Nothing has been logged yet" in tail_of(log).problem

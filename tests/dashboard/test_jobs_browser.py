@@ -67,7 +67,7 @@ def test_a_running_job_is_followed_to_its_end_without_a_click(
     page.get_by_text("60 of 120 steps").first.wait_for(timeout=15_000)
     with open_store(records.path) as store:
         end_job(store, running, 1, "done", outputs=["x"])
-    ended = "Nothing runs" if where == "jobs" else "Evaluate this model"
+    ended = "No jobs running" if where == "jobs" else "Evaluate this model"
     page.get_by_text(ended).wait_for(timeout=15_000)
     assert visited.errors == []
 
@@ -86,7 +86,7 @@ def test_the_page_asks_again_only_while_something_runs(address, records, running
     assert len(sent) >= first + 2
     with open_store(records.path) as store:
         end_job(store, running, 1, "done")
-    page.get_by_text("Nothing runs").wait_for(timeout=15_000)
+    page.get_by_text("No jobs running").wait_for(timeout=15_000)
     visited.settle()
     last = len(sent)
     page.wait_for_timeout(4500)
@@ -102,7 +102,7 @@ def test_what_is_being_typed_survives_the_polls(address, records, running, visit
     page.get_by_text("61 of 120 steps").first.wait_for(timeout=15_000)
     with open_store(records.path) as store:
         end_job(store, running, 1, "done")
-    page.get_by_text("Nothing runs").wait_for(timeout=15_000)
+    page.get_by_text("No jobs running").wait_for(timeout=15_000)
     assert field.input_value() == "half a na"
 
 

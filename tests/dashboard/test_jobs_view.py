@@ -1,4 +1,4 @@
-"""The Jobs page: every state of a job in words, forms that start nothing wrong, no text as code."""
+"""The Jobs page shows every state of a job, checks its forms, and draws any text as text."""
 
 import shutil
 import sqlite3
@@ -29,11 +29,11 @@ def started(monkeypatch):
     """The stores for which a runner would have been started."""
     stores = []
 
-    def ensure_runner(path, options, *, at_once):
+    def start_unless_alive(path, options, *, at_once):
         stores.append(path)
         return ""
 
-    monkeypatch.setattr(launcher, "_ensure_runner", ensure_runner)
+    monkeypatch.setattr(launcher, "_start_unless_alive", start_unless_alive)
     return stores
 
 
@@ -68,7 +68,7 @@ class TestStates:
     def test_without_a_store_it_offers_the_forms_and_makes_no_file(self, open_jobs, records):
         page = open_jobs()
         assert not page.exception
-        assert "Nothing runs, and nothing is queued." in text_of(page)
+        assert "No jobs running or queued." in text_of(page)
         assert "No job yet" in text_of(page)
         assert "Start: generate captions" in labels(page)
         assert not records.path.exists()
@@ -91,8 +91,8 @@ class TestStates:
         records.add("running")
         (bar,) = open_jobs().get("progress")
         assert bar.proto.value == 25
-        said = bar.proto.text.replace("\\", "").replace("\u2060", "").replace("\u00a0", " ")
-        assert said == "train: 30 of 120 steps · 2 steps/s · 45 s left"
+        text = bar.proto.text.replace("\\", "").replace("\u2060", "").replace("\u00a0", " ")
+        assert text == "train: 30 of 120 steps · 2 steps/s · 45 s left"
         assert "loss 1.25" in text_of(open_jobs())
 
     @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ class TestStates:
         assert page.button(key=f"job_cancel_{job_id}").disabled
         assert records.get(job_id)["cancel_requested_at"] is not None
 
-    def test_a_queued_job_says_how_many_are_before_it(self, open_jobs, records):
+    def test_a_queued_job_shows_how_many_are_ahead(self, open_jobs, records):
         first, second, third = (
             records.add("queued", output_dir=Path(f"outputs/{i}")) for i in range(3)
         )
-        assert "2 before it" in text_of(open_jobs(job=str(third)))
+        assert "2 jobs ahead." in text_of(open_jobs(job=str(third)))
         page = open_jobs()
         page.button(key=f"job_cancel_{first}").click().run()
         assert records.states() == {first: "cancelled", second: "queued", third: "queued"}
@@ -147,7 +147,7 @@ class TestStates:
     def test_the_runner_itself_is_no_job_of_the_list(self, open_jobs, records):
         records.add("running", "run_queue")
         page = open_jobs()
-        assert "Nothing runs" in text_of(page)
+        assert "No jobs running" in text_of(page)
         assert page.get("progress") == []
 
     def test_a_log_is_shown_as_text(self, open_jobs, records):
@@ -191,9 +191,7 @@ class TestForm:
             ("model_name", "data/../../x.pt", "leads upwards"),
         ],
     )
-    def test_a_bad_value_starts_nothing_and_is_said_beside(
-        self, open_jobs, records, name, value, why
-    ):
+    def test_a_bad_value_starts_nothing_and_is_reported(self, open_jobs, records, name, value, why):
         page = start_train(open_jobs(form="train"), **{name: value})
         assert not page.exception
         assert why in text_of(page)
@@ -202,7 +200,7 @@ class TestForm:
         fill(page, **{name: "data/train.csv"})
         assert why not in text_of(page.run())
 
-    def test_a_file_that_vanished_since_it_was_chosen_is_said(self, open_jobs, records):
+    def test_a_file_that_vanished_since_it_was_chosen_is_reported(self, open_jobs, records):
         page = open_jobs(form="train")
         fill(page, train_csv="data/train.csv")
         page.run()
@@ -255,7 +253,7 @@ class TestForm:
             "Which parts of the model learn"
         ]
 
-    def test_an_output_folder_that_stands_is_not_proposed(self, open_jobs, records):
+    def test_an_existing_output_folder_is_not_proposed(self, open_jobs, records):
         (records.folder / "outputs" / "training").mkdir(parents=True)
         page = open_jobs(form="train")
         assert page.text_input(key="job_train_output_dir").value == "outputs/training_2"
@@ -309,7 +307,7 @@ class TestActions:
         assert len(commands) == 2
         assert commands[0] == f"{commands[1]} --resume"
 
-    def test_what_cannot_be_done_any_more_is_said(self, open_jobs, records):
+    def test_an_action_that_fails_is_reported(self, open_jobs, records):
         job_id = records.add("interrupted")
         page = open_jobs(job=str(job_id))
         records.add("running")  # into the same folder, by somebody else
@@ -376,7 +374,7 @@ class TestHistory:
 class TestBadInput:
     @pytest.mark.parametrize("name", ["job", "again", "after"])
     @pytest.mark.parametrize("value", ["99", "x", HOSTILE, "-1", "9" * 30])
-    def test_a_link_to_no_job_is_said_and_left_out(self, open_jobs, records, name, value):
+    def test_a_link_to_no_job_is_reported_and_left_out(self, open_jobs, records, name, value):
         records.add("done")
         page = open_jobs(**{name: value})
         assert not page.exception
@@ -457,13 +455,13 @@ class TestBadInput:
         assert "No job yet" in text_of(page)
 
     @pytest.mark.parametrize("arguments", [["--root", "/no/such"], ["--max_jobs", "0"]])
-    def test_a_bad_start_option_is_said_on_the_page(self, open_jobs, arguments):
+    def test_a_bad_start_option_is_reported_on_the_page(self, open_jobs, arguments):
         page = open_jobs(arguments)
         assert not page.exception
         assert arguments[0] in text_of(page)
 
 
-def test_a_cancelled_job_that_ended_meanwhile_is_said(open_jobs, records):
+def test_cancelling_a_job_that_has_ended_is_reported(open_jobs, records):
     job_id = records.add("running")
     page = open_jobs()
     with open_store(records.path) as store:

@@ -1,4 +1,4 @@
-"""Jobs are queued, cancelled and resumed in the store, and a runner is there for them."""
+"""Queue, cancel and resume jobs in the store, with a runner alive for them."""
 
 import os
 import shlex
@@ -36,7 +36,7 @@ def options(tmp_path):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Write the program that stands in for the runner; it is ended with the test."""
+    """Write the program that replaces the runner; it ends with the test."""
     home = tmp_path / "home"
     (home / "jobs").mkdir(parents=True)
     monkeypatch.setattr(launcher, "ROOT", home)
@@ -55,11 +55,7 @@ def program(tmp_path, monkeypatch):
 
 def started():
     """The runners that this process has started and that still run."""
-    return [latest.process for latest in launcher._runners()[1].values() if _lives(latest.process)]
-
-
-def _lives(process):
-    return process.poll() is None
+    return [each for each, _ in launcher._runners()[1].values() if each.poll() is None]
 
 
 def wait_until(is_so):
@@ -79,7 +75,7 @@ def command_of(process):
 class TestRunner:
     def test_it_is_a_process_of_its_own_that_outlives_this_one(self, records, options, program):
         records.add("queued")
-        assert launcher.see_to_runner(records.path, options) == ""
+        assert launcher.ensure_runner(records.path, options) == ""
         (process,) = started()
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
         command = command_of(process)
@@ -87,56 +83,56 @@ class TestRunner:
         assert command[2:] == [f"--db={records.path}"]
         assert psutil.Process(process.pid).cwd() == str(options.roots.base)
 
-    def test_it_is_told_how_many_jobs_may_run(self, records, options, program):
+    def test_it_gets_the_number_of_jobs_that_may_run(self, records, options, program):
         records.add("queued")
-        launcher.see_to_runner(records.path, JobOptions(options.roots, max_jobs=3))
+        launcher.ensure_runner(records.path, JobOptions(options.roots, max_jobs=3))
         (process,) = started()
         assert "--max_jobs=3" in command_of(process)
 
     def test_a_second_look_starts_no_second_one(self, records, options, program):
         records.add("queued")
-        launcher.see_to_runner(records.path, options)
+        launcher.ensure_runner(records.path, options)
         before = started()
-        launcher.see_to_runner(records.path, options)
-        launcher.see_to_runner(records.path, options, at_once=True)
+        launcher.ensure_runner(records.path, options)
+        launcher.ensure_runner(records.path, options, at_once=True)
         assert started() == before
 
     def test_none_is_started_where_one_lives_that_somebody_else_started(
         self, records, options, program
     ):
         records.add("running", "run_queue")
-        assert launcher.see_to_runner(records.path, options) == ""
+        assert launcher.ensure_runner(records.path, options) == ""
         assert started() == []
 
     @pytest.mark.parametrize("may_start", [True, False])
     def test_none_is_started_without_need_or_leave(self, records, options, program, may_start):
         records.add("queued" if not may_start else "running")
         look = JobOptions(options.roots, may_start=may_start)
-        assert launcher.see_to_runner(records.path, look) == ""
+        assert launcher.ensure_runner(records.path, look) == ""
         assert started() == []
 
     def test_one_that_has_ended_is_replaced_and_leaves_no_zombie(self, records, options, program):
         records.add("queued")
         program("print('queue empty')")
-        launcher.see_to_runner(records.path, options)
+        launcher.ensure_runner(records.path, options)
         wait_until(lambda: not started())
         children = psutil.Process().children()
         assert [each for each in children if each.status() == psutil.STATUS_ZOMBIE] == []
         assert launcher.log_path(records.path).read_text() == "queue empty\n"
         program(SLEEPER)
-        assert launcher.see_to_runner(records.path, options) == ""
+        assert launcher.ensure_runner(records.path, options) == ""
         assert len(started()) == 1
 
     def test_one_that_cannot_begin_is_not_started_over_and_over(self, records, options, program):
         records.add("queued")
         program("raise SystemExit(2)")
-        launcher.see_to_runner(records.path, options)
+        launcher.ensure_runner(records.path, options)
         wait_until(lambda: not started())
-        problem = launcher.see_to_runner(records.path, options)
+        problem = launcher.ensure_runner(records.path, options)
         assert "exit code 2" in problem
         assert str(launcher.log_path(records.path)) in problem
         program(SLEEPER)
-        assert launcher.see_to_runner(records.path, options, at_once=True) == ""
+        assert launcher.ensure_runner(records.path, options, at_once=True) == ""
         assert len(started()) == 1
 
 
@@ -173,8 +169,8 @@ class TestCommand:
         job = records.get(records.add("done"))
         command = launcher.shell_command(job, records.folder, ["--run_name=" + word])
         script = command.replace("python", "printf '%s\\0'", 1)
-        told = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
-        assert told.stdout.split(b"\0")[1] == os.fsencode("--run_name=" + word)
+        shown = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+        assert shown.stdout.split(b"\0")[1] == os.fsencode("--run_name=" + word)
         assert all(c.isprintable() or c == "\n" for c in command)
 
     def test_it_goes_where_the_job_works(self, records):

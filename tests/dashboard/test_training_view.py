@@ -1,4 +1,4 @@
-"""The Training page: trainings of known points, in every state, one or several at a time."""
+"""The Training page shows one or several trainings in every state."""
 
 import json
 import math
@@ -85,12 +85,10 @@ class TestOneTraining:
 
     def test_the_chosen_checkpoint_has_its_reason_and_its_file(self, open_page, written):
         written.add()
-        said = "epoch 1 of 3, step 3: 20 of 40 are right. "
-        assert f"{said}Its file is not there any more: {written.path.parent}" in text_of(
-            open_page()
-        )
+        text = "epoch 1 of 3, step 3: 20 of 40 are right. "
+        assert f"{text}Missing file: {written.path.parent}" in text_of(open_page())
         (written.path.parent / "best_model.pt").write_bytes(b"weights")
-        assert f"{said}File: {written.path.parent}" in text_of(open_page())
+        assert f"{text}File: {written.path.parent}" in text_of(open_page())
 
     def test_the_table_has_the_mean_losses_and_the_intervals(self, open_page, written):
         written.add()
@@ -136,12 +134,12 @@ class TestOneTraining:
         written.add()
         page = open_page()
         assert "Run 1: same" in [each.label.replace("\\", "") for each in links(page)]
-        assert "No run of this store" not in text_of(page)
+        assert "has not been evaluated" not in text_of(page)
 
     def test_weights_without_a_run_have_the_command_that_evaluates_them(self, open_page, written):
         written.add(config={"num_epochs": 3, "image_dir": "my photos"})
         text = text_of(open_page())
-        assert "No run of this store is of these weights." in text
+        assert "This checkpoint has not been evaluated." in text
         assert "--image_dir 'my photos' --checkpoint_path" in text
 
     def test_without_a_chosen_checkpoint_it_says_so(self, open_page, written):
@@ -248,7 +246,7 @@ class TestOddPoints:
         page = open_page()
         assert not page.exception
         assert not page.get("vega_lite_chart")
-        assert "It prepares: no step is recorded yet." in text_of(page)
+        assert "Preparing…" in text_of(page)
 
     def test_numbers_that_are_none_leave_gaps(self, open_page, written):
         gaps = {(6, "val_loss"), (5, "loss"), (7, "lr")}
@@ -360,7 +358,7 @@ class TestStates:
     def test_an_interrupted_one_says_how_to_go_on(self, open_page, written):
         written.add("failed", error="out of memory")
         written.add("interrupted")
-        assert "was interrupted What was finished is kept. Resume it" in text_of(open_page())
+        assert "was interrupted Finished epochs are kept. Resume it" in text_of(open_page())
 
     def test_a_running_one_says_how_far_it_is(self, open_page, written, monkeypatch):
         written.add("running")
@@ -437,7 +435,7 @@ class TestReading:
             pd.testing.assert_frame_equal(after.points, original(store, training))
         assert len(after.points) == len(before.points) + 2
 
-    def test_a_training_that_begins_anew_is_read_anew(self, written):
+    def test_a_restarted_training_is_read_from_its_start(self, written):
         training = written.add("running")
         assert len(trainings.curves(written.path, trainings.listed(written.path)[0]).points)
         with open_store(written.path) as store:

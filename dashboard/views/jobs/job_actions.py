@@ -1,4 +1,4 @@
-"""What can be done to a job: cancel it, resume it, run it again, go on with what it made."""
+"""Buttons that cancel, resume or repeat a job or start the next one, and its shell commands."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,86 +17,57 @@ from streetclip.errors import StoreError, StreetClipError
 _PROBLEM: Final = "job_action_problem"
 
 
-def said() -> None:
-    """Draw what went wrong with the last click, once."""
+def problem_of_last_click() -> None:
+    """Draw why the last click failed, once."""
     problem = st.session_state.pop(_PROBLEM, "")
     if problem:
         html.notice("Not done", problem, css="sc-alert", role="alert")
 
 
 def cancel(store_path: Path, job: Job, options: JobOptions) -> None:
-    """Draw the button that asks a job to end."""
+    """Draw the button that cancels a queued or running job."""
     if not options.may_start or job["state"] not in {"queued", "running"}:
         return
-    is_asked = job["cancel_requested_at"] is not None
+    help_text = "The job has not started; nothing is lost."
+    if job["state"] == "running":
+        minutes = 2 * RunQueueConfig().grace_s / 60
+        help_text = (
+            "The job finishes its step, saves, and can be resumed. If it is still running after "
+            f"{minutes:.0f} minutes, it is killed."
+        )
     st.button(
         "Cancel",
         key=f"job_cancel_{job['id']}",
-        disabled=is_asked,
-        help=_cancel_help(job),
+        disabled=job["cancel_requested_at"] is not None,
+        help=help_text,
         on_click=lambda: _try(launcher.cancel, store_path, job, options),
     )
 
 
-def _cancel_help(job: Job) -> str:
-    if job["state"] == "queued":
-        return "It has not begun; nothing is lost."
-    minutes = 2 * RunQueueConfig().grace_s / 60
-    return (
-        "It finishes its step, saves, and can be resumed. If it does not end by itself, it is "
-        f"ended by force after {minutes:.0f} minutes."
-    )
-
-
 def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
-    """Draw the ways on from a job that has ended: resume, run again, what comes next."""
+    """Draw what can follow a job that has ended: the next job, resume, run again."""
     if not options.may_start:
         return
     problem = _resume_problem(job, options)
     with st.container(horizontal=True, gap="small"):
         following = form_defaults.next_kind(job)
         if following is not None:
-            _go(
-                "Train on these captions" if following == "train" else "Evaluate this model",
-                "job_next",
-                "primary",
-                form=following,
-                after=str(job["id"]),
-            )
+            label = "Train on these captions" if following == "train" else "Evaluate this model"
+            _form_button(label, "job_next", "primary", form=following, after=str(job["id"]))
         if job["state"] in launcher.RESUMABLE:
             st.button(
                 "Resume",
                 key="job_resume",
                 type="primary",
                 disabled=bool(problem),
-                help="Go on where it stopped",
+                help="Continue where it stopped",
                 on_click=lambda: _try(launcher.resume, store_path, job, options),
             )
         if job["kind"] in form_fields.FORMS:
-            _go(
-                "Run again with changes",
-                "job_again",
-                "secondary",
-                form=job["kind"],
-                again=str(job["id"]),
-            )
+            changes = {"form": job["kind"], "again": str(job["id"])}
+            _form_button("Run again with changes", "job_again", "secondary", **changes)
     if problem:
         html.notice("Cannot be resumed from here", problem, css="sc-alert")
-
-
-def commands(job: Job, options: JobOptions) -> None:
-    """Draw the exact commands that do the same in a shell, and that resume it."""
-    if job["kind"] not in launcher.KINDS:
-        return
-    if job["state"] in launcher.RESUMABLE:
-        html.remark("Resumes it in a shell, under this number:")
-        _command(launcher.shell_command(job, options.roots.base, launcher.arguments_to_resume(job)))
-    html.remark("What it was started with:")
-    _command(launcher.shell_command(job, options.roots.base))
-
-
-def _command(text: str) -> None:
-    st.code(text, language=None, wrap_lines=True)
 
 
 def _resume_problem(job: Job, options: JobOptions) -> str:
@@ -109,8 +80,7 @@ def _resume_problem(job: Job, options: JobOptions) -> str:
     return ""
 
 
-def _go(label: str, key: str, kind: Any, **changes: str) -> None:
-    """A button that leads to a form of this page."""
+def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:
     leave: dict[str, Any] = {"job": None, "again": None, "after": None}
     st.button(label, key=key, type=kind, on_click=lambda: url_state.change(**(leave | changes)))
 
@@ -118,7 +88,7 @@ def _go(label: str, key: str, kind: Any, **changes: str) -> None:
 def _try(
     act: Callable[[Path, int, JobOptions], None], store_path: Path, job: Job, options: JobOptions
 ) -> None:
-    """Act on a job, if it still is the one that was shown; remember what went wrong."""
+    """Act on a job, if it still is the one that was shown; keep the problem for the page."""
     try:
         if runs.job(store_path, int(job["id"]))["created_at"] != job["created_at"]:
             msg = f"{store_path}: was replaced; its job {job['id']} is another. Reload the page."
@@ -126,3 +96,15 @@ def _try(
         act(store_path, int(job["id"]), options)
     except StreetClipError as error:
         st.session_state[_PROBLEM] = str(error)
+
+
+def commands(job: Job, options: JobOptions) -> None:
+    """Draw the shell commands that resume a job and that started it."""
+    if job["kind"] not in launcher.KINDS:
+        return
+    if job["state"] in launcher.RESUMABLE:
+        html.remark("Resume it in a shell, under the same number:")
+        command = launcher.shell_command(job, options.roots.base, launcher.arguments_to_resume(job))
+        st.code(command, language=None, wrap_lines=True)
+    html.remark("Started with:")
+    st.code(launcher.shell_command(job, options.roots.base), language=None, wrap_lines=True)

@@ -1,4 +1,4 @@
-"""Jobs in words and figures: how one stands, how far it is, what it was, and many in a table."""
+"""Jobs as text: heading, progress, error, outputs, record, and a table of many."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,30 +13,24 @@ from dashboard.views.jobs import form_fields
 
 Job = Mapping[str, Any]
 
-_LONGEST: Final = 1000  # characters of a text that are shown in full
+_LONGEST: Final = 1000  # characters of a text
 _MOST_NUMBERS: Final = 12
 _MOST_OUTPUTS: Final = 50
 
 
 def kind_words(kind: str) -> str:
-    """What a job does, as "Generate captions".
+    """Name a kind of job.
 
     Examples:
-        >>> kind_words("train"), kind_words("build_outlines")
-        ('Train', 'Build outlines')
+        >>> kind_words("generate_captions"), kind_words("build_candidates")
+        ('Generate captions', 'Build candidates')
     """
     words = form_fields.FORMS.get(kind, formats.plain(kind, 40).replace("_", " "))
     return words[:1].upper() + words[1:]
 
 
-def title(job: Job) -> str:
-    """A job in a few words, as "Job 3 · Train · demo"; holds untrusted text."""
-    name = formats.isolated(job["name"], 80) if job["name"] else ""
-    return " · ".join(filter(None, (f"Job {job['id']}", kind_words(job["kind"]), name)))
-
-
 def state_words(job: Job) -> str:
-    """How a job stands: its state, but for one that has yet to begin or is asked to end.
+    """Name the state of a job; "starting…" or "stopping…" in between.
 
     Examples:
         >>> asked = {"state": "running", "cancel_requested_at": "2026-01-01", "heartbeat_at": "…"}
@@ -51,7 +45,9 @@ def state_words(job: Job) -> str:
 
 
 def heading(job: Job) -> None:
-    """Draw which job it is and how it stands, in a line that a screen reader is told of."""
+    """Draw which job it is and its state, in a line that screen readers announce."""
+    name = formats.isolated(job["name"], 80) if job["name"] else ""
+    title = " · ".join(filter(None, (f"Job {job['id']}", kind_words(job["kind"]), name)))
     parts = [state_words(job)]
     if job["attempt"] > 1:
         parts.append(f"attempt {job['attempt']}")
@@ -60,19 +56,17 @@ def heading(job: Job) -> None:
     if job["state"] == "running":
         parts.append(f"process {job['pid']} on {formats.isolated(job['host'], 40)}")
     elif job["ended_at"] is not None and job["started_at"] is not None:
-        parts.append(f"took {formats.duration(seconds(job))}")
-    name = html.tag("strong", title(job))
-    html.draw(html.tag("p", name, " · ", " · ".join(parts), css="sc-line", role="status"))
+        parts.append(f"took {formats.duration(_seconds(job))}")
+    title_tag = html.tag("strong", title)
+    html.draw(html.tag("p", title_tag, " · ", " · ".join(parts), css="sc-line", role="status"))
 
 
-def seconds(job: Job) -> float | None:
-    """How long the latest attempt has run, or ran; None if it has not begun."""
+def _seconds(job: Job) -> float | None:
+    """Measure how long the latest attempt has run; None if it has not started."""
     began, ended = _time(job["started_at"]), _time(job["ended_at"])
-    if began is None:
-        return None
     if job["state"] == "running":
         ended = datetime.now(UTC)
-    return None if ended is None else max(0.0, (ended - began).total_seconds())
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
 
 
 def _time(text: object) -> datetime | None:
@@ -83,51 +77,40 @@ def _time(text: object) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
-def seconds_left(job: Job) -> float | None:
-    """How long the task will still take at the present rate; None where that is unknown."""
-    if not job["rate"] or not job["rate"] > 0 or job["total"] < job["done"]:
-        return None
-    return float((job["total"] - job["done"]) / job["rate"])
-
-
 def progress(job: Job) -> None:
-    """Draw how far a job is: a bar with done, total, rate and time left, and its numbers."""
+    """Draw the progress of a job: a bar with done, total, rate and time left, and its numbers."""
+    done, total, rate = job["done"], job["total"], job["rate"]
     if job["state"] == "queued":
         return
-    if job["total"] <= 0:
+    if total <= 0:
         if job["state"] == "running":
-            html.remark("It prepares: no progress has been reported yet.")
+            html.remark("Preparing…")
         return
-    parts = [f"{formats.progress(job['done'], job['total'])} {formats.units(job['unit'])}"]
-    if job["state"] == "running":
-        left = seconds_left(job)
-        if left is not None:
-            parts.append(formats.rate(job["rate"], job["unit"]))
-            parts.append(f"{formats.duration(left)} left")
+    text = f"{formats.progress(done, total)} {formats.units(job['unit'])}"
+    if job["state"] == "running" and rate and rate > 0 and total >= done:
+        left = formats.duration((total - done) / rate)
+        text = f"{text} · {formats.rate(rate, job['unit'])} · {left} left"
     task = formats.plain(job["task"], 60)
-    text = f"{task}: {' · '.join(parts)}" if task else " · ".join(parts)
-    st.progress(min(1.0, max(0.0, job["done"] / job["total"])), formats.markdown(text, 200))
-    numbers = " · ".join(_number(name, each) for name, each in _first_numbers(job["numbers"]))
-    if numbers:
-        html.remark(numbers)
-
-
-def _first_numbers(numbers: object) -> list[tuple[str, Any]]:
-    return list(numbers.items())[:_MOST_NUMBERS] if isinstance(numbers, dict) else []
+    text = f"{task}: {text}" if task else text
+    st.progress(min(1.0, max(0.0, done / total)), formats.markdown(text, 200))
+    numbers = job["numbers"] if isinstance(job["numbers"], dict) else {}
+    parts = [_number(name, value) for name, value in list(numbers.items())[:_MOST_NUMBERS]]
+    if parts:
+        html.remark(" · ".join(parts))
 
 
 def _number(name: str, value: object) -> str:
-    known = isinstance(value, int | float) and math.isfinite(value)
-    shown = f"{value:.4g}".replace("-", formats.MINUS) if known else formats.NONE
+    is_known = isinstance(value, int | float) and math.isfinite(value)
+    shown = f"{value:.4g}".replace("-", formats.MINUS) if is_known else formats.NONE
     return f"{formats.plain(name, 40)} {shown}"
 
 
 def error(job: Job) -> None:
     """Draw why a job ended early, if it did."""
     if job["error"]:
-        words = {"failed": "It failed", "interrupted": "It was interrupted"}
+        words = {"failed": "Failed", "interrupted": "Interrupted"}
         html.notice(
-            words.get(job["state"], "It ended early"),
+            words.get(job["state"], "Ended early"),
             formats.plain(job["error"], _LONGEST),
             css="sc-alert",
             role="alert",
@@ -135,48 +118,39 @@ def error(job: Job) -> None:
 
 
 def outputs(job: Job) -> None:
-    """Draw what a job has written."""
-    paths = [formats.plain(path, 400) for path in job["outputs"]]
-    folder = formats.plain(job["output_dir"], 400)
-    shown = paths[:_MOST_OUTPUTS]
-    if len(paths) > _MOST_OUTPUTS:
-        shown.append(f"and {formats.count(len(paths) - _MOST_OUTPUTS)} more")
+    """Draw which files a job has written."""
+    shown = [formats.plain(path, 400) for path in job["outputs"][:_MOST_OUTPUTS]]
+    num_more = len(job["outputs"]) - len(shown)
+    if num_more > 0:
+        shown.append(f"and {formats.count(num_more)} more")
     html.definitions(
         [
-            ("Output folder", folder or formats.NONE),
-            ("Written", "\n".join(shown) or "nothing is recorded yet"),
+            ("Output folder", formats.plain(job["output_dir"], 400) or formats.NONE),
+            ("Written", "\n".join(shown) or "No files recorded yet."),
         ]
     )
 
 
 def facts(job: Job) -> None:
-    """Draw when, where and how often a job ran."""
+    """Draw the record of a job: its times, attempts and process."""
+    process = formats.NONE
+    if job["host"] is not None and not pd.isna(job["pid"]):
+        process = f"{job['pid']} on {formats.plain(job['host'], 80)}"
     html.definitions(
         [
             ("Queued", formats.moment(job["created_at"])),
             ("Started", formats.moment(job["started_at"])),
-            ("Last sign of life", formats.moment(job["heartbeat_at"])),
+            ("Last heartbeat", formats.moment(job["heartbeat_at"])),
             ("Ended", formats.moment(job["ended_at"])),
             ("Attempts", formats.count(job["attempt"])),
-            ("Process", _process(job)),
+            ("Process", process),
             ("Working folder", formats.plain(job["cwd"], 400)),
         ]
     )
 
 
-def _process(job: Job) -> str:
-    if job["host"] is None or pd.isna(job["pid"]):
-        return formats.NONE
-    return f"{job['pid']} on {formats.plain(job['host'], 80)}"
-
-
-def parameters(job: Job) -> None:
-    """Draw a job's settings as JSON, to be copied."""
-    st.code(formats.json_text(job["parameters"]), language=None, wrap_lines=True)
-
-
 def table(jobs: Sequence[Job]) -> pd.DataFrame:
-    """Jobs as the rows of a table, in their order."""
+    """Make a table of jobs, one row each."""
     return pd.DataFrame(
         {
             "job": [job["id"] for job in jobs],
@@ -185,7 +159,7 @@ def table(jobs: Sequence[Job]) -> pd.DataFrame:
             "state": [state_words(job) for job in jobs],
             "attempt": [job["attempt"] for job in jobs],
             "started": [formats.moment(job["started_at"]) for job in jobs],
-            "duration": [formats.duration(seconds(job)) for job in jobs],
+            "duration": [formats.duration(_seconds(job)) for job in jobs],
             "error": [formats.plain(job["error"] or "", 300) for job in jobs],
         }
     )

@@ -1,4 +1,4 @@
-"""The form that starts a job: one field for each setting of its config, checked when it is sent."""
+"""Form that starts a job: one field for each setting of its config, checked when it is sent."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,25 +19,28 @@ _HEIGHT_OF_WORDS: Final = 3 * 20 + 52
 
 
 class _Problem(NamedTuple):
-    """What is wrong with a setting, as long as it says what it said then."""
+    """What is wrong with a setting, shown until its value changes."""
 
     value: Any
     text: str
 
 
 def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> None:
-    """Draw the form of a job; its button queues the job, or says what is wrong.
-
-    Args:
-        store_path: The store that the job is to write; made by the first job.
-        kind: One of `job_settings.FORMS`.
-        options: Where its files may lie.
-        prefill: What it begins with.
-    """
+    """Draw the form of a job, one of `FORMS`; its button queues the job or shows problems."""
     draft = _draft(kind, prefill)
     if prefill.words:
         html.remark(prefill.words)
-    _recipe_chooser(kind)
+    recipes = form_defaults.recipes_of(kind)
+    if recipes:
+        st.selectbox(
+            "Recipe",
+            recipes,
+            index=None,
+            placeholder="None: fill in by hand",
+            key=_key(kind, "recipe"),
+            help="Fills in the settings of a recipe; each can still be changed.",
+            on_change=lambda: _apply_recipe(kind),
+        )
     settings = form_fields.settings_of(kind)
     _fields(kind, [each for each in settings if each.group != "more"], draft, options)
     problems = _problems(kind)
@@ -46,7 +49,11 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
         with st.expander(title, expanded=is_wrong, key=f"more_{kind}_{number}"):
             _fields(kind, held, draft, options)
     file_picker.dialog(options.roots)
-    _said(problems)
+    if problems:
+        general = problems.get(form_fields.GENERAL)
+        fields = f"{len(problems)} highlighted fields" if len(problems) > 1 else "highlighted field"
+        text = f"Fix the {fields}." if general is None else general.text
+        html.notice("Not started", text, css="sc-alert", role="alert")
     st.button(
         f"Start: {form_fields.FORMS[kind].lower()}",
         key="job_start",
@@ -55,46 +62,25 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
     )
 
 
-# What is typed: kept by job, so that looking at another form loses nothing
-
-
 def _draft(kind: str, prefill: Prefill) -> Draft:
-    """What the form says now; what it is prefilled with where that has changed."""
-    name = f"job_draft_{kind}"
+    """Return what was typed, kept by job; or the prefill if it comes from another source."""
+    name = _key(kind, "draft")
     origin: str | None
     draft: Draft
     origin, draft = st.session_state.get(name, (None, {}))
     if origin != prefill.origin:
-        origin, draft = prefill.origin, dict(prefill.draft)
-        st.session_state[name] = (origin, draft)
-        for each in draft:
+        draft = dict(prefill.draft)
+        st.session_state[name] = (prefill.origin, draft)
+        for each in (*draft, "problems", "recipe"):
             st.session_state.pop(_key(kind, each), None)
-        st.session_state.pop(_problems_name(kind), None)
-        st.session_state.pop(_key(kind, "recipe"), None)
     return draft
-
-
-def _recipe_chooser(kind: str) -> None:
-    """Offer the recipes of a job that takes any; one that is chosen fills the form in."""
-    names = form_defaults.recipes_of(kind)
-    if not names:
-        return
-    st.selectbox(
-        "Recipe",
-        names,
-        index=None,
-        placeholder="None: fill in by hand",
-        key=_key(kind, "recipe"),
-        help="Fills in the settings that make a recipe; each can be changed after.",
-        on_change=lambda: _apply_recipe(kind),
-    )
 
 
 def _apply_recipe(kind: str) -> None:
     name = st.session_state.get(_key(kind, "recipe"))
     if name not in form_defaults.recipes_of(kind):
         return
-    _, draft = st.session_state[f"job_draft_{kind}"]
+    _, draft = st.session_state[_key(kind, "draft")]
     for setting, value in form_defaults.recipe_draft(kind, name).items():
         draft[setting] = st.session_state[_key(kind, setting)] = value
 
@@ -103,8 +89,13 @@ def _key(kind: str, name: str) -> str:
     return f"job_{kind}_{name}"
 
 
+def _problems(kind: str) -> dict[str, _Problem]:
+    found: dict[str, _Problem] = st.session_state.get(_key(kind, "problems"), {})
+    return found
+
+
 def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOptions) -> None:
-    """Paths first, each in a row of its own; then the rest side by side."""
+    """Draw paths first, each in its own row; then the others in columns."""
     for each in settings:
         if each.is_path:
             _field(kind, each, draft, options)
@@ -118,7 +109,7 @@ def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOp
 
 def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> None:
     key = _key(kind, setting.name)
-    # Set once: what is being typed must not be written over by the next look.
+    # Set once: a rerun must not overwrite what is being typed.
     st.session_state.setdefault(key, draft.get(setting.name))
     if setting.is_path:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -132,7 +123,7 @@ def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> No
 
 
 def _widget(setting: Setting, key: str) -> Any:
-    label = setting.label if setting.group != "needed" else f"{setting.label} (needed)"
+    label = setting.label if setting.group != "required" else f"{setting.label} (required)"
     given: dict[str, Any] = {"key": key, "help": setting.help}
     if setting.widget == "flag":
         return st.checkbox(label, **given)
@@ -141,18 +132,13 @@ def _widget(setting: Setting, key: str) -> Any:
     if setting.widget == "choices":
         return st.multiselect(label, setting.choices, **given)
     if setting.widget == "words":
-        return st.text_area(f"{label}, one a line", height=_HEIGHT_OF_WORDS, **given)
+        return st.text_area(f"{label}, one per line", height=_HEIGHT_OF_WORDS, **given)
     return st.text_input(label, **given)
 
 
-# Sending it
-
-
 def _start(store_path: Path, kind: str, options: JobOptions) -> None:
-    draft = {
-        each.name: st.session_state.get(_key(kind, each.name))
-        for each in form_fields.settings_of(kind)
-    }
+    names = [each.name for each in form_fields.settings_of(kind)]
+    draft = {name: st.session_state.get(_key(kind, name)) for name in names}
     config, problems = form_fields.read_draft(kind, draft, options.roots, store_path)
     if config is not None:
         try:
@@ -160,35 +146,8 @@ def _start(store_path: Path, kind: str, options: JobOptions) -> None:
         except StreetClipError as error:
             problems = {form_fields.GENERAL: str(error)}
         else:
-            _forget(kind)
+            st.session_state.pop(_key(kind, "draft"), None)
             url_state.change(job=str(job_id), again=None, after=None)
-    st.session_state[_problems_name(kind)] = {
+    st.session_state[_key(kind, "problems")] = {
         name: _Problem(draft.get(name), text) for name, text in problems.items()
     }
-
-
-def _forget(kind: str) -> None:
-    """Begin afresh the next time."""
-    st.session_state.pop(f"job_draft_{kind}", None)
-
-
-def _problems(kind: str) -> dict[str, _Problem]:
-    found: dict[str, _Problem] = st.session_state.get(_problems_name(kind), {})
-    return found
-
-
-def _problems_name(kind: str) -> str:
-    return f"job_problems_{kind}"
-
-
-def _said(problems: dict[str, _Problem]) -> None:
-    if not problems:
-        return
-    general = problems.get(form_fields.GENERAL)
-    count = len(problems)
-    said = (
-        general.text
-        if general is not None
-        else f"{count} setting{'s need' if count > 1 else ' needs'} a change, as said beside it."
-    )
-    html.notice("Not started", said, css="sc-alert", role="alert")

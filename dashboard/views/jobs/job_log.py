@@ -1,4 +1,4 @@
-"""The end of a job's log: however large the file, little of it is read, and all of it is text."""
+"""End of a job's log, as plain text."""
 
 import os
 import re
@@ -27,9 +27,9 @@ class Tail(NamedTuple):
     """The end of a log.
 
     Attributes:
-        lines: As they would stand on a terminal, oldest first.
-        is_whole: Whether they are all there is.
-        problem: Why there are none, in words.
+        lines: Lines as a terminal shows them, oldest first.
+        is_whole: Whether the log has no other lines.
+        problem: Why there are no lines.
     """
 
     lines: tuple[str, ...]
@@ -38,16 +38,11 @@ class Tail(NamedTuple):
 
 
 def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> Tail:
-    """Read the end of a job's log.
+    """Read the last `most_bytes` of the log that a job's record names.
 
     Only a plain file in the log folder of the store is read, whatever the record names.
-
-    Args:
-        store_path: The store.
-        job: Its record, for `log_path`.
-        most_bytes: How much is read, from the end.
     """
-    path = store_state.log_folder(store_path) / Path(job["log_path"] or "").name
+    path = _path(store_path, job)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -59,24 +54,24 @@ def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_B
         if not stat.S_ISREG(status.st_mode):
             return Tail((), problem=f"{path}: is no plain file; expected a log.")
         start = max(0, status.st_size - most_bytes)
-        return _tail(os.pread(descriptor, most_bytes, start), is_whole=start == 0)
+        text = os.pread(descriptor, most_bytes, start).decode("utf-8", "replace")
     finally:
         os.close(descriptor)
-
-
-def _tail(end: bytes, *, is_whole: bool) -> Tail:
-    text = end.decode("utf-8", "replace")
-    if not is_whole:
-        text = text[text.find("\n") + 1 :]  # the first line is cut; one without an end stays
-    lines = text.rstrip().split("\n")
+    if start > 0:
+        text = text[text.find("\n") + 1 :]  # the first line is cut; one without an end is kept
     if not text.strip():
         return Tail((), problem="Nothing has been logged yet.")
-    is_whole = is_whole and len(lines) <= _MOST_LINES
+    lines = text.rstrip().split("\n")
+    is_whole = start == 0 and len(lines) <= _MOST_LINES
     return Tail(tuple(map(_visible, lines[-_MOST_LINES:])), is_whole)
 
 
+def _path(store_path: Path, job: Mapping[str, Any]) -> Path:
+    return store_state.log_folder(store_path) / Path(job["log_path"] or "").name
+
+
 def _visible(line: str) -> str:
-    """A line as a terminal leaves it: after a carriage return it is written over."""
+    """Reduce a line to what a terminal shows: a carriage return overwrites it."""
     parts = [_ESCAPES.sub("", part) for part in line.split("\r")]
     last = next((part for part in reversed(parts) if part.strip()), "")
     last = last[: 2 * _MOST_CHARACTERS].expandtabs().rstrip()
@@ -84,13 +79,7 @@ def _visible(line: str) -> str:
 
 
 def draw(store_path: Path, job: Mapping[str, Any], *, is_short: bool = False) -> None:
-    """Draw the end of a job's log, its last line in sight.
-
-    Args:
-        store_path: The store.
-        job: Its record, as `store.get_job` gives it.
-        is_short: Whether some lines are enough.
-    """
+    """Draw the end of a job's log, scrolled to its last line."""
     tail = read_tail(store_path, job, _FEW_BYTES if is_short else MOST_BYTES)
     if tail.problem:
         html.remark(tail.problem)
@@ -100,5 +89,5 @@ def draw(store_path: Path, job: Mapping[str, Any], *, is_short: bool = False) ->
     css = "sc-log sc-short" if is_short else "sc-log"
     html.draw(html.tag("div", text, css=css, role="region", label=label, focusable=True))
     if not tail.is_whole and not is_short:
-        path = store_state.log_folder(store_path) / Path(job["log_path"]).name
-        html.remark(f"The end of {formats.plain(path, 400)}; the file holds more.")
+        path = formats.plain(_path(store_path, job), 400)
+        html.remark(f"The end of {path}; the file has more lines.")

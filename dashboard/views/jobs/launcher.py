@@ -1,7 +1,7 @@
-"""Starting, cancelling and resuming jobs, and seeing to it that somebody runs the queue.
+"""Queue, cancel and resume jobs, and keep a runner alive for the queue.
 
-The dashboard runs no job itself. It writes what is to be done into the store, and makes sure that
-a runner lives: a process of its own, which neither ends with the dashboard nor hears its Ctrl-C.
+The dashboard runs no job itself: it writes jobs into the store and starts a runner, a process in
+its own session, which neither ends with the dashboard nor gets its Ctrl-C.
 """
 
 import functools
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,29 +30,21 @@ from streetclip.store import open_store
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 KINDS: Final = frozenset(JOB_CONFIGS) - {runtime.RUNNER_KIND}
-"""Jobs that have a command of their own."""
+"""Kinds of jobs that have their own command."""
 
 RESUMABLE: Final = ("failed", "cancelled", "interrupted")
-"""States that a job can be resumed from."""
+"""States from which a job can be resumed."""
 
-_PATIENCE_S: Final = 10.0  # for another writer, while somebody waits for the page
-_PAUSE_S: Final = 30.0  # after a runner that could not even begin
-
-
-@dataclass(frozen=True)
-class _Started:
-    """A runner that this process started, perhaps so lately that no record tells of it yet."""
-
-    process: "subprocess.Popen[bytes]"
-    at_s: float
+_BUSY_TIMEOUT_S: Final = 10.0  # for another writer, while a visitor waits for the page
+_PAUSE_S: Final = 30.0  # after a runner that failed
 
 
 def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
-    """Queue a job, see to it that it is run, and give its id.
+    """Queue a job, ensure that a runner is alive, and return the job's id.
 
     Raises:
-        OutputError: A job that is queued or running writes into the same folder.
-        ConfigError: A value can be no argument of a process.
+        OutputError: A queued or running job writes into the same folder.
+        ConfigError: A value cannot be an argument of a process.
         StoreError: The store cannot be written.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
@@ -64,47 +56,45 @@ def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
         output_dir=getattr(config, "output_dir", None),
         cwd=options.roots.base,
     )
-    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+    with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job_id = runtime.enqueue_job(opened, spec)
-    see_to_runner(store_path, options, at_once=True)
+    ensure_runner(store_path, options, at_once=True)
     return job_id
 
 
 def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
-    """Ask a job to end: it finishes its step, saves, and can be resumed.
-
-    A runner sees to it that one which does not is ended, wherever it was started.
+    """Ask a job to finish its step and save; a runner kills it if it does not end.
 
     Raises:
-        StoreError: There is no such job, or it has ended.
+        StoreError: The job does not exist or has ended.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
-    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+    with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         runtime.request_cancel(opened, job_id)
-    see_to_runner(store_path, options, at_once=True)
+    ensure_runner(store_path, options, at_once=True)
 
 
 def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
-    """Queue a job again that was stopped or failed, and see to it that it is run.
+    """Queue a job again that was stopped or failed.
 
     Raises:
         ConfigError: Its files lie outside the roots.
         OutputError: Another job writes into the same folder.
-        StoreError: There is no such job, or it is not in a state to go on from.
+        StoreError: The job does not exist, or cannot be resumed from its state.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
-    with open_store(store_path, busy_timeout_s=_PATIENCE_S) as opened:
+    with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job = runtime.get_job(opened, job_id)
         check_resumable(job, options)
         runtime.requeue_job(opened, job_id, arguments_to_resume(job))
-    see_to_runner(store_path, options, at_once=True)
+    ensure_runner(store_path, options, at_once=True)
 
 
 def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
-    """Refuse to resume from here what this dashboard may not touch.
+    """Refuse to resume a job that uses files outside the roots.
 
     Raises:
-        ConfigError: Its files lie outside the roots, or this version has no such job.
+        ConfigError: Its files lie outside, or this version has no such job.
     """
     if job["kind"] not in KINDS:
         msg = f"job {job['id']} is of a kind that this version does not have; it cannot be resumed"
@@ -115,24 +105,17 @@ def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
 
 
 def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
-    """The arguments with which a job goes on: its own, with --resume where there is one.
-
-    Args:
-        job: Its record.
-    """
-    # A job that has done something is past its check that nothing of others is overwritten.
+    """Return the arguments of a job, with `--resume` if its kind has that flag."""
+    # A job with progress has passed its check that it overwrites no other files.
     return resume_arguments(job["kind"], tuple(job["arguments"]), begun=job["done"] > 0)
 
 
 def shell_command(
     job: Mapping[str, Any], base: Path, arguments: Sequence[str] | None = None
 ) -> str:
-    """The command that does in a shell what a job does.
+    """Write the shell command of a job, by default with its own arguments.
 
-    Args:
-        job: Its record.
-        base: Where the shell is; if the job works elsewhere, the command goes there first.
-        arguments: Instead of the job's own.
+    If the job's working folder is not `base`, the command changes to it first.
 
     Examples:
         >>> job = {"kind": "train", "cwd": "/x y", "arguments": ["--run_name=a; b"]}
@@ -150,7 +133,7 @@ def shell_command(
 
 
 def _quoted(word: str) -> str:
-    r"""A word as a shell reads it; what would not be seen, or reorder the rest, is spelt out.
+    r"""Quote a word for a shell; escape characters that are invisible or reorder text.
 
     Examples:
         >>> print(_quoted("a b"), _quoted("a\u202eb's"), _quoted("caf\udce9"))
@@ -158,71 +141,68 @@ def _quoted(word: str) -> str:
     """
     if all(c.isprintable() or c == "\n" for c in word):
         return shlex.quote(word)
-    return f"$'{''.join(map(_spelt, word))}'"
+    return f"$'{''.join(map(_escaped, word))}'"
 
 
-def _spelt(character: str) -> str:
+def _escaped(character: str) -> str:
     if character in "\\'":
         return f"\\{character}"
     if character.isprintable() or character == "\n":
         return character
-    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is no UTF-8
+    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is not UTF-8
     found = character.encode("utf-8", "surrogateescape" if is_byte else "replace")
     return "".join(f"\\x{byte:02x}" for byte in found)
 
 
-def see_to_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
-    """Start a process that runs the queue if there is something for it to do, unless one lives.
+def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
+    """Start a process that runs the queue if it is needed and none is alive.
 
-    Args:
-        store_path: The store.
-        options: How many jobs at once, and whether any may be started from here.
-        at_once: Also where one ended with an error just now.
+    Unless `at_once`, wait after a runner that failed.
 
     Returns:
-        Why none could be started, in words; "" if one lives or none is needed.
+        Why none could be started; "" if one is alive or none is needed.
 
     Raises:
         StoreError: The store cannot be read.
         OutputError: The folder of the logs cannot be written.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
-    live = runs.live_jobs(store_path)
     is_needed = any(
-        job["state"] == "queued" or job["cancel_requested_at"] is not None for job in live
+        job["state"] == "queued" or job["cancel_requested_at"] is not None
+        for job in runs.live_jobs(store_path)
     )
     if not is_needed or not options.may_start:
         return ""
-    return _ensure_runner(store_path, options, at_once=at_once)
+    return _start_unless_alive(store_path, options, at_once=at_once)
 
 
 def log_path(store_path: Path) -> Path:
-    """The file that runners of a store write their output to, beside the logs of the jobs."""
+    """Locate the log file of a store's runners."""
     return store_state.log_folder(store_path) / "runner.log"
 
 
-def _ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool) -> str:
+@functools.cache
+def _runners() -> tuple[threading.Lock, dict[Path, tuple["subprocess.Popen[bytes]", float]]]:
+    """Keep the latest runner that this process started by store, and when (monotonic seconds)."""
+    return threading.Lock(), {}
+
+
+def _start_unless_alive(store_path: Path, options: JobOptions, *, at_once: bool) -> str:
     key = Path(os.path.realpath(store_path))
     lock, started = _runners()
     with lock:
-        latest = started.get(key)
-        if latest is not None:
-            code = latest.process.poll()
+        if key in started:  # perhaps too recently to have a record
+            process, started_at_s = started[key]
+            code = process.poll()
             if code is None:
                 return ""
-            if code != 0 and not at_once and time.monotonic() - latest.at_s < _PAUSE_S:
+            if code != 0 and not at_once and time.monotonic() - started_at_s < _PAUSE_S:
                 return f"The runner of the queue ended with exit code {code}; see {log_path(key)}."
-        with runs.reader(store_path) as opened:
+        with store_state.reader(store_path) as opened:
             if runtime.live_runner(opened):
                 return ""
-        started[key] = _Started(_start_runner(key, options), time.monotonic())
+        started[key] = _start_runner(key, options), time.monotonic()
     return ""
-
-
-@functools.cache
-def _runners() -> tuple[threading.Lock, dict[Path, _Started]]:
-    """What this process started, for all visitors; by store."""
-    return threading.Lock(), {}
 
 
 def _start_runner(store_path: Path, options: JobOptions) -> "subprocess.Popen[bytes]":

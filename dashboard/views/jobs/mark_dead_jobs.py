@@ -1,9 +1,9 @@
-"""States that are true: jobs that ended without a word are said to have been interrupted."""
+"""Detect dead jobs and mark them interrupted."""
 
 import logging
 from pathlib import Path
 
-from dashboard.queries import runs
+from dashboard.queries import store_state
 from streetclip import runtime
 from streetclip.errors import StreetClipError
 from streetclip.results.dataset_table import BUSY_S
@@ -12,21 +12,17 @@ from streetclip.store import open_store
 _log = logging.getLogger(__name__)
 
 
-def heal(path: Path) -> None:
-    """Mark the jobs, runs and trainings whose process is gone as interrupted.
+def mark_dead_jobs(path: Path) -> None:
+    """Mark jobs, runs and trainings whose process is gone as interrupted.
 
-    Called at each look, and by the polls of a page; it writes only where one is found dead. Where
-    the store cannot be written just now, the page is drawn as it is, and the next look tries again.
-
-    Args:
-        path: The store; there may be none yet.
+    If the store is locked or read-only, log a warning; the next call tries again.
 
     Raises:
-        StoreError: The file is no store, or a newer one.
+        StoreError: The file is no store, or of a newer version.
     """
     if not path.exists():
         return
-    with runs.reader(path) as opened:
+    with store_state.reader(path) as opened:
         dead = runtime.find_dead_jobs(opened)
     if not dead:
         return
@@ -34,4 +30,4 @@ def heal(path: Path) -> None:
         with open_store(path, busy_timeout_s=BUSY_S) as opened:
             runtime.interrupt_dead_jobs(opened)
     except StreetClipError as error:
-        _log.warning("jobs %s are dead, which cannot be written: %s", dead, error)
+        _log.warning("cannot mark the dead jobs %s interrupted: %s", dead, error)

@@ -1,4 +1,4 @@
-"""Jobs: what runs, what waits, a form to start one, what has been, and one of them in full."""
+"""The Jobs page: running and queued jobs, a form to start one, the history, or one job."""
 
 from functools import partial
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dashboard.charts import selection_events
 from dashboard.queries import runs
-from dashboard.shell import formats, html, url_state
+from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import (
     form_defaults,
@@ -16,16 +17,18 @@ from dashboard.views.jobs import (
     job_cards,
     job_detail,
     job_form,
-    job_history,
     job_queue,
-    mark_dead_jobs,
+    launcher,
 )
 from dashboard.views.jobs.allowed_paths import JobOptions, job_options
 from dashboard.views.jobs.form_defaults import Prefill
+from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
 from streetclip.errors import StoreError
+from streetclip.runtime import JOB_STATES
 
-PATH: Final = "jobs"
-JOB, FORM, AGAIN, AFTER = "job", "form", "again", "after"
+_PER_PAGE: Final = 25
+_MOST_PAGES: Final = 400
+_FORM: Final = "own_form"
 
 
 def render() -> None:
@@ -35,22 +38,22 @@ def render() -> None:
 
 def _body(path: Path) -> None:
     options = job_options(path)
-    mark_dead_jobs.heal(path)
-    job_actions.said()
-    job = _linked(path, JOB)
+    mark_dead_jobs(path)
+    job_actions.problem_of_last_click()
+    job = _linked(path, "job")
     if job is not None:
         job_detail.draw(path, job, options)
+        return
+    job_queue.watch(path, options, partial(job_queue.draw, path, options))
+    if options.may_start:
+        _form(path, options)
     else:
-        job_queue.watch(path, options, partial(job_queue.now, path, options))
-        if options.may_start:
-            _form(path, options)
-        else:
-            html.notice("Only to look at", "This dashboard was started with --no_jobs.")
-        job_history.draw(path)
+        html.notice("Read-only", "This dashboard was started with --no_jobs.")
+    _history(path)
 
 
 def _linked(path: Path, name: str) -> dict[str, Any] | None:
-    """The job that a parameter of the URL names; if it names none, that is said."""
+    """Read the job that a parameter of the URL names; draw a notice if there is none."""
     wanted = st.query_params.get(name)
     if wanted is None:
         return None
@@ -68,29 +71,73 @@ def _linked(path: Path, name: str) -> dict[str, Any] | None:
 def _form(path: Path, options: JobOptions) -> None:
     st.header("Start a job", anchor=False)
     kind, prefill = _prefill(path, options)
-    key = "own_form"
-    st.session_state[key] = kind
-    st.segmented_control(
+    url_widgets.bound(
+        st.segmented_control,
         "What to do",
-        list(form_fields.FORMS),
-        format_func=job_cards.kind_words,
-        key=key,
+        form_fields.FORMS,
+        key=_FORM,
+        value=kind,
+        on_change=lambda chosen: url_state.change(form=chosen, again=None, after=None),
         required=True,
-        on_change=lambda: url_state.change(
-            **{FORM: st.session_state[key], AGAIN: None, AFTER: None}
-        ),
     )
     job_form.draw(path, kind, options, prefill)
 
 
 def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
-    """Which form, and what it begins with: an earlier job that the URL names wins."""
-    again = _linked(path, AGAIN)
+    """Choose the form and its initial values: an earlier job in the URL comes first."""
+    again = _linked(path, "again")
     if again is not None and again["kind"] in form_fields.FORMS:
         return again["kind"], form_defaults.again(again, options.roots)
-    after = _linked(path, AFTER)
+    after = _linked(path, "after")
     following = None if after is None else form_defaults.next_kind(after)
     if after is not None and following is not None:
         return following, form_defaults.after(after, options.roots)
-    kind = url_state.own(FORM, list(form_fields.FORMS), next(iter(form_fields.FORMS)))
+    kind = url_state.own("form", list(form_fields.FORMS), next(iter(form_fields.FORMS)))
     return kind, form_defaults.fresh(kind, options.roots)
+
+
+def _history(path: Path) -> None:
+    """Draw a page of all jobs, newest first, as the URL's `kind`, `state` and `page` say."""
+    st.header("History", anchor=False)
+    kinds = {"any": "any"} | {each: job_cards.kind_words(each) for each in sorted(launcher.KINDS)}
+    states = {each: each for each in ("any", *JOB_STATES)}
+    with st.container(horizontal=True):
+        kind = url_widgets.select("Kind", "kind", kinds, "any")
+        state = url_widgets.select("State", "state", states, "any")
+    of_kind = () if kind == "any" else (kind,)
+    in_state = () if state == "any" else (state,)
+    number = min(url_state.own_number("page"), _MOST_PAGES)
+    found = runs.jobs(path, of_kind, in_state, number * _PER_PAGE + 1)
+    shown = found[(number - 1) * _PER_PAGE : number * _PER_PAGE]
+    if shown:
+        ids = [str(job["id"]) for job in shown]
+        selection_events.table(
+            job_cards.table(shown),
+            key=selection_events.keyed("jobs", ids[0], len(ids)),
+            columns={
+                "name": st.column_config.TextColumn(width="medium"),
+                "error": st.column_config.TextColumn(width="large"),
+            },
+            on_pick=lambda row: None if row is None else url_state.change(job=ids[row]),
+        )
+    elif of_kind or in_state or number > 1:
+        html.remark("No job matches.")
+    else:
+        html.remark("No job yet: start one above or in a shell.")
+    _pager(number, has_more=len(found) > number * _PER_PAGE)
+
+
+def _pager(number: int, *, has_more: bool) -> None:
+    if number == 1 and not has_more:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for words, to, exists in (
+            ("Newer", number - 1, number > 1),
+            ("Older", number + 1, has_more),
+        ):
+            st.button(
+                words,
+                key=f"job_{words.lower()}",
+                disabled=not exists,
+                on_click=lambda to=to: url_state.change(page=str(to) if to > 1 else None),
+            )

@@ -1,23 +1,26 @@
-"""Training: how a model is being trained, beside other trainings, and which checkpoint is kept."""
+"""The Training page: curves of one or several trainings, their checkpoints, epochs and details."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.queries import trainings
-from dashboard.queries.trainings import Curves, Training
-from dashboard.shell import formats, html, links, theme, url_widgets
+from dashboard.queries.trainings import MOST_SHOWN, TRAINING, Curves, Training
+from dashboard.shell import formats, html, links, theme, url_state, url_widgets
 from dashboard.views import frame
-from dashboard.views.jobs import mark_dead_jobs
+from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
 from dashboard.views.training import training_charts
-from dashboard.views.training import training_summary as parts
+from dashboard.views.training import training_summary as summary
 from dashboard.views.training.training_charts import Shown
 
 _POLL_S: Final = 2.0
 _AXES: Final = {"step": "Steps", "epoch": "Epochs"}
+_COMMAND: Final = (
+    "python main.py --mode train --train_csv data/train.csv --val_csv data/val.csv "
+    "--image_dir data/images --output_dir outputs/training"
+)
 
 
 def render() -> None:
@@ -26,25 +29,42 @@ def render() -> None:
 
 
 def _body(path: Path) -> None:
-    mark_dead_jobs.heal(path)
+    mark_dead_jobs(path)
     listed = trainings.listed(path)
     if not listed:
-        _none_yet(path)
+        html.notice("No training yet", f"{path} has no training. Start one:")
+        st.code(_COMMAND, language=None, wrap_lines=True)
+        links.link("jobs", "Or fill in the form on the Jobs page", "work", form="train")
         return
-    choice = trainings.choose(
-        st.query_params.get_all(trainings.TRAINING), [each["id"] for each in listed]
-    )
-    if choice.problems:
-        html.notice("A part of the link was left out", *choice.problems, css="sc-alert")
+    wanted = st.query_params.get_all(TRAINING)
+    ids, problems = trainings.choose(wanted, [each["id"] for each in listed])
+    if problems:
+        html.notice("A part of the link was left out", *problems, css="sc-alert")
     left, right = st.columns([4, 1], gap="medium")
     with left:
-        parts.picker(listed, choice.ids)
+        _picker(listed, ids)
     with right:
         axis = url_widgets.segmented("Horizontal axis", "axis", _AXES, "step")
-    live = _is_live(_chosen(path, choice.ids))
-    figures = partial(_figures, path, choice.ids, axis, live)
-    st.fragment(figures, run_every=_POLL_S if live else None)()
-    _what_came_of_it(path, choice.ids)
+    is_live = _is_live(_chosen(path, ids))
+    figures = partial(_figures, path, ids, axis, is_live)
+    st.fragment(figures, run_every=_POLL_S if is_live else None)()
+    for training in _chosen(path, ids):
+        _links(path, training, is_alone=len(ids) == 1)
+        summary.details(training)
+
+
+def _picker(listed: list[Training], ids: tuple[int, ...]) -> None:
+    labels = {each["id"]: f"{summary.label(each)} · {each['state']}" for each in listed}
+    url_widgets.bound(
+        st.multiselect,
+        "Trainings",
+        labels,
+        key="training_picker",
+        value=list(ids),
+        on_change=lambda chosen: url_state.change(**{TRAINING: [str(each) for each in chosen]}),
+        max_selections=MOST_SHOWN,
+        help=f"Up to {MOST_SHOWN}, in the same charts.",
+    )
 
 
 def _chosen(path: Path, ids: tuple[int, ...]) -> list[Training]:
@@ -57,69 +77,56 @@ def _is_live(shown: list[Training]) -> bool:
 
 
 def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> None:
-    """Draw what changes while a training runs; once none does, the page is drawn a last time."""
+    """Draw what changes while a training runs; at its end, draw the whole page once more."""
     if was_live:
-        mark_dead_jobs.heal(path)
+        mark_dead_jobs(path)
     chosen = _chosen(path, ids)
     if was_live and not _is_live(chosen):
         st.rerun()
     curves = [trainings.curves(path, each) for each in chosen]
     shown = [
-        Shown(parts.label(training), theme.SERIES[position], of, trainings.best(training))
+        Shown(summary.label(training), theme.SERIES[position], of, trainings.best(training))
         for position, (training, of) in enumerate(zip(chosen, curves, strict=True))
     ]
-    _words(path, chosen, curves)
-    if len(shown) == 1 and len(shown[0].curves.epochs):
-        parts.headline(chosen[0], curves[0], _best_epoch(shown[0]))
+    _states(path, chosen, curves)
+    epochs = [
+        each.curves.epochs.assign(
+            is_best=each.curves.epochs["step"] == (each.best.step if each.best else None)
+        )
+        for each in shown
+    ]
+    if len(shown) == 1 and len(epochs[0]):
+        # Before a checkpoint is chosen, the last epoch is used.
+        rows = epochs[0][epochs[0]["is_best"]]
+        row = (rows if len(rows) else epochs[0]).iloc[-1]
+        summary.headline(chosen[0], curves[0], {str(name): each for name, each in row.items()})
     training_charts.draw(shown, axis)
     st.header("Chosen checkpoint", anchor=False)
     for training, each in zip(chosen, shown, strict=True):
-        parts.chosen(training, each.best)
+        summary.chosen(training, each.best)
     st.header("Epochs", anchor=False)
-    parts.epoch_table(chosen, [_marked(each) for each in shown])
+    summary.epoch_table(chosen, epochs)
 
 
-def _words(path: Path, chosen: list[Training], curves: list[Curves]) -> None:
+def _states(path: Path, chosen: list[Training], curves: list[Curves]) -> None:
     if len(chosen) == 1:
-        parts.heading(chosen[0], curves[0])
+        summary.heading(chosen[0], curves[0])
     else:
-        parts.legend(chosen, curves)
+        summary.legend(chosen, curves)
     for training, of in zip(chosen, curves, strict=True):
-        parts.progress(training, of, trainings.job(path, training))
+        summary.progress(training, of, trainings.job(path, training))
 
 
-def _best_epoch(shown: Shown) -> dict[str, Any]:
-    """The epoch whose checkpoint is chosen; the last one before any is."""
-    marked = _marked(shown)
-    rows = marked[marked["is_best"]]
-    row = (rows if len(rows) else marked).iloc[-1]
-    return {str(name): value for name, value in row.items()}
-
-
-def _marked(shown: Shown) -> pd.DataFrame:
-    epochs, step = shown.curves.epochs, None if shown.best is None else shown.best.step
-    return epochs.assign(is_best=epochs["step"] == step)
-
-
-def _what_came_of_it(path: Path, ids: tuple[int, ...]) -> None:
-    """Draw the links to runs and jobs, and what the trainings are made of."""
-    for training in _chosen(path, ids):
-        best = trainings.best(training)
-        runs = [] if best is None else trainings.runs_of(path, best)
-        with st.container(horizontal=True):
-            for run in runs:
-                name, number = formats.markdown(run["name"]), str(run["id"])
-                links.link("", f"Run {number}: {name}", "monitoring", run=number)
-            if trainings.job(path, training) is not None:
-                number = str(training["job_id"])
-                links.link("jobs", f"Job {number}", "work", job=number)
-        is_alone = len(ids) == 1
-        if is_alone and best is not None and not runs and training["state"] != "running":
-            parts.how_to_evaluate(training, best)
-        parts.details(training)
-
-
-def _none_yet(path: Path) -> None:
-    html.notice("No training yet", f"{path} holds none. This command makes one:")
-    parts.how_to_start()
-    links.link("jobs", "Or fill in the form on the Jobs page", "work", form="train")
+def _links(path: Path, training: Training, *, is_alone: bool) -> None:
+    """Draw links to the job and the runs of a training, or the command that evaluates it."""
+    best = trainings.best(training)
+    runs = [] if best is None else trainings.runs_of(path, best)
+    with st.container(horizontal=True):
+        for run_id, name in runs:
+            label = f"Run {run_id}: {formats.markdown(name)}"
+            links.link("", label, "monitoring", run=str(run_id))
+        if trainings.job(path, training) is not None:
+            number = str(training["job_id"])
+            links.link("jobs", f"Job {number}", "work", job=number)
+    if is_alone and best is not None and not runs and training["state"] != "running":
+        summary.how_to_evaluate(training, best)

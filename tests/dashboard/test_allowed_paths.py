@@ -1,4 +1,4 @@
-"""What the Jobs page may touch: paths within the roots only, whatever they are written like."""
+"""The Jobs page uses only paths within the roots, however they are written."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from streetclip.errors import ConfigError
 
 @pytest.fixture
 def place(tmp_path):
-    """A working folder with a folder `data`, and a secret beside it."""
+    """A working folder with a folder `data`, and a secret next to it."""
     (tmp_path / "work" / "data" / "images").mkdir(parents=True)
     (tmp_path / "work" / "data" / "train.csv").write_text("x")
     (tmp_path / "secret.csv").write_text("x")

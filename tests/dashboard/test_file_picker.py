@@ -1,4 +1,4 @@
-"""What can be chosen by walking through folders: what lies within the roots, and little of it."""
+"""The file picker lists entries within the roots, and few of them."""
 
 import os
 
@@ -22,7 +22,7 @@ def listed(roots, **options):
 
 
 def test_folders_come_first_then_files_of_the_wanted_kind(roots):
-    listing = listed(roots, suffixes=(".csv",))
+    listing = listed(roots, suffix=".csv")
     assert listing.folders == ("images",)
     assert listing.files == ("a.csv", "b.CSV", "A.json", "train.txt")
 
@@ -55,7 +55,7 @@ def test_of_a_large_folder_a_part_is_read(roots, monkeypatch):
     assert len(listing.folders) + len(listing.files) <= 4
 
 
-def test_a_folder_that_is_gone_is_an_error_to_tell(roots):
+def test_a_missing_folder_is_an_error(roots):
     (roots.folders[0] / "images").rmdir()
     with pytest.raises(OSError, match="No such file"):
         file_picker.list_folder(roots.folders[0] / "images", roots)
@@ -78,5 +78,5 @@ def test_a_folder_outside_is_not_read(roots):
         ("a\0b", "data"),
     ],
 )
-def test_it_opens_near_what_the_field_says(roots, text, expected):
+def test_it_opens_near_the_text_of_the_field(roots, text, expected):
     assert file_picker._start(text, roots) == roots.base / expected

@@ -1,4 +1,4 @@
-"""A form's texts become the config of a job, or a reason beside each that cannot."""
+"""Form texts become the config of a job, or a problem for each bad value."""
 
 import dataclasses
 from pathlib import Path
@@ -21,7 +21,7 @@ from streetclip.config.arguments import to_arguments
 from streetclip.config.train_options import PartsOptions
 from tests.dashboard.job_records import Records
 
-GENERAL_FLAGS = ("db", "log_level")
+SHARED_FLAGS = ("db", "log_level")
 DB = Path("outputs/s.db")
 TRAIN = {"train_csv": "data/train.csv", "val_csv": "data/val.csv", "image_dir": "data/images"}
 
@@ -49,26 +49,26 @@ def test_every_field_of_the_config_is_a_setting_but_the_store_and_the_log_level(
     assert len({each.label for each in settings}) == len(settings)
 
 
-def test_needed_settings_come_first_then_the_usual():
+def test_required_settings_come_first_then_the_usual():
     groups = [each.group for each in settings_of("train")]
-    assert groups == sorted(groups, key=["needed", "usual", "more"].index)
+    assert groups == sorted(groups, key=["required", "usual", "more"].index)
     assert [each.name for each in settings_of("train")[:4]] == [*TRAIN, "model_name"]
 
 
-def test_the_many_settings_of_a_training_stand_in_groups_each_once():
+def test_each_setting_of_a_training_is_in_one_section():
     settings = settings_of("train")
     sections = sections_of(settings)
     held = [each.name for group in sections.values() for each in group]
     assert sorted(held) == sorted(each.name for each in settings if each.group == "more")
     assert [each.name for each in sections["Which parts of the model learn"]] == [
-        field.name for field in dataclasses.fields(PartsOptions) if field.name not in GENERAL_FLAGS
+        field.name for field in dataclasses.fields(PartsOptions) if field.name not in SHARED_FLAGS
     ]
     assert len(sections) == 6
     assert max(map(len, sections.values())) <= 13
     assert list(sections)[-1] == "More settings"
 
 
-def test_a_job_without_groups_has_one():
+def test_a_job_without_sections_has_one():
     assert list(sections_of(settings_of("evaluate"))) == ["More settings"]
 
 
@@ -152,7 +152,7 @@ def test_an_empty_field_means_the_default(roots):
         ("image_dir", "data/\0", "no path"),
     ],
 )
-def test_a_bad_value_is_named_beside_its_setting(roots, name, value, why):
+def test_a_bad_value_is_reported_at_its_setting(roots, name, value, why):
     config, problems = read(roots, **{name: value})
     assert config is None
     assert list(problems) == [name]
@@ -165,7 +165,7 @@ def test_all_bad_values_are_named_at_once(roots):
     assert set(problems) == {"train_csv", "image_dir", "num_epochs"}
 
 
-def test_what_is_wrong_with_all_together_is_said_of_none(roots):
+def test_a_problem_of_several_settings_is_reported_for_none(roots):
     config, problems = read(roots, "generate_captions")
     assert config is None
     assert "no CSV was given" in problems[GENERAL]
