@@ -2,22 +2,18 @@
 
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from jobs import evaluate
 from streetclip import runtime, store
+from tests import warm
 from tests.large_world import repeat_test_images
-
-ROOT = Path(__file__).parents[2]
 
 
 def command(world, folder, *flags):
     return [
-        sys.executable,
-        str(ROOT / "jobs" / "evaluate.py"),
+        "jobs/evaluate.py",
         "--test_csv",
         str(world / "test.csv"),
         "--image_dir",
@@ -34,7 +30,7 @@ def command(world, folder, *flags):
 
 
 def run(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    return warm.run(command(*arguments))
 
 
 @pytest.fixture
@@ -45,9 +41,7 @@ def large_world(small_world, tmp_path):
 
 def test_ctrl_c_exits_130_and_resume_finishes(small_world, large_world, tmp_path):
     model = ["--model_name", str(small_world / "model"), "--batch_size", "1"]
-    process = subprocess.Popen(
-        command(large_world, tmp_path, *model), stderr=subprocess.PIPE, text=True
-    )
+    process = warm.Job(command(large_world, tmp_path, *model), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     read = ""
     while "| 1/" not in read and "image/s" not in read:
@@ -74,7 +68,7 @@ def test_doubtful_labels_are_warned_of(small_world, tmp_path, capsys):
     header, first = rows[0].split(","), rows[1].split(",")
     first[header.index("city")] = "nan"
     (tmp_path / "test.csv").write_text("\n".join([rows[0], ",".join(first), *rows[2:4]]) + "\n")
-    arguments = command(small_world, tmp_path, "--model_name", str(small_world / "model"))[2:]
+    arguments = command(small_world, tmp_path, "--model_name", str(small_world / "model"))[1:]
     arguments += ["--test_csv", str(tmp_path / "test.csv"), "--num_workers", "0"]
     assert evaluate.main([*arguments, "--precision", "fp32"]) == 0
     assert f"WARNING {tmp_path / 'test.csv'}:2: city 'nan' is read as" in capsys.readouterr().err

@@ -4,19 +4,16 @@ That what they leave in the end is the same as ever is tested beside training an
 """
 
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from jobs.support.cli import build_config_parser, run_job
 from streetclip import runtime, store
 from streetclip.config import DemoConfig
+from tests import warm
 from tests.disks import fill, free_space, is_whole
 from tests.killing import run_job as run_program
-
-ROOT = Path(__file__).parents[2]
 
 
 def data_flags(world, folder):
@@ -38,8 +35,8 @@ def evaluation_flags(world, folder):
 
 def run_until(name, flags, happened, action):
     """Run a job; do something as soon as something else has happened; give code and stderr."""
-    command = [sys.executable, str(ROOT / "jobs" / f"{name}.py"), *flags]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    command = [f"jobs/{name}.py", *flags]
+    with warm.Job(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not happened() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
