@@ -11,19 +11,14 @@ _MOST_CHANCES = 10  # 1,024 ways to draw them are tried
 
 
 def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
-    """Shorten a caption by leaving out parts of its place: region first, then city.
+    """Shorten a caption by leaving out parts of its place: region, continent, then city.
 
-    A part is left out with the segment in square brackets that names it. The country is never left
-    out; neither is a part that a pattern names outside of brackets.
-
-    Args:
-        caption: Made of the pattern.
-        pattern: In the language of `streetclip.captions.patterns`.
-        place: See `patterns.Place`.
+    A part is left out with the segment in square brackets that names it, so never outside of
+    brackets. The country stays.
 
     Returns:
-        Shorter captions, the longest first. Empty if there are none, or if the caption was not
-        made of this pattern and place.
+        Shorter captions, the longest first; empty if the caption was not made of this pattern and
+        place.
 
     Examples:
         >>> pattern = "A photo [near {city} ][in {region} ]in {country}."
@@ -65,9 +60,7 @@ def bare_name(country: str) -> str:
 
 
 def estimate_tokens(text: str) -> float:
-    """Estimate how many tokens CLIP makes of a text, without its tokenizer.
-
-    A token is about four characters of English, and about one byte of other scripts.
+    """Estimate CLIP's tokens of a text: 4 English characters or 1 other byte each.
 
     Examples:
         >>> estimate_tokens("A photo in France."), estimate_tokens("ไทย")

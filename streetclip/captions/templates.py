@@ -29,22 +29,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class CaptionTemplate:
-    """A named pattern; malformed ones cannot be made.
-
-    Args:
-        name: For the user and the captions CSV.
-        pattern: Text in the language of `streetclip.captions.patterns`.
+    """Store a named pattern in the language of `streetclip.captions.patterns`.
 
     Raises:
-        TemplateError: The pattern has an unknown field, an unclosed bracket, a chance outside
-            0 to 1, or no field at all.
+        TemplateError: The pattern is malformed, names no place, or may come out empty.
     """
 
     name: str
     pattern: str
 
     def __post_init__(self) -> None:
-        """Check the pattern once, so that the million captions after it need no check."""
         try:
             segments = parse_pattern(self.pattern)
         except TemplateError as error:
@@ -110,7 +104,7 @@ def load_templates(
 def make_captions(
     templates: Sequence[CaptionTemplate], columns: Mapping[str, Sequence[str]], *, seed: int
 ) -> list[tuple[str, str]]:
-    """Caption images: each the same for the same arguments, whatever else is captioned.
+    """Make each image's caption and the name of its template.
 
     The choices come from a hash of seed and file name, so that neither the order of the rows nor
     their number matters.
@@ -120,9 +114,6 @@ def make_captions(
         columns: image_filename, city, region, country and continent of N images; blank where
             unknown.
         seed: Seed of every choice.
-
-    Returns:
-        N captions, each with the name of the template that made it.
 
     Raises:
         TemplateError: Every template needs a field that is blank for some image.
@@ -149,7 +140,7 @@ def make_captions(
 
 
 def has_choice(templates: Sequence[CaptionTemplate]) -> bool:
-    """Return whether chance decides anything, so that captions of one place may differ."""
+    """Return whether captions of one place may differ by chance."""
     return len(templates) > 1 or bool(chances(templates[0].pattern))
 
 

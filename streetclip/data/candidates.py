@@ -44,17 +44,12 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """C countries and their M cities; those of a country follow one another.
+    """Store C countries and their M cities, the cities of a country in a row.
 
-    Args:
-        country_codes: C ISO 3166-1 alpha-2 codes, in the order of the file.
-        country_names: C names as the file writes them, or names for its codes; prompts use these.
-        city_names: M names.
-        city_regions: M regions, None where the file has none.
+    Attributes:
+        country_names: As the file writes them, or names for its codes; prompts use these.
         city_country_M: Index of each city's country, 0 to C − 1.
         city_offsets: C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
-        city_latitude_deg_M: −90 to 90.
-        city_longitude_deg_M: −180 to 180.
         sha256: Of the file.
     """
 
@@ -80,18 +75,16 @@ class _City:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that repeated keys show."""
+    """A JSON object as pairs, to find repeated keys."""
 
 
 def load_candidates(path: Path) -> Candidates:
-    """Read a candidates file; coordinates that it leaves out come from the gazetteer.
+    """Read a candidates file; missing coordinates come from the gazetteer.
 
     Names without coordinates that fit several cities get those of the largest, with one warning.
 
     Raises:
-        CandidatesError: The file is missing, not JSON, empty, or has an unknown country, a country
-            or a city twice (under one name or two), a city without coordinates that the gazetteer
-            lacks, or a value out of its range. The message has the country and the city.
+        CandidatesError: The file or a value in it cannot be used; names country and city.
     """
     try:
         content = _read(path)
@@ -195,7 +188,6 @@ def _cities(country: Country, country_name: str, values: Any) -> list[_City]:
 
 
 def _city(country: Country, country_name: str, value: Any, number: int) -> _City:
-    """Read an entry: a name, or an object with at least a name."""
     where = f"{country_name}, city {number}"
     if not isinstance(value, str | _Pairs):
         _fail(where, f"is a JSON {_kind(value)}; expected a name or an object with 'city'")
@@ -248,7 +240,7 @@ def _coordinate(where: str, key: str, value: Any, bound: float) -> float | None:
 
 
 def _are_one(country: Country, city: _City, twin: _City) -> bool:
-    """Return whether two entries within 15 km are one city, under one name or two."""
+    """Return whether two entries within 15 km are one city."""
     if normalise_name(city.name) == normalise_name(twin.name):
         regions = {normalise_name(each.region or "") for each in (city, twin)}
         return "" in regions or len(regions) == 1
@@ -260,7 +252,7 @@ def _are_one(country: Country, city: _City, twin: _City) -> bool:
 
 
 def _place(country: Country, city: _City) -> City | None:
-    """Find the gazetteer's city that an entry is: of its main name if there is one."""
+    """Find the gazetteer's city of an entry, by main name first."""
     key = normalise_name(city.name)
     here = [
         place

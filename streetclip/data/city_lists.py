@@ -15,17 +15,10 @@ _COORDINATE_DIGITS = 5  # about a metre, as GeoNames has them
 def list_cities(
     country_codes: Sequence[str] = (), *, cities_per_country: int, min_population: int
 ) -> dict[str, list[City]]:
-    """List the most populous cities of countries.
+    """List the most populous cities of countries, by country name in alphabetical order.
 
-    A country without a city of `min_population` gives its largest place, most often the capital.
-
-    Args:
-        country_codes: ISO codes; none means all.
-        cities_per_country: How many at most.
-        min_population: Smallest city to take.
-
-    Returns:
-        Cities by the name of their country, in alphabetical order; countries without any are out.
+    A country without a city of `min_population` gives its largest place, most often the capital;
+    without `country_codes`, all countries are listed.
     """
     chosen = {}
     for code in country_codes or countries():

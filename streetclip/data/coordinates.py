@@ -39,11 +39,11 @@ Degrees = NDArray[np.float64]
 def parse_coordinates(
     latitudes: Sequence[str], longitudes: Sequence[str]
 ) -> tuple[Degrees, Degrees, list[tuple[int, str]]]:
-    """Read coordinates from the cells of two columns.
+    """Parse two columns of coordinates.
 
     Returns:
-        Latitudes and longitudes in degrees, NaN where blank or bad, and for each bad pair its
-        index and the problem.
+        Latitudes and longitudes in degrees, NaN where blank or bad, and (index, problem) of each
+        bad pair.
 
     Examples:
         >>> *_, problems = parse_coordinates(["48.9", "151"], ["2.4", "-33"])
@@ -95,7 +95,7 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
 
 
 class Points(NamedTuple):
-    """Coordinates, shape (N,), NaN where unknown, and ISO codes of countries, "" where unknown."""
+    """Coordinates, shape (N,), NaN where unknown, and ISO country codes, "" where unknown."""
 
     latitude_deg: Degrees
     longitude_deg: Degrees
@@ -103,18 +103,14 @@ class Points(NamedTuple):
 
 
 class MisplacedFinder:
-    """Finds misplaced points; keep one for all chunks of a file."""
+    """Find misplaced points; keep one for all chunks of a file."""
 
     def __init__(self) -> None:
         self._is_far = gazetteer.FarFromCountry()
         self._num_described = dict.fromkeys((NULL_ISLAND, SWAPPED, WRONG_SIGN, FAR), 0)
 
     def find(self, points: Points) -> list[RowWarning]:
-        """Describe the points that contradict their country, each with its likely cause.
-
-        Raises:
-            ResourceError: The file of the outlines is missing or damaged.
-        """
+        """Describe the points that contradict their country, each with its likely cause."""
         latitude_deg, longitude_deg, all_codes = points
         at_zero = (np.abs(latitude_deg) <= _NULL_ISLAND_DEG) & (
             np.abs(longitude_deg) <= _NULL_ISLAND_DEG
@@ -142,7 +138,7 @@ class MisplacedFinder:
         return found
 
     def _describe(self, points: Points, row: int, kind: str, advice: str) -> RowWarning:
-        """State where a point lies, measured for the first points of each kind."""
+        """Describe a point, with distances for the first of each kind."""
         latitude_deg, longitude_deg = points.latitude_deg[row], points.longitude_deg[row]
         country = gazetteer.countries()[points.codes[row]].name
         where = f"more than {gazetteer.FAR_KM:g} km outside {country}"
@@ -160,7 +156,6 @@ class MisplacedFinder:
     def _fits(
         self, latitude_deg: Degrees, longitude_deg: Degrees, codes: Sequence[str]
     ) -> NDArray[np.bool_]:
-        """Find the points that would be near their country with these coordinates."""
         possible = np.abs(latitude_deg) <= 90.0  # noqa: PLR2004
         latitude_deg = np.where(possible, latitude_deg, np.nan)
         return possible & ~self._is_far(latitude_deg, longitude_deg, codes)

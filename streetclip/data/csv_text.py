@@ -37,12 +37,11 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How a CSV file departs from RFC 4180.
+    """Describe how a CSV file departs from RFC 4180.
 
     Attributes:
         skips_spaces: A quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`.
-        num_extra_cells: Most blank cells that a row may have after the last named column, because
-            lines end with commas.
+        num_extra_cells: Most blank cells after the last named column, where lines end with commas.
     """
 
     skips_spaces: bool = False
@@ -50,17 +49,15 @@ class CsvDialect:
 
 
 class CsvFile:
-    """A CSV file that is read from its start; use it as a context.
+    """Read a CSV file from its start; use it as a context.
 
     Attributes:
-        path: As given, for messages.
         header: Cells of the first row, without blank ones at its end.
-        header_line: Line of the header.
         num_bytes: Size of the file.
 
     Raises:
-        ManifestError: The file is missing, empty, not CSV, not UTF-8 or holds NUL bytes; the last
-            two are raised when reading reaches them.
+        ManifestError: The file is missing, empty or not CSV; while reading: it is not UTF-8 or
+            holds NUL bytes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +85,7 @@ class CsvFile:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes read so far."""
+        """Return the bytes read so far."""
         return self._file.tell()
 
     def sha256(self) -> str:
@@ -97,9 +94,9 @@ class CsvFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
-        """Yield at most `chunk_rows` rows at a time, and the lines on which they start.
+        """Yield up to `chunk_rows` rows at a time, and their first lines in the file.
 
-        Blank lines are left out, and so are blank cells after the last named column.
+        Blank lines, and blank cells after the last named column, are left out.
         """
         try:
             while rows := list(islice(self._reader, chunk_rows)):
@@ -202,7 +199,7 @@ def _describe_bad_quotes(path: Path, dialect: CsvDialect, error: csv.Error) -> s
 
 
 def _describe_bad_byte(path: Path) -> str:
-    """Describe the first byte that is NUL or not UTF-8, with its line."""
+    """Describe the first byte that is NUL or not UTF-8."""
     line, offset = 1, 0
     with path.open("rb") as file:
         for text in file:
@@ -242,7 +239,7 @@ def sniff_dialect(path: Path) -> CsvDialect:
 
 
 def named_separator(first_row: list[str]) -> str | None:
-    """Find the separator in a first line such as `sep=;`, which Excel writes and obeys.
+    """Find the separator in a first line such as `sep=;`, as Excel writes it.
 
     Examples:
         >>> named_separator(["sep=;"]), named_separator(["sep=", ""]), named_separator(["city"])

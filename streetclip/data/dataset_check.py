@@ -23,13 +23,12 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class CityMissing:
-    """A label's city that no candidate can name.
+    """Describe a label's city that no candidate can name.
 
     Attributes:
-        num_images: Images of the label that no candidate can name.
         nearest: "city, country" of the nearest candidate; "" where the place is unknown.
-        distance_km: From there to the median of the images' coordinates, or else to the city as
-            the gazetteer has it; NaN where the place is unknown.
+        distance_km: From there to the median of the images' coordinates, or else to the
+            gazetteer's city; NaN where the place is unknown.
     """
 
     country_code: str
@@ -42,13 +41,12 @@ class CityMissing:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many images' places a candidate list can name.
+    """Count the images whose places a candidate list can name.
 
     Attributes:
-        country: Images whose country is a candidate.
-        city: Images whose city is a candidate of that country.
-        countries_missing: Codes of the countries that are no candidates, most images first.
-        cities_missing: Cities that no candidate can name, most images first; as many as asked for.
+        country, city: Images whose country or city is a candidate.
+        countries_missing: Codes of countries that are no candidates, most images first.
+        cities_missing: The first cities that no candidate can name, most images first.
         num_cities_missing: All of them.
         doubtful: Labels without coordinates that fit several cities, most images first.
     """
@@ -65,17 +63,7 @@ class Coverage:
 def unreadable_images(
     manifest: Manifest, image_dir: Path, *, num_workers: int, progress: Progress = no_progress
 ) -> list[tuple[int, str]]:
-    """Decode every image of a manifest.
-
-    Args:
-        manifest: Names the images.
-        image_dir: Their folder.
-        num_workers: Processes that decode; see `image_batches.iterate_batches`.
-        progress: Receives the images done, and how many of them are unreadable.
-
-    Returns:
-        Line and error of each unreadable image, in order.
-    """
+    """Decode every image of a manifest; return line and error of the unreadable ones."""
     from streetclip.data.image_batches import iterate_batches  # imports torch
 
     frame = manifest.frame

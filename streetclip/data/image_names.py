@@ -12,14 +12,10 @@ _SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /", " . ")
 def name_problem(name: str) -> str | None:
     """Describe why an image name cannot be used; None if it can.
 
-    The rule is about the text alone: symbolic links inside the image folder are followed.
-
-    Returns:
-        The finding and what was expected, to follow "image_filename 'x'".
+    The text, to follow "image_filename 'x'", depends on the name alone: links inside the image
+    folder are followed.
 
     Examples:
-        >>> name_problem("paris/0001.jpg") is None
-        True
         >>> name_problem("../secret.jpg")
         "leaves the image folder; expected a path inside it, without '..'"
     """
@@ -42,9 +38,7 @@ def name_problem(name: str) -> str | None:
 
 
 def all_plain(names: Sequence[str]) -> bool:
-    """Check many names at once: True if none is bad or has two spellings.
-
-    False means only that each needs a check of its own.
+    """Return whether many names are all good and spelled one way; False is inconclusive.
 
     Examples:
         >>> all_plain(["a.jpg", "b/c d.jpg"]), all_plain(["a.jpg", "/b.jpg"])
@@ -60,7 +54,7 @@ def all_plain(names: Sequence[str]) -> bool:
 
 
 def canonical_name(name: str) -> str:
-    """Write a name in its shortest way, so that `./a.jpg` and `a.jpg` count as the same.
+    """Shorten a name to one spelling: `./a.jpg` and `a.jpg` are the same.
 
     Examples:
         >>> canonical_name("./b//c/./a.jpg")

@@ -49,10 +49,7 @@ def is_marker(text: str) -> bool:
 
 
 def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]]:
-    """Blank the markers in the place columns of a chunk.
-
-    Args:
-        cells: Columns of the chunk; those with markers are replaced by copies.
+    """Blank the markers in the place columns of a chunk; changed columns are copied.
 
     Returns:
         The countries that were blanked, by row, and a warning for each row with another marker.
@@ -130,7 +127,7 @@ def _coordinates(place: Mapping[str, str]) -> tuple[float, float] | None:
 
 
 def _is_north_america(blanked: list[str], place: Mapping[str, str]) -> bool:
-    """Return whether the one marker of a row is GeoNames' code of its country's continent."""
+    """Return whether a row's only marker is GeoNames' code of its country's continent."""
     if blanked != ["continent"] or place["continent"] != "NA":
         return False
     country = gazetteer.find_country(place["country"])

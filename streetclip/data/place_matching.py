@@ -1,4 +1,4 @@
-"""Match true places with candidates: the only place that decides whether two are one city.
+"""Match true places with candidates.
 
 The rule is in data/README.md, "Which candidate a label means". Axes: N images, K candidates
 whose name fits a label.
@@ -29,10 +29,9 @@ Label = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class DoubtfulPlace:
-    """A label without coordinates that fits several cities of its country.
+    """Describe a label without coordinates that fits several cities of its country.
 
     Attributes:
-        country_code, city, region: As the manifest has them.
         num_images: Images with this label and no coordinates.
         candidate: Index of the candidate it counts as, −1 where it counts as none.
         others: Cities that could be meant as well, most populous first.
@@ -48,7 +47,7 @@ class DoubtfulPlace:
 
 @dataclass(frozen=True)
 class PlaceMatches:
-    """The candidates that N images' labels mean.
+    """Store the candidates that N images' labels mean.
 
     Attributes:
         country_N: Index of the true country, −1 where it is no candidate.
@@ -110,8 +109,7 @@ class _Fitting(NamedTuple):
     """Candidates whose name fits a label.
 
     Attributes:
-        bonus_km: K candidates that fit by name and are not excluded by the region, each with
-            15 km if it is spelled like the label, else 0.
+        bonus_km: K candidates that the region allows: 15 km if spelled like the label, else 0.
         decoys: Other cities of that name that are no candidate.
         by_name: The candidate meant by an image without coordinates, −1 for none.
         others: Cities that such an image could mean as well; None if no candidate has the name.
@@ -124,7 +122,7 @@ class _Fitting(NamedTuple):
 
 
 class _CountryMatcher:
-    """The candidates of one country, indexed by their names and by the gazetteer's places."""
+    """Index the candidates of one country by name and by gazetteer place."""
 
     def __init__(self, candidates: Candidates, country: int) -> None:
         self._candidates = candidates
@@ -141,7 +139,7 @@ class _CountryMatcher:
 
     @cached_property
     def _places(self) -> dict[int, tuple[City, ...]]:
-        """By candidate, the gazetteer's cities of its name within 15 km of it."""
+        """Find the gazetteer's cities of a candidate's name within 15 km of it."""
         return {
             index: tuple(
                 city
@@ -231,7 +229,7 @@ class _CountryMatcher:
     def _by_name(
         self, city: str, region: str, allowed: list[int], spelled: set[int]
     ) -> tuple[int, tuple[City, ...]]:
-        """Find the candidate that a label without coordinates means, and what else it could."""
+        """Find the candidate that a label without coordinates means, and alternatives."""
         meant = gazetteer.resolve_city(self._code, city, region)
         if meant.city is not None:
             place = meant.city
@@ -248,7 +246,7 @@ class _CountryMatcher:
         return NO_CANDIDATE, (*elsewhere, *meant.others)
 
     def _region_agrees(self, index: int, city: str, region: str, meant: CityMeant) -> bool:
-        """Return whether no region speaks against a candidate that is spelled like the label.
+        """Return whether the regions allow a candidate that is spelled like the label.
 
         Other cities of that name, of which the gazetteer knows, must be excluded by a region that
         both sides write alike; where it knows of none, a region that is missing agrees with any.

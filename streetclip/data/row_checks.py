@@ -28,14 +28,14 @@ Problems = dict[int, list[str]]
 
 
 def name_hashes(names: Sequence[str]) -> Iterator[int]:
-    """Hash names so that those of the same file are equal; valid in this process only."""
+    """Hash names, equal for the same file; valid in this process only."""
     if all_plain(names):
         return map(hash, names)
     return (hash(canonical_name(name)) for name in names)
 
 
 class _Country(NamedTuple):
-    """The country that a cell names; blanks if unknown."""
+    """Store the country that a cell names; blank if unknown."""
 
     code: str = ""
     continent: str = ""
@@ -44,12 +44,9 @@ class _Country(NamedTuple):
 
 @dataclass
 class RowChecker:
-    """Checks the rows of one manifest, chunk after chunk, in order.
+    """Check the rows of one manifest, chunk after chunk, in order.
 
-    Attributes:
-        columns: Of the manifest.
-        repeated: Hashes of the names that occur more than once in the whole file.
-        check_captions: Whether a blank caption is an error.
+    `repeated` holds hashes of the names that occur more than once in the whole file.
     """
 
     columns: Columns
@@ -61,12 +58,7 @@ class RowChecker:
     def check(
         self, rows: Rows, lines: Sequence[int]
     ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
-        """Check the rows of a chunk.
-
-        Returns:
-            The columns as a read manifest has them, bad rows included, and the problems and
-            warnings of rows.
-        """
+        """Check a chunk; return its columns, bad rows included, problems and warnings."""
         width = len(self.columns.header)
         misshapen = {
             i: [_wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
@@ -220,7 +212,6 @@ def _continents(
 
 
 def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
-    """Warn once of a row, whatever the number of its cells."""
     findings: dict[int, list[str]] = defaultdict(list)
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])

@@ -8,7 +8,7 @@ _EXAMPLES = 5  # rows spelled out of each kind; the others are counted
 
 
 class RowWarning(NamedTuple):
-    """A doubt about one good row.
+    """Describe a doubt about one good row.
 
     Attributes:
         row: Index in its chunk.
@@ -22,7 +22,7 @@ class RowWarning(NamedTuple):
 
 
 class WarningCounts:
-    """Row warnings of a file, counted by kind."""
+    """Count the row warnings of a file by kind."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = defaultdict(int)
@@ -35,14 +35,7 @@ class WarningCounts:
             self._examples[kind].append(f"{line}: {text}")
 
     def messages(self, path: Path) -> list[str]:
-        """Describe each kind: the count, then its first rows with file and line.
-
-        Examples:
-            >>> counts = WarningCounts()
-            >>> counts.add("no such thing", 3, "city is 'nan'.")
-            >>> counts.messages(Path("test.csv"))
-            ['test.csv: 1 row: no such thing', "test.csv:3: city is 'nan'."]
-        """
+        """Describe each kind: the count, then its first rows with file and line."""
         messages = []
         for kind, count in self._counts.items():
             messages.append(f"{path}: {count:,} row{'s' * (count != 1)}: {kind}")

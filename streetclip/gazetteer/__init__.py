@@ -25,12 +25,7 @@ from streetclip.gazetteer.countries import (
     find_continent,
     is_on_continent,
 )
-from streetclip.gazetteer.country_distance import (
-    FAR_KM,
-    FarFromCountry,
-    country_at,
-    km_to_country,
-)
+from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
 from streetclip.gazetteer.country_names import (
     country_label,
     find_country,

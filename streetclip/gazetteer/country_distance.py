@@ -41,10 +41,9 @@ _BLOCK_ELEMENTS = 2**22
 
 
 class FarFromCountry:
-    """Finds points that are far from their country.
+    """Find points that are far from their country.
 
-    Most points lie in few cells of a quarter degree. The cells that are near or far as a whole are
-    remembered from call to call, so that millions of points take seconds.
+    Cells of a quarter degree that are near or far as a whole are cached across calls.
     """
 
     def __init__(self) -> None:
@@ -54,15 +53,9 @@ class FarFromCountry:
     def __call__(
         self, latitude_deg: Degrees, longitude_deg: Degrees, country_codes: Sequence[str]
     ) -> _Mask:
-        """Mark the points that are more than `FAR_KM` from their country.
+        """Return a mask (N,) of the points more than `FAR_KM` from their country.
 
-        Args:
-            latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
-            longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
-            country_codes: N ISO 3166-1 alpha-2 codes; "" where unknown.
-
-        Returns:
-            Shape (N,). False where the point, the country or its place on Earth is unknown.
+        Coordinates are NaN and ISO codes "" where unknown; such points are not far.
 
         Raises:
             ResourceError: The file of the outlines is missing or damaged.
@@ -87,7 +80,6 @@ class FarFromCountry:
         return far
 
     def _kinds(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Find whether cells are near their country, far from it, or partly each."""
         new = np.array([key for key in keys.tolist() if key not in self._cells], np.int64)
         numbers, cells = np.divmod(new, _NUM_CELLS)
         for code, where in self._by_code(numbers):
@@ -105,15 +97,10 @@ class FarFromCountry:
 
 
 def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: str) -> Kilometres:
-    """Measure the distance of points to a country.
+    """Measure the distance of points, shape (N,), to a country.
 
     Near a country the outline alone counts: a point off an island that is not drawn may be nearer
     than stated, but never farther than `FAR_KM`.
-
-    Args:
-        latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
-        longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
-        country_code: ISO 3166-1 alpha-2.
 
     Returns:
         Shape (N,), 0 within the outline; NaN where the point or the country's place is unknown.
@@ -133,25 +120,17 @@ def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: s
 
 
 def country_at(latitude_deg: float, longitude_deg: float) -> str | None:
-    """Find the code of the country in whose outline a point lies; None at sea.
+    """Find the code of the country whose outline contains a point; None at sea.
 
     Raises:
         ResourceError: The file of the outlines is missing or damaged.
-
-    Examples:
-        >>> country_at(-21.1, 55.5), country_at(46.9, 2.4), country_at(0.0, 0.0)
-        ('RE', 'FR', None)
     """
     point = np.array([latitude_deg]), np.array([longitude_deg])
     return next((code for code in _rings() if code and _inside_own(*point, code)[0]), None)
 
 
 def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> Kilometres:
-    """Distance to the nearest border, outlying place or place of 500 inhabitants.
-
-    The list of places takes seconds to read, so it is asked only about points that are far
-    without it.
-    """
+    """Measure the distance to borders, then to places, whose list takes seconds to read."""
     vectors = _unit_vectors(latitude_deg, longitude_deg)
     km = _km_to_nearest(vectors, _outline_points(code))
     index = np.flatnonzero(~(km <= FAR_KM - _HALF_DIAGONAL_KM))
@@ -161,7 +140,7 @@ def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) ->
 
 
 def _km_to_nearest(vectors_N3: Degrees, points_V3: Degrees) -> Kilometres:
-    """Great-circle distance of unit vectors to the nearest of others; NaN if there is none."""
+    """Measure great-circle distances of unit vectors to the nearest; NaN if none."""
     if not len(points_V3):
         return np.full(len(vectors_N3), np.nan)
     cosine = np.empty(len(vectors_N3))
@@ -178,7 +157,7 @@ def _inside(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
 
 
 def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
-    """Which points lie within a country's rings, by the even-odd rule."""
+    """Find the points within a country's own rings, by the even-odd rule."""
     if code == _ANTARCTICA:
         return latitude_deg <= _ANTARCTIC_TREATY_DEG
     west, south, east, north = _edges(code)
@@ -192,19 +171,19 @@ def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Ma
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
-    """Slices of rows that keep a table of so many columns small."""
+    """Yield slices of rows that keep a table of so many columns small."""
     size = max(1, _BLOCK_ELEMENTS // max(1, num_columns))
     return (slice(start, start + size) for start in range(0, num_rows, size))
 
 
 def _labelled(code: str) -> tuple[str, ...]:
-    """A country and those on whose ground photographs have its label too."""
+    """List a country and those whose ground has its label too."""
     return (code, *country_additions().get(code, {}).get("also_labelled", ()))
 
 
 @functools.cache
 def _rings() -> Mapping[str, list[Degrees]]:
-    """Rings by country code, each [points, (longitude, latitude)], cut at the antimeridian."""
+    """Read rings by country code, each [points, (longitude, latitude)]."""
     return {
         feature["properties"]["code"]: [
             np.array(ring) for polygon in feature["geometry"]["coordinates"] for ring in polygon
@@ -215,7 +194,7 @@ def _rings() -> Mapping[str, list[Degrees]]:
 
 @functools.cache
 def _edges(code: str) -> Degrees:
-    """West, south, east and north of the ends of all edges but the level ones, [4, E]."""
+    """Collect west, south, east and north of the ends of all sloping edges, [4, E]."""
     pairs = [np.hstack([ring[:-1], ring[1:]]) for ring in _rings().get(code, [])]
     edges = np.vstack(pairs) if pairs else np.empty((0, 4))
     sloping: Degrees = edges[edges[:, 1] != edges[:, 3]].T
@@ -224,7 +203,7 @@ def _edges(code: str) -> Degrees:
 
 @functools.cache
 def _outline_points(code: str) -> Degrees:
-    """Points along the borders of a country and its outlying places, [V, 3]."""
+    """Collect points along a country's borders and its outlying places, [V, 3]."""
     lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
     places = list(country_additions().get(code, {}).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
@@ -233,10 +212,7 @@ def _outline_points(code: str) -> Degrees:
 
 @functools.cache
 def _place_points(code: str) -> Degrees:
-    """The places of a country that its outline does not contain, [V, 3].
-
-    To those inside, no point outside is nearer than to the border.
-    """
+    """Collect places outside the outline, [V, 3]; the border is nearer than others."""
     places = [(city.latitude_deg, city.longitude_deg) for city in all_cities().get(code, ())]
     latitude_deg, longitude_deg = np.array(places).reshape(-1, 2).T
     outside = ~_inside_own(latitude_deg, longitude_deg, code)
@@ -244,7 +220,7 @@ def _place_points(code: str) -> Degrees:
 
 
 def _densified(ring: Degrees) -> Degrees:
-    """A ring with points added on its edges, straight on a flat map as they are drawn."""
+    """Add points on a ring's edges, straight on a flat map."""
     steps = np.diff(ring, axis=0)
     width = np.hypot(steps[:, 0] * np.cos(np.radians(ring[:-1, 1])), steps[:, 1])
     counts = np.maximum(1, np.ceil(width / _SPACING_DEG).astype(int))
