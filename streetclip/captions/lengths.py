@@ -11,14 +11,10 @@ _MOST_CHANCES = 10  # 1,024 ways to draw them are tried
 
 
 def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
-    """Shorten a caption by leaving out parts of its place: region, continent, then city.
+    """Shorten a caption by leaving out region, continent, then city.
 
-    A part is left out with the segment in square brackets that names it, so never outside of
-    brackets. The country stays.
-
-    Returns:
-        Shorter captions, the longest first; empty if the caption was not made of this pattern and
-        place.
+    A part is left out with the segment in square brackets that names it; the country stays. The
+    longest is first; none if the caption was not made of this pattern and place.
 
     Examples:
         >>> pattern = "A photo [near {city} ][in {region} ]in {country}."
@@ -50,21 +46,11 @@ def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
 
 
 def bare_name(country: str) -> str:
-    """Spell a country's name as captions do, without an article.
-
-    Examples:
-        >>> bare_name("Bahamas, The"), bare_name("The Gambia"), bare_name("Peru")
-        ('Bahamas', 'Gambia', 'Peru')
-    """
+    """Spell a country's name as captions do, without an article."""
     return the_country(country).removeprefix("the ")
 
 
 def estimate_tokens(text: str) -> float:
-    """Estimate CLIP's tokens of a text: 4 English characters or 1 other byte each.
-
-    Examples:
-        >>> estimate_tokens("A photo in France."), estimate_tokens("ไทย")
-        (6.5, 8.75)
-    """
+    """Estimate CLIP's tokens: 4 English characters or 1 other byte each."""
     num_further_bytes = len(text.encode("utf-8", "replace")) - len(text)
     return 2 + len(text) / _ASCII_CHARACTERS_PER_TOKEN + num_further_bytes

@@ -38,7 +38,7 @@ class Segment:
 
 
 def fill_pattern(pattern: str, **fields: str) -> str:
-    """Fill a pattern with every segment whose fields are known; "" if a bare field is blank.
+    """Fill a pattern without chance; "" if a bare field is blank.
 
     Examples:
         >>> fill_pattern("A photo [near {city} ]in {the_country}.", country="Bahamas")
@@ -72,7 +72,7 @@ def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def chances(pattern: str) -> tuple[tuple[int, int], ...]:
-    """List each chance's bit, and the 32-bit word below which its segment is kept."""
+    """List each chance's bit and the 32-bit threshold that keeps it."""
     below_one = [segment.chance for segment in parse_pattern(pattern) if segment.chance < 1]
     return tuple((bit, round(chance * 2**32)) for bit, chance in enumerate(below_one))
 

@@ -1,4 +1,4 @@
-"""Make prompts that score a country or a city by their similarity to an image."""
+"""Make prompts that score places by their similarity to an image."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,11 @@ _MAX_PATTERNS = 1000
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Store patterns that score countries and cities; those of one level are averaged.
+    """Store patterns that score countries and cities, averaged by level.
 
-    Attributes:
-        name: Their origin: "paper", "full", "training" or a file's name.
-        country: Patterns with {country} or {the_country}; the other fields are blank.
-        city: Patterns with {city}; {region} may be blank, {continent} is.
-
-    Raises:
-        TemplateError: A level has no pattern, or a pattern cannot name what it scores.
+    Country patterns need {country} or {the_country}, city patterns {city}; fields that may be blank
+    need a segment [ ]. Others raise a `TemplateError`. `name` is the origin: "paper", "full",
+    "training" or a file's name.
     """
 
     name: str
@@ -104,8 +100,7 @@ FULL_PROMPTS = PromptSet("full", ("A Street View photo in {the_country}.",), (FU
 def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
     """Derive the prompts that fit captions: their sentences without chances.
 
-    A template that cannot name a country alone gives no country pattern, and one without {city}
-    no city pattern; a level without patterns takes the paper's.
+    Templates that cannot name a level alone are skipped; without any, the paper's are taken.
 
     Examples:
         >>> prompts_of_templates([FULL]).country
@@ -122,7 +117,7 @@ def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
 
 
 def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) -> str:
-    """Leave out the segments that have other fields; "" if the rest is no prompt."""
+    """Leave out segments of other fields; "" if no prompt remains."""
     segments = parse_pattern(template.pattern)
     kept = [each for each in segments if known.issuperset(each.fields)]
     always = {field for each in segments if not each.optional for field in each.fields}

@@ -14,20 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip import gazetteer
 from streetclip.errors import CandidatesError, UnknownPlaceError, shown
-from streetclip.gazetteer import (
-    SAME_PLACE_KM,
-    City,
-    Country,
-    country_label,
-    find_city,
-    is_main_name,
-    listed_cities_named,
-    normalise_name,
-    resolve_city,
-    resolve_country,
-    suggest_cities,
-)
+from streetclip.gazetteer import SAME_PLACE_KM, City, Country, normalise_name
 from streetclip.geo import haversine_km
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +33,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Store C countries and their M cities, the cities of a country in a row.
+    """Store C countries and their M cities, grouped by country.
 
     Attributes:
         country_names: As the file writes them, or names for its codes; prompts use these.
@@ -157,12 +146,13 @@ def _countries(pairs: _Pairs) -> list[tuple[Country, str, list[_City]]]:
     entries = []
     seen: dict[str, str] = {}
     for name, cities in pairs:
-        country = resolve_country(_name(name, name, "the country's name"))
+        country = gazetteer.resolve_country(_name(name, name, "the country's name"))
         if country.code in seen:
             first = seen[country.code]
             _fail(name, f"is the same country as {shown(first)}; expected each once")
         seen[country.code] = name
-        entries.append((country, country_label(name, country), _cities(country, name, cities)))
+        label = gazetteer.country_label(name, country)
+        entries.append((country, label, _cities(country, name, cities)))
     return entries
 
 
@@ -207,14 +197,14 @@ def _city(country: Country, country_name: str, value: Any, number: int) -> _City
         return _City(name, region, latitude_deg, longitude_deg)
     if latitude_deg is not longitude_deg:
         _fail(where, "has one coordinate; expected both or none")
-    found = find_city(country.code, name, region)
+    found = gazetteer.find_city(country.code, name, region)
     if found is None:
-        nearest = suggest_cities(country.code, name)
+        nearest = gazetteer.suggest_cities(country.code, name)
         advice = f". Did you mean {', '.join(map(shown, nearest))}?" if nearest else ""
         place = country.name if region is None else f"{region}, {country.name}"
         what = f"has no coordinates, and the gazetteer has no such city in {place}"
         _fail(where, f"{what}; expected 'latitude' and 'longitude' with it{advice}")
-    is_ambiguous = resolve_city(country.code, name, region).is_ambiguous
+    is_ambiguous = gazetteer.resolve_city(country.code, name, region).is_ambiguous
     return _City(name, region, found.latitude_deg, found.longitude_deg, is_ambiguous)
 
 
@@ -245,7 +235,7 @@ def _are_one(country: Country, city: _City, twin: _City) -> bool:
         regions = {normalise_name(each.region or "") for each in (city, twin)}
         return "" in regions or len(regions) == 1
     # Two main names are two cities; other names take seconds to read, and are mostly spared here.
-    if all(is_main_name(country.code, each.name) for each in (city, twin)):
+    if all(gazetteer.is_main_name(country.code, each.name) for each in (city, twin)):
         return False
     place = _place(country, city)
     return place is not None and place == _place(country, twin)
@@ -256,7 +246,7 @@ def _place(country: Country, city: _City) -> City | None:
     key = normalise_name(city.name)
     here = [
         place
-        for place in listed_cities_named(country.code, city.name)
+        for place in gazetteer.listed_cities_named(country.code, city.name)
         if haversine_km(
             city.latitude_deg, city.longitude_deg, place.latitude_deg, place.longitude_deg
         )

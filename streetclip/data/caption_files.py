@@ -1,4 +1,4 @@
-"""Write captions CSVs: a manifest's own columns with a caption for each image."""
+"""Write captions CSVs: a manifest's columns and a caption per image."""
 
 import csv
 from collections import Counter
@@ -17,11 +17,9 @@ _NUM_EXAMPLES = 2
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """Describe a written captions CSV.
+    """Describe a written captions CSV; `num_skipped`, `problems`, `warnings` as in `Manifest`.
 
     Attributes:
-        num_rows: Images with a caption.
-        num_skipped, problems, warnings: As in `Manifest`.
         examples: Image name and caption of the first two captions that differ.
         num_long: Captions that probably exceed CLIP's 77 tokens.
         longest: Image name and caption of the longest of these, if any.

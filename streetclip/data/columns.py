@@ -1,4 +1,4 @@
-"""Check the header of a manifest, and suggest names for columns that are missing."""
+"""Check a manifest's header, and suggest names for missing columns."""
 
 import difflib
 import re

@@ -1,4 +1,4 @@
-"""Read latitudes and longitudes, and find those that contradict the country of their row."""
+"""Parse coordinates, and find those that contradict their row's country."""
 
 import math
 import re
@@ -39,11 +39,7 @@ Degrees = NDArray[np.float64]
 def parse_coordinates(
     latitudes: Sequence[str], longitudes: Sequence[str]
 ) -> tuple[Degrees, Degrees, list[tuple[int, str]]]:
-    """Parse two columns of coordinates.
-
-    Returns:
-        Latitudes and longitudes in degrees, NaN where blank or bad, and (index, problem) of each
-        bad pair.
+    """Parse columns of coordinates; return degrees (NaN if blank or bad) and problems.
 
     Examples:
         >>> *_, problems = parse_coordinates(["48.9", "151"], ["2.4", "-33"])
@@ -95,7 +91,7 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
 
 
 class Points(NamedTuple):
-    """Coordinates, shape (N,), NaN where unknown, and ISO country codes, "" where unknown."""
+    """Coordinates (N,), NaN where unknown, and ISO country codes or ""."""
 
     latitude_deg: Degrees
     longitude_deg: Degrees
@@ -127,14 +123,13 @@ class MisplacedFinder:
             [self._fits(y * latitude_deg, x * longitude_deg, codes) for y, x in _OTHER_SIGNS]
         )
         for i, row in enumerate(far.tolist()):
+            kind, advice = FAR, _FAR_ADVICE
             if is_swapped[i]:
-                found.append(self._describe(points, row, SWAPPED, _SWAP_ADVICE))
+                kind, advice = SWAPPED, _SWAP_ADVICE
             elif fits_with_signs[:, i].any():
                 signs = _OTHER_SIGNS[int(fits_with_signs[:, i].argmax())]
-                advice = _sign_advice(latitude_deg[i], longitude_deg[i], signs)
-                found.append(self._describe(points, row, WRONG_SIGN, advice))
-            else:
-                found.append(self._describe(points, row, FAR, _FAR_ADVICE))
+                kind, advice = WRONG_SIGN, _sign_advice(latitude_deg[i], longitude_deg[i], signs)
+            found.append(self._describe(points, row, kind, advice))
         return found
 
     def _describe(self, points: Points, row: int, kind: str, advice: str) -> RowWarning:

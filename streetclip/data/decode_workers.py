@@ -1,4 +1,4 @@
-"""Prepare images in processes, one image at a time, to attribute crashes to images.
+"""Prepare images in processes, and attribute crashes to single images.
 
 A thread of this process waits for each worker; it sends a path, receives pixels, and replaces a
 worker that dies. Workers keep no state, so killing one is safe.
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class _DiedError(Exception):
     """A worker ended before it answered; the argument is its exit code."""
 
 
-class Workers:
+class Workers(contextlib.AbstractContextManager["Workers"]):
     """Processes that prepare images; leaving the context ends them.
 
     They ignore Ctrl-C and SIGTERM; this process handles both.
@@ -65,9 +65,6 @@ class Workers:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -199,7 +196,7 @@ class _TurnOfParent:
 def _serve(
     pipe: "Connection[Any, Any]", parents_end: "Connection[Any, Any]", prepare: Prepare
 ) -> None:
-    """Prepare images until the parent closes its end of the pipe, or dies."""
+    """Prepare images until the parent closes its pipe or dies."""
     parents_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Decode any common photo as RGB, or raise an error that names the cause."""
+"""Decode common photos as RGB, or raise errors that name causes."""
 
 import contextlib
 import io
@@ -90,12 +90,8 @@ def decode_image(
 
     The pixels are those of transformers' `load_image` (EXIF orientation, then Pillow's
     `convert("RGB")`), except that 16-bit greys keep their high byte, where `convert` would clip.
-
-    Args:
-        path: A file of one of `FORMATS`, recognised by its content.
-        max_side: Largest side in pixels; a JPEG is then decoded at a reduced scale. None keeps
-            every pixel.
-        turn: Held while a large image is decoded.
+    Formats are recognised by content. `max_side` is the largest side in pixels, for which a JPEG is
+    decoded at a reduced scale; `turn` is held while a large image is decoded.
 
     Raises:
         ImageError: The file is missing, damaged, no image, of pixels of unknown range, or larger
@@ -123,7 +119,7 @@ def decode_image(
 def decode_crop(
     path: Path, crop_of: Callable[[int, int], Crop], *, turn: Turn = LARGE_TURN
 ) -> Image.Image:
-    """Decode a resized part of an image as RGB, upright, reading no more than needed.
+    """Decode a resized part of an image as upright RGB.
 
     `crop_of` chooses the part by width and height of the whole upright image. The pixels are
     nearly those of `decode_image`, cropped and resized (see `jpeg`); errors are the same.
@@ -150,7 +146,7 @@ def decode_crop(
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Join an image folder and the name of an image from a manifest.
+    """Join an image folder and a manifest's image name.
 
     Raises:
         ImageError: The name is blank, has control characters or would leave the folder.
@@ -163,7 +159,7 @@ def resolve_image_path(image_dir: Path, name: str) -> Path:
 
 
 def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Join an image folder and many names to absolute paths, as text; links stay links."""
+    """Join an image folder and many names to absolute path texts."""
     if not all_plain(names):
         for name in names:
             resolve_image_path(image_dir, name)
@@ -172,7 +168,7 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def check_image_header(path: Path) -> None:
-    """Read the header of an image; raise an `ImageError` if it has none."""
+    """Read an image's header; raise an `ImageError` if it has none."""
     with _opened(path):
         pass
 
@@ -258,7 +254,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
-    """Convert a part of the upright image to the axes of the file."""
+    """Convert a crop of the upright image to the file's axes."""
     left, top, right, bottom = crop.box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right

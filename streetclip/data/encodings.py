@@ -1,6 +1,5 @@
-"""Detect text in another encoding than UTF-8, in a CSV or in misread cells."""
+"""Detect other encodings than UTF-8, in CSV files or misread cells."""
 
-import codecs
 import csv
 import io
 import unicodedata
@@ -67,23 +66,15 @@ def _sample(path: Path) -> tuple[list[bytes], bool]:
     with path.open("rb") as file:
         for line in iter(lambda: file.readline(_MOST_BYTES), b""):
             header = header or line
-            if _is_bad(line):
+            try:
+                is_partly_utf8 |= not line.decode("utf-8-sig").isascii()
+            except UnicodeDecodeError:
                 bad = [*bad, line][:_SAMPLE_LINES]
-            elif not line.removeprefix(codecs.BOM_UTF8).isascii():
-                is_partly_utf8 = True
     return [header, *bad], is_partly_utf8
 
 
-def _is_bad(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
 def _read_lines(lines: list[bytes], codec: str) -> tuple[int, str] | None:
-    """Count the known places in an encoding, and find the first cell beyond ASCII."""
+    """Count known places in an encoding; find the first non-ASCII cell."""
     try:
         header, *rows = (line.decode(codec) for line in lines)
     except UnicodeDecodeError:
@@ -118,7 +109,7 @@ def _num_known(row: dict[str, str]) -> int:
 
 
 def repair_mojibake(text: str) -> str | None:
-    """Recover UTF-8 text that was decoded in another encoding; None if it was not.
+    """Recover UTF-8 text decoded in another encoding; None if not so.
 
     Examples:
         >>> repair_mojibake("SÃ£o Paulo"), repair_mojibake("São Paulo")
@@ -131,11 +122,6 @@ def repair_mojibake(text: str) -> str | None:
             break
         repaired = again
     return None if repaired == text else repaired
-
-
-def has_lost_characters(text: str) -> bool:
-    """Return whether text holds U+FFFD, which decoders write for unreadable bytes."""
-    return "\ufffd" in text
 
 
 def _decode_again(text: str) -> str | None:

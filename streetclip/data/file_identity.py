@@ -52,12 +52,12 @@ def signatures(paths: Sequence[str]) -> NDArray[Any]:
 
 
 def content_digests(paths: Sequence[str]) -> Digests:
-    """Hash the content of files, N × 2; zeros for a file that cannot be read."""
+    """Hash files' content, N × 2; zeros where unreadable."""
     return _digests(paths, _content_digest)
 
 
 def sampled_digests(paths: Sequence[str]) -> Digests:
-    """Hash size and the first, middle and last 8 KiB of files, N × 2; zeros where unreadable."""
+    """Hash size and three samples of 8 KiB per file, as `content_digests`."""
     return _digests(paths, _sampled_digest)
 
 
@@ -73,15 +73,9 @@ def file_records(signatures_N: NDArray[Any], digests_N2: Digests) -> NDArray[Any
 def compare_files(
     paths: Sequence[str], recorded_N: NDArray[Any], digests_of: Callable[[Sequence[str]], Digests]
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Find the files whose content differs from their record.
+    """Return a mask of the N files whose content changed, and their records now.
 
-    Args:
-        paths: N absolute ones.
-        recorded_N: Of `file_records`, with digests of the same kind.
-        digests_of: `content_digests` or `sampled_digests`, for files whose size or times differ.
-
-    Returns:
-        A mask of changed files, and the records as they are now.
+    `digests_of`, by which `recorded_N` was made, hashes the files whose size or times differ.
     """
     now_N = file_records(signatures(paths), recorded_N["content"])
     suspects = np.flatnonzero(now_N != recorded_N)
@@ -95,7 +89,7 @@ def compare_files(
 
 
 def count_changed(paths: Sequence[str], changed_N: NDArray[np.bool_], since: str) -> str:
-    """Count changed files and name the first, for a message; "" if none changed.
+    """Count changed files and name the first; "" if none changed.
 
     Examples:
         >>> count_changed(["/photos/a.jpg", "/photos/b.jpg"], np.array([False, True]), "yesterday")

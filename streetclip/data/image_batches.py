@@ -34,7 +34,7 @@ _MAX_AUTOMATIC_WORKERS = 16
 
 @runtime_checkable
 class FastPreprocess(Protocol):
-    """Choose a part of an image before that is decoded, then preprocess it."""
+    """Choose a part of an image before decoding, then preprocess it."""
 
     def crop_of(self, width: int, height: int) -> Crop:
         """Choose the part of an image of this size."""
@@ -45,10 +45,10 @@ class FastPreprocess(Protocol):
 
 @runtime_checkable
 class RandomPreprocess(Protocol):
-    """Preprocess an image differently at each visit, by a number drawn for it."""
+    """Preprocess an image differently at each visit, by a drawn number."""
 
     def drawn(self, draw: int) -> Preprocess | FastPreprocess:
-        """Return the preprocess of a visit, a function of the number, 0 to 2⁶⁴ − 1."""
+        """Return the preprocess of a drawn number, 0 to 2⁶⁴ − 1."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,13 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     """Decode and preprocess images in batches; the same batches for any `num_workers`.
 
     Workers end with the iterator or this process. An image whose decoder crashes is unreadable; a
-    killed worker is replaced once.
+    killed worker is replaced once, then a `ResourceError` is raised.
 
-    Args:
-        paths: The images.
-        preprocess: From an RGB image to uint8 of shape HWC, the same for all images; picklable.
-            An `ImageError` that it raises is reported like one of decoding.
-        batch_size: Images a batch, readable or not; the last batch may have fewer.
-        num_workers: Processes that decode; 0 decodes in this one, -1 is resolved by
-            `resolve_num_workers`.
-        order: Indices into `paths` to visit, in this order, repeats allowed; default all.
-        draws: A number for each visit, for a `RandomPreprocess`.
-        drop_last: Leave out a last batch that is not full.
-        device: Where the caller computes. For the CPU little is decoded meanwhile; pixels for CUDA
-            are in pinned memory. None if the caller computes little.
-
-    Raises:
-        ResourceError: A worker was killed twice over one image, most often for lack of memory.
+    `preprocess` makes uint8 HWC of an RGB image and is picklable; its `ImageError`s are reported
+    like those of decoding. `order` has indices into `paths` to visit, repeats allowed; `draws` a
+    number for each visit, for a `RandomPreprocess`. `num_workers` 0 decodes in this process; -1 is
+    resolved by `resolve_num_workers`. `device` is where the caller computes: for the CPU little is
+    decoded meanwhile; pixels for CUDA are in pinned memory; None if the caller computes little.
     """
     visited = np.arange(len(paths)) if order is None else np.asarray(order, np.int64)
     num_batches = (math.floor if drop_last else math.ceil)(len(visited) / batch_size)
@@ -128,12 +118,9 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
 
 
 def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
-    """Resolve -1 to one process for each core that this process may use, at most 16.
+    """Resolve -1 to one process per core available, at most 16.
 
-    Args:
-        num_workers: As the user gave it.
-        spare: Leave one core for computing with the images meanwhile.
-        sharing: Processes that share the cores in this way, this one included.
+    `spare` leaves one core for computing; `sharing` processes share the cores in this way.
     """
     if num_workers >= 0:
         return num_workers

@@ -1,4 +1,4 @@
-"""Check the folder of a dataset's images, and which links may leave it."""
+"""Check a dataset's image folder, and which links may leave it."""
 
 import logging
 from collections.abc import Sequence
@@ -46,10 +46,7 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
 
 
 def real_image_path(image_dir: Path, name: str) -> Path:
-    """Resolve the links of an image's path.
-
-    A link may leave the folder for the blobs of its hub cache:
-    REPOSITORY/snapshots/REVISION/… to REPOSITORY/blobs/….
+    """Resolve an image's links, which may lead to its hub cache's blobs.
 
     Raises:
         ImageError: The name is bad, or a link leads anywhere else.

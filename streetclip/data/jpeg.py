@@ -50,13 +50,9 @@ _RESTART_INTERVAL = b"\xff\xdd"
 
 
 def reduced_scale(shrinking: float) -> int:
-    """Choose the reduction of an image while it is decoded: 1, 2, 4 or 8.
+    """Choose an image's reduction while decoding: 1, 2, 4 or 8.
 
     `shrinking` is how many pixels become one, along the axis with fewer.
-
-    Examples:
-        >>> reduced_scale(3.9), reduced_scale(4.8), reduced_scale(100.0)
-        (1, 2, 8)
     """
     return next((scale for scale in _SCALES if shrinking >= scale * _OVERSAMPLING), 1)
 
@@ -81,7 +77,7 @@ def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
 
 
 def without_fine_passes(content: bytes) -> bytes | None:
-    """Leave out the passes of a progressive JPEG that refine waves by little.
+    """Leave out a progressive JPEG's passes that refine waves by little.
 
     Returns:
         A whole JPEG file without profiles and further frames; None if there is nothing to leave
@@ -110,7 +106,7 @@ def without_fine_passes(content: bytes) -> bytes | None:
 
 
 def with_end(content: bytes) -> bytes | None:
-    """Complete a JPEG that lacks all or half of its end marker; else return None.
+    """Complete a JPEG that lacks only its end marker; else None.
 
     A decoder reads no further than the last block. So where bytes after the coded data change the
     pixels, blocks are missing, and the file is damaged.
@@ -151,7 +147,7 @@ def _hash_pixels(content: bytes) -> bytes | None:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield marker, start, end of the header, end with coded data; ValueError if truncated."""
+    """Yield marker, start, header end, data end; ValueError if truncated."""
     start = 2
     while content[:2] == _START and content[start] == _START[0]:
         marker = content[start + 1]

@@ -56,12 +56,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestChunk:
-    """Store good rows in the order of the file.
-
-    Attributes:
-        columns: The columns of `Manifest.frame`, as lists of text or arrays of numbers.
-        rows: The same rows as written, in the order of the header.
-    """
+    """Store good rows: `columns` as in `Manifest.frame`, `rows` as written."""
 
     columns: dict[str, Any]
     rows: Rows
@@ -70,13 +65,8 @@ class ManifestChunk:
 class ManifestReader:
     """Read a manifest in chunks; its findings are final after one iteration.
 
-    Args:
-        path: The CSV.
-        on_bad_rows: "fail" raises an error about all bad rows after the last; "skip" leaves them
-            out and counts them.
-        chunk_rows: Most rows in a chunk.
-        check_captions: Whether a blank caption makes a row bad.
-        progress: Receives the bytes read; with "skip" each is read twice.
+    With `on_bad_rows` "fail", an error about all bad rows follows the last; "skip" leaves them out,
+    counts them and reads the file twice. `progress` receives the bytes read.
 
     Attributes:
         num_rows: Good rows so far.
@@ -114,11 +104,11 @@ class ManifestReader:
 
     @property
     def warnings(self) -> list[str]:
-        """Describe doubts about good rows: the count of each kind, then the first rows."""
+        """Describe doubts about good rows: counts by kind, then first rows."""
         return self._warnings.messages(self.path)
 
     def __iter__(self) -> Iterator[ManifestChunk]:
-        """Yield the good rows; with "fail", those before the first bad one, then the error.
+        """Yield good rows; "fail" stops at the first bad one, then raises.
 
         A repeated name is known only at the end, when "fail" has already yielded its rows.
         """
@@ -132,7 +122,8 @@ class ManifestReader:
         else:
             for rows, _ in self._read(is_second=False):
                 hashes.extend(self._name_hashes(rows))
-        repeated = _repeated(hashes)
+        ordered = np.sort(np.array(hashes, np.int64))
+        repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
         if repeated or not self._fail:
             yield from self._checked_chunks(repeated, None)
         self._check_outcome()
@@ -218,11 +209,6 @@ def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
         problems=tuple(reader.problems),
         warnings=tuple(reader.warnings),
     )
-
-
-def _repeated(hashes: "array[int]") -> set[int]:
-    ordered = np.sort(np.array(hashes, np.int64))
-    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _take(values: Any, kept: list[int]) -> Any:

@@ -32,7 +32,6 @@ class DoubtfulPlace:
     """Describe a label without coordinates that fits several cities of its country.
 
     Attributes:
-        num_images: Images with this label and no coordinates.
         candidate: Index of the candidate it counts as, −1 where it counts as none.
         others: Cities that could be meant as well, most populous first.
     """
@@ -50,8 +49,7 @@ class PlaceMatches:
     """Store the candidates that N images' labels mean.
 
     Attributes:
-        country_N: Index of the true country, −1 where it is no candidate.
-        city_N: Index of the true city, −1 where it is no candidate or ambiguous.
+        country_N, city_N: Indices, −1 where no candidate is meant or the city is ambiguous.
         doubtful: Labels that fit several cities, most images first.
     """
 
@@ -61,7 +59,7 @@ class PlaceMatches:
 
 
 def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
-    """Find the candidate that each image's label means; `frame` is that of a `Manifest`."""
+    """Find the candidate that each label means; `frame` is a `Manifest`'s."""
     country_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     city_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64)
@@ -139,7 +137,7 @@ class _CountryMatcher:
 
     @cached_property
     def _places(self) -> dict[int, tuple[City, ...]]:
-        """Find the gazetteer's cities of a candidate's name within 15 km of it."""
+        """Find the gazetteer's cities of each candidate's name within 15 km."""
         return {
             index: tuple(
                 city
@@ -170,7 +168,7 @@ class _CountryMatcher:
         )
 
     def fitting(self, city: str, region: str) -> _Fitting:
-        """Find the candidates whose name fits a label, and which of them it means."""
+        """Find the candidates that fit a label's name and those meant."""
         keys = gazetteer.name_keys(city)
         spelled = next((self._by_spelling[key] for key in keys if key in self._by_spelling), [])
         bearers = gazetteer.listed_cities_named(self._code, city)
@@ -191,7 +189,7 @@ class _CountryMatcher:
         latitude_deg_R: NDArray[np.float64],
         longitude_deg_R: NDArray[np.float64],
     ) -> Int64:
-        """Find the nearest candidate within 50 km of R images; −1 where another city is nearer."""
+        """Find images' candidate within 50 km; −1 if another city is nearer."""
         best_R = np.full(len(latitude_deg_R), NO_CANDIDATE, np.int64)
         lowest_km_R = np.full(len(latitude_deg_R), np.inf)
         reached_km_R = np.full(len(latitude_deg_R), np.inf)
@@ -214,7 +212,7 @@ class _CountryMatcher:
         return best_R
 
     def _is_elsewhere(self, index: int, city: str, region: str) -> bool:
-        """Return whether a label's region differs from the candidate's, and has such a city."""
+        """Return whether a label's region has such a city, not the candidate."""
         label_region = gazetteer.known_region(self._code, city, region)
         text = self._candidates.city_regions[index]
         own_region = gazetteer.known_region(self._code, self._candidates.city_names[index], text)
@@ -246,7 +244,7 @@ class _CountryMatcher:
         return NO_CANDIDATE, (*elsewhere, *meant.others)
 
     def _region_agrees(self, index: int, city: str, region: str, meant: CityMeant) -> bool:
-        """Return whether the regions allow a candidate that is spelled like the label.
+        """Return whether the regions allow a candidate of the label's spelling.
 
         Other cities of that name, of which the gazetteer knows, must be excluded by a region that
         both sides write alike; where it knows of none, a region that is missing agrees with any.

@@ -1,4 +1,4 @@
-"""Find what makes a manifest row bad or doubtful, in whole columns of a chunk."""
+"""Find bad or doubtful manifest rows, in whole columns of a chunk."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from streetclip import gazetteer
 from streetclip.data.columns import CAPTION_COLUMNS, COORDINATES, Columns
 from streetclip.data.coordinates import SWAPPED, MisplacedFinder, Points, parse_coordinates
 from streetclip.data.csv_text import Rows, has_quote_after_space
-from streetclip.data.encodings import has_lost_characters, repair_mojibake
+from streetclip.data.encodings import repair_mojibake
 from streetclip.data.image_names import all_plain, canonical_name, name_problem
 from streetclip.data.missing_values import Cells, blank_missing_values, is_marker
 from streetclip.data.row_warnings import RowWarning
@@ -44,10 +44,7 @@ class _Country(NamedTuple):
 
 @dataclass
 class RowChecker:
-    """Check the rows of one manifest, chunk after chunk, in order.
-
-    `repeated` holds hashes of the names that occur more than once in the whole file.
-    """
+    """Check one manifest's rows in order; `repeated` has hashes of repeated names."""
 
     columns: Columns
     repeated: set[int]
@@ -225,7 +222,7 @@ def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
 
 
 def _text_doubt(text: str) -> str:
-    if has_lost_characters(text):
+    if "\ufffd" in text:
         return "in which a character was lost (U+FFFD). Export the file again as UTF-8."
     repaired = repair_mojibake(text)
     if repaired is None:

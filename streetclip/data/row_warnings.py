@@ -1,4 +1,4 @@
-"""Count and describe rows that are kept although a label is probably wrong."""
+"""Count and describe rows kept although a label is probably wrong."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,12 +8,9 @@ _EXAMPLES = 5  # rows spelled out of each kind; the others are counted
 
 
 class RowWarning(NamedTuple):
-    """Describe a doubt about one good row.
+    """Describe a doubt about one good row, by index in its chunk.
 
-    Attributes:
-        row: Index in its chunk.
-        kind: Common to all rows of the kind, to follow "12 rows:".
-        text: The finding and what is done about it.
+    `kind` is common to all rows of the kind, to follow "12 rows:"; `text` has finding and action.
     """
 
     row: int
@@ -35,7 +32,7 @@ class WarningCounts:
             self._examples[kind].append(f"{line}: {text}")
 
     def messages(self, path: Path) -> list[str]:
-        """Describe each kind: the count, then its first rows with file and line."""
+        """Describe each kind: its count, then first rows with their lines."""
         messages = []
         for kind, count in self._counts.items():
             messages.append(f"{path}: {count:,} row{'s' * (count != 1)}: {kind}")

@@ -1,4 +1,4 @@
-"""Find images that two manifests share, which would leak training images into tests."""
+"""Find images that two manifests share, which leaks training images."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -15,7 +15,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class SharedImages:
-    """Count the images that two manifests share; the message names lines of both."""
+    """Count the shared images; the message names lines of both manifests."""
 
     count: int
     message: str

@@ -19,12 +19,10 @@ _NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d|.
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """Describe a populated place of GeoNames.
+    """Describe a populated place of GeoNames, or another with `geoname_id` 0.
 
-    Attributes:
-        region: English name of the first-level division; None where unknown.
-        population: Inhabitants, 0 where unknown.
-        geoname_id: 0 for a place that is not from GeoNames.
+    `region` is the English name of the first-level division; it is None and population 0 where
+    unknown.
     """
 
     country_code: str
@@ -42,13 +40,9 @@ _ByCountry = Mapping[str, tuple[City, ...]]
 def most_populous_cities(
     country_code: str, limit: int, min_population: int = _SMALLEST_LISTED
 ) -> list[City]:
-    """List the largest cities of a country, most populous first, one of each name.
+    """List a country's largest cities, most populous first, each name once.
 
     Boroughs, districts and quarters are left out; see data/README.md.
-
-    Examples:
-        >>> [city.name for city in most_populous_cities("NZ", limit=2)]
-        ['Auckland', 'Christchurch']
     """
     by_country = _listed() if min_population >= _SMALLEST_LISTED else all_cities()
     chosen: dict[str, City] = {}
@@ -61,7 +55,7 @@ def most_populous_cities(
 
 
 def largest_listed_place(country_code: str) -> City | None:
-    """Find the most populous listed place of a country, most often its capital."""
+    """Find a country's most populous listed place, most often its capital."""
     return next(iter(listed_cities(country_code)), None)
 
 
@@ -71,7 +65,7 @@ def is_numbered_part(name: str) -> bool:
 
 
 def listed_cities(country_code: str) -> tuple[City, ...]:
-    """List a country's places above 15,000 people and its capital, most populous first."""
+    """List capital and places above 15,000 people, most populous first."""
     return _listed().get(country_code, ())
 
 
@@ -82,7 +76,7 @@ def alternate_names(city: City) -> tuple[str, ...]:
 
 @functools.cache
 def all_cities() -> _ByCountry:
-    """Read all places above 500 people by country, most populous first; takes seconds."""
+    """Read all places above 500 people by country; takes seconds."""
 
     def read(row: dict[str, Any]) -> Any:
         return _city(row) if "geonameid" in row else row

@@ -1,4 +1,4 @@
-"""Find the city that a name means, in any language, or that it is ambiguous.
+"""Find the city that a name means, or that it is ambiguous.
 
 A city is (country, region, name) with its other names and its place: two names of one place are
 one city, one name in two regions is two cities.
@@ -33,12 +33,9 @@ _ByName = Mapping[str, tuple[City, ...]]
 
 @dataclass(frozen=True, slots=True)
 class CityMeant:
-    """Store the city that a name means.
+    """Store the city that a name means, if any, and others of that name elsewhere.
 
-    Attributes:
-        city: None where the gazetteer has none, or several that could be meant.
-        others: Further cities of that name elsewhere in the country, most populous first. With
-            `city` None, the name is ambiguous among these.
+    With `city` None, the name is ambiguous among the others, which are most populous first.
     """
 
     city: City | None
@@ -46,7 +43,7 @@ class CityMeant:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Return whether several cities could be meant and none is clearly the largest."""
+        """Return whether several cities could be meant and none is largest."""
         return self.city is None and bool(self.others)
 
 
@@ -78,15 +75,11 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
 
 
 def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
-    """Find a city of a country by name, the most populous of several; None if there is none.
+    """Find a country's most populous city of a name; None if none.
 
     For lists that people write by hand; `resolve_city` decides what an image's label means.
     Cities that have the name as their main one count before others ("Halle (Saale)"). A region
     that the gazetteer knows excludes cities elsewhere.
-
-    Examples:
-        >>> find_city("CR", "San José").latitude_deg, find_city("US", "San Jose").latitude_deg
-        (9.93388, 37.33939)
     """
     bearers = _bearers(country_code, name, region)
     keys = set(name_keys(name))
@@ -96,25 +89,25 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
 
 
 def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
-    """Suggest names of cities above 15,000 people for an unknown name, best first."""
+    """Suggest cities above 15,000 people for an unknown name, best first."""
     by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
     keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
     return [by_key[key] for key in keys]
 
 
 def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
-    """Find cities above 15,000 people by main or other name, most populous first."""
+    """Find cities above 15,000 people by any name, most populous first."""
     listed = _listed_by_name(country_code)
     return next((listed[key] for key in name_keys(name) if key in listed), ())
 
 
 def is_main_name(country_code: str, name: str) -> bool:
-    """Return whether a city above 15,000 people has the name as its main one."""
+    """Return whether a city above 15,000 people has this main name."""
     return normalise_name(name) in _main_names(country_code)
 
 
 def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
-    """Select the cities that a region allows: all where the region is unknown.
+    """Select the cities that a region allows: all if it is unknown.
 
     A region that is called like the city surrounds it ("Moscow Oblast") and allows it. A
     territory with a code of its own ("Puerto Rico" in the United States) allows none: its cities
@@ -134,7 +127,7 @@ def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[Ci
 
 
 def known_region(country_code: str, name: str, region: str | None) -> str | None:
-    """Find the English name of a label's region, given or in the name ("Portland, OR").
+    """Find a label's region by English name, given or in the name.
 
     Territories of the country with an ISO code of their own count as regions.
     """
@@ -147,7 +140,7 @@ def known_region(country_code: str, name: str, region: str | None) -> str | None
 
 @functools.lru_cache(maxsize=2**16)
 def name_keys(name: str) -> tuple[str, ...]:
-    """Normalise a name for look-ups: full, without additions, without "City" or "City of".
+    """Normalise a name: full, without additions, without "City" or "City of".
 
     Examples:
         >>> name_keys("City of Portland, Maine")
@@ -190,7 +183,7 @@ def _find_territory(country_code: str, text: str) -> str | None:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Split a name from an addition after a comma or in brackets; blanks if none."""
+    """Split a name from an addition; blanks if it has none."""
     found = _QUALIFIED.match(name) if len(name) <= LONGEST_NAME else None
     return (found["name"], found["region"]) if found else ("", "")
 

@@ -49,7 +49,7 @@ _WITH_SECOND_NAME = re.compile(r"([^,()]+)(?:,([^,()]+)|\(([^()]+)\))\s*")
 
 
 def find_country(text: str) -> Country | None:
-    """Find a country by ISO 3166-1 code (2 or 3 letters), name or alias; None if unknown.
+    """Find a country by ISO 3166-1 code, name or alias, if known.
 
     Case, accents, punctuation and a leading "the" do not matter.
 
@@ -75,17 +75,12 @@ def resolve_country(text: str) -> Country:
 
 
 def suggest_countries(text: str, limit: int = 3) -> list[str]:
-    """Suggest names of countries for an unknown name, best first.
-
-    Examples:
-        >>> suggest_countries("Untied States", limit=1), suggest_countries("England")
-        (['United States'], ['United Kingdom'])
-    """
+    """Suggest names of countries for an unknown name, best first."""
     return list(_suggest_countries(text[:LONGEST_NAME])[:limit])
 
 
 def country_label(text: str, country: Country) -> str:
-    """Name a country in captions: as written, unless a code or with its state.
+    """Name a country in captions: as written, but codes written out.
 
     "USA" is a common name of the country, and stays.
 
@@ -116,7 +111,7 @@ def _find_country(text: str) -> Country | None:
 
 @functools.lru_cache(maxsize=2**14)
 def _find_with_sovereign(text: str) -> Country | None:
-    """Find a territory by a text that names it and then its state or status."""
+    """Find a territory named with its state or status."""
     key = _key(text)
     if key in _codes():
         return None

@@ -40,7 +40,7 @@ def country_additions() -> Mapping[str, Mapping[str, Any]]:
 
 
 def hints() -> Mapping[str, list[str]]:
-    """Return codes of countries that a false name may mean, by normalised name."""
+    """Return codes of countries that a false name may mean."""
     found: Mapping[str, list[str]] = _country_table()["hints"]
     return found
 

@@ -37,20 +37,15 @@ _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 
 class _Shape(NamedTuple):
-    """Names of a country, and its polygons: each an outer ring, then its holes."""
+    """A country's names and polygons: each an outer ring, then holes."""
 
     properties: Mapping[str, str]
     polygons: list[list[Degrees]]
 
 
-class _Size(NamedTuple):
-    km2: float
-    centre: tuple[float, float]  # latitude and longitude
-
-
 @functools.cache
 def outline_topojson() -> str:
-    """Read the TopoJSON text with the properties code and name, fastest for Vega."""
+    """Read the TopoJSON text of the outlines, fastest for Vega."""
     try:
         return _FILE.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -59,7 +54,7 @@ def outline_topojson() -> str:
 
 @functools.cache
 def outline_features() -> tuple[Mapping[str, Any], ...]:
-    """Make GeoJSON features for a flat map, with the properties code and name.
+    """Make GeoJSON features for flat maps, with code and name.
 
     Rings end at the antimeridian and at ±85.05° of latitude, where a Web Mercator map ends.
     """
@@ -84,25 +79,14 @@ def outline_borders() -> tuple[list[list[float]], ...]:
 
 
 def country_centre(code: str) -> tuple[float, float] | None:
-    """Return the middle (latitude, longitude) of a country's largest part, if known.
-
-    Examples:
-        >>> country_centre("FR")
-        (46.6, 2.4)
-    """
-    size = _sizes().get(code)
-    return size.centre if size else _UNDRAWN_CENTRES.get(code)
+    """Return the middle (latitude, longitude) of a country's largest part, if known."""
+    _, centre = _sizes().get(code, (0.0, _UNDRAWN_CENTRES.get(code)))
+    return centre
 
 
 def country_km2(code: str) -> float:
-    """Return the area of a country's outline, 0 where it has none.
-
-    Examples:
-        >>> round(country_km2("FR"), -5)
-        500000.0
-    """
-    size = _sizes().get(code)
-    return size.km2 if size else 0.0
+    """Return the area of a country's outline, 0 where it has none."""
+    return _sizes().get(code, (0.0, None))[0]
 
 
 @functools.cache
@@ -142,18 +126,18 @@ def _damaged(found: str) -> ResourceError:
 
 
 @functools.cache
-def _sizes() -> Mapping[str, _Size]:
+def _sizes() -> Mapping[str, tuple[float, tuple[float, float] | None]]:
     """Measure each country and find the centre of its largest polygon."""
     sizes = {}
     for shape in _decoded()[1]:
         areas = [sum(map(_ring_km2, polygon)) for polygon in shape.polygons]
         largest = shape.polygons[int(np.argmax(areas))]
-        sizes[shape.properties["code"]] = _Size(float(sum(areas)), _centre(largest[0]))
+        sizes[shape.properties["code"]] = float(sum(areas)), _centre(largest[0])
     return sizes
 
 
 def _ring_km2(ring: Degrees) -> float:
-    """Measure the signed area of a ring on the sphere, positive clockwise as in d3-geo.
+    """Measure a ring's signed area on the sphere, positive clockwise (d3-geo).
 
     The cylindrical equal-area projection (Lambert 1772) keeps areas; a ring around a pole is
     closed along it.
@@ -225,7 +209,7 @@ def _between_edges(line: Degrees) -> Degrees:
 
 
 def _cut_line(line: Degrees) -> Iterator[Degrees]:
-    """Cut a line at the antimeridian, each part on its side of the map."""
+    """Cut a line at the antimeridian, parts on their side."""
     if np.abs(line[:, 0]).max() <= _EDGE_DEG:
         yield line
         return

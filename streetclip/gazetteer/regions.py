@@ -24,16 +24,14 @@ def region_name(country_code: str, admin1_code: str) -> str | None:
 
 
 def find_region(country_code: str, text: str) -> str | None:
-    """Find the English name of the division that a text means; None where none or several fit.
+    """Find a division's English name by any name, if exactly one fits.
 
-    Names in English and the country's languages and ISO 3166-2 codes are understood, with the
-    kind of division before or after the name.
+    Names in English and the country's languages and ISO 3166-2 codes are understood, with or
+    without the kind of division.
 
     Examples:
         >>> find_region("US", "ME"), find_region("US", "State of Maine")
         ('Maine', 'Maine')
-        >>> find_region("DE", "Bayern")
-        'Bavaria'
     """
     key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
     names, bare_names = _by_key(country_code)
@@ -41,7 +39,7 @@ def find_region(country_code: str, text: str) -> str | None:
 
 
 def bare_region(text: str) -> str:
-    """Normalise a region's name and leave out what kind of region it is.
+    """Normalise a region's name without the kind of region.
 
     Examples:
         >>> bare_region("Moscow Oblast"), bare_region("State of Maine")
@@ -54,7 +52,7 @@ def bare_region(text: str) -> str:
 
 @functools.cache
 def _by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Map unambiguous full and bare names of a country's divisions to English names."""
+    """Map unambiguous full and bare division names to English names."""
     tables: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
     for of_region in _names().get(country_code, {}).values():
         # The English names of two divisions may be one: then the code tells nothing.
