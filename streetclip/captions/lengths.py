@@ -11,19 +11,10 @@ _MOST_CHANCES = 10  # 1,024 ways to draw them are tried
 
 
 def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
-    """Shorten a caption by leaving out parts of its place: region first, then city.
+    """Shorten a caption by leaving out region, continent, then city.
 
-    A part is left out with the segment in square brackets that names it. The country is never left
-    out; neither is a part that a pattern names outside of brackets.
-
-    Args:
-        caption: Made of the pattern.
-        pattern: In the language of `streetclip.captions.patterns`.
-        place: See `patterns.Place`.
-
-    Returns:
-        Shorter captions, the longest first. Empty if there are none, or if the caption was not
-        made of this pattern and place.
+    A part is left out with the segment in square brackets that names it; the country stays. The
+    longest is first; none if the caption was not made of this pattern and place.
 
     Examples:
         >>> pattern = "A photo [near {city} ][in {region} ]in {country}."
@@ -55,23 +46,11 @@ def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
 
 
 def bare_name(country: str) -> str:
-    """Spell a country's name as captions do, without an article.
-
-    Examples:
-        >>> bare_name("Bahamas, The"), bare_name("The Gambia"), bare_name("Peru")
-        ('Bahamas', 'Gambia', 'Peru')
-    """
+    """Spell a country's name as captions do, without an article."""
     return the_country(country).removeprefix("the ")
 
 
 def estimate_tokens(text: str) -> float:
-    """Estimate how many tokens CLIP makes of a text, without its tokenizer.
-
-    A token is about four characters of English, and about one byte of other scripts.
-
-    Examples:
-        >>> estimate_tokens("A photo in France."), estimate_tokens("ไทย")
-        (6.5, 8.75)
-    """
+    """Estimate CLIP's tokens: 4 English characters or 1 other byte each."""
     num_further_bytes = len(text.encode("utf-8", "replace")) - len(text)
     return 2 + len(text) / _ASCII_CHARACTERS_PER_TOKEN + num_further_bytes

@@ -29,7 +29,7 @@ _SPACE_BEFORE_STOP = re.compile(r" ([.,;!?])")
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a pattern; `text` is ready for `str.format`."""
+    """Store a stretch of a pattern; `text` is ready for `str.format`."""
 
     text: str
     fields: tuple[str, ...]
@@ -38,7 +38,7 @@ class Segment:
 
 
 def fill_pattern(pattern: str, **fields: str) -> str:
-    """Fill a pattern with every segment whose fields are known; "" if a bare field is blank.
+    """Fill a pattern without chance; "" if a bare field is blank.
 
     Examples:
         >>> fill_pattern("A photo [near {city} ]in {the_country}.", country="Bahamas")
@@ -50,12 +50,9 @@ def fill_pattern(pattern: str, **fields: str) -> str:
 
 @functools.lru_cache(maxsize=2**16)
 def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
-    """Fill a pattern; "" if a bare field is blank.
+    """Fill a well-formed pattern; "" if a bare field is blank.
 
-    Args:
-        pattern: A well-formed pattern.
-        kept: One bit for each segment with a chance, in order; `ALL_KEPT` for all.
-        place: See `Place`.
+    `kept` has one bit for each segment with a chance, in order; `ALL_KEPT` keeps all.
     """
     fields = dict(zip(PLACE_FIELDS, place, strict=True))
     fields["the_country"] = the_country(fields["country"])
@@ -75,7 +72,7 @@ def fill(pattern: str, kept: int, place: tuple[str, str, str, str]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def chances(pattern: str) -> tuple[tuple[int, int], ...]:
-    """List for each segment with a chance its bit, and the 32-bit word below which it is kept."""
+    """List each chance's bit and the 32-bit threshold that keeps it."""
     below_one = [segment.chance for segment in parse_pattern(pattern) if segment.chance < 1]
     return tuple((bit, round(chance * 2**32)) for bit, chance in enumerate(below_one))
 

@@ -1,4 +1,4 @@
-"""Make prompts: the sentences that score a country or a city by their similarity to an image."""
+"""Make prompts that score places by their similarity to an image."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,11 @@ _MAX_PATTERNS = 1000
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Patterns to score countries by, and patterns to score cities by.
+    """Store patterns that score countries and cities, averaged by level.
 
-    Several patterns of one level are averaged. They are written in the language of the caption
-    templates, without chances.
-
-    Args:
-        name: Their origin: "paper", "full", "training" or a file's name.
-        country: Patterns with {country} or {the_country}; the other fields are blank.
-        city: Patterns with {city}; {region} may be blank, {continent} is.
-
-    Raises:
-        TemplateError: A level has no pattern, or a pattern cannot name what it scores.
+    Country patterns need {country} or {the_country}, city patterns {city}; fields that may be blank
+    need a segment [ ]. Others raise a `TemplateError`. `name` is the origin: "paper", "full",
+    "training" or a file's name.
     """
 
     name: str
@@ -36,7 +29,6 @@ class PromptSet:
     city: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check every pattern on a made-up place."""
         for level in _LEVELS:
             patterns = getattr(self, level)
             if not patterns:
@@ -50,7 +42,7 @@ class PromptSet:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "PromptSet":
-        """Convert from the values of `to_dict`; one pattern may come without its list.
+        """Convert from the values of `to_dict`; a single pattern needs no list.
 
         Raises:
             TemplateError: A key is missing or unknown, or a value is not text.
@@ -106,10 +98,9 @@ FULL_PROMPTS = PromptSet("full", ("A Street View photo in {the_country}.",), (FU
 
 
 def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
-    """Derive the prompts that fit captions: their sentences, without blanks and without chances.
+    """Derive the prompts that fit captions: their sentences without chances.
 
-    A template that cannot name a country alone gives no country pattern, and one without {city}
-    no city pattern; a level that none gives takes the paper's.
+    Templates that cannot name a level alone are skipped; without any, the paper's are taken.
 
     Examples:
         >>> prompts_of_templates([FULL]).country
@@ -126,7 +117,7 @@ def prompts_of_templates(templates: Sequence[CaptionTemplate]) -> PromptSet:
 
 
 def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) -> str:
-    """Leave out the segments that have other fields; "" if the rest is no prompt."""
+    """Leave out segments of other fields; "" if no prompt remains."""
     segments = parse_pattern(template.pattern)
     kept = [each for each in segments if known.issuperset(each.fields)]
     always = {field for each in segments if not each.optional for field in each.fields}
@@ -169,21 +160,16 @@ def load_prompts(name_or_path: str) -> PromptSet:
 
 
 def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
-    """Make the sentences that score a country, one a pattern.
-
-    Examples:
-        >>> country_prompts(PAPER_PROMPTS, "France")
-        ['A Street View photo in France.']
-    """
+    """Make the sentences that score a country, one a pattern."""
     return [fill_pattern(pattern, country=country_name) for pattern in prompts.country]
 
 
 def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name: str) -> list[str]:
-    """Make the sentences that score a city, one a pattern; segments without a field are dropped.
+    """Make the sentences that score a city, one a pattern.
 
     Examples:
-        >>> city_prompts(FULL_PROMPTS, "Reno", "Nevada", "United States")
-        ['A Street View photo close to the town of Reno in the region of Nevada in the United States.']
-    """  # noqa: E501 -- one sentence
+        >>> city_prompts(PAPER_PROMPTS, "Reno", "Nevada", "United States")
+        ['A Street View photo from Reno.']
+    """
     place = {"city": city, "region": region or "", "country": country_name}
     return [fill_pattern(pattern, **place) for pattern in prompts.city]

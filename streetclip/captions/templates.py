@@ -29,22 +29,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class CaptionTemplate:
-    """A named pattern; malformed ones cannot be made.
-
-    Args:
-        name: For the user and the captions CSV.
-        pattern: Text in the language of `streetclip.captions.patterns`.
+    """Store a named pattern in the language of `streetclip.captions.patterns`.
 
     Raises:
-        TemplateError: The pattern has an unknown field, an unclosed bracket, a chance outside
-            0 to 1, or no field at all.
+        TemplateError: The pattern is malformed, names no place, or may come out empty.
     """
 
     name: str
     pattern: str
 
     def __post_init__(self) -> None:
-        """Check the pattern once, so that the million captions after it need no check."""
         try:
             segments = parse_pattern(self.pattern)
         except TemplateError as error:
@@ -81,15 +75,10 @@ BUILTIN: Mapping[str, CaptionTemplate] = {t.name: t for t in (FULL, DROPOUT, PAP
 def load_templates(
     names: Sequence[str], template_file: Path | None = None
 ) -> tuple[CaptionTemplate, ...]:
-    """Find templates by name, among the built-in ones and those of a file.
+    """Find templates by name, built-in ones and those of a file.
 
-    Args:
-        names: Which to draw from; one that is named twice is drawn twice as often.
-        template_file: Text file, one `name: pattern` a line; blank lines and lines that start
-            with `#` are skipped.
-
-    Raises:
-        TemplateError: The file cannot be read or has a bad line, or a name is unknown.
+    A name given twice is drawn twice as often. The file has one `name: pattern` a line, blank lines
+    and `#` comments; bad lines, unreadable files and unknown names raise a `TemplateError`.
     """
     known = dict(BUILTIN)
     if template_file is not None:
@@ -110,19 +99,11 @@ def load_templates(
 def make_captions(
     templates: Sequence[CaptionTemplate], columns: Mapping[str, Sequence[str]], *, seed: int
 ) -> list[tuple[str, str]]:
-    """Caption images: each the same for the same arguments, whatever else is captioned.
+    """Make each image's caption and the name of its template.
 
     The choices come from a hash of seed and file name, so that neither the order of the rows nor
-    their number matters.
-
-    Args:
-        templates: One is drawn, evenly, among those that an image's blank fields allow.
-        columns: image_filename, city, region, country and continent of N images; blank where
-            unknown.
-        seed: Seed of every choice.
-
-    Returns:
-        N captions, each with the name of the template that made it.
+    their number matters. One template is drawn, evenly, among those that an image's blank fields
+    allow; `columns` are image_filename, city, region, country and continent of N images.
 
     Raises:
         TemplateError: Every template needs a field that is blank for some image.
@@ -141,15 +122,14 @@ def make_captions(
     made: dict[Place, tuple[str, str]] = {}
     captions = []
     for name, place in images:
-        caption = made.get(place)
-        if caption is None:
-            caption = made[place] = _make(templates, place, seed, name)
-        captions.append(caption)
+        if place not in made:
+            made[place] = _make(templates, place, seed, name)
+        captions.append(made[place])
     return captions
 
 
 def has_choice(templates: Sequence[CaptionTemplate]) -> bool:
-    """Return whether chance decides anything, so that captions of one place may differ."""
+    """Return whether captions of one place may differ by chance."""
     return len(templates) > 1 or bool(chances(templates[0].pattern))
 
 
@@ -173,7 +153,7 @@ def _make(
 
 
 def _draw(templates: Sequence[CaptionTemplate], place: Place, key: str) -> tuple[str, str]:
-    """Draw a template and its segments by 32-bit words, the same on every machine."""
+    """Draw a template and its segments by machine-independent 32-bit words."""
     words = _WORDS.unpack(blake2b(key.encode("utf-8", "surrogatepass")).digest())
     template = templates[words[0] * len(templates) >> 32]
     kept = ALL_KEPT

@@ -14,20 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from streetclip import gazetteer
 from streetclip.errors import CandidatesError, UnknownPlaceError, shown
-from streetclip.gazetteer import (
-    SAME_PLACE_KM,
-    City,
-    Country,
-    country_label,
-    find_city,
-    is_main_name,
-    listed_cities_named,
-    normalise_name,
-    resolve_city,
-    resolve_country,
-    suggest_cities,
-)
+from streetclip.gazetteer import SAME_PLACE_KM, City, Country, normalise_name
 from streetclip.geo import haversine_km
 
 _LOG = logging.getLogger(__name__)
@@ -44,17 +33,12 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """C countries and their M cities; those of a country follow one another.
+    """Store C countries and their M cities, grouped by country.
 
-    Args:
-        country_codes: C ISO 3166-1 alpha-2 codes, in the order of the file.
-        country_names: C names as the file writes them, or names for its codes; prompts use these.
-        city_names: M names.
-        city_regions: M regions, None where the file has none.
+    Attributes:
+        country_names: As the file writes them, or names for its codes; prompts use these.
         city_country_M: Index of each city's country, 0 to C − 1.
         city_offsets: C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
-        city_latitude_deg_M: −90 to 90.
-        city_longitude_deg_M: −180 to 180.
         sha256: Of the file.
     """
 
@@ -80,18 +64,16 @@ class _City:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that repeated keys show."""
+    """A JSON object as pairs, to find repeated keys."""
 
 
 def load_candidates(path: Path) -> Candidates:
-    """Read a candidates file; coordinates that it leaves out come from the gazetteer.
+    """Read a candidates file; missing coordinates come from the gazetteer.
 
     Names without coordinates that fit several cities get those of the largest, with one warning.
 
     Raises:
-        CandidatesError: The file is missing, not JSON, empty, or has an unknown country, a country
-            or a city twice (under one name or two), a city without coordinates that the gazetteer
-            lacks, or a value out of its range. The message has the country and the city.
+        CandidatesError: The file or a value in it cannot be used; names country and city.
     """
     try:
         content = _read(path)
@@ -164,12 +146,13 @@ def _countries(pairs: _Pairs) -> list[tuple[Country, str, list[_City]]]:
     entries = []
     seen: dict[str, str] = {}
     for name, cities in pairs:
-        country = resolve_country(_name(name, name, "the country's name"))
+        country = gazetteer.resolve_country(_name(name, name, "the country's name"))
         if country.code in seen:
             first = seen[country.code]
             _fail(name, f"is the same country as {shown(first)}; expected each once")
         seen[country.code] = name
-        entries.append((country, country_label(name, country), _cities(country, name, cities)))
+        label = gazetteer.country_label(name, country)
+        entries.append((country, label, _cities(country, name, cities)))
     return entries
 
 
@@ -195,7 +178,6 @@ def _cities(country: Country, country_name: str, values: Any) -> list[_City]:
 
 
 def _city(country: Country, country_name: str, value: Any, number: int) -> _City:
-    """Read an entry: a name, or an object with at least a name."""
     where = f"{country_name}, city {number}"
     if not isinstance(value, str | _Pairs):
         _fail(where, f"is a JSON {_kind(value)}; expected a name or an object with 'city'")
@@ -215,14 +197,14 @@ def _city(country: Country, country_name: str, value: Any, number: int) -> _City
         return _City(name, region, latitude_deg, longitude_deg)
     if latitude_deg is not longitude_deg:
         _fail(where, "has one coordinate; expected both or none")
-    found = find_city(country.code, name, region)
+    found = gazetteer.find_city(country.code, name, region)
     if found is None:
-        nearest = suggest_cities(country.code, name)
+        nearest = gazetteer.suggest_cities(country.code, name)
         advice = f". Did you mean {', '.join(map(shown, nearest))}?" if nearest else ""
         place = country.name if region is None else f"{region}, {country.name}"
         what = f"has no coordinates, and the gazetteer has no such city in {place}"
         _fail(where, f"{what}; expected 'latitude' and 'longitude' with it{advice}")
-    is_ambiguous = resolve_city(country.code, name, region).is_ambiguous
+    is_ambiguous = gazetteer.resolve_city(country.code, name, region).is_ambiguous
     return _City(name, region, found.latitude_deg, found.longitude_deg, is_ambiguous)
 
 
@@ -248,23 +230,23 @@ def _coordinate(where: str, key: str, value: Any, bound: float) -> float | None:
 
 
 def _are_one(country: Country, city: _City, twin: _City) -> bool:
-    """Return whether two entries within 15 km are one city, under one name or two."""
+    """Return whether two entries within 15 km are one city."""
     if normalise_name(city.name) == normalise_name(twin.name):
         regions = {normalise_name(each.region or "") for each in (city, twin)}
         return "" in regions or len(regions) == 1
     # Two main names are two cities; other names take seconds to read, and are mostly spared here.
-    if all(is_main_name(country.code, each.name) for each in (city, twin)):
+    if all(gazetteer.is_main_name(country.code, each.name) for each in (city, twin)):
         return False
     place = _place(country, city)
     return place is not None and place == _place(country, twin)
 
 
 def _place(country: Country, city: _City) -> City | None:
-    """Find the gazetteer's city that an entry is: of its main name if there is one."""
+    """Find the gazetteer's city of an entry, by main name first."""
     key = normalise_name(city.name)
     here = [
         place
-        for place in listed_cities_named(country.code, city.name)
+        for place in gazetteer.listed_cities_named(country.code, city.name)
         if haversine_km(
             city.latitude_deg, city.longitude_deg, place.latitude_deg, place.longitude_deg
         )

@@ -1,4 +1,4 @@
-"""Write captions CSVs: a manifest's own columns with a caption for each image."""
+"""Write captions CSVs: a manifest's columns and a caption per image."""
 
 import csv
 from collections import Counter
@@ -17,15 +17,12 @@ _NUM_EXAMPLES = 2
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """A captions CSV that was written.
+    """Describe a written captions CSV; `num_skipped`, `problems`, `warnings` as in `Manifest`.
 
     Attributes:
-        num_rows: Images with a caption.
-        num_skipped, problems, warnings: As in `Manifest`.
-        examples: The first two captions that differ, each with its image's name; one if all
-            captions are equal.
-        num_long: Captions that are probably longer than the 77 tokens that CLIP reads.
-        longest: The longest of these, with its image's name; None if there is none.
+        examples: Image name and caption of the first two captions that differ.
+        num_long: Captions that probably exceed CLIP's 77 tokens.
+        longest: Image name and caption of the longest of these, if any.
     """
 
     num_rows: int
@@ -38,22 +35,12 @@ class CaptionFile:
 
 
 def write_captions(
-    reader: ManifestReader,
-    destination: Path,
-    templates: Sequence[CaptionTemplate],
-    *,
-    seed: int,
+    reader: ManifestReader, destination: Path, templates: Sequence[CaptionTemplate], *, seed: int
 ) -> CaptionFile:
     """Write a manifest with a caption for each image, chunk by chunk.
 
-    The columns are those of the manifest, as written, in its order, then `caption` and
-    `template`; a manifest that already has these gets new ones.
-
-    Args:
-        reader: The manifest, not read yet.
-        destination: CSV to write; the caller makes sure that it is whole or absent.
-        templates: As for `captions.make_captions`.
-        seed: Likewise.
+    The manifest's columns come first, as written, then new `caption` and `template` columns. The
+    caller makes sure that the destination is whole or absent.
 
     Raises:
         ManifestError: The manifest has bad rows that are not to be skipped.

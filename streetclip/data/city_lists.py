@@ -1,5 +1,6 @@
 """List candidate cities from the gazetteer, and write them as JSON."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,17 +16,9 @@ _COORDINATE_DIGITS = 5  # about a metre, as GeoNames has them
 def list_cities(
     country_codes: Sequence[str] = (), *, cities_per_country: int, min_population: int
 ) -> dict[str, list[City]]:
-    """List the most populous cities of countries.
+    """List countries' most populous cities, by country name in alphabetical order.
 
-    A country without a city of `min_population` gives its largest place, most often the capital.
-
-    Args:
-        country_codes: ISO codes; none means all.
-        cities_per_country: How many at most.
-        min_population: Smallest city to take.
-
-    Returns:
-        Cities by the name of their country, in alphabetical order; countries without any are out.
+    A country without a city of `min_population` gives its largest place; no codes mean all.
     """
     chosen = {}
     for code in country_codes or countries():
@@ -40,28 +33,23 @@ def list_cities(
 
 
 def write_cities(path: Path, cities: Mapping[str, Sequence[City]]) -> None:
-    """Write a candidates file, one city a line, whole or not at all.
+    """Write a candidates file atomically, one city a line.
 
     Raises:
         ResourceError: The disk is full.
         OutputError: The folder cannot be written.
     """
+    dump = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
     countries_text = []
     for name, of_country in cities.items():
-        lines = ",\n".join(f"    {_dump(_entry(city))}" for city in of_country)
-        countries_text.append(f"  {_dump(name)}: [\n{lines}\n  ]")
+        lines = ",\n".join(f"    {dump(_entry(city))}" for city in of_country)
+        countries_text.append(f"  {dump(name)}: [\n{lines}\n  ]")
     write_text(path, "{\n" + ",\n".join(countries_text) + "\n}\n")
 
 
 def _entry(city: City) -> dict[str, Any]:
     region = {} if city.region is None else {"region": city.region}
-    return {
-        "city": city.name,
-        **region,
-        "latitude": round(city.latitude_deg, _COORDINATE_DIGITS),
-        "longitude": round(city.longitude_deg, _COORDINATE_DIGITS),
-    }
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    latitude, longitude = (
+        round(v, _COORDINATE_DIGITS) for v in (city.latitude_deg, city.longitude_deg)
+    )
+    return {"city": city.name, **region, "latitude": latitude, "longitude": longitude}

@@ -1,4 +1,4 @@
-"""Check the header of a manifest, and suggest names for columns that are missing."""
+"""Check a manifest's header, and suggest names for missing columns."""
 
 import difflib
 import re
@@ -32,13 +32,10 @@ _SAME_MEANING = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a manifest's columns are.
+    """Describe a manifest's header.
 
     Attributes:
-        header: All column names, in the order of the file.
-        position: Position of each.
-        attribute_names: For each attribute's column its name when read: the same, or with
-            " (csv)" added where that is taken.
+        attribute_names: Names when read by column; " (csv)" is added where a name is taken.
         warnings: Allowed, but probably not meant.
     """
 
@@ -52,8 +49,7 @@ def read_columns(file: CsvFile) -> Columns:
     """Check the header of an open manifest.
 
     Raises:
-        ManifestError: A required column is missing, a name is blank or repeated, or one coordinate
-            has a column without the other.
+        ManifestError: A column is missing, blank or repeated, or one coordinate is missing.
     """
     header, where = file.header, f"{file.path}:{file.header_line}"
     missing = [name for name in REQUIRED if name not in header]
@@ -130,7 +126,7 @@ def _renamings(missing: Sequence[str], header: list[str]) -> str:
 
 
 def _near_miss(name: str, header: list[str]) -> str | None:
-    """Find the column that is probably meant, among those without a meaning of their own."""
+    """Find the unknown column that is probably meant."""
     by_key = {_key(column): column for column in reversed(header) if column not in _KNOWN}
     for key in (_key(name), *_SAME_MEANING[name]):
         if key in by_key:

@@ -1,4 +1,4 @@
-"""Read latitudes and longitudes, and find those that contradict the country of their row."""
+"""Parse coordinates, and find those that contradict their row's country."""
 
 import math
 import re
@@ -39,11 +39,7 @@ Degrees = NDArray[np.float64]
 def parse_coordinates(
     latitudes: Sequence[str], longitudes: Sequence[str]
 ) -> tuple[Degrees, Degrees, list[tuple[int, str]]]:
-    """Read coordinates from the cells of two columns.
-
-    Returns:
-        Latitudes and longitudes in degrees, NaN where blank or bad, and for each bad pair its
-        index and the problem.
+    """Parse columns of coordinates; return degrees (NaN if blank or bad) and problems.
 
     Examples:
         >>> *_, problems = parse_coordinates(["48.9", "151"], ["2.4", "-33"])
@@ -95,7 +91,7 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
 
 
 class Points(NamedTuple):
-    """Coordinates, shape (N,), NaN where unknown, and ISO codes of countries, "" where unknown."""
+    """Coordinates (N,), NaN where unknown, and ISO country codes or ""."""
 
     latitude_deg: Degrees
     longitude_deg: Degrees
@@ -103,18 +99,14 @@ class Points(NamedTuple):
 
 
 class MisplacedFinder:
-    """Finds misplaced points; keep one for all chunks of a file."""
+    """Find misplaced points; keep one for all chunks of a file."""
 
     def __init__(self) -> None:
         self._is_far = gazetteer.FarFromCountry()
         self._num_described = dict.fromkeys((NULL_ISLAND, SWAPPED, WRONG_SIGN, FAR), 0)
 
     def find(self, points: Points) -> list[RowWarning]:
-        """Describe the points that contradict their country, each with its likely cause.
-
-        Raises:
-            ResourceError: The file of the outlines is missing or damaged.
-        """
+        """Describe the points that contradict their country, each with its likely cause."""
         latitude_deg, longitude_deg, all_codes = points
         at_zero = (np.abs(latitude_deg) <= _NULL_ISLAND_DEG) & (
             np.abs(longitude_deg) <= _NULL_ISLAND_DEG
@@ -131,18 +123,17 @@ class MisplacedFinder:
             [self._fits(y * latitude_deg, x * longitude_deg, codes) for y, x in _OTHER_SIGNS]
         )
         for i, row in enumerate(far.tolist()):
+            kind, advice = FAR, _FAR_ADVICE
             if is_swapped[i]:
-                found.append(self._describe(points, row, SWAPPED, _SWAP_ADVICE))
+                kind, advice = SWAPPED, _SWAP_ADVICE
             elif fits_with_signs[:, i].any():
                 signs = _OTHER_SIGNS[int(fits_with_signs[:, i].argmax())]
-                advice = _sign_advice(latitude_deg[i], longitude_deg[i], signs)
-                found.append(self._describe(points, row, WRONG_SIGN, advice))
-            else:
-                found.append(self._describe(points, row, FAR, _FAR_ADVICE))
+                kind, advice = WRONG_SIGN, _sign_advice(latitude_deg[i], longitude_deg[i], signs)
+            found.append(self._describe(points, row, kind, advice))
         return found
 
     def _describe(self, points: Points, row: int, kind: str, advice: str) -> RowWarning:
-        """State where a point lies, measured for the first points of each kind."""
+        """Describe a point, with distances for the first of each kind."""
         latitude_deg, longitude_deg = points.latitude_deg[row], points.longitude_deg[row]
         country = gazetteer.countries()[points.codes[row]].name
         where = f"more than {gazetteer.FAR_KM:g} km outside {country}"
@@ -160,7 +151,6 @@ class MisplacedFinder:
     def _fits(
         self, latitude_deg: Degrees, longitude_deg: Degrees, codes: Sequence[str]
     ) -> NDArray[np.bool_]:
-        """Find the points that would be near their country with these coordinates."""
         possible = np.abs(latitude_deg) <= 90.0  # noqa: PLR2004
         latitude_deg = np.where(possible, latitude_deg, np.nan)
         return possible & ~self._is_far(latitude_deg, longitude_deg, codes)

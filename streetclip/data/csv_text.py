@@ -1,4 +1,4 @@
-"""Read CSV text in chunks, with the lines of the file and errors that name the cause."""
+"""Read CSV text in chunks; errors name line and cause."""
 
 import contextlib
 import csv
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from streetclip.data.encodings import offer_encodings
 from streetclip.errors import ManifestError, shown
@@ -37,30 +37,25 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How a CSV file departs from RFC 4180.
+    """Describe how a CSV file departs from RFC 4180.
 
     Attributes:
         skips_spaces: A quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`.
-        num_extra_cells: Most blank cells that a row may have after the last named column, because
-            lines end with commas.
+        num_extra_cells: Most blank cells after the last named column, where lines end with commas.
     """
 
     skips_spaces: bool = False
     num_extra_cells: int = 0
 
 
-class CsvFile:
-    """A CSV file that is read from its start; use it as a context.
+class CsvFile(contextlib.AbstractContextManager["CsvFile"]):
+    """Read a CSV file from its start; use it as a context.
 
-    Attributes:
-        path: As given, for messages.
-        header: Cells of the first row, without blank ones at its end.
-        header_line: Line of the header.
-        num_bytes: Size of the file.
+    `header` has the cells of the first row, without blank ones at its end.
 
     Raises:
-        ManifestError: The file is missing, empty, not CSV, not UTF-8 or holds NUL bytes; the last
-            two are raised when reading reaches them.
+        ManifestError: The file is missing, empty or not CSV; while reading: it is not UTF-8 or
+            holds NUL bytes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,15 +75,12 @@ class CsvFile:
             self._text.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self._text.close()
 
     @property
     def bytes_read(self) -> int:
-        """Bytes read so far."""
+        """Return the bytes read so far."""
         return self._file.tell()
 
     def sha256(self) -> str:
@@ -97,9 +89,9 @@ class CsvFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
-        """Yield at most `chunk_rows` rows at a time, and the lines on which they start.
+        """Yield chunks of rows, and their first lines in the file.
 
-        Blank lines are left out, and so are blank cells after the last named column.
+        Blank lines, and blank cells after the last named column, are left out.
         """
         try:
             while rows := list(islice(self._reader, chunk_rows)):
@@ -109,7 +101,7 @@ class CsvFile:
                     rows, lines = [rows[i] for i in kept], [lines[i] for i in kept]
                 if rows:
                     yield self._without_blank_ends(rows), lines
-        except (UnicodeDecodeError, _NulByteError):
+        except UnicodeError:
             raise ManifestError(_describe_bad_byte(self.path)) from None
         except csv.Error as error:
             raise ManifestError(_describe_bad_quotes(self.path, self._dialect, error)) from None
@@ -148,10 +140,6 @@ class CsvFile:
         raise ManifestError(msg)
 
 
-class _NulByteError(Exception):
-    """The file holds a NUL byte."""
-
-
 def _check_file(path: Path) -> int:
     start, problem = b"", ""
     try:
@@ -179,7 +167,7 @@ def _csv_reader(text: TextIO, dialect: CsvDialect) -> Any:
 def _refuse_nul(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
-            raise _NulByteError
+            raise UnicodeError  # as for bytes that are not UTF-8
         yield line
 
 
@@ -202,7 +190,7 @@ def _describe_bad_quotes(path: Path, dialect: CsvDialect, error: csv.Error) -> s
 
 
 def _describe_bad_byte(path: Path) -> str:
-    """Describe the first byte that is NUL or not UTF-8, with its line."""
+    """Describe the first byte that is NUL or not UTF-8."""
     line, offset = 1, 0
     with path.open("rb") as file:
         for text in file:
@@ -242,18 +230,13 @@ def sniff_dialect(path: Path) -> CsvDialect:
 
 
 def named_separator(first_row: list[str]) -> str | None:
-    """Find the separator in a first line such as `sep=;`, which Excel writes and obeys.
-
-    Examples:
-        >>> named_separator(["sep=;"]), named_separator(["sep=", ""]), named_separator(["city"])
-        (';', ',', None)
-    """
+    """Find the separator in Excel's first line `sep=;`."""
     match = _SEPARATOR_LINE.fullmatch(",".join(first_row).strip(" "))
     return match[1] if match else None
 
 
 def has_quote_after_space(row: list[str]) -> bool:
-    """Return whether a cell of a row starts with a space and a quote."""
+    """Return whether a cell starts with a space and a quote."""
     return any('"' in cell and _SPACE_THEN_QUOTE.match(cell) for cell in row)
 
 

@@ -23,13 +23,10 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class CityMissing:
-    """A label's city that no candidate can name.
+    """Describe a label's city that no candidate can name.
 
-    Attributes:
-        num_images: Images of the label that no candidate can name.
-        nearest: "city, country" of the nearest candidate; "" where the place is unknown.
-        distance_km: From there to the median of the images' coordinates, or else to the city as
-            the gazetteer has it; NaN where the place is unknown.
+    `nearest` is the nearest candidate's "city, country"; `distance_km` goes from there to the
+    images' median coordinates, or else to the gazetteer's city. They are "" and NaN where unknown.
     """
 
     country_code: str
@@ -42,14 +39,12 @@ class CityMissing:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many images' places a candidate list can name.
+    """Count the images whose places a candidate list can name.
 
     Attributes:
-        country: Images whose country is a candidate.
-        city: Images whose city is a candidate of that country.
-        countries_missing: Codes of the countries that are no candidates, most images first.
-        cities_missing: Cities that no candidate can name, most images first; as many as asked for.
-        num_cities_missing: All of them.
+        country, city: Images whose country or city is a candidate.
+        countries_missing: Codes of countries that are no candidates, most images first.
+        cities_missing: The first cities that no candidate can name, most images first.
         doubtful: Labels without coordinates that fit several cities, most images first.
     """
 
@@ -65,17 +60,7 @@ class Coverage:
 def unreadable_images(
     manifest: Manifest, image_dir: Path, *, num_workers: int, progress: Progress = no_progress
 ) -> list[tuple[int, str]]:
-    """Decode every image of a manifest.
-
-    Args:
-        manifest: Names the images.
-        image_dir: Their folder.
-        num_workers: Processes that decode; see `image_batches.iterate_batches`.
-        progress: Receives the images done, and how many of them are unreadable.
-
-    Returns:
-        Line and error of each unreadable image, in order.
-    """
+    """Decode every image; return line and error of the unreadable ones."""
     from streetclip.data.image_batches import iterate_batches  # imports torch
 
     frame = manifest.frame
@@ -91,7 +76,7 @@ def unreadable_images(
 
 
 def coverage(manifest: Manifest, candidates: Candidates, *, most_listed: int = 20) -> Coverage:
-    """Count the images whose country and city are candidates; list some missing cities."""
+    """Count images whose places are candidates; list some missing cities."""
     matches = match_places(manifest.frame, candidates)
     missing = manifest.frame["country_code"][matches.country_N < 0].value_counts()
     unnamed = manifest.frame[(matches.city_N < 0) & (manifest.frame["city"] != "").to_numpy()]
@@ -120,7 +105,7 @@ def misplaced_candidates(candidates: Candidates) -> list[str]:
 
 
 def _locate(label: Label, frame: pd.DataFrame, candidates: Candidates) -> CityMissing:
-    """Find the candidate nearest to a label's images, or else to its city."""
+    """Find the candidate nearest to a label's images or city."""
     located = frame[["latitude_deg", "longitude_deg"]].dropna()
     city = None if len(located) else gazetteer.resolve_city(*label).city
     if city is None and not len(located):

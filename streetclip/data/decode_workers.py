@@ -1,7 +1,7 @@
-"""Run processes that prepare images, one at a time each, so that a death names its image.
+"""Prepare images in processes, and attribute crashes to single images.
 
 A thread of this process waits for each worker; it sends a path, receives pixels, and replaces a
-worker that dies. Workers keep no state, so that they may be killed at any time.
+worker that dies. Workers keep no state, so killing one is safe.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +41,17 @@ _TURN = "turn"  # sent to ask for the turn to decode a large image, and back to 
 
 
 class _DiedError(Exception):
-    """A worker ended before it answered; its argument is the exit code."""
+    """A worker ended before it answered; the argument is its exit code."""
 
 
-class Workers:
-    """Processes that prepare images; a context, which ends them.
+class Workers(contextlib.AbstractContextManager["Workers"]):
+    """Processes that prepare images; leaving the context ends them.
 
-    They leave Ctrl-C, and a TERM that is sent to all processes of a job, to this process.
+    They ignore Ctrl-C and SIGTERM; this process handles both.
     """
 
     def __init__(self, prepare: Prepare, num_workers: int) -> None:
-        """Start at least one process, or raise a `ResourceError` if the system starts no more."""
+        """Start the processes, or raise a `ResourceError` if the system refuses."""
         self._prepare = prepare
         self._turn = threading.RLock()  # large images are in memory one at a time
         self._is_closed = False
@@ -66,23 +66,19 @@ class Workers:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_error: object) -> None:
         self.close()
 
     def submit(self, path: Path, draw: int | None = None) -> "Future[Pixels]":
-        """Prepare an image by `prepare`; images are begun in the order of submission.
+        """Prepare an image by `prepare`, in the order of submission.
 
-        Returns:
-            The pixels to come, or the exception that `prepare` raised; an `ImageError` where it
-            crashes each process that tries, a `ResourceError` where each is killed.
+        The future raises what `prepare` raised, an `ImageError` if the image crashes each process
+        that tries, or a `ResourceError` if each is killed.
         """
         return self._threads.submit(self._attempt, path, draw)
 
     def close(self) -> None:
-        """End the workers, whatever they do at the time; pending images are dropped."""
+        """Kill the workers and drop pending images."""
         self._is_closed = True
         self._kill_all()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -115,7 +111,7 @@ class Workers:
 
 
 class _Worker:
-    """One process, and this end of the pipe to it."""
+    """One process and the pipe to it."""
 
     process: BaseProcess
     pipe: "Connection[Any, Any]"
@@ -139,7 +135,7 @@ class _Worker:
         theirs.close()
 
     def ask(self, path: Path, draw: int | None, turn: Turn) -> Pixels:
-        """Send an image and wait for its pixels, or raise the error that comes instead."""
+        """Send an image; return its pixels or raise the error received."""
         try:
             with contextlib.ExitStack() as held:
                 self.pipe.send((path, draw))
@@ -161,7 +157,7 @@ class _Worker:
 
 
 def _explained(path: Path, exit_code: int | None) -> Exception:
-    """Tell a crash, which is the image's fault, from being killed, which is not."""
+    """Distinguish a crash, the image's fault, from a kill, which is not."""
     where = shown(path.name)
     how = f"ends with exit code {exit_code}"
     if exit_code is None or exit_code < 0:
@@ -200,7 +196,7 @@ class _TurnOfParent:
 def _serve(
     pipe: "Connection[Any, Any]", parents_end: "Connection[Any, Any]", prepare: Prepare
 ) -> None:
-    """Prepare images until the other end of the pipe is closed, as it is when the parent dies."""
+    """Prepare images until the parent closes its pipe or dies."""
     parents_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Decode images: any photo that people have becomes plain RGB, or an error names the cause."""
+"""Decode common photos as RGB, or raise errors that name causes."""
 
 import contextlib
 import io
@@ -54,10 +54,10 @@ _REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, the
 
 
 class _PillowSettings:
-    """Our pixel limit in place of Pillow's, and no warnings about odd files, while any decode.
+    """Set our pixel limit and ignore warnings while any image is decoded.
 
-    Both settings belong to the whole process. The first thread that comes sets them and the last
-    that leaves restores them, so that none waits while another decodes.
+    Both settings belong to the process: the first thread sets them, the last restores them, so
+    that no thread waits for another.
     """
 
     def __init__(self) -> None:
@@ -88,19 +88,14 @@ def decode_image(
 ) -> Image.Image:
     """Decode an image as RGB, upright, its first frame.
 
-    The pixels are those of transformers' `load_image` (EXIF orientation applied, then Pillow's
-    `convert("RGB")`, in which transparency is dropped), except that 16-bit greys keep their high
-    byte, as Pillow does for 16-bit colour, where `convert` would clip nearly all to white.
-
-    Args:
-        path: A file of one of `FORMATS`, recognised by its content, whatever its name ends with.
-        max_side: Make the image no larger than this, in pixels, with its proportions kept; for
-            looking at, as JPEG is then decoded at a reduced scale. None keeps every pixel.
-        turn: Held while a large image is decoded; this process decodes one at a time.
+    The pixels are those of transformers' `load_image` (EXIF orientation, then Pillow's
+    `convert("RGB")`), except that 16-bit greys keep their high byte, where `convert` would clip.
+    Formats are recognised by content. `max_side` is the largest side in pixels, for which a JPEG is
+    decoded at a reduced scale; `turn` is held while a large image is decoded.
 
     Raises:
-        ImageError: The file is missing, empty, truncated, not an image, of a kind of pixels whose
-            range is unknown, or larger than `MAX_PIXELS`.
+        ImageError: The file is missing, damaged, no image, of pixels of unknown range, or larger
+            than `MAX_PIXELS`.
     """
 
     def decode(content: bytes | None) -> Image.Image:
@@ -124,14 +119,10 @@ def decode_image(
 def decode_crop(
     path: Path, crop_of: Callable[[int, int], Crop], *, turn: Turn = LARGE_TURN
 ) -> Image.Image:
-    """Decode a part of an image as RGB, upright, resized, and of a JPEG no more than that takes.
+    """Decode a resized part of an image as upright RGB.
 
-    The pixels are nearly those of `decode_image`, cropped and resized (see `jpeg`).
-
-    Args:
-        path: As for `decode_image`, and so are errors.
-        crop_of: From width and height of the whole upright image to the part wanted.
-        turn: As for `decode_image`.
+    `crop_of` chooses the part by width and height of the whole upright image. The pixels are
+    nearly those of `decode_image`, cropped and resized (see `jpeg`); errors are the same.
     """
 
     def decode(content: bytes | None) -> Image.Image:
@@ -155,14 +146,10 @@ def decode_crop(
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Join an image folder and the name of an image from a manifest.
+    """Join an image folder and a manifest's image name.
 
     Raises:
         ImageError: The name is blank, has control characters or would leave the folder.
-
-    Examples:
-        >>> resolve_image_path(Path("photos"), "paris/1.jpg").as_posix()
-        'photos/paris/1.jpg'
     """
     problem = name_problem(name)
     if problem:
@@ -172,11 +159,7 @@ def resolve_image_path(image_dir: Path, name: str) -> Path:
 
 
 def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Join an image folder and many names as `resolve_image_path` does one.
-
-    Returns:
-        Absolute paths, as texts: a `Path` for each of a million takes seconds. Links stay links.
-    """
+    """Join an image folder and many names to absolute path texts."""
     if not all_plain(names):
         for name in names:
             resolve_image_path(image_dir, name)
@@ -185,13 +168,13 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def check_image_header(path: Path) -> None:
-    """Read the header of an image; raise an `ImageError` if it has none."""
+    """Read an image's header; raise an `ImageError` if it has none."""
     with _opened(path):
         pass
 
 
 def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Turn) -> Image.Image:
-    """Decode a file, and again with its end if it is a JPEG that lacks no more than that."""
+    """Decode a file; complete a JPEG that lacks only its end."""
     try:
         return decode(None)
     except ImageError:
@@ -207,7 +190,7 @@ def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Tu
 
 @contextlib.contextmanager
 def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
-    """Open an image, from the file or its content, and translate errors until it is closed."""
+    """Open an image and translate errors until it is closed."""
     _check_file(path)
     try:
         source = path if content is None else io.BytesIO(content)
@@ -238,7 +221,6 @@ def _fail(path: Path, what: str) -> NoReturn:
 
 
 def _turn_for(image: Image.Image, whole_size: tuple[int, int], turn: Turn) -> Turn:
-    """Choose what to hold while an image is decoded: nothing, if it is small."""
     # Of a progressive JPEG the decoder holds all waves, at whatever scale it is decoded.
     size = whole_size if image.info.get("progressive") else image.size
     return contextlib.nullcontext() if math.prod(size) < _LARGE_PIXELS else turn
@@ -259,7 +241,7 @@ def _check_file(path: Path) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Read how the image is to be turned, 1 to 8; 1 if the file does not say."""
+    """Read the EXIF orientation, 1 to 8; 1 if unknown."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except (OSError, *DAMAGED):
@@ -272,7 +254,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
-    """Turn a part of the upright image into the axes of the file, whose size is given."""
+    """Convert a crop of the upright image to the file's axes."""
     left, top, right, bottom = crop.box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right
@@ -290,7 +272,6 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
-    """Convert to RGB, without the notes of the file."""
     mode, file_format = image.mode, image.format
     if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
         pixels = "32-bit or signed pixels, whose range is unknown"

@@ -1,6 +1,5 @@
-"""Detect text in another encoding than UTF-8: of a whole CSV, or of cells that were misread."""
+"""Detect other encodings than UTF-8, in CSV files or misread cells."""
 
-import codecs
 import csv
 import io
 import unicodedata
@@ -35,10 +34,8 @@ _SHORTEST = 2  # a Cyrillic syllable may happen to be valid UTF-8
 def offer_encodings(path: Path) -> str:
     """Describe how the first cell beyond ASCII reads in the likeliest encodings.
 
-    Encodings in which more cells are countries or cities of GeoNames come first.
-
-    Returns:
-        Sentences with a command that converts, to end an error.
+    Encodings in which more cells are countries or cities of GeoNames come first. The text ends an
+    error message and names a command that converts.
     """
     lines, is_partly_utf8 = _sample(path)
     readings: dict[str, tuple[int, str]] = {}
@@ -64,28 +61,20 @@ def offer_encodings(path: Path) -> str:
 
 
 def _sample(path: Path) -> tuple[list[bytes], bool]:
-    """Collect header and first undecodable lines, and find out whether others are UTF-8."""
+    """Collect the header and undecodable lines; find whether other lines are UTF-8."""
     header, bad, is_partly_utf8 = b"", list[bytes](), False
     with path.open("rb") as file:
         for line in iter(lambda: file.readline(_MOST_BYTES), b""):
             header = header or line
-            if _is_bad(line):
+            try:
+                is_partly_utf8 |= not line.decode("utf-8-sig").isascii()
+            except UnicodeDecodeError:
                 bad = [*bad, line][:_SAMPLE_LINES]
-            elif not line.removeprefix(codecs.BOM_UTF8).isascii():
-                is_partly_utf8 = True
     return [header, *bad], is_partly_utf8
 
 
-def _is_bad(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
 def _read_lines(lines: list[bytes], codec: str) -> tuple[int, str] | None:
-    """Count the known places in an encoding, and find the first cell beyond ASCII."""
+    """Count known places in an encoding; find the first non-ASCII cell."""
     try:
         header, *rows = (line.decode(codec) for line in lines)
     except UnicodeDecodeError:
@@ -110,7 +99,7 @@ def _cells(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _num_known(row: dict[str, str]) -> int:
-    """Count the cells beyond ASCII that GeoNames knows: the country, and its city."""
+    """Count the cells beyond ASCII that GeoNames knows."""
     country = gazetteer.find_country(row.get("country", ""))
     if country is None:
         return 0
@@ -120,7 +109,7 @@ def _num_known(row: dict[str, str]) -> int:
 
 
 def repair_mojibake(text: str) -> str | None:
-    """Find the UTF-8 text that was decoded in another encoding; None if it was not.
+    """Recover UTF-8 text decoded in another encoding; None if not so.
 
     Examples:
         >>> repair_mojibake("SÃ£o Paulo"), repair_mojibake("São Paulo")
@@ -133,11 +122,6 @@ def repair_mojibake(text: str) -> str | None:
             break
         repaired = again
     return None if repaired == text else repaired
-
-
-def has_lost_characters(text: str) -> bool:
-    """Return whether text holds U+FFFD, which decoders write for what they cannot read."""
-    return "\ufffd" in text
 
 
 def _decode_again(text: str) -> str | None:
@@ -165,13 +149,13 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _is_of_one_script(text: str) -> bool:
-    """Tell text from chance: "Úžice", encoded in Windows-1252, is UTF-8 with an Arabic letter."""
+    """Exclude chance: "Úžice" in Windows-1252 is UTF-8 with an Arabic letter."""
     marks_and_letters = [c for c in text if c.isalpha() or unicodedata.category(c)[0] == "M"]
     scripts = {unicodedata.name(character, "").split(" ")[0] for character in marks_and_letters}
     return len(scripts - _MIXED) <= 1 and "Cc" not in map(unicodedata.category, text)
 
 
 def _is_name(text: str) -> bool:
-    """Tell names from chance: "Ch’ü", encoded in Mac Roman, is UTF-8 with an Armenian sign."""
+    """Exclude chance: "Ch’ü" in Mac Roman is UTF-8 with an Armenian sign."""
     others = (c for c in text if not c.isascii() and not c.isalpha() and c not in _PUNCTUATION)
     return len(text) >= _SHORTEST and all(unicodedata.category(c)[0] == "M" for c in others)

@@ -1,9 +1,7 @@
-"""Detect that image files changed: by size and times, then by content.
+"""Detect changed image files: by size and times, then by content.
 
-Size and times cost no reading: 1,000,000 files take seconds. Only files in which these differ are
-read, because a copy, a restored backup or `touch` changes times and not the image.
-
-Shapes: N files.
+Only files whose size or times differ are read: a copy, a restored backup or `touch` changes
+times and not the image. Shapes: N files.
 """
 
 import hashlib
@@ -34,11 +32,11 @@ _SAMPLE_BYTES = 2**13
 
 
 def signatures(paths: Sequence[str]) -> NDArray[Any]:
-    """Describe files, given their absolute paths, without reading them.
+    """Describe files by absolute path without reading them.
 
     Returns:
-        N records of name (a hash of the path), size in bytes (−1 where there is no file), and the
-        times of the last change of content and of anything, in ns.
+        N records: name (a hash of the path), size in bytes (−1 where there is no file), times of
+        the last change of content and of metadata in ns.
     """
     out = np.zeros(len(paths), np.dtype(SIGNATURE_FIELDS))
     for i, path in enumerate(paths):
@@ -54,20 +52,17 @@ def signatures(paths: Sequence[str]) -> NDArray[Any]:
 
 
 def content_digests(paths: Sequence[str]) -> Digests:
-    """Hash the content of files, N × 2; zeros for a file that cannot be read."""
+    """Hash files' content, N × 2; zeros where unreadable."""
     return _digests(paths, _content_digest)
 
 
 def sampled_digests(paths: Sequence[str]) -> Digests:
-    """Hash size and the first, middle and last 8 KiB of files, N × 2; zeros where unreadable.
-
-    All of a file up to 24 KiB. An image that is encoded again differs in all of its data.
-    """
+    """Hash size and three samples of 8 KiB per file, as `content_digests`."""
     return _digests(paths, _sampled_digest)
 
 
 def file_records(signatures_N: NDArray[Any], digests_N2: Digests) -> NDArray[Any]:
-    """Join signatures and digests of files; see `FILE_RECORD`."""
+    """Join signatures and digests of files to records of `FILE_RECORD`."""
     records_N = np.zeros(len(signatures_N), FILE_RECORD)
     for name in TIMES:
         records_N[name] = signatures_N[name]
@@ -78,16 +73,9 @@ def file_records(signatures_N: NDArray[Any], digests_N2: Digests) -> NDArray[Any
 def compare_files(
     paths: Sequence[str], recorded_N: NDArray[Any], digests_of: Callable[[Sequence[str]], Digests]
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Find the files whose content differs from when they were recorded.
+    """Return a mask of the N files whose content changed, and their records now.
 
-    Args:
-        paths: N absolute ones.
-        recorded_N: Of `file_records`, with digests of the same kind.
-        digests_of: `content_digests` or `sampled_digests`; called with files whose size or times
-            differ.
-
-    Returns:
-        Whether each file changed, and the records as they are now.
+    `digests_of`, by which `recorded_N` was made, hashes the files whose size or times differ.
     """
     now_N = file_records(signatures(paths), recorded_N["content"])
     suspects = np.flatnonzero(now_N != recorded_N)
@@ -101,10 +89,7 @@ def compare_files(
 
 
 def count_changed(paths: Sequence[str], changed_N: NDArray[np.bool_], since: str) -> str:
-    """Count files that changed, and name the first of them.
-
-    Returns:
-        Words for a message that ends with when they were recorded; "" if none changed.
+    """Count changed files and name the first; "" if none changed.
 
     Examples:
         >>> count_changed(["/photos/a.jpg", "/photos/b.jpg"], np.array([False, True]), "yesterday")

@@ -1,4 +1,4 @@
-"""Name files that have an image's name and cannot be decoded."""
+"""Identify files that have an image's name and cannot be decoded."""
 
 import re
 from pathlib import Path
@@ -15,11 +15,7 @@ _NO_IMAGES = (
         "a Git LFS pointer",
         "Fetch the images with `git lfs pull`.",
     ),
-    (
-        _BOM + rb"(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b",
-        "an HTML page",
-        _DOWNLOAD,
-    ),
+    (_BOM + rb"(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", "an HTML page", _DOWNLOAD),
     (_BOM + rb"(<\?xml.{,200}?)?<svg\b", "an SVG drawing", _CONVERT),
     (_BOM + rb"<(\?xml|error)\b", "an XML document", _DOWNLOAD),
     (rb"\s*[\[{]\s*[\"{\[]", "JSON text", _DOWNLOAD),
@@ -42,10 +38,9 @@ _PATH_TEXT = re.compile(rb"\.{1,2}(?:/[\w.-]+)+\s*")
 
 
 def describe_file(path: Path) -> str | None:
-    """Name the kind of a file by its first bytes, with advice; None if it is unknown.
+    """Identify a file by its first bytes, with advice; None if unknown.
 
-    Returns:
-        Text to follow the file's name: "is not an image but an HTML page. Download it again."
+    The text follows a file's name: "is not an image but an HTML page. Download it again."
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)

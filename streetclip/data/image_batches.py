@@ -1,6 +1,6 @@
 """Decode images in batches, in other processes while this one computes.
 
-Legend: B images of a batch that can be read, C channels, H height, W width.
+Legend: B readable images of a batch, C channels, H height, W width.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _MAX_AUTOMATIC_WORKERS = 16
 
 @runtime_checkable
 class FastPreprocess(Protocol):
-    """A preprocess that asks for a part of an image before that is decoded."""
+    """Choose a part of an image before decoding, then preprocess it."""
 
     def crop_of(self, width: int, height: int) -> Crop:
         """Choose the part of an image of this size."""
@@ -45,20 +45,20 @@ class FastPreprocess(Protocol):
 
 @runtime_checkable
 class RandomPreprocess(Protocol):
-    """A preprocess that differs from visit to visit, by a number that is drawn for each."""
+    """Preprocess an image differently at each visit, by a drawn number."""
 
     def drawn(self, draw: int) -> Preprocess | FastPreprocess:
-        """Return the preprocess of one visit: the same for the same number, 0 to 2⁶⁴ - 1."""
+        """Return the preprocess of a drawn number, 0 to 2⁶⁴ − 1."""
 
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """A batch of images.
+    """Store a batch of images.
 
     Attributes:
         indices_B: For each image its index in the `paths` given.
-        pixels_BCHW: uint8. Without a readable image its shape is (0, 3, 0, 0).
-        errors: Errors of the unreadable images of this batch, by index.
+        pixels_BCHW: uint8; shape (0, 3, 0, 0) without a readable image.
+        errors: Errors of the unreadable images, by index.
     """
 
     indices_B: NDArray[np.int64]
@@ -77,32 +77,16 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     drop_last: bool = False,
     device: torch.device | None = None,
 ) -> Iterator[ImageBatch]:
-    """Decode and preprocess images in batches.
+    """Decode and preprocess images in batches; the same batches for any `num_workers`.
 
-    The batches are the same, and in the same order, whatever `num_workers` is. Workers end when
-    the iterator does, and soon after this process if it is killed. An image whose decoder crashes
-    is unreadable; a worker that is killed is replaced once.
+    Workers end with the iterator or this process. An image whose decoder crashes is unreadable; a
+    killed worker is replaced once, then a `ResourceError` is raised.
 
-    Args:
-        paths: The images.
-        preprocess: From an RGB image to uint8 of shape HWC, the same for all images; picklable.
-            An `ImageError` that it raises is reported like one of decoding. Of a JPEG a
-            `FastPreprocess` has no more decoded than it needs. A `RandomPreprocess` takes `draws`.
-        batch_size: Images a batch, readable or not; the last batch may have fewer.
-        num_workers: Processes that decode; 0 decodes in this one, -1 is resolved by
-            `resolve_num_workers`.
-        order: Indices into `paths` to visit, in this order, repeats allowed; default all.
-        draws: A number for each visit, for a `RandomPreprocess`.
-        drop_last: Leave out a last batch that is not full.
-        device: Where the caller computes with the batches. If it is the CPU, next to nothing is
-            decoded meanwhile, as both would slow each other; decoding then has all cores. Pixels
-            for CUDA are in pinned memory. If absent, the caller computes but little.
-
-    Yields:
-        Batches, of which one may have no readable image at all.
-
-    Raises:
-        ResourceError: A worker was killed twice over the same image, most often for want of memory.
+    `preprocess` makes uint8 HWC of an RGB image and is picklable; its `ImageError`s are reported
+    like those of decoding. `order` has indices into `paths` to visit, repeats allowed; `draws` a
+    number for each visit, for a `RandomPreprocess`. `num_workers` 0 decodes in this process; -1 is
+    resolved by `resolve_num_workers`. `device` is where the caller computes: for the CPU little is
+    decoded meanwhile; pixels for CUDA are in pinned memory; None if the caller computes little.
     """
     visited = np.arange(len(paths)) if order is None else np.asarray(order, np.int64)
     num_batches = (math.floor if drop_last else math.ceil)(len(visited) / batch_size)
@@ -134,16 +118,9 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
 
 
 def resolve_num_workers(num_workers: int, *, spare: bool = True, sharing: int = 1) -> int:
-    """Resolve -1 to one process for each core that this process may use; at most 16, or none.
+    """Resolve -1 to one process per core available, at most 16.
 
-    Args:
-        num_workers: As the user gave it.
-        spare: Leave one core for computing with the images meanwhile.
-        sharing: Processes that share the cores in this way, this one included.
-
-    Examples:
-        >>> resolve_num_workers(3)
-        3
+    `spare` leaves one core for computing; `sharing` processes share the cores in this way.
     """
     if num_workers >= 0:
         return num_workers
@@ -158,7 +135,7 @@ def _prepare(
     turn: Turn,
     draw: int | None,
 ) -> Pixels:
-    """Decode an image and preprocess it to pixels CHW, in whichever process."""
+    """Decode an image and preprocess it to pixels CHW."""
     if isinstance(preprocess, RandomPreprocess):
         assert draw is not None
         preprocess = preprocess.drawn(draw)

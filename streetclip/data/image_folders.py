@@ -1,4 +1,4 @@
-"""Check the folder of a dataset's images, and which links may leave it."""
+"""Check a dataset's image folder, and which links may leave it."""
 
 import logging
 from collections.abc import Sequence
@@ -13,15 +13,10 @@ _log = logging.getLogger(__name__)
 
 
 def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
-    """Check that there are images at all, before hours are spent on none.
-
-    Args:
-        image_dir: `--image_dir`.
-        names: Of the images; the first hundred are checked.
+    """Check that the first hundred names include an image.
 
     Raises:
-        ImageError: The folder is missing, none of the first names is a file in it, or none of
-            these files is an image.
+        ImageError: The folder is missing, has none of these files, or none of them is an image.
     """
     if not image_dir.is_dir():
         msg = f"{image_dir}: no such folder; expected the images. Check --image_dir."
@@ -51,13 +46,10 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
 
 
 def real_image_path(image_dir: Path, name: str) -> Path:
-    """Find the file of an image, links followed.
-
-    A link may leave the folder for the blobs of the hub cache that the folder is a snapshot in:
-    REPOSITORY/snapshots/REVISION/… to REPOSITORY/blobs/….
+    """Resolve an image's links, which may lead to its hub cache's blobs.
 
     Raises:
-        ImageError: The name is none, or a link leads anywhere else.
+        ImageError: The name is bad, or a link leads anywhere else.
     """
     folder = image_dir.resolve()
     path = resolve_image_path(folder, name).resolve()

@@ -1,4 +1,4 @@
-"""Check image names: paths relative to an image folder, with `/` between folders."""
+"""Check image names: paths with `/`, relative to an image folder."""
 
 import re
 import unicodedata
@@ -12,16 +12,8 @@ _SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /", " . ")
 def name_problem(name: str) -> str | None:
     """Describe why an image name cannot be used; None if it can.
 
-    The rule is about the text alone: symbolic links inside the image folder are followed.
-
-    Returns:
-        The finding and what was expected, to follow "image_filename 'x'".
-
-    Examples:
-        >>> name_problem("paris/0001.jpg") is None
-        True
-        >>> name_problem("../secret.jpg")
-        "leaves the image folder; expected a path inside it, without '..'"
+    The text, to follow "image_filename 'x'", depends on the name alone: links inside the image
+    folder are followed.
     """
     parts = name.split("/")
     checks = (
@@ -42,14 +34,7 @@ def name_problem(name: str) -> str | None:
 
 
 def all_plain(names: Sequence[str]) -> bool:
-    """Check many names at once: True if none is bad or has two spellings.
-
-    False means only that each needs a check of its own.
-
-    Examples:
-        >>> all_plain(["a.jpg", "b/c d.jpg"]), all_plain(["a.jpg", "/b.jpg"])
-        (True, False)
-    """
+    """Return whether names are certainly good and canonical; False is inconclusive."""
     # Blank names and those that begin with "/" show as " /" or a double space.
     joined = f" {' '.join(names)} "
     return (
@@ -60,10 +45,5 @@ def all_plain(names: Sequence[str]) -> bool:
 
 
 def canonical_name(name: str) -> str:
-    """Write a name in its shortest way, so that `./a.jpg` and `a.jpg` count as the same.
-
-    Examples:
-        >>> canonical_name("./b//c/./a.jpg")
-        'b/c/a.jpg'
-    """
+    """Shorten a name to one spelling: `./a.jpg` and `a.jpg` are the same."""
     return "/".join(part for part in name.split("/") if part not in {"", "."})

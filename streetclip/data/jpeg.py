@@ -1,10 +1,8 @@
 """Decode JPEG files at a reduced scale, in fewer passes.
 
-A JPEG holds blocks of 8 × 8 waves. A decoder that computes 4, 2 or 1 pixels a side from them
-spares most of its work (libjpeg's scaled inverse transform, reached by Pillow's `draft`), but for
-progressive files, where reading the passes costs more than the transform: the first passes hold
-the upper bits of the waves, later ones refine them bit by bit, in more than half of the file.
-Where the image is made smaller anyway, those passes are left out whose bits are worth little.
+A JPEG holds blocks of 8 × 8 waves. Pillow's `draft` computes 4, 2 or 1 pixels a side from them
+(libjpeg's scaled inverse transform). In progressive files, where reading the passes costs more
+than the transform, later passes refine the waves bit by bit; those worth little are left out.
 
 Source: ITU-T T.81, annexes B (markers), G (progressive mode) and A.3 (the transform).
 """
@@ -52,24 +50,18 @@ _RESTART_INTERVAL = b"\xff\xdd"
 
 
 def reduced_scale(shrinking: float) -> int:
-    """Find by how much an image may be reduced while it is decoded: 1, 2, 4 or 8.
+    """Choose an image's reduction while decoding: 1, 2, 4 or 8.
 
-    Args:
-        shrinking: How many of its pixels become one, along the axis with fewer.
-
-    Examples:
-        >>> reduced_scale(3.9), reduced_scale(4.8), reduced_scale(100.0)
-        (1, 2, 8)
+    `shrinking` is how many pixels become one, along the axis with fewer.
     """
     return next((scale for scale in _SCALES if shrinking >= scale * _OVERSAMPLING), 1)
 
 
 def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
-    """Make a JPEG that was opened, and not yet loaded, decode at a reduced scale.
+    """Make an opened, not yet loaded JPEG decode at a reduced scale.
 
     Returns:
-        What to load (`image` itself or, if passes are left out, another over bytes in memory),
-        and the scale at which it will be: 1 if it is no JPEG.
+        The image to load (`image`, or another with fewer passes), and its scale: 1 if no JPEG.
     """
     if scale == 1 or image.format not in JPEG_FORMATS:
         return image, 1
@@ -85,11 +77,11 @@ def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
 
 
 def without_fine_passes(content: bytes) -> bytes | None:
-    """Leave out those passes of a progressive JPEG that refine waves by little.
+    """Leave out a progressive JPEG's passes that refine waves by little.
 
     Returns:
-        A whole JPEG file whose waves have fewer bits, without profiles and further frames; None if
-        there is nothing to leave out, or anything about the file is unusual or damaged.
+        A whole JPEG file without profiles and further frames; None if there is nothing to leave
+        out, or the file is unusual or damaged.
     """
     kept = [content[:2]]
     is_shorter = False
@@ -114,13 +106,10 @@ def without_fine_passes(content: bytes) -> bytes | None:
 
 
 def with_end(content: bytes) -> bytes | None:
-    """Complete a JPEG that lacks its end marker alone, or half of it.
+    """Complete a JPEG that lacks only its end marker; else None.
 
     A decoder reads no further than the last block. So where bytes after the coded data change the
     pixels, blocks are missing, and the file is damaged.
-
-    Returns:
-        None if the file is no JPEG, has an end, or lacks more than that.
     """
     if content[:2] != _START or content.endswith(_END):
         return None
@@ -133,7 +122,7 @@ def with_end(content: bytes) -> bytes | None:
 
 
 def _has_all_passes(content: bytes) -> bool:
-    """Return whether the passes give every wave of every component to its last bit."""
+    """Return whether the passes give every wave to its last bit."""
     missing_bits: dict[int, list[int]] = {}
     try:
         for marker, start, header_end, _ in _segments(content):
@@ -158,11 +147,7 @@ def _hash_pixels(content: bytes) -> bytes | None:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield marker, start, end of the header, end with the coded data, up to the image's end.
-
-    Raises:
-        ValueError: A marker is missing, or the file ends before the image.
-    """
+    """Yield marker, start, header end, data end; ValueError if truncated."""
     start = 2
     while content[:2] == _START and content[start] == _START[0]:
         marker = content[start + 1]
@@ -180,7 +165,7 @@ def _segments(content: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _mean_steps(segment: bytes) -> dict[int, float]:
-    """Average the steps of the low waves, by number of the table; a segment may hold several."""
+    """Average the steps of the low waves, by number of the table."""
     steps = {}
     start = 0
     while start < len(segment):
@@ -192,7 +177,7 @@ def _mean_steps(segment: bytes) -> dict[int, float]:
 
 
 def _is_fine(segment: bytes, steps: dict[int, float], tables: dict[int, int]) -> bool:
-    """Return whether a pass refines the waves of a component by bits that are worth little."""
+    """Return whether a pass refines waves by bits that are worth little."""
     first_wave, _, bits = segment[1 + 2 * segment[0] : 4 + 2 * segment[0]]
     previous_bit, bit = divmod(bits, 16)
     if first_wave == 0 or previous_bit == 0:

@@ -1,6 +1,6 @@
-"""Read manifests: the CSV that names the images and their places.
+"""Read manifests: the CSV files that name images and their places.
 
-Of earlier rows only 8 bytes are kept, a hash of the name, so that a file may have any length.
+Only an 8-byte name hash of earlier rows is kept, so that a file may have any length.
 """
 
 import logging
@@ -30,18 +30,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest in memory.
+    """Store a manifest in memory.
 
     Attributes:
         frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
-            `country` (as written, the name for a code; "" where blank, the country never),
-            `continent` (full English name; the country's where blank or contradicted),
-            `country_code` (ISO 3166-1 alpha-2), `latitude_deg` and `longitude_deg` (float64; NaN
-            where unknown), `line` (of the file, from 1), then `caption` and `template` if the CSV
-            has them, and the attributes, as text.
-        attribute_columns: Names of the attributes in `frame`; " (csv)" is added to those of the
-            CSV that would clash with a column above.
-        sha256: Hex digest of the file.
+            `country` (as written, the name for a code), `continent` (full English name; the
+            country's where blank or contradicted), `country_code` (ISO 3166-1 alpha-2),
+            `latitude_deg` and `longitude_deg` (float64; NaN where unknown), `line` (of the file,
+            from 1), `caption` and `template` if given, and the attributes, as text.
+        attribute_columns: Names of the attributes in `frame`; " (csv)" is added to those that
+            clash with a column above.
         num_skipped: Bad rows left out.
         problems: The first 20 of them, each as "test.csv:41: …".
         warnings: Doubts about good rows: for each kind the count, then the first rows.
@@ -58,30 +56,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestChunk:
-    """Good rows in the order of the file.
-
-    Attributes:
-        columns: The columns of `Manifest.frame`, as lists of text or arrays of numbers.
-        rows: The same rows as written: all cells of the file, in the order of its header.
-    """
+    """Store good rows: `columns` as in `Manifest.frame`, `rows` as written."""
 
     columns: dict[str, Any]
     rows: Rows
 
 
 class ManifestReader:
-    """Reads a manifest in chunks; iterate over it once, before its findings are final.
+    """Read a manifest in chunks; its findings are final after one iteration.
 
-    Args:
-        path: The CSV.
-        on_bad_rows: "fail" reads the whole file and then raises an error about all bad rows;
-            "skip" leaves them out and counts them.
-        chunk_rows: Most rows in a chunk.
-        check_captions: Whether a blank caption makes a row bad.
-        progress: Receives the bytes read; with "skip" each is read twice.
+    With `on_bad_rows` "fail", an error about all bad rows follows the last; "skip" leaves them out,
+    counts them and reads the file twice. `progress` receives the bytes read.
 
     Attributes:
-        header: All column names of the file, in its order.
         num_rows: Good rows so far.
         attribute_columns, sha256, num_skipped, problems, warnings: As in `Manifest`, so far.
 
@@ -117,17 +104,13 @@ class ManifestReader:
 
     @property
     def warnings(self) -> list[str]:
-        """Doubts about good rows: for each kind the count, then the first rows."""
+        """Describe doubts about good rows: counts by kind, then first rows."""
         return self._warnings.messages(self.path)
 
     def __iter__(self) -> Iterator[ManifestChunk]:
-        """Yield the good rows; with "fail", those before the first bad one, then the error.
+        """Yield good rows; "fail" stops at the first bad one, then raises.
 
         A repeated name is known only at the end, when "fail" has already yielded its rows.
-
-        Raises:
-            ManifestError: The file is not UTF-8, badly quoted or has no row, or has bad rows that
-                are not to be skipped.
         """
         for warning in self._columns.warnings:
             _log.warning("%s", warning)
@@ -139,13 +122,14 @@ class ManifestReader:
         else:
             for rows, _ in self._read(is_second=False):
                 hashes.extend(self._name_hashes(rows))
-        repeated = _repeated(hashes)
+        ordered = np.sort(np.array(hashes, np.int64))
+        repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
         if repeated or not self._fail:
             yield from self._checked_chunks(repeated, None)
         self._check_outcome()
 
     def _read(self, *, is_second: bool) -> Iterator[tuple[Rows, Sequence[int]]]:
-        """Yield all rows and their lines, reporting progress through one or two passes."""
+        """Yield all rows and their lines; report progress."""
         with CsvFile(self.path) as file:
             total = file.num_bytes if self._fail else 2 * file.num_bytes
             done = file.num_bytes if is_second else 0
@@ -210,8 +194,7 @@ def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
     """Read a whole manifest; see `ManifestReader`.
 
     Raises:
-        ManifestError: The file cannot be used, or has bad rows that are not to be skipped; all
-            are counted, and the first 20 spelled out.
+        ManifestError: The file cannot be used, or has bad rows that are not to be skipped.
     """
     import pandas as pd
 
@@ -226,12 +209,6 @@ def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
         problems=tuple(reader.problems),
         warnings=tuple(reader.warnings),
     )
-
-
-def _repeated(hashes: "array[int]") -> set[int]:
-    """Find the hashes that occur more than once; 10 million take 160 MB."""
-    ordered = np.sort(np.array(hashes, np.int64))
-    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _take(values: Any, kept: list[int]) -> Any:

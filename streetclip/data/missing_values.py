@@ -1,4 +1,4 @@
-"""Blank cells such as "NA" and "nan" that programs write where a value is missing.
+"""Blank cells such as "NA" and "nan" that mark missing values.
 
 A marker is read as blank, with a warning, unless it is the name of a place:
 
@@ -39,20 +39,12 @@ Cells = dict[str, list[str]]
 
 
 def is_marker(text: str) -> bool:
-    """Return whether a cell is spelled like a missing value.
-
-    Examples:
-        >>> is_marker(" nan "), is_marker("Nantes")
-        (True, False)
-    """
+    """Return whether a cell is spelled like a missing value."""
     return text.strip() in _MARKERS
 
 
 def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]]:
-    """Blank the markers in the place columns of a chunk.
-
-    Args:
-        cells: Columns of the chunk; those with markers are replaced by copies.
+    """Blank the markers in a chunk's place columns; copy changed columns.
 
     Returns:
         The countries that were blanked, by row, and a warning for each row with another marker.
@@ -130,7 +122,7 @@ def _coordinates(place: Mapping[str, str]) -> tuple[float, float] | None:
 
 
 def _is_north_america(blanked: list[str], place: Mapping[str, str]) -> bool:
-    """Return whether the one marker of a row is GeoNames' code of its country's continent."""
+    """Return whether a row's only marker is its continent's GeoNames code."""
     if blanked != ["continent"] or place["continent"] != "NA":
         return False
     country = gazetteer.find_country(place["country"])

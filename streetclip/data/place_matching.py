@@ -1,4 +1,4 @@
-"""Match true places with candidates: the only place that decides whether two are one city.
+"""Match true places with candidates.
 
 The rule is in data/README.md, "Which candidate a label means". Axes: N images, K candidates
 whose name fits a label.
@@ -29,11 +29,9 @@ Label = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class DoubtfulPlace:
-    """A label without coordinates that fits several cities of its country.
+    """Describe a label without coordinates that fits several cities of its country.
 
     Attributes:
-        country_code, city, region: As the manifest has them.
-        num_images: Images with this label and no coordinates.
         candidate: Index of the candidate it counts as, −1 where it counts as none.
         others: Cities that could be meant as well, most populous first.
     """
@@ -48,11 +46,10 @@ class DoubtfulPlace:
 
 @dataclass(frozen=True)
 class PlaceMatches:
-    """The candidates that N images' labels mean.
+    """Store the candidates that N images' labels mean.
 
     Attributes:
-        country_N: Index of the true country, −1 where it is no candidate.
-        city_N: Index of the true city, −1 where it is no candidate or ambiguous.
+        country_N, city_N: Indices, −1 where no candidate is meant or the city is ambiguous.
         doubtful: Labels that fit several cities, most images first.
     """
 
@@ -62,7 +59,7 @@ class PlaceMatches:
 
 
 def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
-    """Find the candidate that each image's label means; `frame` is that of a `Manifest`."""
+    """Find the candidate that each label means; `frame` is a `Manifest`'s."""
     country_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     city_N = np.full(len(frame), NO_CANDIDATE, np.int64)
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64)
@@ -110,8 +107,7 @@ class _Fitting(NamedTuple):
     """Candidates whose name fits a label.
 
     Attributes:
-        bonus_km: K candidates that fit by name and are not excluded by the region, each with
-            15 km if it is spelled like the label, else 0.
+        bonus_km: K candidates that the region allows: 15 km if spelled like the label, else 0.
         decoys: Other cities of that name that are no candidate.
         by_name: The candidate meant by an image without coordinates, −1 for none.
         others: Cities that such an image could mean as well; None if no candidate has the name.
@@ -124,7 +120,7 @@ class _Fitting(NamedTuple):
 
 
 class _CountryMatcher:
-    """The candidates of one country, indexed by their names and by the gazetteer's places."""
+    """Index the candidates of one country by name and by gazetteer place."""
 
     def __init__(self, candidates: Candidates, country: int) -> None:
         self._candidates = candidates
@@ -141,7 +137,7 @@ class _CountryMatcher:
 
     @cached_property
     def _places(self) -> dict[int, tuple[City, ...]]:
-        """By candidate, the gazetteer's cities of its name within 15 km of it."""
+        """Find the gazetteer's cities of each candidate's name within 15 km."""
         return {
             index: tuple(
                 city
@@ -172,7 +168,7 @@ class _CountryMatcher:
         )
 
     def fitting(self, city: str, region: str) -> _Fitting:
-        """Find the candidates whose name fits a label, and which of them it means."""
+        """Find the candidates that fit a label's name and those meant."""
         keys = gazetteer.name_keys(city)
         spelled = next((self._by_spelling[key] for key in keys if key in self._by_spelling), [])
         bearers = gazetteer.listed_cities_named(self._code, city)
@@ -193,7 +189,7 @@ class _CountryMatcher:
         latitude_deg_R: NDArray[np.float64],
         longitude_deg_R: NDArray[np.float64],
     ) -> Int64:
-        """Find the nearest candidate within 50 km of R images; −1 where another city is nearer."""
+        """Find images' candidate within 50 km; −1 if another city is nearer."""
         best_R = np.full(len(latitude_deg_R), NO_CANDIDATE, np.int64)
         lowest_km_R = np.full(len(latitude_deg_R), np.inf)
         reached_km_R = np.full(len(latitude_deg_R), np.inf)
@@ -216,7 +212,7 @@ class _CountryMatcher:
         return best_R
 
     def _is_elsewhere(self, index: int, city: str, region: str) -> bool:
-        """Return whether a label's region differs from the candidate's, and has such a city."""
+        """Return whether a label's region has such a city, not the candidate."""
         label_region = gazetteer.known_region(self._code, city, region)
         text = self._candidates.city_regions[index]
         own_region = gazetteer.known_region(self._code, self._candidates.city_names[index], text)
@@ -231,7 +227,7 @@ class _CountryMatcher:
     def _by_name(
         self, city: str, region: str, allowed: list[int], spelled: set[int]
     ) -> tuple[int, tuple[City, ...]]:
-        """Find the candidate that a label without coordinates means, and what else it could."""
+        """Find the candidate that a label without coordinates means, and alternatives."""
         meant = gazetteer.resolve_city(self._code, city, region)
         if meant.city is not None:
             place = meant.city
@@ -248,7 +244,7 @@ class _CountryMatcher:
         return NO_CANDIDATE, (*elsewhere, *meant.others)
 
     def _region_agrees(self, index: int, city: str, region: str, meant: CityMeant) -> bool:
-        """Return whether no region speaks against a candidate that is spelled like the label.
+        """Return whether the regions allow a candidate of the label's spelling.
 
         Other cities of that name, of which the gazetteer knows, must be excluded by a region that
         both sides write alike; where it knows of none, a region that is missing agrees with any.

@@ -1,4 +1,4 @@
-"""Find what makes a manifest row bad or doubtful, in whole columns of a chunk."""
+"""Find bad or doubtful manifest rows, in whole columns of a chunk."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from streetclip import gazetteer
 from streetclip.data.columns import CAPTION_COLUMNS, COORDINATES, Columns
 from streetclip.data.coordinates import SWAPPED, MisplacedFinder, Points, parse_coordinates
 from streetclip.data.csv_text import Rows, has_quote_after_space
-from streetclip.data.encodings import has_lost_characters, repair_mojibake
+from streetclip.data.encodings import repair_mojibake
 from streetclip.data.image_names import all_plain, canonical_name, name_problem
 from streetclip.data.missing_values import Cells, blank_missing_values, is_marker
 from streetclip.data.row_warnings import RowWarning
@@ -28,14 +28,14 @@ Problems = dict[int, list[str]]
 
 
 def name_hashes(names: Sequence[str]) -> Iterator[int]:
-    """Hash names so that those of the same file are equal; valid in this process only."""
+    """Hash names, equal for the same file; valid in this process only."""
     if all_plain(names):
         return map(hash, names)
     return (hash(canonical_name(name)) for name in names)
 
 
 class _Country(NamedTuple):
-    """The country that a cell names; blanks if unknown."""
+    """Store the country that a cell names; blank if unknown."""
 
     code: str = ""
     continent: str = ""
@@ -44,13 +44,7 @@ class _Country(NamedTuple):
 
 @dataclass
 class RowChecker:
-    """Checks the rows of one manifest, chunk after chunk, in order.
-
-    Attributes:
-        columns: Of the manifest.
-        repeated: Hashes of the names that occur more than once in the whole file.
-        check_captions: Whether a blank caption is an error.
-    """
+    """Check one manifest's rows in order; `repeated` has hashes of repeated names."""
 
     columns: Columns
     repeated: set[int]
@@ -61,12 +55,7 @@ class RowChecker:
     def check(
         self, rows: Rows, lines: Sequence[int]
     ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
-        """Check the rows of a chunk.
-
-        Returns:
-            The columns as a read manifest has them, bad rows included, and the problems and
-            warnings of rows.
-        """
+        """Check a chunk; return its columns, bad rows included, problems and warnings."""
         width = len(self.columns.header)
         misshapen = {
             i: [_wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
@@ -220,7 +209,6 @@ def _continents(
 
 
 def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
-    """Warn once of a row, whatever the number of its cells."""
     findings: dict[int, list[str]] = defaultdict(list)
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])
@@ -234,7 +222,7 @@ def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
 
 
 def _text_doubt(text: str) -> str:
-    if has_lost_characters(text):
+    if "\ufffd" in text:
         return "in which a character was lost (U+FFFD). Export the file again as UTF-8."
     repaired = repair_mojibake(text)
     if repaired is None:

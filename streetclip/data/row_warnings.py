@@ -1,4 +1,4 @@
-"""Count and describe rows that are kept although a label is probably wrong."""
+"""Count and describe rows kept although a label is probably wrong."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,12 +8,9 @@ _EXAMPLES = 5  # rows spelled out of each kind; the others are counted
 
 
 class RowWarning(NamedTuple):
-    """A doubt about one good row.
+    """Describe a doubt about one good row, by index in its chunk.
 
-    Attributes:
-        row: Index in its chunk.
-        kind: Common to all rows of the kind, to follow "12 rows:".
-        text: The finding and what is done about it.
+    `kind` is common to all rows of the kind, to follow "12 rows:"; `text` has finding and action.
     """
 
     row: int
@@ -22,7 +19,7 @@ class RowWarning(NamedTuple):
 
 
 class WarningCounts:
-    """Row warnings of a file, counted by kind."""
+    """Count the row warnings of a file by kind."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = defaultdict(int)
@@ -35,14 +32,7 @@ class WarningCounts:
             self._examples[kind].append(f"{line}: {text}")
 
     def messages(self, path: Path) -> list[str]:
-        """Describe each kind: the count, then its first rows with file and line.
-
-        Examples:
-            >>> counts = WarningCounts()
-            >>> counts.add("no such thing", 3, "city is 'nan'.")
-            >>> counts.messages(Path("test.csv"))
-            ['test.csv: 1 row: no such thing', "test.csv:3: city is 'nan'."]
-        """
+        """Describe each kind: its count, then first rows with their lines."""
         messages = []
         for kind, count in self._counts.items():
             messages.append(f"{path}: {count:,} row{'s' * (count != 1)}: {kind}")

@@ -1,4 +1,4 @@
-"""Find images that two manifests share: a model must not be tested on what it was trained on."""
+"""Find images that two manifests share, which leaks training images."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -15,7 +15,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class SharedImages:
-    """How many images of a manifest an earlier one has too, and a message with lines of both."""
+    """Count the shared images; the message names lines of both manifests."""
 
     count: int
     message: str
@@ -24,13 +24,10 @@ class SharedImages:
 def shared_images(
     manifests: Sequence[Manifest], image_dir: Path | None = None
 ) -> list[SharedImages]:
-    """Find the images that each two manifests share, under whatever spelling.
+    """Find the images that each two manifests share, under any spelling.
 
-    Args:
-        manifests: Of different splits.
-        image_dir: Folder of the images: names are the same image if they are the same file,
-            links followed. If None, names are the same if they differ at most in `./`, `//` and
-            case.
+    With `image_dir`, names are the same image if they are the same file, links followed; without,
+    if they differ at most in `./`, `//` and case.
     """
     lines_by_image = []
     for manifest in manifests:

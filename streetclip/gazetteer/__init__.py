@@ -25,12 +25,7 @@ from streetclip.gazetteer.countries import (
     find_continent,
     is_on_continent,
 )
-from streetclip.gazetteer.country_distance import (
-    FAR_KM,
-    FarFromCountry,
-    country_at,
-    km_to_country,
-)
+from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
 from streetclip.gazetteer.country_names import (
     country_label,
     find_country,
@@ -41,33 +36,10 @@ from streetclip.gazetteer.names import normalise_name
 from streetclip.gazetteer.regions import find_region
 
 __all__ = [
-    "CONTINENTS",
-    "FAR_KM",
-    "SAME_PLACE_KM",
-    "City",
-    "CityMeant",
-    "Country",
-    "FarFromCountry",
-    "are_neighbours",
-    "countries",
-    "country_at",
-    "country_label",
-    "find_city",
-    "find_continent",
-    "find_country",
-    "find_region",
-    "in_region",
-    "is_main_name",
-    "is_on_continent",
-    "km_to_country",
-    "known_region",
-    "largest_listed_place",
-    "listed_cities_named",
-    "most_populous_cities",
-    "name_keys",
-    "normalise_name",
-    "resolve_city",
-    "resolve_country",
-    "suggest_cities",
+    "CONTINENTS", "FAR_KM", "SAME_PLACE_KM", "City", "CityMeant", "Country", "FarFromCountry",
+    "are_neighbours", "countries", "country_at", "country_label", "find_city", "find_continent",
+    "find_country", "find_region", "in_region", "is_main_name", "is_on_continent", "km_to_country",
+    "known_region", "largest_listed_place", "listed_cities_named", "most_populous_cities",
+    "name_keys", "normalise_name", "resolve_city", "resolve_country", "suggest_cities",
     "suggest_countries",
-]
+]  # fmt: skip

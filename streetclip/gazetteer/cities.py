@@ -19,17 +19,10 @@ _NUMBERED_PART = re.compile(r"(Paris|Lyon|Marseille) \d|Sector \d|.*\(Kreis \d|.
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A populated place.
+    """Describe a populated place of GeoNames, or another with `geoname_id` 0.
 
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        name: English or local name in Latin letters.
-        region: English name of the state, province or other first-level division; None where
-            unknown.
-        latitude_deg: −90 to 90.
-        longitude_deg: −180 to 180.
-        population: Inhabitants, 0 where unknown.
-        geoname_id: Of GeoNames; 0 for a place that is not from there.
+    `region` is the English name of the first-level division; it is None and population 0 where
+    unknown.
     """
 
     country_code: str
@@ -47,18 +40,9 @@ _ByCountry = Mapping[str, tuple[City, ...]]
 def most_populous_cities(
     country_code: str, limit: int, min_population: int = _SMALLEST_LISTED
 ) -> list[City]:
-    """List the largest cities of a country, most populous first; of one name only the largest.
+    """List a country's largest cities, most populous first, each name once.
 
-    Parts of cities are left out: boroughs, districts, quarters; see data/README.md.
-
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        limit: How many at most.
-        min_population: Smallest city to take.
-
-    Examples:
-        >>> [city.name for city in most_populous_cities("NZ", limit=2)]
-        ['Auckland', 'Christchurch']
+    Boroughs, districts and quarters are left out; see data/README.md.
     """
     by_country = _listed() if min_population >= _SMALLEST_LISTED else all_cities()
     chosen: dict[str, City] = {}
@@ -71,28 +55,28 @@ def most_populous_cities(
 
 
 def largest_listed_place(country_code: str) -> City | None:
-    """The most populous place of a country in the list read first, however small: its capital."""
+    """Find a country's most populous listed place, most often its capital."""
     return next(iter(listed_cities(country_code)), None)
 
 
 def is_numbered_part(name: str) -> bool:
-    """Whether a name alone shows that a place is a numbered district of a city."""
+    """Return whether a name shows a numbered district of a city."""
     return _NUMBERED_PART.match(name) is not None
 
 
 def listed_cities(country_code: str) -> tuple[City, ...]:
-    """The places of a country above 15,000 people and its capital, most populous first."""
+    """List capital and places above 15,000 people, most populous first."""
     return _listed().get(country_code, ())
 
 
 def alternate_names(city: City) -> tuple[str, ...]:
-    """Other names of a place of `listed_cities`, in all languages and scripts."""
+    """Return other names of a listed place, in all languages and scripts."""
     return _alternate_names().get(city, ())
 
 
 @functools.cache
 def all_cities() -> _ByCountry:
-    """Every place above 500 people by country code, most populous first; takes seconds to read."""
+    """Read all places above 500 people by country; takes seconds."""
 
     def read(row: dict[str, Any]) -> Any:
         return _city(row) if "geonameid" in row else row
@@ -119,7 +103,7 @@ def _parts_of_cities() -> frozenset[int]:
 
 
 def _by_country(cities: Iterable[City]) -> _ByCountry:
-    """Most populous first; ties by name and place, so that the order is the same everywhere."""
+    """Group by country, most populous first; ties by name and place."""
     grouped: dict[str, list[City]] = {}
     for city in cities:
         grouped.setdefault(city.country_code, []).append(city)

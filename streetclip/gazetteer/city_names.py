@@ -1,4 +1,4 @@
-"""Which city a name means: names in all languages, regions, and what stays ambiguous.
+"""Find the city that a name means, or that it is ambiguous.
 
 A city is (country, region, name) with its other names and its place: two names of one place are
 one city, one name in two regions is two cities.
@@ -33,12 +33,9 @@ _ByName = Mapping[str, tuple[City, ...]]
 
 @dataclass(frozen=True, slots=True)
 class CityMeant:
-    """What a name means.
+    """Store the city that a name means, if any, and others of that name elsewhere.
 
-    Attributes:
-        city: The city; None where the gazetteer has none, or several that could be meant.
-        others: Further cities of that name elsewhere in the country, most populous first. With
-            `city` None, the name is ambiguous among these.
+    With `city` None, the name is ambiguous among the others, which are most populous first.
     """
 
     city: City | None
@@ -46,7 +43,7 @@ class CityMeant:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several cities could be meant and none is clearly the largest."""
+        """Return whether several cities could be meant and none is largest."""
         return self.city is None and bool(self.others)
 
 
@@ -59,14 +56,7 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
     100,000. A city that bears the name as its main name counts before cities that have it among
     their other names, unless one of those has 200,000 inhabitants or more than it.
 
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        name: In any language; compared by `normalise_name`.
-        region: State, province or other division; None or blank where unknown.
-
     Examples:
-        >>> resolve_city("US", "Portland", "ME").city.longitude_deg
-        -70.2589
         >>> resolve_city("US", "Springfield").is_ambiguous
         True
         >>> resolve_city("JP", "東京").city.name
@@ -85,22 +75,11 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
 
 
 def find_city(country_code: str, name: str, region: str | None = None) -> City | None:
-    """Find a city of a country by name, the most populous of several; None if there is none.
+    """Find a country's most populous city of a name; None if none.
 
-    For lists that people write by hand, where "Springfield" means the largest. Cities that have the
-    name as their main one count before others, with or without an addition ("Halle (Saale)"). What
-    an image's label means is decided by `resolve_city`.
-
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        name: In any language; compared by `normalise_name`.
-        region: If the gazetteer knows it, only a city of that region is found.
-
-    Examples:
-        >>> find_city("CR", "San José").latitude_deg, find_city("US", "San Jose").latitude_deg
-        (9.93388, 37.33939)
-        >>> find_city("US", "Portland", region="Maine").longitude_deg
-        -70.2589
+    For lists that people write by hand; `resolve_city` decides what an image's label means.
+    Cities that have the name as their main one count before others ("Halle (Saale)"). A region
+    that the gazetteer knows excludes cities elsewhere.
     """
     bearers = _bearers(country_code, name, region)
     keys = set(name_keys(name))
@@ -110,25 +89,25 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
 
 
 def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
-    """Names of the cities above 15,000 people that an unknown name may mean, best first."""
+    """Suggest cities above 15,000 people for an unknown name, best first."""
     by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
     keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
     return [by_key[key] for key in keys]
 
 
 def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
-    """Cities above 15,000 people that bear a name as main or other name, most populous first."""
+    """Find cities above 15,000 people by any name, most populous first."""
     listed = _listed_by_name(country_code)
     return next((listed[key] for key in name_keys(name) if key in listed), ())
 
 
 def is_main_name(country_code: str, name: str) -> bool:
-    """Whether a city above 15,000 people has the name as its main one."""
+    """Return whether a city above 15,000 people has this main name."""
     return normalise_name(name) in _main_names(country_code)
 
 
 def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
-    """Leave the cities that a region allows: all where the gazetteer does not know the region.
+    """Select the cities that a region allows: all if it is unknown.
 
     A region that is called like the city surrounds it ("Moscow Oblast") and allows it. A
     territory with a code of its own ("Puerto Rico" in the United States) allows none: its cities
@@ -148,7 +127,7 @@ def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[Ci
 
 
 def known_region(country_code: str, name: str, region: str | None) -> str | None:
-    """English name of the region that a label gives, on its own or in the name ("Portland, OR").
+    """Find a label's region by English name, given or in the name.
 
     Territories of the country with an ISO code of their own count as regions.
     """
@@ -161,10 +140,7 @@ def known_region(country_code: str, name: str, region: str | None) -> str | None
 
 @functools.lru_cache(maxsize=2**16)
 def name_keys(name: str) -> tuple[str, ...]:
-    """Normalised spellings under which a name is looked up, the fullest first.
-
-    Without what is added to tell it apart ("Portland, Maine", "Frankfurt (Main)") and without
-    "City" and "City of".
+    """Normalise a name: full, without additions, without "City" or "City of".
 
     Examples:
         >>> name_keys("City of Portland, Maine")
@@ -180,16 +156,15 @@ def name_keys(name: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=2**14)
 def names_of(city: City) -> frozenset[str]:
-    """All names of a listed city, normalised."""
+    """Normalise all names of a listed city."""
     names = {normalise_name(name) for name in (city.name, *alternate_names(city))}
     return frozenset(names - {""})
 
 
 def _bearers(country_code: str, name: str, region: str | None) -> tuple[City, ...]:
-    """Cities that bear a name as main or other name in the region, most populous first.
+    """Find cities of a name in the region, most populous first.
 
-    The places below 15,000 people, whose other names are unknown, are read only where no larger
-    one in the region bears the name; reading them takes seconds.
+    Places below 15,000 people take seconds to read, so they are read only if no larger one fits.
     """
     for key in name_keys(name):
         for by_name in (_listed_by_name, _small_by_name):
@@ -200,7 +175,7 @@ def _bearers(country_code: str, name: str, region: str | None) -> tuple[City, ..
 
 
 def _find_territory(country_code: str, text: str) -> str | None:
-    """English name of a country's territory that has a code of its own; None if it is none."""
+    """Find the English name of a country's territory with its own code."""
     found = find_country(text)
     if found is None or sovereign_of(found.code) != country_code:
         return None
@@ -208,7 +183,7 @@ def _find_territory(country_code: str, text: str) -> str | None:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """A name and what is added to it after a comma or in brackets; two blanks if nothing is."""
+    """Split a name from an addition; blanks if it has none."""
     found = _QUALIFIED.match(name) if len(name) <= LONGEST_NAME else None
     return (found["name"], found["region"]) if found else ("", "")
 

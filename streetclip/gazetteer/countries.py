@@ -10,30 +10,18 @@ from streetclip.gazetteer.data_files import country_additions, read_geonames
 from streetclip.gazetteer.names import normalise_name
 
 _CONTINENT_NAMES = {
-    "AF": "Africa",
-    "AN": "Antarctica",
-    "AS": "Asia",
-    "EU": "Europe",
-    "NA": "North America",
-    "OC": "Oceania",
-    "SA": "South America",
-}
+    "AF": "Africa", "AN": "Antarctica", "AS": "Asia", "EU": "Europe", "NA": "North America",
+    "OC": "Oceania", "SA": "South America",
+}  # fmt: skip
 CONTINENTS = tuple(_CONTINENT_NAMES.values())
 
 _CONTINENT_KEYS: Mapping[str, str] = {
     **{name.casefold(): name for name in CONTINENTS},
     **{code.casefold(): name for code, name in _CONTINENT_NAMES.items()},
-    "australia": "Oceania",
-    "australia and oceania": "Oceania",
-    "australasia": "Oceania",
-    "pacific": "Oceania",
-    "northern america": "North America",
-    "central america": "North America",
-    "middle america": "North America",
-    "caribbean": "North America",
-    "latin america": "South America",
-    "middle east": "Asia",
-}
+    **dict.fromkeys(("australia", "australia and oceania", "australasia", "pacific"), "Oceania"),
+    **dict.fromkeys(("northern america", "central america", "middle america"), "North America"),
+    "caribbean": "North America", "latin america": "South America", "middle east": "Asia",
+}  # fmt: skip
 # Regions that reach beyond the continent of their alias.
 _VAGUE_REGIONS = {
     "latin america": {"North America", "South America"},
@@ -47,16 +35,9 @@ _MORE_NEIGHBOURS = (("CN", "HK"), ("CN", "MO"))
 
 @dataclass(frozen=True)
 class Country:
-    """A country or territory that has its own ISO 3166-1 code (and Kosovo, as XK).
+    """Describe a country or territory of ISO 3166-1, or Kosovo (XK).
 
-    Args:
-        code: ISO 3166-1 alpha-2.
-        name: English name, as captions and pages show it; without "the".
-        continent: One of `CONTINENTS`.
-        capital: English name, "" where there is none.
-        population: Inhabitants, 0 where there are none.
-        neighbours: Codes of those it shares a land border with.
-        iso3: ISO 3166-1 alpha-3.
+    `name` and `capital` are in English, without "the"; `neighbours` are codes across land borders.
     """
 
     code: str
@@ -70,12 +51,7 @@ class Country:
 
 @functools.cache
 def countries() -> Mapping[str, Country]:
-    """All countries, by ISO 3166-1 alpha-2 code in alphabetical order.
-
-    Examples:
-        >>> countries()["GE"].name, countries()["GE"].continent
-        ('Georgia', 'Asia')
-    """
+    """Read all countries, by ISO 3166-1 alpha-2 code in alphabetical order."""
     rows: dict[str, dict[str, Any]] = read_geonames("countries.json")
     rows = {code: row for code, row in sorted(rows.items()) if code not in _DISSOLVED}
     neighbours = _neighbours(rows)
@@ -95,7 +71,7 @@ def countries() -> Mapping[str, Country]:
 
 
 def _neighbours(rows: Mapping[str, dict[str, Any]]) -> dict[str, set[str]]:
-    """Both ways round: GeoNames gives some borders on one side only."""
+    """Collect borders in both directions; GeoNames lacks some."""
     found: dict[str, set[str]] = {code: set() for code in rows}
     pairs = [(code, other) for code, row in rows.items() for other in row["neighbours"].split(",")]
     for code, other in (*pairs, *_MORE_NEIGHBOURS):
@@ -106,13 +82,13 @@ def _neighbours(rows: Mapping[str, dict[str, Any]]) -> dict[str, set[str]]:
 
 
 def are_neighbours(code_a: str, code_b: str) -> bool:
-    """Whether two countries share a land border; unknown codes share none."""
+    """Return whether two countries share a land border; unknown codes share none."""
     country = countries().get(code_a)
     return country is not None and code_b in country.neighbours
 
 
 def sovereign_of(code: str) -> str | None:
-    """Code of the state that a territory with a code of its own belongs to; None for a state.
+    """Return the code of a territory's state; None for a state.
 
     Examples:
         >>> sovereign_of("GL"), sovereign_of("DK")
@@ -122,24 +98,12 @@ def sovereign_of(code: str) -> str | None:
 
 
 def find_continent(text: str) -> str | None:
-    """Find the canonical name of a continent, from a name, an alias or a GeoNames code.
-
-    Examples:
-        >>> find_continent("north america"), find_continent("EU"), find_continent("Atlantis")
-        ('North America', 'Europe', None)
-    """
+    """Find a continent's canonical name by name, alias or GeoNames code."""
     return _CONTINENT_KEYS.get(normalise_name(text).removeprefix("the "))
 
 
 def is_on_continent(country_code: str, continent: str) -> bool:
-    """Whether a part of a country lies on a continent, by any of its names.
-
-    Examples:
-        >>> is_on_continent("TR", "Europe"), is_on_continent("TR", "Middle East")
-        (True, True)
-        >>> is_on_continent("FR", "Asia"), is_on_continent("MX", "Latin America")
-        (False, True)
-    """
+    """Return whether a part of a country lies on a continent."""
     more = country_additions().get(country_code, {}).get("continents", ())
     key = normalise_name(continent).removeprefix("the ")
     meant = _VAGUE_REGIONS.get(key, {_CONTINENT_KEYS.get(key)})

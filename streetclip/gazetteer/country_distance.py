@@ -1,8 +1,8 @@
-"""Measure the distance to a country, to find coordinates that contradict their label.
+"""Measure distances to countries, to find coordinates that contradict their label.
 
 A country is its outline, the places of 500 inhabitants or more in the gazetteer, and the outlying
 places that neither has. Natural Earth's borders are de facto; where another label is in use for
-the same ground, both are accepted.
+the same ground, both are accepted. A missing or damaged outline file raises a `ResourceError`.
 
 Arrays: N points, E edges of an outline, V reference points on the unit sphere.
 """
@@ -41,11 +41,7 @@ _BLOCK_ELEMENTS = 2**22
 
 
 class FarFromCountry:
-    """Finds points that are far from their country.
-
-    Most points lie in few cells of a quarter degree. The cells that are near or far as a whole are
-    remembered from call to call, so that millions of points take seconds.
-    """
+    """Find points far from their country; cache cells of a quarter degree."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
@@ -54,18 +50,9 @@ class FarFromCountry:
     def __call__(
         self, latitude_deg: Degrees, longitude_deg: Degrees, country_codes: Sequence[str]
     ) -> _Mask:
-        """Mark the points that are more than `FAR_KM` from their country.
+        """Return a mask (N,) of the points farther than `FAR_KM` from their country.
 
-        Args:
-            latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
-            longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
-            country_codes: N ISO 3166-1 alpha-2 codes; "" where unknown.
-
-        Returns:
-            Shape (N,). False where the point, the country or its place on Earth is unknown.
-
-        Raises:
-            ResourceError: The file of the outlines is missing or damaged.
+        Coordinates are NaN and ISO codes "" where unknown; such points are not far.
         """
         numbers = np.array(
             [self._codes.setdefault(code, len(self._codes)) for code in country_codes], np.int64
@@ -77,7 +64,6 @@ class FarFromCountry:
         keys, inverse = np.unique(numbers[located] * _NUM_CELLS + cells, return_inverse=True)
         kinds = self._kinds(keys)[inverse]
         far[located] = kinds == _FAR
-
         # Cells on the margin: measure point by point.
         rest = located[kinds == _PARTLY]
         for code, where in self._by_code(numbers[rest]):
@@ -87,11 +73,12 @@ class FarFromCountry:
         return far
 
     def _kinds(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Find whether cells are near their country, far from it, or partly each."""
         new = np.array([key for key in keys.tolist() if key not in self._cells], np.int64)
         numbers, cells = np.divmod(new, _NUM_CELLS)
         for code, where in self._by_code(numbers):
-            km = km_to_country(*_cell_centres(cells[where]), code)
+            row, column = np.divmod(cells[where], _CELLS_A_ROW)
+            centres = (row + 0.5) * _CELL_DEG - 90.0, (column + 0.5) * _CELL_DEG - 180.0
+            km = km_to_country(*centres, code)
             kinds = np.full(len(km), _PARTLY)
             kinds[~(km > FAR_KM - _HALF_DIAGONAL_KM)] = _NEAR  # also where it is not known
             kinds[km > FAR_KM + _HALF_DIAGONAL_KM] = _FAR
@@ -105,27 +92,18 @@ class FarFromCountry:
 
 
 def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: str) -> Kilometres:
-    """Measure the distance of points to a country.
+    """Measure the distance of points, shape (N,), to a country.
 
     Near a country the outline alone counts: a point off an island that is not drawn may be nearer
-    than stated, but never farther than `FAR_KM`.
-
-    Args:
-        latitude_deg: Shape (N,), −90 to 90; NaN where unknown.
-        longitude_deg: Shape (N,), −180 to 180; NaN where unknown.
-        country_code: ISO 3166-1 alpha-2.
-
-    Returns:
-        Shape (N,), 0 within the outline; NaN where the point or the country's place is unknown.
-
-    Raises:
-        ResourceError: The file of the outlines is missing or damaged.
+    than stated, but never farther than `FAR_KM`. Within the outline it is 0; NaN where the point or
+    the country's place is unknown.
 
     Examples:
         >>> km_to_country(np.array([46.9, 51.51]), np.array([2.4, -0.13]), "FR").round(-1).tolist()
         [0.0, 140.0]
     """
-    inside = _inside(latitude_deg, longitude_deg, country_code)
+    own = (_inside_own(latitude_deg, longitude_deg, code) for code in _labelled(country_code))
+    inside = functools.reduce(np.logical_or, own)
     km = np.where(inside, 0.0, np.nan)
     outside = ~inside & np.isfinite(latitude_deg) & np.isfinite(longitude_deg)
     km[outside] = _km_from_points(latitude_deg[outside], longitude_deg[outside], country_code)
@@ -133,25 +111,13 @@ def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: s
 
 
 def country_at(latitude_deg: float, longitude_deg: float) -> str | None:
-    """Find the code of the country in whose outline a point lies; None at sea.
-
-    Raises:
-        ResourceError: The file of the outlines is missing or damaged.
-
-    Examples:
-        >>> country_at(-21.1, 55.5), country_at(46.9, 2.4), country_at(0.0, 0.0)
-        ('RE', 'FR', None)
-    """
+    """Find the code of the country that contains a point, if any."""
     point = np.array([latitude_deg]), np.array([longitude_deg])
     return next((code for code in _rings() if code and _inside_own(*point, code)[0]), None)
 
 
 def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> Kilometres:
-    """Distance to the nearest border, outlying place or place of 500 inhabitants.
-
-    The list of places takes seconds to read, so it is asked only about points that are far
-    without it.
-    """
+    """Measure distances to borders; only where far, read all places too."""
     vectors = _unit_vectors(latitude_deg, longitude_deg)
     km = _km_to_nearest(vectors, _outline_points(code))
     index = np.flatnonzero(~(km <= FAR_KM - _HALF_DIAGONAL_KM))
@@ -161,7 +127,7 @@ def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) ->
 
 
 def _km_to_nearest(vectors_N3: Degrees, points_V3: Degrees) -> Kilometres:
-    """Great-circle distance of unit vectors to the nearest of others; NaN if there is none."""
+    """Measure great-circle distances of unit vectors to the nearest; NaN if none."""
     if not len(points_V3):
         return np.full(len(vectors_N3), np.nan)
     cosine = np.empty(len(vectors_N3))
@@ -171,14 +137,8 @@ def _km_to_nearest(vectors_N3: Degrees, points_V3: Degrees) -> Kilometres:
     return km
 
 
-def _inside(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
-    return functools.reduce(
-        np.logical_or, (_inside_own(latitude_deg, longitude_deg, each) for each in _labelled(code))
-    )
-
-
 def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
-    """Which points lie within a country's rings, by the even-odd rule."""
+    """Find the points within a country's own rings, by the even-odd rule."""
     if code == _ANTARCTICA:
         return latitude_deg <= _ANTARCTIC_TREATY_DEG
     west, south, east, north = _edges(code)
@@ -192,19 +152,19 @@ def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Ma
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
-    """Slices of rows that keep a table of so many columns small."""
+    """Slice rows so that a table of so many columns stays small."""
     size = max(1, _BLOCK_ELEMENTS // max(1, num_columns))
     return (slice(start, start + size) for start in range(0, num_rows, size))
 
 
 def _labelled(code: str) -> tuple[str, ...]:
-    """A country and those on whose ground photographs have its label too."""
+    """List a country and those whose ground has its label too."""
     return (code, *country_additions().get(code, {}).get("also_labelled", ()))
 
 
 @functools.cache
 def _rings() -> Mapping[str, list[Degrees]]:
-    """Rings by country code, each [points, (longitude, latitude)], cut at the antimeridian."""
+    """Read rings by country code, each [points, (longitude, latitude)]."""
     return {
         feature["properties"]["code"]: [
             np.array(ring) for polygon in feature["geometry"]["coordinates"] for ring in polygon
@@ -215,7 +175,7 @@ def _rings() -> Mapping[str, list[Degrees]]:
 
 @functools.cache
 def _edges(code: str) -> Degrees:
-    """West, south, east and north of the ends of all edges but the level ones, [4, E]."""
+    """Collect ends of all sloping edges: west, south, east, north, [4, E]."""
     pairs = [np.hstack([ring[:-1], ring[1:]]) for ring in _rings().get(code, [])]
     edges = np.vstack(pairs) if pairs else np.empty((0, 4))
     sloping: Degrees = edges[edges[:, 1] != edges[:, 3]].T
@@ -224,7 +184,7 @@ def _edges(code: str) -> Degrees:
 
 @functools.cache
 def _outline_points(code: str) -> Degrees:
-    """Points along the borders of a country and its outlying places, [V, 3]."""
+    """Collect points along a country's borders and its outlying places, [V, 3]."""
     lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
     places = list(country_additions().get(code, {}).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
@@ -233,10 +193,7 @@ def _outline_points(code: str) -> Degrees:
 
 @functools.cache
 def _place_points(code: str) -> Degrees:
-    """The places of a country that its outline does not contain, [V, 3].
-
-    To those inside, no point outside is nearer than to the border.
-    """
+    """Collect places outside the outline, [V, 3]; else borders are nearer."""
     places = [(city.latitude_deg, city.longitude_deg) for city in all_cities().get(code, ())]
     latitude_deg, longitude_deg = np.array(places).reshape(-1, 2).T
     outside = ~_inside_own(latitude_deg, longitude_deg, code)
@@ -244,7 +201,7 @@ def _place_points(code: str) -> Degrees:
 
 
 def _densified(ring: Degrees) -> Degrees:
-    """A ring with points added on its edges, straight on a flat map as they are drawn."""
+    """Add points on a ring's edges, straight on a flat map."""
     steps = np.diff(ring, axis=0)
     width = np.hypot(steps[:, 0] * np.cos(np.radians(ring[:-1, 1])), steps[:, 1])
     counts = np.maximum(1, np.ceil(width / _SPACING_DEG).astype(int))
@@ -270,8 +227,3 @@ def _cells(latitude_deg: Degrees, longitude_deg: Degrees) -> NDArray[np.int64]:
     column = ((longitude_deg + 180.0) / _CELL_DEG).astype(np.int64).clip(0, _CELLS_A_ROW - 1)
     cells: NDArray[np.int64] = row * _CELLS_A_ROW + column
     return cells
-
-
-def _cell_centres(cells: NDArray[np.int64]) -> tuple[Degrees, Degrees]:
-    row, column = np.divmod(cells, _CELLS_A_ROW)
-    return (row + 0.5) * _CELL_DEG - 90.0, (column + 0.5) * _CELL_DEG - 180.0

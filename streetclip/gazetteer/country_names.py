@@ -1,4 +1,4 @@
-"""Find a country under every name that data sets give it."""
+"""Find a country by any name that datasets use."""
 
 import difflib
 import functools
@@ -49,10 +49,9 @@ _WITH_SECOND_NAME = re.compile(r"([^,()]+)(?:,([^,()]+)|\(([^()]+)\))\s*")
 
 
 def find_country(text: str) -> Country | None:
-    """Find a country by code, name or alias; None if there is none.
+    """Find a country by ISO 3166-1 code, name or alias, if known.
 
-    Case, accents, punctuation and a leading "the" do not matter. Codes are ISO 3166-1 alpha-2
-    and alpha-3.
+    Case, accents, punctuation and a leading "the" do not matter.
 
     Examples:
         >>> [find_country(name).code for name in ("USA", "the netherlands", "Côte d'Ivoire", "ge")]
@@ -62,11 +61,7 @@ def find_country(text: str) -> Country | None:
 
 
 def resolve_country(text: str) -> Country:
-    """Find a country, or raise an error that names similar ones.
-
-    Raises:
-        UnknownPlaceError: No country has that name or code.
-    """
+    """Find a country, or raise an `UnknownPlaceError` that suggests similar ones."""
     country = find_country(text)
     if country is None:
         nearest = suggest_countries(text)
@@ -80,21 +75,14 @@ def resolve_country(text: str) -> Country:
 
 
 def suggest_countries(text: str, limit: int = 3) -> list[str]:
-    """Names of the countries that an unknown name may mean, best first.
-
-    Examples:
-        >>> suggest_countries("Untied States", limit=1)
-        ['United States']
-        >>> suggest_countries("England")
-        ['United Kingdom']
-    """
+    """Suggest names of countries for an unknown name, best first."""
     return list(_suggest_countries(text[:LONGEST_NAME])[:limit])
 
 
 def country_label(text: str, country: Country) -> str:
-    """Name a country in captions: as written, unless that is a code or names its state too.
+    """Name a country in captions: as written, but codes written out.
 
-    "USA" is how people write that country, and stays.
+    "USA" is a common name of the country, and stays.
 
     Examples:
         >>> label = lambda text: country_label(text, find_country(text))
@@ -123,7 +111,7 @@ def _find_country(text: str) -> Country | None:
 
 @functools.lru_cache(maxsize=2**14)
 def _find_with_sovereign(text: str) -> Country | None:
-    """Find a territory by a text that names it first, and then its state or status."""
+    """Find a territory named with its state or status."""
     key = _key(text)
     if key in _codes():
         return None
@@ -142,7 +130,7 @@ def _find_with_sovereign(text: str) -> Country | None:
 
 
 def _is_sovereign(key: str, code: str | None) -> bool:
-    """Whether a name, a status or nothing fits the state that a territory belongs to."""
+    """Return whether a name, a status or nothing fits a territory's state."""
     if code is None or not key:
         return code is not None
     status = _STATUS_ALONE.fullmatch(key)
@@ -161,7 +149,7 @@ def _code(key: str) -> str | None:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """A name as it is; "Korea, Republic of" the other way round; "Cook Is." written out."""
+    """Yield a name as written, uninverted ("Korea, Republic of"), unabbreviated ("Cook Is.")."""
     yield text
     for pattern in _INVERTED:
         match = pattern.fullmatch(text)
@@ -172,7 +160,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 @functools.cache
 def _codes() -> Mapping[str, str]:
-    """Codes of the countries by each of their names, normalised."""
+    """Map each normalised name of a country to its code."""
     return {
         normalise_name(name): code
         for code, country in countries().items()

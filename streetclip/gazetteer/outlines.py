@@ -1,8 +1,9 @@
-"""Country outlines for maps, by ISO 3166-1 alpha-2 code.
+"""Read country outlines for maps, by ISO 3166-1 alpha-2 code.
 
-Natural Earth's, public domain, as TopoJSON: shapes whose rings are chains of arcs, so that
-neighbours share a border. An arc is a list of steps on a grid; ring `[3, ~5]` is arc 3 forward,
-then arc 5 backward. docs/gazetteer.md states how the file was made.
+Natural Earth's, public domain, as TopoJSON: rings are chains of arcs, so that neighbours share a
+border. An arc is a list of steps on a grid; ring `[3, ~5]` is arc 3 forward, then arc 5 backward.
+Every function raises a `ResourceError` if the file is missing or damaged; docs/gazetteer.md
+states how it was made.
 """
 
 import functools
@@ -36,26 +37,15 @@ _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 
 class _Shape(NamedTuple):
-    """A country's names, and its polygons: each an outer ring, then its holes."""
+    """A country's names and polygons: each an outer ring, then holes."""
 
     properties: Mapping[str, str]
     polygons: list[list[Degrees]]
 
 
-class _Size(NamedTuple):
-    km2: float
-    centre: tuple[float, float]  # latitude and longitude
-
-
 @functools.cache
 def outline_topojson() -> str:
-    """Read the outlines as the text of a TopoJSON file, with the properties code and name.
-
-    A Vega specification takes a text far faster than a list.
-
-    Raises:
-        ResourceError: The file is missing or damaged.
-    """
+    """Read the TopoJSON text of the outlines, fastest for Vega."""
     try:
         return _FILE.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -64,12 +54,9 @@ def outline_topojson() -> str:
 
 @functools.cache
 def outline_features() -> tuple[Mapping[str, Any], ...]:
-    """Make GeoJSON features for a flat map, with the properties code and name.
+    """Make GeoJSON features for flat maps, with code and name.
 
     Rings end at the antimeridian and at ±85.05° of latitude, where a Web Mercator map ends.
-
-    Raises:
-        ResourceError: The file is missing or damaged.
     """
     features = []
     for shape in _decoded()[1]:
@@ -87,52 +74,24 @@ def outline_borders() -> tuple[list[list[float]], ...]:
     """Make lines of coasts and borders, each drawn once: [longitude, latitude] points.
 
     They end where `outline_features` end.
-
-    Raises:
-        ResourceError: The file is missing or damaged.
     """
     return tuple(_rounded(part) for arc in _decoded()[0] for part in _cut_line(_unwrapped(arc)))
 
 
 def country_centre(code: str) -> tuple[float, float] | None:
-    """Latitude and longitude of the middle of a country's largest part; None where unknown.
-
-    Args:
-        code: ISO 3166-1 alpha-2.
-
-    Raises:
-        ResourceError: The file is missing or damaged.
-
-    Examples:
-        >>> country_centre("FR")
-        (46.6, 2.4)
-        >>> country_centre("??") is None
-        True
-    """
-    size = _sizes().get(code)
-    return size.centre if size else _UNDRAWN_CENTRES.get(code)
+    """Return the middle (latitude, longitude) of a country's largest part, if known."""
+    _, centre = _sizes().get(code, (0.0, _UNDRAWN_CENTRES.get(code)))
+    return centre
 
 
 def country_km2(code: str) -> float:
-    """Area of a country's outline, 0 where it has none.
-
-    Args:
-        code: ISO 3166-1 alpha-2.
-
-    Raises:
-        ResourceError: The file is missing or damaged.
-
-    Examples:
-        >>> round(country_km2("FR"), -5)
-        500000.0
-    """
-    size = _sizes().get(code)
-    return size.km2 if size else 0.0
+    """Return the area of a country's outline, 0 where it has none."""
+    return _sizes().get(code, (0.0, None))[0]
 
 
 @functools.cache
 def _decoded() -> tuple[list[Degrees], list[_Shape]]:
-    """The arcs, and the shapes made of them."""
+    """Decode the arcs, and the shapes made of them."""
     try:
         content = json.loads(outline_topojson())
         scale, translate = (np.array(content["transform"][key]) for key in ("scale", "translate"))
@@ -153,7 +112,7 @@ def _decoded() -> tuple[list[Degrees], list[_Shape]]:
 
 
 def _joined(arcs: list[Degrees], ring: list[int]) -> Degrees:
-    """The points along a ring; every arc but the first begins with the point before it."""
+    """Join a ring's arcs; all but the first repeat the point before."""
     lines = [arcs[index] if index >= 0 else arcs[~index][::-1] for index in ring]
     return np.vstack([lines[0], *(line[1:] for line in lines[1:])])
 
@@ -167,18 +126,18 @@ def _damaged(found: str) -> ResourceError:
 
 
 @functools.cache
-def _sizes() -> Mapping[str, _Size]:
-    """Area of each country, and the centre of its largest polygon."""
+def _sizes() -> Mapping[str, tuple[float, tuple[float, float] | None]]:
+    """Measure each country and find the centre of its largest polygon."""
     sizes = {}
     for shape in _decoded()[1]:
         areas = [sum(map(_ring_km2, polygon)) for polygon in shape.polygons]
         largest = shape.polygons[int(np.argmax(areas))]
-        sizes[shape.properties["code"]] = _Size(float(sum(areas)), _centre(largest[0]))
+        sizes[shape.properties["code"]] = float(sum(areas)), _centre(largest[0])
     return sizes
 
 
 def _ring_km2(ring: Degrees) -> float:
-    """Signed area of a ring on the sphere, positive if it runs clockwise (as d3-geo wants).
+    """Measure a ring's signed area on the sphere, positive clockwise (d3-geo).
 
     The cylindrical equal-area projection (Lambert 1772) keeps areas; a ring around a pole is
     closed along it.
@@ -193,7 +152,7 @@ def _ring_km2(ring: Degrees) -> float:
 
 
 def _centre(ring: Degrees) -> tuple[float, float]:
-    """Centroid of a ring as if degrees were a plane; good enough to lie inside a country."""
+    """Compute the centroid of a ring in plane degrees."""
     line = _unwrapped(ring)
     x, y = (line - line[0]).T
     crosses = x[:-1] * y[1:] - x[1:] * y[:-1]
@@ -204,14 +163,14 @@ def _centre(ring: Degrees) -> tuple[float, float]:
 
 
 def _unwrapped(line: Degrees) -> Degrees:
-    """A line whose longitudes go on beyond ±180° where it crosses the antimeridian."""
+    """Continue longitudes beyond ±180° across the antimeridian."""
     if np.abs(np.diff(line[:, 0])).max(initial=0.0) <= _EDGE_DEG:
         return line
     return np.column_stack([np.unwrap(line[:, 0], period=2 * _EDGE_DEG), line[:, 1]])
 
 
 def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
-    """A polygon cut where it crosses the antimeridian."""
+    """Cut a polygon where it crosses the antimeridian."""
     outer, *holes = map(_closed_line, polygon)
     if np.abs(outer[:, 0]).max() <= _EDGE_DEG:
         yield [outer, *holes]
@@ -223,7 +182,7 @@ def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
 
 
 def _closed_line(ring: Degrees) -> Degrees:
-    """A ring whose longitudes go on beyond ±180°; one around a pole is closed along it."""
+    """Unwrap a ring; close one around a pole along the pole."""
     line = _unwrapped(ring)
     first, last = line[0], line[-1]
     if abs(last[0] - first[0]) > _EDGE_DEG:
@@ -233,7 +192,7 @@ def _closed_line(ring: Degrees) -> Degrees:
 
 
 def _between_edges(line: Degrees) -> Degrees:
-    """The part of a ring between the meridians ±180° (Sutherland & Hodgman 1974)."""
+    """Clip a ring to the meridians ±180° (Sutherland & Hodgman 1974)."""
     for edge, sign in ((-_EDGE_DEG, 1.0), (_EDGE_DEG, -1.0)):
         inside = sign * (line[:, 0] - edge) >= 0
         points: list[Any] = []
@@ -250,7 +209,7 @@ def _between_edges(line: Degrees) -> Degrees:
 
 
 def _cut_line(line: Degrees) -> Iterator[Degrees]:
-    """A line cut where it crosses the antimeridian, each part on its side of the map."""
+    """Cut a line at the antimeridian, parts on their side."""
     if np.abs(line[:, 0]).max() <= _EDGE_DEG:
         yield line
         return

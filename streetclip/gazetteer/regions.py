@@ -1,4 +1,4 @@
-"""First-level divisions of countries: states, provinces, prefectures, with their other names."""
+"""Find first-level divisions of countries by any of their names."""
 
 import functools
 from collections.abc import Mapping
@@ -18,28 +18,20 @@ _KINDS = frozenset(
 
 
 def region_name(country_code: str, admin1_code: str) -> str | None:
-    """English name of a division by GeoNames' admin1 code; None where it is unknown."""
+    """Return a division's English name by GeoNames' admin1 code; None if unknown."""
     names = _names().get(country_code, {}).get(admin1_code)
     return names[0] if names else None
 
 
 def find_region(country_code: str, text: str) -> str | None:
-    """Find the English name of the division that a text means; None where none or several fit.
+    """Find a division's English name by any name, if exactly one fits.
 
-    Understood are names in English and the country's languages, ISO 3166-2 codes, and the kind of
-    division before or after the name.
-
-    Args:
-        country_code: ISO 3166-1 alpha-2.
-        text: As a manifest or candidates file has it.
+    Names in English and the country's languages and ISO 3166-2 codes are understood, with or
+    without the kind of division.
 
     Examples:
         >>> find_region("US", "ME"), find_region("US", "State of Maine")
         ('Maine', 'Maine')
-        >>> find_region("DE", "Bayern")
-        'Bavaria'
-        >>> find_region("GB", "Greater London") is None
-        True
     """
     key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
     names, bare_names = _by_key(country_code)
@@ -47,7 +39,7 @@ def find_region(country_code: str, text: str) -> str | None:
 
 
 def bare_region(text: str) -> str:
-    """Normalise a region's name and leave out what kind of region it is.
+    """Normalise a region's name without the kind of region.
 
     Examples:
         >>> bare_region("Moscow Oblast"), bare_region("State of Maine")
@@ -60,7 +52,7 @@ def bare_region(text: str) -> str:
 
 @functools.cache
 def _by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """English names by normalised name, and by name without its kind; each unambiguous."""
+    """Map unambiguous full and bare division names to English names."""
     tables: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
     for of_region in _names().get(country_code, {}).values():
         # The English names of two divisions may be one: then the code tells nothing.
@@ -76,6 +68,6 @@ def _by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 @functools.cache
 def _names() -> Mapping[str, Mapping[str, list[str]]]:
-    """Names of each division, the English one first, by country and admin1 code."""
+    """Read each division's names, English first, by country and admin1 code."""
     table: Mapping[str, Mapping[str, list[str]]] = read_table("regions.json")
     return table

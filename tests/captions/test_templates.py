@@ -76,7 +76,7 @@ def test_a_caption_depends_on_image_and_seed_only():
 
 
 def test_captions_are_the_same_on_every_machine():
-    # Written down once: a change here changes every caption file that stands.
+    # Written down once: a change here changes every existing caption file.
     drawn = [make_caption([FULL, DROPOUT, PAPER], UTRECHT, seed=42, image_filename=f"{i}.jpg")
              for i in range(6)]  # fmt: skip
     assert [name for _, name in drawn] == ["full", "full", "paper", "full", "full", "dropout"]

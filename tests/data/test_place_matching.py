@@ -123,7 +123,7 @@ def test_of_two_candidates_of_the_name_the_nearer_counts(load):
 
 
 def test_a_nearer_city_of_the_name_that_is_no_candidate_wins(load):
-    # Santa Cruz del Norte lies 45 km from the candidate; another of that name stands on it.
+    # Santa Cruz del Norte lies 45 km from the candidate; another of that name lies on it.
     here = {"city": "Burgos", "latitude": 42.34, "longitude": -3.2}
     candidates = load({"Spain": [here]})
     assert match(candidates, ("ES", "Burgos", "", 42.34, -3.21)) == [0]
