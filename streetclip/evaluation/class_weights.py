@@ -1,11 +1,9 @@
-"""Class weights of the candidates, and exact products with them.
+"""Build class weights of the candidates, and multiply exactly by them.
 
-A sum of floating-point products depends on its order, and a matrix product's order on the number
-of threads, the shape of the block and the library. Here every product is exact: features are
-float16, so multiples of 2⁻²⁴; weights are rounded to multiples of 2⁻²⁸, which is finer than
-float32 has it for most of them; so each product is a multiple of 2⁻⁵², and a partial sum of those
-of two unit vectors stays below 2: float64 holds it without rounding. So an image's scores are the
-same bits whatever images it is scored with, and by however many processes.
+Sums of floats depend on their order, and so on threads, blocks and library. Here they are exact:
+float16 features are multiples of 2⁻²⁴ and weights are rounded to multiples of 2⁻²⁸, so products
+are multiples of 2⁻⁵², and partial sums of unit vectors, below 2, fit float64. An image's scores
+have the same bits in every batch and process.
 
 Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
 D embedding.
@@ -33,44 +31,32 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _WEIGHT_UNITS = 2.0**28
-# Multiplications of a product that numpy's OpenBLAS leaves to one thread; larger ones that are
-# still so small wait for the other threads longer than they take.
+# Most multiplications that numpy's OpenBLAS leaves to one thread.
 _MOST_UNSHARED = 2**18
 
 
 @dataclass(frozen=True)
 class PlaceClassifier:
-    """Class weights of the candidates, encoded once a run.
+    """Class weights of the candidates, encoded once a run."""
 
-    Attributes:
-        country_features_CD: L2-normalised, float32.
-        city_features_MD: L2-normalised, float32, grouped by country.
-        city_country_M: Index of each city's country, ascending; each country has a city.
-        logit_scale: The model's own; softmax is taken at it.
-    """
-
-    country_features_CD: torch.Tensor
-    city_features_MD: torch.Tensor
-    city_country_M: torch.Tensor
-    logit_scale: float
+    country_features_CD: torch.Tensor  # L2-normalised, float32
+    city_features_MD: torch.Tensor  # L2-normalised, float32, grouped by country
+    city_country_M: torch.Tensor  # index of each city's country, ascending; none without a city
+    logit_scale: float  # the model's own
 
     @cached_property
     def country_weights_CD(self) -> Float64:
-        """Weights of the countries, for exact products."""
+        """Countries' weights for exact products."""
         return _exact_weights(self.country_features_CD)
 
     @cached_property
     def city_weights_MD(self) -> Float64:
-        """Weights of the cities, for exact products."""
+        """Cities' weights for exact products."""
         return _exact_weights(self.city_features_MD)
 
     @cached_property
     def city_offsets(self) -> Int64:
-        """C + 1 bounds of the cities of each country.
-
-        Raises:
-            ValueError: The cities are not grouped by country, or a country has none.
-        """
+        """C + 1 bounds of each country's cities; ValueError if not grouped."""
         num_countries = len(self.country_features_CD)
         country_M = self.city_country_M.cpu().numpy().astype(np.int64)
         counts = np.bincount(country_M, minlength=num_countries)
@@ -81,7 +67,7 @@ class PlaceClassifier:
 
     @cached_property
     def most_cities(self) -> int:
-        """P, the number of cities of the country that has the most."""
+        """P, the number of cities of the largest country."""
         return int(np.diff(self.city_offsets).max())
 
 
@@ -91,11 +77,7 @@ def build_classifier(
     prompts: PromptSet,
     progress: Progress = no_progress,
 ) -> PlaceClassifier:
-    """Encode the class weights of all candidates, averaged over several prompts.
-
-    Raises:
-        TemplateError: The model does not read the country of a prompt, as it comes too late.
-    """
+    """Encode all candidates; TemplateError if a country in a prompt is not read."""
     countries, cities = candidates.country_names, candidates.city_names
     _LOG.info("encoding the prompts of %d countries, %d cities", len(countries), len(cities))
     country_texts = check_country_prompts(encoder.text_reader, prompts, countries)
@@ -133,18 +115,10 @@ def city_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
 def city_logits_of(
     features_ND: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
 ) -> Float64:
-    """Scale similarities of images to the cities of one country each.
+    """Score R images against the cities of one country each, R × P.
 
-    One matrix product for each country that occurs, over its images.
-
-    Args:
-        features_ND: Of `exact_features`.
-        classifier: Class weights.
-        rows_R: R positions of images; an image may occur again with another country.
-        country_R: Index of each one's country.
-
-    Returns:
-        R × P; the cities of a country come first in its rows, −inf fills them up.
+    Images are given by position, `rows_R`. A country's cities come first in a row, then −inf. One
+    matrix product for each country.
     """
     order_R = np.argsort(country_R, kind="stable")
     present, starts = np.unique(country_R[order_R], return_index=True)

@@ -1,14 +1,11 @@
-"""Keep image features on disk, so that a second evaluation decodes nothing.
+"""Cache image features on disk, so that a second evaluation decodes nothing.
 
-A folder for each way of computing them (model with its configuration, image processing, precision,
-versions of the packages that compute), named by its hash. In it each process that writes has a
-segment of its own: `NAME.features`, rows of float16, and `NAME.index`, a record for each row.
-Features are read when they are asked for, and not mapped into memory: mapped ones would count as
-memory in use, and end the process if somebody cut the file off. What a crash or a full disk cut
-off is left out; a row that does not fit its checksum is not used.
+Each way of computing them has a folder, named by its hash. Each process that writes has a segment
+in it: `NAME.features`, rows of float16, and `NAME.index`, a record for each row. Files are read,
+not mapped, so that a file cut off ends no process. Rows that are cut off or do not fit their
+checksum are ignored.
 
-An image is known by its path, size and times, which costs no reading; one that was moved, copied
-or touched by its content. So a changed image is computed again, whatever its name.
+Images are identified by path, size and times; those moved, copied or touched by their content.
 
 Shapes: N images, D embedding, F rows of a file.
 """
@@ -35,26 +32,20 @@ Float16 = NDArray[np.float16]
 Int64 = NDArray[np.int64]
 Digests = NDArray[np.uint64]
 
-# Raise it when our own code makes other pixels or features: older caches are not read then.
+# Increase it when our code changes pixels or features.
 _VERSION = 2
 _MADE_OF = "made_of.json"
 _SIGNATURE = [name for name, _ in SIGNATURE_FIELDS]
 _RECORD = np.dtype([*SIGNATURE_FIELDS, ("content", "<u8", 2), ("checksum", "<u8")])
 _MISSING = -1
-_CLOSE_ROWS = 16  # reading so many too much costs less than reading twice
+_CLOSE_ROWS = 16  # gaps of at most so many rows are read too
 
 
 class FeatureCache:
     """Features that were computed in one way: found by file, read by row.
 
-    Args:
-        cache_dir: Folder of all caches; nothing is made or written yet.
-        made_of: Everything that decides a feature but the image, as plain values.
-        dimensions: D.
-
-    Attributes:
-        folder: Where its segments are.
-        num_rows: Rows that it holds.
+    `made_of` holds all that decides a feature except the image; `dimensions` is D. Opening writes
+    nothing.
     """
 
     def __init__(self, cache_dir: Path, made_of: Mapping[str, Any], dimensions: int) -> None:
@@ -76,15 +67,13 @@ class FeatureCache:
 
     @property
     def num_bytes(self) -> int:
-        """What its rows and records take on disk."""
+        """Size of its rows and records on disk."""
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
     def find(self, paths: Sequence[str], signatures_N: NDArray[Any] | None = None) -> Int64:
-        """Find the rows of images, −1 for one that is unknown or changed.
+        """Find the rows of images, −1 where missing, unknown or changed.
 
-        Args:
-            paths: N files, absolute; one that is missing is not known.
-            signatures_N: Of the files as they are now; None to take them here.
+        Paths are absolute; `signatures_N` are current, None to take them here.
         """
         if not self.num_rows:
             return np.full(len(paths), _MISSING, np.int64)
@@ -111,7 +100,7 @@ class FeatureCache:
         return found
 
     def read(self, rows_N: Int64) -> tuple[Float16, NDArray[np.bool_]]:
-        """Read features ND of rows, and tell which of them are whole."""
+        """Read features ND of rows, and a mask of the intact ones."""
         features_ND = np.zeros((len(rows_N), self._dimensions), np.float16)
         checksums_N = self._records["checksum"][rows_N]
         file_N = np.searchsorted(self._starts, rows_N, side="right") - 1
@@ -119,7 +108,7 @@ class FeatureCache:
             chosen = np.flatnonzero(file_N == number)
             offsets = rows_N[chosen] - self._starts[number]
             with self._files[number].open("rb") as file:
-                # Rows that are close together are read in one go.
+                # Rows that are close together are read at once.
                 order = np.argsort(offsets, kind="stable")
                 breaks = np.flatnonzero(np.diff(offsets[order]) > _CLOSE_ROWS) + 1
                 for part in np.split(order, breaks):
@@ -129,14 +118,14 @@ class FeatureCache:
         return features_ND, _checksums(features_ND) == checksums_N
 
     def writer(self) -> "CacheWriter":
-        """Make a context that adds features, for the next `FeatureCache`."""
+        """Create a context that adds features for the next `FeatureCache`."""
         return CacheWriter(self.folder, self._made_of)
 
 
 class CacheWriter:
-    """Appends features to a segment of its own, each before its record.
+    """Append features to a new segment, each before its record.
 
-    What cannot be written is logged once, and nothing is kept from then on.
+    The first failed write is logged and ends writing.
     """
 
     def __init__(self, folder: Path, made_of: Mapping[str, Any]) -> None:
@@ -159,13 +148,10 @@ class CacheWriter:
         features_ND: Float16,
         digests_N2: Digests | None = None,
     ) -> None:
-        """Write features of images, but not of those that changed since `before_N`.
+        """Write features of images, except those that changed since `before_N`.
 
-        Args:
-            paths: N files, absolute.
-            before_N: Their `signatures` before they were decoded.
-            features_ND: Their features.
-            digests_N2: Of their content, taken after they were decoded; None to take them here.
+        Paths are absolute. `before_N` are their `signatures` before decoding, `digests_N2` those of
+        their content after it; None to take them here.
         """
         if self._has_failed or not len(paths):
             return
@@ -200,7 +186,7 @@ class CacheWriter:
 
 
 class CachedFolder(NamedTuple):
-    """One cache, as it is seen from outside."""
+    """A cache on disk."""
 
     folder: Path
     made_of: dict[str, Any]  # what decides its features besides the images
@@ -208,7 +194,7 @@ class CachedFolder(NamedTuple):
 
 
 def cached_folders(cache_dir: Path) -> list[CachedFolder]:
-    """List the caches in a folder; other things are left out, links too."""
+    """List the caches in a folder, without links."""
     found = []
     for path in sorted(cache_dir.glob(f"*/{_MADE_OF}")):
         if not path.parent.is_symlink():
@@ -218,7 +204,7 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
 
 
 def _read_index(features: Path, dimensions: int) -> NDArray[Any]:
-    """Read the records of rows that both files of a segment hold."""
+    """Read the records whose rows are complete."""
     try:
         records = np.fromfile(features.with_suffix(".index"), _RECORD)
     except FileNotFoundError:
@@ -236,7 +222,7 @@ def _read_span(file: BinaryIO, start: int, stop: int, dimensions: int) -> Float1
 
 
 def _sorted(keys: Digests) -> tuple[Digests, Int64]:
-    """Sort keys, and return the rows; of equals the newest comes last."""
+    """Sort keys, with their rows; of equals the newest comes last."""
     order = np.argsort(keys, kind="stable")
     return keys[order], order.astype(np.int64)
 

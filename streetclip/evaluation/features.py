@@ -1,10 +1,7 @@
-"""Get image features for an evaluation, from the cache or by encoding.
+"""Get image features from the cache or by encoding.
 
-They are rounded to float16, as the cache keeps them, before anybody uses them: a run from the
-cache equals the run that filled it.
-
-Where several processes share an evaluation, they take the batches in turn. The batches are those
-of one process, so their features are, too. The first process collects them, and does all the rest.
+Features are rounded to float16, as in the cache, so that cached and new ones are equal. Processes
+that share an evaluation take the same batches in turn; the first collects them and does the rest.
 
 Shapes: N images, F files of a batch, D embedding.
 """
@@ -32,63 +29,40 @@ from streetclip.runtime.distributed import Group
 _LOG = logging.getLogger(__name__)
 
 _BLOCK = 4096  # images read from the cache at once
-# Packages that decode and resize images, hold the model's code, and compute: another version may
-# make other features. A run within one version is worth encoding the images once more.
+# Packages that decode, resize and compute: another version may change features.
 _PACKAGES = ("pillow", "torch", "transformers")
 
 
 @dataclass(frozen=True)
 class FeatureBatch:
-    """Features of some images.
+    """Features of some images."""
 
-    Attributes:
-        indices_F: For each image its index in the `paths` given.
-        features_FD: Of length 1 up to float16's precision; zeros for an image that cannot be read.
-        errors: Why each image cannot be read; None for one that can.
-        digests_F2: Of the files' content; zeros for one that cannot be read, or that changed since
-            the evaluation began.
-    """
-
-    indices_F: Int64
-    features_FD: Float16
-    errors: list[str | None]
-    digests_F2: Digests
+    indices_F: Int64  # into the `paths` given
+    features_FD: Float16  # of length 1 up to rounding; zeros for an unreadable image
+    errors: list[str | None]  # why an image is unreadable
+    digests_F2: Digests  # of the files' content; zeros if unreadable or changed meanwhile
 
     @property
     def is_readable_F(self) -> NDArray[np.bool_]:
-        """Which images can be read."""
+        """Mask of readable images."""
         return np.array([error is None for error in self.errors], bool)
 
     def __len__(self) -> int:
-        """Images, readable or not."""
         return len(self.indices_F)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How images become features.
-
-    Attributes:
-        encoder: The model.
-        preprocess: Its own, or its fast one.
-        batch_size: Images of a forward pass.
-        num_workers: Processes that decode, as `iterate_batches` has it.
-        group: The processes that share the work; None for this one alone.
-    """
+    """Encode images, alone or in a group of processes."""
 
     encoder: DualEncoder
-    preprocess: Preprocess
+    preprocess: Preprocess  # the encoder's exact or fast one
     batch_size: int
-    num_workers: int
-    group: Group | None = None
+    num_workers: int  # processes that decode
+    group: Group | None = None  # processes that share the work
 
     def open_cache(self, cache_dir: Path, identity: ModelIdentity) -> FeatureCache | None:
-        """Open the cache of these features; None if it cannot be read.
-
-        Args:
-            cache_dir: Folder of all caches.
-            identity: Of the encoder.
-        """
+        """Open the cache of these features; None if it cannot be read."""
         made_of = {
             **identity.of_images(),
             "precision": self.encoder.precision.name,
@@ -98,7 +72,7 @@ class Encoding:
         try:
             return FeatureCache(cache_dir, made_of, self.encoder.embedding_dim)
         except OSError as error:
-            _LOG.warning("%s: cannot be read (%s); done without", cache_dir, error)
+            _LOG.warning("%s: cannot be read (%s); continuing without it", cache_dir, error)
             return None
 
     def features(
@@ -109,13 +83,10 @@ class Encoding:
         *,
         before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
     ) -> Generator[FeatureBatch]:
-        """Yield the features of all images, known first, and keep new ones.
+        """Yield the features of all images, cached first, and cache new ones.
 
-        Args:
-            paths: The images, absolute.
-            cache: Of `open_cache`; None for none.
-            before_N: `signatures` of the images, taken before this call.
-            before_new: Called with those that are not known, before the first is encoded.
+        Paths are absolute; `before_N` are their `signatures` of before. `before_new` is called with
+        the paths to encode, before the first is encoded.
         """
         is_missing_N = np.ones(len(paths), bool)
         if cache is not None:
@@ -123,7 +94,7 @@ class Encoding:
                 is_missing_N[batch.indices_F] = False
                 yield batch
             _LOG.info(
-                "%d of %d images are known from earlier (%s, %.1f MB)",
+                "%d of %d images are in the cache (%s, %.1f MB)",
                 len(paths) - is_missing_N.sum(),
                 len(paths),
                 cache.folder,
@@ -135,20 +106,16 @@ class Encoding:
             for batch in self._encoded(paths, missing):
                 files = [paths[index] for index in batch.indices_F.tolist()]
                 before_F = before_N[batch.indices_F]
-                # Of files that changed since, features may be of either content.
+                # Features of files that changed meanwhile may be of either content.
                 batch.digests_F2[signatures(files) != before_F] = 0
                 if writer is not None:
-                    # An image that cannot be read is tried again each time.
+                    # Unreadable images are not cached.
                     digests_F2 = np.where(batch.is_readable_F[:, None], batch.digests_F2, 0)
                     writer.add(files, before_F, batch.features_FD, digests_F2)
                 yield batch
 
     def help(self, paths: Sequence[str]) -> None:
-        """Encode this process's share for the first one, which is in `features`.
-
-        Args:
-            paths: The same images.
-        """
+        """Encode this process's share for the first one, which calls `features`."""
         for _ in self._encoded(paths, np.empty(0, np.int64)):
             pass
 
@@ -184,13 +151,12 @@ class Encoding:
                 encoded_BD = self.encoder.encode_images(images.pixels_BCHW)
                 features_FD[:num_readable] = encoded_BD.to(torch.float16).cpu().numpy()
             errors = [*[None] * num_readable, *images.errors.values()]
-            # Here, where each process has just read its own files.
             digests_F2 = content_digests([paths[index] for index in indices_F.tolist()])
             yield FeatureBatch(indices_F, features_FD, errors, digests_F2.copy())
 
 
 def join_batches(batches: Sequence[FeatureBatch]) -> FeatureBatch:
-    """Make one batch of several, at least one."""
+    """Join at least one batch."""
     return FeatureBatch(
         np.concatenate([each.indices_F for each in batches]),
         np.concatenate([each.features_FD for each in batches]),
@@ -215,4 +181,4 @@ def _known(
             digests_F2 = cache.digests(rows_N[whole])
             yield FeatureBatch(whole, features_FD[is_whole_F], errors, digests_F2)
     except OSError as error:
-        _LOG.warning("%s: cannot be read (%s); done without", cache.folder, error)
+        _LOG.warning("%s: cannot be read (%s); continuing without it", cache.folder, error)

@@ -1,4 +1,4 @@
-"""Load and check everything that an evaluation reads."""
+"""Load and check the inputs of an evaluation."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from streetclip.runtime.distributed import own_device
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an evaluation works on."""
+    """Inputs of an evaluation."""
 
     config: EvaluateConfig
     manifest: Manifest  # every row of the test file counts
@@ -29,16 +29,16 @@ class Inputs:
     encoder: DualEncoder
     identity: ModelIdentity
     prompts: captions.PromptSet
-    drawn: bool = False  # whether the images are drawn, not photographed
+    drawn: bool = False  # drawn images, not photographs
 
     @property
     def preprocess(self) -> Preprocess:
-        """From a file's image to pixels, as the settings ask for."""
+        """Get the preprocess that the settings ask for."""
         encoder = self.encoder
         return encoder.preprocess if self.config.exact_preprocessing else encoder.fast_preprocess
 
     def decisive(self) -> dict[str, Any]:
-        """Collect what decides the predictions; equal for two starts of one evaluation."""
+        """Collect what decides the predictions."""
         return self._of_features() | {
             # Another version may read labels, places and coordinates differently.
             "streetclip_version": __version__,
@@ -51,7 +51,7 @@ class Inputs:
         }
 
     def shared(self) -> dict[str, Any]:
-        """Collect what processes that share an evaluation must have alike."""
+        """Collect what cooperating processes must have in common."""
         return self._of_features() | {"batch_size": self.config.batch_size}
 
     def _of_features(self) -> dict[str, Any]:
@@ -64,16 +64,13 @@ class Inputs:
         }
 
     def fingerprint(self, strategy: str) -> str:
-        """Identify one strategy's run of this evaluation."""
+        """Identify the run of a strategy."""
         text = json.dumps(self.decisive() | {"run": strategy}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = ALONE) -> Inputs:
-    """Read and check everything, the cheap first.
-
-    `ranks` are those of this process among those that share the evaluation.
-    """
+    """Read and check all inputs, the cheap ones first; `ranks` places this process."""
     manifest = read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     candidates = load_candidates(config.candidates_file)

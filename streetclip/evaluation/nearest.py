@@ -1,4 +1,4 @@
-"""Distance from many places to the nearest of many candidates.
+"""Find the distance from each place to the nearest candidate.
 
 Shapes: N places, M candidates, B places of a block, S candidates near a block; 2 for latitude and
 longitude in degrees, 3 for a unit vector.
@@ -13,7 +13,7 @@ from streetclip.geo import haversine_km
 
 Float64 = NDArray[np.float64]
 
-_BLOCK: Final = 512  # places: a block's table of cosines stays in the cache
+_BLOCK: Final = 512  # places, whose cosines fit the processor's cache
 _BAND_DEG: Final = 4.0
 _COSINE_ROUNDING: Final = 1e-14  # of the dot product of two unit vectors, with a margin
 _ANGLE_MARGIN: Final = 1e-6  # radians, far above what rounding does to an angle
@@ -25,13 +25,10 @@ def nearest_km(
     candidate_latitude_deg_M: Float64,
     candidate_longitude_deg_M: Float64,
 ) -> Float64:
-    """Find the distance from each place to its nearest candidate.
+    """Find each place's distance in km to its nearest candidate.
 
-    The cosines of angles choose the candidates that may be nearest; `haversine_km`, which also
-    measures predictions, then decides, so that no prediction is nearer by rounding.
-
-    Returns:
-        N distances in km; NaN where the place is unknown or no candidate has coordinates.
+    Cosines preselect candidates; `haversine_km`, which also measures predictions, decides, so that
+    none is nearer by rounding. NaN where the place or all candidates lack coordinates.
     """
     found_N = np.full(len(latitude_deg_N), np.nan)
     places_N2 = np.stack([latitude_deg_N, longitude_deg_N], axis=1)
@@ -41,7 +38,7 @@ def nearest_km(
     if not len(candidates_M2) or not len(known):
         return found_N
     candidates_M3 = _vectors(candidates_M2)
-    # Neighbours in one block, so that few candidates can be near any of them.
+    # Blocks of neighbours have few candidates that can be nearest.
     band = np.floor(latitude_deg_N[known] / _BAND_DEG)
     order = known[np.lexsort((longitude_deg_N[known], band))]
     for start in range(0, len(order), _BLOCK):
@@ -62,12 +59,12 @@ def _may_be_nearest(
     places_B3: Float64, candidates_M3: Float64
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Pair places, ascending, with the candidates that may be nearest."""
+    # A function of its own frees each block's table before the next.
     near = _near_block(places_B3, candidates_M3)
     cosine_BS = places_B3 @ candidates_M3[near].T
-    place, candidate = np.nonzero(
-        cosine_BS >= cosine_BS.max(axis=1, keepdims=True) - _COSINE_ROUNDING
-    )
-    return place, near[candidate]
+    least_B1 = cosine_BS.max(axis=1, keepdims=True) - _COSINE_ROUNDING
+    place, column = np.nonzero(cosine_BS >= least_B1)
+    return place, near[column]
 
 
 def _vectors(places_N2: Float64) -> Float64:
@@ -79,8 +76,8 @@ def _vectors(places_N2: Float64) -> Float64:
 def _near_block(places_B3: Float64, candidates_M3: Float64) -> NDArray[np.intp]:
     """Find candidates that may be nearest to a place of the block.
 
-    With the block inside a circle of radius r around c, the nearest candidate of any of its places
-    is at most d(c) + 2r from c, d(c) being that of the candidate nearest to c.
+    In a circle of radius r around c, the nearest candidate of any place is at most d(c) + 2r from
+    c, d(c) being the distance from c to its nearest candidate.
     """
     centre_3 = places_B3.sum(axis=0)
     length = np.linalg.norm(centre_3)

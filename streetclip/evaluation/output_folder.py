@@ -1,4 +1,4 @@
-"""The evaluation folder: `config.json` first, `predictions.csv` and `metrics.json` at the end."""
+"""Write the evaluation folder: `config.json`, `predictions.csv`, `metrics.json`."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,7 @@ PREDICTIONS_FILE = "predictions.csv"
 
 
 def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
-    """Check that the folder is free, or holds this evaluation.
-
-    Removes what a killed evaluation left half written, and compares `decisive`, what decides the
-    predictions, with what the folder holds.
-
-    Raises:
-        OutputError: Something else is there, or this without `resume`.
-    """
+    """Check that the folder is free or holds this evaluation; else OutputError."""
     for each in (folder, *(folder / strategy for strategy in STRATEGIES)):
         clear_leftovers(each)
     config_path = folder / CONFIG_FILE
@@ -56,12 +49,12 @@ def write_config(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
-    """Write `predictions.csv` from chunks: columns of plain values, the same names in each."""
+    """Write `predictions.csv` from chunks of columns with the same names."""
     with (
         atomic_path(folder / PREDICTIONS_FILE) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        # The writer quotes a carriage return in a text only where that may end a line.
+        # The writer quotes carriage returns only with this line terminator.
         lines = SimpleNamespace(write=lambda line: file.write(line[:-2] + "\n"))
         writer = csv.writer(lines, lineterminator="\r\n")
         for number, chunk in enumerate(chunks):
@@ -71,10 +64,10 @@ def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write `metrics.json`, whose presence shows that the evaluation is complete."""
+    """Write `metrics.json`, which marks the evaluation as complete."""
     write_json(folder / METRICS_FILE, metrics)
 
 
 def strategy_folder(folder: Path, strategies: tuple[str, ...], strategy: str) -> Path:
-    """Get the folder of a strategy; the first one's is `folder` itself."""
+    """Get a strategy's folder; the first one's is `folder` itself."""
     return folder if strategy == strategies[0] else folder / strategy

@@ -1,4 +1,4 @@
-"""Predictions as rows of the store."""
+"""Convert predictions to rows of the store."""
 
 import json
 from collections.abc import Sequence
@@ -30,13 +30,10 @@ _PARTS_OF_ONE = 100_000  # probabilities of rankings have five decimals
 
 
 def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64) -> pd.DataFrame:
-    """Make the columns of a prediction that do not depend on the model.
+    """Build the columns of a prediction that do not depend on the model.
 
-    Args:
-        frame: The manifest's.
-        truth: Aligned with `frame`.
-        rows: Positions in `frame` to take.
-        image_ids: The store's, aligned with `frame`.
+    `truth` and the store's `image_ids` are aligned with `frame`, the manifest's; `rows` are the
+    positions to take.
     """
     country, continent, region, city = (
         _texts(frame[name].take(rows).to_numpy(object))
@@ -62,14 +59,10 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
 def prediction_frame(
     known: pd.DataFrame, predictions: Predictions, truth: Truth, rows: Int64, candidates: Candidates
 ) -> pd.DataFrame:
-    """Make the rows of images that were read.
+    """Build the rows of images that were read.
 
-    Args:
-        known: `truth_frame` of these rows.
-        predictions: Aligned with `rows`.
-        truth: Of the whole manifest.
-        rows: Positions in the manifest.
-        candidates: The places that were chosen from.
+    `known` (see `truth_frame`) and `predictions` are aligned with `rows`, positions in the
+    manifest; `truth` is of the whole manifest.
     """
     country_N, city_N = predictions.country_N, predictions.city_N
     latitude_deg_N = candidates.city_latitude_deg_M[city_N]
@@ -108,12 +101,12 @@ def prediction_frame(
             city_texts, predictions.top_cities_NK, predictions.top_city_probabilities_NK
         ),
     }
-    # Many times faster than adding one column after the other to a frame.
+    # Faster than adding columns one by one.
     return pd.DataFrame({name: known[name] for name in known} | predicted)
 
 
 def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
-    """Make the rows of unreadable images: wrong, with the reason."""
+    """Build the rows of unreadable images: wrong, with the error."""
     no_rank = _rank_column(np.zeros(len(known), np.int64))
     return known.assign(
         status="unreadable",
@@ -128,7 +121,7 @@ def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
 
 
 def _margins(probabilities_NK: Float32) -> Float64:
-    """Subtract the second probability of each ranking from the first, as rankings round them."""
+    """Subtract each ranking's second probability from the first, as rounded there."""
     if probabilities_NK.shape[1] < 2:  # noqa: PLR2004 -- one candidate, or rankings of one
         return np.full(len(probabilities_NK), np.nan)
     rounded_N2 = _parts_of_one(probabilities_NK[:, :2]) / _PARTS_OF_ONE
@@ -141,21 +134,17 @@ def _parts_of_one(probabilities: Float32) -> Int64:
 
 
 def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
-    """Make ranks a column in which 0, for no candidate, is missing."""
+    """Convert ranks to a column in which 0 is missing."""
     return pd.arrays.IntegerArray(rank_N, rank_N == 0)
 
 
 def _rankings(
     places: Sequence[str], index_NK: Int64, probabilities_NK: Float32
 ) -> "pd.Series[str]":
-    """Make rankings as JSON, [[place, probability], …], from the JSON of each place.
-
-    An index of −1 is left out; probabilities keep five decimals.
-    """
+    """Build rankings as JSON, [[place, probability], …]; omit index −1."""
     scaled_NK = _parts_of_one(probabilities_NK)
     scaled_NK[index_NK < 0] = -1
-    # The last text is that of −1.
-    beginnings = np.array([*(f", [{place}, " for place in places), ""], dtype=object)
+    beginnings = np.array([*(f", [{place}, " for place in places), ""], dtype=object)  # last: −1
     columns = []
     for index_N, scaled_N in zip(index_NK.T, scaled_NK.T, strict=True):
         columns += [beginnings[index_N].tolist(), _endings()[scaled_N].tolist()]
@@ -165,11 +154,10 @@ def _rankings(
 
 @cache
 def _endings() -> Objects:
-    """Make the end of a ranking's entry for each probability, last a blank."""
+    """Format the end of a ranking's entry for each probability; last a blank."""
     texts = [f"{part / _PARTS_OF_ONE!r}]" for part in range(_PARTS_OF_ONE + 1)]
     return np.array([*texts, ""], dtype=object)
 
 
 def _texts(values: Sequence[Any] | Objects) -> "pd.Series[str]":
-    # By default, pandas would copy them into its own kind of text and back for the store.
-    return pd.Series(values, dtype=object)
+    return pd.Series(values, dtype=object)  # avoids conversions to pandas' own text type

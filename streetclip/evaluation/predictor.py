@@ -1,4 +1,4 @@
-"""From image features to a place: three strategies over the same features.
+"""Predict places from image features by three strategies.
 
 Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
 K best kept, D embedding.
@@ -23,33 +23,24 @@ from streetclip.evaluation.class_weights import (
     exact_features,
 )
 
-# Of the largest array of scores at a time: what fits the processor's cache is scored fastest.
+# Scores at a time: an array that fits the processor's cache.
 _MOST_SCORES = 2**20
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Decisions for N images, as arrays.
+    """Decisions for N images, rankings best first.
 
-    Attributes:
-        country_N: Index of the predicted country.
-        city_N: Index of the predicted city, of that country.
-        country_probability_N: Over the countries, 0..1.
-        city_probability_N: Within the predicted country, 0..1.
-        true_country_rank_N: 1 for the best; 0 where the true country is no candidate.
-        true_city_rank_N: Among the cities of the true country; 0 where it is no candidate.
-        top_countries_NK, top_country_probabilities_NK: Best first.
-        top_cities_NK, top_city_probabilities_NK: Best first. `hierarchical` and `marginal` list
-            the cities of the predicted country, with the probability within it (−1 pads the list
-            of a country of fewer than K); `flat` lists all, with the probability over all.
+    Rankings of cities are of the predicted country, with the probability within it (−1 pads those
+    of few cities); of `flat`, of all cities, with the probability over all.
     """
 
-    country_N: Int64
-    city_N: Int64
-    country_probability_N: Float32
-    city_probability_N: Float32
-    true_country_rank_N: Int64
-    true_city_rank_N: Int64
+    country_N: Int64  # index of the predicted country
+    city_N: Int64  # index of the predicted city, in that country
+    country_probability_N: Float32  # over the countries, 0..1
+    city_probability_N: Float32  # within the predicted country, 0..1
+    true_country_rank_N: Int64  # 1 is best; 0 is no candidate
+    true_city_rank_N: Int64  # among the cities of the true country; 0 is no candidate
     top_countries_NK: Int64
     top_country_probabilities_NK: Float32
     top_cities_NK: Int64
@@ -71,45 +62,26 @@ def predict(
     * `flat`: the best of all cities; its country is the predicted one.
     * `marginal`: a country's probability is the sum over its cities; then its best city.
 
-    Among equals, the lower index wins. What is predicted of an image is the same to the last bit
-    whatever images come with it.
-
-    Args:
-        image_features_ND: L2-normalised; rounded to float16 here. NaN raises ModelError.
-        classifier: Class weights.
-        strategy: One of `streetclip.config.STRATEGIES`.
-        true_country_N: Index of the true country, −1 where it is no candidate.
-        true_city_N: Index of the true city, −1 where it is no candidate.
-        top_k: Best countries and cities to keep.
+    Of equal scores, the lower index wins. Predictions have the same bits in every batch. Features
+    are L2-normalised, NaN raises ModelError; true indices are −1 for none; `top_k` are kept.
     """
-    # The largest number of scores that an image has at a time.
-    width = len(classifier.city_features_MD)
+    width = len(classifier.city_features_MD)  # most scores of an image
     if strategy == "hierarchical":
         width = max(len(classifier.country_features_CD), classifier.most_cities)
     block_rows = max(1, _MOST_SCORES // width)
     parts = []
-    # At least one block, which gives the arrays their shapes.
+    # At least one block, for the shapes.
     for start in range(0, max(len(image_features_ND), 1), block_rows):
         rows = slice(start, start + block_rows)
         features_ND = exact_features(image_features_ND[rows])
-        parts.append(
-            _decide(
-                features_ND, classifier, strategy, true_country_N[rows], true_city_N[rows], top_k
-            )
-        )
-    return Predictions(
-        *(
-            np.concatenate([getattr(part, each.name) for part in parts])
-            for each in fields(Predictions)
-        )
-    )
+        truth = true_country_N[rows], true_city_N[rows]
+        parts.append(_decide(features_ND, classifier, strategy, *truth, top_k))
+    names = [each.name for each in fields(Predictions)]
+    return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
 def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
-    """Rank the true class: 1 is best, 0 is no candidate (index −1).
-
-    Of equal scores the lower index comes first, as argmax has it.
-    """
+    """Rank the true class: 1 is best, 0 no candidate."""
     true_N1 = np.maximum(true_N, 0)[:, None]
     true_scores_N1 = np.take_along_axis(scores_NC, true_N1, axis=1)
     is_ahead_NC = scores_NC > true_scores_N1
@@ -118,29 +90,23 @@ def rank_of(scores_NC: Float64, true_N: Int64) -> Int64:
     return rank_N
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """What a strategy makes of a block of images."""
-
-    ranking_NC: Float64  # ranks the countries; higher is better
-    logits_NC: Float64  # their softmax are the probabilities of the countries
-    rival_logits_NM: Float64 | None = None  # of all cities, where they compete with one another
-
-
-def _score(features_ND: Float64, classifier: PlaceClassifier, strategy: str) -> _Scores:
+def _score(
+    features_ND: Float64, classifier: PlaceClassifier, strategy: str
+) -> tuple[Float64, Float64, Float64 | None]:
+    """Get scores that rank countries, their logits, and those of competing cities."""
     if strategy == "hierarchical":
         logits_NC = country_logits(features_ND, classifier)
-        return _Scores(logits_NC, logits_NC)
+        return logits_NC, logits_NC, None
     logits_NM = city_logits(features_ND, classifier)
     first_city_C = classifier.city_offsets[:-1]
     best_NC = np.maximum.reduceat(logits_NM, first_city_C, axis=1)
-    # Logarithm of the summed exponentials of each country's cities.
+    # Log-sum-exp over each country's cities.
     num_cities_C = np.diff(classifier.city_offsets)
     shifted_NM = np.exp(logits_NM - np.repeat(best_NC, num_cities_C, axis=1))
     log_sums_NC = best_NC + np.log(np.add.reduceat(shifted_NM, first_city_C, axis=1))
     if strategy == "flat":
-        return _Scores(best_NC, log_sums_NC, logits_NM)
-    return _Scores(log_sums_NC, log_sums_NC)
+        return best_NC, log_sums_NC, logits_NM
+    return log_sums_NC, log_sums_NC, None
 
 
 def _decide(
@@ -151,24 +117,24 @@ def _decide(
     true_city_N: Int64,
     top_k: int,
 ) -> Predictions:
-    scores = _score(features_ND, classifier, strategy)
-    top_countries_NK = _best(scores.ranking_NC, top_k)
-    top_country_probabilities_NK = _softmax_at(scores.logits_NC, top_countries_NK)
+    ranking_NC, logits_NC, rival_logits_NM = _score(features_ND, classifier, strategy)
+    top_countries_NK = _best(ranking_NC, top_k)
+    top_country_probabilities_NK = _softmax_at(logits_NC, top_countries_NK)
     country_N = top_countries_NK[:, 0]
     city_logits_NP, true_city_rank_N = _of_two_countries(
         features_ND, classifier, country_N, true_country_N, true_city_N
     )
     cities_NK, probabilities_NK = _best_within(city_logits_NP, classifier, country_N, top_k)
     listed = cities_NK, probabilities_NK
-    if scores.rival_logits_NM is not None:
-        top_NK = _best(scores.rival_logits_NM, top_k)
-        listed = top_NK, _softmax_at(scores.rival_logits_NM, top_NK)
+    if rival_logits_NM is not None:
+        top_NK = _best(rival_logits_NM, top_k)
+        listed = top_NK, _softmax_at(rival_logits_NM, top_NK)
     return Predictions(
         country_N=country_N,
         city_N=cities_NK[:, 0],
         country_probability_N=top_country_probabilities_NK[:, 0],
         city_probability_N=probabilities_NK[:, 0],
-        true_country_rank_N=rank_of(scores.ranking_NC, true_country_N),
+        true_country_rank_N=rank_of(ranking_NC, true_country_N),
         true_city_rank_N=true_city_rank_N,
         top_countries_NK=top_countries_NK,
         top_country_probabilities_NK=top_country_probabilities_NK,
@@ -205,14 +171,13 @@ def _of_two_countries(
 def _best_within(
     logits_NP: Float64, classifier: PlaceClassifier, country_N: Int64, top_k: int
 ) -> tuple[Int64, Float32]:
-    """Get the best cities of each image's country, padded with −1."""
+    """List the best cities of each country, padded with −1."""
     num_listed = min(top_k, len(classifier.city_features_MD))
     top_NK = _best(logits_NP, num_listed)
     first_N, past_N = classifier.city_offsets[country_N], classifier.city_offsets[country_N + 1]
     is_city_NK = np.arange(top_NK.shape[1]) < (past_N - first_N)[:, None]
     cities_NK = np.where(is_city_NK, first_N[:, None] + top_NK, -1)
     probabilities_NK = np.where(is_city_NK, _softmax_at(logits_NP, top_NK), np.float32(-1))
-    # No country may have as many cities as are listed.
     missing = ((0, 0), (0, num_listed - top_NK.shape[1]))
     return (
         np.pad(cities_NK, missing, constant_values=-1),
@@ -233,7 +198,7 @@ def _best(scores_NC: Float64, top_k: int) -> Int64:
 
 
 def _softmax_at(logits_NC: Float64, index_NK: Int64) -> Float32:
-    """Get some of the probabilities that sum to one over all classes."""
+    """Get chosen probabilities of a softmax over all classes."""
     highest_N1 = logits_NC.max(axis=1, keepdims=True)
     sums_N1 = np.exp(logits_NC - highest_N1).sum(axis=1, keepdims=True)
     picked_NK = np.take_along_axis(logits_NC, index_NK, axis=1)

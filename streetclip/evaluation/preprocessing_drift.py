@@ -1,7 +1,4 @@
-"""Measure on a sample how far fast preprocessing differs from exact.
-
-Shapes: S images of the sample, D embedding.
-"""
+"""Measure how fast preprocessing differs: S images of a sample, D embedding."""
 
 import logging
 from collections.abc import Sequence
@@ -23,17 +20,17 @@ from streetclip.models.preprocessing import Preprocess
 
 _LOG = logging.getLogger(__name__)
 
-# One image in two hundred, each encoded twice, so that the measuring costs little.
+# One image in two hundred is compared.
 _SHARE = 200
 _FEWEST, _MOST = 2, 64
 _BATCH = 32
 
 
 class Drift(NamedTuple):
-    """What differs between two ways of preprocessing the same images."""
+    """Differences between two preprocessings of the same images."""
 
     num_images: int  # S, those that can be read
-    least_cosine: float  # between the two features of an image, of the image where it is least
+    least_cosine: float  # least cosine of an image's two features
     same_country: int  # images whose best country is the same
     same_city: int  # images whose best city of all is the same
 
@@ -41,10 +38,9 @@ class Drift(NamedTuple):
 def report_drift(
     paths: Sequence[str], encoder: DualEncoder, preprocess: Preprocess, classifier: PlaceClassifier
 ) -> Drift | None:
-    """Measure what a preprocessing changes against the encoder's exact one, and log it.
+    """Measure and log how a preprocessing differs from the encoder's exact one.
 
-    Some of the images, evenly spread, are compared. Returns None where both preprocessings are the
-    same or no image of the sample can be read.
+    Compares a sample, evenly spread; None if both are the same or no image is readable.
     """
     if repr(preprocess) == repr(encoder.preprocess) or not len(paths):
         return None
@@ -58,7 +54,6 @@ def report_drift(
     _, in_fast, in_exact = np.intersect1d(fast.indices_B, exact.indices_B, return_indices=True)
     if not len(in_fast):
         return None
-    # Together, as small batches cost more.
     both = torch.cat([fast.pixels_BCHW[in_fast], exact.pixels_BCHW[in_exact]])
     features = exact_features(
         torch.cat([encoder.encode_images(p) for p in torch.split(both, _BATCH)])

@@ -11,30 +11,21 @@ from streetclip.metrics.intervals import Proportion
 from streetclip.metrics.neighbours import neighbour_confusion_of_counts
 from streetclip.results import RunTable, calibration, country_pairs, group_accuracy, run_figures
 
-VERSION: Final = 2
-"""Of the definitions. 1: ceilings of distances looked at the true country alone, medians had a
-bootstrap interval, and macro averages no ceiling."""
+VERSION: Final = 2  # of the definitions of metrics
 
 
 def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, Any]:
-    """Compute every metric of a finished run.
+    """Compute every metric of a finished run as plain JSON values.
 
-    Args:
-        table: The run.
-        candidate_codes: ISO codes of the countries that could be predicted.
+    The figures of `results.run_figures`, None where a median is infinite or NaN, and::
 
-    Returns:
-        Plain values for `json.dumps(…, allow_nan=False)`: the figures of `results.run_figures`,
-        None also where one is infinite or NaN, and::
+        version                              `VERSION` of these definitions
+        calibration {ece, n, bins [{low, high, n, confidence, accuracy}]}
+            of the predicted country's probability, over the images that have one
+        by_continent [{continent, value, low, high, successes, n}]  country accuracy, by name
+        neighbours                           from `metrics.neighbours`, over `candidate_codes`
 
-            version                              `VERSION` of these definitions
-            calibration {ece, n, bins [{low, high, n, confidence, accuracy}]}
-                of the predicted country's probability, over the images that have one
-            by_continent [{continent, value, low, high, successes, n}]  country accuracy, by name
-            neighbours                           as `metrics.neighbours` computes it
-
-    Raises:
-        ValueError: The columns of an image contradict one another.
+    Raises ValueError if the columns of an image contradict each other.
     """
     _refuse_contradictions(table)
     found = {"version": VERSION} | run_figures(table, table.done)

@@ -33,13 +33,9 @@ _DIGEST = ("file_digest_0", "file_digest_1")
 def register(
     inputs: Inputs, database: store.Store, job_id: int | None
 ) -> tuple[Int64, dict[str, int]]:
-    """Find or make the records of an evaluation.
+    """Find or create an evaluation's records; OutputError if images or labels changed.
 
-    Returns:
-        The store's ids of the images, aligned with the manifest, and of the runs, by strategy.
-
-    Raises:
-        OutputError: Images or labels changed since a run that is resumed.
+    Returns the ids of images, aligned with the manifest, and of runs, by strategy.
     """
     config, manifest = inputs.config, inputs.manifest
     dataset = store.register_dataset(
@@ -71,12 +67,17 @@ def running(database: store.Store, run_ids: Collection[int], job_id: int | None)
         store.set_run_state(database, run_id, "running", job_id=job_id)
     try:
         yield
-    except KeyboardInterrupt:
-        _mark_unfinished(database, run_ids, "interrupted")
-        raise
-    except Exception as error:
-        cause = str(error) if isinstance(error, StreetClipError) else repr(error)
-        _mark_unfinished(database, run_ids, "failed", cause)
+    except (KeyboardInterrupt, Exception) as error:
+        state: store.RunState = "failed"
+        cause: str | None = str(error) if isinstance(error, StreetClipError) else repr(error)
+        if isinstance(error, KeyboardInterrupt):
+            state, cause = "interrupted", None
+        try:
+            for run_id in run_ids:
+                if store.get_run(database, run_id)["state"] == "running":
+                    store.set_run_state(database, run_id, state, error=cause)
+        except StreetClipError as second:  # such as a full disk; the first error is raised
+            _LOG.warning("the run could not be marked as %s: %s", state, second)
         raise
 
 
@@ -87,7 +88,7 @@ def image_paths(inputs: Inputs, rows: Int64) -> list[str]:
 
 
 def file_columns(records_F: NDArray[Any]) -> dict[str, Int64]:
-    """Make the columns of predictions that describe the files, out of `FILE_RECORD`s."""
+    """Convert `FILE_RECORD`s to the columns of predictions that describe files."""
     digests_F2 = np.ascontiguousarray(records_F["content"]).view(np.int64)
     times = {f"file_{name}": records_F[name] for name in TIMES}
     return times | {name: digests_F2[:, i] for i, name in enumerate(_DIGEST)}
@@ -119,7 +120,7 @@ def _find_runs(
 
 
 def _check_unchanged(files: list[str], predicted: NDArray[Any], folder: Path) -> None:
-    """Refuse to resume a run whose images changed since."""
+    """Refuse to resume a run whose images changed."""
     recorded_N = np.zeros(len(predicted), FILE_RECORD)
     for name in TIMES:
         recorded_N[name] = predicted[f"file_{name}"]
@@ -158,18 +159,3 @@ def _run_spec(inputs: Inputs, strategy: str, dataset_id: int) -> store.RunSpec:
         num_images=len(inputs.manifest.frame),
         output_dir=str(config.output_dir),
     )
-
-
-def _mark_unfinished(
-    database: store.Store,
-    run_ids: Collection[int],
-    state: store.RunState,
-    error: str | None = None,
-) -> None:
-    try:
-        for run_id in run_ids:
-            if store.get_run(database, run_id)["state"] == "running":
-                store.set_run_state(database, run_id, state, error=error)
-    except StreetClipError as second:
-        # A full disk, for example, that stopped the run; the first error is the one to report.
-        _LOG.warning("the run could not be marked as %s: %s", state, second)

@@ -1,7 +1,6 @@
-"""Evaluate a model on a test file, writing predictions as they come.
+"""Evaluate a model on a test file and store its predictions continuously.
 
-Features are encoded once for all strategies. Each strategy is a run of its own in the store, so
-that runs compare with each other whatever made them differ.
+Features are encoded once for all strategies; each strategy is a run in the store.
 """
 
 import contextlib
@@ -34,9 +33,9 @@ from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
 
-# A crash loses at most this much; the dashboard sees news at this pace.
+# A crash loses at most this much.
 _SECONDS_BETWEEN_WRITES = 2.0
-# Of features from the cache; to predict and store few at a time takes longer.
+# Images with features from the cache; fewer at a time take longer.
 _MOST_WAITING = 2**14
 
 
@@ -48,7 +47,7 @@ class EvaluatedRun:
     strategy: str
     metrics: dict[str, Any]  # the body of `metrics.json`
     output_dir: Path
-    stood_already: bool  # finished before: nothing had to be done
+    stood_already: bool  # finished before this call
 
 
 def evaluate(
@@ -58,21 +57,14 @@ def evaluate(
     job_id: int | None = None,
     group: Group | None = None,
 ) -> list[EvaluatedRun]:
-    """Predict every image of the test file, store it, and measure.
+    """Predict every image of the test file, store it, and compute metrics.
 
-    Args:
-        inputs: Of `streetclip.evaluation.inputs.load_inputs`.
-        stages: Called for the prompts, then for the images.
-        job_id: Record of the job that does it, whose end is the end of its runs.
-        group: Processes that share the work; this is their first one, the others are in
-            `help_evaluate`.
-
-    Returns:
-        One run for each strategy, in the order of `config.strategy`.
+    `stages` is called for prompts, then images. Runs end with the job `job_id`. In a `group` of
+    processes this is the first; the others call `help_evaluate`. Returns one run for each strategy.
 
     Raises:
         OutputError: The output folder holds another evaluation, or this one without `resume`.
-        KeyboardInterrupt: As it came; what was predicted is stored, and `resume` goes on there.
+        KeyboardInterrupt: Predictions so far are stored; `resume` continues.
     """
     config = inputs.config
     encoding = _agree(inputs, group)
@@ -101,9 +93,7 @@ def evaluate(
 def help_evaluate(inputs: Inputs, group: Group) -> None:
     """Encode this process's share of the images for `evaluate`.
 
-    Raises:
-        ConfigError: The first one has other inputs.
-        ResourceError: Another process has ended.
+    Raises ConfigError for other inputs than the first process has; ResourceError if one ends.
     """
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
@@ -111,7 +101,7 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
 
 
 def _agree(inputs: Inputs, group: Group | None) -> Encoding:
-    """Choose how images are encoded; all processes must agree."""
+    """Choose the encoding; check that all processes agree."""
     config = inputs.config
     workers = config.num_workers
     if group is not None:
@@ -132,8 +122,8 @@ def _predict_missing(
     image_ids: Int64,
     stages: Stages,
 ) -> None:
-    """Predict and store the images that the runs still lack."""
-    # The runs of one pass are written in step; a row is missing if any of them lacks it.
+    """Predict and store the images that runs lack."""
+    # A row is missing if any run lacks it; one pass writes all runs together.
     lacking = [store.pending_image_ids(database, run_id) for run_id in run_ids.values()]
     is_missing_N = np.isin(image_ids, np.concatenate([np.empty(0, np.int64), *lacking]))
     rows = np.flatnonzero(is_missing_N).astype(np.int64)
@@ -182,7 +172,7 @@ def _predict_missing(
 
 @dataclass(frozen=True)
 class _Prediction:
-    """From features to rows of the store."""
+    """Predict from features and store the rows."""
 
     inputs: Inputs
     classifier: PlaceClassifier
@@ -193,21 +183,33 @@ class _Prediction:
 
     @collection_paused()
     def store(self, database: store.Store, batches: Sequence[FeatureBatch]) -> None:
-        """Predict images and store them, for all runs in one transaction."""
+        """Predict images and store all runs in one transaction."""
         if not batches:
             return
         batch = join_batches(batches)
         is_readable_F = batch.is_readable_F
         unreadable = self._known(batch, ~is_readable_F)
         errors = [error for error in batch.errors if error is not None]
-        parts = [unreadable_frame(unreadable, errors)] if errors else []
+        failed = [unreadable_frame(unreadable, errors)] if errors else []
         known = self._known(batch, is_readable_F)
         rows = self.rows[batch.indices_F[is_readable_F]]
         features = batch.features_FD[is_readable_F]
+        truth = self.inputs.truth
         frames = {}
         for strategy, run_id in self.run_ids.items():
-            predicted = [self._predict(strategy, known, rows, features)] if len(rows) else []
-            frames[run_id] = pd.concat([*predicted, *parts], ignore_index=True)
+            parts = list(failed)
+            if len(rows):
+                predictions = predict(
+                    features,
+                    self.classifier,
+                    strategy,
+                    true_country_N=truth.country_N[rows],
+                    true_city_N=truth.city_N[rows],
+                    top_k=self.inputs.config.top_k,
+                )
+                candidates = self.inputs.candidates
+                parts.insert(0, prediction_frame(known, predictions, truth, rows, candidates))
+            frames[run_id] = pd.concat(parts, ignore_index=True)
         store.write_predictions(database, frames)
 
     def _known(self, batch: FeatureBatch, mask_F: NDArray[np.bool_]) -> pd.DataFrame:
@@ -216,20 +218,6 @@ class _Prediction:
         inputs = self.inputs
         known = truth_frame(inputs.manifest.frame, inputs.truth, self.rows[indices], self.image_ids)
         return known.assign(**file_columns(files))
-
-    def _predict(
-        self, strategy: str, known: pd.DataFrame, rows: Int64, features: NDArray[np.float16]
-    ) -> pd.DataFrame:
-        truth = self.inputs.truth
-        predictions = predict(
-            features,
-            self.classifier,
-            strategy,
-            true_country_N=truth.country_N[rows],
-            true_city_N=truth.city_N[rows],
-            top_k=self.inputs.config.top_k,
-        )
-        return prediction_frame(known, predictions, truth, rows, self.inputs.candidates)
 
 
 @collection_paused()
@@ -241,7 +229,7 @@ def _finish(
     folder = output_folder.strategy_folder(config.output_dir, config.strategy, strategy)
     run = store.get_run(database, run_id)
     complete = stood_already and (folder / output_folder.METRICS_FILE).exists()
-    # What an older program measured is measured again, by the definitions that pages use.
+    # Metrics of an older version are computed again.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
     output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))

@@ -1,10 +1,6 @@
-"""Where each image truly is, in terms of the candidates.
-
-Shapes: N images, M candidate cities.
-"""
+"""Locate true places among candidates: N images, M candidate cities."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +10,7 @@ from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.data.candidates import Candidates
-from streetclip.data.place_matching import DoubtfulPlace, match_places
+from streetclip.data.place_matching import match_places
 from streetclip.errors import CandidatesError, shown
 from streetclip.evaluation.nearest import nearest_km
 
@@ -25,31 +21,18 @@ FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
 
 @dataclass(frozen=True)
 class Truth:
-    """Aligned with the rows of the manifest.
+    """True places, aligned with the rows of the manifest."""
 
-    Attributes:
-        country_N: Index of the true country among the candidates, −1 where it is none.
-        city_N: Index of the true city among the candidates, −1 where it is none.
-        latitude_deg_N, longitude_deg_N: Of the image, else of its true city; NaN where unknown.
-        coordinate_source_N: "image", "city" or "none".
-        nearest_candidate_km_N: From the true place to the nearest candidate city of any country:
-            no prediction can be nearer; NaN where the true place has no coordinates.
-    """
-
-    country_N: NDArray[np.int64]
-    city_N: NDArray[np.int64]
-    latitude_deg_N: NDArray[np.float64]
+    country_N: NDArray[np.int64]  # index among the candidates, −1 for none
+    city_N: NDArray[np.int64]  # index among the candidates, −1 for none
+    latitude_deg_N: NDArray[np.float64]  # of the image, else of its city; NaN where unknown
     longitude_deg_N: NDArray[np.float64]
-    coordinate_source_N: NDArray[np.object_]
-    nearest_candidate_km_N: NDArray[np.float64]
+    coordinate_source_N: NDArray[np.object_]  # "image", "city" or "none"
+    nearest_candidate_km_N: NDArray[np.float64]  # to any candidate city; NaN where unknown
 
 
 def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
-    """Match the places of a manifest's frame with the candidates.
-
-    Raises:
-        CandidatesError: No image is in any of the candidate countries.
-    """
+    """Match a manifest's places with candidates; CandidatesError if no country matches."""
     matches = match_places(frame, candidates)
     if not (matches.country_N >= 0).any():
         found = ", ".join(sorted(set(frame["country_code"]))[:5])
@@ -58,7 +41,16 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
             "Name the candidates file that belongs to this test file with --candidates_file."
         )
         raise CandidatesError(msg)
-    _warn_of_doubt(matches.doubtful)
+    if doubtful := matches.doubtful:
+        unmatched = sum(place.num_images for place in doubtful if place.candidate < 0)
+        matched = sum(place.num_images for place in doubtful if place.candidate >= 0)
+        _LOG.warning(
+            "%d labels without coordinates fit several cities, such as %s (%s): %d images count as "
+            "the largest city of the name, %d as none. Add regions or coordinates; "
+            "jobs/check_data.py --candidates_file lists them.",
+            *(len(doubtful), shown(doubtful[0].city), doubtful[0].country_code),
+            *(matched, unmatched),
+        )
     latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, matches.city_N)
     nearest_km_N = nearest_km(
         latitude_deg_N,
@@ -69,21 +61,6 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
     return Truth(
         matches.country_N, matches.city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N
     )
-
-
-def _warn_of_doubt(doubtful: Sequence[DoubtfulPlace]) -> None:
-    """Log the labels that fit several cities, in one warning."""
-    if not doubtful:
-        return
-    unmatched = sum(place.num_images for place in doubtful if place.candidate < 0)
-    matched = sum(place.num_images for place in doubtful if place.candidate >= 0)
-    first = doubtful[0]
-    _LOG.warning(
-        "%d labels without coordinates fit several cities, such as %s (%s): %d images count as "
-        "the largest city of the name, %d as none. Add regions or coordinates; "
-        "jobs/check_data.py --candidates_file lists them.",
-        len(doubtful), shown(first.city), first.country_code, matched, unmatched,
-    )  # fmt: skip
 
 
 def _coordinates(

@@ -1,7 +1,4 @@
-"""Load, save and encode with any CLIP-like dual encoder of transformers.
-
-Importing this room imports torch; jobs do so only once they work.
-"""
+"""Load, save and encode with CLIP-like dual encoders; importing this imports torch."""
 
 from streetclip.models.checkpoints import save_folder
 from streetclip.models.encoder import DualEncoder

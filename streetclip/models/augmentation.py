@@ -12,47 +12,39 @@ from streetclip.crops import Crop
 from streetclip.errors import ConfigError
 from streetclip.models.preprocessing import CropPreprocess, FastResizeCrop, Preprocess, ResizeCrop
 
-# By how much a crop is stretched at most, as in Szegedy et al. 2015 (arXiv 1409.4842), section 6.
-# The share of the area is there that of the whole image; here that of the largest crop of its shape
-# that fits, so that a panorama, too, is cropped in another place each time.
+# As in Szegedy et al. 2015 (arXiv 1409.4842), section 6; but areas are shares of the largest crop
+# that fits, so that crops of panoramas vary in place too.
 _LARGEST_STRETCH = 4 / 3
 _ENHANCERS = (PIL.ImageEnhance.Brightness, PIL.ImageEnhance.Contrast, PIL.ImageEnhance.Color)
-# What is drawn before decoding, and what after: streams of their own.
+# Streams of random numbers: before and after decoding.
 _CROP, _FINISH = 0, 1
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A preprocess that shows an image differently at each visit: a `RandomPreprocess`.
-
-    Attributes:
-        crop_scale: Least area of a random crop, as a share of the largest crop of its shape that
-            fits into the image, above 0; 1 takes the centre crop instead.
-        colour_jitter: Brightness, contrast and saturation are multiplied by factors of
-            1 ± so much at most, 0..1, in random order.
-    """
+    """Change an image differently at each visit; implements `RandomPreprocess`."""
 
     resize_crop: ResizeCrop  # geometry of the model
-    crop_scale: float = 1.0
-    colour_jitter: float = 0.0
+    crop_scale: float = 1.0  # least area, share of the largest crop that fits, > 0; 1 is the centre
+    colour_jitter: float = 0.0  # brightness, contrast, saturation times 1 ± this at most, 0..1
     horizontal_flip: float = 0.0  # chance of a mirrored image, 0..1
     exact: bool = False  # have every pixel decoded
 
     def drawn(self, draw: int) -> "Preprocess | DrawnCrop":
-        """Get what is done at the visit of this number."""
+        """Get the preprocess of one visit."""
         drawn = DrawnCrop(self, draw)
         return drawn.exactly if self.exact else drawn
 
 
 @dataclass(frozen=True)
 class DrawnCrop(CropPreprocess):
-    """What is done with an image at one visit."""
+    """Crop and change an image as drawn for one visit."""
 
     options: Augmentation
     draw: int
 
     def exactly(self, image: PIL.Image.Image) -> np.ndarray:
-        """Do the same, the centre crop by the processor's own resize."""
+        """Prepare an image, with the processor's own resize for centre crops."""
         if self.options.crop_scale < 1:
             return self(image)
         return self.finish(PIL.Image.fromarray(self.options.resize_crop(image)))
@@ -74,7 +66,7 @@ class DrawnCrop(CropPreprocess):
         return Crop(box, centre.size, centre.resample)
 
     def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
-        """Turn what `crop_of` asked for into uint8 HWC, mirrored and with other colours."""
+        """Mirror and recolour a crop; return uint8 HWC."""
         random = np.random.default_rng([self.draw, _FINISH])
         if random.random() < self.options.horizontal_flip:
             cropped = cropped.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
@@ -87,11 +79,7 @@ class DrawnCrop(CropPreprocess):
 
 
 def build_augmentation(preprocess: Preprocess, options: DataOptions) -> Preprocess | Augmentation:
-    """Add random changes to a preprocess, exact or fast.
-
-    Raises:
-        ConfigError: The preprocess is not a plain resize and crop.
-    """
+    """Add random changes to a preprocess; ConfigError unless a plain resize and crop."""
     chosen = {
         flag: getattr(options, flag)
         for flag, off in (("crop_scale", 1), ("colour_jitter", 0), ("horizontal_flip", 0))

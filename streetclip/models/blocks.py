@@ -4,19 +4,13 @@ from typing import Any
 
 from streetclip.errors import ConfigError
 
-TOWERS = {"vision_model": "image", "text_model": "text"}
-"""Attributes of transformers' dual encoders that hold a tower, and which tower."""
-
+TOWERS = {"vision_model": "image", "text_model": "text"}  # by attribute of dual encoders
 _BLOCKS = "encoder.layers"
 _BELOW_THE_BLOCKS = ("embeddings.", "pre_layrnorm.")  # transformers' own spelling
 
 
 def count_blocks(model: Any) -> dict[str, int]:
-    """Count the transformer blocks of each tower, by attribute.
-
-    Raises:
-        ConfigError: The model keeps its blocks elsewhere.
-    """
+    """Count the transformer blocks of each tower; ConfigError if they are elsewhere."""
     try:
         return {tower: len(model.get_submodule(f"{tower}.{_BLOCKS}")) for tower in TOWERS}
     except AttributeError:
@@ -29,14 +23,11 @@ def count_blocks(model: Any) -> dict[str, int]:
 
 
 def blocks_above(model: Any) -> dict[str, int]:
-    """Count, for every parameter, the blocks of its tower that are above it.
+    """Count for every parameter the blocks of its tower that are above it.
 
-    In a tower with L blocks, the top block and everything above the blocks have 0; the block
-    at the bottom has L − 1; the embeddings, and the norm that CLIP puts before the first block,
-    have L. What belongs to no tower (projections, logit scale and bias) has 0.
-
-    Returns:
-        Number of blocks by parameter name, in the order of `model.named_parameters()`.
+    In a tower of L blocks the top block and everything above has 0, the bottom block L − 1,
+    embeddings and CLIP's first norm L. Parameters outside towers have 0. Ordered as
+    `model.named_parameters()`.
     """
     num_blocks = count_blocks(model)
     above = {}

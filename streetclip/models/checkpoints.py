@@ -7,7 +7,7 @@ A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
     files          name → text (or bytes) of config.json, tokenizer and image processor files
     model          state dict, float32
     prompts        the prompt set it was trained with, or None
-    training       what the caller records of its training
+    training       record of its training
     sha256         hash of the weights
     versions       packages that wrote it
 """
@@ -46,23 +46,16 @@ def save_folder(
     model_card: str,
     training: dict[str, Any] | None = None,
 ) -> None:
-    """Write a Hugging Face folder: safetensors, configuration, tokenizer, processor, model card.
+    """Write a Hugging Face folder; replace an older one at the end.
 
-    `transformers.pipeline("zero-shot-image-classification")` loads it, and so does `load_encoder`.
-
-    `prompts` and `training` go into `streetclip.json`, `model_card` into README.md. An older folder
-    is replaced once the new one is on disk.
-
-    Raises:
-        ResourceError: The disk is full; an older folder is untouched.
-        OutputError: The folder cannot be written.
+    Raises ResourceError for a full disk, OutputError for a folder that cannot be written.
     """
     check_space(path, size_bytes(encoder.model.state_dict()))
     with atomic_path(path) as temporary:
         temporary.mkdir()
         with raising_disk_errors(), quiet_transformers():
             encoder.model.save_pretrained(temporary)
-        # safetensors makes its file private, but the folder is readable to others.
+        # safetensors makes its file private.
         readable = temporary.stat().st_mode & 0o666
         for file in temporary.iterdir():
             file.chmod(readable)
@@ -87,13 +80,7 @@ def write_notes(
 def build_payload(
     encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make the content of a `.pt`; a caller may add keys.
-
-    Args:
-        encoder: Model to save.
-        prompts: Those the model was trained with.
-        training: Plain values worth keeping: step, epoch, metrics, settings.
-    """
+    """Build the content of a `.pt`, to which callers may add keys."""
     state = {name: value.detach().cpu() for name, value in encoder.model.state_dict().items()}
     with scratch_folder() as folder:
         write_model_files(encoder, folder)
@@ -117,12 +104,10 @@ def build_payload(
 
 
 def write_payload(path: Path, payload: dict[str, Any]) -> None:
-    """Write a dict of plain values and tensors, whole or not at all.
+    """Write a dict of plain values and tensors atomically.
 
-    Raises:
-        ResourceError: The disk is full; an older file is untouched.
-        OutputError: The folder cannot be written.
-        TypeError: A value is neither plain nor a tensor, so that it could not be read back.
+    Raises ResourceError for a full disk, OutputError for a folder that cannot be written, and
+    TypeError for a value that is neither plain nor a tensor.
     """
     check_space(path, size_bytes(dict(_tensors(payload, "checkpoint"))))
     with atomic_path(path) as temporary, temporary.open("wb") as file, raising_disk_errors():
@@ -130,11 +115,7 @@ def write_payload(path: Path, payload: dict[str, Any]) -> None:
 
 
 def read_payload(path: Path) -> dict[str, Any] | None:
-    """Read a `.pt` of ours; None for any other torch file.
-
-    Raises:
-        ModelError: Missing, damaged, refused, or written by a newer version.
-    """
+    """Read a `.pt` of ours or raise ModelError; None for others."""
     payload = read_torch_file(path)
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         return None
@@ -149,7 +130,7 @@ def read_payload(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
-    """Write the configuration and processor files of a `.pt` into a temporary folder."""
+    """Write configuration and processor files of a `.pt` to a temporary folder."""
     files = payload.get("files")
     if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
@@ -165,7 +146,7 @@ def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """Read `streetclip.json` of a folder that we wrote; empty for a foreign one."""
+    """Read `streetclip.json` of a folder; empty for a foreign one."""
     path = folder / NOTES_FILE
     if not path.is_file():
         return {}
@@ -200,12 +181,12 @@ def raising_disk_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # torch closes its archive after a failed write and reports that as "unexpected pos".
+        # torch reports a failed write as "unexpected pos".
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
     except Exception as error:
-        # Written in Rust, these name the system's error in their text; tokenizers has no type.
+        # Rust libraries name the system's error in their text; tokenizers has no type.
         number = re.search(r"os error (\d+)", str(error))
         if number and (type(error) is Exception or isinstance(error, SafetensorError)):
             raise OSError(int(number[1]), str(error)) from error
@@ -213,7 +194,7 @@ def raising_disk_errors() -> Iterator[None]:
 
 
 def write_model_files(encoder: DualEncoder, folder: Path) -> None:
-    """Write the small files of a Hugging Face folder: configuration, tokenizer, image processor."""
+    """Write configuration, tokenizer and image processor of a Hugging Face folder."""
     with raising_disk_errors():
         encoder.model.config.save_pretrained(folder)
     _write_processors(encoder, folder)
@@ -226,7 +207,7 @@ def _write_processors(encoder: DualEncoder, folder: Path) -> None:
 
 
 def _tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
-    """Walk a payload: yield its tensors, refuse what `weights_only` would not read back."""
+    """Yield the tensors of a payload; refuse what `weights_only` cannot read."""
     if isinstance(value, torch.Tensor):
         yield name, value
     elif isinstance(value, dict):

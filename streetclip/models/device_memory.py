@@ -1,4 +1,4 @@
-"""Manage the device's memory: keep it between batches, divide scarce memory."""
+"""Keep freed memory between batches; compute in portions where memory is scarce."""
 
 import ctypes
 import functools
@@ -13,7 +13,7 @@ from streetclip.errors import ResourceError, shown
 
 _LOG = logging.getLogger(__name__)
 
-# How errors begin that torch does not raise as `torch.OutOfMemoryError`.
+# Errors that torch does not raise as `torch.OutOfMemoryError`.
 _OUT_OF_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
@@ -21,21 +21,17 @@ _OUT_OF_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
 
-# Of mallopt, in malloc.h, each with what glibc's own limits grow to, and with ours, in bytes.
+# Parameters of mallopt (malloc.h), with glibc's usual limits and ours, in bytes.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _USUAL = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25}
 _KEPT = {_TRIM_THRESHOLD: 2**30, _MMAP_THRESHOLD: 2**30}
 
 
 class Portions:
-    """Computes rows as many at a time as the device has memory for.
+    """Compute as many rows at a time as memory allows.
 
-    Args:
-        what: What a row is, for messages: "image".
-        flag: Flag of the command line that sets the number of rows of a call.
-
-    Attributes:
-        most: Rows at a time; None as long as memory sufficed for all.
+    Messages name `what` a row is ("image") and the `flag` that sets the rows of a call. `most` is
+    the number of rows at a time; None as long as memory sufficed for all.
     """
 
     def __init__(self, what: str, flag: str | None = None) -> None:
@@ -46,18 +42,10 @@ class Portions:
     def __call__(
         self, compute: Callable[[slice], torch.Tensor], num_rows: int, device: torch.device
     ) -> torch.Tensor:
-        """Compute all rows, in halves from then on if memory runs out.
+        """Compute all rows in order; halve portions if memory runs out.
 
-        Args:
-            compute: From a slice of the rows to a result for each, without lasting effect.
-            num_rows: How many there are.
-            device: Where it computes, for messages.
-
-        Returns:
-            The results of all rows, in order.
-
-        Raises:
-            ResourceError: Memory does not suffice for a single row.
+        `compute` maps a slice of rows to a result for each. Raises ResourceError where memory does
+        not suffice for a single row.
         """
         parts: list[torch.Tensor] = []
         done = 0
@@ -70,28 +58,25 @@ class Portions:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(size, device, error)
-            torch.cuda.empty_cache()  # here nothing refers to what the failed attempt computed
+                if size <= 1:
+                    reason = shown(str(error).partition("\n")[0])
+                    msg = (
+                        f"{device}: has too little memory for a single {self._what} next to the "
+                        f"model ({reason}). Free some, or use a smaller model."
+                    )
+                    raise ResourceError(msg) from error
+                self.most = size // 2
+                advice = f" Set {self._flag} {self.most}." if self._flag else ""
+                _LOG.warning(
+                    "%s: too little memory for %d %ss at a time; %d from here on.%s",
+                    *(device, size, self._what, self.most, advice),
+                )
+            torch.cuda.empty_cache()  # nothing refers to the failed attempt here
         return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-    def _halve(self, size: int, device: torch.device, error: RuntimeError) -> None:
-        if size <= 1:
-            reason = shown(str(error).partition("\n")[0])
-            msg = (
-                f"{device}: has too little memory for a single {self._what} next to the model "
-                f"({reason}). Free some, or use a smaller model."
-            )
-            raise ResourceError(msg) from error
-        self.most = size // 2
-        advice = f" Set {self._flag} {self.most} to begin so." if self._flag else ""
-        _LOG.warning(
-            "%s: too little memory for %d %ss at a time; %d from here on.%s",
-            *(device, size, self._what, self.most, advice),
-        )
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether a device had no memory left; `torch.OutOfMemoryError` covers CUDA alone."""
+    """Tell whether a device, CUDA or other, ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )
@@ -99,10 +84,9 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Have glibc keep freed memory for the next forward pass.
+    """Keep freed memory in glibc for the next forward pass.
 
-    Else the kernel may fill the same pages with zeros for each batch. The peak of memory stays.
-    Processes forked from this one free memory as usual. Does nothing where there is no glibc.
+    Forked processes free memory as usual. Does nothing without glibc.
     """
     if sys.platform != "linux":
         return

@@ -1,7 +1,4 @@
-"""A dual encoder: images and texts to unit vectors of one space.
-
-Axes: B images of a batch, T texts, D embedding, C channels, H height, W width.
-"""
+"""Encode B images and T texts as unit vectors of D dimensions."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,34 +19,27 @@ from streetclip.progress import Progress, no_progress
 if TYPE_CHECKING:
     from streetclip.captions import PromptSet
 
-# On a CPU, math libraries multiply rows in blocks of 4 or 8, and what is left over by other code,
-# whose sums end in other bits.
+# CPU math libraries multiply rows in blocks of 4 or 8; leftover rows get other rounding.
 _BLOCK_ROWS = 8
 
 
 class DualEncoder:
     """A CLIP-like model of transformers with its tokenizer and image processor.
 
-    Features equal those of transformers' own classes; in float32 within 1e-5.
-
-    On a CPU, rows are padded to a multiple of 8, so that an image's features have the same bits in
-    every batch, on one thread or two; on other numbers of threads, and between batch sizes on a
-    GPU, they may differ by 1e-7. When the device runs out of memory, half as many rows are
-    encoded at a time from then on, with a warning; below 8 rows on a CPU that may change features
-    by 1e-7.
-
     `load_encoder` makes one; ModelError means that the model is no dual encoder.
 
+    On a CPU, rows are padded to a multiple of 8, so that features have the same bits in every
+    batch on one thread or two; otherwise they may differ by 1e-7. When memory runs out, half as
+    many rows are encoded at a time from then on.
+
     Attributes:
-        model, tokenizer, image_processor: Of transformers; the model is on `device`, its
-            parameters in float32.
+        model, tokenizer, image_processor: Of transformers; parameters are float32 on `device`.
         source: Where the model came from, as the user named it.
-        precision: In which number format it computes, and why.
+        precision: Number format of its products.
         prompts: Those it was trained with; None for a foreign checkpoint.
         training: Record of its training; of a foreign checkpoint, its licence at most.
         preprocess: PIL image → uint8 HWC, the processor's own resize and crop; picklable.
-        fast_preprocess: The same but for small differences; of large JPEG files it has only as
-            much decoded as it needs.
+        fast_preprocess: The same up to rounding; decodes large JPEG files only as far as needed.
         text_reader: What the model reads of a text.
     """
 
@@ -64,7 +54,14 @@ class DualEncoder:
         prompts: "PromptSet | None" = None,
         training: dict[str, Any] | None = None,
     ) -> None:
-        _check_dual_encoder(model, source)
+        needed = ("get_image_features", "get_text_features", "logit_scale")
+        missing = [name for name in needed if not hasattr(model, name)]
+        if missing:
+            msg = (
+                f"{source}: is a {type(model).__name__}, which has no {' and no '.join(missing)}; "
+                "expected a dual encoder such as CLIP, SigLIP or SigLIP 2."
+            )
+            raise ModelError(msg)
         self.model = model
         self.tokenizer = tokenizer
         self.image_processor = image_processor
@@ -82,23 +79,23 @@ class DualEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters are."""
+        """Device of the parameters."""
         device: torch.device = self.model.logit_scale.device
         return device
 
     @property
     def sha256(self) -> str:
-        """Hash of the weights as they are now; see `weights_sha256`."""
+        """Hash of the current weights; see `weights_sha256`."""
         return weights_sha256(self.model.state_dict())
 
     @property
     def logit_scale(self) -> float:
-        """What cosines are multiplied by before a softmax: exp of the model's parameter."""
+        """Factor of cosines before a softmax."""
         return float(self.model.logit_scale.detach().exp())
 
     @property
     def logit_bias(self) -> float | None:
-        """What SigLIP adds to the scaled cosines; None for CLIP."""
+        """Bias that SigLIP adds to scaled cosines; None for CLIP."""
         bias = getattr(self.model, "logit_bias", None)
         return None if bias is None else float(bias.detach())
 
@@ -108,10 +105,9 @@ class DualEncoder:
         return self.encode_texts(["a"]).shape[1]
 
     def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images, without gradients, in evaluation mode; see `image_features`.
+        """Encode images without gradients; see `image_features`.
 
-        Raises:
-            ResourceError: The device has too little memory for a single image.
+        Raises ResourceError where memory does not suffice for a single image.
         """
         num_images = len(pixels_BCHW)
         if missing := self._rows_missing(num_images):
@@ -127,26 +123,16 @@ class DualEncoder:
         return features_BD[:num_images]
 
     def fixed_weights(self) -> contextlib.AbstractContextManager[None]:
-        """Let `encode_images` cast weights once for the whole block, not once a call.
-
-        Nothing may change the weights inside the block: no optimizer step, no swapped average, no
-        merged adapter. Outside of such a block weights are always read as they are.
-        """
+        """Cast weights once inside the block; nothing may change them there."""
         return self._image_tower.fixed_weights()
 
     def encode_texts(
         self, texts: Sequence[str], *, batch_size: int = 256, progress: Progress = no_progress
     ) -> torch.Tensor:
-        """Encode texts, without gradients, in evaluation mode.
+        """Encode texts without gradients: TD, float32, of length 1, on `device`.
 
-        Texts are sorted by length into batches, so that little is computed on padding. A text
-        that is longer than the model reads is cut off (see `text_reader`).
-
-        Returns:
-            Text features TD, float32, of length 1, on `device`, in the order of `texts`.
-
-        Raises:
-            ResourceError: The device has too little memory for a single text.
+        Batches hold texts of similar length; longer ones than the model reads are cut off. Raises
+        ResourceError where memory does not suffice for a single text.
         """
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
         features = []
@@ -163,13 +149,9 @@ class DualEncoder:
         return features_TD
 
     def image_features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images with gradients, in the model's mode.
+        """Encode uint8 pixels of `preprocess` with gradients, in the model's mode.
 
-        Args:
-            pixels_BCHW: uint8, from `preprocess` or `fast_preprocess`; on any device.
-
-        Returns:
-            Image features BD, float32, of length 1, on `device`.
+        Returns features BD, float32, of length 1, on `device`.
         """
         return self._image_features(pixels_BCHW, self._image_tower)
 
@@ -220,19 +202,7 @@ class DualEncoder:
 
 
 def _unit(output: Any) -> torch.Tensor:
-    """Scale the features of a transformers output to length 1."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
     if features.dtype != torch.float64:
         features = features.float()
     return torch.nn.functional.normalize(features, dim=-1)
-
-
-def _check_dual_encoder(model: Any, source: str) -> None:
-    needed = ("get_image_features", "get_text_features", "logit_scale")
-    missing = [name for name in needed if not hasattr(model, name)]
-    if missing:
-        msg = (
-            f"{source}: is a {type(model).__name__}, which has no {' and no '.join(missing)}; "
-            "expected a dual encoder such as CLIP, SigLIP or SigLIP 2."
-        )
-        raise ModelError(msg)

@@ -32,15 +32,10 @@ _TIMEOUT_S = 10.0
 
 
 def fetch_from_hub(repo_id: str) -> Path:
-    """Find or download a hub model's folder.
+    """Find a hub model in the cache, or download it without code.
 
-    A complete copy in the cache (`HF_HOME`, `HF_HUB_CACHE`) is used without asking the network, so
-    that a model that was used once works offline and stays the same. Only weights, configuration,
-    tokenizer and processor are downloaded, never code.
-
-    Raises:
-        ResourceError: Not in the cache, and the network cannot be reached.
-        ModelError: The hub has no such model, or does not give it to this user.
+    A complete copy in the cache (`HF_HOME`, `HF_HUB_CACHE`) is used without network access. Raises
+    ResourceError if the hub cannot be reached, ModelError if it refuses.
     """
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -55,7 +50,7 @@ def fetch_from_hub(repo_id: str) -> Path:
     except (LocalEntryNotFoundError, ModelError):
         pass  # not cached, or shards are missing
     try:
-        # One request without retries shows at once whether there is a network.
+        # One request without retries tests the network.
         info = huggingface_hub.HfApi().model_info(repo_id, timeout=_TIMEOUT_S)
         names = [sibling.rfilename for sibling in info.siblings or []]
         return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=_wanted(names)))
@@ -64,11 +59,7 @@ def fetch_from_hub(repo_id: str) -> Path:
 
 
 def missing_part(folder: Path) -> str | None:
-    """Name the first part that a model folder lacks, if any.
-
-    Raises:
-        ModelError: An index of weight files names one that is missing.
-    """
+    """Name the first part that a model folder lacks; ModelError for missing shards."""
 
     def has(*names: str) -> bool:
         return any((folder / name).is_file() for name in names)
@@ -107,8 +98,8 @@ def _explained(repo_id: str, error: Exception) -> StreetClipError:
         return ModelError(msg)
     if isinstance(error, errors.RepositoryNotFoundError):
         msg = (
-            f"{repo_id}: is no folder or file here, and the hub has no model of this name that "
-            "you may read. Check the spelling, or log in with `hf auth login`."
+            f"{repo_id}: is no folder or file here, and the hub has no such model that you may "
+            "read. Check the spelling, or log in with `hf auth login`."
         )
         return ModelError(msg)
     why = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else error

@@ -1,11 +1,7 @@
 """Identify a model by everything that decides its features.
 
-Hashes are of canonical JSON. Everything that the configuration, the image processor and the
-tokenizer hold counts, except values known to decide nothing: a new setting of transformers is
-part of the identity from the day on that it exists.
-
-Not part of it, because they change features by rounding only (about 1e-7): the device, the number
-of threads, the batch size, and how attention is computed (eager or fused).
+All settings count except those known to decide nothing, so that new settings of transformers
+count too. Device, threads, batch size and kind of attention change rounding only (about 1e-7).
 """
 
 import dataclasses
@@ -19,8 +15,7 @@ from streetclip.files import scratch_folder
 if TYPE_CHECKING:
     from streetclip.models.encoder import DualEncoder
 
-# Values of config.json that decide no feature: who wrote the file, where it lay, what weights were
-# stored as (they are always read as float32), and what a caller gets besides the features.
+# Values of config.json that decide no feature; weights are always read as float32.
 _VOLATILE_CONFIG = frozenset(
     {
         "transformers_version", "_name_or_path", "name_or_path", "architectures", "dtype",
@@ -32,34 +27,30 @@ _VOLATILE_PROCESSOR = frozenset(
     {"transformers_version", "_name_or_path", "_processor_class", "processor_class", "auto_map",
      "_commit_hash", "feature_extractor_type", "image_processor_type"}
 )  # fmt: skip
-# Arguments of a tokenizer that name files, or repeat what its backend holds.
+# Arguments that name files or repeat values of the backend.
 _VOLATILE_TOKENIZER = frozenset(
     {
         "name_or_path", "is_local", "local_files_only", "vocab_file", "merges_file",
         "tokenizer_file", "tokenizer_object", "special_tokens_map_file", "processor_class",
         "tokenizer_class", "backend", "auto_map", "_commit_hash", "vocab", "merges",
-        # How the last call before it was saved padded and cut; the sides count by themselves.
+        # State of the last call before saving.
         "max_length", "stride", "truncation_strategy", "padding_strategy", "pad_to_multiple_of",
         "pad_token_type_id", "padding_side", "truncation_side",
     }
 )  # fmt: skip
-# The backend remembers how the last call padded and cut; each of our calls sets it.
-_STATE_OF_LAST_CALL = frozenset({"padding", "truncation"})
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
     """Hashes of the parts of a model that decide its features."""
 
-    weights: str  # see `weights_sha256`; the one that is shown to users
+    weights: str  # see `weights_sha256`; shown to users
     model_config: str  # activations, heads, layer-norm epsilon, projections
     image_processing: str  # sizes, filter, rescaling, mean and std
-    tokenizer: (
-        str  # vocabulary, merges, normalisation, special tokens; how texts are padded and cut
-    )
+    tokenizer: str  # vocabulary, merges, normalisation, special tokens, padding, truncation
 
     def of_images(self) -> dict[str, str]:
-        """Return what decides image features."""
+        """Return the parts that decide image features."""
         parts = self.to_dict()
         del parts["tokenizer"]
         return parts
@@ -70,7 +61,7 @@ class ModelIdentity:
 
 
 def identify(encoder: "DualEncoder") -> ModelIdentity:
-    """Hash the parts of an encoder as they are now."""
+    """Hash the parts of an encoder."""
     processor, tokenizer = encoder.image_processor, encoder.tokenizer
     image_processing = {
         "class": type(processor).__name__,
@@ -98,7 +89,8 @@ def _backend_values(tokenizer: Any) -> dict[str, Any]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         values = json.loads(backend.to_str())
-        return {name: each for name, each in values.items() if name not in _STATE_OF_LAST_CALL}
+        # These two are state of the last call.
+        return {k: v for k, v in values.items() if k not in {"padding", "truncation"}}
     with scratch_folder() as folder:
         tokenizer.save_vocabulary(str(folder))
         files = {path.name: _bytes_digest(path.read_bytes()) for path in folder.iterdir()}

@@ -1,7 +1,4 @@
-"""Encode images faster, with the same bits.
-
-Axes: B images of a batch, T tokens, D width of a layer.
-"""
+"""Encode images faster with the same bits: B images, T tokens, D width."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,11 +10,10 @@ from torch import nn
 
 @contextlib.contextmanager
 def pooled_token_alone(model: Any) -> Iterator[None]:
-    """Have CLIP's last vision layer compute the pooled token only.
+    """Compute only the pooled token in CLIP's last vision layer.
 
-    transformers takes every token through the whole last layer. Keys and values of all tokens are
-    needed still. Other architectures pool all tokens, and are left as they are. Meanwhile the
-    model's `last_hidden_state` means nothing.
+    Keys and values of all tokens are kept; `last_hidden_state` is meaningless meanwhile. Other
+    architectures are unchanged.
     """
     handles = []
     if model.config.model_type == "clip":
@@ -35,12 +31,9 @@ def pooled_token_alone(model: Any) -> Iterator[None]:
 
 
 class ImageTower(nn.Module):
-    """The image side of a dual encoder, with weights cast once.
+    """Encode images, with weights cast once inside `fixed_weights`.
 
-    Autocast casts all weights at each call, which on a CPU with fast bfloat16 takes as long as
-    encoding some images. Cast weights live only inside `fixed_weights`, whose caller promises
-    that nothing changes the weights meanwhile; nothing is inferred from pointers or counters,
-    which fused optimizers and swapped storage do not change.
+    Autocast casts all weights at each call. Nothing may change the weights inside `fixed_weights`.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:

@@ -44,28 +44,20 @@ def load_encoder(
     device: str = "auto",
     precision: str = "auto",
 ) -> DualEncoder:
-    """Load a model with its tokenizer and image processor, ready to encode.
+    """Load a model with its tokenizer and image processor, without running its code.
 
-    Code from a checkpoint is never run: no pickles but of tensors, no `trust_remote_code`.
-
-    Args:
-        source: Hub id, Hugging Face folder (safetensors, or an old one with `pytorch_model.bin`),
-            `.pt` of a training, or bare weights (a saved state dict), also under open_clip's
-            names.
-        base_model: For bare weights only: hub id, folder or `.pt` whose architecture, tokenizer
-            and image processor they belong to.
-        device: See `resolve_device`.
-        precision: See `resolve_precision`.
+    `source` is a hub id, a Hugging Face folder, the `.pt` of a training, or a bare state dict, also
+    under open_clip's names. Only a state dict needs `base_model`: hub id, folder or `.pt` with its
+    architecture, tokenizer and image processor. See `resolve_device` and `resolve_precision`.
 
     Raises:
         ModelError: Missing, damaged, refused, or not a dual encoder.
-        ResourceError: A hub id that is not in the cache, and no network; or too little GPU memory.
+        ResourceError: Hub id neither cached nor reachable; or too little GPU memory.
         ConfigError: No such device or precision here.
     """
     where = resolve_device(device)
-    resolve_precision(precision, where)  # refuses a wrong name before gigabytes are read
-    # Some sources are unpacked into temporary folders.
-    with ExitStack() as stack:
+    resolve_precision(precision, where)  # refuse a wrong name before gigabytes are read
+    with ExitStack() as stack:  # holds temporary folders
         found = _find(source, base_model, stack)
         config = _read_config(found.folder, found.name)
         model = _build_model(config, found.read_state(), str(source))
@@ -90,12 +82,12 @@ def load_encoder(
 
 @dataclass(frozen=True)
 class _Found:
-    """The files of a model, wherever they were found."""
+    """Files of a model."""
 
     name: str  # of the folder's owner, for messages
     folder: Path  # holds config.json, tokenizer and image processor
-    read_state: Callable[[], State]  # reads the weights, under transformers' names
-    record: dict[str, Any]  # holds prompts and training, as a checkpoint or `streetclip.json` does
+    read_state: Callable[[], State]  # weights under transformers' names
+    record: dict[str, Any]  # prompts and training, as in `streetclip.json`
 
 
 def _find(source: str | Path, base_model: str | Path | None, stack: ExitStack) -> _Found:
@@ -134,7 +126,7 @@ def _find_folder(folder: Path, name: str, stack: ExitStack) -> _Found:
 
 
 def _find_bare_weights(path: Path, base_model: str | Path | None, stack: ExitStack) -> _Found:
-    """Find the base model's files; read the weights without wrappers and their prefix."""
+    """Find the base model's files; read the weights."""
     state = _bare_state(path)
     is_open_clip = open_clip.is_open_clip_state(state)
     if base_model is None:
@@ -202,7 +194,6 @@ def _read_config(folder: Path, name: str) -> Any:
 
 
 def _build_model(config: Any, state: State, name: str) -> Any:
-    """Make the model of a configuration with these weights, in float32."""
     from transformers import AutoModel
 
     try:

@@ -1,8 +1,4 @@
-"""Make model cards: header, licence, and text that is safe in both.
-
-Names, licences and patterns in a card may come from files of strangers. In the header each is one
-quoted line of YAML, in the text a code span or escaped.
-"""
+"""Make model cards; quote or escape all text from foreign files."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +7,10 @@ from typing import Any
 
 from streetclip.hub_ids import looks_like_hub_id
 
-LICENCE_KEYS = ("license", "license_name", "license_link")
-"""Names of a licence's parts in a card's header, as the hub has them."""
-
+LICENCE_KEYS = ("license", "license_name", "license_link")  # in a card's header
 CARD_FILE = "README.md"
 
-# Licences of models whose card may be missing, as in a cache of before cards were downloaded.
+# Of models whose card may be missing from the cache.
 _LICENCES = {"geolocal/StreetCLIP": {"license": "cc-by-nc-4.0"}}
 _LONGEST_CARD = 2**20
 _LONGEST_TEXT = 300
@@ -25,11 +19,7 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#&|!~$])")
 
 
 def read_licence(folder: Path) -> dict[str, str]:
-    """Read the licence in the header of a model folder's card.
-
-    A header that is no YAML, or a card of unusual size or encoding, states none: a model is not
-    refused for its card.
-    """
+    """Read the licence in a folder's model card; empty where none is readable."""
     import yaml
 
     try:
@@ -37,19 +27,14 @@ def read_licence(folder: Path) -> dict[str, str]:
             header = _HEADER.match(file.read(_LONGEST_CARD))
         if header is None:
             return {}
-        # This loader makes nothing but texts, lists and mappings.
-        values = yaml.load(header[1], Loader=yaml.BaseLoader)  # noqa: S506
+        values = yaml.load(header[1], Loader=yaml.BaseLoader)  # noqa: S506 -- plain values only
     except (OSError, yaml.YAMLError, RecursionError):
         return {}
     return _licence(values)
 
 
 def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
-    """Get the licence of a model and of what is trained from it.
-
-    Args:
-        training: Record of the model's training.
-        source: Where the model came from.
+    """Get the licence of a model from its training record or its source.
 
     Examples:
         >>> licence_of({"licence": {"license": "mit"}}, "outputs/best_model.pt")
@@ -64,12 +49,7 @@ def licence_of(training: Mapping[str, Any], source: str) -> dict[str, str]:
 
 
 def card_header(base_model: str, licence: Mapping[str, str]) -> str:
-    """Make the YAML header of a model card.
-
-    Args:
-        base_model: What training began from; a local path is left out.
-        licence: By `LICENCE_KEYS`; empty if it is not known.
-    """
+    """Make the YAML header of a model card, without local paths."""
     import yaml
 
     values: dict[str, Any] = {
@@ -87,12 +67,12 @@ def card_header(base_model: str, licence: Mapping[str, str]) -> str:
 
 
 def is_on_hub(source: str) -> bool:
-    """Tell whether a name is that of a user's model on the hub."""
+    """Tell whether a source is a user's model on the hub."""
     return "/" in source and looks_like_hub_id(source) and not Path(source).exists()
 
 
 def code_span(value: object) -> str:
-    """Make any text one line of Markdown code, in which nothing is markup.
+    """Make any text one line of Markdown code.
 
     Examples:
         >>> print(code_span("a`b"))
@@ -121,13 +101,13 @@ def one_line(value: object) -> str:
         >>> one_line("a\n---\nb\x1b")
         'a --- b'
     """
-    words = "".join(c if c.isprintable() else " " for c in str(value)).split()
-    text = " ".join(words)
+    printable = "".join(c if c.isprintable() else " " for c in str(value))
+    text = " ".join(printable.split())
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
 def _licence(values: object) -> dict[str, str]:
-    """Get the licence among some values; several of a key are joined."""
+    """Get the licence among header values; join several of a key."""
     if not isinstance(values, Mapping):
         return {}
     found = {}

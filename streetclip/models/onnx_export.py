@@ -1,10 +1,9 @@
 """Export the image and the text side of a model to ONNX.
 
-    image_encoder.onnx   what the image processor gives → features, B × D, of length 1
-    text_encoder.onnx    what the tokenizer gives       → features, T × D, of length 1
+    image_encoder.onnx   output of the image processor → features, B × D, of length 1
+    text_encoder.onnx    output of the tokenizer       → features, T × D, of length 1
 
-The number of images and texts is free, and that of tokens where the model lets it. Cosines are dot
-products of the two; `streetclip.json` says by what they are multiplied before a softmax.
+The number of images and texts is free, and that of tokens where the model allows it.
 """
 
 import contextlib
@@ -41,14 +40,14 @@ _TEXTS = ("A Street View photo in Peru.", "A photo", "In Lyon.", "A Street View 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """Greatest differences of an export's features from torch's; None without onnxruntime."""
+    """Greatest differences from torch's features; None without onnxruntime."""
 
     image_difference: float | None
     text_difference: float | None
 
 
 def check_exporter() -> None:
-    """Raise ConfigError where the packages that export are missing."""
+    """Raise ConfigError where packages for the export are missing."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         msg = (
@@ -59,19 +58,15 @@ def check_exporter() -> None:
 
 
 def save_onnx(encoder: DualEncoder, path: Path, *, model_card: str) -> OnnxExport:
-    """Write a folder of two graphs, tokenizer and processor files, card and `streetclip.json`.
+    """Write two graphs, tokenizer and processor files, card and `streetclip.json`.
 
-    Args:
-        encoder: Model to export; on the CPU and in float32.
-        path: Folder to write; an older one is replaced once the new one is on disk.
-        model_card: Text of README.md.
+    The encoder is on the CPU in float32. An older folder is replaced once the new one is on disk.
 
     Raises:
         ConfigError: The packages that export are missing.
         ModelError: The architecture cannot be exported.
         StreetClipError: The exported graphs compute something else.
-        ResourceError: The disk is full; an older folder is untouched.
-        OutputError: The folder cannot be written.
+        ResourceError, OutputError: The disk is full or not writable.
     """
     check_exporter()
     check_space(path, 2 * size_bytes(encoder.model.state_dict()))
@@ -106,7 +101,7 @@ class _Graph(nn.Module):
 
 
 def _export(encoder: DualEncoder, method: str, make: Any, path: Path) -> float | None:
-    """Write one graph, and compare it with torch on another number of rows."""
+    """Write one graph; compare it with torch on another number of rows."""
     inputs = make(encoder, 2)
     graph = _Graph(encoder.model, method, tuple(inputs)).eval()
     shapes = (tuple(_free_axes(encoder, value) for value in inputs.values()),)
@@ -139,7 +134,6 @@ def _free_axes(encoder: DualEncoder, value: torch.Tensor) -> dict[int, Any]:
 
 
 def _images(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
-    """Process photos of noise."""
     random = np.random.default_rng(count)
     noise = random.integers(0, 256, (count, 48, 64, 3), dtype=np.uint8)
     photos = [PIL.Image.fromarray(each) for each in noise]
@@ -147,7 +141,6 @@ def _images(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
 
 
 def _texts(encoder: DualEncoder, count: int) -> dict[str, torch.Tensor]:
-    """Tokenise some texts."""
     return dict(encoder.text_reader.inputs(_TEXTS[:count]))
 
 
@@ -172,7 +165,7 @@ def _difference(graph: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's log and warnings: optional packages, names, rewrites."""
+    """Silence the exporter's log and warnings."""
     levels = {name: logging.getLogger(name).level for name in _TALKATIVE}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,7 +1,6 @@
-"""Read weights and configurations as open_clip and OpenAI's own code name them.
+"""Convert open_clip's and OpenAI's weights and configurations to `CLIPModel`.
 
-Names and shapes are those of open_clip's `CLIP` (mlfoundations/open_clip, src/open_clip/model.py),
-which follows openai/CLIP; the counterparts are those of transformers' `CLIPModel`.
+Source of names and shapes: open_clip's `CLIP` (mlfoundations/open_clip, src/open_clip/model.py).
 """
 
 import json
@@ -23,10 +22,8 @@ WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 _MARK = "visual.conv1.weight"
 _TIMM_MARK = "visual.trunk."
-# Numbers that OpenAI's archives keep next to the weights, and a buffer that is computed.
-_NO_WEIGHTS = frozenset({"input_resolution", "context_length", "vocab_size", "attn_mask"})
-# SigLIP's bias; CLIPModel has none, and a softmax cancels it.
-_BIAS = "logit_bias"
+# Metadata of OpenAI's archives, and a bias that a softmax cancels.
+_NO_WEIGHTS = {"input_resolution", "context_length", "vocab_size", "attn_mask", "logit_bias"}
 
 _NAMES = {
     "logit_scale": "logit_scale",
@@ -69,11 +66,7 @@ def is_open_clip_state(names: "dict[str, Any]") -> bool:
 
 
 def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, torch.Tensor]":
-    """Name and shape the weights of open_clip's `CLIP` as those of transformers' `CLIPModel`.
-
-    Raises:
-        ModelError: A tower of another architecture, or weights that `CLIPModel` has no place for.
-    """
+    """Convert the weights of open_clip's `CLIP` to `CLIPModel`, or raise ModelError."""
     if any(each.startswith(_TIMM_MARK) for each in state):
         msg = (
             f"{name}: is an open_clip checkpoint whose image tower is one of timm's (SigLIP, "
@@ -84,7 +77,7 @@ def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, t
     converted: dict[str, torch.Tensor] = {}
     for key, tensor in state.items():
         key = key.removeprefix("text.")  # noqa: PLW2901 -- as open_clip's CustomTextCLIP has it
-        if key in _NO_WEIGHTS or key == _BIAS:
+        if key in _NO_WEIGHTS:
             continue
         found = dict(_converted(key, tensor))
         if not found:
@@ -105,13 +98,10 @@ def is_open_clip_folder(folder: Path) -> bool:
 
 @contextmanager
 def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
-    """Write a temporary folder with the configuration of an open_clip folder for transformers.
+    """Write an open_clip folder's configuration for transformers, temporarily.
 
-    Yields:
-        A folder with `config.json`, `preprocessor_config.json` and the tokenizer's files.
-
-    Raises:
-        ModelError: The configuration is damaged, or not that of a CLIP with plain transformers.
+    The folder has `config.json`, `preprocessor_config.json` and the tokenizer's files. Raises
+    ModelError unless it is a CLIP with plain transformers.
     """
     try:
         record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -196,7 +186,6 @@ def _converted(key: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.T
     elif key in _TRANSPOSED:  # open_clip multiplies from the right
         yield f"{_TRANSPOSED[key]}.weight", tensor.T.contiguous()
     elif match := _IN_PROJECTION.fullmatch(key):
-        # Queries, keys and values below one another.
         for part, each in zip("qkv", tensor.chunk(3), strict=True):
             yield f"{_layer(match)}.self_attn.{part}_proj.{match[3]}", each.contiguous()
     elif (match := _LAYER.fullmatch(key)) and match[3] in _LAYER_NAMES:

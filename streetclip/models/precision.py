@@ -1,4 +1,4 @@
-"""Choose device and number format, each with its reason."""
+"""Choose device and number format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ from streetclip.errors import ConfigError, shown
 if TYPE_CHECKING:
     import torch
 
-# What `torch.cpu.get_capabilities` calls instructions that multiply bfloat16 directly: Intel's
-# and AMD's on x86-64, then Arm's.
+# Instructions that multiply bfloat16, in `torch.cpu.get_capabilities`: x86-64, then Arm.
 _CPU_BFLOAT16 = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")
 
-# Width of the towers: how many times as fast bfloat16 encodes images, and trains, as float32 does.
-# Measured on AVX512-BF16 by benchmarks/measure_precision.py, medians of five rounds, one thread.
+# By width of the towers: speedup of bfloat16 over float32 in encoding images, and in training.
+# From benchmarks/measure_precision.py on AVX512-BF16.
 _CPU_SPEEDUPS: Mapping[int, tuple[float, float]] = {
     32: (0.69, 0.64),
     64: (0.93, 0.88),
@@ -27,11 +26,11 @@ _CPU_SPEEDUPS: Mapping[int, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Precision:
-    """A number format for the matrix products; parameters and features stay float32."""
+    """Format of matrix products; parameters and features remain float32."""
 
     name: str  # "fp32", "bf16" or "fp16"
     dtype: "torch.dtype"
-    reason: str  # one line for the log: why this format
+    reason: str  # one line for the log
 
     @property
     def is_mixed(self) -> bool:
@@ -40,11 +39,7 @@ class Precision:
 
 
 def resolve_device(name: str = "auto") -> "torch.device":
-    """Turn a `--device` into a torch device that exists here, or raise ConfigError.
-
-    Args:
-        name: "auto" (the first CUDA GPU, else the CPU), "cpu", "cuda", "cuda:N" or "mps".
-    """
+    """Convert `--device` (auto, cpu, cuda, cuda:N, mps) or raise ConfigError."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -76,16 +71,11 @@ def narrowest_tower(config: Any) -> int | None:
 
 
 def resolve_precision(name: str, device: "torch.device", width: int | None = None) -> Precision:
-    """Turn a `--precision` into a number format for a device and a model.
+    """Convert `--precision` (auto, fp32, bf16, fp16) or raise ConfigError.
 
-    "auto" takes what is faster. A GPU that multiplies bfloat16 takes bfloat16. A CPU that does
-    takes it for models whose towers are wide enough: casting costs more than it saves on narrow
-    ones. The rule is fixed rather than timed on the spot, so that a run and its resume agree.
-
-    Args:
-        name: "auto", "fp32", "bf16" or "fp16"; ConfigError for another, or fp16 on a CPU.
-        device: From `resolve_device`.
-        width: Hidden size of the model's narrowest tower; None for unknown, taken for wide.
+    "auto" takes bfloat16 on a GPU that multiplies it, and on such a CPU if `width`, that of the
+    narrowest tower, suffices (None: unknown, taken for wide). A fixed rule, so that run and resume
+    agree.
     """
     import torch
 
@@ -109,7 +99,7 @@ def resolve_precision(name: str, device: "torch.device", width: int | None = Non
 def _faster_precision(
     device: "torch.device", width: int | None, *, native: bool, where: str
 ) -> tuple[str, str]:
-    """Choose the name of a format, and say why."""
+    """Choose the name of a format, with the reason."""
     if not native:
         return "fp32", f"{where} does not compute bfloat16 natively"
     if device.type != "cpu" or width is None:

@@ -1,12 +1,10 @@
-"""Prepare decoded images for a model: uint8 pixels, then its inputs.
+"""Convert decoded images to uint8 pixels, and these to a model's inputs.
 
-Pixels travel as uint8, a quarter of float32, after the image processor's own resize and crop;
-rescaling and normalisation happen on the device. The caches of features are named by the `repr`
-of a preprocess.
+Rescaling and normalisation happen on the device. The `repr` of a preprocess names feature caches.
 
-Images of SigLIP 2's NaFlex variants keep their shape and travel as a list of patches. So that
-images of any shape make one batch, `PatchResize` lays the uint8 patches out as a picture: row 0
-holds how many patches high and wide the image is, each further row one patch.
+Images of SigLIP 2's NaFlex variants keep their shape. So that any shapes make one batch,
+`PatchResize` lays uint8 patches out as a picture: row 0 holds how many patches high and wide the
+image is, each further row one patch.
 
 Axes: B images of a batch, H height, W width, C channels, N patches at most, P pixels of a patch.
 """
@@ -24,31 +22,29 @@ from streetclip.errors import ModelError, shown
 if TYPE_CHECKING:
     import torch
 
-# Above this many pixels after the resize (an image 140 times longer than wide, at 336 px) only
-# the part that the crop keeps is computed: a strip of 1 × 100,000 pixels would take gigabytes.
+# Of larger images, such as long strips, only the crop is computed, to save memory.
 _MAX_RESIZED_PIXELS = 16_000_000
 
-
+# Converts an image to uint8 HWC; picklable, for decoding processes.
 Preprocess = Callable[[PIL.Image.Image], np.ndarray]
-"""What turns an image into uint8 pixels HWC; picklable, for decoding processes."""
 
 
 class CropPreprocess:
-    """A preprocess whose needs are known before an image is decoded: a `FastPreprocess`."""
+    """Compute the crop before an image is decoded; implements `FastPreprocess`."""
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Prepare one image that is decoded already."""
+        """Prepare a decoded image."""
         image = as_rgb(image)
         crop = self.crop_of(image.width, image.height)
         filter_ = PIL.Image.Resampling(crop.resample)
         return self.finish(image.resize(crop.size, filter_, box=crop.box))
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Get what is needed of an image."""
+        """Get the part of an image to decode."""
         raise NotImplementedError
 
     def finish(self, cropped: PIL.Image.Image) -> np.ndarray:
-        """Turn what `crop_of` asked for into uint8 HWC."""
+        """Convert the crop to uint8 HWC."""
         return np.array(cropped)
 
 
@@ -62,7 +58,7 @@ class ResizeCrop:
     crop_width: int
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image to uint8 HWC."""
+        """Resize and crop an image to uint8 HWC."""
         image = as_rgb(image)
         height, width = self.resized_size(image.height, image.width)
         if height * width > _MAX_RESIZED_PIXELS:
@@ -87,7 +83,7 @@ class ResizeCrop:
         return edge, int(edge * width / height)
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Get what the crop shows of an image, in its own pixels."""
+        """Get the part of an image that the centre crop shows."""
         resized_height, resized_width = self.resized_size(height, width)
         top = (resized_height - self.crop_height) // 2
         left = (resized_width - self.crop_width) // 2
@@ -103,10 +99,7 @@ class ResizeCrop:
 
 @dataclass(frozen=True)
 class FastResizeCrop(CropPreprocess):
-    """`ResizeCrop` with a single resize, of that part alone that the crop keeps.
-
-    The pixels are those of `ResizeCrop` but for rounding. What it needs is known before an image is
-    decoded, so that of a large one no more is decoded (`data.decoding.decode_crop`).
+    """Compute `ResizeCrop` with a single resize, equal up to rounding.
 
     Examples:
         >>> fast = FastResizeCrop(ResizeCrop(8, 3, crop_height=8, crop_width=6))
@@ -147,7 +140,7 @@ class PatchResize:
         return int(resized[1]), int(resized[0])
 
     def lay_out(self, resized: PIL.Image.Image) -> np.ndarray:
-        """Lay the patches of a resized image out, as the call returns them."""
+        """Lay out patches of a resized image: uint8 (N + 1, P, C)."""
         side = self.patch_size
         rows, columns = resized.height // side, resized.width // side
         grid = np.asarray(resized).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
@@ -159,46 +152,42 @@ class PatchResize:
 
 @dataclass(frozen=True)
 class FastPatchResize(CropPreprocess):
-    """`PatchResize` as a `CropPreprocess`; the pixels are the same."""
+    """`PatchResize` as a `CropPreprocess`; with equal pixels."""
 
     exact: PatchResize
 
     def crop_of(self, width: int, height: int) -> Crop:
-        """Get what is needed of an image: all of it."""
+        """Get the whole image, resized."""
         size = self.exact.resized_size(width, height)
         return Crop((0, 0, width, height), size, self.exact.resample)
 
     def finish(self, resized: PIL.Image.Image) -> np.ndarray:
-        """Lay out the patches of what `crop_of` asked for."""
+        """Lay out the patches of the resized image."""
         return self.exact.lay_out(resized)
 
 
 @dataclass(frozen=True)
 class ProcessorGeometry:
-    """Any other image processor's own resize and crop, through the processor itself."""
+    """Use any other processor's own resize and crop."""
 
     image_processor: Any
 
     def __call__(self, image: PIL.Image.Image) -> np.ndarray:
-        """Resize and crop one image to uint8 HWC."""
+        """Resize and crop an image to uint8 HWC."""
         outputs = self.image_processor(
             images=as_rgb(image), do_rescale=False, do_normalize=False, return_tensors=None
         )
         pixels_CHW = np.asarray(outputs["pixel_values"][0])
-        if pixels_CHW.dtype != np.uint8:
-            # Some processors return whole numbers as floats.
+        if pixels_CHW.dtype != np.uint8:  # some processors return floats
             pixels_CHW = np.clip(np.rint(pixels_CHW), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(pixels_CHW.transpose(1, 2, 0))
 
 
 def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
-    """Make the resize and crop of an image processor.
+    """Build the resize and crop of an image processor.
 
-    With `exact`, the pixels are the processor's own. Else, where the geometry is a plain one, they
-    are nearly the same, in a form whose needs are known before an image is decoded.
-
-    Raises:
-        ModelError: The processor leaves images in their own sizes, so that they make no batch.
+    With `exact`, pixels are the processor's own; else, for a plain geometry, equal up to rounding,
+    with a crop known before decoding. Raises ModelError if images keep their own sizes.
     """
     if hasattr(image_processor, "max_num_patches"):
         patches = PatchResize(
@@ -218,12 +207,10 @@ def build_preprocess(image_processor: Any, *, exact: bool = True) -> Preprocess:
 
 
 def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, Any]]":
-    """Make what turns a batch of `build_preprocess`'s pixels into the model's inputs.
+    """Build the conversion of a batch of uint8 pixels to the model's inputs.
 
-    On the pixels' own device: `(pixel · factor − mean) / std` in float32.
-
-    Raises:
-        ModelError: Mean and standard deviation are not three numbers each.
+    On the pixels' device: `(pixel · factor − mean) / std` in float32. Raises ModelError unless
+    mean and std are three numbers each.
     """
     factor = float(image_processor.rescale_factor) if image_processor.do_rescale else 1.0
     mean, std = (0.0,) * 3, (1.0,) * 3
@@ -244,7 +231,7 @@ def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, An
 
 
 def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Make any decoded image RGB; transparency lies over white, as in transformers.
+    """Convert an image to RGB; transparency lies over white, as in transformers.
 
     Examples:
         >>> as_rgb(PIL.Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))

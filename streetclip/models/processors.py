@@ -13,15 +13,10 @@ from streetclip.models.weights import first_line
 _LOG = logging.getLogger(__name__)
 _IMAGE_PROCESSOR_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 _OLD_TYPE = re.compile(r'("image_processor_type"\s*:\s*"\w+)FeatureExtractor(?=")')
-_UPPER, _LOWER = "A Road In FRANCE", "a road in france"
 
 
 def read_processors(folder: Path, config: Any, name: str) -> tuple[Any, Any]:
-    """Load tokenizer and image processor, without running code of the folder.
-
-    Raises:
-        ModelError: One of them is damaged, or needs a package that is not installed.
-    """
+    """Load tokenizer and image processor, or raise ModelError; run no foreign code."""
     with quiet_transformers():
         return _read_tokenizer(folder, config, name), _read_image_processor(folder, name)
 
@@ -45,17 +40,14 @@ def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
 
 
 def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
-    """Make the tokenizer of a SigLIP lower-case texts, as in training.
+    """Make a SigLIP tokenizer lower-case texts, unless its files refuse it.
 
-    SigLIP's own tokenizers do so: `SiglipTokenizer`, and `Siglip2Tokenizer`, which transformers
-    takes for NaFlex models. The fixed-size SigLIP 2 has a SigLIP configuration with a plain
-    `GemmaTokenizer`, which keeps capitals; `Siglip2Tokenizer` is that tokenizer with the missing
-    step (transformers pull request 43101). Saved with the model, it keeps its class. Files that
-    say `"do_lower_case": false` are obeyed.
+    The fixed-size SigLIP 2 names a plain `GemmaTokenizer`, which keeps capitals; `Siglip2Tokenizer`
+    adds the missing step (transformers pull request 43101).
     """
     if "siglip" not in config.model_type or tokenizer.init_kwargs.get("do_lower_case") is False:
         return tokenizer
-    upper, lower = tokenizer([_UPPER, _LOWER])["input_ids"]
+    upper, lower = tokenizer(["A Road In FRANCE", "a road in france"])["input_ids"]
     if upper == lower:
         return tokenizer
     from tokenizers import normalizers
@@ -77,11 +69,7 @@ def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
 
 
 def _read_image_processor(folder: Path, name: str) -> Any:
-    """Load an image processor, of transformers before 4.26 too.
-
-    `CLIPImageProcessor` was `CLIPFeatureExtractor` then, and so for all models. transformers 5 maps
-    these names in `feature_extractor_type`, but not in `image_processor_type`.
-    """
+    """Load an image processor, renaming the `FeatureExtractor` of transformers < 4.26."""
     from transformers import AutoImageProcessor
 
     options = {"trust_remote_code": False, "backend": "pil"}

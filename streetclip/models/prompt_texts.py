@@ -1,7 +1,4 @@
-"""Make zero-shot classifiers: fit prompts, average them to class vectors.
-
-Axes: C classes, U unique texts, D embedding.
-"""
+"""Build zero-shot classifiers from prompts: C classes, U texts, D embedding."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -34,16 +31,9 @@ def class_features(
     batch_size: int = 256,
     progress: Progress = no_progress,
 ) -> torch.Tensor:
-    """Average each class's prompts into one unit vector.
+    """Average each class's prompts into one unit vector: CD, float32.
 
-    The mean of the normalised text features, normalised again: prompt ensembling as in Radford et
-    al. 2021, section 3.1.4. A text that several classes share is encoded once.
-
-    Returns:
-        Class features CD, float32, of length 1, on the encoder's device.
-
-    Raises:
-        ValueError: A class without texts.
+    Prompt ensembling as in Radford et al. 2021, section 3.1.4; shared texts are encoded once.
     """
     for index, texts in enumerate(texts_per_class):
         if not texts:
@@ -61,15 +51,9 @@ def class_features(
 def check_country_prompts(
     reader: TextReader, prompts: PromptSet, names: Sequence[str]
 ) -> list[list[str]]:
-    """Make the prompts of countries; check that each country is read.
+    """Build each country's prompts; warn of countries that the model cannot distinguish.
 
-    Warns of countries that the model cannot distinguish.
-
-    Returns:
-        For each name a list of prompts, one a pattern.
-
-    Raises:
-        TemplateError: A country is cut off.
+    Raises TemplateError where the end of a name is cut off.
     """
     texts = [country_prompts(prompts, name) for name in names]
     beginnings = {}
@@ -83,9 +67,8 @@ def check_country_prompts(
     if lost:
         msg = (
             f"prompts {shown(prompts.name)}: {len(lost):,} of {len(beginnings):,} country prompts "
-            f"name the country after the {reader.max_tokens} tokens that the model reads, so that "
-            f"it is cut off: {shown(lost[0])}. Give shorter prompts or templates, or shorten the "
-            "country's name."
+            f"name the country after the {reader.max_tokens} tokens that the model reads: "
+            f"{shown(lost[0])}. Give shorter prompts, or shorten the country's name."
         )
         raise TemplateError(msg)
     _warn_of_cut_off(reader, texts)
@@ -96,14 +79,7 @@ def check_country_prompts(
 def fit_city_prompts(
     reader: TextReader, prompts: PromptSet, cities: Sequence[CityName]
 ) -> list[list[str]]:
-    """Make the prompts of cities, without the region where too long.
-
-    Warns of those that are still too long, and of cities of one country that the model cannot
-    distinguish.
-
-    Returns:
-        For each city a list of prompts, one a pattern.
-    """
+    """Build prompts of cities, without region where too long; warn of doubtful ones."""
     texts = [city_prompts(prompts, *each) for each in cities]
     too_long = set(_too_long(reader, _distinct(texts)))
     if too_long:

@@ -1,4 +1,4 @@
-"""Read texts as a model does: its tokens, cut at its limit."""
+"""Tokenise texts as a model does, and identify what it reads."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -46,11 +46,9 @@ class TextReader:
         return self._tokenizer(list(texts), return_tensors="pt", **self.options)
 
     def read(self, texts: Sequence[str]) -> list[TextReading]:
-        """Count the tokens of each text and identify those that the model reads."""
-        readings: list[TextReading] = []
-        for start in range(0, len(texts), _BATCH):
-            readings += self._read_batch(list(texts[start : start + _BATCH]))
-        return readings
+        """Count the tokens of each text; identify those that are read."""
+        starts = range(0, len(texts), _BATCH)
+        return [each for i in starts for each in self._read_batch(list(texts[i : i + _BATCH]))]
 
     def fit(self, texts: Sequence[str]) -> list[bool]:
         """Tell for each text whether the model reads all of it."""
@@ -59,7 +57,7 @@ class TextReader:
     def _read_batch(self, texts: list[str]) -> list[TextReading]:
         ids = self._token_ids(texts, truncation=False)
         keys = [_key(each) for each in ids]
-        read_keys = list(keys)
+        read_keys = keys.copy()
         # The tokenizer decides where special tokens go in a text that is cut off.
         cut_off = [i for i, each in enumerate(ids) if len(each) > self.max_tokens]
         if cut_off:

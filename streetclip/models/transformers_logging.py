@@ -1,4 +1,4 @@
-"""Keep transformers from drawing bars and reports over a job's own progress."""
+"""Silence transformers' progress bars and log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,10 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers' bars and messages; restore them afterwards.
-
-    What we need to know of a load (missing weights) is read from its result, not from its log.
-    """
+    """Silence transformers' bars and messages; restore them afterwards."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()

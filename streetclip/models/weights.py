@@ -1,4 +1,4 @@
-"""Read, hash and measure a model's weights as named tensors."""
+"""Read and hash a model's weights as named tensors."""
 
 import hashlib
 import json
@@ -23,11 +23,7 @@ _WEIGHT_FILES = (
 
 
 def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
-    """Hash tensors by name, shape, dtype and content.
-
-    The same weights have the same hash whichever file they came from: hub folder, safetensors,
-    `.pt`. One pass at the speed of SHA-256, about a second a gigabyte.
-    """
+    """Hash tensors by name, shape, dtype and content, whatever file they came from."""
     import torch
 
     digest = hashlib.sha256()
@@ -44,13 +40,7 @@ def size_bytes(state: "dict[str, torch.Tensor]") -> int:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """List the weight files of a Hugging Face folder.
-
-    Safetensors before an old `pytorch_model.bin`, in one file or in shards that an index names.
-
-    Raises:
-        ModelError: An index is damaged, or names a file that is missing.
-    """
+    """List weight files of a folder, safetensors first; ModelError if damaged."""
     path = next((folder / name for name in _WEIGHT_FILES if (folder / name).is_file()), None)
     if path is None:
         return []
@@ -94,17 +84,15 @@ def read_weight_file(path: Path) -> Any:
 
 
 def read_torch_file(path: Path) -> Any:
-    """Read what `torch.save` wrote, tensors and plain values only; code is never run.
+    """Read what `torch.save` wrote, tensors and plain values only; never run code.
 
-    Raises:
-        ModelError: The file is missing, cut off, of another kind, or a pickle with code.
+    Raises ModelError for a missing, damaged or foreign file, or a pickle with code.
     """
     import torch
 
     _check_torch_file(path)
     try:
         with warnings.catch_warnings():
-            # torch warns of other pickle protocols before it reads or refuses them.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -112,18 +100,17 @@ def read_torch_file(path: Path) -> Any:
         reason = "it is damaged or a pickle of more than tensors and plain values"
         if code:
             reason = f"reading it would run code ({shown(code[1])})"
-        expected = (
-            "Expected tensors and plain values only, as of torch.save(model.state_dict(), …)."
+        msg = (
+            f"{path}: refused, as {reason}. Expected tensors and plain values only, as of "
+            "torch.save(model.state_dict(), …)."
         )
-        msg = f"{path}: refused, as {reason}. {expected}"
         raise ModelError(msg) from error
     except (RuntimeError, EOFError, KeyError, IndexError, ValueError, TypeError) as error:
-        # What torch raises for a damaged archive depends on where the damage is.
         raise _damaged(path, error) from error
 
 
 def is_state(value: object) -> bool:
-    """Tell whether a value is a state dict: named tensors, at least one."""
+    """Tell whether a value is a state dict with at least one tensor."""
     import torch
 
     return (
@@ -140,7 +127,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _check_torch_file(path: Path) -> None:
-    """Refuse files that would only confuse torch."""
+    """Refuse files that torch reports unclearly."""
     try:
         with path.open("rb") as file:
             head = file.read(4)
@@ -159,22 +146,21 @@ def _check_torch_file(path: Path) -> None:
         raise ModelError(msg)
     if _is_torchscript(path):
         msg = (
-            f"{path}: is a TorchScript archive, as torch.jit.save writes and as OpenAI publishes "
-            "CLIP; it holds a program, which is not run. Take the same model from the hub (of "
-            "ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights alone, "
-            'by torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
+            f"{path}: is a TorchScript archive, whose program is not run. Take the model from the "
+            "hub (ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
+            'alone: torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
             '"weights.pt"), and give these with --model_name.'
         )
         raise ModelError(msg)
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Tell an archive of torch.jit.save, which unlike torch.save's has constants."""
+    """Recognise torch.jit.save, whose archives have constants."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
     except zipfile.BadZipFile:
-        return False  # an old pickle, or cut off, which torch finds out
+        return False  # an old pickle, or cut off
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

@@ -83,7 +83,7 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     # What they encoded is in the cache of the first: a second question encodes nothing.
     other = flags(world, three, *asked, "--prompts=full", f"--output_dir={tmp_path / 'again'}")
     assert evaluate.main(other) == 0
-    assert "48 of 50 images are known from earlier" in capsys.readouterr().err
+    assert "48 of 50 images are in the cache" in capsys.readouterr().err
 
 
 @pytest.mark.slow

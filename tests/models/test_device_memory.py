@@ -81,7 +81,7 @@ def test_each_shrinking_is_told_with_the_flag_to_set(values, caplog):
         Portions("text")(Doubling(values, most=6), 13, CPU)
     told = "cpu: too little memory for 13 {} at a time; 6 from here on."
     assert caplog.messages == [
-        told.format("images") + " Set --batch_size 6 to begin so.",
+        told.format("images") + " Set --batch_size 6.",
         told.format("texts"),
     ]
 
