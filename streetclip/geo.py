@@ -37,16 +37,12 @@ def haversine_km(
 ) -> NDArray[np.float64]:
     """Compute great-circle distances on a sphere of radius `EARTH_RADIUS_KM`.
 
-    Computed in float64 by the haversine formula (Sinnott 1984, Sky and Telescope 68), which keeps
-    its precision for near points; near the antipode it is good to about 0.2 m. Latitudes are −90 to
-    90, longitudes any finite angle; NaN where unknown.
-
-    Returns:
-        Distances from 0 to π·R (about 20,015 km), of the shape that the four arguments broadcast
-        to; NaN wherever one of the four is NaN.
+    By the haversine formula (Sinnott 1984, Sky and Telescope 68) in float64: precise for near
+    points, good to about 0.2 m near the antipode. Latitudes are −90 to 90 degrees, longitudes any
+    finite angle. The result is NaN wherever an argument is.
 
     Raises:
-        ValueError: A latitude beyond ±90 or an infinite longitude, or shapes that do not broadcast.
+        ValueError: A latitude is beyond ±90, a longitude infinite, or shapes do not broadcast.
 
     Examples:
         >>> round(float(haversine_km(48.8566, 2.3522, 51.5074, -0.1278)), 1)  # Paris to London
@@ -83,13 +79,10 @@ def _radians(
 
 
 def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
-    """Compute the GeoScore of each image: 5000 · exp(−d / 1492.7 km), not rounded.
+    """Compute GeoScores, 0 to 5000: 5000 · exp(−d / 1492.7 km), not rounded; 0 for NaN.
 
     Source: PIGEON (Haas et al. 2023, arXiv 2307.05845), after the score of the game GeoGuessr; as
     in OSV-5M (Astruc et al. 2024), averaged over images by the caller.
-
-    Returns:
-        Scores from 0 to 5000 of the same shape; 0 where the distance is NaN or infinite.
 
     Raises:
         ValueError: A distance is negative.

@@ -1,8 +1,8 @@
-"""Results: one run's columns as arrays, filtered, grouped, ranked and compared.
+"""Filter, group, rank and compare one run's columns.
 
-Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
-needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
-are left out. A mask comes from `filters.select`.
+No SQL and no scan of rows: a `RunTable` reads the columns of a run when they are first needed.
+Functions take it with a mask, N booleans from `filters.select`: which images to count; those
+without a prediction are left out.
 
 What to add where: a metric in `figures.run_figures`; a counter of groups in `groups._count`; a
 grouping in `groups.grouping`; a filter in `filters`; an order of images in `ranking.ORDERS`; a

@@ -1,4 +1,4 @@
-"""Compare a run's confidence with its accuracy, and what it would gain by staying silent."""
+"""Compare a run's confidence with its accuracy, and coverage at each threshold."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -57,11 +57,8 @@ class Calibration:
 def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibration:
     """Compare the probabilities of a run with its accuracy.
 
-    At the level "country" it is the predicted country's probability; at "city" the predicted
-    city's among the cities of its country, over the images whose country is correct.
-
-    Raises:
-        ValueError: There is no such level.
+    At the level "country" it is the predicted country's probability; at "city" the predicted city's
+    among the cities of its country, over the images whose country is correct.
     """
     if level not in _LEVELS:
         msg = f"level is {shown(level)}; expected one of {', '.join(_LEVELS)}"

@@ -1,4 +1,4 @@
-"""Statements that give runs, trainings, datasets and annotations their identities.
+"""Define the identities of runs, trainings, datasets and annotations in SQL.
 
 Ids, times and counters repeat in other files and in restored backups; random tokens do not. A `uid`
 stays with its row, a `revision` changes with every change of the row. Triggers renew them, so that

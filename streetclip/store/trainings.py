@@ -19,14 +19,10 @@ class TrainingSpec:
     """What a training is made of.
 
     Attributes:
-        name: Name to show; need not be unique.
         model_source: The model that it starts from.
         train_csv: Manifest of the training images.
-        val_csv: Manifest of the validation images.
         output_dir: Folder of its checkpoints.
         config: `TrainConfig.to_dict()`.
-        versions: Versions of the packages.
-        commit: Commit of the code, if known.
     """
 
     name: str
@@ -67,8 +63,7 @@ def restart_training(
 ) -> None:
     """Restart a training that was stopped before its first checkpoint: remove its points.
 
-    Raises:
-        StoreError: The training does not exist.
+    Raises StoreError if the training does not exist.
     """
     values = spec_values(spec, job_id) | {"error": None, "best": None}
     with store.transaction() as connection:
@@ -97,8 +92,7 @@ def log_training_points(
 ) -> None:
     """Add points to a training's curves, replacing those of the same curve and step.
 
-    Raises:
-        StoreError: The training does not exist.
+    Raises StoreError if the training does not exist.
     """
     points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
     with store.transaction() as connection:
@@ -121,8 +115,7 @@ def set_training_state(
 ) -> None:
     """Set the state of a training; `error` is why it failed, `job_id` the job that resumes it.
 
-    Raises:
-        StoreError: The training does not exist.
+    Raises StoreError if the training does not exist.
     """
     with store.transaction():
         values = {"state": state, "error": error}
@@ -132,8 +125,7 @@ def set_training_state(
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
     """Store the chosen checkpoint of a training: epoch, step, checkpoint (path) and reason.
 
-    Raises:
-        StoreError: The training does not exist.
+    Raises StoreError if the training does not exist.
     """
     with store.transaction():
         _update(store, training_id, {"best": to_json(best)})
