@@ -13,9 +13,6 @@ def macro_share(successes: ArrayLike, n: ArrayLike) -> float | None:
     denominator; of country accuracy, macro-averaged recall (balanced accuracy). A group with n = 0
     is left out. The order of the groups does not matter.
 
-    Raises:
-        ValueError: The two differ in shape, or a count is not 0 ≤ successes ≤ n.
-
     Examples:
         >>> macro_share([3, 0, 0], [3, 1, 0])
         0.5

@@ -34,36 +34,17 @@ class ReliabilityBin:
     accuracy: float | None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
-
-
-def reliability_bins(
-    confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Sort images into bins of equal width by the confidence of their top prediction.
-
-    Confidences are N probabilities, 0 to 1 (rounding errors up to 1e-4 are cut off); `correct` is N
-    booleans. The bins ascend, empty ones included.
-
-    Raises:
-        ValueError: A confidence is NaN or out of range, lengths differ, `correct` is not boolean,
-            or `num_bins` < 1.
-
-    Examples:
-        >>> low, high = reliability_bins([0.5, 0.75, 1.0], [True, False, True], num_bins=2)
-        >>> low.n, low.accuracy, high.n, high.confidence
-        (1, 1.0, 2, 0.875)
-    """
-    return bins_of_counts(count_bins(confidence, correct, num_bins))
 
 
 def count_bins(
     confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
 ) -> NDArray[np.float64]:
-    """Count images by bin: 3 × `num_bins` of images, correct images and summed confidence.
+    """Count images by bin of confidence: 3 × `num_bins` of images, correct ones, summed confidence.
 
-    Counts of two parts add up to those of both. Raises ValueError as `reliability_bins`.
+    Confidences are N probabilities, 0 to 1 (rounding errors up to 1e-4 are cut off); `correct` is N
+    booleans. Counts of two parts add up to those of both.
     """
     if num_bins < 1:
         msg = f"num_bins is {num_bins}; expected 1 or more"
@@ -80,7 +61,14 @@ def count_bins(
 
 
 def bins_of_counts(counts_3B: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:
-    """Make bins of what `count_bins` counted."""
+    """Make bins of what `count_bins` counted: ascending, empty ones included.
+
+    Examples:
+        >>> counts = count_bins([0.5, 0.75, 1.0], [True, False, True], num_bins=2)
+        >>> low, high = bins_of_counts(counts)
+        >>> low.n, low.accuracy, high.n, high.confidence
+        (1, 1.0, 2, 0.875)
+    """
     num_bins = counts_3B.shape[1]
     edges = np.linspace(0.0, 1.0, num_bins + 1)
     n, num_correct, total = counts_3B
@@ -102,7 +90,7 @@ def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
     """Compute the mean gap Σ n/N |accuracy − confidence|, 0 to 1; None without images.
 
     Examples:
-        >>> bins = reliability_bins([0.9, 0.9, 0.6], [True, False, True], num_bins=10)
+        >>> bins = bins_of_counts(count_bins([0.9, 0.9, 0.6], [True, False, True], num_bins=10))
         >>> round(expected_calibration_error(bins), 3)  # 2/3 · |0.5 − 0.9| + 1/3 · |1 − 0.6|
         0.4
     """
@@ -121,7 +109,7 @@ def count_reaching(
     """Count the images whose confidence reaches each of the thresholds 0, 1 / num_steps, …, 1.
 
     Returns 2 × (`num_steps` + 1): images with at least each threshold, and the correct ones of
-    them. Counts of two parts add up to those of both. Raises ValueError as `reliability_bins`.
+    them. Counts of two parts add up to those of both.
 
     Examples:
         >>> count_reaching([0.2, 0.5, 0.9], [False, True, True], 2).tolist()

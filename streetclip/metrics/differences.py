@@ -34,9 +34,6 @@ def newcombe_interval(
         (difference, low, high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1; NaN
             where a denominator is 0.
 
-    Raises:
-        ValueError: A count is out of its range.
-
     Examples:
         >>> [round(float(end), 4) for end in newcombe_interval(56, 70, 48, 80)]
         [0.2, 0.0524, 0.3339]
@@ -59,13 +56,8 @@ def _share(successes: ArrayLike, n: ArrayLike) -> Float64:
 def mean_interval(total: float, total_of_squares: float, n: int) -> tuple[float, float, float]:
     """Compute the mean of n values from two sums, and its interval: mean ± z · s / √n.
 
-    s has n − 1 degrees of freedom. For the mean of paired differences, n in the hundreds.
-
-    Returns:
-        (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
-
-    Raises:
-        ValueError: `n` or `total_of_squares` is negative.
+    s has n − 1 degrees of freedom. For the mean of paired differences, n in the hundreds. Returns
+    (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
 
     Examples:
         >>> [round(end, 3) for end in mean_interval(6.0, 14.0, 3)]  # of 1, 2, 3
@@ -99,15 +91,12 @@ def bootstrap_ratio_difference(
     Args:
         counts_33: Images by what A made of them (rows) and B (columns): 0 not in the denominator, 1
             in it and wrong, 2 in it and correct.
-        seed: Of the draws, ≥ 0; the same seed gives the same interval.
+        seed: Of the draws, ≥ 0.
         num_resamples: At least 1.
 
     Returns:
-        (difference, low, high): A's ratio minus B's. Resamples in which a denominator is 0 are left
-            out. All NaN if a denominator of the counts themselves is 0.
-
-    Raises:
-        ValueError: The counts are not 3 × 3, or one is negative.
+        (difference, low, high): A's ratio minus B's, without resamples of denominator 0. All NaN if
+            a denominator of the counts themselves is 0.
 
     Examples:
         >>> bootstrap_ratio_difference([[4, 0, 0], [0, 5, 0], [0, 0, 3]], seed=1)

@@ -23,10 +23,6 @@ CONFIDENCE: Final = 0.95
 class Proportion:
     """`successes` of `n` (failures included), with its Wilson 95 % interval.
 
-    Raises:
-        ValueError: Not 0 ≤ successes ≤ n.
-        TypeError: A count is not an integer.
-
     Examples:
         >>> half = Proportion(5, 10)
         >>> half.value, round(half.low, 3), round(half.high, 3)
@@ -45,11 +41,6 @@ class Proportion:
         if not 0 <= self.successes <= self.n:
             msg = f"{self.successes} successes of {self.n}; expected 0 ≤ successes ≤ n"
             raise ValueError(msg)
-
-    @classmethod
-    def of(cls, successes: NDArray[np.bool_]) -> "Proportion":
-        """Count the True entries of a boolean array."""
-        return cls(int(np.count_nonzero(successes)), successes.size)
 
     @property
     def value(self) -> float | None:
@@ -92,9 +83,6 @@ def wilson_interval(
         Lower and upper ends, 0 ≤ low ≤ k/n ≤ high ≤ 1; NaN where n = 0. Low is exactly 0 for k = 0,
             high exactly 1 for k = n.
 
-    Raises:
-        ValueError: A count out of its range, or a confidence not between 0 and 1.
-
     Examples:
         >>> low, high = wilson_interval([0, 81], [10, 263])
         >>> low.round(4).tolist(), high.round(4).tolist()
@@ -127,9 +115,6 @@ def newcombe_paired_interval(
     Returns:
         (difference, low, high): share correct by A minus that by B, over all four counts together,
             −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
-
-    Raises:
-        ValueError: A count is negative.
 
     Examples:
         >>> [round(number, 4) for number in newcombe_paired_interval(36, 12, 2, 0)]
@@ -199,9 +184,6 @@ def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
         (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, as for n < 6 at
             95 %.
 
-    Raises:
-        ValueError: `n` is negative, or a confidence not between 0 and 1.
-
     Examples:
         >>> median_ranks(10), median_ranks(100), median_ranks(5)
         ((1, 8), (39, 60), (-1, 5))
@@ -220,34 +202,3 @@ def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
         probability *= (n - k) / (k + 1)
         k += 1
     return k - 1, n - k
-
-
-def median_with_interval(values: ArrayLike) -> Median:
-    """Compute the median of N numbers ≥ 0 and its 95 % interval by `median_ranks`.
-
-    +inf is a value like any other.
-
-    Raises:
-        ValueError: A value is NaN or negative.
-
-    Examples:
-        >>> median_with_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
-        Median(value=3.5, low=1.0, high=6.0)
-        >>> median_with_interval([2.0])
-        Median(value=2.0, low=0.0, high=inf)
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if not np.all(array >= 0):
-        msg = "a value is NaN or negative; leave it out or replace it by +inf"
-        raise ValueError(msg)
-    n = array.size
-    if n == 0:
-        return Median(math.nan, math.nan, math.nan)
-    first, last = median_ranks(n)
-    middle = (n - 1) // 2, n // 2
-    ordered = np.partition(array, sorted({max(first, 0), *middle, min(last, n - 1)}))
-    return Median(
-        value=float((ordered[middle[0]] + ordered[middle[1]]) / 2),
-        low=float(ordered[first]) if first >= 0 else 0.0,
-        high=float(ordered[last]) if last < n else math.inf,
-    )

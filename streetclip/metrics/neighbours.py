@@ -35,9 +35,6 @@ def neighbour_confusion_of_counts(
         low, high: 95 % interval of the ratio: the Wilson interval of the share, divided by
             expected_share. It takes errors as independent and the countries as given.
 
-    Raises:
-        ValueError: A predicted country is not a candidate.
-
     Examples:
         >>> counts = {("FR", "ES"): 2, ("FR", "JP"): 1, ("ES", "ES"): 1}
         >>> borders = {"FR": {"ES"}, "JP": set()}

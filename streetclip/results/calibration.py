@@ -33,10 +33,10 @@ class Calibration:
         num_images: Selected images with a prediction; at the city level, those of them whose
             country is correct.
         n: How many of them have a probability; the others could not be read.
-        confidence: Mean probability of the n; None for n = 0.
-        accuracy: Share of the n that is correct; None for n = 0.
-        ece: Expected calibration error; None for n = 0.
-        bins: Reliability bins, as `metrics.calibration.reliability_bins`.
+        confidence: Mean probability of the n; like accuracy and ece, None for n = 0.
+        accuracy: Share of the n that is correct.
+        ece: Expected calibration error.
+        bins: Reliability bins, as `metrics.calibration.bins_of_counts`.
         coverage: If only images with at least a threshold of confidence are answered: threshold (0
             to 1 by hundredths, above 0.99 by thousandths), n (answered), coverage (their share of
             num_images), value, low, high (share correct, with its Wilson 95 % interval; NaN for 0).

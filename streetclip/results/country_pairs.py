@@ -21,11 +21,9 @@ COUNTERS: Final = [
 
 
 def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
-    """Count the pairs of true and predicted country.
+    """Count the pairs of true and predicted country that occur, by code.
 
-    Returns:
-        One row for each pair that occurs, by code: true_country, pred_country ("" where nothing was
-            predicted), n, city_correct, num_distances, distance_km_sum and country_probability_sum.
+    The columns are true_country, pred_country ("" where nothing was predicted) and `COUNTERS`.
     """
     return _sum(_pairs(table, mask), ["true_country", "pred_country"], COUNTERS)
 

@@ -45,7 +45,7 @@ class DatasetTable:
         attributes: Mapping[str, tuple[str, ...]],
         read_codes: Callable[[str], Codes],
     ) -> None:
-        """Take a dataset, the values of its attributes, and what reads the codes of one."""
+        """Keep a dataset, the values of its attributes, and the reader of their codes."""
         self.dataset_id = dataset_id
         self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
         self.place: NDArray[np.int32] = read_only(columns.place)
@@ -59,7 +59,7 @@ class DatasetTable:
 
     @classmethod
     def open(cls, store_path: Path | str, dataset_id: int) -> Self:
-        """Read a dataset's places; attributes are read when they are first asked for.
+        """Read a dataset's places; attributes are read when they are first needed.
 
         Raises:
             StoreError: The store is missing, newer or no store, or has no such dataset.

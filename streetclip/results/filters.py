@@ -58,20 +58,6 @@ class Selection:
         """Whether it leaves every image that has a prediction."""
         return self == Selection()
 
-    def attribute_values(self) -> dict[str, frozenset[str]]:
-        """Collect the values of each attribute by its name.
-
-        Examples:
-            >>> pairs = (("sky", "rain"), ("road", "dirt"), ("sky", "snow"))
-            >>> sorted(Selection(attributes=pairs).attribute_values()["sky"])
-            ['rain', 'snow']
-        """
-        names = {name for name, _ in self.attributes}
-        return {
-            each: frozenset(value for name, value in self.attributes if name == each)
-            for each in names
-        }
-
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedIds:
@@ -100,7 +86,8 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
         wanted = getattr(selection, f"{level}_right")
         if wanted is not None:
             mask &= table.correct(level) == wanted
-    for name, values in selection.attribute_values().items():
+    for name in {name for name, _ in selection.attributes}:
+        values = {value for each, value in selection.attributes if each == name}
         if name in table.dataset.attribute_names:
             codes, texts = table.dataset.attribute(name)
             mask &= np.array([text in values for text in texts], dtype=np.bool_)[codes]

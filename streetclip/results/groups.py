@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM, geoscores
 from streetclip.metrics.accuracy import macro_share
 from streetclip.metrics.intervals import Median, median_ranks
 from streetclip.results.blocks import Rows, selected_rows
@@ -60,10 +60,8 @@ _CODES: Final = {"country_code": "country", "predicted": "predicted"}  # groupin
 class Grouping(NamedTuple):
     """The group of each image; N images, G groups.
 
-    Attributes:
-        codes: N small numbers.
-        group_of: For each of these numbers, its group, 0 to G − 1.
-        keys: The names of the groups, one row each, in the order of their numbers.
+    `codes` are N small numbers, `group_of` the group of each of these numbers, 0 to G − 1, and
+    `keys` the names of the groups, one row each.
     """
 
     codes: NDArray[Any]
@@ -172,7 +170,7 @@ def _count(
             (of_mistake, other[rows] * is_wrong),  # code 0 is no country
         ):
             np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
-        np.add.at(scores, group, geoscore(distance_km[rows]))
+        np.add.at(scores, group, geoscores(distance_km[rows]))
         np.add.at(distances, group, np.fmax(distance_km[rows], 0))
 
     # The counters are sums over their columns.
@@ -199,7 +197,7 @@ def _count(
 def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Float64:
     """Compute the median distance of each group with its 95 % interval: G × 3; NaN if empty.
 
-    The same as `metrics.intervals.median_with_interval` of each group. The counts show in which
+    The interval is that of `metrics.intervals.median_ranks`. The counts show in which
     bins the wanted ranks are; only the distances in those bins are sorted. Groups have size n;
     missing distances are infinite. B bins, R = 4 ranks (both middle ones, both ends of the
     interval).

@@ -56,9 +56,8 @@ def neighbours_of(
 ) -> tuple[int | None, int | None, int | None]:
     """Find the rank of an image among the selected ones, and the images before and after it.
 
-    Returns:
-        (rank from 0, id of the previous image, id of the next one). The ids are None at the ends;
-            all three are None if the image is not among the selected.
+    Returns (rank from 0, id of the previous image, id of the next one). The ids are None at the
+    ends; all three are None if the image is not among the selected.
     """
     rows, values = _ranked(table, mask, order)
     position = int(np.searchsorted(table.image_ids[rows], image_id))

@@ -30,12 +30,9 @@ CORRECT_AT = ("country", "city", *(f"within_{km}" for km in THRESHOLDS_KM.values
 
 
 class RunState(NamedTuple):
-    """Columns of a run, as one state of the store has them.
+    """N values of each column of a run, always with "done", as one state of the store has them.
 
-    Attributes:
-        columns: N values each, by name; always with "done".
-        places: What `pred_place` counts in; see `store.predicted_places`.
-        revision: Of the run; see `store.get_run`.
+    `places` is what `pred_place` counts in; see `store.predicted_places`.
     """
 
     columns: dict[str, Array]
@@ -57,7 +54,7 @@ class RunTable:
     def __init__(
         self, run_id: int, dataset: DatasetTable, read: Callable[[Sequence[str]], RunState]
     ) -> None:
-        """Take a run, and what reads columns of it by name; see `store.RUN_DTYPES`."""
+        """Keep a run and the reader of its columns; see `store.RUN_DTYPES`."""
         self.run_id = run_id
         self.dataset = dataset
         self.dataset_id = dataset.dataset_id

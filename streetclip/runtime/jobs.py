@@ -105,7 +105,7 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
 def attach_job(
     store: Store, job_id: int, process: ProcessId, *, attempt: int | None = None
 ) -> JobTicket:
-    """Give a claimed record to the process that the runner started for it.
+    """Attach the process that the runner started to its claimed record.
 
     Job and attempt are those of the runner's ticket; None takes any attempt. Raises StoreError if
     the job has ended, or another process or attempt has it.

@@ -168,10 +168,7 @@ def tagged_image_ids(store: Store, tag: str) -> npt.NDArray[np.int64]:
 
 
 def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:
-    """List the images with a status other than "open", ascending; all others are open.
-
-    Raises ConfigError for "open" and unknown statuses.
-    """
+    """List the images with a status, ascending; ConfigError for "open" (all others)."""
     _check_status(status)
     if status == OPEN:
         msg = "all images without another status are 'open'; ask for the other statuses."

@@ -36,10 +36,7 @@ class DatasetColumns:
 
 
 def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
-    """Read the images of a dataset and their true places.
-
-    Raises StoreError if there is no such dataset.
-    """
+    """Read the images of a dataset and their true places."""
     connection, owner = store.db.conn, ("dataset", dataset_id)
     with store.snapshot(), translated(store.path):
         content = _content(store, dataset_id)
@@ -76,9 +73,7 @@ def attribute_codes(
 ) -> npt.NDArray[np.uint16]:
     """Read the value of an attribute of each image: N positions in its `attribute_names`.
 
-    Raises:
-        StoreError: The dataset has no attribute of this name that can be filtered by, or the store
-            was replaced: its dataset has another `content`.
+    Raises StoreError if the dataset has no such attribute to filter by, or another `content`.
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
@@ -113,21 +108,15 @@ def predicted_places(store: Store, run_id: int) -> pd.DataFrame:
 def run_columns(
     store: Store, run_id: int, names: Collection[str], image_ids: Int64
 ) -> dict[str, npt.NDArray[Any]]:
-    """Read columns of a run, one value for each image of a dataset; N images.
+    """Read columns of a run, which may be partial, one value for each image of a dataset.
 
-    Args:
-        store: The store.
-        run_id: The run; may be partial.
-        names: Any of `RUN_DTYPES`; ValueError for others.
-        image_ids: N ids, ascending, as of `dataset_columns`.
+    `names` are any of `RUN_DTYPES`, `image_ids` N ids, ascending, as of `dataset_columns`. Raises
+    StoreError if there is no such run.
 
     Returns:
         By name, N values, and under "done" whether the run has a prediction of the image. Where it
             has none, a column holds its value in `RUN_FILLS`. Predictions of images that are not in
             `image_ids` are left out.
-
-    Raises:
-        StoreError: There is no such run.
     """
     unknown = set(names) - set(RUN_DTYPES)
     if unknown:

@@ -17,7 +17,7 @@ def _trigger(name: str, event: str, table: str, row: str, changes: str = "") -> 
 
 
 def _identify(table: str, columns: str) -> tuple[str, ...]:
-    """Give each row a uid, and a revision that a change of these columns renews."""
+    """Add to each row a uid, and a revision that a change of these columns renews."""
     new = f", uid = {_TOKEN}"
     return (
         f"ALTER TABLE {table} ADD COLUMN uid TEXT NOT NULL DEFAULT ''",

@@ -33,15 +33,9 @@ _TYPES: dict[str, Any] = {
 def image_rows(store: Store, run_id: int, image_ids: Iterable[int]) -> pd.DataFrame:
     """Read the predictions of some ten thousand images at most, in the given order.
 
-    Images without a prediction are left out.
-
-    Returns:
-        A frame with the columns of `read_predictions` except rankings, and attributes (JSON text).
-            The `_correct` and `_reachable` columns are bool; missing numbers are NaN (ranks: NA),
-            missing texts None.
-
-    Raises:
-        StoreError: The run does not exist.
+    A frame of the images with a prediction: the columns of `read_predictions` except rankings, and
+    attributes (JSON text). The `_correct` and `_reachable` columns are bool; missing numbers are
+    NaN (ranks: NA), missing texts None. Raises StoreError if the run does not exist.
     """
     require_run(store, run_id)
     rows = select_predictions(store, run_id, [int(each) for each in image_ids], _NAMES)

@@ -127,7 +127,7 @@ def iterate_predictions(
 def select_predictions(
     store: Store, run_id: int, image_ids: Sequence[int], names: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """Read columns of the predictions of some images, in their order; others are left out."""
+    """Read columns of the predictions of some images, in their order."""
     return store.rows(
         f"""
         SELECT {selected(names)}

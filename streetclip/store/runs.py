@@ -134,10 +134,7 @@ def set_run_state(
     *,
     job_id: int | None = None,
 ) -> None:
-    """Set the state of a run; `error` is why it failed, `job_id` the job that resumes it.
-
-    Raises StoreError if the run does not exist.
-    """
+    """Set the state of a run; `error` is why it failed, `job_id` its new job."""
     with store.transaction():
         require_run(store, run_id)
         values = {"state": state, "error": error, "updated_at": utc_now()}
@@ -145,10 +142,7 @@ def set_run_state(
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
-    """Store the metrics of a complete run (the body of metrics.json) and mark it as done.
-
-    Raises ValueError if predictions are missing.
-    """
+    """Mark a complete run as done and store its metrics (the body of metrics.json)."""
     with store.transaction():
         run = get_run(store, run_id)
         if run["num_done"] != run["num_images"]:
@@ -160,10 +154,7 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
 
 
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
-    """List the images of the run's dataset without a prediction, in the order of the manifest.
-
-    Raises StoreError if the run does not exist.
-    """
+    """List the images of a run without a prediction, in the order of the manifest."""
     with store.snapshot():
         dataset_id = require_run(store, run_id)
         found = store.rows(

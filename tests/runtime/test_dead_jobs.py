@@ -10,7 +10,6 @@ import pytest
 from streetclip.process_identity import find_process
 from streetclip.runtime import (
     JOB_STATES,
-    STALE_AFTER_S,
     JobProgress,
     attach_job,
     beat_job,
@@ -24,6 +23,7 @@ from streetclip.runtime import (
     runs_of_job,
     trainings_of_job,
 )
+from streetclip.runtime.job_specs import STALE_AFTER_S
 from streetclip.store import (
     TrainingSpec,
     get_run,
