@@ -8,8 +8,7 @@ class Crop:
     """A part of an image, resized.
 
     Attributes:
-        box: Left, top, right, bottom of the part, in fractional pixels of the whole upright image,
-            from its upper left corner.
+        box: Left, top, right, bottom of the part, in fractional pixels of the whole upright image.
         size: Width and height of the result, in pixels.
         resample: Filter, as PIL numbers them (3: bicubic).
     """

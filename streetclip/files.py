@@ -63,11 +63,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what a killed job's `atomic_path` left in a folder, and finish its replacements.
+    """Remove what a killed job's `atomic_path` left in a folder; finish its replacements.
 
-    A folder that was moved aside and not yet replaced becomes the new one, which was complete by
-    then, else the old one again. What a live process is writing, here or on another machine, is
-    left alone, and so is everything else in the folder, which may be missing.
+    A folder that was moved aside and not yet replaced becomes the new one if that is complete, else
+    the old one again. What a live process is writing, on any machine, is left alone. The folder may
+    be missing.
 
     Raises:
         OutputError: The folder cannot be read or written.
@@ -117,11 +117,7 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a temporary folder in the system's place for such.
-
-    Raises:
-        ResourceError: The disk is full.
-    """
+    """Yield a temporary folder; raise ResourceError where the disk is full."""
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX[1:]))
@@ -133,11 +129,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def refuse_existing(*paths: Path, advice: str) -> None:
-    """Refuse to replace files.
-
-    Raises:
-        OutputError: One of the paths exists; the message ends with `advice`.
-    """
+    """Raise OutputError, ending with `advice`, if one of the paths exists."""
     found = [str(path) for path in paths if path.exists()]
     if found:
         verb = "exists" if len(found) == 1 else "exist"
@@ -160,11 +152,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read one of our own JSON files.
-
-    Raises:
-        OutputError: The file is not JSON.
-    """
+    """Read one of our own JSON files; raise OutputError if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

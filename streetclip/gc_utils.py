@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collection_paused() -> Iterator[None]:
-    """Pause the search for reference cycles; also a decorator.
-
-    Meant for short work on many rows of plain values, which the search would walk through.
-    """
+    """Pause the search for reference cycles; also a decorator."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

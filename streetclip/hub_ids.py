@@ -1,4 +1,4 @@
-"""Tell names of models on the hub from paths, without a request."""
+"""Distinguish names of models on the hub from paths, without a request."""
 
 import re
 

@@ -20,7 +20,6 @@ class Ranks:
 
     Attributes:
         rank: Of this process among all, from 0; the first one writes.
-        world_size: Number of processes on all machines.
         local_rank: Of this process on its machine, from 0.
         local_world_size: Number of processes on its machine.
     """
@@ -36,10 +35,6 @@ class Ranks:
 
         Raises:
             ConfigError: Variables contradict each other, are missing, or are no numbers.
-
-        Examples:
-            >>> Ranks.from_environment({}).world_size
-            1
         """
         if not environment.get("WORLD_SIZE", "").strip():
             return cls()

@@ -13,13 +13,7 @@ _SAME_START_S = 2.0
 
 @dataclass(frozen=True)
 class ProcessId:
-    """One process, and no later one of the same number.
-
-    Attributes:
-        host: Name of the machine.
-        pid: Its number there.
-        started_at: When it began, seconds since 1970.
-    """
+    """One process, and no later one of the same number; `started_at` in s since 1970."""
 
     host: str
     pid: int
@@ -27,12 +21,7 @@ class ProcessId:
 
 
 def current_process() -> ProcessId:
-    """Identify this process.
-
-    Examples:
-        >>> is_alive(current_process())
-        True
-    """
+    """Identify this process."""
     found = find_process(os.getpid())
     assert found is not None
     return found
@@ -62,10 +51,7 @@ def is_alive(process: ProcessId) -> bool | None:
 def signal_group(process: ProcessId, number: signal.Signals) -> bool:
     """Send a signal to a process, and to its group where it leads one.
 
-    The group of a script that started the process is spared.
-
-    Returns:
-        Whether it was sent: False for a process that has ended or is on another machine.
+    Returns False for a process that has ended or is on another machine.
     """
     if not is_alive(process):
         return False
@@ -80,13 +66,10 @@ def signal_group(process: ProcessId, number: signal.Signals) -> bool:
 
 
 def raise_interrupt(number: int, _frame: FrameType | None) -> None:
-    """Handle a signal like Ctrl-C, so that a job saves what it has.
+    """Raise KeyboardInterrupt for a signal, so that a job saves what it has.
 
     The signal is ignored from then on: batch systems send it to all processes at once and a
-    launcher passes it on, and a second one must not disturb the saving.
-
-    Raises:
-        KeyboardInterrupt: Always.
+    launcher passes it on; a second one must not disturb the saving.
     """
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

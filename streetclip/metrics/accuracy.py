@@ -1,4 +1,4 @@
-"""Averages of accuracies over groups."""
+"""Average accuracies over groups."""
 
 import math
 
@@ -7,21 +7,11 @@ from numpy.typing import ArrayLike
 
 
 def macro_share(successes: ArrayLike, n: ArrayLike) -> float | None:
-    """Average the shares of groups, each group weighing the same.
+    """Average the shares of groups, each group weighing the same; None without a group.
 
-    The one definition of "macro" here: with the true country as group, the mean over the true
-    countries that have an image in the denominator of the country's own share. Of country accuracy
-    this is the macro-averaged recall (balanced accuracy).
-
-    Args:
-        successes: Count of each group.
-        n: Denominator of each group; a group with 0 is left out.
-
-    Returns:
-        A number from 0 to 1, the same in whatever order the groups come; None without a group.
-
-    Raises:
-        ValueError: The two differ in shape, or a count is not 0 ≤ successes ≤ n.
+    With the true country as group, the mean over the true countries that have an image in the
+    denominator; of country accuracy, macro-averaged recall (balanced accuracy). A group with n = 0
+    is left out. The order of the groups does not matter.
 
     Examples:
         >>> macro_share([3, 0, 0], [3, 1, 0])

@@ -1,4 +1,4 @@
-"""Calibration: does a confidence of 80 % mean correct 8 times in 10?
+"""Compute calibration: how well confidence predicts accuracy.
 
 Source: Guo et al. (2017), On Calibration of Modern Neural Networks, ICML, section 2; after Naeini
 et al. (2015), AAAI. Bins are of equal width, (low, high], the first one closed at 0.
@@ -22,8 +22,6 @@ class ReliabilityBin:
     """The images whose confidence falls into (low, high].
 
     Attributes:
-        low: Lower end of the bin, outside it (0 is inside the first).
-        high: Upper end of the bin, inside it.
         n: Images in the bin.
         confidence: Their mean confidence, 0 to 1; None for n = 0.
         accuracy: Share of them that is correct, 0 to 1; None for n = 0.
@@ -36,45 +34,17 @@ class ReliabilityBin:
     accuracy: float | None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
-
-
-def reliability_bins(
-    confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Sort images into bins of equal width by the confidence of their top prediction.
-
-    Args:
-        confidence: N probabilities, 0 to 1 (rounding beyond an end by up to 1e-4 is cut off).
-        correct: N booleans: whether that prediction is correct.
-        num_bins: Bins, at least 1.
-
-    Returns:
-        `num_bins` bins in ascending order, empty ones included.
-
-    Raises:
-        ValueError: A confidence is NaN or out of range, lengths differ, `correct` is not boolean,
-            or `num_bins` < 1.
-
-    Examples:
-        >>> low, high = reliability_bins([0.5, 0.75, 1.0], [True, False, True], num_bins=2)
-        >>> low.n, low.accuracy, high.n, high.confidence
-        (1, 1.0, 2, 0.875)
-    """
-    return bins_of_counts(count_bins(confidence, correct, num_bins))
 
 
 def count_bins(
     confidence: ArrayLike, correct: ArrayLike, num_bins: int = NUM_BINS
 ) -> NDArray[np.float64]:
-    """Count images by bin: those of two parts add up to those of both.
+    """Count images by bin of confidence: 3 × `num_bins` of images, correct ones, summed confidence.
 
-    Returns:
-        3 × `num_bins`: images, correct images, and the sum of the confidences.
-
-    Raises:
-        ValueError: As `reliability_bins`.
+    Confidences are N probabilities, 0 to 1 (rounding errors up to 1e-4 are cut off); `correct` is N
+    booleans. Counts of two parts add up to those of both.
     """
     if num_bins < 1:
         msg = f"num_bins is {num_bins}; expected 1 or more"
@@ -91,7 +61,14 @@ def count_bins(
 
 
 def bins_of_counts(counts_3B: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:
-    """Make bins of what `count_bins` counted."""
+    """Make bins of what `count_bins` counted: ascending, empty ones included.
+
+    Examples:
+        >>> counts = count_bins([0.5, 0.75, 1.0], [True, False, True], num_bins=2)
+        >>> low, high = bins_of_counts(counts)
+        >>> low.n, low.accuracy, high.n, high.confidence
+        (1, 1.0, 2, 0.875)
+    """
     num_bins = counts_3B.shape[1]
     edges = np.linspace(0.0, 1.0, num_bins + 1)
     n, num_correct, total = counts_3B
@@ -110,16 +87,10 @@ def bins_of_counts(counts_3B: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]
 
 
 def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
-    """Mean gap between confidence and accuracy over the images: Σ n/N |accuracy − confidence|.
-
-    Args:
-        bins: Of `reliability_bins`.
-
-    Returns:
-        0 (calibrated) to 1; None if the bins hold no image.
+    """Compute the mean gap Σ n/N |accuracy − confidence|, 0 to 1; None without images.
 
     Examples:
-        >>> bins = reliability_bins([0.9, 0.9, 0.6], [True, False, True], num_bins=10)
+        >>> bins = bins_of_counts(count_bins([0.9, 0.9, 0.6], [True, False, True], num_bins=10))
         >>> round(expected_calibration_error(bins), 3)  # 2/3 · |0.5 − 0.9| + 1/3 · |1 − 0.6|
         0.4
     """
@@ -137,12 +108,8 @@ def count_reaching(
 ) -> NDArray[np.float64]:
     """Count the images whose confidence reaches each of the thresholds 0, 1 / num_steps, …, 1.
 
-    Returns:
-        2 × (`num_steps` + 1): images with at least each threshold, and the correct ones of them;
-        those of two parts add up to those of both.
-
-    Raises:
-        ValueError: As `reliability_bins`.
+    Returns 2 × (`num_steps` + 1): images with at least each threshold, and the correct ones of
+    them. Counts of two parts add up to those of both.
 
     Examples:
         >>> count_reaching([0.2, 0.5, 0.9], [False, True, True], 2).tolist()

@@ -1,9 +1,8 @@
-"""Differences of two shares or two means, each with its 95 % interval.
+"""Compute differences of two shares or two means, each with its 95 % interval.
 
-Sources:
-    Newcombe (1998), Stat. Med. 17, 873–890, method 10: two independent proportions.
-    Efron (1979), Ann. Stat. 7: the bootstrap; Efron (1982), chapter 10: its percentile interval.
-    (Paired proportions are in `intervals.newcombe_paired_interval`.)
+Newcombe (1998), Stat. Med. 17, 873–890, method 10: two independent proportions. Efron (1979), Ann.
+Stat. 7: the bootstrap; Efron (1982), chapter 10: its percentile interval. Paired proportions are in
+`intervals.newcombe_paired_interval`.
 """
 
 import math
@@ -28,21 +27,12 @@ def newcombe_interval(
 ) -> tuple[Float64, Float64, Float64]:
     """Compare two independent proportions: difference and interval (Newcombe 1998, method 10).
 
-    The Wilson intervals of the two proportions are squared and added: the lower end is
-    d − √((p_a − low_a)² + (high_b − p_b)²), the upper one likewise.
-
-    Args:
-        successes_a: Counts, any shapes that broadcast, 0 ≤ successes_a ≤ n_a.
-        n_a: Denominators, ≥ 0.
-        successes_b: Counts, 0 ≤ successes_b ≤ n_b.
-        n_b: Denominators, ≥ 0.
+    The Wilson intervals of the two proportions are squared and added: the lower end is d − √((p_a −
+    low_a)² + (high_b − p_b)²), the upper one likewise. Shapes broadcast.
 
     Returns:
-        (difference, low, high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1;
-        NaN where a denominator is 0.
-
-    Raises:
-        ValueError: A count is out of its range.
+        (difference, low, high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1; NaN
+            where a denominator is 0.
 
     Examples:
         >>> [round(float(end), 4) for end in newcombe_interval(56, 70, 48, 80)]
@@ -64,20 +54,10 @@ def _share(successes: ArrayLike, n: ArrayLike) -> Float64:
 
 
 def mean_interval(total: float, total_of_squares: float, n: int) -> tuple[float, float, float]:
-    """Give the mean of n values and its normal interval: mean ± z · s / √n.
+    """Compute the mean of n values from two sums, and its interval: mean ± z · s / √n.
 
-    s has n − 1 degrees of freedom. Used for the mean of paired differences, n in the hundreds.
-
-    Args:
-        total: Sum of the values.
-        total_of_squares: Sum of their squares.
-        n: How many there are.
-
-    Returns:
-        (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
-
-    Raises:
-        ValueError: `n` or `total_of_squares` is negative.
+    s has n − 1 degrees of freedom. For the mean of paired differences, n in the hundreds. Returns
+    (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
 
     Examples:
         >>> [round(end, 3) for end in mean_interval(6.0, 14.0, 3)]  # of 1, 2, 3
@@ -105,21 +85,18 @@ def bootstrap_ratio_difference(
     """Compare two ratios over the same images: difference and percentile bootstrap interval.
 
     For shares whose denominators depend on the answers, such as city accuracy among the images
-    whose country is correct. All that matters of an image is its category in A and in B, so that
+    whose country is correct. Only the category of an image in A and in B matters, so that
     resampling n images with replacement is one multinomial draw over nine categories.
 
     Args:
-        counts_33: Images by what A made of them (rows) and B (columns): 0 not in the denominator,
-            1 in it and wrong, 2 in it and correct.
-        seed: Seed of the draws, ≥ 0; the same seed gives the same interval.
-        num_resamples: Resamples, at least 1.
+        counts_33: Images by what A made of them (rows) and B (columns): 0 not in the denominator, 1
+            in it and wrong, 2 in it and correct.
+        seed: Of the draws, ≥ 0.
+        num_resamples: At least 1.
 
     Returns:
-        (difference, low, high): A's ratio minus B's. Resamples in which a denominator is 0 are
-        left out. All NaN if a denominator of the counts themselves is 0.
-
-    Raises:
-        ValueError: The counts are not 3 × 3, or one is negative.
+        (difference, low, high): A's ratio minus B's, without resamples of denominator 0. All NaN if
+            a denominator of the counts themselves is 0.
 
     Examples:
         >>> bootstrap_ratio_difference([[4, 0, 0], [0, 5, 0], [0, 0, 3]], seed=1)
@@ -141,7 +118,7 @@ def bootstrap_ratio_difference(
 
 
 def _ratio_differences(counts_33: NDArray[np.int64]) -> Float64:
-    """Give A's ratio minus B's of each table; NaN where a denominator is 0."""
+    """Compute A's ratio minus B's of each table; NaN where a denominator is 0."""
     of_a, of_b = counts_33.sum(axis=-1), counts_33.sum(axis=-2)
     ratio_a, ratio_b = (_share(of[..., 2], of[..., 1] + of[..., 2]) for of in (of_a, of_b))
     return ratio_a - ratio_b

@@ -1,9 +1,8 @@
-"""Proportions, differences and medians, each with its 95 % interval.
+"""Compute proportions, differences and medians, each with its 95 % interval.
 
-Sources:
-    Wilson (1927), J. Amer. Stat. Assoc. 22: the score interval of one proportion.
-    Newcombe (1998), Stat. Med. 17, 2635–2650, method 10: the difference of paired proportions.
-    David & Nagaraja (2003), Order Statistics, section 7.1: distribution-free quantile intervals.
+Wilson (1927), J. Amer. Stat. Assoc. 22: the score interval of one proportion. Newcombe (1998),
+Stat. Med. 17, 2635–2650, method 10: the difference of paired proportions. David & Nagaraja (2003),
+Order Statistics, section 7.1: distribution-free quantile intervals.
 """
 
 import math
@@ -22,15 +21,7 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """`successes` of `n`, with its Wilson 95 % interval.
-
-    Attributes:
-        successes: How many of the n count, 0 to n.
-        n: The denominator, failures included.
-
-    Raises:
-        ValueError: `successes` is negative or exceeds `n`.
-        TypeError: A count is not an integer.
+    """`successes` of `n` (failures included), with its Wilson 95 % interval.
 
     Examples:
         >>> half = Proportion(5, 10)
@@ -51,11 +42,6 @@ class Proportion:
             msg = f"{self.successes} successes of {self.n}; expected 0 ≤ successes ≤ n"
             raise ValueError(msg)
 
-    @classmethod
-    def of(cls, successes: NDArray[np.bool_]) -> "Proportion":
-        """Count the True entries of a boolean array."""
-        return cls(int(np.count_nonzero(successes)), successes.size)
-
     @property
     def value(self) -> float | None:
         """The share `successes` / `n`, 0 to 1; None for n = 0."""
@@ -72,17 +58,13 @@ class Proportion:
         return float(wilson_interval(self.successes, self.n)[1]) if self.n else None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Give plain values for JSON: value, low, high (None for n = 0), successes, n."""
+        """Return plain values for JSON: value, low, high (None for n = 0), successes, n."""
         names = ("value", "low", "high", "successes", "n")
         return {name: getattr(self, name) for name in names}
 
 
 def normal_quantile(confidence: float) -> float:
-    """Compute the two-sided standard normal quantile: 1.96 for 0.95.
-
-    Raises:
-        ValueError: A confidence not between 0 and 1.
-    """
+    """Compute the two-sided standard normal quantile: 1.96 for 0.95."""
     if not 0 < confidence < 1:
         msg = f"confidence is {confidence}; expected a number between 0 and 1"
         raise ValueError(msg)
@@ -94,20 +76,12 @@ def wilson_interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute the Wilson interval of a proportion, without continuity correction.
 
-    The two roots of (p − k/n)² = z² p (1 − p) / n, that is
-    (k + z²/2 ± z √(k (n − k) / n + z²/4)) / (n + z²).
-
-    Args:
-        successes: Counts k, any shape that broadcasts with `n`, 0 ≤ k ≤ n.
-        n: Denominators, ≥ 0.
-        confidence: Coverage aimed at, between 0 and 1.
+    The two roots of (p − k/n)² = z² p (1 − p) / n, that is (k + z²/2 ± z √(k (n − k) / n + z²/4)) /
+    (n + z²). Shapes broadcast.
 
     Returns:
-        Lower and upper ends, 0 ≤ low ≤ k/n ≤ high ≤ 1; NaN where n = 0. Low is exactly 0 for
-        k = 0, high exactly 1 for k = n.
-
-    Raises:
-        ValueError: A count out of its range, or a confidence not between 0 and 1.
+        Lower and upper ends, 0 ≤ low ≤ k/n ≤ high ≤ 1; NaN where n = 0. Low is exactly 0 for k = 0,
+            high exactly 1 for k = n.
 
     Examples:
         >>> low, high = wilson_interval([0, 81], [10, 263])
@@ -136,19 +110,11 @@ def newcombe_paired_interval(
 
     Newcombe (1998), method 10: the Wilson intervals of the two proportions are squared and added,
     with the correlation φ of the paired answers, its numerator continuity-corrected when positive.
-
-    Args:
-        both: Images that A and B both have correct.
-        only_a: Images that only A has correct.
-        only_b: Images that only B has correct.
-        neither: Images that neither has correct.
+    The arguments count images by which of A and B have them correct.
 
     Returns:
-        (difference, low, high): share correct by A minus that by B, over all four counts
-        together, −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
-
-    Raises:
-        ValueError: A count is negative.
+        (difference, low, high): share correct by A minus that by B, over all four counts together,
+            −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
 
     Examples:
         >>> [round(number, 4) for number in newcombe_paired_interval(36, 12, 2, 0)]
@@ -193,13 +159,12 @@ def _corrected_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 95 % interval.
+    """A median with its 95 % interval; all NaN for no values.
 
     Attributes:
-        value: The middle value, of an even number the mean of the middle two; may be infinite;
-            NaN for no values.
-        low: Lower end of the interval; 0 where no value can be an end. NaN for no values.
-        high: Upper end; infinite where no value can be an end. NaN for no values.
+        value: The middle value, of an even number the mean of the middle two; may be infinite.
+        low: Lower end of the interval; 0 where no value can be an end.
+        high: Upper end; infinite where no value can be an end.
     """
 
     value: float
@@ -211,21 +176,13 @@ class Median:
 def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
     """Find the ranks of the values that enclose the median of a population.
 
-    The k-th smallest and the k-th largest of n values enclose the median with probability
-    1 − 2 P(B < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section
-    7.1). k is the largest that keeps the coverage. No random numbers and no approximation: the
-    same values have the same interval everywhere.
-
-    Args:
-        n: Values, ≥ 0.
-        confidence: Least coverage, between 0 and 1.
+    The k-th smallest and the k-th largest of n values enclose the median with probability 1 − 2 P(B
+    < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section 7.1). k is
+    the largest that keeps the coverage; exact, without random numbers.
 
     Returns:
-        (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, as for n < 6
-        at 95 %.
-
-    Raises:
-        ValueError: `n` is negative, or a confidence not between 0 and 1.
+        (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, as for n < 6 at
+            95 %.
 
     Examples:
         >>> median_ranks(10), median_ranks(100), median_ranks(5)
@@ -245,35 +202,3 @@ def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
         probability *= (n - k) / (k + 1)
         k += 1
     return k - 1, n - k
-
-
-def median_with_interval(values: ArrayLike) -> Median:
-    """Take the median of some values and its 95 % interval by `median_ranks`.
-
-    Args:
-        values: Numbers ≥ 0, one-dimensional; +inf is a value like any other.
-
-    Raises:
-        ValueError: A value is NaN or negative.
-
-    Examples:
-        >>> median_with_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
-        Median(value=3.5, low=1.0, high=6.0)
-        >>> median_with_interval([2.0])
-        Median(value=2.0, low=0.0, high=inf)
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if not np.all(array >= 0):
-        msg = "a value is NaN or negative; leave it out or replace it by +inf"
-        raise ValueError(msg)
-    n = array.size
-    if n == 0:
-        return Median(math.nan, math.nan, math.nan)
-    first, last = median_ranks(n)
-    middle = (n - 1) // 2, n // 2
-    ordered = np.partition(array, sorted({max(first, 0), *middle, min(last, n - 1)}))
-    return Median(
-        value=float((ordered[middle[0]] + ordered[middle[1]]) / 2),
-        low=float(ordered[first]) if first >= 0 else 0.0,
-        high=float(ordered[last]) if last < n else math.inf,
-    )

@@ -1,8 +1,7 @@
-"""Whether a model confuses neighbours more than chance would.
+"""Measure whether a model confuses neighbours more than chance would.
 
-A model that looks at roads, plants and signs should take a country for one that it borders on more
-often than for a stranger. How often chance alone would do so depends on which countries the errors
-start from and on which candidates border on them, so the share is compared with that.
+How often chance alone would do so depends on which countries the errors start from and on which
+candidates border on them, so the share is compared with that.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,15 +18,13 @@ def neighbour_confusion_of_counts(
 
     An error is an image for which another country than the true one was predicted. Chance keeps
     each true country's number of errors and spreads them evenly over the other candidates: with e_c
-    errors of country c, b_c of its neighbours among the o_c other candidates, it sends
-    Σ_c e_c · b_c / o_c errors to neighbours.
+    errors of country c, b_c of its neighbours among the o_c other candidates, it sends Σ_c e_c ·
+    b_c / o_c errors to neighbours.
 
     Args:
-        counts: (true, predicted) ISO code → images; "" where nothing was predicted, which is no
-            error here.
+        counts: (true, predicted) ISO code → images; "" (nothing predicted) is no error.
         candidate_codes: The countries that could be predicted.
-        neighbours: ISO code → codes of the countries that it borders on by land. A border named
-            on one side only counts on both.
+        neighbours: ISO code → codes of its land neighbours; named on one side counts on both.
 
     Returns:
         errors: Number of errors.
@@ -37,9 +34,6 @@ def neighbour_confusion_of_counts(
         ratio: share / expected_share: 1 is chance; None if chance would give 0.
         low, high: 95 % interval of the ratio: the Wilson interval of the share, divided by
             expected_share. It takes errors as independent and the countries as given.
-
-    Raises:
-        ValueError: A predicted country is not a candidate.
 
     Examples:
         >>> counts = {("FR", "ES"): 2, ("FR", "JP"): 1, ("ES", "ES"): 1}

@@ -1,8 +1,8 @@
-"""Published results of StreetCLIP and CLIP on the test sets of the field.
+"""Hold published results of StreetCLIP and CLIP on the test sets of the field.
 
-Source: Haas, Alberti, Skreta (2023), "Learning Generalized Zero-Shot Learners for Open-Domain
-Image Geolocalization", arXiv 2302.00275: the zero-shot results on IM2GPS and IM2GPS3k. The paper
-gives shares within 25, 200, 750 and 2500 km; none within 1 km.
+Source: Haas, Alberti, Skreta (2023), "Learning Generalized Zero-Shot Learners for Open-Domain Image
+Geolocalization", arXiv 2302.00275: zero-shot shares within 25, 200, 750 and 2500 km on IM2GPS and
+IM2GPS3k; none within 1 km.
 """
 
 import re
@@ -21,10 +21,8 @@ class Benchmark:
     """A public test set, and what was published on it.
 
     Attributes:
-        name: As the field writes it.
         num_images: Images that the published shares are of.
         shares: Model → threshold in km → share of images within it, in [0, 1].
-        source: Where the shares were published.
     """
 
     name: str
@@ -46,15 +44,10 @@ BENCHMARKS: Final = (Benchmark("IM2GPS", 237, _IM2GPS), Benchmark("IM2GPS3k", 29
 
 
 def benchmark_of(dataset_name: str, num_images: int) -> Benchmark | None:
-    """Recognise a public test set by its name and its size.
+    """Recognise a public test set by its name and its size; None if it is none.
 
-    Args:
-        dataset_name: What the user calls the test file; case and punctuation do not matter.
-        num_images: Its images.
-
-    Returns:
-        The benchmark whose name it holds, the longest such name, if its number of images is
-        within 5 % of the published one; else None.
+    Case and punctuation of the name do not matter; of several benchmarks whose names it holds, the
+    longest counts. The number of images must be within 5 % of the published one.
 
     Examples:
         >>> benchmark_of("im2gps_3k-test", 3000).name
@@ -72,5 +65,5 @@ def benchmark_of(dataset_name: str, num_images: int) -> Benchmark | None:
 
 
 def _letters(text: str) -> str:
-    """The Latin letters and digits of a text, in lower case."""
+    """Keep the Latin letters and digits of a text, in lower case."""
     return re.sub("[^0-9a-z]", "", unicodedata.normalize("NFKC", text).casefold())

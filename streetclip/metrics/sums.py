@@ -1,4 +1,4 @@
-"""Sums that do not depend on the order of what is added, so that every page has the same mean."""
+"""Add numbers up independently of their order, so that every page has the same mean."""
 
 from fractions import Fraction
 from typing import Final
@@ -13,13 +13,7 @@ _LARGEST: Final = 2.0**16  # so that sums of 10⁸ limbs fit 63 bits
 
 
 def exact_sum(values: NDArray[np.float64]) -> Fraction:
-    """Add numbers up without a rounding error, each cut off at 2⁻⁸⁶.
-
-    Args:
-        values: Numbers from 0 to 65,536, at most 10⁸ of them.
-
-    Raises:
-        ValueError: A value is NaN or out of range.
+    """Add up numbers from 0 to 65,536, at most 10⁸, each cut off at 2⁻⁸⁶, without rounding.
 
     Examples:
         >>> float(exact_sum(np.array([0.1] * 10))), sum([0.1] * 10)

@@ -1,8 +1,8 @@
-"""Results: one run's columns as arrays, filtered, grouped, ranked and compared.
+"""Filter, group, rank and compare one run's columns.
 
-Nothing here knows SQL or scans rows: a `RunTable` reads the columns of a run when they are first
-needed. Functions take it with a mask, N booleans: which images to count; those without a prediction
-are left out. A mask comes from `filters.select`.
+No SQL and no scan of rows: a `RunTable` reads the columns of a run when they are first needed.
+Functions take it with a mask, N booleans from `filters.select`: which images to count; those
+without a prediction are left out.
 
 What to add where: a metric in `figures.run_figures`; a counter of groups in `groups._count`; a
 grouping in `groups.grouping`; a filter in `filters`; an order of images in `ranking.ORDERS`; a
@@ -11,86 +11,45 @@ column in `store.RUN_DTYPES` and `evaluation.prediction_rows`.
 Legend of shapes: N images of a dataset (in the order of their ids), P places, G groups.
 """
 
-from streetclip.results.calibration import Calibration, calibration
-from streetclip.results.comparison import (
-    OUTCOMES,
-    Comparison,
-    common_masks,
-    compare,
-    compare_by,
-    compare_distances,
-    compare_geoscore,
-    compare_hierarchical,
-    outcome_mask,
-)
-from streetclip.results.confusion import (
-    OTHER,
-    ConfusionMatrix,
-    asymmetric_pairs,
-    by_similarity,
-    matrix,
-    mistakes_by_nearness,
-)
-from streetclip.results.country_pairs import continent_pairs, continents, country_pairs
-from streetclip.results.dataset_table import LEVELS, DatasetTable
-from streetclip.results.figures import run_figures
-from streetclip.results.filters import AnnotatedIds, Selection, select
-from streetclip.results.groups import (
-    ACCURACIES,
-    ATTRIBUTE,
-    Share,
-    distance_counts,
-    group_accuracy,
-    macro_of_countries,
-    median_distance,
-)
-from streetclip.results.hexbins import Lattice, error_hexbins, images_in_hexagon
-from streetclip.results.map_points import ends, flows, num_ends
-from streetclip.results.ranking import ORDERS, neighbours_of, page_of
-from streetclip.results.run_table import RunTable
-
-__all__ = [
-    "ACCURACIES",
-    "ATTRIBUTE",
-    "LEVELS",
-    "ORDERS",
-    "OTHER",
-    "OUTCOMES",
-    "AnnotatedIds",
-    "Calibration",
-    "Comparison",
-    "ConfusionMatrix",
-    "DatasetTable",
-    "Lattice",
-    "RunTable",
-    "Selection",
-    "Share",
-    "asymmetric_pairs",
-    "by_similarity",
-    "calibration",
-    "common_masks",
-    "compare",
-    "compare_by",
-    "compare_distances",
-    "compare_geoscore",
-    "compare_hierarchical",
-    "continent_pairs",
-    "continents",
-    "country_pairs",
-    "distance_counts",
-    "ends",
-    "error_hexbins",
-    "flows",
-    "group_accuracy",
-    "images_in_hexagon",
-    "macro_of_countries",
-    "matrix",
-    "median_distance",
-    "mistakes_by_nearness",
-    "neighbours_of",
-    "num_ends",
-    "outcome_mask",
-    "page_of",
-    "run_figures",
-    "select",
-]
+from streetclip.results.calibration import Calibration as Calibration
+from streetclip.results.calibration import calibration as calibration
+from streetclip.results.comparison import Comparison as Comparison
+from streetclip.results.comparison import common_masks as common_masks
+from streetclip.results.comparison import compare as compare
+from streetclip.results.comparison import compare_by as compare_by
+from streetclip.results.comparison import compare_distances as compare_distances
+from streetclip.results.comparison import compare_geoscore as compare_geoscore
+from streetclip.results.comparison import compare_hierarchical as compare_hierarchical
+from streetclip.results.comparison import outcome_mask as outcome_mask
+from streetclip.results.confusion import OTHER as OTHER
+from streetclip.results.confusion import ConfusionMatrix as ConfusionMatrix
+from streetclip.results.confusion import asymmetric_pairs as asymmetric_pairs
+from streetclip.results.confusion import by_similarity as by_similarity
+from streetclip.results.confusion import matrix as matrix
+from streetclip.results.confusion import mistakes_by_nearness as mistakes_by_nearness
+from streetclip.results.country_pairs import continent_pairs as continent_pairs
+from streetclip.results.country_pairs import continents as continents
+from streetclip.results.country_pairs import country_pairs as country_pairs
+from streetclip.results.dataset_table import LEVELS as LEVELS
+from streetclip.results.dataset_table import DatasetTable as DatasetTable
+from streetclip.results.figures import run_figures as run_figures
+from streetclip.results.filters import AnnotatedIds as AnnotatedIds
+from streetclip.results.filters import Selection as Selection
+from streetclip.results.filters import select as select
+from streetclip.results.groups import ACCURACIES as ACCURACIES
+from streetclip.results.groups import ATTRIBUTE as ATTRIBUTE
+from streetclip.results.groups import Share as Share
+from streetclip.results.groups import distance_counts as distance_counts
+from streetclip.results.groups import group_accuracy as group_accuracy
+from streetclip.results.groups import macro_of_countries as macro_of_countries
+from streetclip.results.groups import median_distance as median_distance
+from streetclip.results.hexbins import Lattice as Lattice
+from streetclip.results.hexbins import error_hexbins as error_hexbins
+from streetclip.results.hexbins import images_in_hexagon as images_in_hexagon
+from streetclip.results.map_points import ends as ends
+from streetclip.results.map_points import flows as flows
+from streetclip.results.map_points import num_ends as num_ends
+from streetclip.results.ranking import ORDERS as ORDERS
+from streetclip.results.ranking import neighbours_of as neighbours_of
+from streetclip.results.ranking import page_of as page_of
+from streetclip.results.run_table import RunTable as RunTable

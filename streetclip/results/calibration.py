@@ -1,4 +1,4 @@
-"""Compare a run's confidence with its accuracy, and what it would gain by staying silent."""
+"""Compare a run's confidence with its accuracy, and coverage at each threshold."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,10 +33,10 @@ class Calibration:
         num_images: Selected images with a prediction; at the city level, those of them whose
             country is correct.
         n: How many of them have a probability; the others could not be read.
-        confidence: Mean probability of the n; None for n = 0.
-        accuracy: Share of the n that is correct; None for n = 0.
-        ece: Expected calibration error; None for n = 0.
-        bins: Reliability bins, as `metrics.calibration.reliability_bins`.
+        confidence: Mean probability of the n; like accuracy and ece, None for n = 0.
+        accuracy: Share of the n that is correct.
+        ece: Expected calibration error.
+        bins: Reliability bins, as `metrics.calibration.bins_of_counts`.
         coverage: If only images with at least a threshold of confidence are answered: threshold (0
             to 1 by hundredths, above 0.99 by thousandths), n (answered), coverage (their share of
             num_images), value, low, high (share correct, with its Wilson 95 % interval; NaN for 0).
@@ -57,11 +57,8 @@ class Calibration:
 def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibration:
     """Compare the probabilities of a run with its accuracy.
 
-    At the level "country" it is the predicted country's probability; at "city" the predicted
-    city's among the cities of its country, over the images whose country is correct.
-
-    Raises:
-        ValueError: There is no such level.
+    At the level "country" it is the predicted country's probability; at "city" the predicted city's
+    among the cities of its country, over the images whose country is correct.
     """
     if level not in _LEVELS:
         msg = f"level is {shown(level)}; expected one of {', '.join(_LEVELS)}"

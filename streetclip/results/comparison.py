@@ -1,4 +1,4 @@
-"""Compare two runs over the same images: which one is correct where the other is not."""
+"""Compare two runs image by image: which one is correct, which is wrong."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM, geoscores
 from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
 from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.metrics.sums import exact_sum
@@ -33,10 +33,7 @@ class Comparison:
         n: Images that were compared. For a mean, its n; for the city among correct countries, the
             images that either run has in its denominator.
         value: The run's share (0 to 1) or mean; NaN for n = 0.
-        baseline_value: The baseline's.
-        difference: value − baseline_value.
-        low: Lower end of its 95 % interval.
-        high: Upper end of it.
+        difference: value − baseline_value, with its 95 % interval from low to high.
         outcomes: Images of each of `OUTCOMES`; empty where nothing is correct or wrong.
     """
 
@@ -54,12 +51,14 @@ def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "count
 
     Compared are the images that the mask of `table` selects and both have predicted, each against
     its own run's truth; distances where the true place has coordinates, in both. The interval is
-    Newcombe's for paired proportions.
-
-    Raises:
-        ValueError: `level` is none of `run_table.CORRECT_AT`.
+    Newcombe's for paired proportions; `level` is one of `run_table.CORRECT_AT`.
     """
-    return _comparison(*_answers(table, baseline, mask, level))
+    common, now, then = _answers(table, baseline, mask, level)
+    n, num_now, num_then, both = (
+        int(np.count_nonzero(each & common)) for each in (common, now, then, now & then)
+    )
+    counts = np.array([n - num_now - num_then + both, num_then - both, num_now - both, both])
+    return Comparison(*_paired(counts), dict(zip(OUTCOMES, counts.tolist(), strict=True)))
 
 
 def compare_by(
@@ -69,11 +68,8 @@ def compare_by(
 
     Returns:
         One row for each group with an image that both have predicted, in alphabetical order: its
-        name (as `group_accuracy`), n, both_right, gained, lost, both_wrong, value, baseline_value,
-        difference, low and high.
-
-    Raises:
-        ValueError: There is no such level or grouping.
+            name (as `group_accuracy`), n, both_right, gained, lost, both_wrong, value,
+            baseline_value, difference, low and high.
     """
     groups = grouping(table, by)
     common, now, then = _answers(table, baseline, mask, level)
@@ -91,11 +87,7 @@ def compare_by(
 def outcome_mask(
     table: RunTable, baseline: RunTable, mask: Bool, outcome: str, level: str = "country"
 ) -> Bool:
-    """Find the images of `table` that `compare` counts under an outcome: N booleans.
-
-    Raises:
-        ValueError: `outcome` is none of `OUTCOMES`, or there is no such level.
-    """
+    """Find the images of `table` that `compare` counts under an outcome: N booleans."""
     if outcome not in OUTCOMES:
         msg = f"outcome is {shown(outcome)}; expected one of {', '.join(OUTCOMES)}"
         raise ValueError(msg)
@@ -109,8 +101,7 @@ def compare_hierarchical(
 ) -> Comparison:
     """Compare city accuracy among the images whose country is correct.
 
-    The two denominators differ, so that the interval is bootstrapped over what both runs predicted
-    of each image; `seed` is that of the bootstrap.
+    The denominators differ: the interval is bootstrapped over both predictions of each image.
     """
     common, positions = _common(table, baseline, mask)
     # 0: country wrong, 1: country alone correct, 2: both correct.
@@ -133,8 +124,8 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     Compared are the images whose true place has coordinates, in both runs.
     """
     common, positions = _common(table, baseline, mask, with_coordinates=True)
-    now = geoscore(table.column("distance_km")[common])
-    then = geoscore(_aligned(baseline.column("distance_km"), positions)[common])
+    now = geoscores(table.column("distance_km")[common])
+    then = geoscores(_aligned(baseline.column("distance_km"), positions)[common])
     paired, sums = now - then, (exact_sum(now), exact_sum(then))
     value, baseline_value = (
         float(total / len(paired)) if len(paired) else math.nan for total in sums
@@ -150,7 +141,7 @@ def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[i
 
 
 def _answers(table: RunTable, baseline: RunTable, mask: Bool, level: str) -> tuple[Bool, ...]:
-    """Tell which images to compare, and whether each run has them correct: 3 × N booleans."""
+    """Find the images to compare, and those that each run has correct: 3 × N booleans."""
     now = table.correct(level)
     common, positions = _common(table, baseline, mask, with_coordinates=level.startswith("within_"))
     return common, now, _aligned(baseline.correct(level), positions)
@@ -179,7 +170,7 @@ def _common(
 
 
 def _aligned(values: NDArray[Any], positions: Int64 | None) -> NDArray[Any]:
-    """Give the baseline's values for each image of a run: 0, False or NaN where it has none."""
+    """Align the baseline's values with the images of a run: 0, False or NaN where missing."""
     if positions is None:
         return values
     missing = np.nan if values.dtype.kind == "f" else 0
@@ -194,14 +185,6 @@ def align(table: RunTable, baseline: RunTable) -> Int64 | None:
     positions = np.searchsorted(theirs, ids)
     is_there = np.isin(ids, theirs)
     return np.where(is_there, positions, -1)
-
-
-def _comparison(common: Bool, now: Bool, then: Bool) -> Comparison:
-    n, num_now, num_then, both = (
-        int(np.count_nonzero(each & common)) for each in (common, now, then, now & then)
-    )
-    counts = np.array([n - num_now - num_then + both, num_then - both, num_now - both, both])
-    return Comparison(*_paired(counts), dict(zip(OUTCOMES, counts.tolist(), strict=True)))
 
 
 def _paired(counts: Int64) -> tuple[int, float, float, float, float, float]:

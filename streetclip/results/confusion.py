@@ -1,4 +1,4 @@
-"""Arrange pairs of countries: as a matrix, as one-sided confusions, and by how near they are."""
+"""Arrange pairs of countries: as a matrix, by asymmetry and by nearness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class ConfusionMatrix:
     """A confusion matrix.
 
     Attributes:
-        labels: Codes (or continents) in the order of rows and columns, the same for both, so that
-            the diagonal is correct; `OTHER` is the last if there are more than these.
+        labels: Codes (or continents) in the order of rows and columns, so that the diagonal is
+            correct; `OTHER` is the last if there are more than these.
         pred_labels: The columns: `labels`, and "" at the end if for some image nothing was
             predicted.
-        cells: One row a cell that is not empty, row by row: true, predicted, n, right (images
-            of it whose prediction is correct: all on the diagonal, none elsewhere, some at
-            `OTHER`), the counters of `country_pairs`, and the shares of n in its row and column:
-            row_n, row_share, column_n, column_share.
+        cells: One row a cell that is not empty, row by row: true, predicted, n, right (images of it
+            whose prediction is correct: all on the diagonal, none elsewhere, some at `OTHER`), the
+            counters of `country_pairs`, and the shares of n in its row and column: row_n,
+            row_share, column_n, column_share.
     """
 
     labels: tuple[str, ...]
@@ -49,13 +49,10 @@ def matrix(
 
     Args:
         pairs: Of `country_pairs` or of `continent_pairs`.
-        top: How many have a row and column of their own: those with the most wrong images,
-            whether they are taken for another or another for them (of equals, those with more
-            images, then the first in the alphabet); the rest becomes `OTHER`. None: all.
+        top: How many (≥ 1) have a row and column of their own: those with the most wrong images in
+            either direction (of equals, those with more images, then by name); the rest becomes
+            `OTHER`. None: all.
         order: Label → what to sort by before the label itself, such as its continent.
-
-    Raises:
-        ValueError: `top` < 1.
     """
     if top is not None and top < 1:
         msg = f"top is {top}; expected 1 or more"
@@ -96,10 +93,10 @@ def _most_confused(cells: pd.DataFrame) -> list[str]:
 def by_similarity(confusion: ConfusionMatrix) -> tuple[str, ...]:
     """Sort the labels of a matrix so that blocks of mutual confusion appear.
 
-    Labels are alike as far as one is taken for the other: the mean of both shares. They are sorted
-    by the second eigenvector of the graph's normalised Laplacian (Atkins, Boman & Hendrickson
-    1998, A spectral algorithm for seriation, SIAM J. Comput. 28; normalised as Shi & Malik 2000,
-    IEEE PAMI 22, so that few strong partners do not outweigh the rest). `OTHER` stays the last.
+    Similarity is the mean of both shares of confusion. Labels are sorted by the second eigenvector
+    of the graph's normalised Laplacian (Atkins, Boman & Hendrickson 1998, A spectral algorithm for
+    seriation, SIAM J. Comput. 28; normalised as Shi & Malik 2000, IEEE PAMI 22, so that few strong
+    partners do not outweigh the rest). `OTHER` stays the last.
     """
     own = [label for label in confusion.labels if label != OTHER]
     if len(own) < 3:  # noqa: PLR2004 -- two are next to each other in any order
@@ -124,20 +121,14 @@ def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Compare how often one country is taken for another with how often the reverse.
 
     Shares are compared, not counts: of two countries the one with more images has more of
-    everything. A country without images of its own is not compared.
-
-    Args:
-        pairs: Of `country_pairs`.
+    everything. A country without images of its own is not compared. `pairs` are of `country_pairs`.
 
     Returns:
-        One row for each two countries that are confused at all, the most certain first:
-
-        - country, other: codes; `country` is the one that is more often taken for the other;
-        - n, other_n: their images;
-        - taken, other_taken: how many of n are taken for `other`, of other_n for `country`;
-        - share, other_share: those as shares;
-        - difference, low, high: share − other_share with its Newcombe 95 % interval; the row is
-          certain where low > 0.
+        One row for each two countries that are confused at all, the most certain first: country,
+            other (codes; `country` is more often taken for `other`), n, other_n (their images),
+            taken, other_taken (how many of n are taken for `other`, of other_n for `country`),
+            share, other_share (those as shares), and difference, low, high: share − other_share
+            with its Newcombe 95 % interval.
     """
     sides = pd.concat([pairs["true_country"], pairs["pred_country"]])
     places, names = pd.factorize(sides, sort=True)
@@ -179,13 +170,12 @@ def asymmetric_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
     """Count wrong countries that border on the true one, share its continent, or neither.
 
-    Args:
-        pairs: Of `country_pairs`.
+    `pairs` are of `country_pairs`.
 
     Returns:
-        One row for each of `NEARNESS`: nearness, n (wrong images that a country was predicted
-        for), share of all such, low and high (Wilson 95 %; NaN without mistakes), and mean_km of
-        those that have a distance (else NaN).
+        One row for each of `NEARNESS`: nearness, n (wrong images with a predicted country), share
+            of all such, low and high (Wilson 95 %; NaN without mistakes), and mean_km of those that
+            have a distance (else NaN).
     """
     wrong = wrong_pairs(pairs)
     nearness = [
@@ -211,7 +201,7 @@ def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def wrong_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Leave the pairs of two different countries."""
+    """Select the pairs of two different countries."""
     is_wrong = pairs["true_country"] != pairs["pred_country"]
     return pairs[is_wrong & (pairs["pred_country"] != "")]
 

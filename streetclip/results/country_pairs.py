@@ -1,4 +1,4 @@
-"""Count which country is taken for which: the pairs of true and predicted country that occur."""
+"""Count the pairs of true and predicted country."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,12 +21,9 @@ COUNTERS: Final = [
 
 
 def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
-    """Count the pairs of true and predicted country.
+    """Count the pairs of true and predicted country that occur, by code.
 
-    Returns:
-        One row for each pair that occurs, by code: true_country, pred_country ("" where nothing
-        was predicted), n, city_correct, num_distances, distance_km_sum and
-        country_probability_sum.
+    The columns are true_country, pred_country ("" where nothing was predicted) and `COUNTERS`.
     """
     return _sum(_pairs(table, mask), ["true_country", "pred_country"], COUNTERS)
 
@@ -34,9 +31,8 @@ def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
 def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     """Count the pairs of true and predicted continent.
 
-    The true continent is the dataset's. The predicted one is the continent of the predicted
-    country; where that country is correct it is the true one, so that a place in Asia of a country
-    that the gazetteer has in Europe is no mistake.
+    The true continent is the dataset's. The predicted one is the predicted country's; where that
+    country is correct it is the true one, because dataset and gazetteer may differ.
 
     Returns:
         One row for each pair that occurs, by name: true_continent, pred_continent ("" where
@@ -52,7 +48,7 @@ def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
 
 
 def continents(table: RunTable) -> Mapping[str, str]:
-    """Give the continent of every country of a run by ISO code; of "" it is "".
+    """Map every country code of a run to its continent; "" to "".
 
     It is the dataset's (of two, the first in the alphabet), else the gazetteer's.
     """

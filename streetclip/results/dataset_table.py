@@ -1,4 +1,4 @@
-"""The columns of a dataset: where its images were taken, and their attributes."""
+"""Read the columns of a dataset: true places and attributes."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -29,12 +29,9 @@ BUSY_S: Final = 5.0
 
 
 class DatasetTable:
-    """The images of a dataset; N images, P places.
-
-    Runs over the same dataset share one, so that two of them do not hold its columns twice.
+    """The images of a dataset, shared by its runs; N images, P places.
 
     Attributes:
-        dataset_id: The dataset.
         image_ids: N ids, ascending. All arrays are read-only and in this order.
         place: N rows of `places`.
         places: continent, country (ISO code), region and city of each of the P true places.
@@ -48,7 +45,7 @@ class DatasetTable:
         attributes: Mapping[str, tuple[str, ...]],
         read_codes: Callable[[str], Codes],
     ) -> None:
-        """Take a dataset, the values of its attributes, and what reads the codes of one."""
+        """Keep a dataset, the values of its attributes, and the reader of their codes."""
         self.dataset_id = dataset_id
         self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
         self.place: NDArray[np.int32] = read_only(columns.place)
@@ -62,7 +59,7 @@ class DatasetTable:
 
     @classmethod
     def open(cls, store_path: Path | str, dataset_id: int) -> Self:
-        """Read a dataset's places; attributes are read when they are first asked for.
+        """Read a dataset's places; attributes are read when they are first needed.
 
         Raises:
             StoreError: The store is missing, newer or no store, or has no such dataset.
@@ -90,10 +87,9 @@ class DatasetTable:
         return tuple(self._attributes)
 
     def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
-        """Give the values of an attribute: N positions among the distinct texts, and these.
+        """Return the values of an attribute: N positions among the distinct texts, and these.
 
-        Raises:
-            ValueError: The dataset has no such attribute.
+        Raises ValueError if the dataset has no such attribute.
         """
         if name not in self._attributes:
             msg = f"{shown(name)} is no attribute of dataset {self.dataset_id}"
@@ -104,11 +100,11 @@ class DatasetTable:
             return self._codes[name], self._attributes[name]
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
-        """Give the position of each of P places among the distinct ones of a level, and these.
+        """Number the P places by the distinct ones of a level of `LEVELS`.
 
         Returns:
             P positions, and a frame of the distinct places in alphabetical order: continent,
-            country, region and city, as far as the level (one of `LEVELS`) goes.
+                country, region and city, as far as the level goes.
         """
         with self._lock:
             if level not in self._groups:
@@ -118,16 +114,9 @@ class DatasetTable:
                 self._groups[level] = np.asarray(grouped.ngroup(), dtype=np.int64), keys
             return self._groups[level]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays read so far."""
-        with self._lock:
-            arrays: list[Array] = [self.image_ids, self.place, *self._codes.values()]
-        return sum(each.nbytes for each in arrays)
-
 
 def read_only(array: Array) -> Array:
-    """Give a read-only view of an array."""
+    """Return a read-only view of an array."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""Compute the figures of a run, or of the images that a filter leaves: the body of `metrics.json`.
+"""Compute the figures of a run or of its selected images: the body of `metrics.json`.
 
 - Every image counts in every accuracy. One that could not be read, or whose true place is not among
   the candidates, is wrong. Each accuracy has a ceiling: the share that a perfect model could reach
@@ -7,8 +7,6 @@
   a distance is within no threshold, has GeoScore 0 and counts as infinitely far in the median; the
   mean is over those that have a distance, with its own n. The ceiling of a share within a distance
   is the share of images with a candidate of any country that near.
-
-A new metric is a line in `run_figures`; `queries.report` of the dashboard passes it to the pages.
 """
 
 from fractions import Fraction
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM, geoscores
 from streetclip.metrics.intervals import Proportion
 from streetclip.metrics.sums import exact_sum
 from streetclip.results.blocks import selected_rows
@@ -100,7 +98,7 @@ def _sums(table: RunTable, mask: Bool) -> tuple[Fraction, Fraction]:
     distances, scores = Fraction(0), Fraction(0)
     for rows in selected_rows(mask & table.has(Flag.HAS_COORDINATES)):
         distances += exact_sum(np.fmax(distance_km[rows], 0))
-        scores += exact_sum(geoscore(distance_km[rows]))
+        scores += exact_sum(geoscores(distance_km[rows]))
     return distances, scores
 
 

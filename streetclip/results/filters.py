@@ -26,17 +26,14 @@ class Selection:
     a place, the value of an attribute) matches no image.
 
     Attributes:
-        continent: True continent.
         country: ISO code of the true country.
         region: True region; "" for images without one.
         city: True city; "" for images without one.
         predicted: ISO code of the predicted country; "" where nothing was predicted.
         country_right: Whether the country is correct; what was not predicted is wrong.
         city_right: Whether country and city are correct.
-        distance_km: Least and greatest distance, both included; an image without a distance is
-            within no bound.
-        confidence: Least and greatest probability of the predicted country, both included, 0 to
-            1; an image without a prediction is within no bound.
+        distance_km: Minimum and maximum, both included; an image without a distance fails both.
+        confidence: Minimum and maximum probability of the predicted country, both included, 0 to 1.
         attributes: Pairs (name, value). Values of one name are alternatives; an image must match
             every name.
         tags: An image must have one of them.
@@ -58,27 +55,8 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether it leaves every image that has a prediction.
-
-        Examples:
-            >>> Selection().is_everything, Selection(predicted="").is_everything
-            (True, False)
-        """
+        """Whether it leaves every image that has a prediction."""
         return self == Selection()
-
-    def attribute_values(self) -> dict[str, frozenset[str]]:
-        """Collect the values of each attribute by its name.
-
-        Examples:
-            >>> pairs = (("sky", "rain"), ("road", "dirt"), ("sky", "snow"))
-            >>> sorted(Selection(attributes=pairs).attribute_values()["sky"])
-            ['rain', 'snow']
-        """
-        names = {name for name, _ in self.attributes}
-        return {
-            each: frozenset(value for name, value in self.attributes if name == each)
-            for each in names
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +65,7 @@ class AnnotatedIds:
 
     Attributes:
         by_tag: Tag → ids of the images that have it, in any order; of other datasets, too.
-        by_status: Status → ids of the images that have it. "open" may be missing: every image
-            without another status is open.
+        by_status: Status → ids of its images. "open" may be missing: images without another status.
     """
 
     by_tag: Mapping[str, Ids] = field(default_factory=dict)
@@ -98,8 +75,7 @@ class AnnotatedIds:
 def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None = None) -> Bool:
     """Find the images of a run that a filter leaves: N booleans.
 
-    Raises:
-        ValueError: `annotated` lacks a tag or status that the filter names.
+    Raises ValueError if `annotated` lacks a tag or status of the filter.
     """
     annotated = annotated or AnnotatedIds()
     mask = table.done.copy()
@@ -110,7 +86,8 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
         wanted = getattr(selection, f"{level}_right")
         if wanted is not None:
             mask &= table.correct(level) == wanted
-    for name, values in selection.attribute_values().items():
+    for name in {name for name, _ in selection.attributes}:
+        values = {value for each, value in selection.attributes if each == name}
         if name in table.dataset.attribute_names:
             codes, texts = table.dataset.attribute(name)
             mask &= np.array([text in values for text in texts], dtype=np.bool_)[codes]
@@ -129,7 +106,7 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
 
 
 def _in_places(mask: Bool, table: RunTable, selection: Selection) -> None:
-    """Leave in a mask what was taken in the places that a filter names."""
+    """Keep in a mask the images of the places that a filter names."""
     matches = np.ones(len(table.places), dtype=np.bool_)
     for level in LEVELS:
         name = getattr(selection, level)
@@ -140,7 +117,7 @@ def _in_places(mask: Bool, table: RunTable, selection: Selection) -> None:
 
 
 def _within(mask: Bool, table: RunTable, name: str, bounds: Bounds) -> None:
-    """Leave in a mask what lies between two bounds; NaN lies nowhere."""
+    """Keep in a mask the images between two bounds; NaN is outside."""
     low, high = bounds
     # Compared in the column's own precision: a bound between two of its numbers moves inwards.
     if low is not None:
@@ -166,7 +143,7 @@ def _given(ids: Mapping[str, Ids], name: str) -> Ids:
 
 
 def _among(image_ids: Ids, groups: Sequence[Ids]) -> Bool:
-    """Tell which of the ids are in one of the groups."""
+    """Find the ids that are in one of the groups."""
     wanted = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
     found: Bool = np.isin(image_ids, wanted)
     return found

@@ -1,4 +1,4 @@
-"""Count what happened to the images of each group: by place, prediction or attribute.
+"""Count images and their outcomes by group: place, prediction or attribute.
 
 A new grouping is a case in `grouping`; a new counter is a line in `_count`.
 """
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM, geoscores
 from streetclip.metrics.accuracy import macro_share
 from streetclip.metrics.intervals import Median, median_ranks
 from streetclip.results.blocks import Rows, selected_rows
@@ -29,13 +29,7 @@ ATTRIBUTE: Final = "attribute:"
 
 
 class Share(NamedTuple):
-    """An accuracy as counters of `group_accuracy`.
-
-    Attributes:
-        correct: The numerator.
-        of: The denominator.
-        reachable: The numerator of its ceiling.
-    """
+    """An accuracy as counters of `group_accuracy`; `reachable` is the numerator of its ceiling."""
 
     correct: str
     of: str
@@ -66,10 +60,8 @@ _CODES: Final = {"country_code": "country", "predicted": "predicted"}  # groupin
 class Grouping(NamedTuple):
     """The group of each image; N images, G groups.
 
-    Attributes:
-        codes: N small numbers.
-        group_of: For each of these numbers, its group, 0 to G − 1.
-        keys: The names of the groups, one row each, in the order of their numbers.
+    `codes` are N small numbers, `group_of` the group of each of these numbers, 0 to G − 1, and
+    `keys` the names of the groups, one row each.
     """
 
     codes: NDArray[Any]
@@ -80,8 +72,7 @@ class Grouping(NamedTuple):
 def grouping(table: RunTable, by: str) -> Grouping:
     """Find the group of each image; `by` as in `group_accuracy`.
 
-    Raises:
-        ValueError: There is no such grouping.
+    Raises ValueError if there is no such grouping.
     """
     if by in LEVELS:
         return Grouping(table.place, *table.dataset.place_groups(by))
@@ -108,7 +99,7 @@ def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
 
     Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
     "country_code", which is one row for a country on two continents, where "country" has two;
-    "predicted" country; or "attribute:" and the name of one.
+    "predicted" country; or "attribute:" and the name of one. Raises ValueError for others.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
@@ -128,9 +119,6 @@ def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
         - top_mistake: the country that wrong predictions name most often ("" for none, of
           equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the true
           country of most of the wrong predictions.
-
-    Raises:
-        ValueError: There is no such grouping.
     """
     mask = table.with_prediction(mask)
     groups = grouping(table, by)
@@ -182,7 +170,7 @@ def _count(
             (of_mistake, other[rows] * is_wrong),  # code 0 is no country
         ):
             np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
-        np.add.at(scores, group, geoscore(distance_km[rows]))
+        np.add.at(scores, group, geoscores(distance_km[rows]))
         np.add.at(distances, group, np.fmax(distance_km[rows], 0))
 
     # The counters are sums over their columns.
@@ -207,20 +195,12 @@ def _count(
 
 
 def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Float64:
-    """Take the median distance of each group with its 95 % interval; a missing one is infinite.
+    """Compute the median distance of each group with its 95 % interval: G × 3; NaN if empty.
 
-    The same as `metrics.intervals.median_with_interval` of each group. The counts tell in which
-    bins the wanted ranks are; only the distances in those bins are sorted. Legend: G groups, B
-    bins, R = 4 ranks (both middle ones, both ends of the interval).
-
-    Args:
-        table: The run.
-        blocks: Yields rows, and the group of each.
-        counts_GB: Distances of each group in each bin.
-        n: Size of each group, missing distances included.
-
-    Returns:
-        G × 3: median, lower and upper end; NaN for an empty group.
+    The interval is that of `metrics.intervals.median_ranks`. The counts show in which
+    bins the wanted ranks are; only the distances in those bins are sorted. Groups have size n;
+    missing distances are infinite. B bins, R = 4 ranks (both middle ones, both ends of the
+    interval).
     """
     sizes, number = np.unique(n, return_inverse=True)
     ends = np.array([median_ranks(size) for size in sizes.tolist()], dtype=np.int64)
@@ -251,7 +231,7 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
 
 
 def median_distance(table: RunTable, mask: Bool) -> Median:
-    """Take the median distance in km of the images whose true place has coordinates.
+    """Compute the median distance in km of the images whose true place has coordinates.
 
     One without a distance is infinitely far.
     """
@@ -264,11 +244,9 @@ def median_distance(table: RunTable, mask: Bool) -> Median:
 
 
 def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
-    """Count the images within a distance, exact at every distance listed.
+    """Count the images within each distance_km: the upper edges of the bins, ascending.
 
-    Returns:
-        distance_km (the edges of the bins, ascending, the thresholds among them), n (images at
-        most that far off) and total (all whose true place has coordinates).
+    n is exact; total counts all images whose true place has coordinates.
     """
     mask = table.with_prediction(mask)
     edges = distance_bin_edges_km()
@@ -280,8 +258,8 @@ def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
     """Average a share over the true countries; see `metrics.accuracy.macro_share`.
 
-    `groups` are as `group_accuracy` by country or a smaller place: two groups of one country, as on
-    two continents, are one country. `counted` and `of` are the counters of the share.
+    `groups` are as `group_accuracy` by country or a smaller place; groups of one country, as on two
+    continents, are added. `counted` and `of` are counters.
     """
     sums = groups.groupby("country")[[counted, of]].sum()
     return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())

@@ -1,4 +1,4 @@
-"""Gather millions of images into hexagons of a map.
+"""Aggregate millions of images into hexagons of a map.
 
 The map is Mercator's, where the hexagons are regular: x is the longitude, y the stretched latitude,
 both in degrees; at the equator they are the same.
@@ -43,11 +43,7 @@ class Lattice:
 
     @classmethod
     def of_size(cls, size_deg: float) -> "Lattice":
-        """Make hexagons of about a width, in degrees of longitude.
-
-        Raises:
-            ValueError: The size is not above 0 and at most 90, or too small for a table of all.
-        """
+        """Make hexagons of about a width in degrees of longitude, 0.2 to 90."""
         if not 0 < size_deg <= 90:  # noqa: PLR2004 -- a quarter of the earth
             msg = f"size_deg is {size_deg}; expected a number above 0, at most 90"
             raise ValueError(msg)
@@ -63,9 +59,9 @@ class Lattice:
     def cells(self, latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Int64:
         """Find the hexagon of each of N places: row · num_columns + column; −1 where one is NaN.
 
-        The centres are two grids of rectangles, of the even and of the odd rows; a point belongs
-        to the nearer of its nearest centres in both. In single precision, as the store has the
-        coordinates: a point within some 10 m of an edge may be on either side of it.
+        The centres are two grids of rectangles, of the even and of the odd rows; a point belongs to
+        the nearer of its nearest centres in both. In single precision: a point within some 10 m of
+        an edge may be on either side of it.
         """
         is_known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
         x = (longitude_deg[is_known].astype(np.float32) + 180) / self.width_deg
@@ -84,12 +80,12 @@ class Lattice:
         return cells
 
     def centres(self, cells: Int64) -> tuple[Float64, Float64]:
-        """Give latitude, and longitude from −180 to 180, of the centres, in degrees."""
+        """Compute latitude, and longitude from −180 to 180, of the centres, in degrees."""
         x, y = self._middle(cells)
         return _latitude_deg(y), x
 
     def outlines(self, cells: Int64) -> list[list[list[float]]]:
-        """Give the six corners of each hexagon as [longitude, latitude], in degrees.
+        """Compute the six corners of each hexagon as [longitude, latitude], in degrees.
 
         At the date line longitudes go on beyond ±180.
         """
@@ -109,9 +105,9 @@ class Lattice:
 
 
 def mercator_deg(latitude_deg: NDArray[Any]) -> NDArray[np.float32]:
-    """Compute Mercator's y, −180 to 180: artanh(sin φ) in degrees, cut off at the map's ends.
+    """Compute Mercator's y, −180 to 180: artanh(sin φ) in degrees, clipped at the map's ends.
 
-    In single precision, which is good to about 10 m below 60° and takes a tenth of the time.
+    In single precision, which is good to about 10 m below 60°.
     """
     sine = np.sin(latitude_deg.astype(np.float32) * math.radians(1))
     last = np.float32(math.sin(math.radians(LAST_LATITUDE_DEG)))
@@ -133,17 +129,10 @@ def error_hexbins(
     measure: str = "distance_km",
     size_deg: float = 3.0,
 ) -> pd.DataFrame:
-    """Gather the images of a run into hexagons.
+    """Aggregate the images of a run into hexagons, as `hexbins`.
 
-    They are gathered by their true or their predicted place (`where`); images whose place has no
-    coordinates are left out. `measure` is the column to average, `size_deg` the width of a hexagon
-    in degrees of longitude, 0.2 to 90.
-
-    Returns:
-        As `hexbins`.
-
-    Raises:
-        ValueError: `where` is not "true" or "predicted", or there is no such column or size.
+    By their true or their predicted place (`where`); images whose place has no coordinates are left
+    out. `measure` is the column to average, `size_deg` as `Lattice.of_size`.
     """
     lattice = Lattice.of_size(size_deg)
     rows, cells = _selected_cells(table, mask, lattice, where)
@@ -155,10 +144,7 @@ def images_in_hexagon(
 ) -> Bool:
     """Find the images in one hexagon of `error_hexbins`: N booleans.
 
-    `cell` is as `Lattice.cells` gives it; one that is not on the map holds no image.
-
-    Raises:
-        ValueError: `size_deg` is out of its range.
+    `cell` is as `Lattice.cells` returns it; one that is not on the map holds no image.
     """
     rows, cells = _selected_cells(table, mask, Lattice.of_size(size_deg), where)
     inside = np.zeros(table.num_images, dtype=np.bool_)
@@ -169,7 +155,7 @@ def images_in_hexagon(
 def _selected_cells(
     table: RunTable, mask: Bool, lattice: Lattice, where: str
 ) -> tuple[Int64, Int64]:
-    """Give the selected rows whose place has coordinates, and their hexagons."""
+    """Find the selected rows whose place has coordinates, and their hexagons."""
     if where not in ("true", "predicted"):
         msg = f"where is {shown(where)}; expected true or predicted"
         raise ValueError(msg)

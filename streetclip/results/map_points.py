@@ -1,4 +1,4 @@
-"""Single images and confusions of countries for a map: where they were taken and placed."""
+"""Prepare single images and confusions of countries for a map."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def num_ends(table: RunTable, mask: Bool) -> int:
 
 
 def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
-    """Give images with both of their places.
+    """Read images with both of their places.
 
     Of more than `limit` images so many are taken, evenly spread over the order of the ids, always
     the same ones.
@@ -29,9 +29,6 @@ def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
         ascending id: image_id, true_country, pred_country (ISO codes), distance_km (NaN where
         unknown), country_probability, and true_latitude_deg, true_longitude_deg,
         pred_latitude_deg, pred_longitude_deg.
-
-    Raises:
-        ValueError: `limit` < 1.
     """
     _check_limit(limit)
     rows = np.flatnonzero(_with_ends(table, mask))
@@ -54,17 +51,14 @@ def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
 
 
 def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
-    """Give the most frequent confusions of countries, each with where it starts and ends.
+    """Find the most frequent confusions of countries, each with where it starts and ends.
 
     Returns:
         At most `limit` pairs of different countries, the most frequent first (of equals by code):
-        true_country, pred_country, n, mean_km (of those that have a distance, else NaN), and the
-        middle of their true places (true_latitude_deg, true_longitude_deg) and of their predicted
-        ones (pred_latitude_deg, pred_longitude_deg): the direction of the mean of the points on
-        the sphere; NaN where none has coordinates.
-
-    Raises:
-        ValueError: `limit` < 1.
+            true_country, pred_country, n, mean_km (of those that have a distance, else NaN), and
+            the middle of their true places (true_latitude_deg, true_longitude_deg) and of their
+            predicted ones (pred_latitude_deg, pred_longitude_deg): the direction of the mean of the
+            points on the sphere; NaN where none has coordinates.
     """
     _check_limit(limit)
     by = ["n", "true_country", "pred_country"]
@@ -108,7 +102,7 @@ def _with_ends(table: RunTable, mask: Bool) -> Bool:
 
 
 def _unit_vectors(latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Float64:
-    """Give points on the sphere of radius 1, 3 × N; the origin where a coordinate is NaN."""
+    """Compute points on the unit sphere, 3 × N; the origin where a coordinate is NaN."""
     latitude = np.radians(latitude_deg.astype(np.float64))
     longitude = np.radians(longitude_deg.astype(np.float64))
     across = np.cos(latitude)
@@ -117,7 +111,7 @@ def _unit_vectors(latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Fl
 
 
 def _directions(sums_3N: Float64) -> tuple[Float64, Float64]:
-    """Give latitudes and longitudes in degrees of vectors; NaN for those without a direction."""
+    """Compute latitudes and longitudes in degrees of vectors; NaN without a direction."""
     x, y, z = sums_3N
     nowhere = np.linalg.norm(sums_3N, axis=0) < 1e-9  # noqa: PLR2004 -- opposite points cancel out
     latitude = np.degrees(np.arctan2(z, np.hypot(x, y)))

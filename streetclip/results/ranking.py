@@ -1,4 +1,4 @@
-"""Order the images that a filter leaves, and give a page of them without sorting all."""
+"""Order the images that a filter leaves; read a page without sorting all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,7 @@ Positions = NDArray[np.intp]
 class Order:
     """An order of images; equals in the order of the dataset, images without a value last.
 
-    Attributes:
-        column: What to sort by; None: the dataset's own order.
-        descending: Whether the greatest come first.
+    A column of None is the order of the dataset.
     """
 
     column: str | None
@@ -40,14 +38,10 @@ ORDERS: Final[Mapping[str, Order]] = {
 def page_of(
     table: RunTable, mask: Bool, order: str, page: int, size: int
 ) -> tuple[NDArray[np.int64], int]:
-    """Give one page of the selected images; no two pages overlap.
+    """Return the ids of one page (from 0) of the selected images, and the number of all.
 
-    Returns:
-        Ids of the images on the page (from 0; none beyond the last one), first to last, and how
-        many images there are on all pages.
-
-    Raises:
-        ValueError: `order` is none of `ORDERS`, `page` < 0, or `size` < 1.
+    A page beyond the last one is empty. Raises ValueError if `order` is none of `ORDERS`, `page` <
+    0, or `size` < 1.
     """
     if page < 0 or size < 1:
         msg = f"page {page} of {size} images; expected 0 or more, and 1 or more"
@@ -62,12 +56,8 @@ def neighbours_of(
 ) -> tuple[int | None, int | None, int | None]:
     """Find the rank of an image among the selected ones, and the images before and after it.
 
-    Returns:
-        (rank from 0, id of the previous image, id of the next one). The ids are None at the ends;
-        all three are None if the image is not among the selected.
-
-    Raises:
-        ValueError: `order` is none of `ORDERS`.
+    Returns (rank from 0, id of the previous image, id of the next one). The ids are None at the
+    ends; all three are None if the image is not among the selected.
     """
     rows, values = _ranked(table, mask, order)
     position = int(np.searchsorted(table.image_ids[rows], image_id))
@@ -82,7 +72,7 @@ def neighbours_of(
 
 
 def _ranked(table: RunTable, mask: Bool, order: str) -> tuple[Positions, NDArray[Any]]:
-    """Give the selected rows, and numbers that ascend in the order; infinite if missing."""
+    """Find the selected rows, and numbers that ascend in the order; infinite if missing."""
     if order not in ORDERS:
         msg = f"order is {shown(order)}; expected one of {', '.join(ORDERS)}"
         raise ValueError(msg)
@@ -98,7 +88,7 @@ def _ranked(table: RunTable, mask: Bool, order: str) -> tuple[Positions, NDArray
 
 
 def _at_ranks(values: NDArray[Any], first: int, stop: int) -> Positions:
-    """Give the positions of the values from rank `first` to below `stop`, both from 0."""
+    """Find the positions of the values from rank `first` to below `stop`, both from 0."""
     stop = min(stop, len(values))
     if first >= stop:
         return np.empty(0, dtype=np.intp)

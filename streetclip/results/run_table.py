@@ -1,4 +1,4 @@
-"""The columns of a run, read when they are first needed and kept."""
+"""Read the columns of a run when they are first needed, and keep them."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -30,12 +30,9 @@ CORRECT_AT = ("country", "city", *(f"within_{km}" for km in THRESHOLDS_KM.values
 
 
 class RunState(NamedTuple):
-    """Columns of a run, as one state of the store has them.
+    """N values of each column of a run, always with "done", as one state of the store has them.
 
-    Attributes:
-        columns: N values each, by name; always with "done".
-        places: What `pred_place` counts in; see `store.predicted_places`.
-        revision: Of the run; see `store.get_run`.
+    `places` is what `pred_place` counts in; see `store.predicted_places`.
     """
 
     columns: dict[str, Array]
@@ -49,17 +46,15 @@ class RunTable:
     A run that is still being written stays as it was when it was opened, whatever is read later.
 
     Attributes:
-        run_id: The run.
         dataset: Its images; dataset_id, num_images, image_ids, place and places are its own.
-        done: N booleans: whether the image has a prediction.
-        num_done: How many have.
+        done: N booleans: whether the image has a prediction; num_done of them.
         revision: Of the run when it was opened; "" where there is no store.
     """
 
     def __init__(
         self, run_id: int, dataset: DatasetTable, read: Callable[[Sequence[str]], RunState]
     ) -> None:
-        """Take a run, and what reads columns of it by name; see `store.RUN_DTYPES`."""
+        """Keep a run and the reader of its columns; see `store.RUN_DTYPES`."""
         self.run_id = run_id
         self.dataset = dataset
         self.dataset_id = dataset.dataset_id
@@ -105,7 +100,7 @@ class RunTable:
         return cls(run_id, dataset, read)
 
     def column(self, name: str) -> Array:
-        """Give a column of the run: N values, see `store.RUN_DTYPES`.
+        """Return a column of the run: N values, see `store.RUN_DTYPES`.
 
         Raises:
             StoreError: The run or the store is gone or replaced.
@@ -114,7 +109,7 @@ class RunTable:
         return self.load(name)[0]
 
     def load(self, *names: str) -> list[Array]:
-        """Give several columns, read at once; see `column`."""
+        """Return several columns, read at once; see `column`."""
         with self._lock:
             missing = [name for name in names if name not in self._columns]
             if "pred_place" in missing:  # is read together with what it counts in
@@ -133,13 +128,9 @@ class RunTable:
             self._columns[name] = read_only(column)
 
     def correct(self, level: str) -> Bool:
-        """Tell which images the run has correct: N booleans, False where it has no prediction.
+        """Find the images that are correct at a level of `CORRECT_AT`: N booleans.
 
-        Args:
-            level: One of `CORRECT_AT`.
-
-        Raises:
-            ValueError: There is no such level.
+        False where there is no prediction; raises ValueError if there is no such level.
         """
         if level not in CORRECT_AT:
             msg = f"level is {shown(level)}; expected one of {', '.join(CORRECT_AT)}"
@@ -152,7 +143,7 @@ class RunTable:
         return self.has(Flag.COUNTRY_CORRECT if level == "country" else Flag.CITY_CORRECT)
 
     def has(self, flag: Flag) -> Bool:
-        """Tell which images have a flag: N booleans."""
+        """Find the images that have a flag: N booleans."""
         found: Bool = (self.column("flags") & int(flag)) != 0  # by a Flag, it would be int64
         return found
 
@@ -192,20 +183,10 @@ class RunTable:
         self._places = _Predicted.of(self, state.places, self._columns["pred_place"])
         return self._places
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays read so far, those of the dataset included."""
-        with self._lock:
-            found = [self.done, *self._columns.values()]
-            if self._places is not None:
-                found += [self._places.true_country, self._places.pred_country]
-        return self.dataset.nbytes + sum(each.nbytes for each in found)
-
     def with_prediction(self, mask: Bool) -> Bool:
-        """Leave in a mask the images that have a prediction.
+        """Keep in a mask the images that have a prediction.
 
-        Raises:
-            ValueError: The mask is not one boolean for each image.
+        Raises ValueError if the mask is not one boolean for each image.
         """
         if mask.shape != self.done.shape or mask.dtype != np.bool_:
             msg = f"mask is {mask.dtype} of shape {mask.shape}; expected {self.num_images} bool"

@@ -1,55 +1,23 @@
 """Keep job records and the queue, and exchange values between processes."""
 
-from streetclip.runtime.dead_jobs import find_dead_jobs, interrupt_dead_jobs, live_runner
-from streetclip.runtime.job_lists import (
-    get_job,
-    list_jobs,
-    runs_of_job,
-    trainings_of_job,
-)
-from streetclip.runtime.job_specs import (
-    JOB_STATES,
-    RUNNER_KIND,
-    STALE_AFTER_S,
-    JobOrders,
-    JobProgress,
-    JobSpec,
-    JobState,
-    JobTicket,
-)
-from streetclip.runtime.jobs import (
-    attach_job,
-    beat_job,
-    claim_job,
-    end_job,
-    enqueue_job,
-    register_job,
-    request_cancel,
-    requeue_job,
-)
-
-__all__ = [
-    "JOB_STATES",
-    "RUNNER_KIND",
-    "STALE_AFTER_S",
-    "JobOrders",
-    "JobProgress",
-    "JobSpec",
-    "JobState",
-    "JobTicket",
-    "attach_job",
-    "beat_job",
-    "claim_job",
-    "end_job",
-    "enqueue_job",
-    "find_dead_jobs",
-    "get_job",
-    "interrupt_dead_jobs",
-    "list_jobs",
-    "live_runner",
-    "register_job",
-    "request_cancel",
-    "requeue_job",
-    "runs_of_job",
-    "trainings_of_job",
-]
+from streetclip.runtime.dead_jobs import find_dead_jobs as find_dead_jobs
+from streetclip.runtime.dead_jobs import interrupt_dead_jobs as interrupt_dead_jobs
+from streetclip.runtime.dead_jobs import live_runner as live_runner
+from streetclip.runtime.job_lists import get_job as get_job
+from streetclip.runtime.job_lists import list_jobs as list_jobs
+from streetclip.runtime.job_lists import runs_of_job as runs_of_job
+from streetclip.runtime.job_lists import trainings_of_job as trainings_of_job
+from streetclip.runtime.job_specs import JOB_STATES as JOB_STATES
+from streetclip.runtime.job_specs import RUNNER_KIND as RUNNER_KIND
+from streetclip.runtime.job_specs import JobProgress as JobProgress
+from streetclip.runtime.job_specs import JobSpec as JobSpec
+from streetclip.runtime.job_specs import JobState as JobState
+from streetclip.runtime.job_specs import JobTicket as JobTicket
+from streetclip.runtime.jobs import attach_job as attach_job
+from streetclip.runtime.jobs import beat_job as beat_job
+from streetclip.runtime.jobs import claim_job as claim_job
+from streetclip.runtime.jobs import end_job as end_job
+from streetclip.runtime.jobs import enqueue_job as enqueue_job
+from streetclip.runtime.jobs import register_job as register_job
+from streetclip.runtime.jobs import request_cancel as request_cancel
+from streetclip.runtime.jobs import requeue_job as requeue_job

@@ -1,4 +1,4 @@
-"""Detect jobs whose process is gone, and mark them, their runs and trainings as interrupted."""
+"""Detect dead jobs and mark them, their runs and trainings interrupted."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -31,23 +31,17 @@ class _Running(NamedTuple):
 def find_dead_jobs(store: Store) -> list[int]:
     """List the ids of the running jobs whose process is gone; change nothing.
 
-    A process on another machine cannot be looked up: its job is dead once it has been silent for
-    more than `STALE_AFTER_S` seconds. One that lives on this machine is never dead, however long
-    it is silent: it may have been put to sleep with the machine.
+    A job on another machine is dead once it has been silent for more than `STALE_AFTER_S` seconds.
+    A process that lives on this machine is never dead, however long it is silent: it may have been
+    put to sleep with the machine.
     """
     return [job.id for job, _ in _dead_jobs(store)]
 
 
 def interrupt_dead_jobs(store: Store) -> list[int]:
-    """Mark dead jobs, and their running runs and trainings, as interrupted.
+    """Mark dead jobs, and their running runs and trainings, as interrupted; return their ids.
 
     A dead job that was asked to end becomes cancelled. The end of a job is its last sign of life.
-
-    Returns:
-        Ids of the jobs; see `find_dead_jobs` for which are dead.
-
-    Raises:
-        ResourceError: The disk is full, or another job holds the store for too long.
     """
     dead = _dead_jobs(store)
     if not dead:
@@ -105,8 +99,9 @@ def _cause_of_death(job: _Running) -> str | None:
     where = f"process {job.pid} on {shown(job.host)}"
     if is_alive is False:
         return (
-            f"{where} ended without saying why; its last sign of life was at {job.last_sign}. It "
-            "was killed, or the machine was restarted. What it finished is kept: resume it."
+            f"{where} ended without an error message; its last sign of life was at "
+            f"{job.last_sign}. It was killed, or the machine was restarted. What it finished is "
+            "kept: resume it."
         )
     silent = datetime.fromisoformat(utc_now()) - datetime.fromisoformat(job.last_sign)
     if is_alive is None and silent > timedelta(seconds=STALE_AFTER_S):

@@ -1,7 +1,7 @@
 """Exchange values between the processes that share a job, on one machine or several.
 
-Plain values travel over gloo, and so do tensors in memory; tensors of GPUs travel over NCCL. Where
-another process has ended, each exchange raises ResourceError.
+Plain values and tensors in memory travel over gloo, tensors of GPUs over NCCL. Each exchange raises
+ResourceError where another process has ended.
 
 Shape suffixes: N rows of all processes, B rows of this one, D columns.
 """
@@ -62,14 +62,9 @@ class Group:
         return values
 
     def gather_rows(self, rows_BD: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Collect the rows of all processes, by rank, in all of them.
+        """Collect the rows of all processes, by rank, in all of them: ND, without gradient.
 
-        Args:
-            rows_BD: Of this process; no gradient flows through.
-            counts: B of each process.
-
-        Returns:
-            All rows ND, on the device of `rows_BD`.
+        `counts` is B of each process.
         """
         padded = rows_BD.new_zeros(max(counts), *rows_BD.shape[1:])
         padded[: len(rows_BD)] = rows_BD.detach()
@@ -101,10 +96,7 @@ def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | N
     """Wait for the other processes; yield None where there are none.
 
     Torchrun names the meeting point in the environment. `device` is that of the tensors to
-    exchange, if it is a GPU.
-
-    Raises:
-        ResourceError: The others do not come.
+    exchange, if it is a GPU. Raises ResourceError if the others do not come.
     """
     if ranks.world_size == 1:
         yield None
@@ -132,11 +124,7 @@ def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | N
 
 
 def check_agreement(group: Group, own: Mapping[str, Any]) -> None:
-    """Check that what decides the result, by the names that users know, is the same in all.
-
-    Raises:
-        ConfigError: A value differs from the first process's.
-    """
+    """Raise ConfigError if a setting differs from the first process's; by name for users."""
     for name, first in group.broadcast(own).items():
         if own[name] != first:
             msg = (
@@ -151,10 +139,6 @@ def own_device(name: str, ranks: Ranks) -> str:
     """Choose the `--device` of this process: each of a machine's processes takes its own GPU.
 
     A GPU that the user names by number is taken by all.
-
-    Examples:
-        >>> own_device("cpu", Ranks(rank=1, world_size=2, local_rank=1, local_world_size=2))
-        'cpu'
     """
     shares = ranks.world_size > 1 and name in {"auto", "cuda"}
     return f"cuda:{ranks.local_rank}" if shares and resolve_device(name).type == "cuda" else name

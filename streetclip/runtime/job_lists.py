@@ -25,8 +25,7 @@ _DTYPES = {
 def get_job(store: Store, job_id: int) -> dict[str, Any]:
     """Read a job: the columns of `jobs`, with arguments, parameters, numbers and outputs decoded.
 
-    Raises:
-        StoreError: The job does not exist.
+    Raises StoreError if the job does not exist.
     """
     require_state(store, job_id)
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
@@ -35,11 +34,7 @@ def get_job(store: Store, job_id: int) -> dict[str, Any]:
 
 
 def require_state(store: Store, job_id: int) -> JobState:
-    """Read the state of a job.
-
-    Raises:
-        StoreError: The job does not exist.
-    """
+    """Read the state of a job; raise StoreError if it does not exist."""
     found = store.rows("SELECT state FROM jobs WHERE id = ?", (job_id,))
     if not found:
         msg = f"{store.path}: has no job {job_id}. Choose one of those that it lists."

@@ -30,7 +30,6 @@ class JobSpec:
         kind: Name of its program in jobs/, without the suffix.
         name: Name to show; need not be unique.
         arguments: Its command line after the program, as a list: never shell text.
-        parameters: `JobConfig.to_dict()`.
         output_dir: Folder that it writes, relative to `cwd`; None if it writes none.
         cwd: The working folder that its paths are relative to.
     """
@@ -43,7 +42,7 @@ class JobSpec:
     cwd: Path
 
     def __post_init__(self) -> None:
-        """Refuse what no process can be started with, by a ConfigError or ValueError."""
+        """Raise ConfigError or ValueError for what no process can be started with."""
         if not self.kind.isidentifier():  # it becomes part of a file's name
             msg = f"kind is {shown(self.kind)}; expected a name as of jobs/NAME.py"
             raise ValueError(msg)
@@ -52,15 +51,9 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class JobTicket:
-    """The right to run one attempt of a job.
+    """The right to run one attempt of a job, from 1; every further write names it.
 
-    Attributes:
-        job_id: The job.
-        attempt: Which attempt, from 1; every further write names it.
-        kind: Name of its program.
-        arguments: Its command line after the program.
-        cwd: Where to start it.
-        log_path: File to append its stdout and stderr to, in a folder that may be missing.
+    `log_path` takes stdout and stderr; its folder may be missing.
     """
 
     job_id: int
@@ -78,8 +71,6 @@ class JobProgress:
     Attributes:
         task: What it does now, as "training".
         unit: What one unit of the task is, as "step".
-        done: Units done.
-        total: Units of the whole task.
         rate: Units per second; None while unknown.
         numbers: Further values to show, by name; one that is not finite is stored as missing.
     """
@@ -93,11 +84,9 @@ class JobProgress:
 
 
 class JobOrders(NamedTuple):
-    """What a job learns from its record.
+    """What a job learns from its record: whether the user asked it to end.
 
-    Attributes:
-        is_ours: False if another attempt has taken the record over: this one must stop.
-        cancel: Whether the user asked it to end.
+    `is_ours` is False if another attempt has taken the record over: this one must stop.
     """
 
     is_ours: bool
@@ -105,7 +94,7 @@ class JobOrders(NamedTuple):
 
 
 def check_arguments(arguments: Iterable[str]) -> None:
-    """Refuse, by a ConfigError, an argument with a NUL: no process can be started with it."""
+    """Raise ConfigError for an argument with a NUL: no process can be started with it."""
     for argument in arguments:
         if "\0" in argument:
             msg = f"argument {shown(argument)} holds a NUL; expected text without. Remove it."
@@ -115,8 +104,7 @@ def check_arguments(arguments: Iterable[str]) -> None:
 def resolved(what: str, path: Path) -> str:
     """Return a path as the store keeps it: absolute, its links resolved.
 
-    Raises:
-        OutputError: It is not Unicode, or holds a NUL; `what` names the path in the message.
+    Raises OutputError, naming it `what`, if it is not Unicode or holds a NUL.
     """
     text = str(path)
     if "\0" not in text:

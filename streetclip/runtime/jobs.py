@@ -1,8 +1,8 @@
 """Move jobs through their states: queued, running, then done, failed, cancelled or interrupted.
 
-A record belongs to one process at a time, and to one attempt: each write names its attempt, so that
-a process whose record was taken over changes nothing, learns of it and stops. Each function that
-writes raises ResourceError where the disk is full or another job holds the store for too long.
+A record belongs to one process and one attempt at a time. Each write names its attempt, so that a
+process whose record was taken over changes nothing and stops. Each function that writes raises
+ResourceError where the disk is full or another job holds the store for too long.
 """
 
 import json
@@ -42,8 +42,8 @@ def enqueue_job(store: Store, spec: JobSpec) -> int:
     """Add a job that waits for a runner, and return its id.
 
     Raises:
-        OutputError: A job that is queued or running has the same output folder, or the name of a
-            folder is not Unicode.
+        OutputError: A queued or running job has the same output folder, or a folder's name is not
+            Unicode.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
@@ -56,10 +56,7 @@ def register_job(
     """Record a job that runs already, as one started in a shell.
 
     With `resume`, it is a further attempt of the newest ended job of this kind and output folder,
-    unless that one is done.
-
-    Raises:
-        OutputError: As `enqueue_job`.
+    unless that one is done. Raises OutputError as `enqueue_job`.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
@@ -83,11 +80,11 @@ def register_job(
 
 
 def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
-    """Take the job that has been queued for longest, for a runner to start; None without one.
+    """Claim the job that has been queued for longest, for a runner to start; None without one.
 
-    Any number of runners may ask at once: each job goes to one of them, which owns the record until
-    the job's own process attaches. Nothing is taken while `most_running` jobs run; those of a dead
-    process count until they are interrupted, runners never.
+    Each job goes to one of the runners, which owns the record until the job's own process attaches.
+    No job is claimed while `most_running` jobs run; those of a dead process count until they are
+    interrupted, runners never.
     """
     bounds = (RUNNER_KIND, most_running)
     room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
@@ -108,13 +105,10 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
 def attach_job(
     store: Store, job_id: int, process: ProcessId, *, attempt: int | None = None
 ) -> JobTicket:
-    """Give a claimed record to the process that the runner started for it.
+    """Attach the process that the runner started to its claimed record.
 
-    Job and attempt are those of the runner's ticket; None takes any attempt.
-
-    Raises:
-        StoreError: The job does not wait for a process: it has ended, another process has it, or
-            it is another attempt's.
+    Job and attempt are those of the runner's ticket; None takes any attempt. Raises StoreError if
+    the job has ended, or another process or attempt has it.
     """
     now = utc_now()
     with store.transaction():
@@ -140,10 +134,7 @@ def attach_job(
 def beat_job(
     store: Store, job_id: int, attempt: int, progress: JobProgress | None = None
 ) -> JobOrders:
-    """Record a sign of life, with the progress if there is any, and read what is asked of the job.
-
-    A number that is not finite is stored as missing.
-    """
+    """Record a sign of life and any progress; read what is asked of the job."""
     now = utc_now()
     values: dict[str, Any] = {"heartbeat_at": now, "updated_at": now}
     if progress is not None:
@@ -177,11 +168,8 @@ def end_job(
 ) -> bool:
     """Record how an attempt ended; write nothing and return False if it lost the record before.
 
-    Its runs and trainings that are still running become failed with it, or interrupted unless it
-    is done. `error` is the cause in one line; `outputs` are added to those of earlier attempts.
-
-    Raises:
-        ValueError: The state is not final.
+    Its runs and trainings that are still running become failed with it, or interrupted unless it is
+    done. `error` is the cause in one line; `outputs` are added to those of earlier attempts.
     """
     if state not in ENDED_STATES:
         msg = f"state is {shown(state)}; expected one of {', '.join(ENDED_STATES)}"
@@ -205,8 +193,7 @@ def end_job(
 def request_cancel(store: Store, job_id: int) -> None:
     """Ask a job to end: a queued one is cancelled at once, a running one at its next beat.
 
-    Raises:
-        StoreError: The job does not exist, or has ended.
+    Raises StoreError if the job does not exist or has ended.
     """
     now = utc_now()
     with store.transaction():

@@ -1,9 +1,8 @@
 """Annotate images with tags, notes and a status, in every dataset and run that has them.
 
-Each call that changes something is one event, which `undo` takes back. Events are undone the newest
-first, so that an image always returns to a state in which it has been. Writing raises StoreError
-where the store cannot be written, and ResourceError where the disk is full or another job holds the
-store for too long.
+Each call that changes something is one event. `undo` reverts the newest, so that an image always
+returns to a state in which it has been. Writing raises StoreError where the store cannot be
+written, and ResourceError where the disk is full or another job holds the store for too long.
 """
 
 import json
@@ -31,6 +30,7 @@ LONGEST_NOTE = 10_000
 MOST_IMAGES = 100_000
 """The most images of one event."""
 
+_MARKED = {OPEN: "unreviewed", "reviewed": "reviewed", "to check": "as needing a second look"}
 # Control characters, halves of surrogate pairs, line and paragraph separators.
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -64,7 +64,7 @@ def annotate(
     """Change the annotations of images, all or none, as one event that can be undone.
 
     Args:
-        store: The store, open for writing.
+        store: Open for writing.
         image_ids: Images to change, at most `MOST_IMAGES`.
         add_tags: 1 to 500 characters after stripping, no control characters; kept in Unicode's
             composed form (NFC), so that what looks the same is the same.
@@ -124,11 +124,7 @@ def annotate(
 
 
 def undo(store: Store) -> str | None:
-    """Take back the newest event that has not been undone.
-
-    Returns:
-        What it was, in words (plain text with the tags quoted); None if nothing is left.
-    """
+    """Revert the newest event; return what it was, as "tagged 'x'", or None if none is left."""
     with store.transaction():
         found = store.rows(
             "SELECT id, description FROM annotation_events WHERE undone_at IS NULL "
@@ -153,7 +149,7 @@ def annotations_version(store: Store) -> str:
 
 
 def tag_counts(store: Store) -> pd.DataFrame:
-    """Count the tags in use: a frame with tag and n, its number of images, descending."""
+    """Count the images n of each tag in use; a frame, descending."""
     frame = store.frame(
         "SELECT tag, count(*) AS n FROM annotation_tags GROUP BY tag ORDER BY n DESC, tag"
     )
@@ -172,11 +168,7 @@ def tagged_image_ids(store: Store, tag: str) -> npt.NDArray[np.int64]:
 
 
 def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:
-    """List the images with a status other than "open", ascending; all others are open.
-
-    Raises:
-        ConfigError: The status is unknown, or "open".
-    """
+    """List the images with a status, ascending; ConfigError for "open" (all others)."""
     _check_status(status)
     if status == OPEN:
         msg = "all images without another status are 'open'; ask for the other statuses."
@@ -191,8 +183,8 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
     """Read the annotations of those images that have any.
 
     Returns:
-        A frame indexed by image_id, ascending: status, note ("" if none), tags (a tuple, in
-        alphabetical order) and updated_at (ISO 8601 in UTC).
+        A frame indexed by image_id, ascending: status, note, tags (a sorted tuple) and updated_at
+            (ISO 8601 in UTC).
     """
     frame = store.frame(_READ, (json.dumps([int(each) for each in image_ids]),), dtype=object)
     tags = [tuple(sorted(json.loads(text))) for text in frame["tags"]]
@@ -228,14 +220,13 @@ def _check_status(status: str) -> None:
 def _description(
     added: set[str], removed: set[str], changed: Mapping[str, str], num_images: int
 ) -> str:
-    parts = [f"add tag {shown(tag)}" for tag in sorted(added)]
-    parts += [f"remove tag {shown(tag)}" for tag in sorted(removed)]
+    parts = [f"tagged {shown(tag)}" for tag in sorted(added)]
+    parts += [f"removed tag {shown(tag)}" for tag in sorted(removed)]
     if "note" in changed:
-        parts.append("write a note" if changed["note"] else "remove the note")
+        parts.append("saved note" if changed["note"] else "removed note")
     if "status" in changed:
-        parts.append(f"set status {shown(changed['status'])}")
-    images = "1 image" if num_images == 1 else f"{num_images:,} images"
-    return f"{', '.join(parts)} ({images})"
+        parts.append(f"marked {_MARKED[changed['status']]}")
+    return ", ".join(parts) + (f" ({num_images:,} images)" if num_images > 1 else "")
 
 
 def _state(status: str, note: str, updated_at: str | None, tags: str) -> _State:

@@ -1,4 +1,4 @@
-"""Fill what a migration adds from the rows that are there."""
+"""Fill what a migration adds from the existing rows."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def fill_columns(connection: sqlite3.Connection) -> None:
-    """Write the columns of every dataset and run; to be called in a transaction."""
+    """Write the columns of every dataset and run; call it in a transaction."""
     datasets = connection.execute("SELECT id, attribute_columns FROM datasets ORDER BY id")
     for dataset_id, names_json in datasets.fetchall():
         names = json.loads(names_json)
@@ -46,7 +46,7 @@ def fill_columns(connection: sqlite3.Connection) -> None:
 
 
 def forget_nearest_candidates(connection: sqlite3.Connection) -> None:
-    """Blank the nearest candidates of all runs; to be called in a transaction."""
+    """Blank the nearest candidates of all runs; call it in a transaction."""
     connection.execute(
         "UPDATE predictions SET nearest_candidate_km = NULL WHERE nearest_candidate_km IS NOT NULL"
     )

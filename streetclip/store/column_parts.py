@@ -1,6 +1,6 @@
 """Store columns as blobs of numbers, in parts of at most `PART_ROWS` rows.
 
-Only this module knows how they lie in the file. It takes a plain connection, as migrations have it.
+Only this module knows their layout. It takes a plain connection, as migrations have it.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ _WHERE = "WHERE owner = ? AND owner_id = ? AND name = ?"
 def append_columns(
     connection: sqlite3.Connection, owner: Owner, columns: Mapping[str, npt.NDArray[Any]]
 ) -> None:
-    """Append arrays of equal length to columns; to be called in a transaction."""
+    """Append arrays of equal length to columns; call it in a transaction."""
     for name, values in columns.items():
         sql = f"SELECT coalesce(max(part) + 1, 0) FROM column_parts {_WHERE}"  # noqa: S608 -- our own text
         first = connection.execute(sql, (*owner, name)).fetchone()[0]
@@ -39,7 +39,7 @@ def append_columns(
 def replace_column(
     connection: sqlite3.Connection, owner: Owner, name: str, values: npt.NDArray[Any]
 ) -> None:
-    """Write a column again, in as few parts as possible; to be called in a transaction."""
+    """Write a column again, in as few parts as possible; call it in a transaction."""
     connection.execute(f"DELETE FROM column_parts {_WHERE}", (*owner, name))  # noqa: S608 -- our own text
     append_columns(connection, owner, {name: values})
 
@@ -68,13 +68,9 @@ def read_column(
 def sort_columns(
     connection: sqlite3.Connection, owner: Owner, key: str, dtypes: Mapping[str, npt.DTypeLike]
 ) -> None:
-    """Sort columns by one of them, into as few parts as possible; to be called in a transaction.
+    """Sort columns by one of them, into as few parts as possible; call it in a transaction.
 
-    Args:
-        connection: Of the store.
-        owner: Whose columns.
-        key: The column to sort by.
-        dtypes: By name, all columns of the owner that have equal length, with `key`.
+    `dtypes` lists all columns of the owner that have equal length, `key` among them.
     """
     num_parts, num_rows = count_parts(connection, owner, key)
     keys = read_column(connection, owner, key, dtypes[key])

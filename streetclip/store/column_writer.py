@@ -1,4 +1,4 @@
-"""Write columns: from rows to arrays, in the transaction that writes the rows.
+"""Write columns from rows, in the transaction that writes the rows.
 
 It takes a plain connection, as migrations have it.
 """
@@ -64,11 +64,8 @@ def attribute_column(name: str) -> str:
 def add_run_columns(connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame) -> None:
     """Append a batch of predictions to the columns of their run.
 
-    Args:
-        connection: Of the store, in the transaction that writes the predictions.
-        run_id: The run.
-        frame: New predictions: image_id, status, pred_country, pred_city, the correct, reachable,
-            probability, margin, rank, coordinate and distance columns of `write_predictions`.
+    `frame` holds new predictions: image_id, status, pred_country, pred_city, the correct,
+    reachable, probability, margin, rank, coordinate and distance columns of `write_predictions`.
     """
     columns = {
         "image_id": frame["image_id"].to_numpy(np.int64),
@@ -134,8 +131,8 @@ def _none_if_nan(value: float | None) -> float | None:
 def sort_run_columns(connection: sqlite3.Connection, run_id: int) -> None:
     """Sort the columns of a finished run by image id, into few parts.
 
-    Its predicted places are numbered in that order, too: in whatever order they were written, the
-    same predictions leave the same columns.
+    Its predicted places are numbered in that order, so that the same predictions leave the same
+    columns in whatever order they were written.
     """
     owner, dtype = ("run", run_id), RUN_DTYPES["pred_place"]
     sort_columns(connection, owner, "image_id", RUN_DTYPES)
@@ -161,14 +158,10 @@ def add_dataset_columns(
     attributes: Sequence[str],
     chunks: Iterable[pd.DataFrame],
 ) -> None:
-    """Write the columns of a dataset.
+    """Write the columns of a dataset that has none yet.
 
-    Args:
-        connection: Of the store, in the transaction that registers the dataset.
-        dataset_id: The dataset; has no columns yet.
-        attributes: Names of its attributes.
-        chunks: Its images in ascending order of image_id: that, continent, country_code, region,
-            city, and the attributes, each under `attribute_column` of its name.
+    `chunks` are its images in ascending order of image_id: that, continent, country_code, region,
+    city, and the attributes, each under `attribute_column` of its name.
     """
     image_ids = [np.empty(0, np.int64)]
     places = _Encoder(_PLACE)
@@ -196,7 +189,7 @@ def add_dataset_columns(
 
 
 class _Encoder:
-    """Numbers the distinct texts of some columns, chunk by chunk; stops above `most` of them."""
+    """Numbers the distinct texts of some columns, chunk by chunk; stops above `most`."""
 
     def __init__(self, names: Sequence[str], most: int | None = None) -> None:
         self.number: dict[tuple[str, ...], int] = {}
@@ -218,7 +211,7 @@ class _Encoder:
         self._codes.append(np.array(codes, np.uint32)[row_number])
 
     def encoded(self) -> tuple[list[tuple[str, ...]], npt.NDArray[np.uint32]]:
-        """Give the distinct values in order, and the position of each value among them."""
+        """Return the distinct values in order, and the position of each value among them."""
         values = sorted(self.number)
         rank = np.empty(len(values), np.uint32)
         rank[[self.number[value] for value in values]] = np.arange(len(values))

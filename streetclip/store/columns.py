@@ -1,8 +1,4 @@
-"""Read columns: whole columns of a dataset or a run as arrays, by ascending image ids.
-
-What the dashboard filters and groups by comes from here; rows of predictions are read only for the
-few images that are shown.
-"""
+"""Read whole columns of a dataset or a run as arrays, by ascending image ids."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -40,11 +36,7 @@ class DatasetColumns:
 
 
 def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
-    """Read the images of a dataset and their true places.
-
-    Raises:
-        StoreError: There is no such dataset.
-    """
+    """Read the images of a dataset and their true places."""
     connection, owner = store.db.conn, ("dataset", dataset_id)
     with store.snapshot(), translated(store.path):
         content = _content(store, dataset_id)
@@ -63,9 +55,8 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
 def attribute_names(store: Store, dataset_id: int) -> dict[str, tuple[str, ...]]:
     """Read the attributes that can be filtered by: those with 2 to 500 values.
 
-    Returns:
-        By name, the values in the order of their codes, which is alphabetical; "" is a blank one.
-        Empty if there is no such dataset.
+    By name, the values in the order of their codes, which is alphabetical; "" is a blank one. Empty
+    if there is no such dataset.
     """
     found = store.rows(
         "SELECT name, value FROM attribute_values WHERE dataset_id = ? ORDER BY name, code",
@@ -82,15 +73,7 @@ def attribute_codes(
 ) -> npt.NDArray[np.uint16]:
     """Read the value of an attribute of each image: N positions in its `attribute_names`.
 
-    Args:
-        store: The store.
-        dataset_id: The dataset.
-        name: The attribute.
-        content: Of the `dataset_columns` that the codes belong to, if they do.
-
-    Raises:
-        StoreError: The dataset has no attribute of this name that can be filtered by, or the
-            store was replaced: its dataset has another content.
+    Raises StoreError if the dataset has no such attribute to filter by, or another `content`.
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
@@ -109,9 +92,8 @@ def attribute_codes(
 def predicted_places(store: Store, run_id: int) -> pd.DataFrame:
     """Read the places that a run predicted so far: what the column `pred_place` counts in.
 
-    Returns:
-        A frame with country (ISO code), city, latitude_deg and longitude_deg (NaN if unknown);
-        the first row, all blank, means no prediction.
+    A frame with country (ISO code), city, latitude_deg and longitude_deg (NaN if unknown); the
+    first row, all blank, means no prediction.
     """
     found = store.rows(
         "SELECT country, city, latitude_deg, longitude_deg FROM predicted_places "
@@ -126,22 +108,15 @@ def predicted_places(store: Store, run_id: int) -> pd.DataFrame:
 def run_columns(
     store: Store, run_id: int, names: Collection[str], image_ids: Int64
 ) -> dict[str, npt.NDArray[Any]]:
-    """Read columns of a run, one value for each image of a dataset; N images.
+    """Read columns of a run, which may be partial, one value for each image of a dataset.
 
-    Args:
-        store: The store.
-        run_id: The run; may be partial.
-        names: Any of `RUN_DTYPES`.
-        image_ids: N ids, ascending: the image of each position, as of `dataset_columns`.
+    `names` are any of `RUN_DTYPES`, `image_ids` N ids, ascending, as of `dataset_columns`. Raises
+    StoreError if there is no such run.
 
     Returns:
-        By name, N values, and under "done" whether the run has a prediction of the image. Where
-        it has none, a column holds its value in `RUN_FILLS`. Predictions of images that are not in
-        `image_ids` are left out.
-
-    Raises:
-        ValueError: There is no such column.
-        StoreError: There is no such run.
+        By name, N values, and under "done" whether the run has a prediction of the image. Where it
+            has none, a column holds its value in `RUN_FILLS`. Predictions of images that are not in
+            `image_ids` are left out.
     """
     unknown = set(names) - set(RUN_DTYPES)
     if unknown:

@@ -28,9 +28,7 @@ _LOG_LIMIT_BYTES = 64 * 2**20  # the log is cut back to this after a busy hour
 class Store:
     """A connection to the store; made by `open_store`, used by the thread that opened it.
 
-    Attributes:
-        path: The SQLite file.
-        db: The sqlite-utils database; only for this package.
+    `db` is the sqlite-utils database; only for this package.
     """
 
     def __init__(self, db: Database, path: Path) -> None:
@@ -60,7 +58,7 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read several times from one state of the store, whatever is written meanwhile.
+        """Read several times from one state of the store.
 
         Within another snapshot or a transaction, that one's state is read.
         """

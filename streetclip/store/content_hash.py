@@ -1,6 +1,6 @@
 """Hash the rows of a dataset, so that another reading of one file is another dataset.
 
-Needs only a connection, so that a migration can compute the hashes of datasets in the store.
+It takes a plain connection, as migrations have it.
 """
 
 import hashlib

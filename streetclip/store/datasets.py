@@ -1,4 +1,4 @@
-"""Register datasets and their images, so that each row of each file has an image id."""
+"""Register datasets and their images, so that each row has an image id."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,10 @@ class DatasetSpec:
     """A manifest to register, and the folder that its image names are relative to.
 
     Attributes:
-        name: Name to show in the dashboard.
-        csv_path: The manifest file.
-        csv_sha256: Hash of that file.
-        image_dir: Folder of the images.
         frame: The manifest's rows, as `streetclip.data.manifest.Manifest.frame`.
         attribute_columns: Columns of `frame` to keep as attributes of the image.
         num_skipped: Bad rows that were left out.
-        drawn: Whether it is the demo's drawn world.
+        drawn: Whether it is the synthetic demo data.
     """
 
     name: str
@@ -42,12 +38,7 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class RegisteredDataset:
-    """A dataset in the store.
-
-    Attributes:
-        id: Its id.
-        image_ids: N integers, aligned with the rows of the manifest's frame.
-    """
+    """A dataset in the store; `image_ids` are aligned with the rows of the manifest's frame."""
 
     id: int
     image_ids: npt.NDArray[np.int64]
@@ -60,13 +51,13 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     A file that is read differently, as by a program that knows more countries, is another dataset:
     runs keep the labels that they were measured against.
 
-    Raises:
-        ResourceError: The disk is full, or another job holds the store for too long.
-        StoreError: The store cannot be written.
+    Raises ResourceError and StoreError as `Store.transaction`.
     """
     csv_path = str(Path(spec.csv_path).absolute())
     with store.transaction():
-        folder_id = _folder_id(store, spec.image_dir)
+        path = str(Path(spec.image_dir).resolve())
+        store.rows("INSERT INTO image_folders (path) VALUES (?) ON CONFLICT DO NOTHING", (path,))
+        folder_id = int(store.rows("SELECT id FROM image_folders WHERE path = ?", (path,))[0][0])
         image_ids = _image_ids(store, folder_id, spec.frame["image_filename"])
         content = content_sha256(spec.attribute_columns, _stored_values(spec, image_ids))
         found = store.rows(
@@ -96,12 +87,6 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
         in_order = _in_order(spec, image_ids)
         add_dataset_columns(store.db.conn, dataset_id, spec.attribute_columns, in_order)
     return RegisteredDataset(dataset_id, image_ids)
-
-
-def _folder_id(store: Store, image_dir: str | Path) -> int:
-    path = str(Path(image_dir).resolve())
-    store.rows("INSERT INTO image_folders (path) VALUES (?) ON CONFLICT DO NOTHING", (path,))
-    return int(store.rows("SELECT id FROM image_folders WHERE path = ?", (path,))[0][0])
 
 
 def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt.NDArray[np.int64]:

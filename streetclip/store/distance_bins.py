@@ -1,4 +1,4 @@
-"""Bins of distances, with the thresholds among their edges: what columns of a run hold."""
+"""Divide distances into bins, with the thresholds among their edges."""
 
 from functools import cache
 
@@ -17,11 +17,11 @@ _LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
 
 @cache
 def distance_bin_edges_km() -> npt.NDArray[np.float64]:
-    """Give the upper edges of the bins in km, ascending.
+    """Compute the upper edges of the bins in km, ascending.
 
-    About 40 a decade from 0.1 to 20,040 km; the thresholds 1, 25, 200, 750 and 2500 km are exactly
-    among them, each in place of the nearest of the others. Bin 0 holds distances of at most 0.1 km;
-    bin i those above edge i − 1, up to edge i included.
+    About 40 a decade from 0.1 to 20,040 km, the thresholds exactly among them, each in place of the
+    nearest of the others. Bin 0 holds distances of at most 0.1 km; bin i those above edge i − 1, up
+    to edge i included.
 
     Examples:
         >>> edges = distance_bin_edges_km()

@@ -1,4 +1,4 @@
-"""Statements that give runs, trainings, datasets and annotations their identities.
+"""Define the identities of runs, trainings, datasets and annotations in SQL.
 
 Ids, times and counters repeat in other files and in restored backups; random tokens do not. A `uid`
 stays with its row, a `revision` changes with every change of the row. Triggers renew them, so that
@@ -17,7 +17,7 @@ def _trigger(name: str, event: str, table: str, row: str, changes: str = "") -> 
 
 
 def _identify(table: str, columns: str) -> tuple[str, ...]:
-    """Give each row a uid, and a revision that a change of these columns renews."""
+    """Add to each row a uid, and a revision that a change of these columns renews."""
     new = f", uid = {_TOKEN}"
     return (
         f"ALTER TABLE {table} ADD COLUMN uid TEXT NOT NULL DEFAULT ''",

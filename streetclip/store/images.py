@@ -1,4 +1,4 @@
-"""Read single images with their predictions: rows of a page of them, everything about one."""
+"""Read single images with their predictions: rows of a page, details of one."""
 
 import json
 from collections.abc import Iterable
@@ -31,15 +31,11 @@ _TYPES: dict[str, Any] = {
 
 
 def image_rows(store: Store, run_id: int, image_ids: Iterable[int]) -> pd.DataFrame:
-    """Read the predictions of some ten thousand images at most.
+    """Read the predictions of some ten thousand images at most, in the given order.
 
-    Returns:
-        A frame in the given order, without images that lack a prediction: the columns of
-        `read_predictions` except rankings, and attributes (JSON text). The `_correct` and
-        `_reachable` columns are bool; missing numbers are NaN (ranks: NA), missing texts None.
-
-    Raises:
-        StoreError: The run does not exist.
+    A frame of the images with a prediction: the columns of `read_predictions` except rankings, and
+    attributes (JSON text). The `_correct` and `_reachable` columns are bool; missing numbers are
+    NaN (ranks: NA), missing texts None. Raises StoreError if the run does not exist.
     """
     require_run(store, run_id)
     rows = select_predictions(store, run_id, [int(each) for each in image_ids], _NAMES)
@@ -92,9 +88,8 @@ def image_detail(store: Store, run_id: int, image_id: int) -> dict[str, Any]:
 def image_in_runs(store: Store, image_id: int) -> pd.DataFrame:
     """Read every run's prediction of an image, the newest run first.
 
-    Returns:
-        A frame with run_id, name, state and strategy of the run, pred_country, pred_city,
-        country_correct, city_correct (bool), country_probability and distance_km.
+    A frame with run_id, name, state and strategy of the run, pred_country, pred_city,
+    country_correct, city_correct (bool), country_probability and distance_km.
     """
     frame = store.frame(
         """
@@ -112,10 +107,8 @@ def image_in_runs(store: Store, image_id: int) -> pd.DataFrame:
 def image_path(store: Store, image_id: int) -> tuple[Path, str]:
     """Return the folder registered for an image, and its name relative to that folder.
 
-    The name comes from a file and may lead outside: check it before opening.
-
-    Raises:
-        StoreError: The image does not exist.
+    The name comes from a file and may lead outside: check it before opening. Raises StoreError if
+    the image does not exist.
     """
     found = store.rows(
         "SELECT image_folders.path, images.filename FROM images "

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
@@ -64,24 +63,24 @@ _ALLOWED: dict[str, tuple[str | int, ...]] = {
 def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[int, int]:
     """Add predictions to runs, with their columns and counts, in one transaction.
 
-    A prediction that the run has already is left as it is and not counted again; so is the second
-    one of an image within a frame. A batch may therefore be written again after an interruption.
+    A prediction that the run has already is kept and not counted again; so is the second one of an
+    image within a frame. A batch may therefore be written again after an interruption.
 
     Args:
         store: The store.
         frames: By run id, a frame with `PREDICTION_COLUMNS` and margin (top-1 minus top-2
-            probability of the countries): status is "ok" or "unreadable";
-            country codes are ISO alpha-2; the four `_correct` and `_reachable` columns 0 or 1;
-            probabilities 0 to 1, kept to float32; ranks count from 1; coordinates in degrees;
-            coordinate_source "image", "city" or "none"; distances in km; the two rankings JSON
-            text. What is missing is None or NaN. `FILE_COLUMNS` are optional.
+            probability of the countries): status is "ok" or "unreadable"; country codes are ISO
+            alpha-2; the four `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept
+            to float32; ranks count from 1; coordinates in degrees; coordinate_source "image",
+            "city" or "none"; distances in km; the two rankings JSON text. What is missing is None
+            or NaN. `FILE_COLUMNS` are optional.
 
     Returns:
         By run id, how many predictions were new.
 
     Raises:
-        ValueError: A column is missing, a value is not allowed, or an image is not of the
-            run's dataset.
+        ValueError: A column is missing, a value is not allowed, or an image is not of the run's
+            dataset.
         StoreError: The run does not exist, or the store cannot be written.
         ResourceError: The disk is full, or another job holds the store for too long.
     """
@@ -94,12 +93,9 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
 def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
     """Read all predictions of a run, in the order of the manifest.
 
-    Returns:
-        A frame with line and image_filename of the image, country as the manifest writes it, and
-        `PREDICTION_COLUMNS`. Missing numbers are NaN (ranks: NA), missing texts None.
-
-    Raises:
-        StoreError: The run does not exist.
+    A frame with line and image_filename of the image, country as the manifest writes it, and
+    `PREDICTION_COLUMNS`. Missing numbers are NaN (ranks: NA), missing texts None. Raises StoreError
+    if the run does not exist.
     """
     with store.snapshot():
         (columns,) = iterate_predictions(store, run_id, chunk_rows=2**40)
@@ -110,14 +106,10 @@ def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
 def iterate_predictions(
     store: Store, run_id: int, chunk_rows: int = 2**12
 ) -> Iterator[dict[str, tuple[Any, ...]]]:
-    """Yield all predictions of a run, in the order of the manifest, in chunks.
+    """Yield all predictions of a run in chunks, at least one, in the order of the manifest.
 
-    Yields:
-        At least one chunk: the columns of `read_predictions` as plain values, None where missing.
-        Predictions that are written meanwhile may be among them.
-
-    Raises:
-        StoreError: The run does not exist.
+    A chunk holds the columns of `read_predictions` as plain values, None where missing. Predictions
+    that are written meanwhile may be among them. Raises StoreError if the run does not exist.
     """
     dataset_id = require_run(store, run_id)
     with translated(store.path):
@@ -135,7 +127,7 @@ def iterate_predictions(
 def select_predictions(
     store: Store, run_id: int, image_ids: Sequence[int], names: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """Read columns of the predictions of some images, in their order; others are left out."""
+    """Read columns of the predictions of some images, in their order."""
     return store.rows(
         f"""
         SELECT {selected(names)}
@@ -177,7 +169,9 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     if frame.empty:
         return 0
     # Round like the columns, so that a filter picks the same images from rows and columns.
-    frame = frame.assign(**{name: _to_float32(frame[name]) for name in _PROBABILITIES})
+    frame = frame.assign(
+        **{name: floats(frame[name]).astype("f4").astype("f8") for name in _PROBABILITIES}
+    )
     in_order = frame.sort_values("image_id")  # the order of the file
     _insert(store, "predictions", run_id, in_order, _STORED)
     ranked = in_order[in_order["top_countries"].notna()]
@@ -197,10 +191,6 @@ def _insert(
     columns = [column_values(frame[name]) for name in names]
     rows = zip([run_id] * len(frame), *columns, strict=True)
     store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
-
-
-def _to_float32(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
-    return floats(column).astype(np.float32).astype(np.float64)
 
 
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:

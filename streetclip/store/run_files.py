@@ -40,11 +40,8 @@ def add_run_files(connection: sqlite3.Connection, run_id: int, frame: pd.DataFra
 def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
     """Read the files of a run's predictions, by ascending image id.
 
-    Returns:
-        Records of image_id and `FILE_COLUMNS`; none of predictions that were written without.
-
-    Raises:
-        StoreError: The run does not exist.
+    Records of image_id and `FILE_COLUMNS`; none of predictions that were written without. Raises
+    StoreError if the run does not exist.
     """
     with store.snapshot():
         require_run(store, run_id)

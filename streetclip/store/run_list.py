@@ -33,12 +33,10 @@ def list_runs(store: Store) -> pd.DataFrame:
         )
         # Only finished runs have metrics: of the others, count the predictions so far.
         unfinished = runs["country_correct"].isna()
-        counts = [_count_correct(store, run_id) for run_id in runs.loc[unfinished, "id"].tolist()]
+        counts = []
+        for run_id in runs.loc[unfinished, "id"].tolist():
+            flags = read_column(store.db.conn, ("run", run_id), "flags", RUN_DTYPES["flags"])
+            counts.append([np.count_nonzero(flags & flag) for flag in _CORRECT.values()])
     runs.loc[unfinished, list(_CORRECT)] = np.array(counts).reshape(-1, len(_CORRECT))
     types: dict[str, Any] = {"drawn": bool, "job_id": "Int64", **dict.fromkeys(_CORRECT, np.int64)}
     return runs.astype(types)
-
-
-def _count_correct(store: Store, run_id: int) -> list[int]:
-    flags = read_column(store.db.conn, ("run", run_id), "flags", RUN_DTYPES["flags"])
-    return [int(np.count_nonzero(flags & flag)) for flag in _CORRECT.values()]

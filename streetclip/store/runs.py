@@ -21,19 +21,12 @@ class RunSpec:
     """What a run is made of.
 
     Attributes:
-        name: Name to show; need not be unique.
         fingerprint: Hash of all that decides the predictions; a resume looks for it.
-        dataset_id: From `register_dataset`.
         model_source: Hub id, folder or file of the model.
-        model_sha256: Hash of its weights.
-        candidates_path: The candidates file.
-        candidates_sha256: Its hash.
         prompts: `PromptSet.to_dict()`.
         strategy: hierarchical, flat or marginal.
         seed: As given; an evaluation draws nothing at random.
         config: `EvaluateConfig.to_dict()`.
-        versions: Versions of the packages.
-        commit: Commit of the code, if known.
         num_images: Number of predictions of the complete run.
         output_dir: Folder of its files.
     """
@@ -89,9 +82,9 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
 
     Returns:
         The columns of `runs`, with prompts, config, versions and metrics as dicts (metrics None
-        until the run is done), and dataset (its name), dataset_content (a hash of its rows),
-        csv_path, drawn, num_skipped and attribute_columns (a tuple of names) of its dataset. uid
-        is the same as long as the run exists, revision changes with each change.
+            until the run is done), and dataset (its name), dataset_content (a hash of its rows),
+            csv_path, drawn, num_skipped and attribute_columns (a tuple of names) of its dataset.
+            uid is the same as long as the run exists, revision changes with each change.
 
     Raises:
         StoreError: The run does not exist.
@@ -116,11 +109,7 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
 
 
 def run_revision(store: Store, run_id: int, uid: str) -> str:
-    """Read the revision of a run, if its uid is still this one.
-
-    Raises:
-        StoreError: The store was replaced: the run does not exist, or is another one of this id.
-    """
+    """Read the revision of a run; raise StoreError if its uid is another: it was replaced."""
     found = store.rows("SELECT revision FROM runs WHERE id = ? AND uid = ?", (run_id, uid))
     if not found:
         msg = f"{store.path}: was replaced while it was being read. Reload the page."
@@ -129,11 +118,7 @@ def run_revision(store: Store, run_id: int, uid: str) -> str:
 
 
 def require_run(store: Store, run_id: int) -> int:
-    """Read the dataset id of a run.
-
-    Raises:
-        StoreError: The run does not exist.
-    """
+    """Read the dataset id of a run; raise StoreError if the run does not exist."""
     found = store.rows("SELECT dataset_id FROM runs WHERE id = ?", (run_id,))
     if not found:
         msg = f"{store.path}: has no run {run_id}. Choose one of the runs that it lists."
@@ -149,11 +134,7 @@ def set_run_state(
     *,
     job_id: int | None = None,
 ) -> None:
-    """Set the state of a run; `error` is why it failed, `job_id` the job that resumes it.
-
-    Raises:
-        StoreError: The run does not exist.
-    """
+    """Set the state of a run; `error` is why it failed, `job_id` its new job."""
     with store.transaction():
         require_run(store, run_id)
         values = {"state": state, "error": error, "updated_at": utc_now()}
@@ -161,12 +142,7 @@ def set_run_state(
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
-    """Store the metrics of a complete run (the body of metrics.json) and mark it as done.
-
-    Raises:
-        ValueError: Predictions are missing.
-        StoreError: The run does not exist.
-    """
+    """Mark a complete run as done and store its metrics (the body of metrics.json)."""
     with store.transaction():
         run = get_run(store, run_id)
         if run["num_done"] != run["num_images"]:
@@ -178,11 +154,7 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
 
 
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
-    """List the images of the run's dataset without a prediction, in the order of the manifest.
-
-    Raises:
-        StoreError: The run does not exist.
-    """
+    """List the images of a run without a prediction, in the order of the manifest."""
     with store.snapshot():
         dataset_id = require_run(store, run_id)
         found = store.rows(

@@ -1,8 +1,9 @@
-"""Migrations of the store, in order.
+"""Migrate the store.
 
 A released migration keeps its name for good; a change of the schema is a further migration.
 """
 
+import contextlib
 from collections.abc import Iterable
 
 from sqlite_utils import Database, Migrations
@@ -75,30 +76,25 @@ def _execute(db: Database, statements: Iterable[str]) -> None:
 
 
 def migrate(db: Database) -> None:
-    """Apply the missing migrations; to be called in a transaction."""
+    """Apply the missing migrations; call it in a transaction."""
     MIGRATIONS.apply(db)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def is_outdated(db: Database) -> bool:
-    """Tell whether the file lacks a migration of this program."""
+    """Return whether the file lacks a migration of this program."""
     return bool(MIGRATIONS.pending(db))
 
 
 def is_empty(db: Database) -> bool:
-    """Tell whether the file holds no table, as a new one."""
+    """Return whether the file holds no table, as a new one."""
     return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
 
 
 def check_schema(db: Database, name: str) -> None:
-    """Refuse a file that is another program's, or of a newer schema.
+    """Raise StoreError for a file of another program or a newer schema.
 
-    Args:
-        db: An open database; one without tables passes.
-        name: What to call the file in the message.
-
-    Raises:
-        StoreError: The file is not a store, or a newer StreetCLIP wrote it.
+    A file without tables passes; `name` is what to call the file in the message.
     """
     if is_empty(db):
         return
@@ -108,7 +104,8 @@ def check_schema(db: Database, name: str) -> None:
             "Name another file with --db."
         )
         raise StoreError(msg)
-    known = _known()
+    with contextlib.closing(Database(memory=True, execute_plugins=False)) as nothing:
+        known = {migration.name for migration in MIGRATIONS.pending(nothing)}
     unknown = [each.name for each in MIGRATIONS.applied(db) if each.name not in known]
     if unknown:
         msg = (
@@ -116,11 +113,3 @@ def check_schema(db: Database, name: str) -> None:
             "which this program lacks. Update this program, or name another file with --db."
         )
         raise StoreError(msg)
-
-
-def _known() -> set[str]:
-    nothing = Database(memory=True, execute_plugins=False)
-    try:
-        return {migration.name for migration in MIGRATIONS.pending(nothing)}
-    finally:
-        nothing.close()

@@ -30,12 +30,7 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
 
 
 def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float64]:
-    """Return a column as float64; missing values become NaN.
-
-    Examples:
-        >>> floats(pd.Series([1, None], dtype="Int64")).tolist()
-        [1.0, nan]
-    """
+    """Return a column as float64; missing values become NaN."""
     if isinstance(column, pd.Series):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(column, dtype=np.float64)
@@ -46,10 +41,8 @@ def number_rows(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Number the distinct rows of columns of N values, in the order of their first occurrence.
 
-    Missing values equal each other.
-
-    Returns:
-        The number of each of the N rows, and the first row of each number.
+    Missing values equal each other. Returns the number of each row, and the first row of each
+    number.
 
     Examples:
         >>> numbers, firsts = number_rows([np.array(["b", "a", "b"]), np.array([1, 1, 1])])
@@ -67,12 +60,7 @@ def number_rows(
 
 
 def insert_sql(table: str, columns: Sequence[str]) -> str:
-    """Make a statement that inserts one row with bound values.
-
-    Examples:
-        >>> insert_sql("runs", ["id", "name"])
-        'INSERT INTO runs (id, name) VALUES (?, ?)'
-    """
+    """Make a statement that inserts one row with bound values."""
     names = ", ".join(columns)
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 -- our own names

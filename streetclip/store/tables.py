@@ -1,4 +1,4 @@
-"""Statements that create the tables, in the order of the migrations that run them.
+"""Define the tables in SQL, in the order of the migrations that create them.
 
 Tables whose rows are short and found by a compound key are WITHOUT ROWID: the key is the row's
 place in the file.

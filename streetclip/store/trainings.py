@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -19,14 +19,10 @@ class TrainingSpec:
     """What a training is made of.
 
     Attributes:
-        name: Name to show; need not be unique.
         model_source: The model that it starts from.
         train_csv: Manifest of the training images.
-        val_csv: Manifest of the validation images.
         output_dir: Folder of its checkpoints.
         config: `TrainConfig.to_dict()`.
-        versions: Versions of the packages.
-        commit: Commit of the code, if known.
     """
 
     name: str
@@ -39,22 +35,6 @@ class TrainingSpec:
     commit: str | None = None
 
 
-class TrainingPoint(NamedTuple):
-    """One number of a training's curves.
-
-    Attributes:
-        step: Optimizer steps done.
-        epoch: Passes over the images done, with a fraction.
-        name: Which curve, as train_loss.
-        value: The number; NaN is stored as missing.
-    """
-
-    step: int
-    epoch: float
-    name: str
-    value: float
-
-
 def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = None) -> int:
     """Add a training in state `running`, of a job if any, and return its id."""
     values = spec_values(spec, job_id)
@@ -65,11 +45,7 @@ def start_training(store: Store, spec: TrainingSpec, *, job_id: int | None = Non
 def restart_training(
     store: Store, training_id: int, spec: TrainingSpec, *, job_id: int | None = None
 ) -> None:
-    """Restart a training that was stopped before its first checkpoint: remove its points.
-
-    Raises:
-        StoreError: The training does not exist.
-    """
+    """Restart a training stopped before its first checkpoint: remove its points."""
     values = spec_values(spec, job_id) | {"error": None, "best": None}
     with store.transaction() as connection:
         _update(store, training_id, values)
@@ -93,12 +69,12 @@ def find_training(store: Store, output_dir: str | Path) -> int | None:
 
 
 def log_training_points(
-    store: Store, training_id: int, rows: Iterable[TrainingPoint | tuple[int, float, str, float]]
+    store: Store, training_id: int, rows: Iterable[tuple[int, float, str, float]]
 ) -> None:
     """Add points to a training's curves, replacing those of the same curve and step.
 
-    Raises:
-        StoreError: The training does not exist.
+    A point is (step, epoch, name of the curve, value): optimizer steps done, passes over the images
+    done, with a fraction; NaN is stored as missing. Raises StoreError if there is no such training.
     """
     points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
     with store.transaction() as connection:
@@ -119,22 +95,14 @@ def set_training_state(
     *,
     job_id: int | None = None,
 ) -> None:
-    """Set the state of a training; `error` is why it failed, `job_id` the job that resumes it.
-
-    Raises:
-        StoreError: The training does not exist.
-    """
+    """Set the state of a training; `error` is why it failed, `job_id` its new job."""
     with store.transaction():
         values = {"state": state, "error": error}
         _update(store, training_id, values if job_id is None else values | {"job_id": job_id})
 
 
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
-    """Store the chosen checkpoint of a training: epoch, step, checkpoint (path) and reason.
-
-    Raises:
-        StoreError: The training does not exist.
-    """
+    """Store the chosen checkpoint of a training: epoch, step, checkpoint, reason."""
     with store.transaction():
         _update(store, training_id, {"best": to_json(best)})
 

@@ -133,7 +133,7 @@ class TestStates:
             register_job(store, records.spec(), gone)
         page = open_jobs(job="1")
         assert "interrupted" in text_of(page)
-        assert "ended without saying why" in text_of(page)
+        assert "ended without an error message" in text_of(page)
         assert "Resume" in labels(page)
 
     def test_a_runner_is_seen_to_only_while_something_is_queued(self, open_jobs, records, started):

@@ -12,7 +12,7 @@ from dashboard.views.compare import outcomes
 from dashboard.views.confusion import confused_pairs, confusion_heatmap
 from dashboard.views.confusion.confusion_heatmap import Matrix, Style
 from streetclip import results
-from streetclip.metrics.calibration import reliability_bins
+from streetclip.metrics.calibration import bins_of_counts, count_bins
 from streetclip.results import OTHER
 from tests.dashboard.specs import Drawn, layers_of, rows_of
 
@@ -219,7 +219,7 @@ def test_a_new_state_has_a_new_key():
 def test_bins_have_the_wilson_interval_of_their_accuracy():
     sure = [0.05] * 4 + [0.95] * 20
     right = [True] + [False] * 3 + [True] * 15 + [False] * 5
-    frame = reliability_diagram.bin_frame(reliability_bins(sure, right, num_bins=10))
+    frame = reliability_diagram.bin_frame(bins_of_counts(count_bins(sure, right, num_bins=10)))
     assert frame["n"].tolist() == [4, 0, 0, 0, 0, 0, 0, 0, 0, 20]
     assert frame["value"].iloc[[0, 9]].tolist() == [0.25, 0.75]
     z2, k, n = 1.959963984540054**2, 15, 20

@@ -14,7 +14,7 @@ from streetclip.evaluation.class_weights import PlaceClassifier
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import predict
 from streetclip.evaluation.true_places import find_truth
-from streetclip.store import PREDICTION_COLUMNS
+from streetclip.store.predictions import PREDICTION_COLUMNS
 
 CITIES = {
     "France": ["Paris", "Lyon", "Marseille"],

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streetclip.metrics.calibration import (
+    bins_of_counts,
     count_bins,
     count_reaching,
     expected_calibration_error,
-    reliability_bins,
 )
 from tests.random_search import examples
+
+
+def reliability_bins(confidence, correct, num_bins=15):
+    return bins_of_counts(count_bins(confidence, correct, num_bins))
 
 
 def plain_bins(confidence, correct, num_bins):

@@ -15,10 +15,10 @@ from streetclip.metrics.differences import newcombe_interval
 from streetclip.metrics.intervals import (
     Proportion,
     median_ranks,
-    median_with_interval,
     newcombe_paired_interval,
     wilson_interval,
 )
+from tests.metrics.medians import median_with_interval
 from tests.random_search import examples
 
 few = settings(deadline=None, max_examples=examples(100))
@@ -136,11 +136,6 @@ def test_a_proportion_of_nothing_has_no_value_and_is_json():
 
 def test_a_proportion_of_numpy_integers_is_json():
     json.dumps(Proportion(np.int64(2), np.int32(3)).to_dict(), allow_nan=False)
-
-
-def test_a_proportion_counts_booleans():
-    assert Proportion.of(np.array([True, False, True])) == Proportion(2, 3)
-    assert Proportion.of(np.zeros(0, bool)) == Proportion(0, 0)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(3, 2), (-1, 2), (0, -1)])

@@ -20,13 +20,13 @@ from streetclip.store import (
     DatasetColumns,
     DatasetSpec,
     RunSpec,
-    distance_bins,
     finish_run,
     open_store,
     register_dataset,
     start_run,
     write_predictions,
 )
+from streetclip.store.distance_bins import distance_bins
 
 # A country in two continents, blank regions and cities, cities of one name, unequal frequencies.
 PLACES = [

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from streetclip.metrics.calibration import expected_calibration_error, reliability_bins
+from streetclip.metrics.calibration import bins_of_counts, count_bins, expected_calibration_error
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.results import calibration
 
@@ -26,7 +26,7 @@ def plain(world, mask, level):
 def test_bins_and_error_are_those_of_metrics(world, chosen, level):
     found = calibration(world.table, chosen, level)
     num_images, known = plain(world, chosen, level)
-    bins = reliability_bins([each[0] for each in known], [each[1] for each in known])
+    bins = bins_of_counts(count_bins([each[0] for each in known], [each[1] for each in known]))
     assert (found.num_images, found.n) == (num_images, len(known))
     for one, other in zip(found.bins, bins, strict=True):
         assert (one.low, one.high, one.n, one.accuracy) == (

@@ -10,7 +10,6 @@ from streetclip.geo import geoscore
 from streetclip.metrics.differences import bootstrap_ratio_difference
 from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.results import (
-    OUTCOMES,
     Selection,
     common_masks,
     compare,
@@ -20,7 +19,7 @@ from streetclip.results import (
     outcome_mask,
     select,
 )
-from streetclip.results.comparison import align
+from streetclip.results.comparison import OUTCOMES, align
 from streetclip.results.run_table import CORRECT_AT
 from streetclip.store import open_store
 from tests.results import conftest

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
-from streetclip.metrics.intervals import median_with_interval
 from streetclip.results import (
     DatasetTable,
     RunTable,
@@ -22,6 +21,7 @@ from streetclip.results import (
 )
 from streetclip.results.run_table import RunState
 from streetclip.store import DatasetColumns, Flag
+from tests.metrics.medians import median_with_interval
 from tests.random_search import examples
 from tests.results.conftest import make_table
 

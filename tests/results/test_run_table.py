@@ -58,15 +58,12 @@ def test_a_column_that_there_is_not_is_refused(world):
         world.table.column("colour")
 
 
-def test_columns_are_read_once_and_counted(partial):
+def test_columns_are_read_once(partial):
     store, run_id, _ = partial
     table = RunTable.open(store.path, run_id)
-    before = table.nbytes
     flags = table.column("flags")
-    assert table.nbytes == before + 150
     assert table.column("flags") is flags
-    table.load("distance_km", "flags")
-    assert table.nbytes == before + 150 + 8 * 150
+    assert table.load("distance_km", "flags")[1] is flags
 
 
 def test_a_run_stays_as_it_was_opened_while_it_is_written(partial):

@@ -10,7 +10,6 @@ import pytest
 from streetclip.process_identity import find_process
 from streetclip.runtime import (
     JOB_STATES,
-    STALE_AFTER_S,
     JobProgress,
     attach_job,
     beat_job,
@@ -24,6 +23,7 @@ from streetclip.runtime import (
     runs_of_job,
     trainings_of_job,
 )
+from streetclip.runtime.job_specs import STALE_AFTER_S
 from streetclip.store import (
     TrainingSpec,
     get_run,
@@ -155,7 +155,7 @@ def test_a_job_is_dead_if_its_process_is_gone_or_silent_elsewhere(
         return
     assert (job["state"], job["ended_at"]) == ("interrupted", last)
     assert f"process {queue.process.pid} on '{queue.process.host}'" in job["error"]
-    cause = "no sign of life after" if alive is None else "ended without saying why"
+    cause = "no sign of life after" if alive is None else "ended without an error message"
     assert cause in job["error"]
     assert last in job["error"]
 
@@ -250,7 +250,7 @@ def test_a_dead_job_that_was_asked_to_end_is_cancelled_and_its_work_interrupted(
         queue.store.rows("UPDATE jobs SET pid = 7, process_started_at = 1e9")
     assert interrupt_dead_jobs(queue.store) == [job_id]
     assert queue.state(job_id) == "cancelled"
-    assert "ended without saying why" in queue.get(job_id)["error"]
+    assert "ended without an error message" in queue.get(job_id)["error"]
     assert states_of_trainings(queue, trainings)["running"] == "interrupted"
 
 

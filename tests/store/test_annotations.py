@@ -70,7 +70,7 @@ def test_what_changes_nothing_is_no_event(filled):
     assert undo(filled.store) is None
     annotate(filled.store, [1], add_tags=["x"])
     assert annotate(filled.store, [1, 2], add_tags=["x"]) == 1
-    assert undo(filled.store) == "add tag 'x' (1 image)"
+    assert undo(filled.store) == "tagged 'x'"
     assert everything(filled.store) == {1: ("open", "", ("x",))}
 
 
@@ -78,9 +78,9 @@ def test_what_was_tagged_before_stays_tagged_when_tagging_more_is_undone(filled)
     annotate(filled.store, [1], add_tags=["x"], note="first")
     annotate(filled.store, [1, 2, 3], add_tags=["x", "y"], note="second", status="reviewed")
     words = undo(filled.store)
-    assert words == "add tag 'x', add tag 'y', write a note, set status 'reviewed' (3 images)"
+    assert words == "tagged 'x', tagged 'y', saved note, marked reviewed (3 images)"
     assert everything(filled.store) == {1: ("open", "first", ("x",))}
-    assert undo(filled.store) == "add tag 'x', write a note (1 image)"
+    assert undo(filled.store) == "tagged 'x', saved note"
     assert everything(filled.store) == {}
     assert undo(filled.store) is None
 

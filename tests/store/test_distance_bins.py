@@ -1,6 +1,6 @@
 import numpy as np
 
-from streetclip.store import distance_bin_edges_km, distance_bins
+from streetclip.store.distance_bins import distance_bin_edges_km, distance_bins
 
 
 def test_bins_are_ascending_about_forty_a_decade():

@@ -4,13 +4,13 @@ import pytest
 
 from streetclip.errors import StoreError
 from streetclip.store import (
-    PREDICTION_COLUMNS,
     get_run,
     iterate_predictions,
     list_runs,
     read_predictions,
     write_predictions,
 )
+from streetclip.store.predictions import PREDICTION_COLUMNS
 
 
 def test_what_was_written_is_read_back_in_manifest_order(filled):

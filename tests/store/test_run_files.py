@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from streetclip.errors import StoreError
-from streetclip.store import FILE_COLUMNS, read_run_files, write_predictions
+from streetclip.store import read_run_files, write_predictions
+from streetclip.store.run_files import FILE_COLUMNS
 
 
 @pytest.fixture

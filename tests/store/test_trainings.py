@@ -4,7 +4,6 @@ import pytest
 
 from streetclip.errors import StoreError
 from streetclip.store import (
-    TrainingPoint,
     TrainingSpec,
     find_begun_training,
     find_training,
@@ -123,12 +122,12 @@ def test_the_newest_training_of_a_folder_is_found(store):
 def test_curves_come_back_by_name_and_step(store):
     first, second = start_training(store, spec()), start_training(store, spec())
     points = [
-        TrainingPoint(20, 1.0, "val_loss", 2.5),
-        TrainingPoint(20, 1.0, "train_loss", 3.0),
+        (20, 1.0, "val_loss", 2.5),
+        (20, 1.0, "train_loss", 3.0),
         (10, 0.5, "train_loss", 3.5),
     ]
     log_training_points(store, first, points)
-    log_training_points(store, second, [TrainingPoint(10, 0.5, "train_loss", 9.0)])
+    log_training_points(store, second, [(10, 0.5, "train_loss", 9.0)])
     assert training_curves(store, first).to_dict("tight")["data"] == [
         [10, 0.5, "train_loss", 3.5],
         [20, 1.0, "train_loss", 3.0],
