@@ -5,7 +5,6 @@ image could not be read, or the prediction names no place.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -100,26 +99,3 @@ def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(msg)
     score = GEOSCORE_MAXIMUM * np.exp(-distance / GEOSCORE_SCALE_KM)
     return np.where(np.isnan(score), 0.0, score)
-
-
-def geoscores(distance_km: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute `geoscore` to 12 digits for N distances up to 20,040 km; 0 for NaN.
-
-    exp(−d/s) = exp(−4i/s) · exp(−r/s) with d = 4i + r: a table times a Taylor series. Stored
-    metrics were computed so: the mean keeps its last bits.
-    """
-    step = (np.fmax(distance_km, 0.0) * (1 / _STEP_KM)).astype(np.int64)
-    x = distance_km - _STEP_KM * step
-    x *= -1 / GEOSCORE_SCALE_KM
-    score = x * (1 / 24)
-    for coefficient in (1 / 6, 1 / 2, 1.0):
-        score += coefficient
-        score *= x
-    score += 1.0
-    score *= _scores_of_steps()[step]
-    return np.fmax(score, 0.0, out=score)  # 0 for NaN
-
-
-@cache
-def _scores_of_steps() -> NDArray[np.float64]:
-    return geoscore(_STEP_KM * np.arange(20_040 / _STEP_KM + 1))

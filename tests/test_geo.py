@@ -13,7 +13,6 @@ from streetclip.geo import (
     GEOSCORE_SCALE_KM,
     THRESHOLDS_KM,
     geoscore,
-    geoscores,
     haversine_km,
 )
 from tests.random_search import examples
@@ -201,9 +200,3 @@ def test_geoscore_keeps_the_shape():
 def test_a_negative_distance_is_refused():
     with pytest.raises(ValueError, match=r"-1\.0 km"):
         geoscore([3.0, -1.0, np.nan])
-
-
-def test_scores_by_table_are_those_of_the_formula():
-    distances = np.append(np.random.default_rng(5).uniform(0, 20_040, 999), [0, 4, 20_040, np.nan])
-    np.testing.assert_allclose(geoscores(distances), geoscore(distances), rtol=1e-12)
-    assert geoscores(np.array([np.nan, 0.0])).tolist() == [0.0, 5000.0]

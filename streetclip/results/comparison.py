@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscores
+from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
 from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.metrics.sums import exact_sum
@@ -124,8 +124,8 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     Compared are the images whose true place has coordinates, in both runs.
     """
     common, positions = _common(table, baseline, mask, with_coordinates=True)
-    now = geoscores(table.column("distance_km")[common])
-    then = geoscores(_aligned(baseline.column("distance_km"), positions)[common])
+    now = geoscore(table.column("distance_km")[common])
+    then = geoscore(_aligned(baseline.column("distance_km"), positions)[common])
     paired, sums = now - then, (exact_sum(now), exact_sum(then))
     value, baseline_value = (
         float(total / len(paired)) if len(paired) else math.nan for total in sums

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetclip.geo import THRESHOLDS_KM, geoscores
+from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.intervals import Proportion
 from streetclip.metrics.sums import exact_sum
 from streetclip.results.blocks import selected_rows
@@ -98,7 +98,7 @@ def _sums(table: RunTable, mask: Bool) -> tuple[Fraction, Fraction]:
     distances, scores = Fraction(0), Fraction(0)
     for rows in selected_rows(mask & table.has(Flag.HAS_COORDINATES)):
         distances += exact_sum(np.fmax(distance_km[rows], 0))
-        scores += exact_sum(geoscores(distance_km[rows]))
+        scores += exact_sum(geoscore(distance_km[rows]))
     return distances, scores
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscores
+from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.accuracy import macro_share
 from streetclip.metrics.intervals import Median, median_ranks
 from streetclip.results.blocks import Rows, selected_rows
@@ -170,7 +170,7 @@ def _count(
             (of_mistake, other[rows] * is_wrong),  # code 0 is no country
         ):
             np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
-        np.add.at(scores, group, geoscores(distance_km[rows]))
+        np.add.at(scores, group, geoscore(distance_km[rows]))
         np.add.at(distances, group, np.fmax(distance_km[rows], 0))
 
     # The counters are sums over their columns.
