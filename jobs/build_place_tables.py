@@ -2,16 +2,16 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from jobs.support.cli import OneLineParser
 from streetclip.files import write_text
-from streetclip.gazetteer import City, normalise_name
-from streetclip.gazetteer.cities import all_cities, is_numbered_part
-from streetclip.geo import haversine_km
+
+if TYPE_CHECKING:
+    from streetclip.gazetteer import City
 
 PEOPLE_PER_KM2 = 4_000  # of a dense city: gives the radius that its built-up area may have
 LARGEST_RADIUS_KM = 20.0
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         codings = {int(row[0]): (row[7], list(filter(None, row[10:14]))) for row in rows}
     except (OSError, LookupError, ValueError, TypeError) as error:
         parser.error(f"cannot read the sources: {error}. docs/gazetteer.md names their packages.")
+    # Numpy takes long to import; --help must not wait for it.
+    from streetclip.gazetteer.cities import all_cities
+
     parts = sorted(part for cities in all_cities().values() for part in find_parts(cities, codings))
     # A line for each entry, so that versions can be compared.
     lines = (f'"{code}": {json.dumps(regions[code], ensure_ascii=False)}' for code in regions)
@@ -61,6 +64,8 @@ def _read_rows(path: Path) -> Iterator[list[str]]:
 
 def read_regions(admin1_json: Path, subdivisions_tsv: Path) -> dict[str, dict[str, list[str]]]:
     """Read the names of divisions by country and code, the English one first."""
+    from streetclip.gazetteer import normalise_name
+
     found: dict[str, dict[str, list[str]]] = {}
     for division in json.loads(admin1_json.read_bytes()):
         country_code, admin1_code = division["code"].split(".", 1)
@@ -81,8 +86,13 @@ def read_regions(admin1_json: Path, subdivisions_tsv: Path) -> dict[str, dict[st
     return {code: dict(sorted(found[code].items())) for code in sorted(found)}
 
 
-def find_parts(cities: Iterable[City], codings: Mapping[int, Coding]) -> Iterator[int]:
+def find_parts(cities: "Iterable[City]", codings: Mapping[int, Coding]) -> Iterator[int]:
     """Yield the ids of a country's places that are parts of a city."""
+    import numpy as np
+
+    from streetclip.gazetteer.cities import is_numbered_part
+    from streetclip.geo import haversine_km
+
     wholes: list[City] = []
     places: list[tuple[float, float]] = []
     for city in sorted(cities, key=lambda c: codings.get(c.geoname_id, UNCODED)[0] not in SEATS):
@@ -102,9 +112,13 @@ def find_parts(cities: Iterable[City], codings: Mapping[int, Coding]) -> Iterato
             places.append(here)
 
 
-def _is_inside(city: City, whole: City, distance_km: float, codings: Mapping[int, Coding]) -> bool:
+def _is_inside(
+    city: "City", whole: "City", distance_km: float, codings: Mapping[int, Coding]
+) -> bool:
+    from streetclip.gazetteer import normalise_name
+
     share = city.population / whole.population
-    radius_km = min(np.sqrt(whole.population / (np.pi * PEOPLE_PER_KM2)), LARGEST_RADIUS_KM)
+    radius_km = min(math.sqrt(whole.population / (math.pi * PEOPLE_PER_KM2)), LARGEST_RADIUS_KM)
     is_within = bool(distance_km <= radius_km * (1 if share <= TWIN_SHARE else 0.5))
     if city.geoname_id not in codings:  # newer than the coded edition
         return is_within

@@ -49,7 +49,7 @@ def run(sources, *more):
 
 
 def test_regions_have_their_english_name_first_and_each_spelling_once(sources, monkeypatch):
-    monkeypatch.setattr(build_place_tables, "all_cities", dict)
+    monkeypatch.setattr("streetclip.gazetteer.cities.all_cities", dict)
     assert run(sources) == 0
     regions = json.loads((sources / "out" / "regions.json").read_bytes())
     assert regions == {
@@ -60,7 +60,7 @@ def test_regions_have_their_english_name_first_and_each_spelling_once(sources, m
 
 
 def test_tables_that_exist_are_kept(sources, monkeypatch, capsys):
-    monkeypatch.setattr(build_place_tables, "all_cities", dict)
+    monkeypatch.setattr("streetclip.gazetteer.cities.all_cities", dict)
     assert run(sources) == 0
     assert run(sources) == 2
     assert "add --overwrite" in capsys.readouterr().err
@@ -109,7 +109,7 @@ def test_parts_of_cities_are_left_out_and_neighbours_stay(monkeypatch, sources):
         coded(12, "PPLA2"),
     ]
     (sources / "cities500.txt").write_text("\n".join(rows) + "\n")
-    monkeypatch.setattr(build_place_tables, "all_cities", lambda: {"XX": tuple(cities)})
+    monkeypatch.setattr("streetclip.gazetteer.cities.all_cities", lambda: {"XX": tuple(cities)})
     assert run(sources) == 0
     parts = json.loads((sources / "out" / "parts_of_cities.json").read_bytes())
     assert parts == [3, 4, 6, 8, 11, 12]
