@@ -1,4 +1,4 @@
-"""List the pages in the order of the sidebar, and run the one that the address names."""
+"""List the pages in the sidebar's order, and run the chosen one."""
 
 from typing import Any
 

@@ -1,8 +1,7 @@
 """Extend Streamlit's server: a page that loads nothing from elsewhere, and a fast first visit.
 
-A page such as `/map` looks for its backend below its own address first, which costs a round trip
-and leaves two failed requests in the browser's console; with the address in the page it does not.
-The policy lets the browser load nothing from elsewhere, so that no text from a file can make it.
+A page such as `/map` first looks for its backend below its own address; with the address in the
+page it need not. The policy lets no text from a file load anything from elsewhere.
 """
 
 import contextlib

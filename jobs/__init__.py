@@ -1,1 +1,1 @@
-"""Run one verb a file: each has `main(argv) -> int`; what they share is in `support`."""
+"""Run one job per file, each with `main(argv) -> int`; `support` is shared."""

@@ -1,5 +1,6 @@
 """Check manifests, their images and the candidates before training or evaluating on them."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,12 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_data(config: CheckDataConfig, job: Job) -> None:
-    """Check what the flags name, and print what was found.
-
-    Raises:
-        ManifestError: Something is bad; what, is printed.
-        CandidatesError: The candidates cannot be used.
-    """
+    """Print the problems of the named files; raise ManifestError if any is bad."""
     from streetclip.data.candidates import load_candidates
     from streetclip.data.dataset_check import misplaced_candidates
     from streetclip.data.manifest import read_manifest
@@ -106,7 +102,7 @@ def _check_images(config: CheckDataConfig, job: Job, image_dir: Path, manifest: 
 
 
 def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
-    """Print what the candidates can name; return whether any label fits several cities."""
+    """Print what the candidates cover; return whether any label fits several cities."""
     from streetclip.data.dataset_check import coverage
 
     found = coverage(manifest, candidates, most_listed=_MOST_LISTED)
@@ -155,14 +151,11 @@ def _label(place: "CityMissing | DoubtfulPlace") -> str:
 
 def _print_some(lines: Iterable[str], total: int, indent: str = "  ") -> None:
     """Print the first lines, and how many of the total are left out."""
-    printed = 0
-    for line in lines:
-        if printed == _MOST_LISTED:
-            break
+    printed = list(itertools.islice(lines, _MOST_LISTED))
+    for line in printed:
         print(line)
-        printed += 1
-    if total > printed:
-        print(f"{indent}… and {total - printed:,} more")
+    if total > len(printed):
+        print(f"{indent}… and {total - len(printed):,} more")
 
 
 if __name__ == "__main__":

@@ -49,11 +49,7 @@ def _export(config: ExportConfig, job: Job) -> None:
 
 
 def _check_output(config: ExportConfig) -> None:
-    """Refuse to replace a folder that is no export, or holds the model to export.
-
-    Raises:
-        OutputError: It is one, or an export and `--overwrite` is not given.
-    """
+    """Refuse to replace a folder that is no export, or holds the model to export."""
     folder = config.output_dir
     if not folder.exists():
         return

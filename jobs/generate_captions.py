@@ -25,14 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _generate_captions(config: CaptionConfig, job: Job) -> None:
-    """Write the captions files, all or none, and print what was written.
-
-    Raises:
-        OutputError: A file exists and is not to be replaced.
-        ManifestError: Manifests cannot be used; all of them are named.
-        TemplateError: A template is unknown or malformed, or fits no image.
-        ResourceError: The disk is full.
-    """
+    """Write the captions files, all or none, and print examples."""
     from streetclip.files import clear_leftovers, refuse_existing
 
     clear_leftovers(config.output_dir)

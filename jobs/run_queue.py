@@ -60,19 +60,9 @@ def _look(runner: "Runner") -> bool:
 
 
 class Runner:
-    """Starts queued jobs as processes of their own, and records ends that they do not record.
-
-    Attributes:
-        num_ended: Jobs that it started and that ended.
-    """
+    """Starts queued jobs as processes, and records ends that they do not record."""
 
     def __init__(self, store: "Store", config: RunQueueConfig) -> None:
-        """Take the queue.
-
-        Args:
-            store: Opened for writing.
-            config: How many at once, and how patient with cancelled ones.
-        """
         self.num_ended = 0
         self._store = store
         self._config = config
@@ -171,7 +161,7 @@ class Runner:
 
 
 def _last_line(path: Path) -> str:
-    """Return the last line of a log that is not blank: a failed job ends with its error."""
+    """Return the last line of a log: a failed job ends with its error."""
     with contextlib.suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         lines = log.read().decode("utf-8", "replace").splitlines()

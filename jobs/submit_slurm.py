@@ -128,13 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: Path) -> str:
     """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py`.
 
-    Args:
-        flags: Of `build_parser`.
-        arguments: Flags of the evaluation.
-        folder: Absolute; relative paths among the flags start there.
-
-    Raises:
-        ConfigError: A word cannot be written into a script.
+    `folder` is absolute; relative paths among the flags start there. A word that no script can hold
+    raises ConfigError.
     """
     gpus, cores = int(flags.gpus_per_node), flags.cpus_per_task
     nproc_per_node = int(flags.nproc_per_node or gpus or 1)
@@ -173,7 +168,7 @@ def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: P
 
 
 def _submit(script: str, folder: Path) -> None:
-    """Pass a script to sbatch; Slurm writes the log to the folder, which is made if missing."""
+    """Pass a script to sbatch; Slurm writes the log to the folder."""
     sbatch = shutil.which("sbatch")
     if sbatch is None:
         msg = (

@@ -1,4 +1,4 @@
-"""Export the images that the filters leave as a CSV file that a spreadsheet opens safely."""
+"""Export the filtered images as a CSV file that a spreadsheet opens safely."""
 
 import csv
 import functools
@@ -67,7 +67,7 @@ def limit_remark(view: View) -> None:
 
 
 def file_of(view: View, order: str) -> io.BytesIO:
-    """Make the file: UTF-8 with a byte order mark, so that a spreadsheet reads it as such."""
+    """Make the file: UTF-8 with a byte order mark, for spreadsheets."""
     made = io.BytesIO()
     text = io.TextIOWrapper(made, encoding="utf-8-sig", errors="replace", newline="")
     csv.writer(text).writerows(_rows(view, order))

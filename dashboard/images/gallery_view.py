@@ -1,4 +1,4 @@
-"""Show the images of a view as a gallery, and do what is done to them."""
+"""Show the images of a view as a gallery, and handle its actions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -51,7 +51,7 @@ def parameters(view: View, **own: url_state.Value) -> dict[str, url_state.Value]
 
 
 def preview(view: View, *, key: str, order: str = DEFAULT_ORDER, size: int = PREVIEW_SIZE) -> None:
-    """Draw the first images of a view with a link to all of them, for any page."""
+    """Draw the first images of a view with a link to all."""
     shown = image_queries.page(view, order, 1, size)
     words = order_words(view)[order].lower()
     few(view, shown.image_ids, shown.total, key=key, order=order, words=f"{words} first")
@@ -75,16 +75,16 @@ def few(
     words: str = "",
     beside: Mapping[int, str] | None = None,
 ) -> None:
-    """Draw some images that a page has chosen; a click opens one on the page of images.
+    """Draw some dozens of images; a click opens one on the images page.
 
     Args:
-        view: Whose run's predictions are shown.
-        image_ids: The images, in order; some dozens at most.
-        total: How many images of their kind there are.
+        view: The run and the filters.
+        image_ids: The images, in order.
+        total: Number of images of their kind.
         key: Unique on the page.
-        order: In which the page of images continues.
+        order: Order in which the images page continues.
         words: The order in words, such as "most confident first".
-        beside: By image, a line for its card, such as what another run predicts; untrusted.
+        beside: By image, an untrusted line for its card.
     """
     # Streamlit changes the page in the script, not in the callback that asks for it.
     if (target := st.session_state.pop(f"{key}:go", None)) is not None:
@@ -131,7 +131,7 @@ def _draw(
     page: image_queries.Page | None = None,
     lines: Mapping[int, str] | None = None,
 ) -> None:
-    """Draw cards of equal size, 4 to 6 a row on a desktop and 1 or 2 on a phone."""
+    """Draw cards of equal size, as many in a row as fit."""
     images = image_queries.rows(view, image_ids)
     cards = []
     for image, picture in zip(images, thumbnails([each.file for each in images]), strict=True):
@@ -149,10 +149,7 @@ def _draw(
 def card(
     image: image_queries.Image, picture: Thumbnail, *, href: str, line: str = ""
 ) -> dict[str, Any]:
-    """Make the data of a card for the browser; bound every untrusted text.
-
-    `line` is a further one, such as what another run predicts; untrusted.
-    """
+    """Make the data of a card for the browser; bound every untrusted text."""
     fields = image.fields
     is_predicted = bool(fields["pred_country"])
     confidence = float(fields["country_probability"]) if is_predicted else None
@@ -188,7 +185,7 @@ def turn_to(number: int) -> None:
 
 
 def neighbour(path: str, image_id: int | None) -> dict[str, Any] | None:
-    """Make the link to the image before or after the present one, if there is one."""
+    """Link the previous or next image, if there is one."""
     if image_id is None:
         return None
     own = {SORT: st.query_params.get(SORT), IMAGE: str(image_id)}

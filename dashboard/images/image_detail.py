@@ -194,7 +194,7 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
-    """Draw what every run predicted of the image; a click on a row picks that run."""
+    """Draw every run's prediction of the image; a click picks a run."""
     run_ids = [int(each) for each in rows["run_id"]]
     shown = {
         "run": run_ids,

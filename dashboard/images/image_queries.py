@@ -41,7 +41,7 @@ class Page:
 
 
 class Place(NamedTuple):
-    """The rank of an image in a selection, from 1 or None, and the ids before and after it."""
+    """Rank of an image in a selection, from 1, and its neighbours' ids."""
 
     rank: int | None = None
     previous: int | None = None
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
-    """Read one page, from 1, of the images that the filters leave, in one of `results.ORDERS`."""
+    """Read one page, from 1, of the filtered images, by `results.ORDERS`."""
     last = max(1, -(-runs.num_selected(view) // size))
     number = min(number, last)
     image_ids, total = _page(view, order, number - 1, size)
@@ -134,11 +134,11 @@ class Noted(NamedTuple):
 
 
 def note(view: View, action: triage.Action) -> Noted:
-    """Store what was noted about an image: a tag, note, status or undo.
+    """Store a tag, note, status or undo of an image.
 
     Raises:
         ConfigError: The tag or note cannot be stored as it is.
-        StoreError: The store is gone, replaced since the view, read-only, or not a store any more.
+        StoreError: The store is gone, replaced since the view, or read-only.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
     if not view.path.is_file():  # opening it for writing would make an empty one

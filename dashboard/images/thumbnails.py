@@ -1,7 +1,6 @@
 """Make small pictures of images on request, and keep them in the process.
 
-A picture is served only for a name under the folder registered with its dataset. What cannot be
-shown gives its reason instead of a picture; no file makes anything here raise.
+Only files under the folder of a dataset are read; a failure gives a reason instead of an error.
 """
 
 import base64
@@ -30,7 +29,7 @@ _JPEG_QUALITY = 82
 
 
 class ImageFile(NamedTuple):
-    """An image as the store knows it: the folder of its dataset, and its name in there."""
+    """An image in the store: its dataset's folder, and its name in there."""
 
     folder: Path
     name: str
@@ -38,7 +37,7 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture in our own JPEG, or one sentence on why there is none (untrusted)."""
+    """A small JPEG of our own, or why there is none (untrusted)."""
 
     jpeg: bytes = b""
     width: int = 0
@@ -72,7 +71,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def thumbnails(requests: Sequence[ImageFile]) -> list[Thumbnail]:
-    """Make or find the pictures of a page of cards, in the order of the requests."""
+    """Make or find the pictures of a page of cards, in order."""
     return list(_pool().map(thumbnail, requests))
 
 

@@ -1,8 +1,7 @@
 """Triage images by mouse and keyboard: tags, note, status, undo.
 
-The gallery and the page of one image share the form, its keys and the way in which actions reach
-Python: numbered, and sent again until they are known to be handled, so that none is lost or done
-twice however fast one types.
+The browser numbers its actions and repeats them until they are acknowledged, so that none is lost
+or done twice.
 """
 
 import functools
@@ -28,7 +27,7 @@ _LONGEST_SESSION = 64
 
 
 class Action(NamedTuple):
-    """What was done to an image that was shown: one of `KINDS`, and an untrusted value."""
+    """An action on an image: one of `KINDS`, and an untrusted value."""
 
     kind: str
     image_id: int
@@ -52,7 +51,7 @@ class _Memory:
     shown: dict[int, None] = field(default_factory=dict)
 
     def show(self, image_ids: Collection[int]) -> None:
-        """Remember the images shown last: a key may be pressed while the next one is loading."""
+        """Remember the images shown last: a key may be pressed during a reload."""
         for image_id in image_ids:
             self.shown.pop(image_id, None)
             self.shown[image_id] = None
@@ -70,8 +69,7 @@ def controls(
 ) -> None:
     """Draw tags, note, status and undo of one image, with their keys.
 
-    The image has id, name, tags, note and status (untrusted); the images before and after it have
-    id and href. The action `open` goes to one of them.
+    The image has id, name, tags, note and status (untrusted); its neighbours have id and href.
     """
     data = {"image": image, "previous": previous, "next": following}
     ids = {each["id"] for each in (image, previous, following) if each is not None}
@@ -86,10 +84,9 @@ def mount(
     image_ids: Collection[int],
     on_action: OnAction,
 ) -> None:
-    """Mount a component whose script sends actions, and pass on each of them once.
+    """Mount a component whose script sends actions, and handle each of them once.
 
-    Only the images in `image_ids`, or in those of shortly before, may be acted on. What the form
-    needs is added to the component's own data.
+    Only the images in `image_ids`, or in those of shortly before, may be acted on.
     """
     memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
     memory.show(image_ids)
@@ -129,10 +126,7 @@ def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
 def read_actions(
     payload: object, image_ids: Collection[int]
 ) -> tuple[str, list[tuple[int, Action]]]:
-    """Parse what a browser sent; leave out what makes no sense or is about images not shown.
-
-    Returns:
-        The name of the browser's session, and its actions with their numbers, ascending.
+    """Parse the session and actions of a browser; drop those about images not shown.
 
     Examples:
         >>> sent = {"number": 1, "kind": "tag", "image": 7, "value": "no cue"}

@@ -24,10 +24,10 @@ from streetclip.results.filters import Selection
 def confusion_matrix(
     view: View, level: str, top: int, order: str, towards: str | None
 ) -> results.ConfusionMatrix:
-    """Count the confusions among those that are confused most.
+    """Count the confusions among the countries, or continents, that are confused most.
 
     Args:
-        view: Which images.
+        view: The images.
         level: "country" or "continent".
         top: Most countries with a row and a column of their own.
         order: "continent", then by name; or "similarity".
@@ -76,11 +76,7 @@ def asymmetric_pairs(view: View) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
-    """Count mistakes by how near they are, and those to neighbours against chance.
-
-    As `results.mistakes_by_nearness` and `neighbour_confusion_of_counts`; None in place of the
-    second for a run that does not hold which countries it could predict.
-    """
+    """Count mistakes by nearness, and those to neighbours against chance (None if unknown)."""
     counted = pairs(view)
     candidates = candidate_countries(view)
     if candidates is None:
@@ -118,8 +114,7 @@ def rival(view: View) -> int | None:
 def comparison(view: View, level: str) -> results.Comparison:
     """Compare the run with its baseline over the images that both have.
 
-    `level` is "country" or "city" for the accuracy, "hierarchical" for the city among correct
-    countries, or "geoscore".
+    `level` is "country", "city", "hierarchical" (city among correct countries) or "geoscore".
     """
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     if level == "hierarchical":
@@ -138,10 +133,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Distances:
-    """How far off two runs are, over the images that both have.
-
-    `by_threshold` is by km; curves have distance_km, value, low, high; medians may be NaN.
-    """
+    """Errors in km of two runs over their common images; curves as `curve_shares`."""
 
     by_threshold: dict[int, results.Comparison]
     curve: pd.DataFrame
@@ -168,9 +160,9 @@ def distances(view: View) -> Distances:
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """List a page of the images of one of `results.OUTCOMES`, and count them all.
+    """List a page of images of one of `results.OUTCOMES`, most confident first; count all.
 
-    The most confident come first; `number` is from 1, `level` "country" or "city".
+    `number` is from 1, `level` "country" or "city".
     """
     run, baseline = table(view), table(view.of_baseline())
     chosen = results.outcome_mask(run, baseline, mask(view), outcome, level)

@@ -1,4 +1,4 @@
-"""Tell when the times of a file tell its state: not while it was only just written."""
+"""Decide whether a file's times identify its content: not within their resolution."""
 
 import time
 from typing import Final
@@ -8,10 +8,9 @@ PERIOD_NS: Final = 10**8
 
 
 def period(newest_ns: int) -> int:
-    """Number the present tenth of a second while a file is fresh; 0 once its times are settled.
+    """Number the current tenth of a second while a file is fresh, else 0.
 
-    It is part of the key of what was read of the file: two writes within one tick of the file
-    system's clock leave the same time.
+    As part of a cache key: two writes within one tick of the file system leave the same time.
     """
     now_ns = time.time_ns()
     return 0 if newest_ns < now_ns - SETTLED_NS else now_ns // PERIOD_NS

@@ -9,29 +9,12 @@ import numpy as np
 import pandas as pd
 
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results import ACCURACIES, ATTRIBUTE, LEVELS, Share, macro_of_countries
-
-__all__ = [
-    "ATTRIBUTE",
-    "LEVELS",
-    "MEDIAN",
-    "METRICS",
-    "RANKS",
-    "Macro",
-    "Metric",
-    "judged",
-    "macro",
-]
+from streetclip.results import ACCURACIES, LEVELS, Share, macro_of_countries
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What groups are compared by.
-
-    Attributes:
-        title: As the page writes it.
-        share: Its counters; of the median, those whose errors are counted.
-    """
+    """What groups are compared by: a title, and the counters of its correct images."""
 
     title: str
     share: Share
@@ -60,7 +43,7 @@ RANKS: Mapping[str, str] = MappingProxyType(
 
 
 def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Compute what is shown of each group.
+    """Compute the metric of each group, in the order of the groups.
 
     Args:
         groups: As `results.group_accuracy` counts them.
@@ -69,8 +52,7 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
     Returns:
         The keys of the groups, then n (the metric's denominator), value, low, high (shares in
         [0, 1], or km; NaN where the denominator is 0), ceiling (NaN of a median), errors,
-        median_km, top_mistake (ISO code) and top_share (of the group's images); in the order of
-        the groups.
+        median_km, top_mistake (ISO code) and top_share (of the group's images).
     """
     share = METRICS[metric].share
     correct, total = groups[share.correct], groups[share.of]
@@ -94,13 +76,7 @@ def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
-    """Put groups in order; those without a value come last, equals by their number of images.
-
-    Args:
-        shown: As `judged` gives them.
-        rank: One of `RANKS`.
-        metric: One of `METRICS`: of a median, less is better.
-    """
+    """Sort groups of `judged` by one of `RANKS`, those without a value last."""
     orders = {
         "lower": ("high", True) if metric == MEDIAN else ("low", False),
         "upper": ("low", False) if metric == MEDIAN else ("high", True),
@@ -115,13 +91,7 @@ def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Macro:
-    """A share averaged over true countries, whatever the groups of the page.
-
-    Attributes:
-        value: 0 to 1; None without an image in a denominator.
-        ceiling: The same mean of what the candidates allow.
-        num_countries: Countries that count: those with an image in the denominator.
-    """
+    """A share in [0, 1], averaged over true countries; None without images."""
 
     value: float | None
     ceiling: float | None
@@ -129,15 +99,7 @@ class Macro:
 
 
 def macro(countries: pd.DataFrame, metric: str) -> Macro | None:
-    """Average a share over the true countries, as `metrics.json` does.
-
-    Args:
-        countries: As `results.group_accuracy` counts them by country.
-        metric: One of `METRICS`.
-
-    Returns:
-        None for the median distance, which has no average over countries.
-    """
+    """Average a share over the true countries, as `metrics.json` does; None for the median."""
     if metric == MEDIAN:
         return None
     share = METRICS[metric].share

@@ -30,7 +30,7 @@ class Hexagons:
 
 
 def form_of(wanted: str, total: int) -> str:
-    """Choose arcs, points or flows for so many images, unless the URL asks for one.
+    """Choose arcs, points or flows by number of images, unless the URL does.
 
     Examples:
         >>> form_of("auto", 2000), form_of("auto", 2001), form_of("auto", 10_001)
@@ -73,8 +73,7 @@ def flows(view: View) -> pd.DataFrame:
 def routes(view: View) -> pd.DataFrame:
     """List every pair of different countries, the most frequent first.
 
-    Returns:
-        true_country, pred_country, n, distance_km (mean, NaN if unknown), country_probability.
+    Its mean distance_km is NaN if unknown.
     """
     pairs = runs.pairs(view)
     wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
@@ -89,9 +88,9 @@ def routes(view: View) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
 def hexagons(view: View, where: str, measure: str) -> Hexagons:
-    """Gather the images into hexagons, finer ones where the images are close together.
+    """Gather images into hexagons by place ("true" or "predicted"), finer where they are close.
 
-    `where` is "true" or "predicted"; the mean of `measure` is distance_km or country_probability.
+    `measure` is distance_km or country_probability.
     """
 
     def gathered(size_deg: float) -> pd.DataFrame:
@@ -110,7 +109,7 @@ def hexagons(view: View, where: str, measure: str) -> Hexagons:
 
 
 def _reach_deg(found: pd.DataFrame) -> float:
-    """Measure between the outermost hexagons, without the farthest twentieth of the images."""
+    """Measure the extent without the farthest twentieth of the images."""
     if found.empty:
         return _WIDEST_DEG
     reach = 0.0
@@ -124,7 +123,7 @@ def _reach_deg(found: pd.DataFrame) -> float:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
 def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
-    """List the images of a hexagon that are farthest off, at most `size`, and count all in it."""
+    """List the images of a hexagon with the largest errors, and count all."""
     table = runs.table(view)
     size_deg = hexagons(view, where, "distance_km").size_deg
     inside = results.images_in_hexagon(table, runs.mask(view), cell, where=where, size_deg=size_deg)

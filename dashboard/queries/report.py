@@ -1,4 +1,4 @@
-"""The figures of the images of a run that the filters leave, as pages show them."""
+"""Combine the figures of the images that the filters leave, for pages."""
 
 import math
 from collections.abc import Mapping
@@ -14,18 +14,7 @@ from streetclip.results import ACCURACIES, Comparison
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A share of images with its Wilson 95 % interval.
-
-    Attributes:
-        value: Share in [0, 1]; None without images.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-        successes: Numerator.
-        n: Denominator.
-        ceiling: The share that the candidate list allows; None without images.
-        macro: Mean of the share over the true countries; None without images.
-        macro_ceiling: Mean of their ceilings.
-    """
+    """A share in [0, 1], its Wilson 95 % interval, ceiling and country mean."""
 
     value: float | None
     low: float | None
@@ -39,13 +28,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far off the predicted places are.
+    """Errors of the images whose true place has coordinates.
 
-    Attributes:
-        median_km: With its interval; infinite where fewer than half of the images have one, NaN
-            without images.
-        geoscore: Mean GeoScore, 0 to 5000; None without images.
-        n: Images that count: those whose true place has coordinates.
+    The median is infinite where fewer than half of them have an error, NaN without images; the mean
+    GeoScore is 0 to 5000.
     """
 
     median_km: Median
@@ -55,19 +41,15 @@ class Distance:
 
 @dataclass(frozen=True)
 class Report:
-    """What the overview shows of a run.
+    """Figures of a run on the overview.
 
     Attributes:
         num_images: Images with a prediction so far.
-        num_unreadable: Of these, images that could not be decoded.
-        country: Country accuracy.
-        city: City accuracy.
         hierarchical: City accuracy among the images whose country is correct.
-        distance: Median and GeoScore.
-        thresholds: One row a threshold: name, threshold_km, value, low, high, successes, n,
+        thresholds: One row per threshold: name, threshold_km, value, low, high, successes, n,
             ceiling (None where the nearest candidates are unknown).
         curve: Share of images within each distance: distance_km, value, low, high.
-        continents: One row a true continent: continent, n, then country, city and hierarchical
+        continents: One row per true continent: continent, n, then country, city and hierarchical
             value, low, high, and geoscore.
     """
 
@@ -84,13 +66,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Delta:
-    """A figure of the run minus that of the baseline, over the images that both have.
-
-    Attributes:
-        value: A difference of shares in [−1, 1], or of GeoScores; None without images.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-    """
+    """Difference from the baseline with its 95 % interval; None if unknown."""
 
     value: float | None
     low: float | None
@@ -109,17 +85,12 @@ class Against:
     """A run and its baseline, over the selected images that both have.
 
     Attributes:
-        num_common: How many these are.
-        num_chosen: How many of the run are selected, those that the baseline lacks included.
-        country: Difference of the country accuracies.
-        city: Of the city accuracies.
-        hierarchical: Of the city accuracies given the country.
-        geoscore: Of the mean GeoScores.
+        num_chosen: Selected images of the run, with those that the baseline lacks.
         median_km: The baseline's own median with its interval; NaN without images.
         outcomes: Images by what happened to their country: both_right, gained, lost, both_wrong.
-        countries: One row a true country: country (ISO code), n, difference, low, high, gained,
+        countries: One row per true country: country (ISO code), n, difference, low, high, gained,
             lost; of the country accuracy.
-        continents: One row a true continent: continent, n, baseline (its country accuracy).
+        continents: One row per true continent: continent, n, baseline (its country accuracy).
         curve: The baseline's share of images within each distance, as `Report.curve`.
     """
 
@@ -137,13 +108,7 @@ class Against:
 
 
 def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.DataFrame) -> Report:
-    """Put the figures of some images together.
-
-    Args:
-        figures: As `results.run_figures` computes them.
-        countries: As `results.group_accuracy` counts them by country.
-        curve: As `results.distance_counts` counts them.
-    """
+    """Combine the counts that `results` computes of some images into a report."""
     distance = figures["distance"]
     return Report(
         num_images=figures["num_images"],
@@ -163,15 +128,10 @@ def against_of(
     by_place: Mapping[str, pd.DataFrame],
     curve: pd.DataFrame,
 ) -> Against:
-    """Put a comparison together.
+    """Combine comparisons over common images into one; `num_chosen` counts the run's own.
 
-    Args:
-        num_chosen: Images of the run that are selected.
-        compared: Of "city", "hierarchical" and "geoscore".
-        median_km: The baseline's, over the images that both have.
-        by_place: Of the country accuracies by "country_code" and by "continent", as
-            `results.compare_by` gives them.
-        curve: The baseline's counts by distance over these images.
+    `compared` has "city", "hierarchical" and "geoscore"; `by_place` has `results.compare_by` by
+    "country_code" and by "continent".
     """
     sums = by_place["continent"]
     names = ("both_right", "gained", "lost", "both_wrong")
@@ -190,19 +150,11 @@ def against_of(
 
 
 def _delta(*ends: float) -> Delta:
-    """Take NaN for what cannot be known."""
     return Delta(*(None if math.isnan(end) else end for end in ends))
 
 
 def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
-    """Turn cumulative counts into shares with intervals.
-
-    Args:
-        curve: As `results.distance_counts` counts it.
-
-    Returns:
-        distance_km, value, low, high (shares in [0, 1]); empty without images.
-    """
+    """Turn cumulative counts of `results.distance_counts` into shares with intervals."""
     seen = curve[curve["total"] > 0].reset_index(drop=True)
     low, high = wilson_interval(seen["n"], seen["total"])
     return pd.DataFrame(
@@ -216,11 +168,7 @@ def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
-    """Compute the accuracies and the mean GeoScore by true continent, the best first.
-
-    Args:
-        countries: As `results.group_accuracy` counts them by country.
-    """
+    """Compute the accuracies and the mean GeoScore by true continent, the best first."""
     counts = countries.groupby("continent", as_index=False).sum(numeric_only=True)
     shares = counts[["continent", "n"]].copy()
     for name, share in ACCURACIES.items():

@@ -1,9 +1,7 @@
 """Read runs and jobs with caches: the only way from the views to the library.
 
-A cached answer is keyed by what it depends on: the store's stamp for what SQL reads, the random
-revision of the run for what its columns hold. So what a job has just written, and a store that was
-overwritten, shows at the next rerun, and nothing is read twice in between. A job may write
-between the reading of a key and of the answer: such an answer is shown, but not kept.
+The key of an answer is what it depends on: the store's stamp for SQL, the run's random revision
+for its columns. An answer that a job changed between the two readings is shown, but not kept.
 """
 
 import time
@@ -131,7 +129,6 @@ def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _dataset(store_path: Path, content: str, dataset_id: int) -> results.DatasetTable:
-    """Open what the runs over one dataset share: in memory once for all of them."""
     opened = results.DatasetTable.open(store_path, dataset_id)
     if opened.content != content:
         msg = f"{store_path}: was replaced while it was being read. Reload the page."
@@ -294,6 +291,6 @@ def job(store_path: Path, job_id: int) -> dict[str, Any]:
 
 
 def work_of_job(store_path: Path, job_id: int) -> tuple[list[int], list[int]]:
-    """List the ids of the runs and of the trainings that a job wrote, oldest first."""
+    """List the ids of a job's runs and trainings, oldest first."""
     with reader(store_path) as opened, opened.snapshot():
         return runtime.runs_of_job(opened, job_id), runtime.trainings_of_job(opened, job_id)

@@ -1,4 +1,4 @@
-"""Tell the state of a store, which answers depend on, by its files and by its runs."""
+"""Identify the state of a store, as a key of cached answers."""
 
 import contextlib
 import os
@@ -20,10 +20,7 @@ T = TypeVar("T")
 
 
 def stamp(store_path: Path) -> Stamp:
-    """Stamp the files of a store: changes when a job commits, or when they are replaced.
-
-    The stamp of a file that was only just written holds for a tenth of a second; see `file_times`.
-    """
+    """Stamp the files of a store: changes with each commit or replacement."""
     size, inode, modified_ns, changed_ns = _file_stamp(store_path)
     # SQLite changes the owner of the log, and so this time of it, whenever root opens it.
     of_log = _file_stamp(store_path.with_name(f"{store_path.name}-wal"))[:3]
@@ -48,7 +45,7 @@ def cached_by_stamp(
         def answer(store_path: Path, seen: Stamp, *args: Any, **kwargs: Any) -> T:  # noqa: ARG001
             return function(store_path, *args, **kwargs)
 
-        # Streamlit tells cached functions apart by their module and name.
+        # Streamlit distinguishes cached functions by their module and name.
         answer.__module__, answer.__qualname__ = function.__module__, function.__qualname__
         kept = st.cache_data(show_spinner=False, max_entries=max_entries)(answer)
 
@@ -62,23 +59,13 @@ def cached_by_stamp(
 
 
 def reader(path: Path) -> Store:
-    """Open the store for reading, without waiting long for a writer.
-
-    Raises:
-        StoreError: The store is missing, newer, or not a store.
-        ResourceError: The disk fails, or a job keeps the store locked.
-    """
+    """Open the store for reading, without waiting long for a writer."""
     return open_store(path, read_only=True, busy_timeout_s=BUSY_S)
 
 
 @contextlib.contextmanager
 def run_reader(view: View) -> Iterator[Store]:
-    """Read one state of a view's run.
-
-    Raises:
-        StoreError: As `reader`; also where the store was replaced and holds another run.
-        ResourceError: As `reader`.
-    """
+    """Read one state of a view's run; StoreError if the store now holds another run."""
     with reader(view.path) as opened, opened.snapshot():
         store.run_revision(opened, view.run_id, view.run_uid)
         yield opened

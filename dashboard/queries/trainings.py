@@ -50,10 +50,7 @@ def listed(store_path: Path) -> list[Training]:
 
 
 def choose(wanted: Sequence[str], ids: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
-    """Check which trainings the URL asks for, and fall back on the newest, the first id.
-
-    Returns:
-        The trainings to show, and what is wrong with what the URL asks for.
+    """Return the trainings that the URL asks for, else the newest, and the problems.
 
     Examples:
         >>> choose(["1", "3", "1"], [3, 2, 1]), choose([], [3, 2, 1])
@@ -100,12 +97,10 @@ class Curves:
 
     @functools.cached_property
     def epochs(self) -> pd.DataFrame:
-        """The validations in the order of steps.
+        """Validations by step, with train_loss (mean over the epoch) and Wilson bounds.
 
-        A frame with step, epoch, train_loss (mean over the epoch's steps; NaN before the first),
-        val_loss, accuracy, low and high (its Wilson 95 % interval; NaN where n is not known),
-        num_correct and n; the latter five of countries held out of training too, as
-        holdout_accuracy and so on (NaN where there are none).
+        Columns: step, epoch, train_loss, val_loss, accuracy, low, high, num_correct and n; the
+        latter five again for held-out countries as holdout_accuracy and so on. NaN if unknown.
         """
         wide = pd.DataFrame(
             {
@@ -133,7 +128,7 @@ def _intervals(wide: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:
 
 
 def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
-    """Average the loss of the steps up to each end; a point sums up several steps."""
+    """Average the loss between the ends; a point covers several steps."""
     steps = losses["step"].to_numpy()
     lengths = np.diff(steps, prepend=0)
     weighted = lengths * losses["value"].to_numpy()
@@ -201,7 +196,7 @@ def curves(store_path: Path, training: Training) -> Curves:
 
 @dataclass(frozen=True)
 class Best:
-    """The checkpoint of a training that is kept as its result, and why; "" if unknown."""
+    """The checkpoint that is a training's result, and why; "" if unknown."""
 
     epoch: int
     step: int

@@ -35,7 +35,7 @@ class Filters:
 
 
 def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None = None) -> Filters:
-    """Read the filters of a URL on top of a page's defaults; name and leave out nonsense.
+    """Read the filters of a URL on top of defaults; report and drop wrong ones.
 
     Examples:
         >>> read_filters({"country": ["FR"], "km": ["..25"]}).selection.distance_km
@@ -80,7 +80,7 @@ def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _options(name: str) -> tuple[Collection[str] | None, str]:
-    """List the values that a filter can have, and in words; None where any text will do."""
+    """List the values of a filter and describe them; None for any text."""
     if name in OUTCOMES:
         return _OUTCOMES, f"{RIGHT}, {WRONG} or {ANY}"
     if name in ("country", "predicted"):

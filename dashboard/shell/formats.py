@@ -93,7 +93,7 @@ def progress(done: int, total: int) -> str:
 
 
 def moment(iso_text: str | None) -> str:
-    """Format an ISO 8601 time as minutes in UTC; leave what cannot be read as it is.
+    """Format an ISO 8601 time as minutes in UTC; keep unreadable ones.
 
     Examples:
         >>> moment("2026-03-04T05:06:07+01:00")
@@ -202,5 +202,5 @@ def json_text(value: object) -> str:
 
 
 def sendable(text: str) -> str:
-    """Replace what cannot be sent to a browser, as halves of surrogate pairs in file names."""
+    """Replace characters that no browser accepts, as halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode()

@@ -1,7 +1,6 @@
-"""Make all HTML of the pages: every text that goes in is escaped.
+"""Make all HTML of the pages, with every text escaped.
 
-Streamlit's own text commands read Markdown, in which a file name such as `![a](https://x/y.png)`
-makes the browser fetch it. What comes from a file or the store is drawn from here instead.
+Streamlit's own text commands read Markdown, in which a file name can load a picture from anywhere.
 """
 
 import html
@@ -29,8 +28,7 @@ def tag(
 ) -> Html:
     """Make an element around its children; escape a child that is not `Html`.
 
-    Element and class names are constants of the caller. `label` is for screen readers; what scrolls
-    is `focusable` by the keyboard.
+    Names are constants of the caller; what scrolls is `focusable` by the keyboard.
 
     Examples:
         >>> tag("b", "1 < 2", tag("i", "x"), css="sc-x", label='"')

@@ -11,15 +11,12 @@ _PAGES: dict[str, Any] = {}  # st.Page by its path in the URL
 
 
 def register(pages: Iterable[Any]) -> None:
-    """Make pages known to `link` and `go`; the navigation does it before it draws a page."""
+    """Register pages for `link` and `go`; the navigation does it first."""
     _PAGES.update({page.url_path: page for page in pages})
 
 
 def link(path: str, label: str, icon: str | None = None, **changes: Any) -> None:
-    """Draw a link to a page by its path, with the present state and some changes of it.
-
-    The label is a constant of the caller: Streamlit reads it as Markdown.
-    """
+    """Draw a link that keeps the state; the label is read as Markdown."""
     symbol = f":material/{icon}:" if icon else None
     parameters = url_state.shared_parameters(**changes)
     st.page_link(_PAGES[path], label=label, icon=symbol, query_params=parameters)

@@ -9,7 +9,7 @@ from streetclip.results.filters import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One state of a page, in the terms of its URL; the keys are those of cached answers."""
+    """State of a page, in the terms of its URL, with cache keys."""
 
     path: Path
     """The store."""
@@ -18,7 +18,7 @@ class View:
     """The run's revision, which changes with what is written of it."""
     selection: Selection
     run_uid: str = ""
-    """The run's random name, which tells it from another run of this id."""
+    """The run's random name, which distinguishes it from another run of this id."""
     defaults: Selection = Selection()
     """What the page filters by where the URL names no filter."""
     baseline_id: int | None = None

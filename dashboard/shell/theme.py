@@ -1,8 +1,7 @@
 """Define colours, chart defaults and the style of our own HTML.
 
-Colours that must differ between the light and the dark theme are roles: `.streamlit/config.toml`
-gives each theme its `chartCategoricalColors` in the order of `ROLES`, so that the browser picks
-them and a change of theme needs no rerun. Okabe & Ito, "Color Universal Design" (2008).
+Colours that differ between themes are roles: `.streamlit/config.toml` gives each theme its
+`chartCategoricalColors` in the order of `ROLES`. Okabe & Ito, "Color Universal Design" (2008).
 """
 
 import functools
@@ -64,10 +63,7 @@ def role_colour(name: str) -> alt.ExprRef:
 
 @alt.theme.register("streetclip", enable=True)
 def altair_theme() -> alt.theme.ThemeConfig:
-    """Style all charts; their axes need a scale of colours by `ROLES`.
-
-    Streamlit's own grey of axis labels is too pale to read.
-    """
+    """Style all charts, with darker axis labels; they need a scale of colours by `ROLES`."""
     muted: Any = role_colour("muted").to_dict(validate=False)
     axis = alt.theme.AxisConfigKwds(
         labelColor=muted,
@@ -103,7 +99,7 @@ WIDEST_PIXELS = 10
 
 
 def apply() -> None:
-    """Put the style of our own elements on the page; call it first in a view."""
+    """Put our stylesheet on the page; call it first in a view."""
     st.html(f"<style>\n{_style()}</style>")
 
 

@@ -32,11 +32,7 @@ _MOST_DIGITS = 18  # of a SQLite row id
 def store_path(
     arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
 ) -> Path:
-    """Find the store: `-- --db PATH`, else the variable STREETCLIP_DB, else the default.
-
-    Raises:
-        ConfigError: `--db` has no path.
-    """
+    """Find the store: `-- --db PATH`, else the variable STREETCLIP_DB, else the default."""
     variables = os.environ if environment is None else environment
     given = option_values(sys.argv[1:] if arguments is None else arguments, STORE_FLAG)
     if not given:
@@ -75,7 +71,7 @@ def parameters() -> dict[str, list[str]]:
 
 
 def choose_run(run_ids: Sequence[int]) -> tuple[int, str | None]:
-    """Take the run that the URL names; without one, the newest, which the URL then names."""
+    """Take the run that the URL names, else write the newest into it."""
     wanted = st.query_params.get_all(RUN)
     run_id, problem = check_run(wanted, run_ids)
     if not wanted:
@@ -84,11 +80,7 @@ def choose_run(run_ids: Sequence[int]) -> tuple[int, str | None]:
 
 
 def check_run(wanted: Sequence[str], run_ids: Sequence[int]) -> tuple[int, str | None]:
-    """Check which run the URL asks for, and fall back on the newest, the first id.
-
-    Returns:
-        The run to show, and what is wrong with what the URL asks for, if anything.
-    """
+    """Return the run that the URL names, else the newest (first), and the problem."""
     known = [int(text) for text in wanted if is_id(text) and int(text) in run_ids]
     run_id = known[0] if known else run_ids[0]
     if len(wanted) > 1:
@@ -104,7 +96,7 @@ def check_run(wanted: Sequence[str], run_ids: Sequence[int]) -> tuple[int, str |
 
 
 def choose_baseline(run_ids: Sequence[int], run_id: int) -> tuple[int | None, str | None]:
-    """Take the baseline that the URL names, if it is another run; and what is wrong with it."""
+    """Take the baseline that the URL names, if it is another run; and the problem."""
     wanted = st.query_params.get(BASELINE)
     if wanted is None or wanted == str(run_id):
         return None, None
@@ -117,19 +109,19 @@ def choose_baseline(run_ids: Sequence[int], run_id: int) -> tuple[int | None, st
 
 
 def is_id(text: str) -> bool:
-    """Check whether a text of the URL can be the id of a run or an image."""
+    """Check whether a text of the URL can be an id."""
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def own(name: str, options: Sequence[str], default: str) -> str:
-    """Read a parameter of one page, such as `sort`: one of its options, else the default."""
+    """Read a parameter of one page: one of its options, else the default."""
     wanted = st.query_params.get(name, default)
     return wanted if wanted in options else default
 
 
-def own_number(name: str, default: int = 1) -> int:
-    """Read a whole number from 1 of one page, such as `page`; else give the default."""
-    return own_id(name) or default
+def own_number(name: str) -> int:
+    """Read a whole number from 1 of one page, such as `page`; default 1."""
+    return own_id(name) or 1
 
 
 def own_id(name: str) -> int | None:
@@ -147,10 +139,9 @@ def show_run(run_id: int) -> None:
 
 
 def change(**changes: Value) -> None:
-    """Set parameters of the URL, or remove those that are None.
+    """Set parameters of the URL, or remove those that are None; reset `page` and `image`.
 
-    What belongs to the page alone and depends on the filters (`page`, `image`) goes too, unless
-    it is set here. Use it as a widget's callback, or follow it with `st.rerun()`.
+    Use it as a widget's callback, or follow it with `st.rerun()`.
     """
     for name, value in ({"page": None, "image": None} | changes).items():
         if value is None or value == []:
@@ -182,6 +173,6 @@ def pairs(values: Mapping[str, Value]) -> list[tuple[str, str]]:
 
 
 def href(page: str, /, **changes: Value) -> str:
-    """Make the address of a page ("" for the first) with the present state, some changed."""
+    """Make the address of a page ("" for the first) with a changed state."""
     query = urlencode(shared_parameters(**changes))
     return f"{page or '.'}?{query}" if query else page or "."

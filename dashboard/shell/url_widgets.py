@@ -18,11 +18,7 @@ def bound(
     on_change: Callable[[Any], None],
     **settings: Any,
 ) -> None:
-    """Draw a choice, as `st.selectbox`, that always shows a value of the URL.
-
-    Options of a mapping are shown by its values; `on_change` gets what is chosen next and writes
-    the URL.
-    """
+    """Draw a choice that shows the URL's value; `on_change` writes the next."""
     st.session_state[key] = value
     if isinstance(options, Mapping):
         labels = options
@@ -37,16 +33,12 @@ def bound(
 
 
 def segmented(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a choice between a few options of the URL's parameter `name`, and return it.
-
-    `options` are labels by the URL's word, constants of the caller; `default` holds where the URL
-    names none of them.
-    """
+    """Draw a choice between labels by word of the URL's parameter `name`; return the word."""
     return _own(st.segmented_control, label, name, options, default, required=True)
 
 
 def select(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a list to choose from, and return the option that the URL names; as `segmented`."""
+    """Draw a list to choose from, as `segmented`."""
     return _own(st.selectbox, label, name, options, default)
 
 

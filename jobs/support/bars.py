@@ -24,10 +24,6 @@ class ProgressBar:
         passing: bool,
         on_close: Callable[["ProgressBar"], None],
     ) -> None:
-        """Name the work and one unit of it.
-
-        The numbers are kept whether the bar is visible or not; a passing one is erased when closed.
-        """
         self._description = description
         self._unit = unit
         self._visible = visible
@@ -85,11 +81,9 @@ class ProgressBar:
         self._on_close(self)
 
     def __enter__(self) -> Self:
-        """Return the bar."""
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Close the bar."""
         self.close()
 
 

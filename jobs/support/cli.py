@@ -9,7 +9,6 @@ import dataclasses
 import logging
 import os
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from jobs.support.logs import output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
+from streetclip.config.options import scalar_type
 from streetclip.errors import StreetClipError
 
 _LOG = logging.getLogger(__name__)
@@ -52,10 +52,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def build_config_parser(config_class: type[JobConfig], description: str | None) -> OneLineParser:
-    """Make a parser with one flag for each field of a config class, and `--recipe` if it has any.
-
-    The parser returns only the flags that were given: `resolve_flags` adds the rest.
-    """
+    """Make a parser with a flag per config field; it returns only given flags."""
     parser = OneLineParser(description=description)
     if config_class.takes_recipes:
         from streetclip.config.recipes import recipe_names
@@ -80,14 +77,7 @@ def run_job(
     argv: Sequence[str] | None,
     work: Callable[[Config, Job], None],
 ) -> int:
-    """Parse the flags, do the work, keep the job's record, and return the exit code.
-
-    Args:
-        parser: Made by `build_config_parser`.
-        config_class: Built from the flags.
-        argv: The flags; None takes those of the process.
-        work: The job itself, called with its config and record.
-    """
+    """Parse the flags, do the work, keep the job's record, and return the exit code."""
     flags = vars(parser.parse_args(argv))
     queued = JOB_VARIABLE in os.environ
     with output_may_fail() if queued else contextlib.nullcontext():
@@ -127,18 +117,9 @@ def run_job(
 def resolve_flags(
     parser: OneLineParser, config_class: type[JobConfig], flags: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Collect the field values of a config from flags and recipe; the rest has its default.
+    """Collect the field values of a config from flags and recipe, and messages to log.
 
-    Args:
-        parser: Made by `build_config_parser`; ends the process where a required setting is missing.
-        config_class: Whose fields.
-        flags: Parsed from the command line.
-
-    Returns:
-        The values, and messages about the recipe to log.
-
-    Raises:
-        ConfigError: The recipe cannot be used.
+    A missing required setting ends the process; an unusable recipe raises ConfigError.
     """
     given = {
         name: tuple(value) if isinstance(value, list) else value
@@ -187,7 +168,7 @@ def _add_flag(
         "help": text.replace("%", "%%"),  # argparse expands %-signs
         "required": default is dataclasses.MISSING and not in_recipe,
     }
-    kind = _scalar_type(hint)
+    kind = scalar_type(hint)
     if kind is bool:
         arguments["action"] = "store_true"
         if in_recipe:
@@ -222,12 +203,3 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 def _worded(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _scalar_type(hint: Any) -> Any:
-    """Return the type behind `T`, `T | None` and `tuple[T, ...]`."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    if typing.get_origin(hint) is tuple:
-        return typing.get_args(hint)[0]
-    return hint

@@ -1,4 +1,4 @@
-"""Copy a job's output to its log file; a log that cannot be written stops no job."""
+"""Copy a job's output to its log; a full disk stops no job."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def output_may_fail() -> Iterator[None]:
-    """Let a job whose stdout and stderr are a log file continue when the disk is full."""
+    """Let a job that logs to a file continue when the disk is full."""
     with (
         contextlib.redirect_stdout(_Unfailing(sys.stdout)),
         contextlib.redirect_stderr(_Unfailing(sys.stderr)),
@@ -26,7 +26,7 @@ def output_may_fail() -> Iterator[None]:
 
 @contextlib.contextmanager
 def copied_to(path: Path) -> Iterator[None]:
-    """Copy stdout, log lines and the final error of a job started in a shell to its log file."""
+    """Copy stdout, log lines and the final error to a log file."""
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

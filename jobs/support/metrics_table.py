@@ -13,11 +13,7 @@ _MISSING = "–"
 
 
 def metrics_table(metrics: dict[str, Any]) -> str:
-    """Lay out the body of `metrics.json` as a table of text.
-
-    Args:
-        metrics: Of `streetclip.evaluation.run_metrics.measure`.
-    """
+    """Lay out the body of `metrics.json` as a table of text."""
     labelled = [(label, metrics[key]) for key, label in _ACCURACIES.items()]
     labelled += [
         (f"within {each['threshold_km']:,} km", each)
@@ -36,7 +32,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """Pad the cells of a table: the first column to the left, the others to the right."""
+    """Pad the cells of a table; the first column is left-aligned."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:

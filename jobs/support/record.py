@@ -1,7 +1,6 @@
 """Keep a job's record in the store: sign of life, progress, outcome.
 
-A thread writes the numbers of the job's bar every two seconds, and reads whether the job is asked
-to end, so that the job's own work is not slowed down.
+A thread writes the numbers every two seconds and checks for a cancellation.
 """
 
 import contextlib
@@ -36,12 +35,9 @@ _LONGEST_ERROR = 500  # characters
 
 
 class Job:
-    """The job that this process runs, with its record.
+    """The job of this process, with its record, if any.
 
-    Attributes:
-        id: Number of the record; None without one.
-        queued: Whether the runner of the queue started it, with its output in the log file.
-        bar: The bar of the work under way, else the last one; None before the first.
+    `bar` is that of the current work, else the last one; `queued` if the runner started it.
     """
 
     def __init__(
@@ -52,10 +48,7 @@ class Job:
         queued: bool = False,
         can_interrupt: bool = False,
     ) -> None:
-        """Take the record over; without a ticket none is kept.
-
-        With `can_interrupt`, TERM raises `KeyboardInterrupt` in the main thread.
-        """
+        """Take over the record of a ticket; with `can_interrupt`, TERM raises an interrupt."""
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued
         self.bar: ProgressBar | None = None
@@ -70,10 +63,7 @@ class Job:
         self._was_cancelled = False
 
     def progress(self, description: str, unit: str) -> ProgressBar:
-        """Make the bar of the work that begins now; the record repeats its numbers.
-
-        A bar made while another is open shows a part of its work, as a validation of a training.
-        """
+        """Make the bar of the next work, or of a part of the current."""
         bar = ProgressBar(
             description,
             unit,
@@ -90,13 +80,11 @@ class Job:
         self._outputs.append(str(path.absolute()))
 
     def __enter__(self) -> Self:
-        """Begin to beat."""
         if self._ticket is not None:
             self._beats.start()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Record how the job ended; an exception is passed on."""
         if self._ticket is None:
             return
         if self._can_interrupt:
@@ -186,7 +174,7 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     Raises:
         OutputError: Another job writes into the same output folder.
         StoreError: The record that the runner named cannot be taken over.
-        ConfigError: The environment names a record as no runner does, or contradicts itself.
+        ConfigError: The environment names no valid record, or contradicts itself.
         KeyboardInterrupt: The job was interrupted or cancelled.
     """
     with contextlib.ExitStack() as stack:
@@ -239,7 +227,7 @@ def _register(config: JobConfig) -> "JobTicket | None":
 
 @contextlib.contextmanager
 def _term_interrupts() -> Iterator[bool]:
-    """Let TERM, as from a batch system, end a job like Ctrl-C; yield whether it does."""
+    """Let TERM end a job like Ctrl-C; yield whether it does."""
     if threading.current_thread() is not threading.main_thread():
         yield False
         return

@@ -38,7 +38,7 @@ class House:
         return self.floors * _FLOOR_M + 0.6
 
     def at(self, pen: Pen, in_m: float, up_m: float, ahead_m: float) -> PagePoint:
-        """Page point of a place in it, `in_m` behind its front."""
+        """Project a place in it, `in_m` behind its front, onto the page."""
         return pen.view.project(self.side * (self.set_back_m + in_m), up_m, ahead_m)
 
 
@@ -69,7 +69,7 @@ def street(scene: Scene, rng: Random) -> list[House]:
 
 
 def draw_house(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
-    """Draw a house: the gable that faces the camera, the front along the street, the roof."""
+    """Draw a house: its gable, its front along the street, its roof."""
     roof = rng.choice(material("roofs", scene.country.roof))
     if scene.has_snow:
         roof = mix(roof, (240, 244, 250), 0.85)

@@ -1,4 +1,4 @@
-"""What the drawn countries and cities look like, as read from countries.toml."""
+"""Read the cues of the drawn countries and cities from countries.toml."""
 
 import functools
 import importlib.resources
@@ -75,7 +75,7 @@ class CountryCues:
 
 @functools.cache
 def drawn_countries() -> tuple[CountryCues, ...]:
-    """All countries of the drawn world, ordered by ISO code.
+    """List the countries of the drawn world by ISO code.
 
     Examples:
         >>> len(drawn_countries()), {len(country.cities) for country in drawn_countries()}

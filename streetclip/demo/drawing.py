@@ -1,4 +1,4 @@
-"""Draw one scene: its parts in order from far to near, then what spoils the view."""
+"""Draw one scene from far to near, then what spoils the view."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,12 +26,7 @@ _PLANTED = {"urban": (8, 5.6, 6.2), "suburban": (10, 6.6, 16.0), "rural": (26, 7
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn scene.
-
-    Attributes:
-        image: RGB, `WIDTH_PX` × `HEIGHT_PX`.
-        boxes: Box of each cue that is seen, as left, top, right, bottom in whole pixels.
-    """
+    """A drawn scene, RGB, and the visible cues' boxes (left, top, right, bottom in pixels)."""
 
     image: Image.Image
     boxes: dict[str, tuple[int, int, int, int]]

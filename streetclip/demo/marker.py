@@ -1,4 +1,4 @@
-"""The file that says that a folder's images are drawn, and whether all of them are there."""
+"""Read the file that marks a folder as a drawn world."""
 
 import json
 from pathlib import Path
@@ -8,28 +8,22 @@ MARKER_NAME = "drawn_world.json"
 
 
 def is_drawn(path: Path | str) -> bool:
-    """Whether a manifest CSV, an image folder or an image belongs to a drawn world.
-
-    Args:
-        path: A file or folder; it need not exist.
+    """Check whether a CSV, a folder or an image belongs to a drawn world.
 
     Examples:
         >>> is_drawn("no/such/folder/test.csv")
         False
     """
-    return any(bool(read_marker(folder).get("drawn")) for folder in _folders(Path(path)))
+    # data/demo/images/test_00001.jpg lies two folders below the marker.
+    absolute = Path(path).absolute()
+    folders = (absolute, *absolute.parents[:2])
+    return any(bool(read_marker(folder).get("drawn")) for folder in folders)
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """The content of a folder's marker; empty where there is none."""
+    """Read a folder's marker; empty where there is none."""
     try:
         content = json.loads((folder / MARKER_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _folders(path: Path) -> tuple[Path, ...]:
-    # data/demo/images/test_00001.jpg lies two folders below the marker.
-    absolute = path.absolute()
-    return (absolute, *absolute.parents[:2])

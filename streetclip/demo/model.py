@@ -1,8 +1,4 @@
-"""Make the small model: a real CLIP with random weights, and a tokenizer of the world's words.
-
-Small enough that two cores train it in two minutes; everything else about it is as in the models
-of the hub, so that what works with it works with them.
-"""
+"""Make the small model: a CLIP with random weights, and its tokenizer."""
 
 import itertools
 from collections import Counter
@@ -39,22 +35,17 @@ pipeline_tag: zero-shot-image-classification
 
 # A small CLIP with random weights
 
-Made for the drawn world beside it; untrained. It knows nothing about photographs.
+Made for the drawn world of the parent folder; untrained. It knows nothing about photographs.
 """
 
 
 def build_model(folder: Path, seed: int) -> None:
-    """Write the untrained model as a Hugging Face folder.
-
-    Args:
-        folder: Where to; made if it is not there.
-        seed: Of the random weights.
-    """
+    """Write the untrained model as a Hugging Face folder."""
     tokenizer = make_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CLIPModel(make_config(tokenizer))
-    # Streets look alike from picture to picture: where a patch is tells as much as what it shows.
+    # Streets look alike: the position of a patch is as informative as its content.
     # At CLIP's own scale the positions drown at first, and training takes half as long again.
     with torch.no_grad():
         model.vision_model.embeddings.position_embedding.weight.mul_(_POSITION_GAIN)
@@ -71,7 +62,7 @@ def build_model(folder: Path, seed: int) -> None:
 
 
 def make_config(tokenizer: CLIPTokenizer) -> CLIPConfig:
-    """Sizes of the two towers."""
+    """Set the sizes of the two towers."""
     text = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=_TEXT_WIDTH,
@@ -101,8 +92,7 @@ def make_config(tokenizer: CLIPTokenizer) -> CLIPConfig:
 def make_tokenizer() -> CLIPTokenizer:
     """Train a byte-level BPE on the names of the drawn world, in CLIP's own form.
 
-    As in CLIP's: every byte alone and as the end of a word, then the merges, then the two special
-    tokens; any other text is spelt in bytes, none is unknown.
+    Every byte alone and as the end of a word, the merges, then the two special tokens.
     """
     merges = _learn_merges(_words())
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -131,11 +121,10 @@ def _words() -> Counter[str]:
 
 
 def _learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
-    """Merge the most frequent pair of neighbours again and again, until each word is one piece.
+    """Merge the most frequent pair of neighbours until each word is one piece.
 
-    Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1. The trainer of the
-    tokenizers package breaks ties by chance, differently in each process; here the pair that comes
-    first in the alphabet wins, so that the same world has the same model everywhere.
+    Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1; unlike the tokenizers
+    package, it breaks ties by the alphabet, so that the same world has the same model everywhere.
     """
     spelt = {word: [*word[:-1], word[-1] + _WORD_END] for word in words}
     merges = []

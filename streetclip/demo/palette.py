@@ -1,4 +1,4 @@
-"""Colours of the drawn world's materials, and how light changes colours."""
+"""Look up the colours of materials; mix and shade colours."""
 
 import functools
 from typing import Any
@@ -8,11 +8,7 @@ from streetclip.demo.cues import Colour, read_toml
 
 @functools.cache
 def material(kind: str, name: str) -> Any:
-    """Look up a material in materials.toml: a tuple of colours, factors or strokes.
-
-    Args:
-        kind: "walls", "grounds", "roofs", "skies", "lights" or "scripts".
-        name: A key of that table.
+    """Look up a material by table and name: a tuple of colours, factors or strokes.
 
     Examples:
         >>> material("grounds", "meadow")
@@ -32,7 +28,7 @@ def _tuples(value: Any) -> Any:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Go from the first colour (share 0) to the second (share 1).
+    """Mix two colours: share 0 is the first, 1 the second.
 
     Examples:
         >>> mix((0, 0, 0), (200, 100, 50), 0.5)

@@ -1,8 +1,7 @@
-"""Drawing in metres: a pinhole camera above the road, and colours that air and light change.
+"""Draw in metres with a pinhole camera; air and light change colours.
 
-Road coordinates: `across_m` is 0 on the centre line and grows towards the side that the country
-drives on, `up_m` is 0 on the ground, `ahead_m` is the distance from the camera. So the same code
-draws both driving sides. Page coordinates are pixels of the finished image.
+Road coordinates: `across_m` is 0 on the centre line and grows towards the driving side, `up_m` is 0
+on the ground, `ahead_m` is the distance from the camera. Page coordinates are pixels of the image.
 """
 
 import math
@@ -26,7 +25,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera is and where it looks."""
+    """Position and direction of the camera."""
 
     side: int  # +1 where traffic keeps right, -1 where it keeps left
     vanish_x_px: float = WIDTH_PX / 2  # column of the road's vanishing point
@@ -36,7 +35,7 @@ class View:
     focal_px: float = 260.0
 
     def project(self, across_m: float, up_m: float, ahead_m: float) -> PagePoint:
-        """Page point of a place on the road.
+        """Project a place on the road onto the page.
 
         Examples:
             >>> View(side=1).project(1.1, 0.0, 10.0)
@@ -62,7 +61,7 @@ class Air:
     shine: float = 0.0  # share of their own colour that signs and plates keep in the dark
 
     def tint(self, colour: Colour, ahead_m: float = 0.0) -> Colour:
-        """Colour as it is seen through `ahead_m` metres of this air."""
+        """Tint a colour as seen through `ahead_m` metres of this air."""
         level = sum(colour) / 3 * self.grey
         clear = math.exp(-ahead_m / self.sight_m)
         kept = 1.0 - self.grey
@@ -74,13 +73,12 @@ class Air:
 
 
 class Pen:
-    """A supersampled canvas that takes page coordinates, and remembers the cues' boxes.
+    """A supersampled canvas in page coordinates that remembers the cues' boxes.
 
     Of every shape, `glow` is the share of the colour that air and night leave alone.
     """
 
     def __init__(self, view: View, air: Air) -> None:
-        """Make the canvas."""
         self.view = view
         self.air = air
         self.image = Image.new("RGB", (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING))
@@ -150,28 +148,28 @@ class Pen:
         return mix(fill, colour, glow) if glow else fill
 
     def standing_box(self, across_m: Span, up_m: Span, ahead_m: float) -> Box:
-        """Page box of an upright rectangle that faces the camera."""
+        """Find the page box of an upright rectangle that faces the camera."""
         first = self.view.project(across_m[0], up_m[1], ahead_m)
         second = self.view.project(across_m[1], up_m[0], ahead_m)
         return (min(first[0], second[0]), first[1], max(first[0], second[0]), second[1])
 
     def post_box(self, across_m: float, half_width_m: float, up_m: Span, ahead_m: float) -> Box:
-        """Page box of an upright rectangle around a place, such as a post or a sign."""
+        """Find the page box of an upright rectangle around a place."""
         span = (across_m - half_width_m, across_m + half_width_m)
         return self.standing_box(span, up_m, ahead_m)
 
     def on_ground(self, across_m: Span, ahead_m: Span) -> list[PagePoint]:
-        """Page corners of a rectangle that lies on the road."""
+        """Find the page corners of a rectangle on the road."""
         (left, right), (near, far) = across_m, ahead_m
         corners = ((left, near), (left, far), (right, far), (right, near))
         return [self.view.project(across, 0.0, ahead) for across, ahead in corners]
 
     def pixels_per_m(self, ahead_m: float) -> float:
-        """Size on the page of one metre at a distance."""
+        """Measure one metre at a distance on the page."""
         return self.view.focal_px / ahead_m
 
     def remember(self, cue: str, box: Box) -> None:
-        """Keep a cue's box, cut to the image; the first of a name stays; unseen ones are not."""
+        """Keep the first visible box of a cue, cut to the image."""
         left, top, right, bottom = _ordered(box)
         left, right = max(0.0, left), min(float(WIDTH_PX), right)
         top, bottom = max(0.0, top), min(float(HEIGHT_PX), bottom)

@@ -1,4 +1,4 @@
-"""Draw trees and bushes: each a few shapes that tell its kind from afar."""
+"""Draw trees and bushes: each a few shapes that show its kind from afar."""
 
 import math
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class _Plant:
 def plant(
     pen: Pen, kind: str, place_m: tuple[float, float], rng: Random, *, snow: bool = False
 ) -> None:
-    """Draw one plant of `KINDS`, at a place across and ahead; `rng` gives its size and shade."""
+    """Draw one plant of `KINDS`, at a place across and ahead."""
     height_m, colour, draw = KINDS[kind]
     across_m, ahead_m = place_m
     at = _Plant(pen, across_m, ahead_m, height_m * rng.uniform(0.8, 1.25))

@@ -87,14 +87,14 @@ class Scene:
 
 def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Random) -> Scene:
     """Decide everything about one picture near a city; `rng` is the source of every choice."""
-    weather = _pick(rng, WEATHERS, _WEATHER_ODDS[country.climate])
-    time_of_day = _pick(rng, TIMES_OF_DAY, _TIME_ODDS)
-    setting = _pick(rng, SETTINGS, _SETTING_ODDS)
-    # Out in the country any light of the country's cities, so that it tells nothing of the city.
+    weather = rng.choices(WEATHERS, _WEATHER_ODDS[country.climate])[0]
+    time_of_day = rng.choices(TIMES_OF_DAY, _TIME_ODDS)[0]
+    setting = rng.choices(SETTINGS, _SETTING_ODDS)[0]
+    # A rural scene takes the light of any city of its country: light identifies no city.
     light = rng.choice(country.cities).light if setting == "rural" else city.light
     sky = _sky(light, weather, time_of_day)
-    occlusion = _pick(rng, OCCLUSIONS, _OCCLUSION_ODDS)
-    blur = _pick(rng, BLURS, _BLUR_ODDS)
+    occlusion = rng.choices(OCCLUSIONS, _OCCLUSION_ODDS)[0]
+    blur = rng.choices(BLURS, _BLUR_ODDS)[0]
     cues = frozenset(cue for cue, odds in _KEPT_CUE_ODDS.items() if rng.random() < odds)
     view = View(
         side=1 if country.driving_side == "right" else -1,
@@ -120,10 +120,6 @@ def sample_scene(scene_id: str, country: CountryCues, city: CityCues, rng: Rando
         sky=sky,
         kilometres=(distance_km * math.cos(bearing), distance_km * math.sin(bearing)),
     )
-
-
-def _pick(rng: Random, names: tuple[str, ...], odds: tuple[float, ...]) -> str:
-    return rng.choices(names, odds)[0]
 
 
 def _sky(light: str, weather: str, time_of_day: str) -> tuple[Colour, Colour]:

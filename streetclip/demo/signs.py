@@ -77,7 +77,7 @@ def direction_sign(
 
 
 def lettering(pen: Pen, script: str, box: Box, ink: tuple[Colour, float], rng: Random) -> None:
-    """Fill a box with one made-up word; `ink` is a colour and a distance in metres."""
+    """Fill a box with one made-up word; `ink`: colour, distance in metres."""
     colour, ahead_m = ink
     height = (box[3] - box[1]) * 0.58
     top = (box[1] + box[3] - height) / 2
@@ -126,7 +126,7 @@ def bollard(pen: Pen, cues: CountryCues, across_m: float, ahead_m: float) -> Non
 
 
 def pole_line(pen: Pen, cues: CountryCues, across_m: float, ahead_m: Sequence[float]) -> None:
-    """Draw a row of utility poles, from the farthest to the nearest, and the wires between."""
+    """Draw a row of utility poles, far to near, and their wires."""
     colour, width_m = _POLES[cues.pole]
     far: list[PagePoint] = []
     for distance in ahead_m:

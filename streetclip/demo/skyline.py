@@ -17,7 +17,7 @@ _STEEL: Colour = (120, 132, 146)
 
 
 class _Silhouette:
-    """The box of a skyline: x 0 to 1 from left to right, y 0 at the horizon, 1 at the top."""
+    """The box of a skyline: x and y from 0 to 1, y upwards."""
 
     def __init__(self, pen: Pen, scene: Scene, rng: Random) -> None:
         self.pen = pen

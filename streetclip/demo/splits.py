@@ -19,9 +19,7 @@ _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
 
 def place_of(seed: int, split: str, index: int) -> tuple[CountryCues, CityCues]:
-    """Country and city of the scene at an index: each city in turn, in an order of the split's own.
-
-    The first 40 indices show 40 countries, the first 120 all cities; then it starts again.
+    """Choose country and city of a scene, each city in turn.
 
     Examples:
         >>> len({place_of(42, "val", index)[0].code for index in range(40)})
@@ -36,10 +34,7 @@ def place_of(seed: int, split: str, index: int) -> tuple[CountryCues, CityCues]:
 
 
 def make_scene(seed: int, split: str, index: int) -> tuple[Scene, Picture]:
-    """Draw the scene at an index.
-
-    The split's name is part of the random seed, so that no scene is in two splits.
-    """
+    """Draw the scene at an index; no scene is in two splits."""
     rng = Random(f"{seed}/{split}/{index}")
     country, city = place_of(seed, split, index)
     scene = sample_scene(f"{split}-{index:05d}", country, city, rng)
@@ -47,7 +42,7 @@ def make_scene(seed: int, split: str, index: int) -> tuple[Scene, Picture]:
 
 
 def write_scene(folder: Path, seed: int, split: str, index: int) -> dict[str, str]:
-    """Draw the scene at an index, write its JPEG into a folder, and return its row of the CSV."""
+    """Draw a scene, write its JPEG into a folder, return its CSV row."""
     scene, picture = make_scene(seed, split, index)
     name = f"{split}_{index:05d}.jpg"
     content = io.BytesIO()  # Pillow's own errors about a full disk lack the system's number
@@ -81,11 +76,7 @@ def write_scene(folder: Path, seed: int, split: str, index: int) -> dict[str, st
 
 
 def city_coordinates(country_code: str, city_name: str) -> tuple[float, float]:
-    """Latitude and longitude of a city of the drawn world, from the gazetteer.
-
-    Raises:
-        UnknownPlaceError: The gazetteer lacks it, as after an update of its data.
-    """
+    """Look up the coordinates of a city of the drawn world in the gazetteer."""
     city = find_city(country_code, city_name)
     if city is None:
         msg = (

@@ -19,7 +19,7 @@ _TYRE: Colour = (28, 28, 30)
 
 
 class _Body:
-    """A car's box on the page; places in it are shares of its width and height."""
+    """A car's box on the page; places are shares of its size."""
 
     def __init__(self, pen: Pen, across_m: float, ahead_m: float, *, night: bool) -> None:
         self.pen = pen
@@ -44,7 +44,7 @@ class _Body:
 
 
 def car_ahead(pen: Pen, cues: CountryCues, ahead_m: float, rng: Random, *, night: bool) -> None:
-    """Draw the car in front, in its own lane, seen from behind, with the country's plate."""
+    """Draw the car in front, from behind, with the country's plate."""
     body = _Body(pen, 1.75, ahead_m, night=night)
     _car(body, rng)
     for left in (0.03, 0.85):

@@ -41,17 +41,10 @@ _Task = tuple[str, int, str, range]  # image folder, seed, split, indices
 
 
 def build_world(config: DemoConfig, progress: Progress = no_progress) -> bool:
-    """Draw everything into `config.output_dir`.
+    """Draw everything into `config.output_dir`; return False if it was kept.
 
-    The marker is written first as unfinished and last as finished: a world that was broken off is
-    drawn again, a finished one is never touched.
-
-    Args:
-        config: Folder, counts, seed and processes.
-        progress: Called after every few images.
-
-    Returns:
-        Whether it was drawn; False if a finished world of these settings was kept.
+    The marker is written first as unfinished and last as finished: an unfinished world is drawn
+    again, a finished one is never touched.
 
     Raises:
         OutputError: The folder holds a finished world or other files, or cannot be written.
@@ -75,7 +68,7 @@ def build_world(config: DemoConfig, progress: Progress = no_progress) -> bool:
 
 
 def candidates() -> dict[str, list[dict[str, Any]]]:
-    """The candidates of the drawn world: its own cities, with the gazetteer's coordinates.
+    """List the candidates: the drawn cities, with the gazetteer's coordinates.
 
     Examples:
         >>> [city["city"] for city in candidates()["Estonia"]]
@@ -92,7 +85,7 @@ def candidates() -> dict[str, list[dict[str, Any]]]:
 
 
 def num_images(config: DemoConfig) -> dict[str, int]:
-    """Number of images by split."""
+    """Count images by split."""
     return {"train": config.num_train, "val": config.num_val, "test": config.num_test}
 
 
@@ -107,11 +100,7 @@ def _marker(config: DemoConfig, *, finished: bool) -> dict[str, Any]:
 
 
 def _may_keep(config: DemoConfig) -> bool:
-    """Whether the very world that is asked for is there and may be kept.
-
-    Raises:
-        OutputError: Something else is there, or keeping was not asked for.
-    """
+    """Check whether the requested world exists and may be kept; OutputError if another does."""
     folder = config.output_dir
     marker = read_marker(folder)
     if marker.get("finished"):
@@ -135,7 +124,7 @@ def _may_keep(config: DemoConfig) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier try left: our own names only."""
+    """Remove our own files of an unfinished world."""
     for name in ("images", "model"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
@@ -172,7 +161,8 @@ def _draw_all(config: DemoConfig) -> Generator[tuple[str, int, list[_Row]], None
         yield from map(_draw_chunk, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_ignore_interrupts)
+    # Ctrl-C reaches every process of the terminal; only the parent should answer it.
+    pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
         for future in as_completed([pool.submit(_draw_chunk, task) for task in tasks]):
             yield future.result()
@@ -184,8 +174,3 @@ def _draw_chunk(task: _Task) -> tuple[str, int, list[_Row]]:
     folder, seed, split, indices = task
     rows = [write_scene(Path(folder), seed, split, index) for index in indices]
     return split, indices.start, rows
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C reaches every process of the terminal; only the parent should answer it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

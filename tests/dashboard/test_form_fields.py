@@ -147,7 +147,7 @@ def test_an_empty_field_means_the_default(roots):
         ("output_dir", "/tmp", "outside"),
         ("output_dir", "data/train.csv", "is a file"),
         ("model_name", "/etc/model", "outside"),
-        ("model_name", "data/gone.pt", "nothing is there"),
+        ("model_name", "data/gone.pt", "no such path"),
         ("template_file", "data/gone.txt", "no file is there"),
         ("image_dir", "data/\0", "no path"),
     ],

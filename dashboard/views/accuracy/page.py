@@ -9,11 +9,12 @@ import streamlit as st
 
 from dashboard.charts import choropleth, metric_cards, selection_events
 from dashboard.queries import group_ranking, runs
-from dashboard.queries.group_ranking import ATTRIBUTE, MEDIAN, METRICS, RANKS
+from dashboard.queries.group_ranking import MEDIAN, METRICS, RANKS
 from dashboard.shell import formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
 from dashboard.views.accuracy import breadcrumb, group_bars
+from streetclip.results import ATTRIBUTE
 
 _LEVELS: Mapping[str, str] = {
     "continent": "continents",

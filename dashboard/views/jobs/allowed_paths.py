@@ -1,4 +1,4 @@
-"""Paths that the Jobs page may read and write, and the start options that set them."""
+"""Restrict the Jobs page to allowed paths; read its start options."""
 
 import os
 import sys
@@ -17,11 +17,9 @@ exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
 
 @dataclass(frozen=True)
 class Roots:
-    """Folders outside which the dashboard neither shows, reads nor writes a file.
+    """Folders that the dashboard may read and write; symbolic links are resolved.
 
-    Attributes:
-        folders: Absolute, symbolic links resolved; at least one.
-        base: Working folder of the jobs, which relative paths start from.
+    Relative paths start from `base`, the working folder of the jobs.
     """
 
     folders: tuple[Path, ...]
@@ -36,11 +34,7 @@ class Roots:
         return any(resolved.is_relative_to(folder) for folder in self.folders)
 
     def check(self, flag: str, text: str) -> Path:
-        """Make an untrusted text an absolute path in the folders; it need not exist.
-
-        Raises:
-            ConfigError: It is no path, leads upwards with `..`, or out of the folders.
-        """
+        """Resolve an untrusted text to a path, existing or not, or raise ConfigError."""
         if not text.strip() or "\0" in text:
             problem = "is no path. Choose a file or folder."
         elif ".." in Path(text).parts:
@@ -59,19 +53,12 @@ class Roots:
         raise ConfigError(msg)
 
     def check_source(self, flag: str, text: str) -> Path | None:
-        """Check a model like `check`; return None for a hub id.
-
-        Raises:
-            ConfigError: As `check`; also if the text is neither a hub id nor an existing path.
-        """
+        """Check a model like `check`; it must exist. Return None for a hub id."""
         if self.is_hub_id(text):
             return None
         path = self.check(flag, text)
         if not exists(path):
-            msg = (
-                f"{flag} is {shown(text)}: nothing is there (any more), and it is no hub id. "
-                "Choose it again."
-            )
+            msg = f"{flag} is {shown(text)}: no such path and no hub id. Choose it again."
             raise ConfigError(msg)
         return path
 
@@ -80,19 +67,13 @@ class Roots:
         return looks_like_hub_id(text) and not exists(self.base / text)
 
     def written(self, path: Path) -> str:
-        """Write a path for a form: relative to the working folder if it lies in it."""
+        """Write a path for a form, relative to the working folder if possible."""
         return str(path.relative_to(self.base) if path.is_relative_to(self.base) else path)
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """Start options of the dashboard that concern jobs.
-
-    Attributes:
-        roots: Folders of inputs and outputs.
-        max_jobs: Number of jobs that may run at the same time.
-        may_start: False makes the page read-only.
-    """
+    """Start options of the dashboard that concern jobs."""
 
     roots: Roots
     max_jobs: int = 1
@@ -100,13 +81,10 @@ class JobOptions:
 
 
 def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> JobOptions:
-    """Read the start options: `-- --root DIR … --max_jobs N --no_jobs`.
+    """Read `--root DIR … --max_jobs N --no_jobs`, by default from this process's arguments.
 
-    Without `--root`, the folders are `data`, `outputs` and that of the store. `arguments` are by
-    default those of this process.
-
-    Raises:
-        ConfigError: A root is no folder, or the number of jobs is not from 1 to 64.
+    Without `--root`, the folders are `data`, `outputs` and that of the store. Wrong values raise
+    ConfigError.
     """
     words = sys.argv[1:] if arguments is None else arguments
     given = url_state.option_values(words, "--root")

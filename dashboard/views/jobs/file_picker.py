@@ -23,14 +23,7 @@ _OPEN, _FILTER, _NEW = "browser_open", "browser_filter", "browser_new"
 
 
 class Listing(NamedTuple):
-    """Entries of a folder.
-
-    Attributes:
-        folders: Names of folders, sorted.
-        files: Names of files, those with the wanted suffix first.
-        num_left_out: Entries that lead out of the roots, or whose names are not UTF-8.
-        is_cut: Whether the folder has more entries than were read.
-    """
+    """Entries of a folder; those with the wanted suffix come first."""
 
     folders: tuple[str, ...]
     files: tuple[str, ...]
@@ -39,7 +32,7 @@ class Listing(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """The field that a path is chosen for, and the folder shown; None: the list of roots."""
+    """The field to fill, and the folder shown; None for the list of roots."""
 
     key: str
     setting: Setting
@@ -56,10 +49,8 @@ def list_folder(
 ) -> Listing:
     """Read the first entries of a folder whose names contain `words`, in any case.
 
-    Files with the suffix come first. Links that lead out of the roots are left out.
-
-    Raises:
-        OSError: The folder is gone, unreadable, or leads out of the roots.
+    Files with the suffix come first. Links that lead out of the roots are left out. An unreadable
+    folder, or one outside the roots, raises OSError.
     """
     if not roots.hold(folder):
         raise OSError(errno.EACCES, "leads out of the folders of this dashboard", str(folder))
@@ -139,7 +130,6 @@ def _dialog(roots: Roots) -> None:
 
 
 def _breadcrumb(request: _Request, roots: Roots) -> None:
-    """Draw the path from the list of roots down to the folder, each step a button."""
     steps: list[tuple[str, Path | None]] = [("All folders", None)]
     folder = request.folder
     root = next((each for each in roots.folders if folder and folder.is_relative_to(each)), None)
@@ -195,7 +185,6 @@ def _entry(key: str, name: str, icon: str, on_click: Callable[[], None]) -> None
 
 
 def _start(text: str, roots: Roots) -> Path | None:
-    """Find the nearest folder to a field's text; None for the list of the roots."""
     path = Path(os.path.realpath(roots.base / text)) if text and "\0" not in text else roots.base
     for folder in (path, *path.parents):
         if is_folder(folder) and roots.hold(folder):

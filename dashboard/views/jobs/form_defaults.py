@@ -1,4 +1,4 @@
-"""Initial values of a form: defaults, settings or outputs of an earlier job, or a recipe."""
+"""Fill in a form: defaults, an earlier job's settings or outputs, a recipe."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,13 +17,7 @@ _NOT_REPEATED: Final = ("resume", "overwrite", "db")  # they depend on the files
 
 
 class Prefill(NamedTuple):
-    """Initial values of a form.
-
-    Attributes:
-        origin: Their source, as "again 3"; another one replaces what was typed.
-        draft: The texts.
-        words: A remark for the form; "" for none.
-    """
+    """Initial values of a form; those of another origin replace what was typed."""
 
     origin: str
     draft: Draft
@@ -46,16 +40,12 @@ def again(job: Mapping[str, Any], roots: Roots) -> Prefill:
 
 
 def recipes_of(kind: str) -> tuple[str, ...]:
-    """List the recipes that can fill in a form; none for a job that takes none."""
+    """List the recipes that can fill in a form."""
     return recipe_names() if JOB_CONFIGS[kind].takes_recipes else ()
 
 
 def recipe_draft(kind: str, name: str) -> Draft:
-    """Write what a recipe changes in a form.
-
-    A setting that only other recipes have gets its default, so that none of a recipe that was
-    chosen before is left; files and models stay.
-    """
+    """Write what a recipe changes in a form; reset what only other recipes set."""
     config_class = JOB_CONFIGS[kind]
     recipe = load_recipe(name, config_class)
     others = {setting for each in recipes_of(kind) for setting in load_recipe(each, config_class)}
@@ -68,7 +58,7 @@ def recipe_draft(kind: str, name: str) -> Draft:
 
 
 def next_kind(job: Mapping[str, Any]) -> str | None:
-    """Name the job that uses the outputs of this one; None if it is not done or last."""
+    """Name the next job in the workflow; None if this one is not done or last."""
     return _NEXT.get(job["kind"]) if job["state"] == "done" else None
 
 

@@ -1,4 +1,4 @@
-"""Form fields of a job: settings as texts, made from its config class and parsed into a config."""
+"""Make form fields from a job's config class, and parse them into a config."""
 
 import dataclasses
 import functools
@@ -62,19 +62,14 @@ _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a job.
+    """One setting of a job, as a field of the form and a flag.
 
     Attributes:
-        name: Name of the field, and of the flag without its dashes.
-        group: Settings that are required come first, then usual ones, then more.
-        section: Title of the section of a setting in the group more.
         widget: Kind of widget; a source is a path or a hub id.
         kind: Type of the value, or of each of several.
-        default: Default value of the field; None for none.
         choices: Allowed values, if not any.
         words: Built-in names that a path may also be.
         suffix: Suffix of the files that it names, "" for any.
-        help: One line for a tooltip.
     """
 
     name: str
@@ -105,7 +100,7 @@ class Setting:
         return self.kind is Path or self.widget == "source"
 
     def names_path(self, text: str, roots: Roots) -> bool:
-        """Check whether a value is a path, not a built-in name or a model on the hub."""
+        """Check that a value is a path, not a built-in name or hub id."""
         if not self.is_path or not text or text in self.words:
             return False
         return self.widget != "source" or bool(self.words) or not roots.is_hub_id(text)
@@ -216,8 +211,7 @@ def read_draft(
 ) -> tuple[JobConfig | None, dict[str, str]]:
     """Parse the untrusted texts of a form into a config that writes the store `db`.
 
-    Returns:
-        The config, or None; and the problems by setting, those of no single one under `GENERAL`.
+    Problems are by setting, those of no single one under `GENERAL`; with any, the config is None.
     """
     values: dict[str, Any] = {"db": db}
     problems: dict[str, str] = {}
@@ -270,7 +264,7 @@ def _number(setting: Setting, text: str) -> int | float:
 
 
 def _check_exists(setting: Setting, text: str, roots: Roots) -> None:
-    """Refuse a missing input, an output folder that is a file, and paths outside the roots."""
+    """Refuse missing inputs, a file as output folder, and paths outside the roots."""
     if setting.widget == "source" and not setting.words:
         roots.check_source(setting.flag, text)
         return
@@ -294,19 +288,3 @@ def with_new_output(draft: Draft, roots: Roots) -> Draft:
     numbered = (f"{stem}_{number}" for number in range(2, _MOST_NUMBERED))
     free = next((each for each in numbered if not exists(roots.base / each)), name)
     return draft | {"output_dir": free}
-
-
-def check_paths(kind: str, values: Mapping[str, Any], roots: Roots) -> None:
-    """Refuse field values of a job whose paths lie outside the roots.
-
-    `roots` has the job's working folder as `base`; what is missing has its default.
-
-    Raises:
-        ConfigError: A path lies outside.
-    """
-    for each in settings_of(kind):
-        value = values.get(each.name, each.default)
-        for path in value if isinstance(value, tuple) else (value,):
-            text = "" if path is None else str(path)
-            if each.names_path(text, roots):
-                roots.check(each.flag, text)

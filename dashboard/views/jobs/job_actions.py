@@ -1,4 +1,4 @@
-"""Buttons that cancel, resume or repeat a job or start the next one, and its shell commands."""
+"""Draw the buttons that act on a job, and its shell commands."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +48,12 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
     """Draw what can follow a job that has ended: the next job, resume, run again."""
     if not options.may_start:
         return
-    problem = _resume_problem(job, options)
+    problem = ""
+    if job["state"] in launcher.RESUMABLE:
+        try:
+            launcher.check_resumable(job, options)
+        except StreetClipError as error:
+            problem = str(error)
     with st.container(horizontal=True, gap="small"):
         following = form_defaults.next_kind(job)
         if following is not None:
@@ -70,16 +75,6 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
         html.notice("Cannot be resumed from here", problem, css="sc-alert")
 
 
-def _resume_problem(job: Job, options: JobOptions) -> str:
-    if job["state"] not in launcher.RESUMABLE:
-        return ""
-    try:
-        launcher.check_resumable(job, options)
-    except StreetClipError as error:
-        return str(error)
-    return ""
-
-
 def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:
     leave: dict[str, Any] = {"job": None, "again": None, "after": None}
     st.button(label, key=key, type=kind, on_click=lambda: url_state.change(**(leave | changes)))
@@ -88,7 +83,7 @@ def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:
 def _try(
     act: Callable[[Path, int, JobOptions], None], store_path: Path, job: Job, options: JobOptions
 ) -> None:
-    """Act on a job, if it still is the one that was shown; keep the problem for the page."""
+    """Act on a job if the store was not replaced; keep the problem."""
     try:
         if runs.job(store_path, int(job["id"]))["created_at"] != job["created_at"]:
             msg = f"{store_path}: was replaced; its job {job['id']} is another. Reload the page."

@@ -45,7 +45,7 @@ def state_words(job: Job) -> str:
 
 
 def heading(job: Job) -> None:
-    """Draw which job it is and its state, in a line that screen readers announce."""
+    """Draw a job's name and state in a line that screen readers announce."""
     name = formats.isolated(job["name"], 80) if job["name"] else ""
     title = " · ".join(filter(None, (f"Job {job['id']}", kind_words(job["kind"]), name)))
     parts = [state_words(job)]
@@ -62,7 +62,6 @@ def heading(job: Job) -> None:
 
 
 def _seconds(job: Job) -> float | None:
-    """Measure how long the latest attempt has run; None if it has not started."""
     began, ended = _time(job["started_at"]), _time(job["ended_at"])
     if job["state"] == "running":
         ended = datetime.now(UTC)
@@ -78,7 +77,7 @@ def _time(text: object) -> datetime | None:
 
 
 def progress(job: Job) -> None:
-    """Draw the progress of a job: a bar with done, total, rate and time left, and its numbers."""
+    """Draw a bar with done, total, rate and time left, and its numbers."""
     done, total, rate = job["done"], job["total"], job["rate"]
     if job["state"] == "queued":
         return

@@ -1,4 +1,4 @@
-"""Form that starts a job: one field for each setting of its config, checked when it is sent."""
+"""Draw the form that starts a job: one field per setting of its config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ class _Problem(NamedTuple):
 
 
 def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> None:
-    """Draw the form of a job, one of `FORMS`; its button queues the job or shows problems."""
+    """Draw the form of a job; its button queues the job or shows problems."""
     draft = _draft(kind, prefill)
     if prefill.words:
         html.remark(prefill.words)
@@ -63,7 +63,7 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
 
 
 def _draft(kind: str, prefill: Prefill) -> Draft:
-    """Return what was typed, kept by job; or the prefill if it comes from another source."""
+    """Return what was typed, or the prefill if it has another origin."""
     name = _key(kind, "draft")
     origin: str | None
     draft: Draft
@@ -95,7 +95,7 @@ def _problems(kind: str) -> dict[str, _Problem]:
 
 
 def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOptions) -> None:
-    """Draw paths first, each in its own row; then the others in columns."""
+    """Draw paths in rows of their own, then the others in columns."""
     for each in settings:
         if each.is_path:
             _field(kind, each, draft, options)

@@ -24,13 +24,7 @@ _ESCAPES: Final = re.compile(
 
 
 class Tail(NamedTuple):
-    """The end of a log.
-
-    Attributes:
-        lines: Lines as a terminal shows them, oldest first.
-        is_whole: Whether the log has no other lines.
-        problem: Why there are no lines.
-    """
+    """End of a log: lines as a terminal shows them, or why there are none."""
 
     lines: tuple[str, ...]
     is_whole: bool = True
@@ -38,10 +32,7 @@ class Tail(NamedTuple):
 
 
 def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> Tail:
-    """Read the last `most_bytes` of the log that a job's record names.
-
-    Only a plain file in the log folder of the store is read, whatever the record names.
-    """
+    """Read the end of a job's log, a plain file in the log folder."""
     path = _path(store_path, job)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -17,10 +17,7 @@ _POLL_S: Final = 2.0
 
 
 def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
-    """Draw a part of the page, every two seconds while jobs run; start a runner if needed.
-
-    When a job starts or ends, the whole page is drawn again.
-    """
+    """Draw a part every two seconds while jobs run; rerun the page on changes."""
 
     def states() -> list[tuple[Any, ...]]:
         return [(job["id"], job["state"], job["attempt"]) for job in runs.live_jobs(path)]

@@ -1,7 +1,6 @@
 """Queue, cancel and resume jobs, and keep a runner alive for the queue.
 
-The dashboard runs no job itself: it writes jobs into the store and starts a runner, a process in
-its own session, which neither ends with the dashboard nor gets its Ctrl-C.
+The runner is a process in its own session: it outlives the dashboard and its Ctrl-C.
 """
 
 import functools
@@ -45,8 +44,6 @@ def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
     Raises:
         OutputError: A queued or running job writes into the same folder.
         ConfigError: A value cannot be an argument of a process.
-        StoreError: The store cannot be written.
-        ResourceError: The disk is full, or a job keeps the store locked.
     """
     spec = JobSpec(
         kind=config.kind,
@@ -63,12 +60,7 @@ def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
 
 
 def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
-    """Ask a job to finish its step and save; a runner kills it if it does not end.
-
-    Raises:
-        StoreError: The job does not exist or has ended.
-        ResourceError: The disk is full, or a job keeps the store locked.
-    """
+    """Ask a job to save and end; a runner kills it otherwise."""
     with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         runtime.request_cancel(opened, job_id)
     ensure_runner(store_path, options, at_once=True)
@@ -81,7 +73,6 @@ def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
         ConfigError: Its files lie outside the roots.
         OutputError: Another job writes into the same folder.
         StoreError: The job does not exist, or cannot be resumed from its state.
-        ResourceError: The disk is full, or a job keeps the store locked.
     """
     with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job = runtime.get_job(opened, job_id)
@@ -91,17 +82,18 @@ def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
 
 
 def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
-    """Refuse to resume a job that uses files outside the roots.
-
-    Raises:
-        ConfigError: Its files lie outside, or this version has no such job.
-    """
+    """Raise ConfigError for paths outside the roots or an unknown kind."""
     if job["kind"] not in KINDS:
         msg = f"job {job['id']} is of a kind that this version does not have; it cannot be resumed"
         raise ConfigError(msg)
     values = from_parameters(JOB_CONFIGS[job["kind"]], job["parameters"])
     roots = replace(options.roots, base=Path(job["cwd"]))
-    form_fields.check_paths(job["kind"], values, roots)
+    for each in form_fields.settings_of(job["kind"]):
+        value = values.get(each.name, each.default)
+        for path in value if isinstance(value, tuple) else (value,):
+            text = "" if path is None else str(path)
+            if each.names_path(text, roots):
+                roots.check(each.flag, text)
 
 
 def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,9 +105,7 @@ def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
 def shell_command(
     job: Mapping[str, Any], base: Path, arguments: Sequence[str] | None = None
 ) -> str:
-    """Write the shell command of a job, by default with its own arguments.
-
-    If the job's working folder is not `base`, the command changes to it first.
+    """Write the shell command of a job, with `cd` if its folder is not `base`.
 
     Examples:
         >>> job = {"kind": "train", "cwd": "/x y", "arguments": ["--run_name=a; b"]}
@@ -155,17 +145,9 @@ def _escaped(character: str) -> str:
 
 
 def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
-    """Start a process that runs the queue if it is needed and none is alive.
+    """Start a runner if the queue needs one; return the problem, else "".
 
     Unless `at_once`, wait after a runner that failed.
-
-    Returns:
-        Why none could be started; "" if one is alive or none is needed.
-
-    Raises:
-        StoreError: The store cannot be read.
-        OutputError: The folder of the logs cannot be written.
-        ResourceError: The disk is full, or a job keeps the store locked.
     """
     is_needed = any(
         job["state"] == "queued" or job["cancel_requested_at"] is not None
@@ -183,7 +165,7 @@ def log_path(store_path: Path) -> Path:
 
 @functools.cache
 def _runners() -> tuple[threading.Lock, dict[Path, tuple["subprocess.Popen[bytes]", float]]]:
-    """Keep the latest runner that this process started by store, and when (monotonic seconds)."""
+    """Keep the runners that this process started, by store, and when (monotonic seconds)."""
     return threading.Lock(), {}
 
 

@@ -16,9 +16,6 @@ def mark_dead_jobs(path: Path) -> None:
     """Mark jobs, runs and trainings whose process is gone as interrupted.
 
     If the store is locked or read-only, log a warning; the next call tries again.
-
-    Raises:
-        StoreError: The file is no store, or of a newer version.
     """
     if not path.exists():
         return

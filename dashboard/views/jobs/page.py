@@ -1,4 +1,4 @@
-"""The Jobs page: running and queued jobs, a form to start one, the history, or one job."""
+"""Draw the Jobs page: live jobs, a form, the history, or one job."""
 
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,6 @@ def _body(path: Path) -> None:
 
 
 def _linked(path: Path, name: str) -> dict[str, Any] | None:
-    """Read the job that a parameter of the URL names; draw a notice if there is none."""
     wanted = st.query_params.get(name)
     if wanted is None:
         return None
@@ -84,7 +83,6 @@ def _form(path: Path, options: JobOptions) -> None:
 
 
 def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
-    """Choose the form and its initial values: an earlier job in the URL comes first."""
     again = _linked(path, "again")
     if again is not None and again["kind"] in form_fields.FORMS:
         return again["kind"], form_defaults.again(again, options.roots)
@@ -97,7 +95,6 @@ def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
 
 
 def _history(path: Path) -> None:
-    """Draw a page of all jobs, newest first, as the URL's `kind`, `state` and `page` say."""
     st.header("History", anchor=False)
     kinds = {"any": "any"} | {each: job_cards.kind_words(each) for each in sorted(launcher.KINDS)}
     states = {each: each for each in ("any", *JOB_STATES)}

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.queries import trainings
-from dashboard.queries.trainings import MOST_SHOWN, TRAINING, Curves, Training
+from dashboard.queries.trainings import MOST_SHOWN, TRAINING, Training
 from dashboard.shell import formats, html, links, theme, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
@@ -77,7 +77,7 @@ def _is_live(shown: list[Training]) -> bool:
 
 
 def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> None:
-    """Draw what changes while a training runs; at its end, draw the whole page once more."""
+    """Draw what changes while a training runs; rerun the page at its end."""
     if was_live:
         mark_dead_jobs(path)
     chosen = _chosen(path, ids)
@@ -88,7 +88,12 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
         Shown(summary.label(training), theme.SERIES[position], of, trainings.best(training))
         for position, (training, of) in enumerate(zip(chosen, curves, strict=True))
     ]
-    _states(path, chosen, curves)
+    if len(chosen) == 1:
+        summary.heading(chosen[0], curves[0])
+    else:
+        summary.legend(chosen, curves)
+    for training, of in zip(chosen, curves, strict=True):
+        summary.progress(training, of, trainings.job(path, training))
     epochs = [
         each.curves.epochs.assign(
             is_best=each.curves.epochs["step"] == (each.best.step if each.best else None)
@@ -108,17 +113,8 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
     summary.epoch_table(chosen, epochs)
 
 
-def _states(path: Path, chosen: list[Training], curves: list[Curves]) -> None:
-    if len(chosen) == 1:
-        summary.heading(chosen[0], curves[0])
-    else:
-        summary.legend(chosen, curves)
-    for training, of in zip(chosen, curves, strict=True):
-        summary.progress(training, of, trainings.job(path, training))
-
-
 def _links(path: Path, training: Training, *, is_alone: bool) -> None:
-    """Draw links to the job and the runs of a training, or the command that evaluates it."""
+    """Draw links to a training's job and runs, or the command that evaluates it."""
     best = trainings.best(training)
     runs = [] if best is None else trainings.runs_of(path, best)
     with st.container(horizontal=True):

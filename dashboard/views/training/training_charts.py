@@ -22,14 +22,7 @@ _NO_MORE: Final = MappingProxyType({})
 
 
 class Shown(NamedTuple):
-    """One training in the charts.
-
-    Attributes:
-        label: Its number and name, as plain text; no two are equal.
-        colour: Of its lines.
-        curves: Its points.
-        best: The checkpoint that was chosen, if any was yet.
-    """
+    """One training in the charts; its label is plain text and unique."""
 
     label: str
     colour: str
@@ -38,7 +31,7 @@ class Shown(NamedTuple):
 
 
 class _Plane(NamedTuple):
-    """What all charts of the page share: the trainings, and "step" or "epoch" as their axis."""
+    """What all charts share: the trainings, and "step" or "epoch" as axis."""
 
     shown: Sequence[Shown]
     axis: str
@@ -176,7 +169,7 @@ def _small(plane: _Plane, curves: Sequence[_Curve]) -> None:
 
 
 def _has_numbers(*frames: pd.DataFrame) -> bool:
-    """Whether any frame holds a number; if none does, say so."""
+    """Check whether any frame holds a number; draw a remark if none does."""
     if any(each["value"].notna().any() for each in frames):
         return True
     html.remark("No data yet.")
@@ -184,7 +177,7 @@ def _has_numbers(*frames: pd.DataFrame) -> bool:
 
 
 def _rows(plane: _Plane, name: str, what: str) -> pd.DataFrame:
-    """A curve of all trainings, one row a point."""
+    """Join one curve of all trainings, one row per point."""
     rows = _named(plane, what, [each.curves[name] for each in plane.shown])
     labels = [
         formats.NONE if math.isnan(value) else f"{value:.4g}".replace("-", formats.MINUS)
@@ -194,7 +187,7 @@ def _rows(plane: _Plane, name: str, what: str) -> pd.DataFrame:
 
 
 def _accuracy_rows(plane: _Plane, prefix: str = "") -> pd.DataFrame:
-    """The validations: of all images, or of held-out countries without trainings that have none."""
+    """Join validations: of all images, or of held-out countries where there are any."""
     names = {f"{prefix}{name}": name for name in ("accuracy", "low", "high", "n")}
     frames = [each.curves.epochs[["step", "epoch", *names]] for each in plane.shown]
     if prefix:
@@ -206,7 +199,7 @@ def _accuracy_rows(plane: _Plane, prefix: str = "") -> pd.DataFrame:
 
 
 def _named(plane: _Plane, what: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all trainings, each with its training, its place in words, and x."""
+    """Add each training's name, its place in words, and x."""
     labels = [each.label for each in plane.shown]
     rows = pd.concat(frames, ignore_index=True)
     places = zip(rows["step"].tolist(), rows["epoch"].tolist(), strict=True)
@@ -227,7 +220,7 @@ def _line(
     texts: Mapping[str, str] = _NO_MORE,
     **look: Any,
 ) -> list[alt.Chart]:
-    """A line for each training; the pointer finds its points, drawn or not."""
+    """Draw a line for each training; the pointer finds its points, drawn or not."""
     point = alt.Chart(rows).mark_point(filled=True, size=36, opacity=1 if dots else 0)
     fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
@@ -239,7 +232,7 @@ def _line(
 def _latest(
     rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: Mapping[str, str] = _NO_MORE
 ) -> alt.Chart:
-    """A dot where each line ends for now, which also shows a line of one point."""
+    """Draw a dot where each line ends; it also shows a line of one point."""
     dot = alt.Chart(_ends(rows)).mark_point(filled=True, size=30, opacity=1)
     return dot.encode(plane.x(), y, role("ink"), tooltip=tooltip(**_TITLES, **texts))
 
@@ -250,7 +243,7 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chosen(plane: _Plane) -> list[alt.Chart]:
-    """A rule where the chosen checkpoint of each training was written."""
+    """Draw a rule where the chosen checkpoint of each training was written."""
     found = [(each.label, each.best) for each in plane.shown if each.best is not None]
     rows = pd.DataFrame(
         {

@@ -60,7 +60,7 @@ def _state(training: Training, curves: Curves) -> str:
 
 
 def progress(training: Training, curves: Curves, job: Mapping[str, Any] | None) -> None:
-    """Draw the progress of a running training by its latest job, or why it ended early."""
+    """Draw the progress of a running training, or why one ended early."""
     state, name = training["state"], label(training)
     way_on = "Resume it from its job, or with the same command and --resume."
     if state == "failed":
@@ -179,7 +179,7 @@ def chosen(training: Training, best: Best | None) -> None:
     wanted = num_epochs(training)
     epoch = formats.progress(best.epoch, wanted) if wanted else formats.count(best.epoch)
     why = f": {formats.plain(best.reason, _LONGEST)}" if best.reason else ""
-    # Unlike that of `Path`, this does not raise for a text that can be no path.
+    # Unlike `Path.is_file`, this does not raise for a text that can be no path.
     is_missing = not os.path.isfile(best.path)  # noqa: PTH113
     file = "Missing file: " if is_missing else "File: "
     name = html.tag("strong", html.name(label(training)))
