@@ -1,4 +1,4 @@
-"""What changed from the baseline to the run: images gained and lost, and where."""
+"""Draw what changed from the baseline: images gained and lost, by country."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,14 +16,14 @@ OUTCOMES: Mapping[str, str] = {
     "lost": "lost",
     "both_wrong": "both wrong",
 }
-"""What happened to an image from the baseline to the run, in the order of the bar."""
+"""Outcomes of an image from baseline to run, in the order of the bar."""
 
 _BAR_PIXELS, _TEXT_TOP, _LINE_PIXELS = 26, 44, 17
 _HEIGHT = 104
 
 
 def compared_images(name: str, num_common: int, num_chosen: int) -> None:
-    """Say which run is the baseline and how many of the chosen images both runs have."""
+    """Name the baseline and count the images that both runs have."""
     common, chosen = formats.count(num_common), formats.count(num_chosen)
     what = f" over the {common} of {chosen} images that both runs have."
     if not num_common:
@@ -34,8 +34,8 @@ def compared_images(name: str, num_common: int, num_chosen: int) -> None:
     html.draw(html.tag("p", "Against baseline ", baseline, what, css="sc-line"))
 
 
-def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> None:
-    """Draw the images of two runs as one bar, by `OUTCOMES`; what did not change is pale."""
+def outcome_bar(outcomes: Mapping[str, int]) -> None:
+    """Draw the images of two runs as one bar, unchanged outcomes pale."""
     n = pd.Series({name: outcomes[name] for name in OUTCOMES})
     shares = n / max(n.sum(), 1)
     rows = pd.DataFrame(
@@ -75,15 +75,15 @@ def outcome_bar(outcomes: Mapping[str, int], *, key: str = "outcome_bar") -> Non
     parts = zip(rows["name"], rows["count"], rows["share"], strict=True)
     words = ", ".join(f"{name} {count} ({share})" for name, count, share in parts)
     text = f"The country of the images in the run and in the baseline: {words}."
-    channels.show(layers, key=key, alt_text=text, height=_HEIGHT)
+    channels.show(layers, key="outcome_bar", alt_text=text, height=_HEIGHT)
 
 
 def changed_countries(
     countries: pd.DataFrame, *, top: int, key: str, on_click: Callable[[str], None]
 ) -> None:
-    """Draw the countries that gained and that lost most images, side by side.
+    """Draw the `top` countries that gained and that lost most images.
 
-    `countries`: country (ISO code), n, difference, low, high, gained, lost; `top` of each at most.
+    `countries`: country (ISO code), n, difference, low, high, gained, lost.
     """
     net = countries["gained"] - countries["lost"]
     ordered = countries.assign(net=net).sort_values("net", kind="stable")

@@ -1,4 +1,4 @@
-"""Encoding channels that several charts share, and the call that draws a chart."""
+"""Draw charts; make encoding channels."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from dashboard.shell import theme
 
 _ROLES: Final = alt.Scale(domain=list(theme.ROLES), range="category")
 FEW: Final = f"datum.n < {theme.SMALL_N}"
-"""Vega's expression for rows whose share means little."""
+"""Vega's expression for rows of fewer than `theme.SMALL_N` images."""
 
 
 def show(
@@ -26,12 +26,10 @@ def show(
     on_select: Callable[[], None] | None = None,
     **properties: Any,
 ) -> None:
-    """Draw layers, the lowest first, as one chart with a description for screen readers.
+    """Draw layers, the lowest first, as one chart.
 
-    A mark without a column in its encoding needs `aria=False`: there is nothing to read of it.
-
-    `height` is in pixels, axes included, or with `fill` that of the container. `on_select` is
-    called after a click on a layer with a selection; see `selection_events`.
+    A mark without a column in its encoding needs `aria=False`. `height` is in pixels, axes
+    included; with `fill` the chart fills its container.
     """
     st.vega_lite_chart(
         specification([_role_scale(), *layers], height=height, **properties),
@@ -45,18 +43,18 @@ def show(
 
 @functools.cache
 def _role_scale() -> alt.Chart:
-    """An invisible mark that brings the scale of roles into the chart, for marks and axes."""
+    """Make an invisible mark that adds the scale of roles."""
     roles = alt.Chart(alt.InlineData([{"role": theme.ROLES[0]}]))
     return roles.mark_point(size=0, opacity=0, aria=False).encode(by_role("role"))
 
 
 def role(name: str) -> alt.ColorValue:
-    """Colour a mark by one of `theme.ROLES`, which follow the light and the dark theme."""
+    """Colour a mark by one of `theme.ROLES`, which follow the theme."""
     return alt.ColorValue(theme.role_colour(name))
 
 
 def stroke(name: str) -> alt.StrokeValue:
-    """Colour the outline of a mark as `role`."""
+    """Colour the outline of a mark by one of `theme.ROLES`."""
     return alt.StrokeValue(theme.role_colour(name))
 
 
@@ -66,7 +64,7 @@ def by_role(field: str) -> alt.Color:
 
 
 def row_names(field: str) -> alt.Y:
-    """Give each text of a column a row, in the order of the frame, with its label."""
+    """Label one row per text of a column, in order."""
     axis = alt.Axis(labelOverlap=False, labelFlush=False)
     return alt.Y(f"{field}:N", sort=None, title=None, axis=axis)
 
@@ -77,12 +75,12 @@ def pale(otherwise: float = 1) -> alt.OpacityValue:
 
 
 def few_remark(n: "pd.Series[int]", look: str = "Pale") -> str:
-    """Explain how fewer than `theme.SMALL_N` images look, if a mark has so few."""
+    """Explain the look of marks of few images, if there are any."""
     return f" {look}: fewer than {theme.SMALL_N} images." if (n < theme.SMALL_N).any() else ""
 
 
 def when(test: str, value: Any) -> Any:
-    """Condition of a channel: the value of the rows for which Vega's expression holds."""
+    """Set a channel's value where Vega's expression holds."""
     return alt.ConditionalPredicateValueDefnumber(test=test, value=value)
 
 
@@ -93,5 +91,5 @@ def text_if(test: str, field: str) -> alt.TextValue:
 
 
 def tooltip(**titles: str) -> list[alt.Tooltip]:
-    """Show columns of texts, each with its title."""
+    """Make a tooltip of columns of texts, each with its title."""
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]

@@ -1,8 +1,4 @@
-"""Turn Altair charts into JSON quickly.
-
-Altair's validation, type inference and deep copies take ten times as long as the rest; tests
-validate every specification instead.
-"""
+"""Turn Altair charts into JSON without Altair's slow validation."""
 
 import functools
 import hashlib
@@ -19,10 +15,9 @@ alt.utils.schemapi.disable_debug_mode()
 
 
 def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
-    """Layer charts, the lowest first, their frames as datasets named after their content.
+    """Layer charts as `alt.layer(*layers).to_dict()`, for channels with types, as in "km:Q".
 
-    Charts without rows are left out, unless they can be clicked: a screen reader would stop there.
-    Equals `alt.layer(*layers).to_dict()`, for channels whose types are written out, as in "km:Q".
+    Skips charts without rows, unless they can be clicked: a screen reader would stop there.
     """
     names: dict[int, str] = {}
     frames: dict[str, pd.DataFrame] = {}
@@ -38,25 +33,24 @@ def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, A
                 frames[names[id(rows)]] = rows
             parts["data"] = to_plain(alt.NamedData(names[id(rows)]))
         drawn.append(parts)
-    chart = alt.LayerChart(**properties)
     return {
         **theme.altair_theme(),
         "$schema": alt.SCHEMA_URL,
-        **to_plain(chart),
+        **to_plain(alt.LayerChart(**properties)),
         "layer": drawn,
         "datasets": frames,
     }
 
 
 def _digest(rows: pd.DataFrame) -> str:
-    """Hash a frame's content: the browser draws a chart again when its datasets' names change."""
+    """Hash a frame; the browser redraws a chart with new dataset names."""
     columns = [rows[name].to_numpy() for name in rows]
     values = [each.tolist() if each.dtype == object else each.tobytes() for each in columns]
     return hashlib.blake2b(repr([list(rows), values]).encode(), digest_size=8).hexdigest()
 
 
 def to_plain(value: Any) -> Any:
-    """Convert an Altair object to what `json` writes; frames stay as they are."""
+    """Convert an Altair object to what `json` writes; keep frames."""
     if isinstance(value, alt.SchemaBase):
         settings = value._kwds  # noqa: SLF001 -- `to_dict` looks at each value eight times
         found = {key: to_plain(each) for key, each in settings.items() if each is not alt.Undefined}

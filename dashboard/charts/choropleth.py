@@ -1,4 +1,4 @@
-"""A world map without tiles, its countries coloured by a value."""
+"""Draw a world map without tiles, its countries coloured by a value."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, legends, selection_events
+from dashboard.charts import channels, legends, selection_events, share_bars
 from dashboard.charts.channels import FEW, stroke, tooltip, when
 from dashboard.charts.close_up_map import azimuthal, inline_json, land, outlines, position
 from dashboard.shell import formats, theme
@@ -16,7 +16,7 @@ from streetclip.gazetteer import countries
 from streetclip.gazetteer.outlines import country_centre, country_km2
 
 HEIGHT: Final = 420
-"""Pixels of a map of the world where there is room; on a phone it is lower."""
+"""Pixels of a map of the world on a desktop."""
 
 _ANTARCTICA = "AQ"
 _TINY_KM2 = 4_000  # about one pixel on a map of the world: also drawn as a dot
@@ -47,20 +47,11 @@ def choropleth(
     words: Callable[[float | None], str] = formats.share,
     on_select: Callable[[str], None] | None = None,
 ) -> None:
-    """Draw the world with each country coloured by a value; grey is a country without images.
+    """Draw a map of countries by a value, grey without images.
 
-    Where all countries of the frame are on one continent, the view is of that. Fewer than
-    `theme.SMALL_N` images are pale with a dashed outline; countries too small to see are dots.
-
-    Args:
-        frame: country (ISO code), value, low, high, n; with the columns label and interval, these
-            are the texts of the tooltip instead of `words` and `formats.interval`.
-        key: Unique on the page; see `selection_events.keyed`.
-        title: What the colour means, such as "country accuracy".
-        scale: "sequential", or "difference" around 0.
-        domain: Values at the ends of the colours; default: 0 to 1, or the largest difference.
-        words: How a value is written.
-        on_select: Called with the code of a country of the frame that is clicked.
+    `frame`: country (ISO code), value, low, high, n; optionally label and interval (tooltip).
+    `scale`: "sequential", or "difference" around 0. `domain`: values at the ends of the colours;
+    default: 0 to 1, or the largest difference. `on_select` gets the code of a clicked country.
     """
     bounds = domain or _domain(frame, scale)
     colours = alt.Scale(domain=list(bounds), range=list(theme.RAMPS[scale]), clamp=True)
@@ -69,7 +60,6 @@ def choropleth(
     view = _VIEWS[continents.pop()] if len(continents) == 1 else None
 
     def pick() -> None:
-        """Hand on a click on a country that has images."""
         code = selection_events.clicked_mark(key).get("country")
         if on_select is not None and code in known:
             on_select(code)
@@ -99,13 +89,11 @@ def _domain(frame: pd.DataFrame, scale: str) -> tuple[float, float]:
 
 
 def _texts(frame: pd.DataFrame, words: Callable[[float | None], str]) -> pd.DataFrame:
-    """Rows of the map with the texts of its tooltip."""
     texts = {"n_label": [formats.count(n) for n in frame["n"]]}
     if "label" not in frame:
         texts["label"] = [words(value) for value in frame["value"]]
     if "interval" not in frame:
-        bounds = zip(frame["low"], frame["high"], strict=True)
-        texts["interval"] = [formats.interval(*each) for each in bounds]
+        texts["interval"] = share_bars.intervals(frame, "low", "high")
     return frame.assign(**texts)[["country", *_FIELDS]]
 
 
@@ -120,8 +108,8 @@ def _projection(view: tuple[float, float, float] | None) -> alt.Projection:
 def _layers(
     rows: pd.DataFrame, title: str, colours: alt.Scale, is_clickable: bool, clip: bool
 ) -> list[alt.Chart]:
-    """All countries in grey, those with images by value, those too small to see as dots."""
-    # Antarctica takes a quarter of the map: it is drawn when there are images of it.
+    """Layer countries in grey, coloured by value, and tiny as dots."""
+    # Antarctica takes a quarter of the map: draw it only with images.
     has_antarctica = bool((rows["country"] == _ANTARCTICA).any())
     seen = "true" if has_antarctica else f"datum.properties.code != '{_ANTARCTICA}'"
     texts = {"name": "country", "label": title, "interval": "95 % interval", "n_label": "n"}
@@ -155,7 +143,7 @@ def _layers(
 
 
 def _tiny_countries(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of countries smaller than a pixel, with their names and centres."""
+    """Select countries smaller than a pixel, with their names and centres."""
     centres = {code: country_centre(code) for code in rows["country"]}
     is_tiny = [country_km2(code) < _TINY_KM2 and centres[code] is not None for code in centres]
     tiny = rows[np.array(is_tiny, dtype=np.bool_)]

@@ -1,4 +1,4 @@
-"""A small map of where an image was taken and where the model places it, and what maps share."""
+"""Draw a small map of an image's true and predicted place."""
 
 import json
 from typing import Any, Final
@@ -22,7 +22,7 @@ _LEAST_RADIUS_DEG = 5.0  # of the closest view: a middle-sized country
 
 
 def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_text: str) -> None:
-    """Draw the true and the predicted place of an image, with the great circle between them."""
+    """Draw an image's true and predicted place, joined by a great circle."""
     places = [place for place in (truth, prediction) if place is not None]
     if not places:
         return
@@ -54,11 +54,8 @@ def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_te
     )
 
 
-# What all maps of countries share
-
-
 def land(seen: str = "true", *, clip: bool = False) -> alt.Chart:
-    """Countries in grey where Vega's expression `seen` holds; brings the outlines."""
+    """Draw countries in grey where Vega's expression `seen` holds; adds the outlines."""
     data = alt.InlineData(
         name=_OUTLINES,
         values=outline_topojson(),  # a text, which Vega-Lite takes far faster than lists
@@ -71,17 +68,17 @@ def land(seen: str = "true", *, clip: bool = False) -> alt.Chart:
 
 
 def outlines() -> alt.NamedData:
-    """The outlines again, for a layer above `land`."""
+    """Refer to the outlines that `land` adds."""
     return alt.NamedData(_OUTLINES, format=alt.TopoDataFormat(type="topojson", feature=OBJECT_NAME))
 
 
 def inline_json(text: str, name: str) -> alt.InlineData:
-    """Data of a layer of a map, as JSON text."""
+    """Make data of a map layer from JSON text."""
     return alt.InlineData(name=name, values=text, format=alt.JsonDataFormat(type="json"))
 
 
 def position() -> dict[str, Any]:
-    """Channels of a place in the columns latitude_deg and longitude_deg."""
+    """Encode the columns latitude_deg and longitude_deg."""
     return {
         "latitude": alt.Latitude("latitude_deg:Q"),
         "longitude": alt.Longitude("longitude_deg:Q"),
@@ -89,10 +86,7 @@ def position() -> dict[str, Any]:
 
 
 def azimuthal(latitude_deg: float, longitude_deg: float, scale: str) -> alt.Projection:
-    """Equal-area projection around a place (Lambert 1772).
-
-    `scale` is Vega's expression for pixels per unit, of `width` and `height`.
-    """
+    """Make the equal-area projection (Lambert 1772); `scale`: Vega expression, px per unit."""
     return alt.Projection(
         type="azimuthalEqualArea",
         rotate=[-longitude_deg, -latitude_deg, 0],
@@ -102,13 +96,13 @@ def azimuthal(latitude_deg: float, longitude_deg: float, scale: str) -> alt.Proj
 
 
 def _projection_around(first: Place, last: Place) -> alt.Projection:
-    """Projection around the middle of two places, wide enough for both."""
+    """Centre the projection between two places, wide enough for both."""
     middle = _unit_vector(*first) + _unit_vector(*last)
     if np.linalg.norm(middle) < 1e-6:  # noqa: PLR2004 -- opposite places: any middle will do
         middle = _unit_vector(0.0, first[1] + 90.0)
     latitude_deg = float(np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2]))))
     longitude_deg = float(np.degrees(np.arctan2(middle[1], middle[0])))
-    # Where the first place is on a map of a sphere of radius 1 (Snyder 1987, 22-4, 22-5, 24-2).
+    # Project the first place on a sphere of radius 1 (Snyder 1987, 22-4, 22-5, 24-2).
     latitude, centre = np.radians(first[0]), np.radians(latitude_deg)
     apart = np.radians(first[1] - longitude_deg)
     ahead = np.sin(centre) * np.sin(latitude) + np.cos(centre) * np.cos(latitude) * np.cos(apart)

@@ -1,4 +1,4 @@
-"""Turn pydeck maps into JSON quickly: indented numbers, one a line, take ten times as long."""
+"""Turn pydeck maps into compact JSON."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _PLACE: Final = "data of this layer"
 
 
 class Json:
-    """Data of a map layer as JSON text: of a frame, which pandas writes quickly, or as it is."""
+    """Data of a map layer as JSON text."""
 
     def __init__(self, rows: pd.DataFrame | str) -> None:
         if isinstance(rows, pd.DataFrame):
@@ -25,14 +25,14 @@ class Json:
 
 
 class Deck(pdk.Deck):
-    """A map without tiles and without the keys of tile servers that pydeck finds."""
+    """A map without tiles and without keys of tile servers."""
 
     def __init__(self, layers: Sequence[pdk.Layer], **options: Any) -> None:
         super().__init__(list(layers), map_provider=None, **options)
         self.carto_key = self.mapbox_key = self.google_maps_key = None
 
     def to_json(self) -> str:
-        """Write the map compactly, the data of its layers as they are."""
+        """Write the map compactly, the JSON text of its layers unchanged."""
         texts: list[str] = []
 
         def default(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A map of arcs, points, hexagons and flows over our own outlines; it fetches nothing."""
+"""Draw maps of arcs, points, hexagons and flows over outlines, without tiles."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from dashboard.shell import theme
 from streetclip.gazetteer.outlines import outline_borders, outline_features
 
 COUNTRIES: Final = "countries"
-"""The layer of the outlines; a click on it gives the country's `code`."""
+"""Layer of the outlines; a click gives the country's `code`."""
 
 _LAND_RGBA: Final = [128, 134, 142, 50]
 _BORDER_RGBA: Final = [128, 134, 142, 130]
@@ -43,15 +43,11 @@ def draw(
     alt_text: str,
     on_pick: Callable[[str, Mapping[str, Any]], None],
 ) -> None:
-    """Draw the map, its lowest layer first above the outlines.
+    """Draw layers above the outlines, the lowest first.
 
-    Args:
-        layers: Of rows with id, title and detail (the tooltip).
-        fitted: Latitudes and longitudes that the view starts at.
-        key: Unique on the page; see `selection_events.keyed`.
-        alt_text: The map in a sentence.
-        on_pick: Called with the layer and the row of a clicked mark, "" and no row for a click
-            elsewhere or on the picked mark. A row comes from the browser: check it.
+    Rows of `layers` have id, title and detail (the tooltip); `fitted`: latitudes and longitudes in
+    the first view. `on_pick` gets layer and row (untrusted) of a clicked mark, ("", {}) for a click
+    elsewhere or on the picked mark.
     """
     is_phone = "Mobi" in (st.context.headers.get("User-Agent") or "")  # the width is not known
     deck = Deck(
@@ -79,11 +75,7 @@ def draw(
 
 @functools.cache
 def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
-    """All countries: their areas, which can be clicked, and their borders.
-
-    Borders are lines of their own: as outlines of the areas each would be drawn twice, and be
-    looked through at every move of the mouse, which takes seconds without a graphics card.
-    """
+    """Layer the clickable areas of countries, then their borders."""
     areas = [
         {
             "type": "Feature",
@@ -121,9 +113,9 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
 def view_of(
     latitude_deg: Degrees, longitude_deg: Degrees, width: int | None = None
 ) -> pdk.ViewState:
-    """Fit the view to places in degrees; without any (NaN is left out), to the world.
+    """Fit the view to places in degrees, else to the world.
 
-    `width`: pixels that the places fill at most. Places across the antimeridian stay together.
+    `width`: most pixels that the places fill. Places across the antimeridian stay together.
     """
     known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
     if not known.any():
@@ -144,7 +136,7 @@ def view_of(
 
 
 def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
-    """West end and width of the smallest part of the circle that holds all longitudes."""
+    """Find west end and width of the smallest arc of longitudes."""
     ordered = np.unique(longitude_deg % 360)
     gaps = np.diff(ordered, append=ordered[0] + 360)
     widest = int(gaps.argmax())
@@ -152,10 +144,7 @@ def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
 
 
 def colours(share: Degrees) -> Rgb:
-    """Colours of the sequential scale as N × 3 of red, green and blue, 0 to 255.
-
-    `share`: N numbers; 0 is the low end, 1 the high end; beyond them the ends hold, NaN is grey.
-    """
+    """Map N shares to N × 3 RGB (0-255), NaN to grey."""
     stops = np.array([_rgb(each) for each in theme.SEQUENTIAL])
     at = np.linspace(0, 1, len(stops))
     known = np.nan_to_num(share)
@@ -165,7 +154,7 @@ def colours(share: Degrees) -> Rgb:
 
 
 def rgba(colour: str, alpha: int) -> list[int]:
-    """A colour of the theme as deck.gl takes it; alpha from 0 to 255."""
+    """Convert a colour of the theme for deck.gl; alpha: 0 to 255."""
     return [*_rgb(colour), alpha]
 
 

@@ -1,4 +1,4 @@
-"""The distance curve: the share of images within each distance, and what it is compared with."""
+"""Draw the share of images within each distance, and comparisons."""
 
 from collections.abc import Mapping
 
@@ -29,13 +29,10 @@ def distance_curve(
     baseline: pd.DataFrame | None = None,
     published: Benchmark | None = None,
 ) -> None:
-    """Draw the share of images within each distance, with the five thresholds marked.
+    """Draw the share of images within each distance, with thresholds.
 
-    Args:
-        curve: distance_km, value, low, high (shares in [0, 1]).
-        thresholds: name, threshold_km, value, low, high, n, ceiling.
-        baseline: The curve of the run to compare with, if there is one.
-        published: Published figures to mark, if there are any.
+    `curve` and `baseline`: distance_km, value, low, high (shares in [0, 1]); `thresholds`: name,
+    threshold_km, value, low, high, n, ceiling.
     """
     line = in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
     marks = in_per_cent(thresholds)
@@ -77,7 +74,7 @@ def distance_curve(
 
 
 def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:
-    """Draw a table of the run's shares within `thresholds` and the published ones."""
+    """Draw a table of the run's and the published shares."""
     columns = {
         "threshold_km": tables.whole("within (km)"),
         "value": tables.per_cent("this run (%)"),
@@ -104,7 +101,7 @@ def _y(field: str) -> alt.Y:
 
 
 def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Chart]:
-    """A second, muted line, labelled where the two differ most."""
+    """Draw a second, muted line, labelled where the two differ most."""
     rows = pd.DataFrame({"distance_km": baseline["distance_km"], "value": 100 * baseline["value"]})
     rows = rows[rows["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)]
     spots = np.array(_LABEL_SPOTS_KM)
@@ -127,12 +124,9 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Char
 
 def _ceilings(marks: pd.DataFrame) -> alt.Chart:
     tick = alt.Chart(marks).transform_filter("isValid(datum.ceiling)")
-    return tick.mark_tick(orient="horizontal", thickness=2, size=16).encode(
-        _x("threshold_km"),
-        _y("ceiling"),
-        role("muted"),
-        tooltip=tooltip(name="threshold", ceiling_label="ceiling"),
-    )
+    tick = tick.mark_tick(orient="horizontal", thickness=2, size=16)
+    texts = tooltip(name="threshold", ceiling_label="ceiling")
+    return tick.encode(_x("threshold_km"), _y("ceiling"), role("muted"), tooltip=texts)
 
 
 def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
@@ -145,8 +139,7 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
         n_label="n",
         ceiling_label="ceiling",
     )
-    # The curve rises and the ceiling is above it: right below a point there is room, except for
-    # points near the axis.
+    # Labels go right below their points, where the curve leaves room; above near the axis.
     is_low = "datum.value < 10"
     below = chart.transform_filter(f"!({is_low})").mark_text(align="left", dx=6, dy=11)
     above = chart.transform_filter(is_low).mark_text(align="center", dy=-16)

@@ -1,4 +1,4 @@
-"""Headline figures: a value, its interval next to it, its denominator under it."""
+"""Draw headline figures, each with its interval and denominator."""
 
 import math
 
@@ -48,7 +48,7 @@ _NORMAL = (
 
 
 def headline(report: Report, against: Against | None = None) -> None:
-    """Draw the three accuracies, then distance, GeoScore and unreadable images under them."""
+    """Draw the three accuracies, then distance, GeoScore and unreadable images."""
     columns = st.columns(3, gap="small")
     for column, label, name, help_text, method in (
         (columns[0], "Country accuracy", "country", _COUNTRY_HELP, _PAIRED),
@@ -105,8 +105,7 @@ def _median(report: Report, against: Against | None) -> None:
 
 def median_interval(median_km: Median) -> str:
     """Write the interval of a median in km, without the unit."""
-    bounds = (median_km.low, median_km.high)
-    return "–".join(formats.kilometre_number(bound) for bound in bounds)
+    return "–".join(map(formats.kilometre_number, (median_km.low, median_km.high)))
 
 
 def _geoscore(report: Report, against: Against | None) -> None:
@@ -122,13 +121,12 @@ def _geoscore(report: Report, against: Against | None) -> None:
 
 
 def share_delta(delta: Delta, against: str = "the baseline") -> str:
-    """Write a difference of shares and its interval, as `figure` takes it for `below`."""
+    """Write a difference of shares and its interval, for `below` of `figure`."""
     interval = formats.points_interval(delta.low, delta.high)
     return _delta(delta, f"{formats.points(delta.value)}{formats.NBSP}pp", interval, against)
 
 
 def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline") -> str:
-    """The difference in the colour of its direction, where it has one."""
     if delta.value is None:
         return ""
     direction = "sc-better" if delta.value > 0 else "sc-worse"
@@ -140,10 +138,9 @@ def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline
 def figure(
     label: str, value: str, interval: str, under: str, help_text: str, below: str = ""
 ) -> None:
-    """Draw one figure with its interval next to it and its denominator under it.
+    """Draw one figure with its interval and its denominator.
 
-    `label` and `help_text` are constants of the caller: they are read as Markdown. `below` is what
-    the figure is compared with; made by `html.tag`, or a text.
+    `label` and `help_text` are trusted Markdown; `below`, a comparison, is a text or `html.tag`.
     """
     with st.container(gap=None):
         st.markdown(label, help=help_text)
@@ -153,7 +150,7 @@ def figure(
 
 
 def selection_remark(selection: Selection) -> None:
-    """Say so where the filters choose images by the run's predictions."""
+    """Warn where the filters depend on the run's predictions."""
     chosen_by = {
         "the outcome": (selection.country_right, selection.city_right) != (None, None),
         "the distance": selection.distance_km != (None, None),

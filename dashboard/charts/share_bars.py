@@ -1,4 +1,4 @@
-"""Bars of shares with their intervals, values and tables."""
+"""Draw bars of shares with intervals, values and tables."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from dashboard.charts.channels import role, row_names, tooltip
 from dashboard.shell import formats, html, theme
 
 SHARE_TICKS = [0, 20, 40, 60, 80, 100]
-"""Per cent, of every axis of shares."""
+"""Ticks of axes of shares, in per cent."""
 
 _MOST_ROW_PIXELS, _AXIS_PIXELS = 60, 60
 _CONTINENTS = alt.Scale(
@@ -20,10 +20,10 @@ _CONTINENTS = alt.Scale(
 
 
 def continent_bars(continents: pd.DataFrame) -> None:
-    """Draw country accuracy by true continent.
+    """Draw country accuracy by true continent, in the order of the rows.
 
-    `continents`: continent, n, then country, city and hierarchical, each with _low and _high
-    (shares in [0, 1]), and geoscore; perhaps baseline; in the order of drawing.
+    `continents`: continent, n, geoscore, country, city and hierarchical, each of the three with
+    _low and _high (shares in [0, 1]); optionally baseline.
     """
     bars = continents[["continent", "n"]].assign(
         value=continents["country"], low=continents["country_low"], high=continents["country_high"]
@@ -34,10 +34,8 @@ def continent_bars(continents: pd.DataFrame) -> None:
     if "baseline" in continents:
         layers.append(_baseline_ticks(continents))
         tick = " Tick: the baseline."
-    parts = [
-        f"{continent} {formats.share(value)} of {formats.count(n)}"
-        for continent, value, n in zip(bars["continent"], bars["value"], bars["n"], strict=True)
-    ]
+    labels = zip(bars["continent"], bars["value"], bars["n"], strict=True)
+    parts = [f"{name} {formats.share(value)} of {formats.count(n)}" for name, value, n in labels]
     channels.show(
         layers,
         key="continent_bars",
@@ -47,7 +45,17 @@ def continent_bars(continents: pd.DataFrame) -> None:
     few = channels.few_remark(continents["n"], "Pale and dashed")
     html.remark(f"Whiskers: Wilson 95 %.{tick}{few}")
     with st.expander("Table: accuracy by continent", key="continent_table"):
-        _continent_table(continents)
+        columns = {"continent": tables.text("continent"), "n": tables.whole()}
+        for name, title in (
+            ("country", "country (%)"),
+            ("city", "city (%)"),
+            ("hierarchical", "city given country (%)"),
+        ):
+            columns[name] = tables.per_cent(title)
+            columns[f"{name}_interval"] = tables.interval(f"{name}_low", f"{name}_high")
+            if name == "country" and "baseline" in continents:
+                columns["baseline"] = tables.per_cent("country, baseline (%)")
+        tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
 
 
 def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
@@ -66,24 +74,10 @@ def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
     )
 
 
-def _continent_table(continents: pd.DataFrame) -> None:
-    columns = {"continent": tables.text("continent"), "n": tables.whole()}
-    for name, title in (
-        ("country", "country (%)"),
-        ("city", "city (%)"),
-        ("hierarchical", "city given country (%)"),
-    ):
-        columns[name] = tables.per_cent(title)
-        columns[f"{name}_interval"] = tables.interval(f"{name}_low", f"{name}_high")
-        if name == "country" and "baseline" in continents:
-            columns["baseline"] = tables.per_cent("country, baseline (%)")
-    tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
-
-
 def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
-    """Turn value, low, high and perhaps ceiling (shares in [0, 1]) into per cent.
+    """Convert value, low, high and ceiling from shares to per cent.
 
-    Adds the texts of labels and tooltips: label, interval, n_label, n_text and ceiling_label.
+    Adds the texts label, interval, n_label, n_text and ceiling_label.
     """
     columns = {
         "label": [formats.share(value) for value in shares["value"]],
@@ -101,14 +95,14 @@ def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
 
 
 def intervals(shares: pd.DataFrame, low: str, high: str) -> list[str]:
-    """Write the intervals whose bounds are two columns of shares."""
+    """Write intervals whose bounds are two columns of shares."""
     return [formats.interval(*bounds) for bounds in zip(shares[low], shares[high], strict=True)]
 
 
 def share_channel(
     channel: type, field: str, title: str | None, lowest: float = 0, step: int = 20, **axis: Any
 ) -> Any:
-    """Make an `alt.X` or `alt.Y` of shares in per cent, up to 100, with `axis` settings."""
+    """Make an `alt.X` or `alt.Y` of shares, up to 100 %."""
     return channel(
         f"{field}:Q",
         title=title,
@@ -120,10 +114,9 @@ def share_channel(
 def share_bars(
     rows: pd.DataFrame, field: str, title: str, *, fill: alt.Fill | None = None
 ) -> list[alt.Chart]:
-    """Bars of shares with whiskers, value and n at their right; few images pale and dashed.
+    """Draw bars of shares with whiskers, value and n.
 
-    `rows`: what `in_per_cent` gives, with n and the column `field` of distinct names, in order.
-    Without `fill` the bars have the colour of correct predictions.
+    `rows`: as of `in_per_cent`, with n and distinct names in `field`, in order.
     """
     y = row_names(field)
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.62))
@@ -148,7 +141,7 @@ def share_bars(
 
 
 def values_at_right(rows: pd.DataFrame, y: alt.Y) -> list[alt.Chart]:
-    """The texts label and n_text of each row, right of the chart."""
+    """Write label and n_text of each row right of the chart."""
     edge = alt.XValue("width")
     value = alt.Chart(rows).mark_text(align="right", dx=52)
     n = alt.Chart(rows).mark_text(align="left", dx=62)

@@ -1,4 +1,4 @@
-"""Tables whose numbers read as the page's texts do, and of which a row can be clicked."""
+"""Draw tables with clickable rows and numbers written as in texts."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,16 +12,6 @@ from dashboard.shell import formats
 _FIXED = re.compile(r"%\+?\.(\d)f")
 
 
-def draw(rows: pd.DataFrame, *, column_config: Mapping[str, Any], **options: Any) -> None:
-    """Draw a table without its index; `options` are those of `st.dataframe`."""
-    st.dataframe(
-        halves_settled(rows, column_config),
-        hide_index=True,
-        column_config=dict(column_config),
-        **options,
-    )
-
-
 def clickable(
     rows: pd.DataFrame,
     *,
@@ -30,20 +20,20 @@ def clickable(
     on_pick: Callable[[int | None], None],
     chosen: int | None = None,
 ) -> None:
-    """Draw a table of which one row can be chosen.
+    """Draw a table with at most one chosen row, `chosen`.
 
-    `on_pick` is called with the position of a clicked row, None where it was chosen already.
-    `chosen` is the position of the chosen row, if it is among them.
+    `on_pick` gets the position of the clicked row, None for the chosen one.
     """
 
     def clicked() -> None:
         found = st.session_state[key]["selection"]["rows"]
         on_pick(int(found[0]) if found else None)
 
-    draw(
-        rows,
+    st.dataframe(
+        halves_settled(rows, columns),
         key=key,
-        column_config=columns,
+        hide_index=True,
+        column_config=dict(columns),
         on_select=clicked,
         selection_mode="single-row",
         selection_default=None if chosen is None else {"selection": {"rows": [chosen]}},
@@ -51,7 +41,7 @@ def clickable(
 
 
 class Column(NamedTuple):
-    """A column of `show`: Streamlit's configuration, and how it is made of the rows."""
+    """A column of `show`: Streamlit's configuration, and its values from the rows."""
 
     config: Any
     made: Callable[[pd.DataFrame, str], Any] = lambda rows, name: rows[name]
@@ -65,42 +55,42 @@ def show(
     on_pick: Callable[[int | None], None] | None = None,
     chosen: int | None = None,
 ) -> None:
-    """Draw a table of columns that are made of the rows; with `on_pick` as `clickable`."""
+    """Draw columns made from the rows; with `on_pick` as `clickable`."""
     shown = pd.DataFrame({name: each.made(rows, name) for name, each in columns.items()})
     config = {name: each.config for name, each in columns.items()}
     if on_pick is None:
-        draw(shown, column_config=config, key=key)
+        settled = halves_settled(shown, config)
+        st.dataframe(settled, hide_index=True, column_config=config, key=key)
     else:
         clickable(shown, key=key or "", columns=config, on_pick=on_pick, chosen=chosen)
 
 
 def decimal(title: str, *, form: str = "%.1f", **options: Any) -> Column:
-    """Numbers with one decimal."""
+    """Make a column of numbers with one decimal."""
     return Column(st.column_config.NumberColumn(title, format=form, **options))
 
 
 def per_cent(title: str, *, form: str = "%.1f", **options: Any) -> Column:
-    """Shares in [0, 1], written in per cent."""
+    """Make a column of shares in [0, 1], written in per cent."""
     column = decimal(title, form=form, **options)
     return column._replace(made=lambda rows, name: 100 * pd.to_numeric(rows[name]))
 
 
 def whole(title: str = "n", **options: Any) -> Column:
-    """Whole numbers, thousands separated."""
+    """Make a column of whole numbers, thousands separated."""
     config = st.column_config.NumberColumn(title, format="localized", **options)
     return Column(config, lambda rows, name: rows[name].round())
 
 
 def text(title: str, **options: Any) -> Column:
-    """Texts."""
+    """Make a column of texts."""
     return Column(st.column_config.TextColumn(title, **options))
 
 
-def country(title: str, **options: Any) -> Column:
-    """Names of countries, from their codes in a column of this or of another name."""
-    source = options.pop("source", None)
-    column = text(title, **options)
-    return column._replace(made=lambda rows, name: rows[source or name].map(formats.country))
+def country(title: str, source: str = "", **options: Any) -> Column:
+    """Make a column of country names from codes."""
+    config = st.column_config.TextColumn(title, **options)
+    return Column(config, lambda rows, name: rows[source or name].map(formats.country))
 
 
 def interval(
@@ -109,7 +99,7 @@ def interval(
     write: Callable[[float, float], str] = formats.interval,
     **options: Any,
 ) -> Column:
-    """95 % intervals, written from the columns of their bounds."""
+    """Make a column of 95 % intervals from two columns."""
 
     def made(rows: pd.DataFrame, _: str) -> list[str]:
         return [write(*bounds) for bounds in zip(rows[low], rows[high], strict=True)]
@@ -118,10 +108,9 @@ def interval(
 
 
 def halves_settled(rows: pd.DataFrame, column_config: Mapping[str, Any]) -> pd.DataFrame:
-    """Round what lies halfway between two last digits as Python does.
+    """Round numbers halfway between two last digits as Python does, unlike browsers.
 
-    A browser writes 47.25 with one decimal as 47.3, Python as 47.2. All other numbers keep their
-    digits, so that a column is sorted by its full values.
+    All other numbers keep their digits, by which a column is sorted.
 
     Examples:
         >>> config = {"share": st.column_config.NumberColumn(format="%.1f")}

@@ -1,10 +1,6 @@
-"""Draw the filters in the sidebar, the same on every page, and the chips of those that are set.
-
-The URL is the truth: each widget is set from it before it is drawn, and writes it when changed.
-"""
+"""Draw the filters in the sidebar and the chips of set filters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -40,7 +36,7 @@ _NARROWER = {
 
 
 def bar(view: View, table: pd.DataFrame) -> None:
-    """Draw every filter in the sidebar, and the choice of a run from the table of runs."""
+    """Draw the choice of a run and every filter in the sidebar."""
     set_filters = filter_urls.written(view.selection)
     with st.sidebar:
         run_picker.picker(table, view.run_id)
@@ -58,10 +54,7 @@ def bar(view: View, table: pd.DataFrame) -> None:
 
 
 def _change(view: View, **changes: Any) -> None:
-    url_state.change_filters(replace(view.selection, **changes), view.defaults)
-
-
-# Places
+    url_state.change_filters(view.but(**changes).selection, view.defaults)
 
 
 def _places(view: View) -> None:
@@ -91,12 +84,12 @@ def _select(
     url_widgets.bound(
         st.selectbox,
         label,
-        # A link may name a place that this run has not.
+        # A link may name a place that this run lacks.
         [*options, *([] if value is None or value in options else [value])],
         key=f"filter_{name}",
         value=value,
         format_func=lambda each: words(each) or "(blank)",
-        # Filters that only make sense inside the former value go.
+        # Clear the filters inside the former value.
         on_change=lambda chosen: _change(
             view, **dict.fromkeys(_NARROWER.get(name, ())), **{name: chosen}
         ),
@@ -105,26 +98,23 @@ def _select(
     )
 
 
-# Outcomes and ranges
-
-
 def _outcomes(view: View) -> None:
-    _outcome(view, "Country is", "country_right")
-    _outcome(view, "City is", "city_right")
-
-
-def _outcome(view: View, label: str, name: str) -> None:
     words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
-    is_right = getattr(view.selection, name)
-    url_widgets.bound(
-        st.segmented_control,
-        label,
-        words,
-        key=f"filter_{name}",
-        value=next(url for url, value in _OUTCOMES.items() if value is is_right),
-        on_change=lambda chosen: _change(view, **{name: _OUTCOMES.get(chosen)}),
-        required=True,
-    )
+    for label, name in (("Country is", "country_right"), ("City is", "city_right")):
+        is_correct = getattr(view.selection, name)
+
+        def change(chosen: str, name: str = name) -> None:
+            _change(view, **{name: _OUTCOMES.get(chosen)})
+
+        url_widgets.bound(
+            st.segmented_control,
+            label,
+            words,
+            key=f"filter_{name}",
+            value=next(url for url, value in _OUTCOMES.items() if value is is_correct),
+            on_change=change,
+            required=True,
+        )
 
 
 def _ranges(view: View) -> None:
@@ -138,16 +128,12 @@ def _ranges(view: View) -> None:
         _change(view, confidence=bounds)
 
     st.slider("Confidence (%)", 0.0, 100.0, None, 1.0, "%.0f", key, on_change=set_confidence)
-    _distance(view)
-
-
-def _distance(view: View) -> None:
     low, high = view.selection.distance_km
     ends = (0.0 if low is None else low, _FARTHEST if high is None else high)
-    key = f"filter_distance_{ends}"  # the widget sees two ends only in `value`, not in its state
+    distance_key = f"filter_distance_{ends}"  # the widget reads two ends from `value` only
 
     def set_distance() -> None:
-        low, high = st.session_state[key]
+        low, high = st.session_state[distance_key]
         bounds = (None if low <= 0 else low, None if high == _FARTHEST else high)
         _change(view, distance_km=bounds)
 
@@ -156,34 +142,28 @@ def _distance(view: View) -> None:
         sorted({0.0, _FARTHEST, *map(float, THRESHOLDS_KM.values()), *ends}),
         value=ends,
         format_func=formats.kilometre_number,
-        key=key,
+        key=distance_key,
         on_change=set_distance,
     )
-
-
-# Attributes and tags
 
 
 def _attributes(view: View) -> None:
     names = runs.attribute_names(view)
     if not names:
         html.remark("The images of this test file have no column to filter by.")
-    for position, (column, values) in enumerate(names.items()):
-        _attribute(view, column, values, key=f"filter_attribute_{position}")
+    for position, (column, options) in enumerate(names.items()):
 
+        def change(values: list[str], column: str = column) -> None:
+            others = [pair for pair in view.selection.attributes if pair[0] != column]
+            _change(view, attributes=(*others, *((column, value) for value in values)))
 
-def _attribute(view: View, column: str, values: Sequence[str], *, key: str) -> None:
-    others = [pair for pair in view.selection.attributes if pair[0] != column]
-    chosen = [value for name, value in view.selection.attributes if name == column]
-    _multiselect(
-        formats.markdown(column),
-        values,
-        key=key,
-        chosen=chosen,
-        on_change=lambda values: _change(
-            view, attributes=(*others, *((column, value) for value in values))
-        ),
-    )
+        _multiselect(
+            formats.markdown(column),
+            options,
+            key=f"filter_attribute_{position}",
+            chosen=[value for name, value in view.selection.attributes if name == column],
+            on_change=change,
+        )
 
 
 def _tags(view: View) -> None:
@@ -218,11 +198,8 @@ def _multiselect(
     )
 
 
-# Chips
-
-
 def chips(view: View, num_selected: int) -> None:
-    """Draw each filter that is set with a way to remove it, and how many images they leave."""
+    """Draw chips of set filters and the number of matching images."""
     parts = _set_parts(view.selection)
     if not parts:
         return
@@ -249,7 +226,7 @@ def chips(view: View, num_selected: int) -> None:
 
 
 def _set_parts(chosen: Selection) -> list[tuple[str, dict[str, Any]]]:
-    """Describe each filter that is set, with the changes that remove it."""
+    """Describe each set filter, with the changes that remove it."""
     parts: list[tuple[str, dict[str, Any]]] = [
         (words.format(formats.plain(_value_text(name, value), 40) or "(blank)"), {name: None})
         for name, words in _CHIPS.items()

@@ -1,4 +1,4 @@
-"""Draw the frame of every page: title, filters, what is shown, errors and empty states."""
+"""Draw the frame of every page: title, filters, heading and errors."""
 
 import time
 from collections.abc import Callable
@@ -18,19 +18,18 @@ _REFRESH_S = 5.0
 
 
 def show(title: str, body: Callable[[View], None], *, defaults: Selection | None = None) -> None:
-    """Draw a page about a run; explain what the store lacks or refuses.
+    """Draw a page about a run, or a notice.
 
-    `body` draws the page's own part if the run has predictions; `defaults` are the outcomes that
-    the page filters by where the URL names none.
+    `body` draws a run with predictions; `defaults` are the filters where the URL names none.
     """
     if not frame(title, lambda path: _page(path, body, defaults or Selection())):
         run_picker.how_to_start()
 
 
 def frame(title: str, body: Callable[[Path], None]) -> bool:
-    """Draw a page without filters, and return whether the store refused nothing.
+    """Draw a page without filters; return False after an error.
 
-    `body` draws the page's own part from the store's path, where no store may be yet.
+    `body` gets the path of the store, which may not exist.
     """
     theme.apply()
     st.title(title, anchor=False)
@@ -49,7 +48,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
         html.notice("No run yet", f"{path} holds no evaluation.")
         run_picker.how_to_start()
         return
-    # What the URL asks for, as far as the store has it.
+    # Read what the URL asks for, as far as the store has it.
     run_ids = [int(each) for each in table["id"]]
     run_id, of_run = url_state.choose_run(run_ids)
     baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
@@ -73,7 +72,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
 
 
 def is_empty(view: View) -> bool:
-    """Check whether the filters leave no image; if so, draw a notice with the way out."""
+    """Check whether no image matches the filters; if so, draw a notice."""
     if runs.num_selected(view):
         return False
     html.notice("No image matches", "Remove a filter above, or clear them all.")
@@ -81,7 +80,7 @@ def is_empty(view: View) -> bool:
 
 
 def _follow(path: Path, seen: Stamp) -> None:
-    """Draw the page again once a running job has written more."""
+    """Redraw the page when a running job has written more."""
     drawn = time.monotonic()
 
     @st.fragment(run_every=_REFRESH_S)

@@ -1,4 +1,4 @@
-"""Choose a run; show its state, all runs in a table, and its details."""
+"""Draw the choice of a run, its details, and all runs."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,13 @@ from dashboard.charts import tables
 from dashboard.shell import formats, html, url_state, url_widgets
 
 _STATE = ["state", "num_done", "num_images"]
-_LONGEST = 1000  # characters of a text that are shown in full
+EVALUATE = (
+    "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
+    "--checkpoint_path geolocal/StreetCLIP"
+)
+"""Command that evaluates a checkpoint."""
+
+_LONGEST = 1000  # characters shown of a text
 
 
 def state_text(run: Mapping[Any, Any]) -> str:
@@ -40,7 +46,7 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
 
 
 def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) -> None:
-    """Draw the choice of a run to compare with, runs over the same test file first."""
+    """Draw the choice of a baseline, runs of the same dataset first."""
     is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
     ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
     url_widgets.bound(
@@ -58,7 +64,6 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
 
 
 def _labels(runs: pd.DataFrame) -> dict[int, str]:
-    """Name each run by its id, name and state."""
     return {
         int(run["id"]): f"{run['id']} · {formats.isolated(run['name'], 40)} · {state_text(run)}"
         for run in runs[["id", "name", *_STATE]].to_dict("records")
@@ -66,12 +71,10 @@ def _labels(runs: pd.DataFrame) -> dict[int, str]:
 
 
 def heading(run: Mapping[str, Any]) -> None:
-    """Draw the line that names what is shown."""
-    chips = []
-    if run["drawn"]:
-        chips.append(html.tag("span", "Synthetic demo data", css="sc-chip"))
+    """Draw the line that names the run."""
+    chips = ["Synthetic demo data"] if run["drawn"] else []
     if run["state"] != "done":
-        chips.append(html.tag("span", state_text(run), css="sc-chip"))
+        chips.append(state_text(run))
     html.draw(
         html.tag(
             "p",
@@ -81,14 +84,14 @@ def heading(run: Mapping[str, Any]) -> None:
             html.name(run["dataset"]),
             f" · {formats.count(run['num_images'])} images · ",
             html.name(run["strategy"], 40),
-            *chips,
+            *(html.tag("span", each, css="sc-chip") for each in chips),
             css="sc-line",
         )
     )
 
 
 def progress(run: Mapping[str, Any]) -> None:
-    """Draw the progress of an unfinished run, and why one failed."""
+    """Draw the progress or the error of a run."""
     if run["state"] == "done":
         return
     done, total = int(run["num_done"]), int(run["num_images"])
@@ -105,7 +108,7 @@ def progress(run: Mapping[str, Any]) -> None:
 
 
 def table(runs: pd.DataFrame, run_id: int) -> None:
-    """Draw all runs in a table; a click on a row shows that run."""
+    """Draw all runs as a table; a click shows a run."""
     st.header("Runs", anchor=False)
     run_ids = [int(each) for each in runs["id"]]
     done = runs["num_done"].where(runs["num_done"] > 0)
@@ -137,18 +140,15 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
     tables.show(
         shown,
         {name: columns.get(name, tables.Column(name)) for name in map(str, shown)},
-        key=f"runs_table_{run_id}",  # a new key for each run: it is always the selected row
+        key=f"runs_table_{run_id}",  # a key per run selects its row again
         on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
         chosen=run_ids.index(run_id),
     )
 
 
 def details(run: Mapping[str, Any]) -> None:
-    """Draw what a run was made of."""
-    config = run["config"] or {}
-    versions = " · ".join(
-        f"{name} {each}" for name, each in sorted((run["versions"] or {}).items())
-    )
+    """Draw the model, data and settings of a run."""
+    config, versions = run["config"] or {}, sorted((run["versions"] or {}).items())
     with st.expander("Run details", key="run_details"):
         html.definitions(
             [
@@ -166,7 +166,7 @@ def details(run: Mapping[str, Any]) -> None:
                 ("Precision", _text(config.get("precision_used", config.get("precision")))),
                 ("Started", formats.moment(run["created_at"])),
                 ("Last written", formats.moment(run["updated_at"])),
-                ("Versions", _text(versions)),
+                ("Versions", _text(" · ".join(f"{name} {each}" for name, each in versions))),
                 ("Commit", _text(run["commit_sha"])),
                 ("Output folder", _text(run["output_dir"])),
             ]
@@ -186,16 +186,11 @@ def _prompts(prompts: Mapping[str, Any]) -> str:
 
 
 def how_to_start() -> None:
-    """Name the commands that fill the store."""
+    """Draw the commands that fill the store."""
     st.markdown("Run one of these commands, then reload this page.")
     st.markdown("Synthetic demo data:")
     st.code("make demo-run", language=None)
     st.markdown("Your own images:")
-    st.code(
-        "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
-        "--checkpoint_path geolocal/StreetCLIP",
-        language=None,
-        wrap_lines=True,
-    )
+    st.code(EVALUATE, language=None, wrap_lines=True)
     st.markdown("Another store:")
     st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)

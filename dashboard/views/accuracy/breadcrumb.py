@@ -1,4 +1,4 @@
-"""World / Europe / France: the way from all images down to the chosen place."""
+"""Draw the breadcrumb of places, such as World / Europe / France."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from streetclip.results.filters import Selection
 
 
 def draw(view: View) -> None:
-    """Draw the steps from the world to the chosen place; a click goes back up to one."""
+    """Draw clickable steps from the world to the chosen place."""
     chosen = {level: getattr(view.selection, level) for level in group_ranking.LEVELS}
     if chosen["country"] is not None and chosen["continent"] is None:
         known = runs.countries(view)
@@ -37,6 +37,6 @@ def draw(view: View) -> None:
 
 
 def go(view: View, selection: Selection) -> None:
-    """Show other images, grouped by what is then next; to be called from a click."""
+    """Filter by a place in a click's callback, with its default groups."""
     url_state.change_filters(selection, view.defaults)
     url_state.change(by=None)

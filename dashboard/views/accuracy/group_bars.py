@@ -1,4 +1,4 @@
-"""Groups of images, ranked: headline figures, bars with bounds, and the table below them."""
+"""Draw ranked groups of images: headline figures, bars and table."""
 
 import math
 from collections import Counter
@@ -15,11 +15,10 @@ from dashboard.charts.channels import FEW, role, row_names, tooltip
 from dashboard.queries.group_ranking import LEVELS, MEDIAN, METRICS, Macro
 from dashboard.shell import formats, html, theme
 
-TOP = 20
-"""Bars that are drawn."""
-
 MOST_ROWS = 1000
-"""Rows that are listed."""
+"""Most rows of the table."""
+
+_TOP = 20  # bars
 
 _ROW_PIXELS, _MOST_ROW_PIXELS, _AXIS_PIXELS = 18, 44, 60
 _WHOLE_FROM_KM = 10  # as `formats.kilometres`
@@ -33,9 +32,9 @@ _DEFINITIONS = {
 
 
 def named(shown: pd.DataFrame) -> pd.DataFrame:
-    """Add name (distinct texts) and inside (the place around, "" if the same for all) to groups.
+    """Add name (distinct) and inside (the place around or "").
 
-    `shown`: as `group_ranking.judged` gives them; few enough to be drawn.
+    `shown`: of `group_ranking.judged`.
     """
     keys = [each for each in (*LEVELS, "predicted", "attribute") if each in shown]
     texts = [_key_text(keys[-1], value) for value in shown[keys[-1]]]
@@ -52,7 +51,7 @@ def _key_text(key: str, value: str) -> str:
 
 
 def _distinct(texts: Sequence[str], inside: Sequence[str]) -> list[str]:
-    """Tell equal names apart by what is around them, else by a number."""
+    """Distinguish equal names by the place around them, else by a number."""
     seen = Counter(texts)
     used: Counter[str] = Counter()
     names = []
@@ -64,12 +63,12 @@ def _distinct(texts: Sequence[str], inside: Sequence[str]) -> list[str]:
 
 
 def words(metric: str) -> Callable[[float | None], str]:
-    """How values of a metric are written."""
+    """Choose the format of a metric's values."""
     return formats.kilometres if metric == MEDIAN else formats.share
 
 
 def intervals(shown: pd.DataFrame, metric: str) -> list[str]:
-    """Write the bounds low to high of a metric, as `group_ranking.judged` gives them."""
+    """Write the intervals of a metric, of `group_ranking.judged`."""
     if metric != MEDIAN:
         return share_bars.intervals(shown, "low", "high")
     return [
@@ -83,10 +82,10 @@ def intervals(shown: pd.DataFrame, metric: str) -> list[str]:
 def headline(
     whole: pd.DataFrame, shown: pd.DataFrame, metric: str, names: str, macro: Macro | None
 ) -> None:
-    """Draw the figure over all images and over true countries, and how many groups are small.
+    """Draw the micro and macro figures and the number of small groups.
 
-    `whole` is all images as one group, `shown` the groups, as `group_ranking.judged` gives them;
-    `names` is what the groups are, as "countries": a constant of the caller.
+    `whole`: all images as one group, `shown`: the groups, both of `group_ranking.judged`;
+    `names`: such as "countries", trusted.
     """
     title, total = METRICS[metric].title.capitalize(), whole.iloc[0]
     n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
@@ -121,11 +120,11 @@ def headline(
 
 
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:
-    """Draw the first groups of a ranking with their bounds; few images pale and dashed.
+    """Draw the first groups of a ranking with intervals.
 
-    `shown`: as `named` gives them, in order; `height`: pixels to fill, unless bars get too thick.
+    `shown`: of `named`, in order; `height`: pixels to fill, unless bars get too thick.
     """
-    top = shown.head(TOP)
+    top = shown.head(_TOP)
     least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
     title, text = METRICS[metric].title, words(metric)
     if metric == MEDIAN:
@@ -134,23 +133,21 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
     else:
         layers = share_bars.share_bars(share_bars.in_per_cent(top), "name", f"{title} (%)")
         few_look, interval = "Pale and dashed", "Wilson 95 %"
-    parts = [
-        f"{name} {text(value)} of {formats.count(n)}"
-        for name, value, n in zip(top["name"], top["value"], top["n"], strict=True)
-    ]
+    labels = zip(top["name"], top["value"], top["n"], strict=True)
+    parts = [f"{name} {text(value)} of {formats.count(n)}" for name, value, n in labels]
     channels.show(
         layers,
         key="place_bars",
         alt_text=f"{title.capitalize()}, in the order of the ranking: {', '.join(parts)}.",
         height=least if height is None else min(height, most),
     )
-    first = f"The first {TOP} of {formats.count(len(shown))}. " if len(shown) > TOP else ""
+    first = f"The first {_TOP} of {formats.count(len(shown))}. " if len(shown) > _TOP else ""
     few = channels.few_remark(top["n"], few_look)
     html.remark(f"{first}Whiskers: {interval}.{few}")
 
 
 def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
-    """Points on a log axis: a bar has no zero to start from there."""
+    """Draw points instead of bars, as a log axis has no zero."""
     numbers = [formats.count(n) for n in top["n"]]
     rows = top[["name", "n"]].assign(
         **top[["value", "low", "high"]].clip(_NEAREST_KM, _FARTHEST_KM),
@@ -179,7 +176,7 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
 def table(
     shown: pd.DataFrame, metric: str, *, key: str, title: str, on_pick: Callable[[int], None]
 ) -> None:
-    """Draw groups as `named` gives them as a table; a click on a row picks its position."""
+    """Draw groups of `named` as a table; `on_pick` gets a position."""
     is_median = metric == MEDIAN
     bounds = "Bounds of the 95 % interval" + ("." if is_median else " (Wilson).")
     number = _kilometres if is_median else tables.per_cent
@@ -215,7 +212,7 @@ def table(
 
 
 def _kilometres(title: str, **options: Any) -> tables.Column:
-    """Kilometres as precise as they are shown; an infinite distance is none."""
+    """Make a column of kilometres rounded as shown; infinite ones are empty."""
 
     def made(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
         finite = rows[name].replace(math.inf, math.nan)

@@ -1,7 +1,6 @@
-"""Accuracy: where is a run good, where is it bad, from continents down to cities?"""
+"""Accuracy: figures by place, from continents to cities, and by attribute."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,7 @@ _LEVELS: Mapping[str, str] = {
     "city": "cities",
     "predicted": "predicted countries",
 }
-_SINGULAR: Mapping[str, str] = {
-    "continent": "continent",
-    "country": "country",
-    "region": "region",
-    "city": "city",
-    "predicted": "predicted country",
-}
+_SINGULAR = {name: name for name in _LEVELS} | {"predicted": "predicted country"}
 _RANK = "upper"  # worst first
 
 
@@ -107,10 +100,7 @@ def _map(view: View, by: str, metric: str) -> None:
         finite = shown.loc[np.isfinite(shown["value"]), "value"]
         domain = (0.0, float(max([1.0, *finite])))
     choropleth.choropleth(
-        shown.assign(
-            label=[words(each) for each in shown["value"]],
-            interval=group_bars.intervals(shown, metric),
-        ),
+        shown.assign(interval=group_bars.intervals(shown, metric)),
         key=selection_events.keyed("world", view.selection, by, metric),
         title=METRICS[metric].title,
         domain=domain,
@@ -120,7 +110,7 @@ def _map(view: View, by: str, metric: str) -> None:
 
 
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
-    """Drill down to a group: filter by it."""
+    """Filter by a group."""
     if by.startswith(ATTRIBUTE):
         name = by.removeprefix(ATTRIBUTE)
         others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
@@ -129,4 +119,4 @@ def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
         changes = {"predicted": row["predicted"]}
     else:
         changes = {level: row.get(level) for level in group_ranking.LEVELS}
-    breadcrumb.go(view, replace(view.selection, **changes))
+    breadcrumb.go(view, view.but(**changes).selection)

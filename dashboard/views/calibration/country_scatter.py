@@ -1,4 +1,4 @@
-"""Confidence against accuracy, country by country."""
+"""Draw accuracy against confidence by country."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ _NAME_ROOM = (25.0, 5.0)  # per cent of the axes that a name takes
 def countries(
     frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
 ) -> None:
-    """Draw the accuracy of each true country against the mean confidence in its images.
+    """Draw accuracy against mean confidence by true country.
 
-    `frame`: country (ISO code), n, confidence, accuracy, low, high; shares in [0, 1]. `subject` is
-    "country" or "city"; `on_pick` gets the code of a clicked country, None to clear the filter.
+    `frame`: country (ISO code), n, confidence, accuracy, low, high (shares in [0, 1]); `subject`:
+    "country" or "city"; `on_pick` gets a country code, None to clear the filter.
     """
     rows = _rows(frame)
     key, codes = selection_events.keyed("reliability_countries", chosen), list(rows["country"])
@@ -34,7 +34,7 @@ def countries(
         if code in codes:
             on_pick(None if code == chosen else code)
 
-    lowest, _ = axis_start(_least(rows))
+    lowest, _ = _axis(rows)
     named = _named(rows, 100 - lowest)
     labels = zip(named["name"], named["label"], named["confidence_label"], strict=True)
     parts = [f"{name} {share} correct at a confidence of {sure}" for name, share, sure in labels]
@@ -69,7 +69,7 @@ def countries(
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Countries in per cent, the farthest from the diagonal first."""
+    """Convert to per cent and order by distance from the diagonal, descending."""
     gap = frame["confidence"] - frame["accuracy"]
     rows = share_bars.in_per_cent(frame.rename(columns={"accuracy": "value"})).assign(
         confidence=100 * frame["confidence"],
@@ -82,7 +82,7 @@ def _rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
-    """The countries farthest from the diagonal, without those whose name would hide another's."""
+    """Select the countries farthest from the diagonal, without overlapping names."""
     confidence, value = rows["confidence"].to_numpy(), rows["value"].to_numpy()
     kept: list[int] = []
     for position in np.flatnonzero(rows["n"] >= theme.SMALL_N)[:_FARTHEST].tolist():
@@ -93,14 +93,14 @@ def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
     return rows.iloc[kept]
 
 
-def _least(rows: pd.DataFrame) -> float:
-    return float(rows[["confidence", "value"]].min().min())
+def _axis(rows: pd.DataFrame) -> tuple[float, int]:
+    return axis_start(float(rows[["confidence", "value"]].min().min()))
 
 
 def _layers(
     rows: pd.DataFrame, named: pd.DataFrame, subject: str, chosen: str | None
 ) -> list[alt.Chart]:
-    lowest, step = axis_start(_least(rows))
+    lowest, step = _axis(rows)
     x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
     y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
     size = alt.Scale(domain=[0, max(int(rows["n"].max()), 1)], range=[20, 260])

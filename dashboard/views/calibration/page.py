@@ -1,6 +1,4 @@
-"""Calibration: does a run's confidence match its accuracy, and what would abstaining gain?"""
-
-from dataclasses import replace
+"""Calibration: does confidence match accuracy, and what would abstaining gain?"""
 
 import streamlit as st
 
@@ -38,7 +36,15 @@ def _body(view: View) -> None:
     if not frame.is_empty(view):
         found = comparisons.calibration(view, level)
         if found.n:
-            _judged(view, found, level)
+            _headline(found, level)
+            metric_cards.selection_remark(view.selection)
+            left, right = st.columns(2, gap="medium")
+            with left:
+                st.header("Reliability", anchor=False)
+                reliability_diagram.diagram(found.bins, level)
+            with right:
+                st.header("Accuracy versus coverage", anchor=False)
+                reliability_diagram.coverage(found.coverage, level)
         else:
             html.notice("No confidence to judge", _NOTHING[level])
     by_country = comparisons.calibration(everything, level).by_country
@@ -53,20 +59,8 @@ def _body(view: View) -> None:
             links.link("failures", label, "photo_library")
 
 
-def _judged(view: View, found: Calibration, level: str) -> None:
-    _headline(found, level)
-    metric_cards.selection_remark(view.selection)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.header("Reliability", anchor=False)
-        reliability_diagram.diagram(reliability_diagram.bin_frame(found.bins), level)
-    with right:
-        st.header("Accuracy versus coverage", anchor=False)
-        reliability_diagram.coverage(found.coverage, level)
-
-
 def _headline(found: Calibration, level: str) -> None:
-    """Draw calibration error, confidence and accuracy of at least one image."""
+    """Draw calibration error, confidence and accuracy; `found` is not empty."""
     n = f"n = {formats.count(found.n)}"
     silent = found.num_images - found.n
     of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n
@@ -102,5 +96,5 @@ def _headline(found: Calibration, level: str) -> None:
 
 
 def _pick(view: View, code: str | None) -> None:
-    chosen = replace(view.selection, country=code, region=None, city=None)
-    url_state.change_filters(chosen, view.defaults)
+    chosen = view.but(country=code, region=None, city=None)
+    url_state.change_filters(chosen.selection, view.defaults)

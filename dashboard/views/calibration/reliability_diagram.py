@@ -1,4 +1,4 @@
-"""Whether a confidence can be trusted: reliability diagram and coverage curve."""
+"""Draw the reliability diagram and the coverage curve of a run."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,19 +16,19 @@ from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
 
 AXIS_PIXELS: Final = {"minExtent": 42, "maxExtent": 42}
-"""Of vertical axes: charts above one another share their horizontal axis."""
+"""Width of vertical axes, so that stacked charts share their horizontal axis."""
 
 _HISTOGRAM_HEIGHT = 130
 _MARKED_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 _CLOSEST_MARKS = 12.0  # per cent of coverage between two labels
 
 
-def diagram(bins: pd.DataFrame, subject: str) -> None:
-    """Draw accuracy against confidence bin by bin, and how many images each bin holds.
+def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
+    """Draw accuracy against confidence and the number of images by bin, ascending.
 
-    `bins`: one row a bin, ascending: low and high (its bounds), n, confidence (their mean), value,
-    value_low and value_high; shares in [0, 1], NaN for n = 0. `subject` is "country" or "city".
+    `subject`: "country" or "city".
     """
+    bins = bin_frame(found)
     shares = bins[["low", "high", "confidence", "value", "value_low", "value_high"]]
     rows = (100 * shares).assign(
         n=bins["n"],
@@ -71,7 +71,7 @@ def diagram(bins: pd.DataFrame, subject: str) -> None:
 
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
-    """Reliability bins as `diagram` takes them, with the Wilson interval of each accuracy."""
+    """Add Wilson intervals to bins, NaN for n = 0."""
     frame = pd.DataFrame([each.to_dict() for each in bins]).astype(
         {"confidence": "float64", "accuracy": "float64"}
     )
@@ -81,7 +81,7 @@ def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
 
 
 def diagonal(lowest: float = 0.0) -> alt.Chart:
-    """Where confidence equals accuracy."""
+    """Draw the line on which confidence equals accuracy."""
     line = alt.Chart(pd.DataFrame({"both": [lowest, 100.0]})).mark_line(
         strokeDash=[5, 4], strokeWidth=1.2
     )
@@ -116,25 +116,21 @@ def _bins(rows: pd.DataFrame, subject: str) -> list[alt.Chart]:
 def _histogram(rows: pd.DataFrame, subject: str) -> alt.Chart:
     no_unit_at_0 = "datum.value ? datum.label : '0'"
     y_axis = alt.Axis(tickCount=2, format="~s", labelExpr=no_unit_at_0, **AXIS_PIXELS)
-    return (
-        alt.Chart(rows)
-        .mark_bar(stroke=None)
-        .encode(
-            share_channel(alt.X, "low", f"confidence in the {subject} (%)", grid=False),
-            alt.X2("high:Q"),
-            alt.Y("n:Q", title="images", axis=y_axis),
-            alt.Y2Datum(0),
-            role("muted"),
-            tooltip=tooltip(bin="confidence (%)", n_label="n"),
-        )
+    bar = alt.Chart(rows).mark_bar(stroke=None)
+    return bar.encode(
+        share_channel(alt.X, "low", f"confidence in the {subject} (%)", grid=False),
+        alt.X2("high:Q"),
+        alt.Y("n:Q", title="images", axis=y_axis),
+        alt.Y2Datum(0),
+        role("muted"),
+        tooltip=tooltip(bin="confidence (%)", n_label="n"),
     )
 
 
 def coverage(curve: pd.DataFrame, subject: str) -> None:
-    """Draw accuracy against the share of images that is answered, the most confident first.
+    """Draw accuracy against the share of images answered, the most confident first.
 
-    `curve`: one row a threshold: threshold, coverage, n (images answered), value, low, high; shares
-    in [0, 1].
+    `curve`: threshold, coverage, n (images answered), value, low, high; shares in [0, 1].
     """
     curve = curve[curve["n"] > 0]
     rows = share_bars.in_per_cent(curve).assign(
@@ -192,7 +188,7 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
     )
     point = alt.Chart(marked).mark_point(filled=True, size=55, opacity=1)
     layers.append(point.encode(x, y, role("right"), tooltip=texts))
-    # The curve falls: above it at the right there is room, except at the edge.
+    # The descending curve leaves room for labels above right, except at the edge.
     for shown, align, dx, dy in (
         ("datum.coverage <= 85", "left", 7, -7),
         ("datum.coverage > 85", "right", -7, 11),
@@ -203,14 +199,14 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
 
 
 def axis_start(least: float) -> tuple[float, int]:
-    """Round share, with room, below the least that is drawn, and the step between ticks."""
+    """Choose start and tick step of an axis, in per cent."""
     step = 20 if least < 60 else 10  # noqa: PLR2004 -- per cent
     lowest = float(max(0, step * int((least - 5) // step)))
     return lowest, 20 if lowest < 60 else 10  # noqa: PLR2004
 
 
 def _marked(rows: pd.DataFrame) -> pd.DataFrame:
-    """The thresholds in round numbers, without those that would cover another's label."""
+    """Select the rows nearest to `_MARKED_THRESHOLDS`, without overlapping labels."""
     kept: list[int] = []
     for threshold in _MARKED_THRESHOLDS:
         above = np.flatnonzero((rows["threshold"] >= threshold) & (rows["n"] >= theme.SMALL_N))

@@ -1,4 +1,4 @@
-"""Two runs over the same images: differences, what was gained and lost, and where."""
+"""Draw differences of two runs over the same images: figures, outcomes, countries."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -55,7 +55,7 @@ _NOT_SIGNIFICANT: Final = (
 
 
 def figure(name: str, found: Comparison) -> None:
-    """Draw one of `_DEFINITIONS` as a difference with its interval, and both values under it."""
+    """Draw a difference of `_DEFINITIONS` with interval and both values."""
     label, help_text = _DEFINITIONS[name]
     if name == "geoscore":
         value, write = formats.signed(found.difference), formats.count
@@ -75,7 +75,6 @@ def figure(name: str, found: Comparison) -> None:
 
 
 def _verdict(low: float, high: float) -> str:
-    """What an interval of a difference says."""
     if low > 0:
         return "better"
     return "worse" if high < 0 else "n.s."
@@ -87,7 +86,7 @@ _VERDICT: Final = tables.interval(write=_verdict, width=60)._replace(
 
 
 def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]) -> None:
-    """Draw images by outcome, and the choice of the outcome whose images are shown."""
+    """Draw images by outcome, and the choice of an outcome."""
     baseline_changes.outcome_bar(outcomes)
     key = "outcome_shown"
     st.session_state[key] = chosen
@@ -104,10 +103,10 @@ def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]
 def countries(
     frame: pd.DataFrame, subject: str, chosen: str | None, on_pick: Callable[[str | None], None]
 ) -> None:
-    """Draw the difference of each true country on a map and in a table, certain gains first.
+    """Draw the difference by true country, certain gains first.
 
-    `frame`: as `results.compare_by` gives it by country, at least one; `on_pick` gets the code of a
-    clicked country, None to clear the filter.
+    `frame`: `results.compare_by` by country, not empty; `on_pick` gets a country code, None to
+    clear the filter.
     """
     bounds = zip(frame["low"], frame["high"], strict=True)
     choropleth.choropleth(
@@ -122,7 +121,7 @@ def countries(
         words=formats.points,
         on_select=lambda code: on_pick(None if code == chosen else code),
     )
-    # The bound of each interval that is nearer to 0; 0 where the interval contains it.
+    # Order by the bound of the interval nearer to 0; 0 where it contains 0.
     certain = np.maximum(frame["low"], 0.0) + np.minimum(frame["high"], 0.0)
     ordered = frame.iloc[np.argsort(-certain.to_numpy(), kind="stable")]
     codes = list(ordered["country"])
@@ -148,7 +147,7 @@ def countries(
 
 
 def medians(median_km: Median, baseline_km: Median) -> None:
-    """Draw the median distances of this run and of the baseline; NaN without images."""
+    """Draw the median distances of this run and of the baseline."""
     baseline = formats.kilometres(baseline_km.value)
     metric_cards.figure(
         "Median distance",
@@ -160,7 +159,7 @@ def medians(median_km: Median, baseline_km: Median) -> None:
 
 
 def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:
-    """Compared shares within the thresholds in km, as `distance_curve` takes this run's."""
+    """Make this run's shares within the thresholds in km, for `distance_curve`."""
     rows = pd.DataFrame([vars(each) for each in found.values()])
     correct = [each["both_right"] + each["gained"] for each in rows["outcomes"]]
     low, high = wilson_interval(correct, rows["n"])
@@ -170,7 +169,7 @@ def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:
 
 
 def distances(found: Mapping[int, Comparison]) -> None:
-    """Draw a table of the shares within each threshold in km of both runs."""
+    """Draw a table of both runs' shares within thresholds."""
     rows = pd.DataFrame([vars(each) for each in found.values()]).assign(threshold_km=list(found))
     columns = {
         "threshold_km": tables.whole("km", width=48),

@@ -1,6 +1,4 @@
-"""Compare: which images a run predicts correctly and another one does not."""
-
-from dataclasses import replace
+"""Compare: differences between a run and a baseline over the same images."""
 
 import streamlit as st
 
@@ -9,7 +7,7 @@ from dashboard.images import gallery_view
 from dashboard.queries import comparisons, runs
 from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.shell.page_query import View
-from dashboard.views import frame
+from dashboard.views import frame, run_picker
 from dashboard.views.compare import outcomes
 
 _LEVELS = {"country": "Country", "city": "City"}
@@ -42,7 +40,15 @@ def _body(view: View) -> None:
     url_widgets.segmented("Level", "level", _LEVELS, "country")
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _by_country(view, everything, level)
+        st.header("Difference by true country", anchor=False)
+        outcomes.countries(
+            comparisons.comparison_by_country(everything, level),
+            level,
+            view.selection.country,
+            lambda code: url_state.change_filters(
+                view.but(country=code, region=None, city=None).selection, view.defaults
+            ),
+        )
     with right:
         if not is_empty:
             _images(view, level)
@@ -51,7 +57,7 @@ def _body(view: View) -> None:
 
 
 def _lacks_baseline(view: View) -> bool:
-    """Whether there is no run to compare with; one is chosen where the URL names none."""
+    """Check for a missing baseline; choose one where the URL names none."""
     if view.baseline_id is not None:
         return False
     rival = comparisons.rival(view)
@@ -61,12 +67,7 @@ def _lacks_baseline(view: View) -> bool:
             "This store holds no other run over the same images. Evaluate another checkpoint on "
             "the same test file, or choose any run as the baseline in the sidebar:",
         )
-        st.code(
-            "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
-            "--checkpoint_path geolocal/StreetCLIP",
-            language=None,
-            wrap_lines=True,
-        )
+        st.code(run_picker.EVALUATE, language=None, wrap_lines=True)
     elif st.query_params.get(url_state.BASELINE) in (None, str(view.run_id)):
         st.query_params[url_state.BASELINE] = str(rival)
         st.rerun()
@@ -106,17 +107,6 @@ def _images(view: View, level: str) -> None:
                 on_click=lambda to=to: url_state.change(page=None if to == 1 else str(to)),
             )
         html.remark(f"Page {formats.progress(number, last)}")
-
-
-def _by_country(view: View, everything: View, level: str) -> None:
-    st.header("Difference by true country", anchor=False)
-    frame = comparisons.comparison_by_country(everything, level)
-
-    def pick(code: str | None) -> None:
-        chosen = replace(view.selection, country=code, region=None, city=None)
-        url_state.change_filters(chosen, view.defaults)
-
-    outcomes.countries(frame, level, view.selection.country, pick)
 
 
 def _distances(view: View) -> None:

@@ -1,4 +1,4 @@
-"""What is taken for what, in words: pairs as tables, one-sided pairs, near and far mistakes."""
+"""Draw confused pairs as tables, one-sided pairs, and near and far mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ _NEARNESS_COLOURS = {
     "same continent": ("#e08214", "#1b1f24"),
     "other continent": ("#b35806", "#ffffff"),
 }
-"""Fill and text: the farther, the stronger (PuOr's orange)."""
+"""Colours of fill and text, darker for farther mistakes (PuOr's orange)."""
 
 
 def cells(
@@ -30,10 +30,10 @@ def cells(
     on_pick: Callable[[str, str], None],
     most: int | None = None,
 ) -> None:
-    """Draw the cells of a matrix as a table, the most frequent mistakes first.
+    """Draw the cells of a matrix, most frequent mistakes first.
 
-    With `most` only so many mistakes; else all cells, correct predictions last. `on_pick` gets the
-    true and the predicted class of a clicked row.
+    `most` limits to so many mistakes; without it, correct predictions come last. `on_pick` gets
+    the true and the predicted class of a clicked row.
     """
     is_correct = matrix.cells["true"] == matrix.cells["predicted"]
     shown = matrix.cells.assign(is_correct=is_correct)
@@ -77,10 +77,7 @@ def asymmetric(
     *,
     on_pick: Callable[[str, str], None],
 ) -> None:
-    """Draw two countries a row of which one is taken for the other more often than the reverse.
-
-    `pairs`: as `results.asymmetric_pairs`, at least one, the most certain first.
-    """
+    """Draw one-sided pairs of countries; `pairs`: `results.asymmetric_pairs`, not empty."""
     codes = list(zip(pairs["country"], pairs["other"], strict=True))
     columns = {
         "country": tables.country("country A"),
@@ -104,9 +101,9 @@ def asymmetric(
 
 
 def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> None:
-    """Draw how many mistakes go to a neighbour, to the same continent, and farther.
+    """Draw the shares of mistakes by nearness.
 
-    `mistakes`: as `results.mistakes_by_nearness`, at least one; `against_chance`: as
+    `mistakes`: `results.mistakes_by_nearness`, not empty; `against_chance`:
     `metrics.neighbours.neighbour_confusion`, None where chance is unknown.
     """
     html.draw(html.tag("p", _chance_text(mistakes, against_chance), css="sc-line"))
@@ -168,7 +165,7 @@ def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:
 
 
 def _segments(rows: pd.DataFrame) -> list[alt.Chart]:
-    """One bar in segments with their texts, and a hairline in a colour that the axis shares."""
+    """Draw one bar in labelled segments, with an outline."""
     scale = alt.Scale(domain=[0, 100], nice=False)
     axis = alt.Axis(values=share_bars.SHARE_TICKS, grid=False)
     edges = {"y": alt.YValue(0), "y2": alt.Y2Value("height")}

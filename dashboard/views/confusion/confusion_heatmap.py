@@ -1,9 +1,9 @@
-"""A confusion matrix that can be read and clicked: rows are the truth, columns the prediction."""
+"""Draw a clickable confusion matrix: true classes as rows, predicted as columns."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Final
 
 import altair as alt
 import pandas as pd
@@ -14,10 +14,8 @@ from dashboard.shell import formats, theme
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.results import OTHER, ConfusionMatrix
 
-NORMS: Mapping[str, str] = MappingProxyType(
-    {"row": "share of true", "column": "share of predicted", "count": "count"}
-)
-"""What the colour of a cell can say, by the URL's word."""
+NORMS: Final = {"row": "share of true", "column": "share of predicted", "count": "count"}
+"""Meanings of a cell's colour, by the URL's word."""
 
 _PHONE_PIXELS = 700
 _MOST_PHONE_LABELS = 24  # side by side
@@ -30,17 +28,13 @@ _DARKEST = 0.2  # luminance up to which white is read better than black
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """What a matrix shows.
+    """Non-empty cells of a confusion matrix, with its classes in order.
 
     Attributes:
-        cells: One row a cell that is not empty: true, predicted, n, row_n and column_n (all images
-            of its row and of its column), mean_km (NaN where unknown), and value, low and high
-            (share of the row, with Wilson 95 %).
-        rows: True classes from top to bottom.
-        columns: Predicted classes from left to right.
-        names: What a class is called; a class that is missing is shown as it is.
-        short: Its name where there is little room.
-        groups: Class → the continent it belongs to; neighbours of one group are kept together.
+        cells: true, predicted, n, row_n and column_n (images of the row and of the column), mean_km
+            (NaN where unknown), value, low and high (share of the row, with Wilson 95 %).
+        names: Names of classes that differ from their label; `short` where there is little room.
+        groups: Class → continent.
     """
 
     cells: pd.DataFrame
@@ -51,16 +45,16 @@ class Matrix:
     groups: Mapping[str, str]
 
     def name(self, label: str) -> str:
-        """What a class is called."""
+        """Name a class."""
         return self.names.get(label, label)
 
     @classmethod
     def of(
         cls, confusion: ConfusionMatrix, groups: Mapping[str, str], *, is_square: bool = True
     ) -> "Matrix":
-        """Arrange what was counted: only rows with images, `OTHER` and nothing predicted last.
+        """Arrange counted images, `OTHER` and no prediction last.
 
-        `groups`: ISO code → continent. `is_square`: classes have a column even if never predicted.
+        `groups`: ISO code → continent; `is_square`: add columns of classes never predicted.
         """
         cells = confusion.cells.astype({"true": object, "predicted": object})  # quicker to read
         true, predicted = set(cells["true"]), set(cells["predicted"])
@@ -86,13 +80,10 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a matrix is drawn.
+    """Look of a matrix.
 
-    Attributes:
-        norm: One of `NORMS`.
-        is_diagonal_coloured: Whether correct predictions share the colours of the mistakes.
-        chosen: The row and the column that are outlined, None for each that is not.
-        unit: What a class is, as "country".
+    `norm`: one of `NORMS`; `chosen`: outlined row and column, None for none; `unit`: "country" or
+    "continent".
     """
 
     norm: str
@@ -102,7 +93,7 @@ class Style:
 
 
 def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str], None]) -> None:
-    """Draw a matrix with its legend; `on_pick` gets the true and the predicted class of a cell."""
+    """Draw a matrix and its legend; `on_pick` gets two classes."""
     cells = _texts(matrix, style)
     on_scale = cells.loc[~cells["apart"] & (cells["predicted"] != ""), "shown"]
     least = 1.0 if style.norm == "count" else 0.1
@@ -128,13 +119,14 @@ def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str]
 
 
 def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
-    """Cells with what colour, text and tooltip say."""
+    """Add colours and texts to the cells."""
     cells = matrix.cells
     is_correct = cells["true"] == cells["predicted"]
     is_rolled = (cells["true"] == OTHER) | (cells["predicted"] == OTHER)
     of_column = cells["n"] / cells["column_n"]
     by_norm = {"row": 100 * cells["value"], "column": 100 * of_column, "count": cells["n"]}
     shown = by_norm[style.norm].astype("float64")
+    text = (shown + 0.5).astype("int64").astype(str).replace("0", "")
     rows = pd.DataFrame(
         {
             "true": cells["true"],
@@ -142,7 +134,7 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
             "shown": shown,
             "apart": is_rolled | (is_correct & (not style.is_diagonal_coloured)),
             "correct": is_correct,
-            "text": shown.map(_count_text if style.norm == "count" else _share_text),
+            "text": shown.map(_count_text) if style.norm == "count" else text,
             "true_name": cells["true"].map(matrix.name),
             "predicted_name": cells["predicted"].map(matrix.name),
             "n_label": cells["n"].map(formats.count) + " of " + cells["row_n"].map(formats.count),
@@ -156,11 +148,6 @@ def _texts(matrix: Matrix, style: Style) -> pd.DataFrame:
     return rows.assign(words=taken + ": " + rows["n_label"] + ", " + rows["label"])
 
 
-def _share_text(per_cent: float) -> str:
-    rounded = int(per_cent + 0.5)
-    return str(rounded) if rounded else ""
-
-
 def _count_text(n: float) -> str:
     for limit, unit in ((1_000_000, "M"), (1_000, "k")):
         if n >= limit:
@@ -169,7 +156,7 @@ def _count_text(n: float) -> str:
 
 
 def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -> list[alt.Chart]:
-    """Frame, cells, lines between continents, texts, and the outline of what is chosen."""
+    """Layer frame, cells, borders of continents, texts and the chosen outline."""
     x = alt.X(
         "predicted:N",
         sort=None,
@@ -197,14 +184,13 @@ def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -
 
 
 def _whole_axis(axis: str) -> dict[str, object]:
-    """Channels from one end of an axis to the other."""
     if axis == "x":
         return {"x": alt.XValue(0), "x2": alt.X2Value("width")}
     return {"y": alt.YValue(0), "y2": alt.Y2Value("height")}
 
 
 def _axis(matrix: Matrix, labels: Sequence[str], **place: object) -> alt.Axis:
-    """Labels in full, or short where there is little room; at the top not all on a phone."""
+    """Label classes, on a phone in short and fewer."""
     every = 2 if place and len(labels) > _MOST_PHONE_LABELS else 1
     long = {label: matrix.name(label) for label in labels}
     short = {label: matrix.short.get(label, matrix.name(label)) for label in labels[::every]}
@@ -252,20 +238,13 @@ def _cell_texts(cells: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
     fits = f"bandwidth('x') >= {_MOST_TEXT_PIXELS} * length(datum.text) + 3 && bandwidth('y') >= 12"
     readable = f"luminance(scale('fill', datum.shown)) > {_DARKEST} ? '#000000' : '#ffffff'"
     white = channels.when("datum.apart", "#ffffff")
-    return (
-        alt.Chart(cells)
-        .mark_text(fontSize=11, baseline="middle")
-        .encode(
-            x,
-            y,
-            channels.text_if(fits, "text"),
-            alt.FillValue(alt.ExprRef(readable), condition=white),
-        )
-    )
+    text = alt.Chart(cells).mark_text(fontSize=11, baseline="middle")
+    fill = alt.FillValue(alt.ExprRef(readable), condition=white)
+    return text.encode(x, y, channels.text_if(fits, "text"), fill)
 
 
 def _borders(matrix: Matrix, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Lines where one continent ends and the next begins."""
+    """Draw lines between continents."""
     layers = []
     for field, labels, axis in (("true", matrix.rows, y), ("predicted", matrix.columns, x)):
         rows = pd.DataFrame({field: _first_of_groups(labels, matrix.groups)})
@@ -277,7 +256,7 @@ def _borders(matrix: Matrix, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 
 def _first_of_groups(labels: Sequence[str], groups: Mapping[str, str]) -> list[str]:
-    """The labels at which a new group begins, if each group is in one piece."""
+    """List the labels where groups begin, if none is split."""
     of = [groups.get(label, label) for label in labels]
     changes = [i for i in range(1, len(of)) if of[i] != of[i - 1]]
     is_in_order = len(changes) + 1 == len(set(of))
@@ -285,11 +264,10 @@ def _first_of_groups(labels: Sequence[str], groups: Mapping[str, str]) -> list[s
 
 
 def _outline(matrix: Matrix, style: Style, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """A frame around the chosen cell, or the chosen row or column."""
+    """Outline the chosen cell, row or column."""
     true, predicted = style.chosen
-    if style.chosen == (None, None):
-        return []
-    if true not in (None, *matrix.rows) or predicted not in (None, *matrix.columns):
+    is_shown = true in (None, *matrix.rows) and predicted in (None, *matrix.columns)
+    if style.chosen == (None, None) or not is_shown:
         return []
     rows = pd.DataFrame({"true": [true], "predicted": [predicted]})
     places = _whole_axis("y") if true is None else {"y": y}

@@ -1,7 +1,6 @@
-"""Confusion: which country is taken for which, and the images behind each cell."""
+"""Confusion: the countries taken for others, and the images of each cell."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -43,11 +42,16 @@ def _body(view: View) -> None:
     else:
         _countries(view, everything, top, order)
     _one_sided(view, everything)
-    _near_and_far(everything)
+    st.header("Neighbours and far mistakes", anchor=False)
+    found, against_chance = comparisons.nearness(everything)
+    if len(found) and found["n"].sum():
+        confused_pairs.nearness(found, against_chance)
+    else:
+        html.remark("There is no mistake among these images.")
 
 
 def _choices() -> tuple[str, int, str]:
-    """Level, number of countries and order that the URL names."""
+    """Draw the choices; return level, number of countries and order."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         level = url_widgets.segmented("Level", "level", _LEVELS, "country")
         top, order = "20", "continent"
@@ -96,16 +100,15 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
 
 
 def _pick_countries(view: View, true: str, predicted: str) -> None:
-    """Show the images of a cell; a second click on it, all images again."""
-    chosen = view.selection
-    is_again = (true, predicted) == (chosen.country, chosen.predicted)
+    """Filter by a cell; a second click clears the filter."""
+    is_again = (true, predicted) == (view.selection.country, view.selection.predicted)
     cell = (None, None) if is_again else (true, predicted)
-    changed = replace(chosen, country=cell[0], predicted=cell[1], region=None, city=None)
-    url_state.change_filters(changed, view.defaults)
+    changed = view.but(country=cell[0], predicted=cell[1], region=None, city=None)
+    url_state.change_filters(changed.selection, view.defaults)
 
 
 def _images(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
-    """Draw the images of the chosen cell; where none is chosen, what to click."""
+    """Draw the images of the chosen cell, else the most frequent mistakes."""
     true, predicted = style.chosen
     if true is None and predicted is None:
         st.header("Most frequent mistakes", anchor=False)
@@ -134,7 +137,7 @@ def _continents(view: View, everything: View) -> None:
 
 
 def _pick_continents(view: View, true: str, predicted: str) -> None:
-    """Go down to the countries of a cell."""
+    """Filter by the countries of a cell."""
     no_prediction = None if predicted else ""
     below = view.but(continent=true, country=None, region=None, city=None, predicted=no_prediction)
     url_state.change_filters(below.selection, view.defaults)
@@ -164,12 +167,3 @@ def _one_sided(view: View, everything: View) -> None:
     confused_pairs.asymmetric(
         clear.head(_MOST_ONE_SIDED), chosen, on_pick=partial(_pick_countries, view)
     )
-
-
-def _near_and_far(everything: View) -> None:
-    st.header("Neighbours and far mistakes", anchor=False)
-    found, against_chance = comparisons.nearness(everything)
-    if len(found) and found["n"].sum():
-        confused_pairs.nearness(found, against_chance)
-    else:
-        html.remark("There is no mistake among these images.")

@@ -1,5 +1,3 @@
 """The failures page."""
 
-from dashboard.views.failures.page import render
-
-__all__ = ["render"]
+from dashboard.views.failures.page import render as render

@@ -1,4 +1,4 @@
-"""Images: those behind a figure, and one image with everything that is known of it."""
+"""Images: a gallery of the filtered images, and one image in full."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ from streetclip import results
 from streetclip.results.filters import Selection
 
 DEFAULTS: Final = Selection(country_right=False)
-"""The page shows wrong predictions, unless the URL names an outcome."""
+"""Filters of the page where the URL names no outcome."""
 
 _MOST_COUNTRIES: Final = 12
 
@@ -32,9 +32,6 @@ def _body(view: View) -> None:
         _one(view, order, image_id)
     elif not frame.is_empty(view):
         _all(view, order)
-
-
-# The gallery
 
 
 def _all(view: View, order: str) -> None:
@@ -56,7 +53,7 @@ def _all(view: View, order: str) -> None:
 
 
 def _countries(view: View) -> None:
-    """Draw buttons that narrow the images to a true country, then to a predicted one."""
+    """Draw buttons that filter by true, then by predicted country."""
     is_first = view.selection.country is None
     by, name = ("true_country", "country") if is_first else ("pred_country", "predicted")
     if getattr(view.selection, name) is not None:
@@ -78,7 +75,7 @@ def _countries(view: View) -> None:
 
 
 def _pager(shown: image_queries.Page, where: str) -> None:
-    """Draw buttons to the other pages; `where` tells two pagers of one page apart."""
+    """Draw buttons to the other pages; `where` makes their keys unique."""
     before = (shown.number - 1) * shown.size
     ends = f"{formats.count(before + 1)}–{formats.count(before + len(shown.image_ids))}"
     for words, icon, number in (
@@ -97,9 +94,6 @@ def _pager(shown: image_queries.Page, where: str) -> None:
             on_click=gallery_view.turn_to,
             args=(number,),
         )
-
-
-# One image
 
 
 def _one(view: View, order: str, image_id: int) -> None:

@@ -1,7 +1,6 @@
-"""What a click on the map does: it writes the URL, as the filter for it would."""
+"""Write what is clicked on the map to the URL."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import streamlit as st
@@ -16,21 +15,18 @@ from dashboard.views.map import layers
 from streetclip.results.filters import Selection
 
 CELL: Final = "cell"
-"""The URL's parameter of the hexagon whose images are shown."""
+"""URL parameter of the hexagon whose images are shown."""
 
 _AFRESH = "map_afresh"
 
 
 def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
-    """Show what is clicked; a click elsewhere (layer "") shows all images again.
-
-    `row` comes from the browser: nothing of it is taken unchecked.
-    """
+    """Show what is clicked, all images for layer ""; `row` is untrusted."""
     if layer == deck_map.COUNTRIES:
         # A country without images would leave an empty page.
         anywhere = view.but(country=None, region=None, city=None)
         if row.get("code") in set(runs.pairs(anywhere)["true_country"]):
-            _show(view, replace(anywhere.selection, country=str(row["code"])))
+            _show(view, anywhere.but(country=str(row["code"])).selection)
     elif layer == layers.FLOW_LAYER:
         pair(view, row.get("true"), row.get("predicted"))
     elif layer == HEXAGONS:
@@ -40,11 +36,11 @@ def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
 
 
 def pair(view: View, true: object, predicted: object) -> None:
-    """Show the images of one country that are placed in another."""
+    """Show the images of a true and a predicted country."""
     codes = set(runs.table(view).codes)
     if true in codes and predicted in codes:
-        chosen = replace(view.selection, country=str(true), predicted=str(predicted))
-        _show(view, replace(chosen, region=None, city=None))
+        chosen = view.but(country=str(true), predicted=str(predicted), region=None, city=None)
+        _show(view, chosen.selection)
 
 
 def _show(view: View, selection: Selection) -> None:
@@ -58,7 +54,7 @@ def _number(value: object) -> str | None:
 
 
 def way_back() -> None:
-    """Draw a button that takes a pick back."""
+    """Draw a button that clears the clicked mark."""
 
     def unpick() -> None:
         st.session_state[_AFRESH] = times_unpicked() + 1
@@ -68,5 +64,5 @@ def way_back() -> None:
 
 
 def times_unpicked() -> int:
-    """A part of the map's key: after `way_back` it is a new one, on which nothing is picked."""
+    """Count clicks on `way_back`: in the map's key, they clear its selection."""
     return int(st.session_state.get(_AFRESH, 0))

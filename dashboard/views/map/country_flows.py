@@ -1,4 +1,4 @@
-"""From country to country: the map in words and as a table."""
+"""Describe the map in words and as a table of country pairs."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.charts import tables
 from dashboard.queries.map_data import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
 from dashboard.shell import formats, html
-from dashboard.views.map.layers import Drawn
+from dashboard.views.map.layers import Drawn, images_text
 
 _MOST_ROWS = 300
 _NAMED = 3
@@ -23,10 +23,10 @@ def words(
     num_placed: int,
     num_pairs: int,
 ) -> str:
-    """Write what the map draws, of how many images, and why so.
+    """Write what the map draws, of how many images, and why.
 
-    Of the `num_selected` images that the filters leave, `num_placed` have the places that the form
-    needs; `num_pairs` pairs of countries are different.
+    `num_placed` of the `num_selected` filtered images have the places that the form needs;
+    `num_pairs` counts the pairs of different countries.
 
     Examples:
         >>> numbers = {"num_selected": 9, "num_placed": 8, "num_pairs": 2}
@@ -34,10 +34,10 @@ def words(
         >>> words(drawn, "arcs", is_by_scale=False, **numbers).split(". ")[0]
         '8 images, each an arc from its true to its predicted place'
     """
-    of, marks = _images(drawn.num_in), formats.count(drawn.num_marks)
+    of, marks = images_text(drawn.num_in), formats.count(drawn.num_marks)
     is_cut = drawn.num_in < num_placed
     if is_cut:
-        of = f"{formats.count(drawn.num_in)} of {_images(num_placed)}"
+        of = f"{formats.count(drawn.num_in)} of {images_text(num_placed)}"
     plural = "" if drawn.num_marks == 1 else "s"
     text = {
         ARCS: f"{of}, each an arc from its true to its predicted place.",
@@ -57,18 +57,14 @@ def words(
     without = num_selected - num_placed
     if without:
         text += (
-            f" {_images(without)} {'has' if without == 1 else 'have'} no place on the map: nothing "
-            "was predicted, or no coordinates are known."
+            f" {images_text(without)} {'has' if without == 1 else 'have'} no place on the map: "
+            "nothing was predicted, or no coordinates are known."
         )
     return text
 
 
-def _images(n: int) -> str:
-    return f"{formats.count(n)} {'image' if n == 1 else 'images'}"
-
-
 def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]) -> None:
-    """Draw `map_data.routes` as a table; a click on a row picks its true and predicted country."""
+    """Draw `map_data.routes` as a table; `on_pick` gets true and predicted country."""
     top = routes.head(_MOST_ROWS)
 
     def pick(row: int | None) -> None:
@@ -93,7 +89,7 @@ def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]
 
 
 def alt_text(routes: pd.DataFrame) -> str:
-    """Write the map in a sentence; `routes` as `map_data.routes`."""
+    """Describe the map in a sentence; `routes`: `map_data.routes`."""
     if routes.empty:
         return "A map of images whose predicted country is the true one."
     columns = (routes.head(_NAMED)[name] for name in ("true_country", "pred_country", "n"))

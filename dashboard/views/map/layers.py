@@ -1,8 +1,7 @@
-"""The layers of the map from frames of images, flows and hexagons, each with its legend."""
+"""Make the layers and legends of the map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -18,15 +17,16 @@ from dashboard.shell import formats, html, theme
 Places = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 ENDS, DISTANCE, CONFIDENCE = "ends", "km", "confidence"
-"""What marks are coloured by, in the URL's words."""
+"""Colours of marks, by the URL's word."""
 
 FLOW_LAYER: Final = "flows"
-"""The layer of flows; a click on one gives its `true` and `predicted` country."""
+"""Layer of flows; a click gives the `true` and `predicted` country."""
 
-MEASURES: Final[Mapping[str, str]] = MappingProxyType(
-    {DISTANCE: "distance_km", CONFIDENCE: "country_probability"}
-)
-"""The column behind each measure."""
+MEASURES: Final[Mapping[str, str]] = {
+    DISTANCE: "distance_km",
+    CONFIDENCE: "country_probability",
+}
+"""Columns of the measures."""
 
 _NEAREST_KM, _FARTHEST_KM = 100.0, 20_000.0
 _SCALE: Final = np.log(_FARTHEST_KM / _NEAREST_KM)
@@ -44,14 +44,9 @@ _COORDINATES = [
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a form of the map consists of.
+    """Layers of the map, the lowest first, with what they show.
 
-    Attributes:
-        layers: The lowest first.
-        fitted: Latitudes and longitudes that the view starts at.
-        legend: What colours and sizes mean.
-        num_marks: Arcs, points, hexagons or flows.
-        num_in: Images in them.
+    `fitted`: latitudes and longitudes in the first view; `num_in`: images in the marks.
     """
 
     layers: Sequence[pdk.Layer]
@@ -62,9 +57,9 @@ class Drawn:
 
 
 def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
-    """Great circles from the true to the predicted places, with dots at the ends of a few.
+    """Draw great circles from true to predicted places.
 
-    `rows`: as `results.ends`; `colour`: `ENDS` or one of `MEASURES`.
+    `rows`: `results.ends`; `colour`: `ENDS` or one of `MEASURES`.
     """
     marks = _marks(rows, colour)
     alpha = int(np.interp(len(rows), [50, 500, 2000], [220, 140, 90]))
@@ -75,10 +70,7 @@ def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
-    """Dots at the true or at the predicted places, as `where` says.
-
-    `rows`: as `results.ends`; `colour`: one of `MEASURES`.
-    """
+    """Draw true or predicted places of `results.ends`, coloured by one of `MEASURES`."""
     is_true = where == "true"
     marks = _marks(rows, colour).drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])
     layer = pdk.Layer(
@@ -101,16 +93,16 @@ def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
 
 
 def flows(rows: pd.DataFrame, colour: str) -> Drawn:
-    """Great circles between countries, as wide as the square root of their images.
+    """Draw great circles between countries, wider for more images.
 
-    `rows`: as `map_data.flows`; `colour`: `ENDS` or one of `MEASURES`.
+    `rows`: `map_data.flows`; `colour`: `ENDS` or one of `MEASURES`.
     """
     known = rows.dropna(subset=_COORDINATES)[::-1]  # the widest on top
     if known.empty:
         return Drawn([], (np.empty(0), np.empty(0)), [])
     most = int(known["n"].max())
     marks = _marks(known.rename(columns={"mean_km": "distance_km"}), colour, "mean ")
-    images = [_images(n) for n in known["n"]]
+    images = [images_text(n) for n in known["n"]]
     marks = marks.assign(
         detail=[f"{n} · {detail}" for n, detail in zip(images, marks["detail"], strict=True)],
         true=known["true_country"].to_numpy(),
@@ -121,23 +113,20 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
     numbers = dict.fromkeys(max(1, round(share * most)) for share in _WIDTHS)
     legend = _colour_legend(colour, "mean ")
     for n, width in zip(numbers, _widths(np.array([*numbers]), most), strict=True):
-        legend.append(legends.key(f"sc-width-{max(1, round(width))}", _images(n)))
+        legend.append(legends.key(f"sc-width-{max(1, round(width))}", images_text(n)))
     layer = _great_circles(FLOW_LAYER, marks, colour, 190, get_width="w", width_min_pixels=1)
     return Drawn([layer], _fitted(known), legend, len(known), int(known["n"].sum()))
 
 
 def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
-    """Hexagons by their mean; those of few images are pale.
-
-    `rows`: as `map_data.Hexagons`; `colour`: one of `MEASURES`.
-    """
+    """Colour `map_data.Hexagons` by the mean of one of `MEASURES`."""
     is_few = rows["n"] < theme.SMALL_N
     words = formats.kilometres if colour == DISTANCE else formats.share
     name = "distance" if colour == DISTANCE else "confidence"
     marks = rows[["cell", "outline"]].assign(
         **_colours(rows["mean"], colour),
         a=np.where(is_few, _PALE, _DARK),
-        title=[_images(n) for n in rows["n"]],
+        title=[images_text(n) for n in rows["n"]],
         detail=[f"mean {name} {words(mean)}" for mean in rows["mean"]],
     )
     layer = pdk.Layer(
@@ -157,14 +146,14 @@ def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def picked(row: pd.DataFrame) -> list[pdk.Layer]:
-    """The image that is picked, above all others; `row` is of one image, as `results.ends`."""
+    """Draw the picked image, one row of `results.ends`."""
     marks = _marks(row, ENDS)
     line = _great_circles("picked", marks, ENDS, 255, get_width=4)
     return [line, *_dots(marks, "picked_", radius=6)]
 
 
 def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.float64]:
-    """Place numbers on the scale of a measure: confidence as it is, distances by their log.
+    """Scale a measure to [0, 1]: confidence unchanged, distances by their log.
 
     Examples:
         >>> share_of(np.array([100.0, 2000.0, 20000.0]), "km").round(2).tolist()
@@ -173,12 +162,11 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
     if colour == CONFIDENCE:
         return values
     with np.errstate(divide="ignore"):
-        share: npt.NDArray[np.float64] = np.log(values / _NEAREST_KM) / _SCALE
-    return share
+        return np.asarray(np.log(values / _NEAREST_KM) / _SCALE, dtype=np.float64)
 
 
 def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
-    """The scale of a measure, `mean` before its name; or what the two ends are."""
+    """Explain the scale of a measure, or the two ends."""
     if colour == ENDS:
         return [
             legends.key("sc-key-truth", "true place"),
@@ -191,7 +179,7 @@ def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
 
 
 def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
-    """Pixels of flows: their areas are as their numbers, and many images make wide ones."""
+    """Compute pixels of flows, proportional to the square root of their images."""
     least, widest = _WIDEST_PIXELS
     scale = least + (widest - least) * min(1.0, np.log10(most) / 3)
     widths: npt.NDArray[np.float64] = scale * np.sqrt(np.asarray(n) / most)
@@ -199,7 +187,7 @@ def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
 
 
 def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Places:
-    """The places of images or flows, for the view to start at."""
+    """Join the places of images or flows."""
     latitude_deg, longitude_deg = (
         np.concatenate([rows[f"{end}_{axis}_deg"].to_numpy() for end in ends])
         for axis in ("latitude", "longitude")
@@ -208,7 +196,7 @@ def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Place
 
 
 def _marks(rows: pd.DataFrame, colour: str, mean: str = "") -> pd.DataFrame:
-    """The columns that every line and dot of images or flows has."""
+    """Make the columns of every line and dot."""
     codes = [*rows["true_country"].unique(), *rows["pred_country"].unique()]
     names = {code: formats.country(code) for code in codes}
     pairs = zip(rows["true_country"], rows["pred_country"], strict=True)
@@ -230,7 +218,7 @@ def _marks(rows: pd.DataFrame, colour: str, mean: str = "") -> pd.DataFrame:
 
 
 def _colours(values: "pd.Series[float] | None", colour: str) -> dict[str, Any]:
-    """Red, green and blue of a measure; nothing for the colours of the two ends."""
+    """Compute red, green and blue of a measure; nothing for `ENDS`."""
     if values is None:
         return {}
     rgb = deck_map.colours(share_of(values.to_numpy(dtype=np.float64), colour))
@@ -273,5 +261,6 @@ def _dots(marks: pd.DataFrame, prefix: str = "", radius: float = 3) -> list[pdk.
     ]
 
 
-def _images(n: int) -> str:
+def images_text(n: int) -> str:
+    """Write a number of images."""
     return f"{formats.count(n)} {'image' if n == 1 else 'images'}"

@@ -1,4 +1,4 @@
-"""Map: where images were placed wrongly."""
+"""Map: true and predicted places of images."""
 
 from functools import partial
 
@@ -62,7 +62,7 @@ def _body(view: View) -> None:
 
 
 def _choices(total: int) -> tuple[str, str, str]:
-    """Form, colour and place that the URL names; the form as it is drawn."""
+    """Draw the choices; return form, colour and place to draw."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         form = map_data.form_of(url_widgets.segmented("Draw as", "layer", _FORMS, AUTO), total)
         is_line = form in (ARCS, FLOWS)
@@ -99,7 +99,7 @@ def _map(view: View, drawn: Drawn, choices: tuple[str, str, str], alt_text: str)
 
 
 def _panel(view: View, form: str, where: str) -> None:
-    """The images of what is clicked, else those with the largest error."""
+    """Draw the images of the clicked mark, else the largest errors."""
     image_id, cell = url_state.own_id(gallery_view.IMAGE), url_state.own_id(click_handlers.CELL)
     if image_id is not None and map_data.one_end(view, image_id) is not None:
         st.header("The image", anchor=False)

@@ -1,8 +1,5 @@
-"""Overview: how good is a run, what changed since another, and how do all runs compare?"""
+"""Overview: figures of a run, changes from the baseline, and all runs."""
 
-from dataclasses import replace
-
-import pandas as pd
 import streamlit as st
 
 from dashboard.charts import (
@@ -58,18 +55,15 @@ def _results(
         )
     with right:
         st.header("Country accuracy by continent", anchor=False)
-        share_bars.continent_bars(_with_baseline(report, compared))
+        continents = report.continents
+        if compared is not None:
+            shares = compared.continents.set_index("continent")["baseline"]
+            continents = continents.assign(baseline=continents["continent"].map(shares))
+        share_bars.continent_bars(continents)
     if compared is not None:
         _changes(view, compared)
     if published is not None:
         _published(report, published)
-
-
-def _with_baseline(report: Report, against: Against | None) -> pd.DataFrame:
-    if against is None:
-        return report.continents
-    other = dict(zip(against.continents["continent"], against.continents["baseline"], strict=True))
-    return report.continents.assign(baseline=report.continents["continent"].map(other))
 
 
 def _changes(view: View, against: Against) -> None:
@@ -80,7 +74,7 @@ def _changes(view: View, against: Against) -> None:
         top=_MOST_CHANGED,
         key=selection_events.keyed("most", view.run_id, view.baseline_id, view.selection),
         on_click=lambda code: url_state.change_filters(
-            replace(view.selection, country=code, region=None, city=None), view.defaults
+            view.but(country=code, region=None, city=None).selection, view.defaults
         ),
     )
     links.link("compare", "Compare the two runs", "compare_arrows")

@@ -1,5 +1,3 @@
 """The triage page."""
 
-from dashboard.views.triage.page import render
-
-__all__ = ["render"]
+from dashboard.views.triage.page import render as render

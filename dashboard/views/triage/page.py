@@ -1,4 +1,4 @@
-"""Triage: the unreviewed images of a selection, one at a time."""
+"""Triage: the unreviewed images of the filters, one at a time."""
 
 from typing import Final
 
@@ -31,24 +31,24 @@ def _body(view: View) -> None:
     if frame.is_empty(view):
         return
     order = url_state.own(gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER)
-    # The unreviewed images, unless the filters ask for another status.
+    # Queue the unreviewed images, unless the filters name a status.
     is_set = view.selection.status is not None
     queue = view if is_set else image_queries.with_status(view, OPEN_STATUS)
     image_id = _present(queue, order)
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
-        _progress(view)
+        everything = view.but(status=None)
+        total = runs.num_selected(everything)
+        done = total - runs.num_selected(image_queries.with_status(everything, OPEN_STATUS))
+        words = f"{formats.progress(done, total)} reviewed"
+        st.progress(done / total if total else 1.0, text=words)
     with right:
         url_widgets.select(
             "Order", gallery_view.SORT, gallery_view.order_words(view), gallery_view.DEFAULT_ORDER
         )
-    if image_id is None:
-        _all_reviewed(view)
-    else:
+    if image_id is not None:
         _one(view, queue, order, image_id)
-
-
-def _all_reviewed(view: View) -> None:
+        return
     html.notice(
         "All reviewed",
         "No unreviewed image is left in this selection. Choose another in the sidebar, or filter "
@@ -60,7 +60,7 @@ def _all_reviewed(view: View) -> None:
 
 
 def _present(queue: View, order: str) -> int | None:
-    """Take the image that the URL names; without one, the first of the queue."""
+    """Take the image of the URL, else the first of the queue."""
     wanted = url_state.own_id(gallery_view.IMAGE)
     if wanted is not None and image_queries.is_in_dataset(queue, wanted):
         return wanted
@@ -76,18 +76,10 @@ def _first(queue: View, order: str) -> int | None:
     return next(iter(image_queries.page(queue, order, 1, 1).image_ids), None)
 
 
-def _progress(view: View) -> None:
-    everything = view.but(status=None)
-    total = runs.num_selected(everything)
-    done = total - runs.num_selected(image_queries.with_status(everything, OPEN_STATUS))
-    words = f"{formats.progress(done, total)} reviewed"
-    st.progress(done / total if total else 1.0, text=words)
-
-
 def _one(view: View, queue: View, order: str, image_id: int) -> None:
     image, _ = image_queries.one(view, image_id)
     place = image_queries.place(queue, order, image_id)
-    if place.rank is None:  # reviewed already: the first unreviewed image comes next
+    if place.rank is None:  # reviewed already
         place = Place(following=_first(queue, order))
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -115,7 +107,7 @@ def _one(view: View, queue: View, order: str, image_id: int) -> None:
 
 
 def _act(view: View, place: Place, action: triage.Action) -> str:
-    """Do what an action asks for; after a review, go to the next image."""
+    """Apply an action; after a review, go to the next image."""
     if action.kind == triage.OPEN:
         _go_to(action.image_id)
         return ""
