@@ -1,41 +1,289 @@
-"""Settings of every job, defined once for flags, forms and recipes."""
+"""Define the settings of every job: for flags, forms, recipes and checks."""
 
-from streetclip.config.job_configs import (
-    DEFAULT_CANDIDATES,
-    JOB_CONFIGS,
-    MODEL_SHAPES,
-    STORE_VARIABLE,
-    STRATEGIES,
-    BenchmarkConfig,
-    CandidatesConfig,
-    CaptionConfig,
-    CheckDataConfig,
-    ClearCacheConfig,
-    DemoConfig,
-    EvaluateConfig,
-    ExportConfig,
-    RunQueueConfig,
-    TrainConfig,
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from streetclip.config.options import DEFAULT_STORE as DEFAULT_STORE
+from streetclip.config.options import JobConfig as JobConfig
+from streetclip.config.options import option as option
+from streetclip.config.train_options import (
+    DataOptions,
+    LossOptions,
+    OptimizerOptions,
+    PartsOptions,
+    SelectionOptions,
+    exact_preprocessing,
 )
-from streetclip.config.options import DEFAULT_STORE, JobConfig, option
+from streetclip.errors import ConfigError
 
-__all__ = [
-    "DEFAULT_CANDIDATES",
-    "DEFAULT_STORE",
-    "JOB_CONFIGS",
-    "MODEL_SHAPES",
-    "STORE_VARIABLE",
-    "STRATEGIES",
-    "BenchmarkConfig",
-    "CandidatesConfig",
-    "CaptionConfig",
-    "CheckDataConfig",
-    "ClearCacheConfig",
-    "DemoConfig",
-    "EvaluateConfig",
-    "ExportConfig",
-    "JobConfig",
-    "RunQueueConfig",
-    "TrainConfig",
-    "option",
-]
+STORE_VARIABLE = "STREETCLIP_DB"  # environment variable of another store
+DEFAULT_CANDIDATES = Path("data/candidates.json")
+STRATEGIES = ("hierarchical", "flat", "marginal")
+MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
+
+_seed = partial(option, 42, minimum=0, help="seed of every random choice")
+_num_workers = partial(option, -1, minimum=-1, maximum=256)
+_image_dir = partial(option, help="folder that the image names are relative to")
+_candidates_file = partial(
+    option, DEFAULT_CANDIDATES, help="JSON of candidate countries and cities"
+)
+_forward_batch_size = partial(option, 32, minimum=1, help="images a forward pass")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ManifestOptions(JobConfig):
+    on_bad_rows: str = option(
+        "fail", choices=("fail", "skip"), help="stop at bad rows or skip them"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CaptionOptions(_ManifestOptions):
+    templates: tuple[str, ...] = option(
+        ("full", "full", "paper"),  # the best of eight mixtures on the demo; see docs/templates.md
+        help="caption templates to draw from: full, dropout, paper, or your own; one named twice "
+        "is drawn twice as often",
+    )
+    template_file: Path | None = option(None, help="file of templates, one 'name: pattern' a line")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelOptions(JobConfig):
+    model_name: str = option(
+        "openai/clip-vit-large-patch14-336",
+        help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder",
+    )
+    device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
+    precision: str = option(
+        "auto",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        help="auto: the faster of bf16 and fp32 for this machine and model",
+    )
+    num_workers: int = _num_workers(help="processes that decode images; -1: one a spare core")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ComputeOptions(_ModelOptions):
+    run_name: str | None = option(None, help="name of this run in the store and the dashboard")
+    resume: bool = option(False, help="continue the interrupted run in --output_dir, if any")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CacheOptions(JobConfig):
+    cache_dir: Path | None = option(None, help="cached image features; default: next to the store")
+
+    @property
+    def features_dir(self) -> Path:
+        """Folder of the feature caches."""
+        return self.cache_dir or self.db.parent / "features"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionConfig(_CaptionOptions):
+    """Settings of the `generate_captions` job."""
+
+    kind: ClassVar[str] = "generate_captions"
+    train_csv: Path | None = option(None, help="manifest CSV of the training images")
+    val_csv: Path | None = option(None, help="manifest CSV of the validation images")
+    test_csv: Path | None = option(None, help="manifest CSV of the test images")
+    output_dir: Path = option(Path("outputs/captions"), help="folder for {split}_captions.csv")
+    seed: int = _seed()
+    overwrite: bool = option(False, help="replace existing caption files")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.inputs():
+            msg = (
+                "no CSV was given; expected at least one of --train_csv, --val_csv, --test_csv. "
+                "Name the files to caption."
+            )
+            raise ConfigError(msg)
+
+    def inputs(self) -> dict[str, Path]:
+        """Return the given CSVs by split."""
+        given = {"train": self.train_csv, "val": self.val_csv, "test": self.test_csv}
+        return {split: path for split, path in given.items() if path is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(
+    SelectionOptions,
+    DataOptions,
+    PartsOptions,
+    OptimizerOptions,
+    LossOptions,
+    _ComputeOptions,
+    _CaptionOptions,
+):
+    """Settings of the `train` job."""
+
+    kind: ClassVar[str] = "train"
+    takes_recipes: ClassVar[bool] = True
+    train_csv: Path = option(help="manifest or captions CSV of the training images")
+    val_csv: Path = option(help="manifest or captions CSV of the validation images")
+    image_dir: Path = _image_dir()
+    output_dir: Path = option(Path("outputs/training"), help="folder for checkpoints")
+    seed: int = _seed()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
+    """Settings of the `evaluate` job."""
+
+    kind: ClassVar[str] = "evaluate"
+    test_csv: Path = option(help="manifest CSV of the test images")
+    image_dir: Path = _image_dir()
+    checkpoint_path: str | None = option(
+        None, help="trained model: .pt file, Hugging Face folder or hub id; default: --model_name"
+    )
+    candidates_file: Path = _candidates_file()
+    output_dir: Path = option(Path("outputs/evaluation"), help="folder for figures and predictions")
+    strategy: tuple[str, ...] = option(
+        ("hierarchical",),
+        choices=(*STRATEGIES, "all"),
+        help="how a place is predicted; several share one pass over the images",
+    )
+    prompts: str = option("auto", help="auto (the checkpoint's, else paper), paper, full or a JSON")
+    batch_size: int = _forward_batch_size()
+    top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
+    exact_preprocessing: bool = exact_preprocessing()
+    no_cache: bool = option(False, help="neither use nor keep computed image features")
+    seed: int = _seed(help="kept with the run; an evaluation draws nothing at random")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "all" in self.strategy:
+            object.__setattr__(self, "strategy", STRATEGIES)
+        object.__setattr__(self, "strategy", tuple(dict.fromkeys(self.strategy)))
+
+    @property
+    def model_source(self) -> str:
+        """Checkpoint to load if given, else the base model."""
+        return self.checkpoint_path or self.model_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(JobConfig):
+    """Settings of the `make_demo` job."""
+
+    kind: ClassVar[str] = "make_demo"
+    output_dir: Path = option(Path("data/demo"), help="folder for the drawn world")
+    num_train: int = option(4800, minimum=1, help="training images")
+    num_val: int = option(480, minimum=1, help="validation images")
+    num_test: int = option(1200, minimum=1, help="test images")
+    seed: int = _seed()
+    num_workers: int = _num_workers(help="processes; -1: one a core")
+    resume: bool = option(False, help="keep a finished world of the same settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatesConfig(JobConfig):
+    """Settings of the `build_candidates` job."""
+
+    kind: ClassVar[str] = "build_candidates"
+    output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
+    cities_per_country: int = option(30, minimum=1, help="most populous cities of each country")
+    min_population: int = option(15000, minimum=500, help="smallest city; else the largest place")
+    countries: tuple[str, ...] = option((), help="only these countries; default: all")
+    overwrite: bool = option(False, help="replace an existing file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDataConfig(_ManifestOptions):
+    """Settings of the `check_data` job."""
+
+    kind: ClassVar[str] = "check_data"
+    csv: tuple[Path, ...] = option(help="manifest CSVs to check")
+    image_dir: Path | None = option(None, help="also decode every image under this folder")
+    candidates_file: Path | None = option(None, help="also count places among these candidates")
+    num_workers: int = _num_workers(help="processes that decode images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearCacheConfig(_CacheOptions):
+    """Settings of the `clear_cache` job."""
+
+    kind: ClassVar[str] = "clear_cache"
+    dry_run: bool = option(False, help="only show what would be removed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig(_ModelOptions):
+    """Settings of the `benchmark` job."""
+
+    kind: ClassVar[str] = "benchmark"
+    model_shape: str = option(
+        "own", choices=("own", *MODEL_SHAPES), help="own weights of --model_name, or random ones"
+    )
+    image_dir: Path | None = option(None, help="folder of photos; all in it and below are taken")
+    test_csv: Path | None = option(None, help="manifest of photos; also measure accuracy")
+    synthetic: int = option(0, minimum=0, maximum=16384, help="side of drawn JPEGs in pixels")
+    num_images: int = option(400, minimum=1, help="images of a pass; fewer photos are repeated")
+    candidates_file: Path = _candidates_file()
+    batch_size: int = _forward_batch_size()
+    rounds: int = option(3, minimum=1, help="times that everything is measured, in turn")
+    num_labels: int = option(200, minimum=2, help="labels of transformers' zero-shot pipeline")
+    pipeline_images: int = option(4, minimum=0, help="images of transformers' pipeline; 0: none")
+    peak_tflops: float = option(0.0, minimum=0, help="peak of the device, to state a share of it")
+    estimate: int = option(1_000_000, minimum=1, help="images to estimate the time for")
+    output: Path = option(Path("outputs/benchmark.json"), help="JSON file of all figures")
+    overwrite: bool = option(False, help="replace an existing output")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.image_dir is None) == (self.synthetic == 0):
+            found = "neither is" if self.image_dir is None else "both are"
+            msg = f"of --image_dir and --synthetic {found} given; expected one of them."
+            raise ConfigError(msg)
+        if self.test_csv is not None and self.image_dir is None:
+            msg = "--test_csv is given without --image_dir; name the folder of its images."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(JobConfig):
+    """Settings of the `export` job."""
+
+    kind: ClassVar[str] = "export"
+    checkpoint_path: str = option(help="the model: .pt file, Hugging Face folder or hub id")
+    output_dir: Path = option(Path("outputs/export"), help="folder to write")
+    format: str = option(
+        "huggingface",
+        choices=("huggingface", "onnx"),
+        help="folder for transformers, or image and text graphs for ONNX",
+    )
+    overwrite: bool = option(False, help="replace an existing export")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQueueConfig(JobConfig):
+    """Settings of the `run_queue` job."""
+
+    kind: ClassVar[str] = "run_queue"
+    max_jobs: int = option(1, minimum=1, maximum=64, help="jobs that may run at the same time")
+    grace_s: float = option(
+        60.0,
+        minimum=0,
+        maximum=86400,
+        help="seconds before TERM to a cancelled job, and again before KILL",
+    )
+    stay: bool = option(False, help="wait for further jobs when the queue is empty")
+
+
+JOB_CONFIGS: dict[str, type[JobConfig]] = {
+    each.kind: each
+    for each in (
+        CaptionConfig,
+        TrainConfig,
+        EvaluateConfig,
+        DemoConfig,
+        CandidatesConfig,
+        CheckDataConfig,
+        ClearCacheConfig,
+        BenchmarkConfig,
+        ExportConfig,
+        RunQueueConfig,
+    )
+}

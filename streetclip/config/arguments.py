@@ -1,4 +1,4 @@
-"""Configs as command lines and back: how a job is started, shown, and started again."""
+"""Convert configs to command lines and back."""
 
 import dataclasses
 import typing
@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streetclip.config.job_configs import JOB_CONFIGS
+from streetclip.config import JOB_CONFIGS
 from streetclip.config.options import JobConfig, scalar_type
 
 
 def to_arguments(config: JobConfig) -> tuple[str, ...]:
-    """Return the flags of a config: those that differ from the default, and `--db`.
-
-    Flag and value are one word, so that no value is taken for a flag.
+    """Return the flags that differ from the default, and `--db`, as `--flag=value`.
 
     Examples:
         >>> from streetclip.config import CaptionConfig
@@ -31,7 +29,7 @@ def to_arguments(config: JobConfig) -> tuple[str, ...]:
 
 
 def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Restore the types of values that `JobConfig.to_dict` returned; leave unknown names out."""
+    """Restore types after `JobConfig.to_dict`; ignore unknown names."""
     hints = typing.get_type_hints(config_class)
     names = [field.name for field in dataclasses.fields(config_class)]
     given = {name: parameters[name] for name in names if name in parameters}
@@ -39,10 +37,9 @@ def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]
 
 
 def resume_arguments(kind: str, arguments: tuple[str, ...], *, begun: bool) -> tuple[str, ...]:
-    """Return the flags that continue a job that was stopped.
+    """Return the flags that continue a stopped job.
 
-    If it had `begun` to write, past its check that nothing is overwritten, captions are written
-    again over their own.
+    A job without `--resume` that had `begun` to write overwrites its output.
 
     Examples:
         >>> resume_arguments("evaluate", ("--test_csv=a.csv",), begun=False)

@@ -1,4 +1,4 @@
-"""Settings that any job takes: fields with help texts and bounds, checked when a config is made."""
+"""Define and check the fields of job configs: help texts, choices and bounds."""
 
 import dataclasses
 import math
@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from streetclip.errors import ConfigError, shown
 
 DEFAULT_STORE = Path("outputs/streetclip.db")
-LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def option(
@@ -23,16 +22,13 @@ def option(
     above: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """Make a dataclass field with a help text and bounds; without a default it is required.
-
-    `minimum` and `maximum` are allowed values themselves, `above` is not.
-    """
+    """Make a config field, required without a default; `minimum` and `maximum` are inclusive."""
     bounds = {"minimum": minimum, "above": above, "maximum": maximum}
     return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **bounds})
 
 
 def scalar_type(hint: Any) -> Any:
-    """Return the type of a value of a field, or of each of several.
+    """Return the type of one value of a field.
 
     Examples:
         >>> scalar_type(Path | None), scalar_type(tuple[str, ...]), scalar_type(int)
@@ -44,25 +40,17 @@ def scalar_type(hint: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class JobConfig:
-    """Base of all configs. A subclass's fields become the flags of its job.
-
-    Attributes:
-        kind: Name of the job, as its file in `jobs/`.
-        takes_recipes: Whether its settings may come from a file, by `--recipe`.
-    """
+    """Base of all configs; the fields become the flags of the job `kind`."""
 
     kind: ClassVar[str] = ""
-    takes_recipes: ClassVar[bool] = False
+    takes_recipes: ClassVar[bool] = False  # by --recipe
 
     db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
-    log_level: str = option("info", choices=LOG_LEVELS, help="how much to log on stderr")
+    log_level: str = option(
+        "info", choices=("debug", "info", "warning", "error"), help="how much to log on stderr"
+    )
 
     def __post_init__(self) -> None:
-        """Check every field against its bounds.
-
-        Raises:
-            ConfigError: A value is outside of what its field allows.
-        """
         for field in dataclasses.fields(self):
             check_bounds(field, getattr(self, field.name))
 
@@ -72,11 +60,7 @@ class JobConfig:
 
 
 def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
-    """Check a value against the bounds of its field.
-
-    Raises:
-        ConfigError: It is outside; the message names the flag.
-    """
+    """Raise ConfigError if a value is outside the bounds of its field."""
     meta, flag = field.metadata, f"--{field.name}"
     for each in value if isinstance(value, tuple) else (value,):
         if meta.get("choices") and each not in meta["choices"]:

@@ -1,4 +1,4 @@
-"""Settings of a training, in groups; `TrainConfig` is made of them."""
+"""Define the settings of a training, in the groups that make up `TrainConfig`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,21 +7,19 @@ from streetclip.config.options import JobConfig, option
 
 LOSSES = ("softmax", "sigmoid")
 DUPLICATES = ("positive", "mask", "ignore")
-NEGATIVES = ("global", "micro_batch")
 SCHEDULES = ("cosine", "linear")
 TRAIN_PARTS = ("full", "image", "last_blocks", "projections", "lora")
-SAMPLERS = ("natural", "country_balanced")
 SELECT_BY = ("accuracy", "loss")
 
 
 def exact_preprocessing() -> Any:
-    """Make the field that decides how images are decoded, in training and evaluation."""
+    """Make the field `exact_preprocessing` of training and evaluation."""
     return option(False, help="decode every pixel, as transformers does; slower, hardly different")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions(JobConfig):
-    """Which images and captions are contrasted."""
+    """Loss, and the images and captions it contrasts."""
 
     batch_size: int = option(32, minimum=2, help="images of a forward pass, in each process")
     gradient_accumulation_steps: int = option(1, minimum=1, help="forward passes of a step")
@@ -31,103 +29,84 @@ class LossOptions(JobConfig):
     duplicates: str = option(
         "positive",
         choices=DUPLICATES,
-        help="images of a step with the same caption: positives, left out, or negatives",
+        help="other images with the same caption: positives, left out, or negatives",
     )
     negatives: str = option(
         "global",
-        choices=NEGATIVES,
-        help="global: all images of a step; micro_batch: those of the same forward pass, as in the "
-        "authors' code",
+        choices=("global", "micro_batch"),
+        help="global: all images of a step; micro_batch: those of the same forward pass",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerOptions(JobConfig):
-    """How the weights are updated."""
+    """Optimizer and learning rate."""
 
     num_epochs: int = option(10, minimum=1, help="passes over the training images")
     learning_rate: float = option(1e-6, above=0, maximum=1, help="peak learning rate of AdamW")
     weight_decay: float = option(1e-4, minimum=0, maximum=1, help="AdamW's; on matrices only")
     schedule: str = option("cosine", choices=SCHEDULES, help="decay of the learning rate to 0")
-    warmup_fraction: float = option(
-        0.1, minimum=0, maximum=1, help="share of all steps in which the learning rate rises"
-    )
+    warmup_fraction: float = option(0.1, minimum=0, maximum=1, help="share of warm-up steps")
     layer_decay: float = option(
-        1.0, above=0, maximum=1, help="factor on the learning rate, per block down; 1: off"
+        1.0, above=0, maximum=1, help="learning rate factor a block; 1: off"
     )
     beta2: float = option(0.98, above=0, maximum=0.99999, help="second moment of AdamW")
     max_grad_norm: float = option(1.0, above=0, help="gradients are clipped to this norm")
-    ema_decay: float = option(
-        0.0, minimum=0, maximum=0.99999, help="decay of a moving average of the weights; 0: off"
-    )
+    ema_decay: float = option(0.0, minimum=0, maximum=0.99999, help="EMA of the weights; 0: off")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartsOptions(JobConfig):
-    """Which parts of the model learn."""
+    """Trainable parts of the model."""
 
     train_parts: str = option(
         "full",
         choices=TRAIN_PARTS,
-        help="what learns: all, the image tower, the last blocks of both towers, the projections, "
-        "or low-rank adapters that are merged in the end",
+        help="what learns: all, image tower, last blocks, projections or low-rank adapters",
     )
     last_blocks: int = option(
-        2, minimum=1, help="with --train_parts last_blocks: blocks of each tower that learn"
+        2, minimum=1, help="with last_blocks: blocks of each tower that learn"
     )
-    lora_rank: int = option(16, minimum=1, help="with --train_parts lora: rank of the adapters")
+    lora_rank: int = option(16, minimum=1, help="with lora: rank of the adapters")
     lora_alpha: float = option(32.0, above=0, help="with lora: adapters count alpha / rank")
-    lora_dropout: float = option(
-        0.0, minimum=0, maximum=0.9, help="with lora: dropout before the adapters"
-    )
+    lora_dropout: float = option(0.0, minimum=0, maximum=0.9, help="with lora: dropout")
     lora_modules: tuple[str, ...] = option(
-        ("q_proj", "k_proj", "v_proj", "out_proj"),
-        help="with lora: linear layers, by the end of the name",
+        ("q_proj", "k_proj", "v_proj", "out_proj"), help="with lora: ends of linear layers' names"
     )
-    gradient_checkpointing: bool = option(
-        False, help="compute activations twice: less memory, a third slower"
-    )
+    gradient_checkpointing: bool = option(False, help="save memory; a third slower")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(JobConfig):
-    """Which images and captions the model is trained on."""
+    """Training images and captions."""
 
     exact_preprocessing: bool = exact_preprocessing()
     crop_scale: float = option(
         1.0, above=0, maximum=1, help="least area of random crops, as a share; 1: the centre crop"
     )
-    colour_jitter: float = option(
-        0.0, minimum=0, maximum=1, help="strength of random brightness, contrast and saturation"
-    )
+    colour_jitter: float = option(0.0, minimum=0, maximum=1, help="strength of random colours")
     horizontal_flip: float = option(
         0.0, minimum=0, maximum=1, help="chance of mirroring; it swaps left- and right-hand traffic"
     )
     sampler: str = option(
-        "natural", choices=SAMPLERS, help="each image once an epoch, or countries more evenly"
+        "natural", choices=("natural", "country_balanced"), help="natural: each image once an epoch"
     )
     sampling_temperature: float = option(
         2.0, minimum=1, help="T: country_balanced shows counts to the power of 1/T; 1: natural"
     )
     redraw_captions: bool = option(False, help="draw captions from --templates in each epoch")
-    holdout_countries: tuple[str, ...] = option(
-        (), help="countries kept out of training, to measure lost zero-shot ability"
-    )
+    holdout_countries: tuple[str, ...] = option((), help="countries to hold out of training")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionOptions(JobConfig):
-    """Which weights are kept, and when to stop."""
+    """Selection of the best epoch, stopping and checkpoints."""
 
     select_by: str = option(
-        "accuracy", choices=SELECT_BY, help="select the best epoch by country accuracy or loss"
+        "accuracy", choices=SELECT_BY, help="measure that selects the best epoch"
     )
     early_stopping: int = option(
-        0, minimum=0, help="stop after this many epochs without improvement; 0: never"
+        0, minimum=0, help="epochs without improvement to stop at; 0: never"
     )
-    checkpoint_every: int = option(
-        0, minimum=0, help="steps between resume checkpoints inside an epoch; 0: off"
-    )
-    checkpoint_minutes: float = option(
-        15.0, minimum=0, help="minutes between resume checkpoints inside an epoch; 0: off"
-    )
+    checkpoint_every: int = option(0, minimum=0, help="steps between resume checkpoints; 0: off")
+    checkpoint_minutes: float = option(15.0, minimum=0, help="minutes between checkpoints; 0: off")

@@ -1,7 +1,6 @@
-"""Fit captions to what the model reads of a text, and refuse those that lose what they say.
+"""Shorten captions to the tokens that the model reads, and refuse ambiguous ones.
 
-CLIP reads 77 tokens of a caption and SigLIP 64, and the country is at a caption's end. Captions of
-which the model reads the same tokens are one caption.
+CLIP reads 77 tokens and SigLIP 64. Captions with the same tokens read are one caption.
 """
 
 import functools
@@ -25,16 +24,13 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-Place = tuple[str, str, str, str]
-"""city, region, country and continent; blank where unknown."""
-
-Readings = dict[str, TextReading]
-"""What the model reads of each caption."""
+Place = tuple[str, str, str, str]  # city, region, country and continent; blank where unknown
+Readings = dict[str, TextReading]  # by caption
 
 
 @dataclass(frozen=True)
 class CaptionRows:
-    """Captions of N rows of a manifest, with the pattern that made each; None if unknown."""
+    """Captions of N manifest rows and their patterns, None where unknown."""
 
     path: Path
     lines: Sequence[int]
@@ -55,7 +51,7 @@ class CaptionRows:
         return cls(path, frame["line"].tolist(), places, captions, patterns)
 
     def where(self, row: int) -> str:
-        """Name file, line and caption of a row, for messages."""
+        """Name file, line and caption of a row."""
         return f"{self.path}:{self.lines[row]}: {shown(self.captions[row])}"
 
 
@@ -68,10 +64,7 @@ def read_captions(captions: Sequence[str], reader: TextReader) -> Readings:
 def merge_captions(
     captions: Sequence[str], readings: Readings | None
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the first of each caption that the model can tell apart, and each one's row.
-
-    Without readings, captions are compared as text.
-    """
+    """Return the U distinct captions, by tokens or by text, and the row of each of N."""
     texts: list[str] = []
     rows: dict[str | bytes, int] = {}
     row_of: dict[str, int] = {}
@@ -84,10 +77,9 @@ def merge_captions(
 
 
 def fit_captions(rows: CaptionRows, readings: Readings, reader: TextReader) -> list[str]:
-    """Shorten captions that the model does not read to the end: region first, then city.
+    """Drop region, then city, from captions longer than the model reads.
 
-    A caption that stays too long is made as short as possible; one of an unknown pattern stays.
-    `readings` receives those of shorter captions.
+    Captions of unknown patterns stay as they are. `readings` is extended in place.
     """
     is_long = {text for text in rows.captions if readings[text].num_tokens > reader.max_tokens}
     if not is_long:
@@ -109,7 +101,7 @@ def fit_captions(rows: CaptionRows, readings: Readings, reader: TextReader) -> l
 
 
 def warn_of_shortened(rows: CaptionRows, fitted: Sequence[str], max_tokens: int) -> None:
-    """Warn of captions that were shortened."""
+    """Warn of shortened captions."""
     changed = [i for i, caption in enumerate(rows.captions) if caption != fitted[i]]
     if changed:
         first = changed[0]
@@ -128,12 +120,7 @@ def warn_of_shortened(rows: CaptionRows, fitted: Sequence[str], max_tokens: int)
 
 
 def check_captions(rows: CaptionRows, readings: Readings, reader: TextReader) -> None:
-    """Warn of captions whose end is cut off, and refuse those that lose what they say.
-
-    Raises:
-        ManifestError: A caption's country is cut off, or captions that differ are cut off to the
-            same tokens.
-    """
+    """Warn of truncated captions; raise ManifestError if they lose country or difference."""
     num_tokens = [readings[text].num_tokens for text in rows.captions]
     cut_off = [i for i, number in enumerate(num_tokens) if number > reader.max_tokens]
     if cut_off:
@@ -153,14 +140,17 @@ def check_captions(rows: CaptionRows, readings: Readings, reader: TextReader) ->
 
 
 def _refuse_lost_countries(rows: CaptionRows, cut_off: Sequence[int], reader: TextReader) -> None:
-    """Refuse captions that name their row's country after what the model reads."""
+    """Refuse captions whose country is cut off."""
     beginnings: dict[str, list[int]] = {}
     for i in cut_off:
-        end = _end_of_country(rows.captions[i], rows.places[i][2])
-        if end is not None:
-            beginnings.setdefault(rows.captions[i][:end], []).append(i)
-    fates = zip(beginnings.values(), reader.fit(list(beginnings)), strict=True)
-    lost = sorted(i for of_text, fits in fates if not fits for i in of_text)
+        caption, country = rows.captions[i], rows.places[i][2]
+        known = find_country(country)
+        names = {country, bare_name(country), *([known.name] if known else [])}
+        ends = [match.end() for name in names if (match := _whole_word(name).search(caption))]
+        if ends:
+            beginnings.setdefault(caption[: min(ends)], []).append(i)
+    fitting = zip(beginnings.values(), reader.fit(list(beginnings)), strict=True)
+    lost = sorted(i for rows_of_text, fits in fitting if not fits for i in rows_of_text)
     after = f"after the {reader.max_tokens} tokens that the model reads"
     _refuse(rows, lost, f"name their country {after}, so that it is cut off")
 
@@ -200,7 +190,7 @@ def _refuse(rows: CaptionRows, lost: Sequence[int], problem: str, also: str = ""
 
 
 def _warn_of_merged(rows: CaptionRows, readings: Readings) -> None:
-    """Warn of captions that a tokenizer takes for one, as by unknown words; not of mere case."""
+    """Warn of captions with equal tokens, as of unknown words; ignore case."""
     first_of: dict[bytes, str] = {}
     pairs = []
     for caption in dict.fromkeys(rows.captions):
@@ -216,14 +206,6 @@ def _warn_of_merged(rows: CaptionRows, readings: Readings) -> None:
             shown(pairs[0][0]),
             shown(pairs[0][1]),
         )
-
-
-def _end_of_country(caption: str, country: str) -> int | None:
-    """Find where the first mention of a country ends; None if there is none."""
-    known = find_country(country)
-    names = {country, bare_name(country), *([known.name] if known else [])}
-    ends = [match.end() for name in names if (match := _whole_word(name).search(caption))]
-    return min(ends, default=None)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""The images of a manifest with their captions: its own, or made of templates."""
+"""Pair the images of a manifest with captions of its own or of templates."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,17 +34,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CAPTION_COLUMNS = {"image_filename", "line", "country_code", "caption", "template", *PLACE_FIELDS}
-"""Columns of a manifest that make captions, as far as it has them."""
+"""Columns of a manifest that captions are made of."""
 
 _MOST_KNOWN = 2**16
 
 
 @dataclass(frozen=True)
 class CaptionSource:
-    """What makes and reads the captions of a manifest's N rows, of `CAPTION_COLUMNS`.
+    """Source of the captions of N manifest rows with `CAPTION_COLUMNS`.
 
-    Without a `reader`, captions are text of any length; `known` is what the model reads of captions
-    drawn before, some 65,000 at most.
+    Without a `reader`, captions may have any length; `known` caches readings.
     """
 
     path: Path
@@ -55,13 +54,13 @@ class CaptionSource:
     known: Readings = field(default_factory=dict, compare=False, repr=False)
 
     def draw(self, indices_N: NDArray[np.int64], epoch: int) -> CaptionRows:
-        """Make captions of templates, depending on seed, epoch and file name alone.
+        """Draw captions from templates by seed, epoch and file name.
 
-        Epoch 0 gives the captions of `generate_captions` with the same seed.
+        Epoch 0 equals `generate_captions` with the same seed.
         """
         frame, seed = self.frame.iloc[indices_N], self.config.seed
         if epoch:
-            # Not a sum of the two, by which seed 5's epoch 4 would be seed 6's epoch 3.
+            # A sum would make epoch 4 of seed 5 equal to epoch 3 of seed 6.
             entropy = np.random.SeedSequence([seed, epoch])
             seed = int(entropy.generate_state(1, np.uint64)[0])
         columns = {name: frame[name].tolist() for name in ("image_filename", *PLACE_FIELDS)}
@@ -71,7 +70,7 @@ class CaptionSource:
         return CaptionRows.of(self.path, frame, captions, [patterns[name] for name in names])
 
     def redraw(self, indices_N: NDArray[np.int64], epoch: int) -> tuple[list[str], Readings | None]:
-        """Draw captions that fit the model, and what it reads of each."""
+        """Draw and shorten captions; return them with their readings."""
         rows = self.draw(indices_N, epoch)
         if self.reader is None:
             return list(rows.captions), None
@@ -82,7 +81,7 @@ class CaptionSource:
         return fit_captions(rows, self.known, self.reader), self.known
 
     def longest(self) -> CaptionRows:
-        """Caption one image of each place by each template, with nothing left out by chance."""
+        """Fill each template with each place, leaving out no optional part."""
         frame = self.frame.drop_duplicates(list(PLACE_FIELDS))
         values = frame[list(PLACE_FIELDS)].to_numpy().tolist()
         places = [dict(zip(PLACE_FIELDS, row, strict=True)) for row in values]
@@ -96,7 +95,7 @@ class CaptionSource:
         return CaptionRows.of(self.path, frame.iloc[list(rows)], captions, patterns)
 
     def own(self) -> CaptionRows:
-        """Return the captions of the manifest, with the patterns of known templates."""
+        """Return the manifest's captions with the patterns of known templates."""
         frame = self.frame
         names = frame["template"].tolist() if "template" in frame.columns else [""] * len(frame)
         patterns: dict[str, str | None] = dict.fromkeys(names)
@@ -111,9 +110,9 @@ class CaptionSource:
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """The N images of one manifest, with the U captions that the model can tell apart.
+    """N images of one manifest and their U distinct captions.
 
-    `caption_ids_N` are rows of `captions`, drawn once; `redraw` draws others in each epoch.
+    `caption_ids_N` are rows of `captions`; `redraw` draws others in each epoch.
     """
 
     paths: Sequence[Path]
@@ -123,21 +122,14 @@ class CaptionedImages:
     redraw: CaptionSource | None = None
 
     def __len__(self) -> int:
-        """Count the images, unreadable ones included."""
         return len(self.paths)
 
     def distinct_captions(
         self, indices_N: NDArray[np.int64], epoch: int
     ) -> tuple[list[str], NDArray[np.int64]]:
-        """Return the captions of some images, each once that the model can tell apart.
+        """Return U distinct captions of N images, and each image's row of them.
 
-        Args:
-            indices_N: Numbers of the images, in any order, any number of times.
-            epoch: From 1, if captions are redrawn; 0 for those drawn once.
-
-        Returns:
-            U distinct captions, in an order independent of that of the images, and for each image
-            the row of its caption.
+        The order of the captions does not depend on that of the images.
         """
         if self.redraw is None:
             ids_U, rows_N = np.unique(self.caption_ids_N[indices_N], return_inverse=True)
@@ -150,13 +142,7 @@ class CaptionedImages:
 
 
 def caption_images(source: CaptionSource, *, redraw: bool = False) -> CaptionedImages:
-    """Take the captions of a manifest's rows, or make them; `redraw` makes them in each epoch.
-
-    Captions made of templates are shortened to what the model reads: region first, then city.
-
-    Raises:
-        ManifestError: What tells captions apart comes after what the model reads.
-    """
+    """Caption images once or in each epoch; for errors see `check_captions`."""
     frame, reader = source.frame, source.reader
     everyone_N = np.arange(len(frame))
     readings: Readings | None = None

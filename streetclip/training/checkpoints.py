@@ -1,4 +1,4 @@
-"""The state of a training, its best model, and `last_checkpoint.pt` to resume from."""
+"""Write the best model of a training, and save and restore its state."""
 
 import dataclasses
 import os
@@ -32,16 +32,12 @@ LAST_CHECKPOINT = "last_checkpoint.pt"
 BEST_MODEL = "best_model.pt"
 BEST_FOLDER = "best_model"
 
-RESUME = "resume"
-"""Key of a checkpoint for what a resume needs besides the weights."""
-
+RESUME = "resume"  # key of a checkpoint: state besides the weights
 _VERSION = 2
 _KEPT = ("step", "best_sha256", "num_skipped_batches", "seconds", "training_id", "image_files")
 _SHOWN_BEFORE = 20  # characters of a long value before its first difference
 
-
-# Settings that change what is learned. How the images of a step are cut into forward passes and
-# dealt to processes does not, unless the negatives are those of a pass.
+# Settings that change the result; forward passes of a step do only with negatives of a pass.
 _CUTS = {"batch_size", "gradient_accumulation_steps", "gradient_checkpointing"}
 _DECISIVE = sorted(
     {
@@ -57,10 +53,9 @@ _DECISIVE = sorted(
 
 @dataclass(frozen=True)
 class Origin:
-    """What a trained model came from.
+    """Provenance of a trained model.
 
-    `data` was made of both manifests; `base_identity` decides the features of `base_model`, which
-    the training began with; `drawn` images are no photos; `num_processes` share the training.
+    The training began with `base_model`; `drawn` images are no photos.
     """
 
     config: TrainConfig
@@ -82,7 +77,7 @@ class Origin:
         return per_process * self.num_processes
 
     def decisive(self) -> dict[str, Any]:
-        """Return what decides the result, by the user's names; a resume must agree in all of it."""
+        """Return the conditions that a resume must share, by the user's names."""
         base, values = self.base_identity, self.config.to_dict()
         is_cut = self.config.negatives == "micro_batch"
         settings = {f"--{n}": values[n] for n in [*_DECISIVE, *["batch_size"] * is_cut]}
@@ -101,7 +96,7 @@ class Origin:
         } | settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for the checkpoint and the store."""
+        """Return plain values for the checkpoint."""
         return {
             "base_model": {"source": self.base_model, "sha256": self.base_identity.weights},
             "train": _describe(self.train) | {"num_shown": len(self.data.train)},
@@ -134,11 +129,10 @@ class Origin:
 
 @dataclass
 class TrainingState:
-    """The state of a training besides the tensors.
+    """State of a training besides weights and optimizer.
 
-    `step` counts skipped steps too; `best` is after epoch 0, `best_sha256` the hash of its weights;
-    `seconds` are those of earlier sessions. `image_files` describes the images when the training
-    began, see `describe_files`; None in processes that write no checkpoint.
+    `step` includes skipped steps; `best` is after epoch 0, `best_sha256` the hash of its weights;
+    `image_files` is of `describe_files`, None in processes that write no checkpoint.
     """
 
     step: int = 0
@@ -176,7 +170,7 @@ class TrainingState:
         )
 
     def describe_best(self, config: TrainConfig, stop_reason: str | None) -> dict[str, Any] | None:
-        """Describe the best model for the store: epoch, file, hash, reason; None before any."""
+        """Describe the best model for the store."""
         if self.best is None:
             return None
         return {
@@ -189,15 +183,7 @@ class TrainingState:
 
 
 def check_output_dir(config: TrainConfig) -> None:
-    """Refuse to train over an earlier training.
-
-    Cheap; call it before a model is loaded. Removes what a killed training left half written, and
-    finishes its replacement of `best_model/`.
-
-    Raises:
-        OutputError: The folder holds a training and `--resume` is not given, or it holds a model
-            without what a resume needs.
-    """
+    """Raise OutputError rather than overwrite a training; clean up after a killed one."""
     folder = config.output_dir
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: is a file; expected a folder. Name another --output_dir."
@@ -218,14 +204,7 @@ def check_output_dir(config: TrainConfig) -> None:
 def save_best(
     encoder: DualEncoder, origin: Origin, record: EpochRecord, before: EpochRecord
 ) -> str:
-    """Write `best_model.pt` and `best_model/` into the output folder, and return their hash.
-
-    The model is without adapters; `record` and `before`, its score before training, go into files
-    and model card.
-
-    Raises:
-        ResourceError: The disk is full; the best model before it is untouched.
-    """
+    """Replace `best_model.pt` and `best_model/`, and return the hash of the weights."""
     folder, prompts = origin.config.output_dir, origin.data.prompts
     training = origin.to_dict() | {
         "epoch": record.epoch,
@@ -243,20 +222,14 @@ def save_best(
 
 
 def save_state(path: Path, stepper: Stepper, state: TrainingState, origin: Origin) -> None:
-    """Write all that a resume needs; the file can be evaluated as a model, too.
-
-    An existing file is replaced once the new one is on disk.
-
-    Raises:
-        ResourceError: The disk is full; the existing file is untouched.
-    """
+    """Replace the checkpoint to resume from, which is also a model to evaluate."""
     model = stepper.encoder.model
     learned = {n: p.detach().cpu() for n, p in model.named_parameters() if p.requires_grad}
     adapters = learned if any(ADAPTER_MARK in name for name in learned) else {}
     training = origin.to_dict() | {"step": state.step}
     with plain_model(model):
         payload = build_payload(stepper.encoder, prompts=origin.data.prompts, training=training)
-        if adapters:  # the merged weights last no longer than this block
+        if adapters:  # merged weights exist only in this block
             payload["model"] = {name: each.clone() for name, each in payload["model"].items()}
     payload[RESUME] = state.to_dict() | {
         "decisive": origin.decisive(),
@@ -270,12 +243,10 @@ def save_state(path: Path, stepper: Stepper, state: TrainingState, origin: Origi
 
 
 def load_state(path: Path, stepper: Stepper, decisive: Mapping[str, Any]) -> TrainingState:
-    """Restore the state of a training; no code in the file is run.
-
-    The stepper has the weights that the training began with; `decisive` see `Origin`.
+    """Restore the state of a training into a stepper with its initial weights.
 
     Raises:
-        ConfigError: The training began with other conditions; the message names each.
+        ConfigError: The conditions differ, see `Origin.decisive`.
         ModelError: The file is damaged, or holds nothing to resume from.
     """
     payload = read_payload(path)
@@ -302,11 +273,7 @@ def load_state(path: Path, stepper: Stepper, decisive: Mapping[str, Any]) -> Tra
 
 
 def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to resume under other conditions than a training began with, see `decisive`.
-
-    Raises:
-        ConfigError: They differ; the message names each difference.
-    """
+    """Raise ConfigError naming each difference between two `Origin.decisive`."""
     differences = [
         f"{name} {_difference(before.get(name), now.get(name))}"
         if name in before
@@ -324,7 +291,7 @@ def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str,
 
 
 def _difference(before: Any, now: Any) -> str:
-    """Show two values from shortly before where they differ, as messages cut long ones off."""
+    """Show two values from shortly before their first difference."""
     texts = str(before), str(now)
     start = len(os.path.commonprefix(texts)) - _SHOWN_BEFORE  # noqa: RUF071 -- texts, no paths
     if start > 0:

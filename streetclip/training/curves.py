@@ -1,11 +1,12 @@
-"""The numbers of a training: measured on the device, checked, and written into the store."""
+"""Average and check the numbers of a training, and write them into the store."""
 
 import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -17,16 +18,14 @@ from streetclip.training.optimizer import MAX_LOGIT_SCALE
 
 _LOG = logging.getLogger(__name__)
 
-_MAX_WINDOWS = 500  # points of a curve; more cannot be distinguished on a screen
-# A step begins with a logit scale in its bounds and moves its log by about the learning rate: by
-# 0.001 or less in a training that goes well, far from log 2.
-_SCALE_LEEWAY = 2.0
+MAX_WINDOWS = 500  # points of a curve; more cannot be distinguished on a screen
+_SCALE_LEEWAY = 2.0  # factor by which one step may move the logit scale past its bounds
 _MIB = 2**20
 _SECONDS_BETWEEN_WRITES = 2.0
 
 
 class Point(NamedTuple):
-    """One value of a curve, as in the store; `epoch` may be a fraction."""
+    """One value of a curve; `epoch` may be a fraction."""
 
     step: int
     epoch: float
@@ -35,10 +34,9 @@ class Point(NamedTuple):
 
 
 class StepNumbers(NamedTuple):
-    """What one step, counted from 1, measured; scalars that a GPU may still be computing.
+    """Numbers of one step, counted from 1; a GPU may still be computing them.
 
-    `grad_norm` is the one before clipping; `logit_scale` a factor, after the step and before it is
-    clamped.
+    `grad_norm` is before clipping, `logit_scale` a factor before clamping.
     """
 
     step: int
@@ -47,29 +45,15 @@ class StepNumbers(NamedTuple):
     logit_scale: Tensor
 
 
-def window_length(num_steps: int) -> int:
-    """Return how many steps one point of a curve averages.
-
-    Examples:
-        >>> window_length(120), window_length(5000)
-        (1, 10)
-    """
-    return max(1, math.ceil(num_steps / _MAX_WINDOWS))
-
-
 @dataclass
 class Curves:
-    """Curves of loss, gradient norm and the like over steps.
-
-    Reading a number off a GPU waits for it; so steps leave tensors here, and they are read
-    together, when a window is full or before a checkpoint.
+    """Curves over steps, read together as reading a number waits for the GPU.
 
     Attributes:
-        points: All points so far, those of earlier sessions included.
-        window: Loss and gradient norm of the steps since the last point.
-        epoch_losses: Losses of the steps of this epoch, without those in the window.
-        checks_grad_norm: Whether a gradient must be finite; float16's loss scaling skips others.
-        max_logit_scale: Upper bound of the logit scale after each step; the lower one is 1.
+        points: All points, of earlier sessions too.
+        window: Loss and gradient norm of each step since the last point.
+        epoch_losses: Losses of this epoch, without those in the window.
+        checks_grad_norm: False with float16, whose loss scaling skips infinite gradients.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -82,28 +66,33 @@ class Curves:
     _since: float = field(default_factory=time.perf_counter)
 
     def add_step(self, numbers: StepNumbers, num_images: int) -> None:
-        """Take the numbers of one step without waiting for them."""
+        """Add the numbers of one step without waiting for them."""
         self._unread.append(numbers)
         self._images += num_images
 
     def restart_clock(self) -> None:
-        """Exclude the time until now, as of a validation, from the images per second."""
+        """Exclude the time until now from the images per second."""
         self._images, self._since = 0, time.perf_counter()
 
     def read(self) -> None:
-        """Wait for the steps' numbers and check them.
-
-        Raises:
-            ConfigError: A loss or gradient is not finite, or the logit scale left its bounds by a
-                factor of two in one step.
-        """
+        """Wait for the steps' numbers; raise ConfigError if the training has diverged."""
         if not self._unread:
             return
         rows = [torch.stack([n.reshape(()) for n in each[1:]]) for each in self._unread]
         steps = [each.step for each in self._unread]
         self._unread.clear()
+        least, most = 1 / _SCALE_LEEWAY, _SCALE_LEEWAY * self.max_logit_scale
         for step, (loss, norm, scale) in zip(steps, torch.stack(rows).tolist(), strict=True):
-            fault = self._fault(loss, norm, scale)
+            fault = ""
+            if not math.isfinite(loss):
+                fault = f"the loss is {loss}; expected a finite number."
+            elif self.checks_grad_norm and not math.isfinite(norm):
+                fault = f"the norm of the gradient is {norm}; expected a finite number."
+            elif not least <= scale <= most:
+                fault = (
+                    f"the logit scale became {scale:.4g}; expected {least:g} to {most:.4g}, "
+                    f"as each step begins between 1 and {self.max_logit_scale:.4g}."
+                )
             if fault:
                 msg = (
                     f"step {step}: {fault} The training has diverged. Lower --learning_rate, "
@@ -113,29 +102,16 @@ class Curves:
                 raise ConfigError(msg)
             self.window.append((loss, norm))
 
-    def _fault(self, loss: float, grad_norm: float, logit_scale: float) -> str | None:
-        if not math.isfinite(loss):
-            return f"the loss is {loss}; expected a finite number."
-        if self.checks_grad_norm and not math.isfinite(grad_norm):
-            return f"the norm of the gradient is {grad_norm}; expected a finite number."
-        least, most = 1 / _SCALE_LEEWAY, _SCALE_LEEWAY * self.max_logit_scale
-        if not least <= logit_scale <= most:
-            return (
-                f"the logit scale became {logit_scale:.4g}; expected {least:g} to {most:.4g}, "
-                f"as each step begins between 1 and {self.max_logit_scale:.4g}."
-            )
-        return None
-
     def close_window(self, step: int, epoch: float, **others: float) -> None:
-        """Make one point of each curve from the steps since the last; others are values now."""
+        """Add one point to each curve; `others` are present values."""
         self.read()
         if not self.window:
             return
         losses = [loss for loss, _ in self.window]
         norms = [norm for _, norm in self.window if math.isfinite(norm)]
-        values = {"loss": _mean(losses), **others}
+        values = {"loss": fmean(losses), **others}
         if norms:
-            values["grad_norm"] = _mean(norms)
+            values["grad_norm"] = fmean(norms)
         if self._images:
             values["images_per_s"] = self._images / (time.perf_counter() - self._since)
         self.points += [Point(step, epoch, name, value) for name, value in values.items()]
@@ -144,19 +120,12 @@ class Curves:
         self.restart_clock()
 
     def epoch_mean(self) -> float | None:
-        """Return the mean loss of the epoch's steps up to the last point; None without any."""
-        return _mean(self.epoch_losses) if self.epoch_losses else None
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+        """Return the mean loss of the epoch up to the last point."""
+        return fmean(self.epoch_losses) if self.epoch_losses else None
 
 
 def peak_memory_mib(device: torch.device) -> float | None:
-    """Measure the peak memory of this process in MiB (2²⁰ bytes), on CUDA that of the device.
-
-    Without the processes that decode images; None on a system that does not report it (Windows).
-    """
+    """Measure the peak memory of this process or, on CUDA, the device; None on Windows."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MIB
     try:
@@ -168,10 +137,7 @@ def peak_memory_mib(device: torch.device) -> float | None:
 
 
 class Recorder:
-    """Writes one training into the store, its points in few transactions.
-
-    Processes that leave the writing to the first one have no store, and no `training_id`.
-    """
+    """Writes one training into the store; without a store, writes nothing."""
 
     def __init__(
         self,
@@ -182,11 +148,10 @@ class Recorder:
         is_resume: bool,
         job_id: int | None = None,
     ) -> None:
-        """Register the training, or find it.
+        """Register the training, or find it by its output folder.
 
-        A checkpoint to resume from gives `training_id`. If the store does not know it for this
-        folder, as another store was in use then, a new training gets all points. A resume of one
-        that stopped before its first checkpoint starts it over.
+        A checkpoint gives `training_id`; one that the store does not know becomes a new training.
+        A resume of a training that stopped before its first checkpoint restarts it.
         """
         self._database, self._job_id = database, job_id
         self._best: dict[str, Any] | None = None
@@ -209,24 +174,24 @@ class Recorder:
             write(self._database, self.training_id, *values, **named)
 
     def set_state(self, state: store.RunState, error: str | None = None) -> None:
-        """Write the state of the training."""
+        """Write the state."""
         self._store(store.set_training_state, state, error, job_id=self._job_id)
 
     def set_stopped(self, state: store.RunState, error: str | None = None) -> None:
-        """Write that the training stopped; only warn if that fails, as the cause matters more."""
+        """Write that the training stopped; only warn if that fails."""
         try:
             self.set_state(state, error)
         except StreetClipError as second:
             _LOG.warning("the training could not be marked as %s: %s", state, second)
 
     def write_best(self, best: dict[str, Any] | None) -> None:
-        """Write which epoch the best model is of, and why, if that has changed."""
+        """Write a changed description of the best model."""
         if best not in (None, self._best):
             self._store(store.set_training_best, best)
             self._best = best
 
     def write(self, points: list[Point], *, now: bool = False) -> None:
-        """Write the new ones of all points so far, every two seconds or `now`."""
+        """Write new points, at most every two seconds unless `now`."""
         due = now or time.monotonic() - self._written_at >= _SECONDS_BETWEEN_WRITES
         if due and len(points) > self._num_written:
             self._store(store.log_training_points, points[self._num_written :])

@@ -1,4 +1,4 @@
-"""Choose what of a model learns: all, some parts, or low-rank adapters (LoRA)."""
+"""Choose the trainable parameters: all, some parts, or low-rank adapters (LoRA)."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,32 +12,20 @@ from streetclip.errors import ConfigError, shown
 from streetclip.models.blocks import TOWERS, blocks_above, count_blocks
 from streetclip.training.interrupts import interrupts_deferred
 
-ADAPTER_MARK = ".lora_"
-"""Part of the names of adapters' parameters, and of no others."""
-
+ADAPTER_MARK = ".lora_"  # in the names of adapters' parameters only
 _ADAPTER = "default"  # peft's own name for the only one
 _ALWAYS = ("logit_scale", "logit_bias")
 _PROJECTIONS = ("visual_projection.", "text_projection.")
 
 
 def choose_parts(model: Any, config: PartsOptions) -> str:
-    """Make some parameters of a dual encoder trainable and freeze the others, in place.
+    """Make `config.train_parts` trainable, freeze the others, and describe the choice.
 
-    `config.train_parts` is one of `full`; `image`, the image tower with its projection;
-    `last_blocks`, the last `last_blocks` transformer blocks of each tower, the norms and heads
-    above them, and the projections; `projections`, CLIP's two linear maps into the common space;
-    `lora`, low-rank adapters, see `add_adapters`. The logit scale and a logit bias of the model
-    always learn. Frozen parts below all that learns keep no activations.
-
-    With `gradient_checkpointing`, activations inside a block are computed again in the backward
-    pass (Chen et al. 2016, arXiv 1604.06174). Hooks on the model must stay until then.
-
-    Returns:
-        A description for a log line, with the numbers of parameters.
+    Logit scale and bias always learn. `gradient_checkpointing` computes activations inside a block
+    again in the backward pass (Chen et al. 2016, arXiv 1604.06174).
 
     Raises:
-        ConfigError: The model lacks these parts, has fewer blocks, or cannot compute activations
-            again.
+        ConfigError: The model lacks these parts or blocks, or gradient checkpointing.
     """
     learns, description = _trainable(model, config)
     for name, parameter in model.named_parameters():
@@ -50,8 +38,7 @@ def choose_parts(model: Any, config: PartsOptions) -> str:
             )
             raise ConfigError(msg)
         model.activation_checkpointing_enable({"use_reentrant": False})
-        # That makes embeddings learn, as re-entrant checkpointing needs: in vain here, and
-        # activations of frozen parts would be kept.
+        # Embeddings would require gradients, and activations of frozen parts be kept.
         model.disable_input_require_grads()
     sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
     num_trainable = sum(size for size, is_trainable in sizes if is_trainable)
@@ -60,7 +47,7 @@ def choose_parts(model: Any, config: PartsOptions) -> str:
 
 
 def _trainable(model: Any, config: PartsOptions) -> tuple[Callable[[str], bool], str]:
-    """Tell which parameters learn, by name, and describe them."""
+    """Return a test of parameter names, and a description."""
     parts, kind = config.train_parts, type(model).__name__
     if parts == "image":
         if not hasattr(model, "vision_model"):
@@ -103,11 +90,10 @@ def _last_blocks(model: Any, wanted: int) -> tuple[Callable[[str], bool], str]:
 
 
 def add_adapters(model: nn.Module, config: PartsOptions) -> None:
-    """Put low-rank adapters into linear layers, in place; only they learn afterwards.
+    """Add low-rank adapters to linear layers, in place; only they learn afterwards.
 
-    A layer's product W x becomes W x + (alpha / rank) B A dropout(x), with A of `rank` rows drawn
-    at random and B zero, so that features do not change yet (LoRA, Hu et al. 2022, arXiv
-    2106.09685; by peft). Seed torch before: A is random.
+    W x becomes W x + (alpha / rank) B A dropout(x), with A random and B zero (LoRA, Hu et al. 2022,
+    arXiv 2106.09685).
 
     Raises:
         ConfigError: A name of `lora_modules` matches no linear layer.
@@ -137,11 +123,9 @@ def add_adapters(model: nn.Module, config: PartsOptions) -> None:
 
 @contextlib.contextmanager
 def plain_model(model: Any) -> Iterator[None]:
-    """Merge adapters into plain linear layers; afterwards every weight is as before, bit for bit.
+    """Merge adapters into plain linear layers inside the block; restore exact weights after it.
 
-    Inside, names of modules and tensors are the base model's. peft's `unmerge` subtracts what
-    `merge` added, which is inexact; so base weights are kept, in a second copy. A model without
-    adapters is left alone.
+    Base weights are copied, as peft's `unmerge` is inexact.
     """
     adapted = {n: each for n, each in model.named_modules() if hasattr(each, "lora_A")}
     weights: dict[str, torch.Tensor] = {}

@@ -1,4 +1,4 @@
-"""Decode the images of a training, once or in each epoch, and deal them to steps."""
+"""Decode the images of a training and distribute them over steps and processes."""
 
 import itertools
 import logging
@@ -34,20 +34,14 @@ from streetclip.training.training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
 
-MEMORY_LIMIT_BYTES = 2**30
-"""Decoding gives the same bytes in every epoch: sets up to this size are kept in memory."""
-
+MEMORY_LIMIT_BYTES = 2**30  # larger image sets are decoded in every epoch
 _DECODED_AT_ONCE = 64
 _MAX_WARNINGS = 20  # one by one; all are counted
 _AUGMENTATION = 1  # separates these random numbers from those of an epoch's order
 
 
 class ImageSource:
-    """Preprocessed images by number, in any order, any number of times.
-
-    Attributes:
-        unreadable: Why images cannot be decoded, by number, of those met so far.
-    """
+    """Preprocessed images by number; `unreadable` holds the errors of those met so far."""
 
     def __init__(
         self,
@@ -60,11 +54,10 @@ class ImageSource:
         seed: int = 0,
         stages: Stages = no_stages,
     ) -> None:
-        """Name what to decode; nothing is decoded yet.
+        """Configure decoding.
 
-        With `keep`, all images are decoded at the first use and their pixels kept, but never those
-        of augmented ones. The seed is that of augmentation. If `device`, where the model computes,
-        is a CPU, decoding and computing take turns.
+        `keep` keeps the pixels of all images unless augmented; `seed` is that of augmentation. On a
+        CPU `device`, decoding and the model's computation alternate.
         """
         self.unreadable: dict[int, str] = {}
         self._paths, self._preprocess, self._num_workers = paths, preprocess, num_workers
@@ -73,16 +66,16 @@ class ImageSource:
         self._kept_NCHW: Tensor | None = None
 
     def load(self) -> None:
-        """Decode now what is to be kept, rather than at the first use."""
+        """Decode the images to keep, rather than at the first use."""
         if self._keep and self._kept_NCHW is None:
             self._kept_NCHW = self._decode_all()
 
     def batches(
         self, order: NDArray[np.int64], batch_size: int, *, epoch: int = 0
     ) -> Iterator[ImageBatch]:
-        """Yield stretches of `order` of `batch_size` images, without their unreadable ones.
+        """Yield the readable images of each `batch_size` of `order`.
 
-        An image's augmentation depends on seed, epoch and its number alone.
+        Augmentation depends on seed, epoch and image number only.
         """
         if not self._keep:
             draws = None
@@ -136,11 +129,7 @@ class ImageSource:
 def build_training_preprocess(
     encoder: DualEncoder, options: DataOptions
 ) -> Preprocess | RandomPreprocess:
-    """Choose how training images are prepared; validation images are never augmented.
-
-    Raises:
-        ConfigError: Augmentation is asked for, but the model's geometry is not a plain one.
-    """
+    """Build preprocessing with augmentation; raise ConfigError if it is not supported."""
     preprocess = encoder.preprocess if options.exact_preprocessing else encoder.fast_preprocess
     augmented = build_augmentation(preprocess, options)
     if options.horizontal_flip:
@@ -158,7 +147,7 @@ def _blank(preprocess: Preprocess) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Images:
-    """The pixels of a training; `holdout` is None without held-out countries."""
+    """Image sources of a training; `holdout` is None without held-out countries."""
 
     train: ImageSource
     val: ImageSource
@@ -173,7 +162,7 @@ class Images:
         stages: Stages,
         group: Group | None,
     ) -> Self:
-        """Decide how images are decoded; nothing is decoded yet."""
+        """Choose how to decode; decode nothing yet."""
         plain = encoder.preprocess if config.exact_preprocessing else encoder.fast_preprocess
         num_images = sum(len(each) for each in (data.train, data.val, data.holdout or ()))
         source = partial(
@@ -196,7 +185,7 @@ class Images:
 
 
 class Feed:
-    """The images of each step of an epoch, cut into forward passes and dealt to the processes."""
+    """Splits the images of each step into forward passes and processes."""
 
     def __init__(
         self, config: TrainConfig, data: TrainingData, images: ImageSource, group: Group | None
@@ -218,10 +207,10 @@ class Feed:
     def steps(
         self, epoch: int, *, done: int, interrupt: Interrupt
     ) -> Generator[StepImages, None, None]:
-        """Yield the images of each step of an epoch, counted from 1, after `done` ones.
+        """Yield the steps of an epoch, counted from 1, after the `done` ones.
 
         Raises:
-            KeyboardInterrupt: One of several processes is to stop; then all do.
+            KeyboardInterrupt: One of several processes was interrupted.
             ResourceError: Another process has ended.
         """
         first, last = done * self._images_per_step, self.steps_per_epoch * self._images_per_step

@@ -1,4 +1,4 @@
-"""Defer interrupts to the end of a block, so that what is saved can be resumed."""
+"""Defer interrupts to the end of a block."""
 
 import contextlib
 import signal
@@ -10,7 +10,7 @@ from typing import Any
 
 from streetclip.process_identity import raise_interrupt
 
-# Signals that can mean "save and end", and the handler by which they do.
+# Signals that mean "save and end" while they have this handler
 _INTERRUPTING: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: raise_interrupt,
@@ -19,25 +19,17 @@ _INTERRUPTING: dict[signal.Signals, Any] = {
 
 @dataclass
 class Interrupt:
-    """Whether an interrupt is held back."""
+    """A deferred interrupt."""
 
     is_pending: bool = False
 
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[Interrupt]:
-    """Hold back Ctrl-C, and a TERM that the job treats alike, until the block ends.
+    """Defer Ctrl-C and TERM to the end of the block, which then raises KeyboardInterrupt.
 
-    After the first, a further Ctrl-C interrupts at once. A further TERM does not, not even after
-    the block: batch systems send it to a launcher and its processes, and the launcher passes it on.
-    Nothing changes outside the main thread, and for signals with other handlers, as in a nested
-    block.
-
-    Yields:
-        Whether an interrupt has arrived.
-
-    Raises:
-        KeyboardInterrupt: On leaving, if one arrived inside.
+    A second Ctrl-C interrupts at once; a second TERM is ignored, as batch systems send it both to
+    a launcher and to its processes. Does nothing in other threads and in a nested block.
     """
     is_main = threading.current_thread() is threading.main_thread()
     handlers = {
@@ -60,7 +52,7 @@ def interrupts_deferred() -> Iterator[Interrupt]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         if interrupt.is_pending and signal.SIGTERM in handlers:
-            # As after `raise_interrupt`: saving follows.
+            # As after `raise_interrupt`: the state is saved next.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if interrupt.is_pending:
         raise KeyboardInterrupt

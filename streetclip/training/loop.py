@@ -1,7 +1,8 @@
-"""The training loop: steps, validations, checkpoints and resumes."""
+"""Run a training: steps, validations, checkpoints and resumes."""
 
 import contextlib
 import logging
+import math
 import time
 from functools import partial
 
@@ -25,7 +26,7 @@ from streetclip.training.checkpoints import (
     load_state,
     save_state,
 )
-from streetclip.training.curves import Point, Recorder, peak_memory_mib, window_length
+from streetclip.training.curves import MAX_WINDOWS, Point, Recorder, peak_memory_mib
 from streetclip.training.freezing import choose_parts
 from streetclip.training.image_source import Feed, Images
 from streetclip.training.interrupts import Interrupt, interrupts_deferred
@@ -60,30 +61,19 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
 ) -> TrainingResult:
     """Train a dual encoder on images and their captions, or resume a training.
 
-    With the same seed on the same machine, CPU and float32, the result is the same bit for bit,
-    stops and resumes included. Other numbers of processes and of accumulated passes, with as many
-    images a step, compute the same but for rounding.
+    On a CPU in float32, the same seed gives the same bits, resumes included. Other numbers of
+    processes and passes, with as many images a step, differ by rounding.
 
-    Args:
-        config: Settings; `output_dir` receives the checkpoints.
-        train: Manifest of the training images.
-        val: Manifest of the validation images.
-        encoder: The model to begin with, also for a resume; it is trained in place.
-        database: Receives the curves, opened for writing; of the first process alone.
-        stages: Receives the progress of decoding, steps and validations.
-        drawn: Whether the images are drawn, not photographed.
-        job_id: The job that trains, if it has a record in the store.
-        group: The processes that share the training; the first one writes.
+    The initial `encoder`, also of a resume, is trained in place. Only the first process of a
+    `group` has a `database`.
 
     Raises:
         OutputError: The output folder holds a training, and `--resume` is not given.
-        ConfigError: A resume under other conditions; a training that diverges; processes that were
-            started with different settings.
+        ConfigError: A resume under other conditions, a diverged training, or processes with
+            different settings.
         ManifestError: Nothing to learn, or no image is readable.
-        ResourceError: The disk is full; earlier checkpoints are whole. Or another process has
-            ended.
-        KeyboardInterrupt: Ctrl-C, or a TERM that the job treats alike, after the state was saved
-            for a resume.
+        ResourceError: The disk is full, or another process has ended.
+        KeyboardInterrupt: After the state was saved for a resume.
     """
     if group is None or group.ranks.is_first:
         check_output_dir(config)
@@ -98,7 +88,12 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         drawn=drawn,
         num_processes=1 if group is None else group.ranks.world_size,
     )
-    _warn_of_large_batch(origin)
+    wanted, num_images = origin.effective_batch_size, len(origin.data.train)
+    if wanted > num_images:
+        passes = f"--gradient_accumulation_steps {config.gradient_accumulation_steps}"
+        cut = f"--batch_size {config.batch_size} × {passes} × {origin.num_processes} processes"
+        message = "a step takes %d images (%s), but %s has %d; each step takes them all"
+        _LOG.warning(message, wanted, cut, train.path, num_images)
     # Leave the caller's random numbers alone.
     cuda = [encoder.device] if encoder.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -109,16 +104,6 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
             return training.result()
     _LOG.info("%s: the training is finished; nothing to do.", config.output_dir)
     return training.result(was_finished=True)
-
-
-def _warn_of_large_batch(origin: Origin) -> None:
-    wanted, num_images = origin.effective_batch_size, len(origin.data.train)
-    if wanted > num_images:
-        config, processes = origin.config, f"{origin.num_processes} processes"
-        passes = f"--gradient_accumulation_steps {config.gradient_accumulation_steps}"
-        cut = f"--batch_size {config.batch_size} × {passes} × {processes}"
-        message = "a step takes %d images (%s), but %s has %d; each step takes them all"
-        _LOG.warning(message, wanted, cut, origin.train.path, num_images)
 
 
 class _Training:
@@ -134,7 +119,7 @@ class _Training:
         self._images = Images.open(self._config, self._data, encoder, stages, group)
         self._feed = Feed(self._config, self._data, self._images.train, group)
         self._num_steps = self._feed.steps_per_epoch * self._config.num_epochs
-        self._window = window_length(self._num_steps)
+        self._window = max(1, math.ceil(self._num_steps / MAX_WINDOWS))  # steps of a point
         self._last_path = self._config.output_dir / LAST_CHECKPOINT
         self._state = self._restore()
         self._state.curves.checks_grad_norm = not self._stepper.scaler.is_enabled()
@@ -169,7 +154,7 @@ class _Training:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the last epoch was validated, or the training ended before it."""
+        """Whether the last epoch was validated, or the training stopped early."""
         return len(self._state.epochs) > self._config.num_epochs or self._stop_reason is not None
 
     @property
@@ -198,7 +183,7 @@ class _Training:
         )
 
     def run(self, database: store.Store | None, job_id: int | None) -> None:
-        """Do what is left to do, and record the outcome in the store and the folder."""
+        """Train the remaining epochs, and record the outcome."""
         if database is not None:
             save_config(self._config, self._config.output_dir / CONFIG_FILE)
         spec, training_id = self._origin.to_spec(), self._state.training_id
@@ -218,7 +203,7 @@ class _Training:
         recorder.set_state("done")
 
     def _run_or_save(self, recorder: Recorder) -> None:
-        # Processes that share a training stop at the same step; until then interrupts are noted.
+        # Several processes stop at the same step.
         alone = contextlib.nullcontext(self._interrupt)
         try:
             with alone if self._group is None else interrupts_deferred() as self._interrupt:
@@ -264,7 +249,14 @@ class _Training:
                 self._report(recorder)
         self._encoder.model.eval()
         if not (state.curves.epoch_losses or state.curves.window):
-            raise ManifestError(self._no_step_message())
+            unreadable = self._images.train.unreadable
+            msg = (
+                f"{self._origin.train.path}: no step of an epoch has {FEWEST_IMAGES} images that "
+                f"can be read and contrasted; {len(unreadable)} of {len(self._data.train)} cannot; "
+                f"the first: {next(iter(unreadable.values()), '')} Is --image_dir the correct "
+                "folder?"
+            )
+            raise ManifestError(msg)
 
     def _step(self, images: StepImages, epoch: int) -> None:
         step, captions = self._state.step, partial(self._data.train.distinct_captions, epoch=epoch)
@@ -336,12 +328,3 @@ class _Training:
             save_state(self._last_path, self._stepper, state, self._origin)
         recorder.write(state.curves.points, now=True)
         recorder.write_best(state.describe_best(self._config, self._stop_reason))
-
-    def _no_step_message(self) -> str:
-        unreadable = self._images.train.unreadable
-        reason = next(iter(unreadable.values()), "")
-        return (
-            f"{self._origin.train.path}: no step of an epoch has {FEWEST_IMAGES} images that "
-            f"can be read and contrasted; {len(unreadable)} of {len(self._data.train)} cannot; the "
-            f"first: {reason} Is --image_dir the correct folder?"
-        )

@@ -1,11 +1,11 @@
-"""Contrastive losses over distinct captions, whole or the share of one process.
+"""Compute contrastive losses over distinct captions, or one process's share.
 
-Equal captions have equal features, so each distinct caption is one column that counts as often as
-images have it: logits are N × U instead of N × N. `duplicates` decides on an image and another
-image's equal caption: "positive", also a correct pair; "mask", left out; "ignore", a wrong pair.
+Each distinct caption is one column, weighted by its images: logits are N × U, not N × N. Pairs of
+an image and another image's equal caption (`duplicates`) are "positive", left out ("mask") or wrong
+("ignore").
 
-Shape suffixes: N images of the whole, n of one process; U distinct captions of the whole, u of one
-process; M images whose caption is one of these u; D embedding.
+Shape suffixes: N images, n of one process; U distinct captions, u of one process; M images with
+one of these u; D embedding.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,7 @@ _BISECTIONS = 64  # halve an interval of hundreds to less than float64 resolves
 
 
 class Share(NamedTuple):
-    """What one process computes of a loss; shares that tile N and U add up to the whole.
-
-    Attributes:
-        images: Its images; each is compared with all captions.
-        texts: Its distinct captions; each is compared with all images.
-    """
+    """Rows and columns of the logits of one process; shares that tile N and U add up."""
 
     images: slice
     texts: slice
@@ -47,22 +42,20 @@ def contrastive_loss(
 ) -> Tensor:
     """Compute the mean of image-to-text and text-to-image cross-entropy over all N × N pairs.
 
-    CLIP's InfoNCE (Radford et al. 2021, arXiv 2103.00020, figure 3) if all captions differ. Of
-    equal captions, "ignore" is InfoNCE all the same; "positive" has targets uniform over the pairs
-    of one caption (UniCL, Yang et al. 2022, arXiv 2204.03610, eq. 3 and 4), with the same value and
-    gradients; "mask" leaves such pairs out of all denominators. With c images to a caption "mask"
-    reaches 0, the others the mean of log c over the images.
+    CLIP's InfoNCE (Radford et al. 2021, arXiv 2103.00020, figure 3); with equal captions
+    "ignore" and "positive" (uniform targets: UniCL, Yang et al. 2022, arXiv 2204.03610, eq. 3 and
+    4) have the same value, and "mask" leaves their pairs out of all denominators.
 
     Args:
-        image_features_ND: Features of all images, of length 1.
-        text_features_UD: Features of all distinct captions, of length 1, each used at least once.
-        caption_ids_N: Row of each image's caption in `text_features_UD`, int64.
-        logit_scale: Factor on the cosines, exp of the model's parameter.
+        image_features_ND: Unit vectors.
+        text_features_UD: Unit vectors of the distinct captions, each used at least once.
+        caption_ids_N: Row of each image's caption, int64.
+        logit_scale: Factor on the cosines.
         duplicates: "positive", "mask" or "ignore".
-        own: The part to compute; default: the whole. Gradients reach all features.
+        own: The part to compute; default: the whole.
 
     Returns:
-        The loss or its part, a scalar of at least 0, at least in float32.
+        The loss or its part, a scalar of at least 0, in float32 or float64.
 
     Examples:
         Two images of one caption and one of another, all orthogonal to all texts:
@@ -83,15 +76,15 @@ def contrastive_loss(
         else logit_scale * image_features_ND @ text_features_UD[own_texts].T
     )
 
-    # Image to text: a column counts for its c copies by log c inside the softmax over captions.
+    # Image to text: log c weights a column by its c copies inside the softmax.
     ids_n1 = caption_ids_N[own_images, None]
     own_n1 = logits_nU.gather(1, ids_n1)
     counted_nU = logits_nU + _counts(caption_ids_N, text_features_UD).log()
-    if is_masked:  # the image's own copy alone is left of its caption
+    if is_masked:  # of its caption, keep the image's own copy only
         counted_nU = counted_nU.scatter(1, ids_n1, own_n1)
     to_text = (counted_nU.logsumexp(dim=1) - own_n1.squeeze(1)).sum()
 
-    # Text to image: each caption as often as it is used, if it is one of this process's.
+    # Text to image: each caption of this process, once per image.
     column_N = caption_ids_N - own_texts.indices(len(text_features_UD))[0]
     row_M = ((column_N >= 0) & (column_N < logits_Nu.shape[1])).nonzero().squeeze(1)
     column_M = column_N[row_M]
@@ -115,17 +108,13 @@ def sigmoid_loss(
     duplicates: str = "positive",
     own: Share | None = None,
 ) -> Tensor:
-    """Compute SigLIP's loss of each of the N × N pairs: −log σ(z · (scale · cosine + bias)).
+    """Compute SigLIP's loss over all N × N pairs: −log σ(z · (scale · cosine + bias)).
 
-    The sum over captions, averaged over images (Zhai et al. 2023, arXiv 2303.15343, algorithm 1).
-    z is 1 for an image and its own caption, −1 for others; other pairs of equal captions have z = 1
-    ("positive"), are left out ("mask"), or have z = −1 ("ignore").
-
-    Arguments as in `contrastive_loss`; of `own`, the images decide.
+    Summed over captions, averaged over images (Zhai et al. 2023, arXiv 2303.15343, algorithm 1).
+    z is 1 for correct pairs and −1 for wrong ones. Arguments as in `contrastive_loss`; only the
+    images of `own` matter.
 
     Examples:
-        One correct pair and one wrong one an image, each with probability ½:
-
         >>> sigmoid_loss(torch.eye(2), torch.eye(2), torch.arange(2), 0.0, 0.0) / 2
         tensor(0.6931)
     """
@@ -153,12 +142,10 @@ def calibrated_bias(
     *,
     duplicates: str = "positive",
 ) -> float:
-    """Find the logit bias that minimises the sigmoid loss of these features.
+    """Find the logit bias that minimises the sigmoid loss, by bisection of its slope.
 
-    There the mean probability of all pairs equals the share of correct ones. The loss is convex in
-    the bias: bisection of its slope, in float64 on the CPU. Arguments as in `sigmoid_loss`.
-
-    If all pairs are correct, less than half a wrong pair is expected at the bias returned.
+    Computes in float64 on the CPU. If all pairs are correct, the bias is finite: less than half a
+    wrong pair is expected.
     """
     images_ND, texts_UD = (
         each.detach().cpu().double() for each in (image_features_ND, text_features_UD)
@@ -177,11 +164,7 @@ def calibrated_bias(
 
 
 class Objective:
-    """The configured loss between image features and the features of their captions.
-
-    The sigmoid loss needs a logit bias. A SigLIP model has one; for others it is kept here, outside
-    of the model, as a softmax over places cancels it.
-    """
+    """The configured loss, with the logit bias of a sigmoid loss if the model has none."""
 
     def __init__(self, encoder: DualEncoder, config: LossOptions) -> None:
         self._model = encoder.model
@@ -192,14 +175,14 @@ class Objective:
             self._added_bias = nn.Parameter(torch.full((), float("nan"), device=encoder.device))
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Yield what learns and is no part of the model."""
+        """Yield the trainable parameters outside of the model."""
         if self._added_bias is not None:
             yield self._added_bias
 
     def __call__(
         self, images_ND: Tensor, texts_UD: Tensor, caption_ids_N: Tensor, share: Share | None = None
     ) -> Tensor:
-        """Compute the loss, or the part of a share; arguments as in `contrastive_loss`."""
+        """Compute the loss or the part of a share."""
         features = (images_ND, texts_UD, caption_ids_N, self._model.logit_scale.exp())
         options: dict[str, Any] = {"duplicates": self._duplicates, "own": share}
         if not self._is_sigmoid:
@@ -208,7 +191,7 @@ class Objective:
         return sigmoid_loss(*features, bias, **options)
 
     def calibrate(self, images_ND: Tensor, texts_UD: Tensor, caption_ids_N: Tensor) -> None:
-        """Fit an added bias to the model, once, so that the first steps need not learn it."""
+        """Fit an added bias to the initial model, once."""
         if self._added_bias is None or not self._added_bias.isnan():
             return
         scale = self._model.logit_scale.detach().exp()
@@ -228,7 +211,7 @@ class Objective:
 
 
 def _counts(caption_ids_N: Tensor, text_features_UD: Tensor) -> Tensor:
-    """Count the images of each caption; unlike `bincount`, without waiting for a GPU."""
+    """Count the images of each caption without waiting for a GPU, unlike `bincount`."""
     count_U = text_features_UD.new_zeros(len(text_features_UD))
     return count_U.index_add(0, caption_ids_N, count_U.new_ones(len(caption_ids_N)))
 

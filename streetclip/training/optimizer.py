@@ -1,4 +1,4 @@
-"""AdamW as CLIP is trained with it, its learning rate, and the moving average of weights."""
+"""Build AdamW, schedule its learning rate, and average weights."""
 
 import contextlib
 import math
@@ -23,21 +23,15 @@ def build_optimizer(
 ) -> torch.optim.AdamW:
     """Build AdamW with weight decay on matrices only and layer-wise learning rates.
 
-    1-D parameters (biases, norms, class token), logit scale and logit bias are not decayed. Each
-    group has an `lr_scale`, a factor on the learning rate: `config.layer_decay` to the power of the
-    number of blocks above the parameter (`models.blocks_above`), as in ELECTRA (Clark et al. 2020,
-    arXiv 2003.10555) and BEiT (Bao et al. 2021, arXiv 2106.08254), but 1 for the top block too.
-
-    The model must be on its device already; `extra` parameters outside of it are not decayed.
-
-    Returns:
-        Groups by descending `lr_scale`, each with and without decay; those of 1 even if empty.
+    A group's `lr_scale` is `layer_decay` to the power of the number of blocks above (ELECTRA, Clark
+    et al. 2020, arXiv 2003.10555; BEiT, Bao et al. 2021, arXiv 2106.08254), but 1 for the top block
+    too. `extra` parameters are not decayed. The model must be on its device already.
 
     Raises:
         ConfigError: `layer_decay` is not 1 and the model's blocks are not found.
     """
     above = blocks_above(model) if config.layer_decay < 1 else {}
-    # By number of blocks above, and whether exempt from decay.
+    # By number of blocks above, and whether exempt from decay
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {(0, False): [], (0, True): []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -58,7 +52,7 @@ def build_optimizer(
         lr=config.learning_rate,
         betas=(ADAM_BETA1, config.beta2),
         eps=ADAM_EPSILON,
-        # One kernel for all parameters: faster than the loop, on a CPU too.
+        # One kernel for all parameters, faster on a CPU too
         fused=all(p.device.type in ("cpu", "cuda") for p in model.parameters()),
     )
 
@@ -66,10 +60,9 @@ def build_optimizer(
 def learning_rate_factor(
     step: int, num_steps: int, *, warmup_fraction: float, schedule: str = "cosine"
 ) -> float:
-    """Compute the share of the peak learning rate at a step: linear warm-up, then decay to 0.
+    """Compute the share of the peak learning rate at a step, counted from 0.
 
-    Steps count from 0: the first has 1/warm-up steps of the peak, not 0; the rate is 0 after the
-    last one. The schedule is "cosine" (half a wave) or "linear".
+    Linear warm-up, then "cosine" or "linear" decay, to 0 after the last step.
 
     Examples:
         >>> [learning_rate_factor(s, num_steps=8, warmup_fraction=0.25) for s in (0, 1, 2, 5)]
@@ -83,29 +76,24 @@ def learning_rate_factor(
 
 
 def logit_scale_bound(model: Any) -> float:
-    """Return the largest logit scale to allow: CLIP's 100 (section 2.5), or the model's own.
-
-    SigLIP comes with about 117. Call it before a checkpoint of the training is loaded.
-    """
+    """Return the largest logit scale to allow: CLIP's 100 (section 2.5) or the initial one."""
     return max(MAX_LOGIT_SCALE, math.exp(float(model.logit_scale.detach())))
 
 
 def clamp_logit_scale(model: Any, most: float = MAX_LOGIT_SCALE) -> None:
-    """Bound the logit scale, which is kept as a logarithm, to [1, `most`]."""
+    """Clamp the logit scale, stored as a logarithm, to [1, `most`]."""
     with torch.no_grad():
         model.logit_scale.clamp_(0.0, math.log(most))
 
 
 class WeightAverage:
-    """The exponential moving average (EMA) of a model's trainable parameters over steps.
+    """Exponential moving average (EMA) of a model's trainable parameters over steps.
 
-    After step t, counted from 1, average ← d · average + (1 − d) · weight with
-    d = min(decay, (1 + t) / (10 + t)), so that the first weights are soon forgotten (TensorFlow's
-    `ExponentialMovingAverage` with `num_updates`; averaging: Polyak and Juditsky 1992).
+    After step t, counted from 1, average ← d · average + (1 − d) · weight with d = min(decay,
+    (1 + t) / (10 + t)), as TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Begin with the present weights; which are trainable must not change."""
         self._decay = decay
         self._num_updates = 0
         self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -113,7 +101,7 @@ class WeightAverage:
         self._is_applied = False
 
     def update(self) -> None:
-        """Add the weights after a step."""
+        """Average in the weights after a step."""
         assert not self._is_applied
         self._num_updates += 1
         decay = min(self._decay, (1 + self._num_updates) / (10 + self._num_updates))
@@ -122,10 +110,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the averages into the model; afterwards the weights are exactly as before.
-
-        Nothing is copied: parameters and averages swap their memory.
-        """
+        """Swap averages and weights inside the block, without a copy."""
         assert not self._is_applied
         try:
             with interrupts_deferred():
@@ -137,12 +122,12 @@ class WeightAverage:
                     self._swap()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a number, and tensors by the parameters' names, for a checkpoint."""
+        """Return values for a checkpoint."""
         assert not self._is_applied
         return {"num_updates": self._num_updates, "averages": dict(self._averages)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned, of the same model with the same trainable parts."""
+        """Restore what `state_dict` returned for the same trainable parameters."""
         assert not self._is_applied
         assert state["averages"].keys() == self._averages.keys()
         self._num_updates = state["num_updates"]

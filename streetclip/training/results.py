@@ -1,4 +1,4 @@
-"""What a training measures after each epoch, which epoch is best, and when to stop."""
+"""Record epochs, select the best one, and decide when to stop."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,10 @@ from streetclip.metrics.intervals import Proportion
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """How good the model was after an epoch; epoch 0 is before training.
+    """Scores of a model after an epoch; epoch 0 is before training.
 
-    `train_loss` is the mean over the epoch's steps, `val_loss` see `Validator`. Counts are of
-    validation images, unreadable ones included: those with the correct country, and all; `holdout_`
-    those of held-out countries, None without any.
+    Counts are of validation images, unreadable ones included; `holdout_` those of held-out
+    countries.
     """
 
     epoch: int
@@ -31,33 +30,26 @@ class EpochRecord:
 
     @property
     def val_country_accuracy(self) -> float:
-        """Country accuracy on the validation images, 0..1.
-
-        Examples:
-            >>> EpochRecord(1, 10, 2.0, 2.5, num_correct=3, num_images=4).val_country_accuracy
-            0.75
-        """
+        """Country accuracy on the validation images, 0..1."""
         return self.num_correct / self.num_images
 
     @property
     def holdout(self) -> Proportion | None:
-        """Correct images of held-out countries; None without any."""
+        """Correct images of held-out countries."""
         if self.holdout_num_correct is None or not self.holdout_num_images:
             return None
         return Proportion(self.holdout_num_correct, self.holdout_num_images)
 
     def is_better_than(self, other: "EpochRecord | None", select_by: str = "accuracy") -> bool:
-        """Compare two epochs; any is better than none.
-
-        Args:
-            other: The epoch to compare with.
-            select_by: "accuracy": the higher one, between equals the lower loss; "loss": the lower
-                one, between equals the higher accuracy.
-        """
-        return other is None or _rank(self, select_by) > _rank(other, select_by)
+        """Compare accuracy, then loss ("accuracy"), or loss, then accuracy ("loss")."""
+        assert select_by in SELECT_BY
+        if other is None:
+            return True
+        ours, theirs = ((each.num_correct, -each.val_loss) for each in (self, other))
+        return ours > theirs if select_by == "accuracy" else ours[::-1] > theirs[::-1]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, the accuracies included."""
+        """Return plain values for JSON, with accuracies."""
         holdout = self.holdout
         return dataclasses.asdict(self) | {
             "val_country_accuracy": self.val_country_accuracy,
@@ -65,14 +57,8 @@ class EpochRecord:
         }
 
 
-def _rank(record: EpochRecord, select_by: str) -> tuple[float, float]:
-    assert select_by in SELECT_BY
-    by_accuracy = (record.num_correct, -record.val_loss)
-    return by_accuracy if select_by == "accuracy" else by_accuracy[::-1]
-
-
 def best_of(epochs: Iterable[EpochRecord], select_by: str = "accuracy") -> EpochRecord | None:
-    """Select the best epoch after training began, the first of equals; None before any."""
+    """Select the best epoch after epoch 0, the first of equals."""
     best: EpochRecord | None = None
     for record in epochs:
         if record.epoch > 0 and record.is_better_than(best, select_by):
@@ -81,19 +67,7 @@ def best_of(epochs: Iterable[EpochRecord], select_by: str = "accuracy") -> Epoch
 
 
 def why_best(epochs: Sequence[EpochRecord], best: EpochRecord, select_by: str = "accuracy") -> str:
-    """Explain why an epoch after epoch 0 was the best when it was validated.
-
-    Examples:
-        >>> records = [
-        ...     EpochRecord(0, 0, None, 4.0, num_correct=1, num_images=40),
-        ...     EpochRecord(1, 9, 3.0, 2.5, num_correct=30, num_images=40),
-        ...     EpochRecord(2, 18, 2.0, 2.25, num_correct=30, num_images=40),
-        ... ]
-        >>> why_best(records, records[1])
-        'the country of 30 of 40 validation images is correct (75.0 %), the first epoch'
-        >>> why_best(records, records[2], "loss")
-        'the validation loss is 2.2500, lower than before: 2.5000 in epoch 1'
-    """
+    """Explain why an epoch after epoch 0 was the best when it was validated."""
     rival = best_of((each for each in epochs if each.epoch < best.epoch), select_by)
     correct = (
         f"the country of {best.num_correct:,} of {best.num_images:,} validation images is correct "
@@ -115,26 +89,13 @@ def why_best(epochs: Sequence[EpochRecord], best: EpochRecord, select_by: str = 
 
 
 def should_stop(records: Sequence[EpochRecord], patience: int, select_by: str = "accuracy") -> bool:
-    """Decide whether `patience` epochs followed the best one after epoch 0; never if it is 0.
-
-    Examples:
-        >>> accuracies = [9, 5, 6, 6, 4]
-        >>> records = [EpochRecord(e, e, None, 1.0, n, 10) for e, n in enumerate(accuracies)]
-        >>> [should_stop(records[: epoch + 1], 2) for epoch in range(5)]
-        [False, False, False, False, True]
-    """
+    """Decide whether `patience` epochs, if not 0, followed the best one."""
     best = best_of(records, select_by)
     return patience > 0 and best is not None and records[-1].epoch - best.epoch >= patience
 
 
 def why_stopped(records: Sequence[EpochRecord], select_by: str = "accuracy") -> str:
-    """Explain why a training ended early, if `should_stop`.
-
-    Examples:
-        >>> records = [EpochRecord(e, e, None, 1.0, n, 10) for e, n in enumerate([9, 6, 5, 4])]
-        >>> why_stopped(records)
-        'no better for 2 epochs: the country of 6 of 10 was correct in epoch 1, of 4 in epoch 3'
-    """
+    """Explain why a training stopped early."""
     best, last = best_of(records, select_by), records[-1]
     assert best is not None
     num_worse = last.epoch - best.epoch
@@ -150,12 +111,10 @@ def why_stopped(records: Sequence[EpochRecord], select_by: str = "accuracy") -> 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A finished training.
+    """A finished training, over all its sessions.
 
-    `best` is the epoch that `checkpoint_path`, the `best_model.pt`, holds. Numbers of unreadable
-    images are of those met, `num_skipped_batches` counts batches with fewer than two readable ones.
-    `seconds` is the time spent over all sessions, `stop_reason` why it ended before its last epoch,
-    `was_finished` whether there was nothing to do.
+    `checkpoint_path` holds the epoch `best`; `stop_reason` explains an early stop; `was_finished`
+    means that nothing was left to train.
     """
 
     training_id: int | None
@@ -172,13 +131,10 @@ class TrainingResult:
 
 
 def holdout_report(epochs: Sequence[EpochRecord], best: EpochRecord) -> list[str]:
-    r"""Compare the best epoch with the model before training, on held-out countries.
+    r"""Compare the best epoch with epoch 0 on held-out countries, in lines for the user.
 
-    The difference has Newcombe's 95 % interval of independent shares. They are of the same images,
-    of which only counts are recorded: the interval is rather too wide than too narrow.
-
-    Returns:
-        Lines for the user; none without held-out countries, or validation images of them.
+    Newcombe's 95 % interval takes the shares for independent; as they are of the same images, it is
+    too wide rather than too narrow.
 
     Examples:
         >>> before = EpochRecord(0, 0, None, 4.0, 1, 9, 60, 80)
@@ -202,13 +158,13 @@ def holdout_report(epochs: Sequence[EpochRecord], best: EpochRecord) -> list[str
     value, *interval = (f"{100 * float(end):+.1f}".replace("-", "−") for end in ends)
     return [
         "countries held out of training, zero-shot (95 % intervals):",
-        f"  before training  {_words(before)}",
-        f"  {f'after epoch {best.epoch}':<15}  {_words(after)}",
+        f"  before training  {_percent_of_images(before)}",
+        f"  {f'after epoch {best.epoch}':<15}  {_percent_of_images(after)}",
         f"  difference       {value} points ({' to '.join(interval)}): {verdict}",
     ]
 
 
-def _words(share: Proportion) -> str:
+def _percent_of_images(share: Proportion) -> str:
     value, low, high = share.value, share.low, share.high
     assert value is not None and low is not None and high is not None  # noqa: PT018 -- n > 0
     return (

@@ -1,4 +1,4 @@
-"""Which images an epoch shows, in which order, to which process: functions of seed and epoch.
+"""Sample and order the images of an epoch by seed and epoch.
 
 Shape suffixes: N images, C countries.
 """
@@ -12,28 +12,19 @@ Int64 = NDArray[np.int64]
 
 
 def epoch_order(num_images: int, *, seed: int, epoch: int) -> Int64:
-    """Permute the images of an epoch, counted from 1; depends on the arguments alone."""
+    """Permute the images of an epoch, counted from 1."""
     return np.random.default_rng([seed, epoch]).permutation(num_images).astype(np.int64)
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """Count the full batches of an epoch, at least one.
-
-    A small last batch would have fewer negatives; the images it lacks differ between epochs.
-
-    Examples:
-        >>> steps_per_epoch(100, 32), steps_per_epoch(20, 32)
-        (3, 1)
-    """
+    """Count the full batches of an epoch, at least one."""
     return max(1, num_images // batch_size)
 
 
 def own_order(order: Int64, *, share: int, rank: int, num_processes: int) -> Int64:
-    """Select the part of an epoch's order that one of several processes encodes.
+    """Select what one of several processes encodes: in turn, `share` images of each step.
 
-    Each step takes `share` images for the first process, as many for the second, and so on: the
-    images of a step do not depend on the number of processes. The order has whole steps, or a
-    single one with fewer images, which the last processes lack.
+    The order has whole steps, or one with fewer images, which the last processes lack.
 
     Examples:
         >>> own_order(np.arange(8), share=2, rank=1, num_processes=2)
@@ -47,15 +38,7 @@ def own_order(order: Int64, *, share: int, rank: int, num_processes: int) -> Int
 
 
 def validation_groups(num_images: int, *, group_size: int, seed: int) -> Iterator[Int64]:
-    """Yield groups of equal size that contrast validation images, the same in every epoch.
-
-    A fixed shuffle, cut into groups; the last is filled up from its start, so that every group has
-    as many negatives as a training batch. Fewer images than `group_size` are one group.
-
-    Examples:
-        >>> [len(group) for group in validation_groups(5, group_size=2, seed=0)]
-        [2, 2, 2]
-    """
+    """Yield equal groups of validation images; fill the last from the start of the shuffle."""
     order = epoch_order(num_images, seed=seed, epoch=0)
     size = min(group_size, num_images)
     for start in range(0, num_images, max(1, size)):
@@ -66,25 +49,18 @@ class Sampler:
     """Chooses the N images of an epoch and their order.
 
     "natural" shows each image once. "country_balanced" shows a country in proportion to its number
-    of images to the power of 1/T (as XLM weighs languages: Lample and Conneau, arXiv 1901.07291,
-    section 3.1). A country's images take turns in a fixed random order: within an epoch, and over
-    all epochs so far, their counts differ by one at most.
-
-    Attributes:
-        num_shown: How many images of each country an epoch shows.
+    of images to the power of 1/T (XLM: Lample and Conneau, arXiv 1901.07291, section 3.1); counts
+    of a country's images differ by at most one. `num_shown` is the number of each country.
 
     Examples:
-        >>> sampler = Sampler(
-        ...     ["FR"] * 16 + ["PE"] * 4, kind="country_balanced", temperature=2, seed=42
-        ... )
-        >>> sampler.num_shown
+        >>> codes = ["FR"] * 16 + ["PE"] * 4
+        >>> Sampler(codes, kind="country_balanced", temperature=2, seed=42).num_shown
         {'FR': 13, 'PE': 7}
     """
 
     def __init__(
         self, country_codes: Sequence[str], *, kind: str, temperature: float, seed: int
     ) -> None:
-        """Divide the places of an epoch; T is at least 1 (natural shares), infinity is equal."""
         self._num_images, self._seed = len(country_codes), seed
         self._is_natural = kind == "natural"
         codes_C, country_N, self._size_C = np.unique(
@@ -96,11 +72,11 @@ class Sampler:
         self.num_shown = dict(zip(codes_C.tolist(), self._quota_C.tolist(), strict=True))
 
     def order(self, epoch: int) -> Int64:
-        """Return the numbers of the N images of an epoch, counted from 1, in order."""
+        """Return the N image numbers of an epoch, counted from 1."""
         shuffled_N = epoch_order(self._num_images, seed=self._seed, epoch=epoch)
         if self._is_natural:
             return shuffled_N
-        # Country by country, each continues where it stopped in the epoch before.
+        # Each country continues where it stopped in the epoch before.
         quota_C, size_C = self._quota_C, self._size_C
         first_C = (epoch - 1) * quota_C - _starts(quota_C)
         turn_N = np.arange(self._num_images) + np.repeat(first_C, quota_C)
@@ -110,7 +86,7 @@ class Sampler:
 
 
 def _quotas(size_C: Int64, temperature: float) -> Int64:
-    """Divide as many places as there are images, by largest remainder."""
+    """Apportion N places to countries by largest remainder."""
     weight_C = size_C.astype(np.float64) ** (1 / temperature)
     exact_C = weight_C * float(size_C.sum() / weight_C.sum())
     quota_C = np.floor(exact_C).astype(np.int64)

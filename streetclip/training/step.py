@@ -1,10 +1,8 @@
-"""One training step: from the images of all processes to new weights.
+"""Run one training step over portions of images and processes.
 
-A contrastive loss is no sum over portions of a batch, but of each image it needs only the feature.
-So features are computed portion by portion without activations, then the loss and its gradients
-with respect to the features, then each portion is encoded again to pass its features' gradients to
-the weights (GradCache: Gao et al. 2021, arXiv 2101.06983, section 3.2). Several processes gather
-their features in between; each computes its own rows and columns of the logits.
+Features are computed by portion without activations, then the gradients of the loss with respect
+to the features; each portion is encoded again to pass these to the weights (GradCache: Gao et al.
+2021, arXiv 2101.06983, section 3.2). Each process computes its rows and columns of the logits.
 
 Shape suffixes: B images of a portion, N images of the step, U its distinct captions, D embedding.
 """
@@ -30,11 +28,10 @@ from streetclip.training.curves import StepNumbers
 from streetclip.training.losses import Objective, Share
 from streetclip.training.optimizer import WeightAverage, clamp_logit_scale
 
-FEWEST_IMAGES = 2  # one image has nothing to be contrasted with
-
+FEWEST_IMAGES = 2  # a contrast takes two
 Int64 = NDArray[np.int64]
 Captions = Callable[[Int64], tuple[list[str], Int64]]
-"""From numbers of images to their distinct captions, and the row of each image's own."""
+"""From image numbers to distinct captions and each image's row of them."""
 
 _IMAGES, _TEXTS = 0, 1  # the towers draw different random numbers
 
@@ -43,8 +40,8 @@ _IMAGES, _TEXTS = 0, 1  # the towers draw different random numbers
 class StepImages:
     """The readable images of one step.
 
-    `portions` are those of this process in forward passes, `first_row` the place of its first one
-    in the step; `indices` are the numbers of all images, by process and portion.
+    `portions` are the forward passes of this process and `first_row` its first row in the step;
+    `indices` are the numbers of all images, by process and portion.
     """
 
     portions: Sequence[ImageBatch]
@@ -53,7 +50,7 @@ class StepImages:
 
 
 class _Contrast(NamedTuple):
-    """What is contrasted: portions of this process with their rows, and indices by process."""
+    """Images contrasted with each other: own portions with rows; indices by process."""
 
     portions: Sequence[tuple[int, ImageBatch]]
     indices: Sequence[Int64]
@@ -62,12 +59,7 @@ class _Contrast(NamedTuple):
 
 @dataclass
 class Stepper:
-    """What a step changes, and what it needs.
-
-    The optimizer is that of the trainable parameters of encoder and objective; the scaler that of
-    float16's gradients, disabled in other precisions. `group` are the processes that share the
-    step, None for a single one.
-    """
+    """Runs training steps; the scaler is disabled in precisions other than float16."""
 
     encoder: DualEncoder
     objective: Objective
@@ -79,10 +71,7 @@ class Stepper:
     average: WeightAverage | None = None
 
     def __call__(self, step: int, images: StepImages, captions: Captions) -> StepNumbers | None:
-        """Do a step, counted from 0; its random numbers depend on this and the seed only.
-
-        Returns:
-            What was measured; None if too few images are readable for a contrast.
+        """Run a step, counted from 0; return None if too few images are readable.
 
         Raises:
             ResourceError: The device has too little memory, or another process has ended.
@@ -98,7 +87,11 @@ class Stepper:
                 losses += [self._backward(step, each, captions, weight) for each in contrasts]
             loss = torch.stack([each.to(losses[-1]) for each in losses]).sum()
             if self.group is not None:
-                self._sum_gradients(self.group, loss)
+                for parameter in self._parameters():
+                    if parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)
+                gradients = [each.grad for each in self._parameters() if each.grad is not None]
+                self.group.sum_in_place([*gradients, loss])
             return self._update(step, loss)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -106,7 +99,7 @@ class Stepper:
             raise ResourceError(self._memory_message(error)) from error
 
     def _contrasts(self, images: StepImages) -> tuple[list[_Contrast], int]:
-        """List the contrasts of this process, and count those of all processes."""
+        """List the contrasts of this process; count those of all."""
         size = self.config.batch_size
         portions = [(images.first_row + size * p, each) for p, each in enumerate(images.portions)]
         if self.config.negatives == "global":
@@ -125,8 +118,8 @@ class Stepper:
     def _backward(
         self, step: int, contrast: _Contrast, captions: Captions, weight: float
     ) -> Tensor:
-        """Add the gradients of this process's part of a contrast, and return its loss."""
-        # Images of one place share a caption: the text tower reads each caption once.
+        """Add the gradients of this process's part of a contrast; return its loss."""
+        # The text tower encodes each distinct caption once.
         texts, caption_ids = captions(np.concatenate(contrast.indices))
         image_counts = [len(each) for each in contrast.indices]
         text_counts = deal(len(texts), len(contrast.indices))
@@ -134,7 +127,7 @@ class Stepper:
         rank = 0 if group is None else group.ranks.rank
         share = Share(_own(image_counts, rank), _own(text_counts, rank))
 
-        # Encode, without activations but for the last portion.
+        # Encode without activations, except for the last portion.
         encoder, size = self.encoder, self.config.batch_size
         image_portions = [
             partial(self._encode, encoder.image_features, batch.pixels_BCHW, (step, _IMAGES, row))
@@ -155,7 +148,7 @@ class Stepper:
             images_ND = group.gather_rows(images_ND, image_counts)
             texts_UD = group.gather_rows(texts_UD, text_counts)
 
-        # Differentiate the loss with respect to the features, then those to the weights.
+        # Pass gradients from the loss to the features, then to the weights.
         ids_N = torch.from_numpy(caption_ids).to(images_ND.device)
         features = images_ND.requires_grad_(), texts_UD.requires_grad_()
         with torch.enable_grad():
@@ -171,19 +164,11 @@ class Stepper:
     def _encode(
         self, encode: Callable[[Any], Tensor], inputs: Any, draw: tuple[int, int, int]
     ) -> Tensor:
-        """Encode a portion, with the same random numbers both times."""
+        """Encode a portion with the same random numbers both times."""
         entropy = [self.config.seed, *draw]
         seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
         torch.manual_seed(int(seed[0]))
         return encode(inputs)
-
-    def _sum_gradients(self, group: Group, loss: Tensor) -> None:
-        gradients = []
-        for parameter in self._parameters():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
-        group.sum_in_place([*gradients, loss])
 
     def _update(self, step: int, loss: Tensor) -> StepNumbers:
         self.scaler.unscale_(self.optimizer)
@@ -216,11 +201,7 @@ class Stepper:
 
 
 class PortionedFeatures:
-    """Features computed portion by portion, differentiated in the same way.
-
-    The last portion keeps its activations, so that it is not computed twice; frozen weights need no
-    second pass. `features_ND` has no gradient; its columns and device matter without a portion.
-    """
+    """Features computed and differentiated by portion; the last one keeps its activations."""
 
     def __init__(
         self, portions: Sequence[Callable[[], Tensor]], num_columns: int, device: torch.device
@@ -240,7 +221,7 @@ class PortionedFeatures:
         )
 
     def backward(self, gradient_ND: Tensor) -> None:
-        """Add to the weights' gradients what the features' gradients make of them; only once."""
+        """Pass the features' gradients to the weights, once."""
         if self._last is None or not self._last.requires_grad:
             return
         *others, last = torch.split(gradient_ND, self._sizes)
@@ -251,12 +232,7 @@ class PortionedFeatures:
 
 
 def deal(num_rows: int, num_processes: int) -> list[int]:
-    """Share rows out, in order: how many each process gets, the first ones one more.
-
-    Examples:
-        >>> deal(7, 3)
-        [3, 2, 2]
-    """
+    """Divide rows among processes; the first ones get one more."""
     each, over = divmod(num_rows, num_processes)
     return [each + (rank < over) for rank in range(num_processes)]
 

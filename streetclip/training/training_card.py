@@ -1,8 +1,6 @@
-"""Write the card of a trained model: purpose, data, recipe, results, licence.
+"""Write the card of a trained model from its checkpoint's record of the training.
 
-It is made from the record that a checkpoint keeps of its training, so that an export has the same
-card. Such a record may be a stranger's: what it lacks is left out. As cards are published, local
-paths are cut to their last part.
+The record is untrusted: sections of missing values are left out. Local paths are cut to their name.
 """
 
 import dataclasses
@@ -41,10 +39,7 @@ _TOO_MANY = 10**15
 def model_card(training: Mapping[str, Any], prompts: PromptSet | None, *, source: str = "") -> str:
     """Write the model card, Markdown with the hub's header.
 
-    Args:
-        training: The checkpoint's record of its training; may be empty.
-        prompts: Those it was trained with, if known.
-        source: The model's origin, as the user named it.
+    `training` may be empty; `source` is the model's origin as the user named it.
     """
     base = _text(training, "base_model", "source") or source
     name = _text(training, "config", "run_name") or "StreetCLIP model"
@@ -55,6 +50,9 @@ def model_card(training: Mapping[str, Any], prompts: PromptSet | None, *, source
             f"Ask for countries in these words: {_spans(prompts.country)}",
             f"Ask for cities in these words: {_spans(prompts.city)}",
         ]
+    versions = _at(training, "versions")
+    pairs = versions.items() if isinstance(versions, Mapping) else ()
+    made_with = ", ".join(plain_text(f"{name} {each}") for name, each in pairs)
     sections = [
         f"{card_header(base, licence)}\n\n# {plain_text(name)}",
         "A CLIP-like model for image geolocalization, written by StreetCLIP.",
@@ -65,7 +63,7 @@ def model_card(training: Mapping[str, Any], prompts: PromptSet | None, *, source
         _section("Recipe", _recipe(training), _command(training)),
         _section("Results", _results(training)),
         _section("Licence", [_licence(base, licence)]),
-        _section("Made with", [_versions(training), _labelled("Commit", training, "commit")]),
+        _section("Made with", [made_with, _labelled("Commit", training, "commit")]),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 
@@ -112,7 +110,7 @@ def _recipe(training: Mapping[str, Any]) -> list[str]:
 
 
 def _command(training: Mapping[str, Any]) -> str:
-    """Show the settings that differ from the defaults; "" if this version knows others."""
+    """Show the settings that differ from the defaults, if they are valid."""
     values = _at(training, "config")
     if not isinstance(values, Mapping):
         return ""
@@ -177,12 +175,6 @@ def _licence(base: str, licence: Mapping[str, str]) -> str:
     return f"That of {owner} holds for this model too; its card states none, so ask its authors."
 
 
-def _versions(training: Mapping[str, Any]) -> str:
-    versions = _at(training, "versions")
-    pairs = versions.items() if isinstance(versions, Mapping) else ()
-    return ", ".join(plain_text(f"{name} {each}") for name, each in pairs)
-
-
 def _labelled(label: str, training: Mapping[str, Any], name: str) -> str:
     value = _text(training, name)
     return f"{label} {code_span(value)}" if value else ""
@@ -202,9 +194,6 @@ def _named(source: str) -> str:
 
 def _spans(texts: tuple[str, ...] | list[str]) -> str:
     return ", ".join(map(code_span, texts))
-
-
-# Reading a record that may have any shape
 
 
 def _at(record: object, *names: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a training reads: captioned images, countries held out, classes and prompts."""
+"""Prepare the data of a training: captioned images, held-out countries, classes, prompts."""
 
 import logging
 from collections import Counter
@@ -48,11 +48,10 @@ _NAMED = 5  # countries in a warning; the others are counted
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Both manifests, ready to train on.
+    """Data of a training.
 
-    `prompts` are in the words of the captions. The classes of the validation are the countries of
-    either manifest, held-out ones included, sorted by code and named as the manifests spell them.
-    `holdout` are the validation images of held-out countries, if any.
+    `prompts` use the words of the captions. Classes are the countries of both manifests, held-out
+    ones included, sorted by code. `holdout` are validation images of held-out countries.
     """
 
     train: CaptionedImages
@@ -67,14 +66,10 @@ class TrainingData:
 def load_training_data(
     config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader | None = None
 ) -> TrainingData:
-    """Caption both manifests and check that there is something to learn.
-
-    A manifest's own captions are used if it has any, unless captions are drawn in each epoch.
-    Without a `reader`, captions may have any length.
+    """Caption both manifests and check that their captions can be contrasted.
 
     Raises:
-        ManifestError: Fewer than two training images; all captions are equal; or the model does
-            not read what tells captions apart.
+        ManifestError: Fewer than two training images, equal captions, or lost by truncation.
         ConfigError: A held-out country is unknown or has no validation image, or too many are.
         TemplateError: A template is unknown or does not fit the rows.
     """
@@ -91,7 +86,13 @@ def load_training_data(
     _check_contrast(train, train_images)
     spellings = dict(sorted(_spellings(train, val).items()))
     codes = set(train_rows["country_code"]) - set(val_rows["country_code"])
-    _warn_of_unvalidated(sorted(spellings[code] for code in codes))
+    if unvalidated := sorted(spellings[code] for code in codes):
+        _LOG.warning(
+            "%d of the countries to train on have no validation image (%s); how well they are "
+            "learned is not measured",
+            len(unvalidated),
+            ", ".join([*unvalidated[:_NAMED], *["…"] * (len(unvalidated) > _NAMED)]),
+        )
     holdout = None if holdout_rows is None else caption_images(source(val, holdout_rows))
     prompts = prompts_of_templates(_caption_templates(train, templates, config))
     if reader is not None:
@@ -110,7 +111,7 @@ def load_training_data(
 def _split_holdout(
     train: Manifest, val: Manifest, names: Sequence[str]
 ) -> "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]":
-    """Split off held-out countries: rows to train on, to validate by, and held out."""
+    """Split rows: to train on, to validate by, and held out."""
     if not names:
         return train.frame, val.frame, None
     flag, codes = "--holdout_countries", {}
@@ -159,16 +160,6 @@ def _check_contrast(manifest: Manifest, images: CaptionedImages) -> None:
         raise ManifestError(msg)
 
 
-def _warn_of_unvalidated(names: Sequence[str]) -> None:
-    if names:
-        _LOG.warning(
-            "%d of the countries to train on have no validation image (%s); how well they are "
-            "learned is not measured",
-            len(names),
-            ", ".join([*names[:_NAMED], *["…"] * (len(names) > _NAMED)]),
-        )
-
-
 def _warn_of_redrawing(
     train: Manifest, templates: Sequence[CaptionTemplate], config: TrainConfig
 ) -> None:
@@ -188,14 +179,11 @@ def _warn_of_redrawing(
 
 
 def _spellings(*manifests: Manifest) -> dict[str, str]:
-    """Find each country's most frequent name in the first manifest that has it, by code.
-
-    A model whose captions say "the USA" should not be asked for "the United States".
-    """
+    """Find each country's most frequent name in the first manifest that has it, by code."""
     spellings: dict[str, str] = {}
     for manifest in reversed(manifests):
         names = zip(manifest.frame["country_code"], manifest.frame["country"], strict=True)
-        # Of equally frequent names the first in the alphabet is written last.
+        # The most frequent name, first of equals in the alphabet, comes last.
         counts = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
         spellings |= {code: name for (code, name), _ in reversed(counts)}
     return spellings
@@ -204,7 +192,7 @@ def _spellings(*manifests: Manifest) -> dict[str, str]:
 def _caption_templates(
     manifest: Manifest, templates: Sequence[CaptionTemplate], config: TrainConfig
 ) -> Sequence[CaptionTemplate]:
-    """Return the templates that made the captions, as far as they are known."""
+    """Return the templates of the captions if known, else those of the settings."""
     columns = manifest.frame.columns
     if config.redraw_captions or "caption" not in columns:
         return templates
@@ -223,13 +211,9 @@ def _caption_templates(
 
 
 def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | None) -> Tensor:
-    """Describe all images of a training, and refuse to resume it if some changed.
+    """Describe all images of a training, N × 5 int64 of `FILE_RECORD`.
 
-    Args:
-        checkpoint: For the message.
-        data: What the training reads.
-        recorded_NF: What this returned when the training began, N × 5 int64, see `FILE_RECORD`;
-            None if it begins now.
+    `recorded_NF` is the description when the training began, None if it begins now.
 
     Raises:
         ConfigError: Images changed since the training began.
@@ -240,7 +224,7 @@ def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | N
         records_N = file_records(signatures(paths), sampled_digests(paths))
     else:
         recorded_N = np.ascontiguousarray(recorded_NF.numpy()).view(FILE_RECORD).reshape(-1)
-        # The records as they are now: copied files have other times.
+        # Keep the present records: copied files have other times.
         changed_N, records_N = compare_files(paths, recorded_N, sampled_digests)
         if changed := count_changed(paths, changed_N, "the training began"):
             msg = (

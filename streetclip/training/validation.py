@@ -1,4 +1,4 @@
-"""Score the model after each epoch, by loss and countries found, and keep the best.
+"""Score the model after each epoch by loss and country accuracy, and keep the best.
 
 Shape suffixes: N images, B images of a batch, U distinct captions, D embedding, C countries.
 """
@@ -23,9 +23,7 @@ from streetclip.training.results import EpochRecord
 from streetclip.training.sampling import validation_groups
 from streetclip.training.step import Stepper
 
-# Features of 8, 16 … images have equal bits however they are encoded; other shapes move a feature
-# vector by 1e-7 in float32, and by up to some thousandths in 16 bits.
-_BLOCK_ROWS = 8
+_BLOCK_ROWS = 8  # features of multiples of 8 images do not depend on the batch
 _MOST_COMPARED = 16
 _LARGEST_DIFFERENCE = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 2e-3}
 
@@ -33,15 +31,9 @@ _LARGEST_DIFFERENCE = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 2e-3}
 class Validator:
     """Scores the model on the validation images, and writes the best one.
 
-    Scored and kept are the averaged weights, if any, with adapters merged, if any.
-
-    The loss is the mean over groups of as many images as a training step contrasts, so that it
-    compares with the training loss. The groups are drawn once, by a shuffle from the seed: neither
-    the order of the file nor the batches matter. The country is chosen zero-shot among those of
-    both manifests, by prompts in the words of the captions. An unreadable image counts as wrong,
-    and is left out of the loss.
-
-    Several processes encode an equal share of the images each; the first one scores.
+    Scores averaged weights, if any, with adapters merged. The loss is the mean over groups, drawn
+    once, of as many images as a training step. Countries are predicted zero-shot among those of
+    both manifests. An unreadable image counts as wrong, and is left out of the loss.
     """
 
     def __init__(self, origin: Origin, stepper: Stepper, images: Images, stages: Stages) -> None:
@@ -51,17 +43,13 @@ class Validator:
         self._is_verified = False
 
     def __call__(self, epoch: int, state: TrainingState) -> tuple[EpochRecord, str | None]:
-        """Score the model after an epoch, or before the first, and write it if it is the best.
-
-        Returns:
-            The score; and the hash of the weights if they are the best that were trained.
+        """Score the model after an epoch; write it and return its hash if it is the best.
 
         Raises:
             ConfigError: The loss is not finite.
-            SelfCheckError: The first validation after training steps, in this process, did not
-                measure the present weights.
+            SelfCheckError: The features are not of the present weights.
             ManifestError: No validation image is readable.
-            ResourceError: The disk is full; the best model before it is untouched.
+            ResourceError: The disk is full; the earlier best model is untouched.
         """
         encoder, average = self._stepper.encoder, self._stepper.average
         averaged = contextlib.nullcontext() if average is None else average.applied()
@@ -74,7 +62,7 @@ class Validator:
             return record, save_best(encoder, self._origin, record, before) if is_writer else ""
 
     def measure(self, epoch: int, state: TrainingState) -> EpochRecord:
-        """Score the present weights; see `__call__`."""
+        """Score the present weights."""
         record = self._score(epoch, state)
         if record is not None and not math.isfinite(record.val_loss):
             msg = (
@@ -84,7 +72,7 @@ class Validator:
             )
             raise ConfigError(msg)
         if self._group is not None:
-            # The objective too, as the first validation may have calibrated it.
+            # The first validation may have calibrated the objective.
             objective = self._stepper.objective
             record, calibrated = self._group.broadcast((record, objective.state_dict()))
             objective.load_state_dict(calibrated)
@@ -125,7 +113,7 @@ class Validator:
     def _encode(
         self, source: ImageSource, images: CaptionedImages, *, verify: bool = False
     ) -> tuple[Tensor, NDArray[np.int64]]:
-        """Return features and numbers of the readable images; of all of them in the first."""
+        """Return features and numbers of readable images; of all in the first process."""
         rank, size = (0, 1) if self._group is None else self._group.place
         num_images, encoder = len(images), self._stepper.encoder
         features, indices, num_done = [], [np.empty(0, np.int64)], 0
@@ -183,14 +171,7 @@ class Validator:
 
 
 def check_features(encoder: DualEncoder, pixels_BCHW: Tensor, features_BD: Tensor) -> None:
-    """Compare features of a validation with a fresh forward pass of up to 16 images.
-
-    The fresh pass uses no cast weights, no shortened layer and no portions, so that it cannot see
-    weights of an earlier step.
-
-    Raises:
-        SelfCheckError: Feature vectors differ by more than rounding explains.
-    """
+    """Raise SelfCheckError if features differ from a plain forward pass without cast weights."""
     whole_blocks = len(pixels_BCHW) // _BLOCK_ROWS * _BLOCK_ROWS
     num_compared = min(whole_blocks or len(pixels_BCHW), _MOST_COMPARED)
     was_training = encoder.model.training

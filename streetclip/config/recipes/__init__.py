@@ -1,7 +1,6 @@
-"""Recipes: settings of a job in a file, and the settings of a finished run as such a file.
+"""Read recipes, the settings of a job in a TOML or JSON file, and save those of a run.
 
-A recipe is a TOML file, or the JSON file that `save_config` wrote: field names and values. Shipped
-ones are in this folder. Relative paths are relative to the working folder, as those of flags.
+Shipped recipes are in this folder. Paths are relative to the working folder.
 """
 
 import dataclasses
@@ -20,9 +19,7 @@ from streetclip.config.options import JobConfig, check_bounds, scalar_type
 from streetclip.errors import ConfigError, shown
 from streetclip.files import write_json
 
-CONFIG_FILE = "config.json"
-"""Name of the settings of a run in its output folder."""
-
+CONFIG_FILE = "config.json"  # settings of a run, in its output folder
 _FOLDER = Path(__file__).parent
 _SOURCES = ("model_name", "checkpoint_path")  # texts that may name a local file
 _EXPECTED = {
@@ -35,21 +32,15 @@ _EXPECTED = {
 
 
 def recipe_names() -> tuple[str, ...]:
-    """List the shipped recipes.
-
-    Examples:
-        >>> recipe_names()
-        ('demo', 'lora', 'paper')
-    """
+    """List the shipped recipes."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
 def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, Any]:
-    """Read the settings of a shipped recipe or a `.toml` or `.json` file, typed as config fields.
+    """Read the settings of a shipped recipe or a `.toml` or `.json` file.
 
     Raises:
-        ConfigError: The recipe or file is missing or unreadable, or sets an unknown field or a
-            value that is not allowed.
+        ConfigError: The recipe is missing, unreadable or invalid.
 
     Examples:
         >>> from streetclip.config import TrainConfig
@@ -71,12 +62,10 @@ def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, A
 def read_settings(
     values: Mapping[str, Any], config_class: type[JobConfig], where: str
 ) -> dict[str, Any]:
-    """Check plain values, as `JobConfig.to_dict` returns them, and type them as fields of a config.
-
-    The values are untrusted; `where` is their source, for messages.
+    """Check untrusted plain values from `where`, and convert them to the types of fields.
 
     Raises:
-        ConfigError: A name is no field, or a value is not of its type or out of its range.
+        ConfigError: A name, type or value is not allowed.
     """
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     hints = typing.get_type_hints(config_class)
@@ -99,10 +88,7 @@ def read_settings(
 
 
 def save_config(config: JobConfig, path: Path) -> None:
-    """Write all settings of a run as a recipe that repeats it from any working folder.
-
-    Paths become absolute, and `resume` false: a repetition starts a new run. The file is written
-    whole or not at all.
+    """Write all settings of a run as a recipe, with absolute paths and `resume` false.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -116,9 +102,7 @@ def save_config(config: JobConfig, path: Path) -> None:
 
 
 def reproduce_command(config: JobConfig, *, num_processes: int = 1) -> str:
-    """Return the command that repeats a run from what `save_config` wrote into its `output_dir`.
-
-    What a training learned depends on the number of its processes, over all machines.
+    """Return the command that repeats a run from the config file in its `output_dir`.
 
     Examples:
         >>> from streetclip.config import CaptionConfig
@@ -159,7 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check_type(where: str, value: Any, hint: Any, *, may_be_empty: bool) -> None:
-    """Refuse a value that `JobConfig.to_dict` could not return for a field."""
+    """Raise ConfigError for a value that `JobConfig.to_dict` cannot return."""
     kind = scalar_type(hint)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list) or not (value or may_be_empty):
