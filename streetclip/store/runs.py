@@ -62,7 +62,7 @@ def spec_values(spec: Any, job_id: int | None) -> dict[str, Any]:
     for name, value in asdict(spec).items():
         column = "commit_sha" if name == "commit" else name
         plain = str(value) if isinstance(value, Path) else value
-        values[column] = to_json(plain) if isinstance(plain, dict) else plain
+        values[column] = to_json(plain) if isinstance(plain, dict | list) else plain
     return values if job_id is None else values | {"job_id": job_id}
 
 
