@@ -28,8 +28,6 @@ GEOSCORE_SCALE_KM: Final = 1492.7
 GEOSCORE_MAXIMUM: Final = 5000.0
 """Score of a prediction at distance 0."""
 
-_STEP_KM: Final = 4.0
-
 
 def haversine_km(
     latitude_a_deg: ArrayLike,
