@@ -9,13 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import curve_shares
-from dashboard.queries.runs import BY_VIEW, WITH_BASELINE, details, mask, pairs, runs, table
+from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, details, mask, pairs, runs, table
 from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats
 from dashboard.shell.page_query import View
 from streetclip import gazetteer, results, store
 from streetclip.metrics.intervals import Median
-from streetclip.metrics.neighbours import neighbour_confusion_of_counts
+from streetclip.metrics.neighbours import neighbour_confusion
 from streetclip.results.filters import Selection
 
 # Confusion
@@ -84,7 +84,7 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
     counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    against_chance = neighbour_confusion_of_counts(counts, candidates, borders)
+    against_chance = neighbour_confusion(counts, candidates, borders)
     return results.mistakes_by_nearness(counted), against_chance
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.results import Lattice, ends, error_hexbins, images_in_hexagon, num_ends
+from streetclip.results import Lattice, ends, error_hexbins, images_in_hexagon, num_error_arcs
 
 COORDINATES = [
     f"{end}_{axis}_deg" for end in ("true", "pred") for axis in ("latitude", "longitude")
@@ -23,7 +23,7 @@ def rows_with_ends(world, mask):
 def test_every_image_with_both_places_is_given_as_its_row_says(world, chosen):
     expected = rows_with_ends(world, chosen)
     found = ends(world.table, chosen, 10_000)
-    assert num_ends(world.table, chosen) == len(expected)
+    assert num_error_arcs(world.table, chosen) == len(expected)
     assert found["image_id"].tolist() == [row["image_id"] for row in expected]
     for name in ("true_country", "pred_country"):
         assert found[name].tolist() == [row[name] for row in expected]
