@@ -22,7 +22,6 @@ from streetclip.store.columns import dataset_columns as dataset_columns
 from streetclip.store.columns import predicted_places as predicted_places
 from streetclip.store.columns import run_columns as run_columns
 from streetclip.store.connection import Store as Store
-from streetclip.store.connection import open_store as open_store
 from streetclip.store.datasets import DatasetSpec as DatasetSpec
 from streetclip.store.datasets import RegisteredDataset as RegisteredDataset
 from streetclip.store.datasets import register_dataset as register_dataset
@@ -45,6 +44,7 @@ from streetclip.store.runs import pending_image_ids as pending_image_ids
 from streetclip.store.runs import run_revision as run_revision
 from streetclip.store.runs import set_run_state as set_run_state
 from streetclip.store.runs import start_run as start_run
+from streetclip.store.schema import open_store as open_store
 from streetclip.store.trainings import TrainingSpec as TrainingSpec
 from streetclip.store.trainings import find_begun_training as find_begun_training
 from streetclip.store.trainings import find_training as find_training

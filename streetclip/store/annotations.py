@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.errors import ConfigError, StoreError, shown
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.sql_values import to_json
+from streetclip.store.connection import Store, to_json, utc_now
 
 OPEN = "open"
 STATUSES = (OPEN, "reviewed", "to check")

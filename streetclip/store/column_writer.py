@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.column_parts import append_columns, read_column, replace_column, sort_columns
+from streetclip.store.connection import column_values, floats, number_rows
 from streetclip.store.distance_bins import NO_BIN, distance_bins
-from streetclip.store.sql_values import column_values, floats, number_rows
 
 RUN_DTYPES: Mapping[str, str] = {
     "image_id": "i8",

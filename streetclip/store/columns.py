@@ -12,7 +12,6 @@ from streetclip.errors import StoreError, shown
 from streetclip.store.column_parts import count_parts, read_column
 from streetclip.store.column_writer import RUN_DTYPES, RUN_FILLS, attribute_column
 from streetclip.store.connection import Store
-from streetclip.store.runs import require_run
 from streetclip.store.sqlite_errors import translated
 
 Int64 = npt.NDArray[np.int64]
@@ -39,7 +38,7 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
     """Read the images of a dataset and their true places."""
     connection, owner = store.db.conn, ("dataset", dataset_id)
     with store.snapshot(), translated(store.path):
-        content = _content(store, dataset_id)
+        content = store.require("datasets", dataset_id, "content_sha256")
         places = store.frame(
             "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id",
             (dataset_id,),
@@ -77,7 +76,7 @@ def attribute_codes(
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
-        if content not in (None, _content(store, dataset_id)):
+        if content not in (None, store.require("datasets", dataset_id, "content_sha256")):
             msg = f"{store.path}: was replaced while it was being read. Reload the page."
             raise StoreError(msg)
         if count_parts(store.db.conn, owner, column)[0] == 0:
@@ -124,7 +123,7 @@ def run_columns(
         raise ValueError(msg)
     connection, owner = store.db.conn, ("run", run_id)
     with store.snapshot(), translated(store.path):
-        require_run(store, run_id)
+        store.require("runs", run_id)
         of_rows = read_column(connection, owner, "image_id", np.int64)
         columns = {name: read_column(connection, owner, name, RUN_DTYPES[name]) for name in names}
     if np.array_equal(of_rows, image_ids):
@@ -137,11 +136,3 @@ def run_columns(
     done = np.zeros(len(image_ids), np.bool_)
     done[positions] = True
     return columns | {"done": done}
-
-
-def _content(store: Store, dataset_id: int) -> str:
-    found = store.rows("SELECT content_sha256 FROM datasets WHERE id = ?", (dataset_id,))
-    if not found:
-        msg = f"{store.path}: has no dataset {dataset_id}. Choose a run of those that it lists."
-        raise StoreError(msg)
-    return str(found[0][0])

@@ -10,9 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.column_writer import add_dataset_columns, attribute_column
-from streetclip.store.connection import Store, utc_now
+from streetclip.store.connection import (
+    Store,
+    column_values,
+    insert_sql,
+    number_rows,
+    to_json,
+    utc_now,
+)
 from streetclip.store.content_hash import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
-from streetclip.store.sql_values import column_values, insert_sql, number_rows, to_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
-from streetclip.store.connection import Store, utc_now
+from streetclip.store.connection import Store, column_values, floats, insert_sql, utc_now
 from streetclip.store.distance_bins import distance_bin_edges_km
 from streetclip.store.run_files import add_run_files
-from streetclip.store.runs import require_run
-from streetclip.store.sql_values import column_values, floats, insert_sql
 from streetclip.store.sqlite_errors import translated
 
 PREDICTION_COLUMNS = (
@@ -111,7 +109,7 @@ def iterate_predictions(
     A chunk holds the columns of `read_predictions` as plain values, None where missing. Predictions
     that are written meanwhile may be among them. Raises StoreError if the run does not exist.
     """
-    dataset_id = require_run(store, run_id)
+    dataset_id = store.require("runs", run_id, "dataset_id")
     with translated(store.path):
         found = store.db.conn.execute(
             "SELECT image_id FROM dataset_images WHERE dataset_id = ? ORDER BY line", (dataset_id,)
@@ -196,7 +194,7 @@ def _insert(
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
     if frame["image_id"].duplicated().any():
         frame = frame.drop_duplicates("image_id")
-    dataset_id = require_run(store, run_id)
+    dataset_id = store.require("runs", run_id, "dataset_id")
     found = store.rows(
         """
         SELECT

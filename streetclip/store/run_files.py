@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.connection import Store
-from streetclip.store.runs import require_run
 
 FILE_COLUMNS = (
     "file_size",
@@ -44,7 +43,7 @@ def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
     StoreError if the run does not exist.
     """
     with store.snapshot():
-        require_run(store, run_id)
+        store.require("runs", run_id)
         found = store.rows("SELECT data FROM run_files WHERE run_id = ? ORDER BY part", (run_id,))
     records = np.frombuffer(b"".join(data for (data,) in found), _RECORD)
     return records[np.argsort(records["image_id"], kind="stable")]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +11,7 @@ import numpy.typing as npt
 
 from streetclip.errors import StoreError
 from streetclip.store.column_writer import sort_run_columns
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.sql_values import to_json
+from streetclip.store.connection import Store, to_json, utc_now
 
 RunState = Literal["running", "interrupted", "failed", "done"]
 
@@ -90,7 +90,7 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
         StoreError: The run does not exist.
     """
     with store.snapshot():
-        require_run(store, run_id)
+        store.require("runs", run_id)
         found = store.frame(
             """
             SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
@@ -117,28 +117,23 @@ def run_revision(store: Store, run_id: int, uid: str) -> str:
     return str(found[0][0])
 
 
-def require_run(store: Store, run_id: int) -> int:
-    """Read the dataset id of a run; raise StoreError if the run does not exist."""
-    found = store.rows("SELECT dataset_id FROM runs WHERE id = ?", (run_id,))
-    if not found:
-        msg = f"{store.path}: has no run {run_id}. Choose one of the runs that it lists."
-        raise StoreError(msg)
-    return int(found[0][0])
-
-
-def set_run_state(
+def set_state(
+    table: Literal["runs", "trainings"],
     store: Store,
-    run_id: int,
+    row_id: int,
     state: RunState,
     error: str | None = None,
     *,
     job_id: int | None = None,
 ) -> None:
-    """Set the state of a run; `error` is why it failed, `job_id` its new job."""
+    """Set the state of a run or training; `error` is why it failed, `job_id` its new job."""
+    values = {"state": state, "error": error, "updated_at": utc_now()}
     with store.transaction():
-        require_run(store, run_id)
-        values = {"state": state, "error": error, "updated_at": utc_now()}
-        store.update("runs", run_id, values if job_id is None else values | {"job_id": job_id})
+        store.update(table, row_id, values if job_id is None else values | {"job_id": job_id})
+
+
+set_run_state = partial(set_state, "runs")
+"""Set the state of a run; see `set_state`."""
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
@@ -156,7 +151,7 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
     """List the images of a run without a prediction, in the order of the manifest."""
     with store.snapshot():
-        dataset_id = require_run(store, run_id)
+        dataset_id = store.require("runs", run_id, "dataset_id")
         found = store.rows(
             """
             SELECT d.image_id FROM dataset_images AS d
