@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from streetclip.store.column_parts import count_parts, replace_column
 from streetclip.store.column_writer import (
     add_dataset_columns,
     add_run_columns,
-    attribute_column,
+    replace_column,
     sort_run_columns,
 )
-from streetclip.store.distance_bins import NO_BIN
+from streetclip.store.columns import NO_BIN, attribute_column, count_parts
 
 _CHUNK_ROWS = 2**16
 _log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from streetclip.store.column_writer import add_dataset_columns, attribute_column
+from streetclip.store.column_writer import add_dataset_columns
+from streetclip.store.columns import attribute_column
 from streetclip.store.connection import (
     Store,
     column_values,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
+from streetclip.store.columns import distance_bin_edges_km
 from streetclip.store.connection import Store, column_values, floats, insert_sql, utc_now
-from streetclip.store.distance_bins import distance_bin_edges_km
 from streetclip.store.run_files import add_run_files
 from streetclip.store.sqlite_errors import translated
 

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetclip.store.column_parts import read_column
-from streetclip.store.column_writer import RUN_DTYPES, Flag
+from streetclip.store.columns import RUN_DTYPES, Flag, read_column
 from streetclip.store.connection import Store
 
 _CORRECT = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}

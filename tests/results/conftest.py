@@ -26,7 +26,7 @@ from streetclip.store import (
     start_run,
     write_predictions,
 )
-from streetclip.store.distance_bins import distance_bins
+from streetclip.store.column_writer import distance_bins
 
 # A country in two continents, blank regions and cities, cities of one name, unequal frequencies.
 PLACES = [
