@@ -1,9 +1,11 @@
 """Register datasets and their images, so that each row has an image id."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,24 @@ from streetclip.store.connection import (
     to_json,
     utc_now,
 )
-from streetclip.store.content_hash import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
+
+CHUNK_ROWS = 2**16
+"""Rows that are hashed at once; the hash depends on it."""
+
+HASHED_COLUMNS = (
+    "image_id",
+    "line",
+    "city",
+    "region",
+    "country",
+    "country_code",
+    "continent",
+    "latitude_deg",
+    "longitude_deg",
+    "attributes",
+)
+
+Columns = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +132,23 @@ def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt
         )
         image_ids[start : start + len(names)] = [row[0] for row in found]
     return image_ids
+
+
+def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) -> str:
+    """Hash the rows of a dataset and the names of its attributes.
+
+    The chunks hold `CHUNK_ROWS` images each, by ascending id: the values of each of
+    `HASHED_COLUMNS`, as SQLite returns them.
+    """
+    found = hashlib.sha256(json.dumps(list(attribute_columns)).encode())
+    for chunk in chunks:
+        for name, values in zip(HASHED_COLUMNS, chunk, strict=True):
+            if name.endswith("_deg"):
+                degrees = np.array(values, np.float64) + 0.0  # SQLite keeps no negative zero
+                found.update(np.where(np.isnan(degrees), np.nan, degrees).tobytes())
+            else:
+                found.update(json.dumps(list(values)).encode())
+    return found.hexdigest()
 
 
 def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:

@@ -16,9 +16,8 @@ from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
 from streetclip.store import tables
-from streetclip.store.backfill import fill_columns, forget_nearest_candidates
+from streetclip.store.backfill import fill_columns, fill_contents, forget_nearest_candidates
 from streetclip.store.connection import Store
-from streetclip.store.content_hash import fill_contents
 from streetclip.store.identity_tables import IDENTITIES
 from streetclip.store.sqlite_errors import translated
 
