@@ -32,14 +32,14 @@ from streetclip.store.images import image_path as image_path
 from streetclip.store.images import image_rows as image_rows
 from streetclip.store.predictions import iterate_predictions as iterate_predictions
 from streetclip.store.predictions import read_predictions as read_predictions
+from streetclip.store.predictions import read_run_files as read_run_files
 from streetclip.store.predictions import write_predictions as write_predictions
-from streetclip.store.run_files import read_run_files as read_run_files
-from streetclip.store.run_list import list_runs as list_runs
 from streetclip.store.runs import RunSpec as RunSpec
 from streetclip.store.runs import RunState as RunState
 from streetclip.store.runs import find_run as find_run
 from streetclip.store.runs import finish_run as finish_run
 from streetclip.store.runs import get_run as get_run
+from streetclip.store.runs import list_runs as list_runs
 from streetclip.store.runs import pending_image_ids as pending_image_ids
 from streetclip.store.runs import run_revision as run_revision
 from streetclip.store.runs import set_run_state as set_run_state

@@ -1,16 +1,19 @@
-"""Write predictions in batches, one per run and image, and read them."""
+"""Write predictions in batches, one per run and image, and read them.
+
+A resume compares the image files that were predicted with those of today.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.columns import distance_bin_edges_km
 from streetclip.store.connection import Store, column_values, floats, insert_sql, utc_now
-from streetclip.store.run_files import add_run_files
 from streetclip.store.sqlite_errors import translated
 
 PREDICTION_COLUMNS = (
@@ -46,6 +49,11 @@ _SOURCES = {
 }
 READ_COLUMNS = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
 """Columns of predictions that are read back, with those of their images."""
+
+FILE_COLUMNS = ("file_size", "file_mtime_ns", "file_ctime_ns", "file_digest_0", "file_digest_1")
+"""Optional columns of a frame of predictions, int64: size in bytes (−1: no file), times, digest."""
+
+_FILE_RECORD = np.dtype([(name, "<i8") for name in ("image_id", *FILE_COLUMNS)])
 
 FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
 _PROBABILITIES = ("country_probability", "city_probability")
@@ -122,6 +130,19 @@ def iterate_predictions(
         yield dict(zip(READ_COLUMNS, columns, strict=True))
 
 
+def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
+    """Read the files of a run's predictions, by ascending image id.
+
+    Records of image_id and `FILE_COLUMNS`; none of predictions that were written without. Raises
+    StoreError if the run does not exist.
+    """
+    with store.snapshot():
+        store.require("runs", run_id)
+        found = store.rows("SELECT data FROM run_files WHERE run_id = ? ORDER BY part", (run_id,))
+    records = np.frombuffer(b"".join(data for (data,) in found), _FILE_RECORD)
+    return records[np.argsort(records["image_id"], kind="stable")]
+
+
 def select_predictions(
     store: Store, run_id: int, image_ids: Sequence[int], names: Sequence[str]
 ) -> list[tuple[Any, ...]]:
@@ -175,7 +196,7 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     ranked = in_order[in_order["top_countries"].notna()]
     _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
     add_run_columns(store.db.conn, run_id, frame)
-    add_run_files(store.db.conn, run_id, frame)
+    _add_run_files(store, run_id, frame)
     store.rows(
         "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
         (len(frame), utc_now(), run_id),
@@ -189,6 +210,19 @@ def _insert(
     columns = [column_values(frame[name]) for name in names]
     rows = zip([run_id] * len(frame), *columns, strict=True)
     store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
+
+
+def _add_run_files(store: Store, run_id: int, frame: pd.DataFrame) -> None:
+    if not set(FILE_COLUMNS) <= set(frame):
+        return
+    records = np.zeros(len(frame), _FILE_RECORD)
+    for name in ("image_id", *FILE_COLUMNS):
+        records[name] = frame[name].to_numpy(np.int64)
+    store.rows(
+        "INSERT INTO run_files (run_id, part, data) "
+        "SELECT ?1, coalesce(max(part) + 1, 0), ?2 FROM run_files WHERE run_id = ?1",
+        (run_id, records.tobytes()),
+    )
 
 
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:

@@ -271,6 +271,6 @@ RUN_FILES = """
     CREATE TABLE run_files (
         run_id INTEGER NOT NULL REFERENCES runs (id),
         part INTEGER NOT NULL,             -- one for each batch of predictions
-        data BLOB NOT NULL,                -- little-endian int64: see run_files.py
+        data BLOB NOT NULL,                -- little-endian int64: see predictions.py
         PRIMARY KEY (run_id, part)
     ) STRICT"""
