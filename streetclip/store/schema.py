@@ -18,7 +18,6 @@ from streetclip.errors import StoreError, shown
 from streetclip.store import tables
 from streetclip.store.backfill import fill_columns, fill_contents, forget_nearest_candidates
 from streetclip.store.connection import Store
-from streetclip.store.identity_tables import IDENTITIES
 from streetclip.store.sqlite_errors import translated
 
 # In the file's header, so that another program's database is never taken for a store.
@@ -64,7 +63,7 @@ def m004_nearest_candidate_of_any_country(db: Database) -> None:
 @MIGRATIONS()
 def m005_identities(db: Database) -> None:
     """Identify runs, trainings and annotations by random tokens, datasets by their content."""
-    _execute(db, IDENTITIES)
+    _execute(db, tables.IDENTITIES)
     fill_contents(db.conn)
 
 

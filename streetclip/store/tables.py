@@ -9,8 +9,7 @@ DATASETS = """
     CREATE TABLE datasets (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
-        csv_path TEXT NOT NULL,
-        csv_sha256 TEXT NOT NULL,
+        csv_path TEXT NOT NULL, csv_sha256 TEXT NOT NULL,
         folder_id INTEGER NOT NULL REFERENCES image_folders (id),
         num_images INTEGER NOT NULL,
         num_skipped INTEGER NOT NULL,      -- bad rows left out
@@ -40,13 +39,11 @@ IMAGES = (
         dataset_id INTEGER NOT NULL REFERENCES datasets (id),
         image_id INTEGER NOT NULL,         -- of images
         line INTEGER NOT NULL,             -- of the CSV
-        city TEXT NOT NULL,
-        region TEXT NOT NULL,
+        city TEXT NOT NULL, region TEXT NOT NULL,
         country TEXT NOT NULL,             -- as written
         country_code TEXT NOT NULL,
         continent TEXT NOT NULL,
-        latitude_deg REAL,
-        longitude_deg REAL,
+        latitude_deg REAL, longitude_deg REAL,
         attributes TEXT,                   -- JSON object; NULL: none
         PRIMARY KEY (dataset_id, image_id)
     ) STRICT, WITHOUT ROWID""",
@@ -59,20 +56,14 @@ RUNS = (
         name TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
         dataset_id INTEGER NOT NULL REFERENCES datasets (id),
-        model_source TEXT NOT NULL,
-        model_sha256 TEXT NOT NULL,
-        candidates_path TEXT NOT NULL,
-        candidates_sha256 TEXT NOT NULL,
-        strategy TEXT NOT NULL,
-        seed INTEGER NOT NULL,
-        num_images INTEGER NOT NULL,
-        num_done INTEGER NOT NULL DEFAULT 0,
+        model_source TEXT NOT NULL, model_sha256 TEXT NOT NULL,
+        candidates_path TEXT NOT NULL, candidates_sha256 TEXT NOT NULL,
+        strategy TEXT NOT NULL, seed INTEGER NOT NULL,
+        num_images INTEGER NOT NULL, num_done INTEGER NOT NULL DEFAULT 0,
         state TEXT NOT NULL CHECK (state IN ('running', 'interrupted', 'failed', 'done')),
         error TEXT,
-        output_dir TEXT NOT NULL,
-        commit_sha TEXT,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL,
+        output_dir TEXT NOT NULL, commit_sha TEXT,
+        created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
         prompts TEXT NOT NULL,             -- JSON, as are the next three
         config TEXT NOT NULL,
         versions TEXT NOT NULL,
@@ -85,23 +76,15 @@ RUNS = (
         image_id INTEGER NOT NULL,         -- CHECKs here would halve its rate
         status TEXT NOT NULL,              -- ok, unreadable
         true_country TEXT NOT NULL,
-        pred_country TEXT,
-        pred_city TEXT,
-        country_correct INTEGER NOT NULL,
-        city_correct INTEGER NOT NULL,
-        country_reachable INTEGER NOT NULL,
-        city_reachable INTEGER NOT NULL,
-        country_probability REAL,
-        city_probability REAL,
-        true_country_rank INTEGER,
-        true_city_rank INTEGER,
-        pred_latitude_deg REAL,
-        pred_longitude_deg REAL,
-        true_latitude_deg REAL,
-        true_longitude_deg REAL,
+        pred_country TEXT, pred_city TEXT,
+        country_correct INTEGER NOT NULL, city_correct INTEGER NOT NULL,
+        country_reachable INTEGER NOT NULL, city_reachable INTEGER NOT NULL,
+        country_probability REAL, city_probability REAL,
+        true_country_rank INTEGER, true_city_rank INTEGER,
+        pred_latitude_deg REAL, pred_longitude_deg REAL,
+        true_latitude_deg REAL, true_longitude_deg REAL,
         coordinate_source TEXT NOT NULL,   -- of the true place: image, city, none
-        distance_km REAL,
-        nearest_candidate_km REAL,
+        distance_km REAL, nearest_candidate_km REAL,
         error TEXT,
         PRIMARY KEY (run_id, image_id)
     ) STRICT, WITHOUT ROWID""",
@@ -121,16 +104,14 @@ TRAININGS = (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         model_source TEXT NOT NULL,
-        train_csv TEXT NOT NULL,
-        val_csv TEXT NOT NULL,
+        train_csv TEXT NOT NULL, val_csv TEXT NOT NULL,
         output_dir TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('running', 'interrupted', 'failed', 'done')),
         error TEXT,
         commit_sha TEXT,
         config TEXT NOT NULL,              -- JSON, as is the next
         versions TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        created_at TEXT NOT NULL, updated_at TEXT NOT NULL
     ) STRICT""",
     """
     CREATE TABLE training_points (
@@ -178,8 +159,7 @@ COLUMNS = (
         id INTEGER NOT NULL,               -- from 1, as in the column pred_place
         country TEXT NOT NULL,             -- ISO code
         city TEXT NOT NULL,
-        latitude_deg REAL,
-        longitude_deg REAL,
+        latitude_deg REAL, longitude_deg REAL,
         PRIMARY KEY (run_id, id)
     ) STRICT, WITHOUT ROWID""",
 )
@@ -238,14 +218,11 @@ JOBS = (
         process_started_at REAL,           -- seconds since 1970
         heartbeat_at TEXT,                 -- NULL: its process has not reported yet
         created_at TEXT NOT NULL,
-        started_at TEXT,
-        ended_at TEXT,
+        started_at TEXT, ended_at TEXT,
         updated_at TEXT NOT NULL,
         cancel_requested_at TEXT,
-        task TEXT NOT NULL DEFAULT '',
-        unit TEXT NOT NULL DEFAULT '',
-        done INTEGER NOT NULL DEFAULT 0,
-        total INTEGER NOT NULL DEFAULT 0,
+        task TEXT NOT NULL DEFAULT '', unit TEXT NOT NULL DEFAULT '',
+        done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
         rate REAL,                         -- units a second
         numbers TEXT NOT NULL DEFAULT '{}',
         outputs TEXT NOT NULL DEFAULT '[]', -- JSON list of paths
@@ -265,6 +242,73 @@ JOBS = (
     # Programs without jobs left no heartbeat; one that still runs sets its own state at the end.
     "UPDATE runs SET state = 'interrupted' WHERE state = 'running'",
     "UPDATE trainings SET state = 'interrupted' WHERE state = 'running'",
+)
+
+# Ids, times and counters repeat in other files and in restored backups; random tokens do not. A
+# `uid` stays with its row, a `revision` changes with every change of the row. Triggers renew them,
+# so that no statement can forget to.
+_TOKEN = "lower(hex(randomblob(16)))"  # noqa: S105 -- no secret
+
+
+def _trigger(name: str, event: str, table: str, row: str, changes: str = "") -> str:
+    """Renew the revision of a row after an event."""
+    update = f"UPDATE {table} SET revision = {_TOKEN}{changes} WHERE {row};"  # noqa: S608 -- our own names
+    return f"CREATE TRIGGER {name} AFTER {event} BEGIN {update} END"
+
+
+def _identify(table: str, columns: str) -> tuple[str, ...]:
+    """Add to each row a uid, and a revision that a change of these columns renews."""
+    new = f", uid = {_TOKEN}"
+    return (
+        f"ALTER TABLE {table} ADD COLUMN uid TEXT NOT NULL DEFAULT ''",
+        f"ALTER TABLE {table} ADD COLUMN revision TEXT NOT NULL DEFAULT ''",
+        f"UPDATE {table} SET uid = {_TOKEN}, revision = {_TOKEN}",  # noqa: S608 -- our own names
+        _trigger(f"{table}_made", f"INSERT ON {table}", table, "id = NEW.id", new),
+        _trigger(f"{table}_changed", f"UPDATE OF {columns} ON {table}", table, "id = NEW.id"),
+    )
+
+
+_OLD_COLUMNS = (
+    "id, name, csv_path, csv_sha256, folder_id, num_images, num_skipped, attribute_columns, drawn, "
+    "created_at"
+)
+
+IDENTITIES = (
+    "PRAGMA defer_foreign_keys = ON",
+    "CREATE TABLE kept_datasets AS SELECT * FROM datasets",
+    "DROP TABLE datasets",
+    DATASETS,
+    f"""
+    INSERT INTO datasets ({_OLD_COLUMNS}, content_sha256)
+    SELECT {_OLD_COLUMNS}, 'dataset ' || id FROM kept_datasets""",  # noqa: S608 -- our own names
+    "DROP TABLE kept_datasets",
+    *_identify("runs", "name, dataset_id, num_images, num_done, state, error, metrics"),
+    *_identify("trainings", "state, created_at"),
+    # A training appends points: only what replaces or removes some renews its revision.
+    _trigger(
+        "training_points_removed", "DELETE ON training_points", "trainings", "id = OLD.training_id"
+    ),
+    _trigger(
+        "training_points_replaced",
+        "UPDATE ON training_points WHEN OLD.value IS NOT NEW.value OR OLD.epoch <> NEW.epoch",
+        "trainings",
+        "id = NEW.training_id",
+    ),
+    """
+    CREATE TABLE revisions (               -- of what has no row of its own
+        name TEXT PRIMARY KEY,             -- annotations
+        revision TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    f"INSERT INTO revisions VALUES ('annotations', {_TOKEN})",  # noqa: S608 -- our own names
+    *(
+        _trigger(
+            f"annotations_{name}",
+            f"{event} ON annotation_events",
+            "revisions",
+            "name = 'annotations'",
+        )
+        for name, event in (("made", "INSERT"), ("undone", "UPDATE"), ("removed", "DELETE"))
+    ),
 )
 
 RUN_FILES = """
