@@ -9,7 +9,6 @@ A released migration keeps its name for good; a change of the schema is a furthe
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -33,14 +32,14 @@ MIGRATIONS = Migrations("streetclip")
 @MIGRATIONS()
 def m001_images_runs_and_trainings(db: Database) -> None:
     """Create images, datasets, runs, predictions and training curves."""
-    _execute(db, (*tables.IMAGES, *tables.RUNS, *tables.TRAININGS))
+    _execute(db, tables.IMAGES, tables.RUNS, tables.TRAININGS)
 
 
 @MIGRATIONS()
 def m002_columns_and_annotations(db: Database) -> None:
     """Create columns and annotations; fill the columns from the rows."""
-    _execute(db, ("DROP INDEX IF EXISTS predictions_by_pair",))  # 0.1 had it
-    _execute(db, (*tables.COLUMNS, *tables.ANNOTATIONS))
+    _execute(db, "DROP INDEX IF EXISTS predictions_by_pair")  # 0.1 had it
+    _execute(db, tables.COLUMNS, tables.ANNOTATIONS)
     fill_columns(db.conn)
 
 
@@ -63,26 +62,28 @@ def m004_nearest_candidate_of_any_country(db: Database) -> None:
 @MIGRATIONS()
 def m005_identities(db: Database) -> None:
     """Identify runs, trainings and annotations by random tokens, datasets by their content."""
-    _execute(db, tables.IDENTITIES)
+    _execute(db, *tables.IDENTITIES)
     fill_contents(db.conn)
 
 
 @MIGRATIONS()
 def m006_image_files(db: Database) -> None:
     """Create the state of image files when they were predicted."""
-    _execute(db, (tables.RUN_FILES,))
+    db.execute(tables.RUN_FILES)
 
 
 @MIGRATIONS()
 def m007_no_aggregates(db: Database) -> None:
     """Drop the tables of counts: figures are computed from the columns."""
     names = ("place_aggregates", "pair_aggregates", "distance_histogram")
-    _execute(db, [f"DROP TABLE IF EXISTS {name}" for name in names])
+    _execute(db, *(f"DROP TABLE IF EXISTS {name}" for name in names))
 
 
-def _execute(db: Database, statements: Iterable[str]) -> None:
-    for statement in statements:
-        db.execute(statement)
+def _execute(db: Database, *scripts: str) -> None:
+    # `executescript` would commit the transaction.
+    for script in scripts:
+        for statement in script.split(";\n"):
+            db.execute(statement)
 
 
 def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:

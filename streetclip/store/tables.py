@@ -1,7 +1,7 @@
 """Define the tables in SQL, in the order of the migrations that create them.
 
 Tables whose rows are short and found by a compound key are WITHOUT ROWID: the key is the row's
-place in the file.
+place in the file. Each line that ends with a semicolon ends a statement.
 """
 
 # A later migration makes it again: SQLite cannot change the UNIQUE of a table.
@@ -20,21 +20,18 @@ DATASETS = """
         UNIQUE (csv_sha256, folder_id, num_skipped, content_sha256)
     ) STRICT"""
 
-IMAGES = (
-    """
+IMAGES = f"""
     CREATE TABLE image_folders (
         id INTEGER PRIMARY KEY,
         path TEXT NOT NULL UNIQUE          -- absolute, links resolved
-    ) STRICT""",
-    """
+    ) STRICT;
     CREATE TABLE images (                  -- an image keeps its id across datasets and runs
         id INTEGER PRIMARY KEY,
         folder_id INTEGER NOT NULL REFERENCES image_folders (id),
         filename TEXT NOT NULL,            -- relative to the folder
         UNIQUE (folder_id, filename)
-    ) STRICT""",
-    DATASETS,
-    """
+    ) STRICT;
+    {DATASETS};
     CREATE TABLE dataset_images (
         dataset_id INTEGER NOT NULL REFERENCES datasets (id),
         image_id INTEGER NOT NULL,         -- of images
@@ -46,11 +43,10 @@ IMAGES = (
         latitude_deg REAL, longitude_deg REAL,
         attributes TEXT,                   -- JSON object; NULL: none
         PRIMARY KEY (dataset_id, image_id)
-    ) STRICT, WITHOUT ROWID""",
-)
+    ) STRICT, WITHOUT ROWID;
+"""
 
-RUNS = (
-    """
+RUNS = """
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -68,9 +64,8 @@ RUNS = (
         config TEXT NOT NULL,
         versions TEXT NOT NULL,
         metrics TEXT                       -- NULL until the run is done
-    ) STRICT""",
-    "CREATE INDEX runs_by_fingerprint ON runs (fingerprint)",
-    """
+    ) STRICT;
+    CREATE INDEX runs_by_fingerprint ON runs (fingerprint);
     CREATE TABLE predictions (
         run_id INTEGER NOT NULL,           -- the writer checks keys and values a batch at a time:
         image_id INTEGER NOT NULL,         -- CHECKs here would halve its rate
@@ -87,19 +82,17 @@ RUNS = (
         distance_km REAL, nearest_candidate_km REAL,
         error TEXT,
         PRIMARY KEY (run_id, image_id)
-    ) STRICT, WITHOUT ROWID""",
-    """
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE prediction_rankings (     -- apart, for they outweigh all other columns together
         run_id INTEGER NOT NULL,
         image_id INTEGER NOT NULL,
         top_countries TEXT NOT NULL,       -- JSON [[code, probability], …]
         top_cities TEXT NOT NULL,          -- JSON [[city, code, probability], …]
         PRIMARY KEY (run_id, image_id)
-    ) STRICT, WITHOUT ROWID""",
-)
+    ) STRICT, WITHOUT ROWID;
+"""
 
-TRAININGS = (
-    """
+TRAININGS = """
     CREATE TABLE trainings (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -112,8 +105,7 @@ TRAININGS = (
         config TEXT NOT NULL,              -- JSON, as is the next
         versions TEXT NOT NULL,
         created_at TEXT NOT NULL, updated_at TEXT NOT NULL
-    ) STRICT""",
-    """
+    ) STRICT;
     CREATE TABLE training_points (
         training_id INTEGER NOT NULL REFERENCES trainings (id),
         name TEXT NOT NULL,
@@ -121,11 +113,10 @@ TRAININGS = (
         epoch REAL NOT NULL,
         value REAL,                        -- NULL: not a number
         PRIMARY KEY (training_id, name, step)
-    ) STRICT, WITHOUT ROWID""",
-)
+    ) STRICT, WITHOUT ROWID;
+"""
 
-COLUMNS = (
-    """
+COLUMNS = """
     CREATE TABLE column_parts (            -- the rows once more, to read whole columns
         owner TEXT NOT NULL CHECK (owner IN ('dataset', 'run')),
         owner_id INTEGER NOT NULL,
@@ -134,8 +125,7 @@ COLUMNS = (
         num_rows INTEGER NOT NULL,
         data BLOB NOT NULL,                -- numbers, little-endian; the program knows their type
         PRIMARY KEY (owner, owner_id, name, part)
-    ) STRICT""",
-    """
+    ) STRICT;
     CREATE TABLE places (                  -- true places of a dataset, in alphabetical order
         dataset_id INTEGER NOT NULL REFERENCES datasets (id),
         id INTEGER NOT NULL,               -- from 0, as in the column place
@@ -144,16 +134,14 @@ COLUMNS = (
         region TEXT NOT NULL,
         city TEXT NOT NULL,
         PRIMARY KEY (dataset_id, id)
-    ) STRICT, WITHOUT ROWID""",
-    """
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE attribute_values (        -- of attributes with 2 to 500 values
         dataset_id INTEGER NOT NULL REFERENCES datasets (id),
         name TEXT NOT NULL,
         code INTEGER NOT NULL,             -- from 0, as in the column attribute:name
         value TEXT NOT NULL,
         PRIMARY KEY (dataset_id, name, code)
-    ) STRICT, WITHOUT ROWID""",
-    """
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE predicted_places (
         run_id INTEGER NOT NULL REFERENCES runs (id),
         id INTEGER NOT NULL,               -- from 1, as in the column pred_place
@@ -161,34 +149,30 @@ COLUMNS = (
         city TEXT NOT NULL,
         latitude_deg REAL, longitude_deg REAL,
         PRIMARY KEY (run_id, id)
-    ) STRICT, WITHOUT ROWID""",
-)
+    ) STRICT, WITHOUT ROWID;
+"""
 
 # Annotations belong to images, not to predictions: a further run keeps them.
-ANNOTATIONS = (
-    """
+ANNOTATIONS = """
     CREATE TABLE annotations (             -- one for each image that has a tag, note or status
         image_id INTEGER PRIMARY KEY REFERENCES images (id),
         status TEXT NOT NULL,              -- open, reviewed, to check
         note TEXT NOT NULL,
         updated_at TEXT NOT NULL
-    ) STRICT""",
-    "CREATE INDEX annotations_by_status ON annotations (status) WHERE status <> 'open'",
-    """
+    ) STRICT;
+    CREATE INDEX annotations_by_status ON annotations (status) WHERE status <> 'open';
     CREATE TABLE annotation_tags (
         tag TEXT NOT NULL,
         image_id INTEGER NOT NULL REFERENCES annotations (image_id),
         PRIMARY KEY (tag, image_id)
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX annotation_tags_by_image ON annotation_tags (image_id)",
-    """
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX annotation_tags_by_image ON annotation_tags (image_id);
     CREATE TABLE annotation_events (       -- what undo takes back, the newest first
         id INTEGER PRIMARY KEY,
         description TEXT NOT NULL,
         created_at TEXT NOT NULL,
         undone_at TEXT
-    ) STRICT""",
-    """
+    ) STRICT;
     CREATE TABLE annotation_changes (      -- how an image was before an event
         event_id INTEGER NOT NULL REFERENCES annotation_events (id),
         image_id INTEGER NOT NULL REFERENCES images (id),
@@ -197,11 +181,10 @@ ANNOTATIONS = (
         tags TEXT NOT NULL,                -- JSON list
         updated_at TEXT,                   -- NULL: it had no annotation
         PRIMARY KEY (event_id, image_id)
-    ) STRICT, WITHOUT ROWID""",
-)
+    ) STRICT, WITHOUT ROWID;
+"""
 
-JOBS = (
-    """
+JOBS = """
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -228,21 +211,22 @@ JOBS = (
         outputs TEXT NOT NULL DEFAULT '[]', -- JSON list of paths
         error TEXT,
         log_path TEXT NOT NULL
-    ) STRICT""",
-    "CREATE INDEX jobs_by_state ON jobs (state)",
-    "CREATE INDEX jobs_by_output_dir ON jobs (output_dir)",
-    """
+    ) STRICT;
+    CREATE INDEX jobs_by_state ON jobs (state);
+    CREATE INDEX jobs_by_output_dir ON jobs (output_dir);
     CREATE UNIQUE INDEX one_live_job_by_output_dir ON jobs (output_dir)
-        WHERE state IN ('queued', 'running') AND output_dir <> ''""",
-    "ALTER TABLE runs ADD COLUMN job_id INTEGER",  # of jobs; NULL: made before there were any
-    "ALTER TABLE trainings ADD COLUMN job_id INTEGER",
-    "ALTER TABLE trainings ADD COLUMN best TEXT",  # JSON object; NULL: none chosen yet
-    "CREATE INDEX runs_by_job ON runs (job_id)",
-    "CREATE INDEX trainings_by_job ON trainings (job_id)",
-    # Programs without jobs left no heartbeat; one that still runs sets its own state at the end.
-    "UPDATE runs SET state = 'interrupted' WHERE state = 'running'",
-    "UPDATE trainings SET state = 'interrupted' WHERE state = 'running'",
-)
+        WHERE state IN ('queued', 'running') AND output_dir <> '';
+    -- NULL: made before there were jobs
+    ALTER TABLE runs ADD COLUMN job_id INTEGER;
+    ALTER TABLE trainings ADD COLUMN job_id INTEGER;
+    -- JSON object; NULL: no checkpoint chosen yet
+    ALTER TABLE trainings ADD COLUMN best TEXT;
+    CREATE INDEX runs_by_job ON runs (job_id);
+    CREATE INDEX trainings_by_job ON trainings (job_id);
+    -- Programs without jobs left no heartbeat; one that still runs sets its own state at the end.
+    UPDATE runs SET state = 'interrupted' WHERE state = 'running';
+    UPDATE trainings SET state = 'interrupted' WHERE state = 'running';
+"""
 
 # Ids, times and counters repeat in other files and in restored backups; random tokens do not. A
 # `uid` stays with its row, a `revision` changes with every change of the row. Triggers renew them,
