@@ -17,8 +17,7 @@ import pandas as pd
 
 from streetclip.errors import StoreError, shown
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.store.connection import Store
-from streetclip.store.sqlite_errors import translated
+from streetclip.store.connection import Store, translated
 
 Int64 = npt.NDArray[np.int64]
 

@@ -13,8 +13,14 @@ import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.columns import distance_bin_edges_km
-from streetclip.store.connection import Store, column_values, floats, insert_sql, utc_now
-from streetclip.store.sqlite_errors import translated
+from streetclip.store.connection import (
+    Store,
+    column_values,
+    floats,
+    insert_sql,
+    translated,
+    utc_now,
+)
 
 PREDICTION_COLUMNS = (
     "image_id", "status", "error",

@@ -16,8 +16,7 @@ from sqlite_utils import Database, Migrations
 from streetclip.errors import StoreError, shown
 from streetclip.store import tables
 from streetclip.store.backfill import fill_columns, fill_contents, forget_nearest_candidates
-from streetclip.store.connection import Store
-from streetclip.store.sqlite_errors import translated
+from streetclip.store.connection import Store, translated
 
 # In the file's header, so that another program's database is never taken for a store.
 APPLICATION_ID = 0x53434C50  # "SCLP"
