@@ -22,7 +22,8 @@ from streetclip.store.connection import (
     utc_now,
 )
 
-PREDICTION_COLUMNS = (
+READ_COLUMNS = (
+    "line", "image_filename", "country",
     "image_id", "status", "error",
     "true_country", "true_continent", "true_region", "true_city", "pred_country", "pred_city",
     "country_correct", "city_correct", "country_reachable", "city_reachable",
@@ -31,30 +32,31 @@ PREDICTION_COLUMNS = (
     "coordinate_source", "distance_km", "nearest_candidate_km",
     "top_countries", "top_cities",
 )  # fmt: skip
-"""Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
+"""Columns of predictions that are read, with those of their images, in the order of the CSV."""
 
-_RANKINGS = ("top_countries", "top_cities")
-_STORED = tuple(
-    name
-    for name in PREDICTION_COLUMNS
-    if name not in (*_RANKINGS, "true_continent", "true_region", "true_city")
-)
-# Of predictions p, dataset_images d, images and rankings r; places are named by the dataset.
-_SOURCES = {
-    **{name: f"p.{name}" for name in _STORED},
-    **{name: f"r.{name}" for name in _RANKINGS},
-    "image_id": "d.image_id",
+# Of dataset_images d and images: the dataset names the places.
+_OF_IMAGES = {
     "line": "d.line",
     "image_filename": "images.filename",
     "country": "d.country",
-    "true_country": "d.country_code",
     "true_continent": "d.continent",
     "true_region": "d.region",
     "true_city": "d.city",
     "attributes": "d.attributes",
 }
-READ_COLUMNS = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
-"""Columns of predictions that are read back, with those of their images."""
+PREDICTION_COLUMNS = tuple(name for name in READ_COLUMNS if name not in _OF_IMAGES)
+"""Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
+
+_RANKINGS = ("top_countries", "top_cities")
+_STORED = tuple(name for name in PREDICTION_COLUMNS if name not in _RANKINGS)
+# Of predictions p and rankings r.
+_SOURCES = {
+    **_OF_IMAGES,
+    **{name: f"p.{name}" for name in _STORED},
+    **{name: f"r.{name}" for name in _RANKINGS},
+    "image_id": "d.image_id",
+    "true_country": "d.country_code",
+}
 
 FILE_COLUMNS = ("file_size", "file_mtime_ns", "file_ctime_ns", "file_digest_0", "file_digest_1")
 """Optional columns of a frame of predictions, int64: size in bytes (−1: no file), times, digest."""
@@ -105,9 +107,8 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
 def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
     """Read all predictions of a run, in the order of the manifest.
 
-    A frame with line and image_filename of the image, country as the manifest writes it, and
-    `PREDICTION_COLUMNS`. Missing numbers are NaN (ranks: NA), missing texts None. Raises StoreError
-    if the run does not exist.
+    A frame with `READ_COLUMNS`; country is as the manifest writes it. Missing numbers are NaN
+    (ranks: NA), missing texts None. Raises StoreError if the run does not exist.
     """
     with store.snapshot():
         (columns,) = iterate_predictions(store, run_id, chunk_rows=2**40)
