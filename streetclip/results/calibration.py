@@ -17,8 +17,7 @@ from streetclip.metrics.calibration import (
     expected_calibration_error,
 )
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, selected_rows
 
 _LEVELS: Final = ("country", "city")
 _NUM_STEPS: Final = 1000  # thresholds are thousandths
@@ -81,19 +80,17 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
         counts_3C += [np.bincount(country, each, minlength=size) for each in weights]
     n, num_correct = counts_3B[:2].sum(axis=1).astype(np.int64).tolist()
     bins = bins_of_counts(counts_3B)
-    n_C, correct_C, confidence_C = counts_3C
+    found = counts_3C[0] > 0
+    n_C, correct_C, confidence_C = counts_3C[:, found]
     by_country = pd.DataFrame(
         {
-            "country": table.codes,
+            "country": np.array(table.codes, dtype=object)[found],
             "n": n_C.astype(np.int64),
-            "confidence": confidence_C,
-            "accuracy": correct_C,
+            "confidence": confidence_C / n_C,
+            "accuracy": correct_C / n_C,
         }
     )
     by_country["low"], by_country["high"] = wilson_interval(correct_C, n_C)
-    by_country = by_country[n_C > 0].reset_index(drop=True)
-    for name in ("confidence", "accuracy"):
-        by_country[name] /= by_country["n"]
     num_images = int(np.count_nonzero(mask))
     return Calibration(
         num_images=num_images,

@@ -11,8 +11,7 @@ import pandas as pd
 from streetclip.gazetteer import are_neighbours, countries
 from streetclip.metrics.differences import newcombe_interval
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, selected_rows
 
 COUNTERS: Final = [
     "n",
@@ -37,7 +36,8 @@ def country_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
 
     The columns are true_country, pred_country ("" where nothing was predicted) and `COUNTERS`.
     """
-    return _sum(_pairs(table, mask), ["true_country", "pred_country"], COUNTERS)
+    pairs = _pairs(table, mask)
+    return pairs.groupby(["true_country", "pred_country"], as_index=False)[COUNTERS].sum()
 
 
 def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
@@ -56,7 +56,8 @@ def continent_pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     predicted = pairs["pred_country"].map(continents(table))
     pairs["pred_continent"] = predicted.where(~is_correct, pairs["true_continent"])
     pairs["right"] = pairs["n"].where(is_correct, 0)
-    return _sum(pairs, ["true_continent", "pred_continent"], ["right", *COUNTERS])
+    by_pair = pairs.groupby(["true_continent", "pred_continent"], as_index=False)
+    return by_pair[["right", *COUNTERS]].sum()
 
 
 def continents(table: RunTable) -> Mapping[str, str]:
@@ -69,10 +70,6 @@ def continents(table: RunTable) -> Mapping[str, str]:
         sorted(zip(table.places["country"], table.places["continent"], strict=True), reverse=True)
     )
     return {code: stated.get(code, listed.get(code, "")) for code in table.codes}
-
-
-def _sum(pairs: pd.DataFrame, keys: list[str], counters: list[str]) -> pd.DataFrame:
-    return pairs.groupby(keys, as_index=False, sort=True)[counters].sum()
 
 
 def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
@@ -261,10 +258,7 @@ def mistakes_by_nearness(pairs: pd.DataFrame) -> pd.DataFrame:
             have a distance (else NaN).
     """
     wrong = wrong_pairs(pairs)
-    nearness = [
-        _nearness(true, predicted)
-        for true, predicted in zip(wrong["true_country"], wrong["pred_country"], strict=True)
-    ]
+    nearness = list(map(_nearness, wrong["true_country"], wrong["pred_country"]))
     counters = ["n", "num_distances", "distance_km_sum"]
     sums = wrong[counters].groupby(np.array(nearness, dtype=object)).sum()
     sums = sums.reindex(list(NEARNESS), fill_value=0)

@@ -1,7 +1,10 @@
-"""Read the columns of a run and of its dataset when they are first needed, and keep them."""
+"""Read the columns of a run and of its dataset when they are first needed, and keep them.
+
+Columns may have millions of rows: go over them with `selected_rows`, block by block.
+"""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -36,6 +39,12 @@ LEVELS: Final = ("continent", "country", "region", "city")
 BUSY_S: Final = 5.0
 """How long to wait for a locked store: a page must not hang where a job would wait."""
 
+BLOCK: Final = 2**18
+"""Rows of a block: a float64 array of that length is 2 MiB."""
+
+Rows = slice | NDArray[np.intp]
+"""Rows of an array: all of a block, or the selected ones of it, ascending."""
+
 CORRECT_AT = ("country", "city", *(f"within_{km}" for km in THRESHOLDS_KM.values()))
 """What can be correct: the country, country and city, or the distance (of at most so many km)."""
 
@@ -48,6 +57,7 @@ class DatasetTable:
         place: N rows of `places`.
         places: continent, country (ISO code), region and city of each of the P true places.
         content: Hash of the dataset's rows.
+        attribute_names: Attributes that can be filtered and grouped by.
     """
 
     def __init__(
@@ -63,6 +73,8 @@ class DatasetTable:
         self.place: NDArray[np.int32] = read_only(columns.place)
         self.places = columns.places
         self.content = columns.content
+        self.num_images = len(self.image_ids)
+        self.attribute_names = tuple(attributes)
         self._attributes = attributes
         self._read_codes = read_codes
         self._codes: dict[str, Codes] = {}
@@ -87,16 +99,6 @@ class DatasetTable:
                 return attribute_codes(store, dataset_id, name, columns.content)
 
         return cls(dataset_id, columns, attributes, read_codes)
-
-    @property
-    def num_images(self) -> int:
-        """N."""
-        return len(self.image_ids)
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Names of the attributes that can be filtered and grouped by."""
-        return tuple(self._attributes)
 
     def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
         """Return the values of an attribute: N positions among the distinct texts, and these.
@@ -312,3 +314,19 @@ class _Predicted(NamedTuple):
             for each in (table.places, places)
         )
         return cls(places, place, codes, read_only(true[table.place]), read_only(predicted[place]))
+
+
+def selected_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[Rows]:
+    """Yield the rows that a mask selects, block by block; blocks without any are left out.
+
+    Examples:
+        >>> rows = selected_rows(np.array([True, True, False, False, False, True]), 2)
+        >>> [each if isinstance(each, slice) else each.tolist() for each in rows]
+        [slice(0, 2, None), [5]]
+    """
+    for start in range(0, len(mask), size):
+        block = mask[start : start + size]
+        if block.all():
+            yield slice(start, start + len(block))
+        elif block.any():
+            yield np.flatnonzero(block) + start

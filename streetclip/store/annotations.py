@@ -64,7 +64,7 @@ def annotate(
 
     Args:
         store: Open for writing.
-        image_ids: Images to change, at most `MOST_IMAGES`.
+        image_ids: At most `MOST_IMAGES`.
         add_tags: 1 to 500 characters after stripping, no control characters; kept in Unicode's
             composed form (NFC), so that what looks the same is the same.
         remove_tags: Removed before `add_tags` are added.
@@ -233,8 +233,7 @@ def _state(status: str, note: str, updated_at: str | None, tags: str) -> _State:
 
 
 def _write_states(store: Store, states: Mapping[int, _State]) -> None:
-    connection = store.db.conn
-    ids = [(image_id,) for image_id in states]
+    connection, ids = store.db.conn, [(image_id,) for image_id in states]
     connection.executemany("DELETE FROM annotation_tags WHERE image_id = ?", ids)
     connection.executemany("DELETE FROM annotations WHERE image_id = ?", ids)
     kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != _State()}

@@ -97,20 +97,16 @@ def _number_places(
     id_of: dict[tuple[Any, ...], int] = {tuple(place): i for *place, i in found}
     num_known = len(id_of)
     row_number, first_row = number_rows([places[name] for name in _PREDICTED_PLACE])
-    distinct = places.iloc[first_row]
+    distinct = places.iloc[first_row].astype(object)  # so that missing degrees become None
     rows = zip(*(column_values(distinct[name]) for name in _PREDICTED_PLACE), strict=True)
     ids = [
-        id_of.setdefault((country, city or "", *map(_none_if_nan, degrees)), len(id_of) + 1)
+        id_of.setdefault((country, city or "", *degrees), len(id_of) + 1)
         for country, city, *degrees in rows
     ]
     new = [(run_id, i, *place) for place, i in id_of.items() if i > num_known]
     connection.executemany("INSERT INTO predicted_places VALUES (?, ?, ?, ?, ?, ?)", new)
     column[is_placed] = np.array(ids, np.uint32)[row_number]
     return column
-
-
-def _none_if_nan(value: float | None) -> float | None:
-    return None if value is None or value != value else float(value)  # noqa: PLR0124 -- NaN
 
 
 def sort_run_columns(connection: sqlite3.Connection, run_id: int) -> None:

@@ -113,17 +113,13 @@ class DatasetColumns:
 def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
     """Read the images of a dataset and their true places."""
     connection, owner = store.db.conn, ("dataset", dataset_id)
+    sql = "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id"
     with store.snapshot(), translated(store.path):
-        content = store.require("datasets", dataset_id, "content_sha256")
-        places = store.frame(
-            "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id",
-            (dataset_id,),
-        )
         return DatasetColumns(
+            content=store.require("datasets", dataset_id, "content_sha256"),
             image_ids=read_column(connection, owner, "image_id", np.int64),
             place=read_column(connection, owner, "place", np.uint32).view(np.int32),
-            places=places,
-            content=content,
+            places=store.frame(sql, (dataset_id,)),
         )
 
 
@@ -202,16 +198,15 @@ def run_columns(
         store.require("runs", run_id)
         of_rows = read_column(connection, owner, "image_id", np.int64)
         columns = {name: read_column(connection, owner, name, RUN_DTYPES[name]) for name in names}
+    columns["done"] = np.ones(len(of_rows), np.bool_)
     if np.array_equal(of_rows, image_ids):
-        return columns | {"done": np.ones(len(image_ids), np.bool_)}
+        return columns
     taken = np.isin(of_rows, image_ids)
     positions = np.searchsorted(image_ids, of_rows[taken])
     for name, values in columns.items():
-        columns[name] = np.full(len(image_ids), RUN_FILLS[name], values.dtype)
+        columns[name] = np.full(len(image_ids), RUN_FILLS.get(name, False), values.dtype)
         columns[name][positions] = values[taken]
-    done = np.zeros(len(image_ids), np.bool_)
-    done[positions] = True
-    return columns | {"done": done}
+    return columns
 
 
 def count_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tuple[int, int]:

@@ -201,11 +201,9 @@ def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
     return plain
 
 
-def floats(column: "pd.Series[Any] | npt.NDArray[Any]") -> npt.NDArray[np.float64]:
+def floats(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
     """Return a column as float64; missing values become NaN."""
-    if isinstance(column, pd.Series):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(column, dtype=np.float64)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def number_rows(

@@ -26,17 +26,9 @@ CHUNK_ROWS = 2**16
 """Rows that are hashed at once; the hash depends on it."""
 
 HASHED_COLUMNS = (
-    "image_id",
-    "line",
-    "city",
-    "region",
-    "country",
-    "country_code",
-    "continent",
-    "latitude_deg",
-    "longitude_deg",
-    "attributes",
-)
+    "image_id", "line", "city", "region", "country", "country_code", "continent",
+    "latitude_deg", "longitude_deg", "attributes",
+)  # fmt: skip
 
 Columns = Sequence[Sequence[Any]]
 
@@ -110,8 +102,9 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
         for columns in _stored_values(spec, image_ids):
             owners = [dataset_id] * len(columns[0])
             store.db.conn.executemany(sql, zip(owners, *columns, strict=True))
-        in_order = _in_order(spec, image_ids)
-        add_dataset_columns(store.db.conn, dataset_id, spec.attribute_columns, in_order)
+        names = {name: attribute_column(name) for name in spec.attribute_columns}
+        chunks = (chunk.rename(columns=names) for chunk in _ordered(spec, image_ids))
+        add_dataset_columns(store.db.conn, dataset_id, spec.attribute_columns, chunks)
     return RegisteredDataset(dataset_id, image_ids)
 
 
@@ -151,26 +144,19 @@ def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) 
     return found.hexdigest()
 
 
-def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:
-    """Yield the values of `HASHED_COLUMNS` by ascending image id, in chunks."""
-    for rows in _ordered_chunks(image_ids):
-        frame = spec.frame.iloc[rows]
-        columns = [column_values(frame[name]) for name in HASHED_COLUMNS[1:-1]]
-        yield [image_ids[rows].tolist(), *columns, _attributes(frame, spec.attribute_columns)]
-
-
-def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
-    """Yield what `add_dataset_columns` takes, by ascending image id, in chunks."""
-    names = {name: attribute_column(name) for name in spec.attribute_columns}
-    for rows in _ordered_chunks(image_ids):
-        frame = spec.frame[["continent", "country_code", "region", "city", *names]].iloc[rows]
-        yield frame.rename(columns=names).assign(image_id=image_ids[rows])
-
-
-def _ordered_chunks(image_ids: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.intp]]:
+def _ordered(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
+    """Yield the rows with their image_id by ascending image id, in chunks."""
     order = np.argsort(image_ids)
     for start in range(0, len(order), CHUNK_ROWS):
-        yield order[start : start + CHUNK_ROWS]
+        rows = order[start : start + CHUNK_ROWS]
+        yield spec.frame.iloc[rows].assign(image_id=image_ids[rows])
+
+
+def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:
+    """Yield the values of `HASHED_COLUMNS` by ascending image id, in chunks."""
+    for chunk in _ordered(spec, image_ids):
+        columns = [column_values(chunk[name]) for name in HASHED_COLUMNS[:-1]]
+        yield [*columns, _attributes(chunk, spec.attribute_columns)]
 
 
 def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:

@@ -183,7 +183,7 @@ def _check(frame: pd.DataFrame) -> None:
         if not frame[name].isin(allowed).all():
             msg = f"a {name} is not one of {allowed}"
             raise ValueError(msg)
-    distance_km = frame["distance_km"].to_numpy(dtype=np.float64, na_value=np.nan)
+    distance_km = floats(frame["distance_km"])
     farthest_km = distance_bin_edges_km()[-1]
     if bool(((distance_km < 0) | (distance_km > farthest_km)).any()):
         msg = f"a distance_km is not from 0 to {farthest_km:g}"
@@ -233,8 +233,7 @@ def _add_run_files(store: Store, run_id: int, frame: pd.DataFrame) -> None:
 
 
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
-    if frame["image_id"].duplicated().any():
-        frame = frame.drop_duplicates("image_id")
+    frame = frame.drop_duplicates("image_id")
     dataset_id = store.require("runs", run_id, "dataset_id")
     found = store.rows(
         """
@@ -251,4 +250,4 @@ def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
         stranger = frame["image_id"].to_numpy()[~of_dataset][0]
         msg = f"image {stranger} is not of dataset {dataset_id}, the dataset of run {run_id}"
         raise ValueError(msg)
-    return frame[~written] if written.any() else frame
+    return frame[~written]

@@ -26,13 +26,12 @@ class RunSpec:
 
     Attributes:
         fingerprint: Hash of all that decides the predictions; a resume looks for it.
-        model_source: Hub id, folder or file of the model.
+        model_source: Hub id, folder or file.
         prompts: `PromptSet.to_dict()`.
         strategy: hierarchical, flat or marginal.
         seed: As given; an evaluation draws nothing at random.
         config: `EvaluateConfig.to_dict()`.
         num_images: Number of predictions of the complete run.
-        output_dir: Folder of its files.
     """
 
     name: str

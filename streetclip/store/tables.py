@@ -258,14 +258,20 @@ _OLD_COLUMNS = (
 )
 
 IDENTITIES = (
-    "PRAGMA defer_foreign_keys = ON",
-    "CREATE TABLE kept_datasets AS SELECT * FROM datasets",
-    "DROP TABLE datasets",
-    DATASETS,
     f"""
+    PRAGMA defer_foreign_keys = ON;
+    CREATE TABLE kept_datasets AS SELECT * FROM datasets;
+    DROP TABLE datasets;
+    {DATASETS};
     INSERT INTO datasets ({_OLD_COLUMNS}, content_sha256)
-    SELECT {_OLD_COLUMNS}, 'dataset ' || id FROM kept_datasets""",  # noqa: S608 -- our own names
-    "DROP TABLE kept_datasets",
+        SELECT {_OLD_COLUMNS}, 'dataset ' || id FROM kept_datasets;
+    DROP TABLE kept_datasets;
+    CREATE TABLE revisions (               -- of what has no row of its own
+        name TEXT PRIMARY KEY,             -- annotations
+        revision TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO revisions VALUES ('annotations', {_TOKEN});
+    """,  # noqa: S608 -- our own names
     *_identify("runs", "name, dataset_id, num_images, num_done, state, error, metrics"),
     *_identify("trainings", "state, created_at"),
     # A training appends points: only what replaces or removes some renews its revision.
@@ -278,20 +284,13 @@ IDENTITIES = (
         "trainings",
         "id = NEW.training_id",
     ),
-    """
-    CREATE TABLE revisions (               -- of what has no row of its own
-        name TEXT PRIMARY KEY,             -- annotations
-        revision TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID""",
-    f"INSERT INTO revisions VALUES ('annotations', {_TOKEN})",  # noqa: S608 -- our own names
     *(
-        _trigger(
-            f"annotations_{name}",
-            f"{event} ON annotation_events",
-            "revisions",
-            "name = 'annotations'",
+        _trigger(f"annotations_{name}", event, "revisions", "name = 'annotations'")
+        for name, event in (
+            ("made", "INSERT ON annotation_events"),
+            ("undone", "UPDATE ON annotation_events"),
+            ("removed", "DELETE ON annotation_events"),
         )
-        for name, event in (("made", "INSERT"), ("undone", "UPDATE"), ("removed", "DELETE"))
     ),
 )
 

@@ -18,14 +18,7 @@ set_training_state = partial(set_state, "trainings")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """What a training is made of.
-
-    Attributes:
-        model_source: The model that it starts from.
-        train_csv: Manifest of the training images.
-        output_dir: Folder of its checkpoints.
-        config: `TrainConfig.to_dict()`.
-    """
+    """What a training is made of; config is `TrainConfig.to_dict()`."""
 
     name: str
     model_source: str

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from streetclip.results import DatasetTable, RunTable
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import RunState
+from streetclip.results.run_table import RunState, selected_rows
 from streetclip.store import (
     RUN_DTYPES,
     RUN_FILLS,
