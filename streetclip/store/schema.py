@@ -105,40 +105,30 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
     """
     path = Path(path)
     _check_place(path, read_only=read_only)
-    if not read_only:
-        return _open_for_writing(path, busy_timeout_s)
-    store = _connect(path, "ro", busy_timeout_s)
-    try:
+    with contextlib.ExitStack() as closed_on_error:
+        mode = "ro" if read_only else "rwc"
+        store = closed_on_error.enter_context(_connect(path, mode, busy_timeout_s))
         with translated(path):
-            _check_schema(store, may_be_new=False)
-            outdated = MIGRATIONS.pending(store.db)
-    except BaseException:
+            _check_schema(store, may_be_new=not read_only)
+            if not read_only:
+                _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
+            is_outdated = bool(MIGRATIONS.pending(store.db))
+        if is_outdated and not read_only:
+            _migrate(store)
+        closed_on_error.pop_all()
+    if is_outdated and read_only:
         store.close()
-        raise
-    if outdated:
-        store.close()
-        _open_for_writing(path, busy_timeout_s).close()
+        open_store(path, busy_timeout_s=busy_timeout_s).close()
         store = _connect(path, "ro", busy_timeout_s)
     return store
 
 
-def _open_for_writing(path: Path, busy_timeout_s: float) -> Store:
-    store = _connect(path, "rwc", busy_timeout_s)
-    try:
-        with translated(path):
-            _check_schema(store)
-            _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
-            outdated = MIGRATIONS.pending(store.db)
-        if outdated:
-            with store.transaction() as connection:
-                # Another job may have migrated it while this one waited for its turn.
-                _check_schema(store)
-                MIGRATIONS.apply(store.db)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    except BaseException:
-        store.close()
-        raise
-    return store
+def _migrate(store: Store) -> None:
+    with store.transaction() as connection:
+        # Another job may have migrated it while this one waited for its turn.
+        _check_schema(store)
+        MIGRATIONS.apply(store.db)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
