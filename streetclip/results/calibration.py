@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
 from streetclip.metrics.calibration import (
     NUM_BINS,
     ReliabilityBin,
@@ -17,9 +16,8 @@ from streetclip.metrics.calibration import (
     expected_calibration_error,
 )
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows
 
-_LEVELS: Final = ("country", "city")
 _NUM_STEPS: Final = 1000  # thresholds are thousandths
 _SHOWN_STEPS: Final = [*range(0, 990, 10), *range(990, 1001)]  # most models are very sure
 
@@ -59,9 +57,7 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
     At the level "country" it is the predicted country's probability; at "city" the predicted city's
     among the cities of its country, over the images whose country is correct.
     """
-    if level not in _LEVELS:
-        msg = f"level is {shown(level)}; expected one of {', '.join(_LEVELS)}"
-        raise ValueError(msg)
+    check_known("level", level, ("country", "city"))
     mask = table.with_prediction(mask)
     if level == "city":
         mask = mask & table.correct("country")

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
-from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -150,9 +149,7 @@ def _selected_cells(
     table: RunTable, mask: Bool, lattice: Lattice, where: str
 ) -> tuple[Int64, Int64]:
     """Find the selected rows whose place has coordinates, and their hexagons."""
-    if where not in ("true", "predicted"):
-        msg = f"where is {shown(where)}; expected true or predicted"
-        raise ValueError(msg)
+    check_known("where", where, ("true", "predicted"))
     mask = table.with_prediction(mask)
     rows = np.flatnonzero(mask)
     if where == "predicted":

@@ -4,7 +4,7 @@ Columns may have millions of rows: go over them with `selected_rows`, block by b
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -129,6 +129,13 @@ class DatasetTable:
             return self._groups[level]
 
 
+def check_known(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise ValueError if a value is none of the known ones."""
+    if value not in known:
+        msg = f"{name} is {shown(value)}; expected one of {', '.join(known)}"
+        raise ValueError(msg)
+
+
 def read_only(array: Array) -> Array:
     """Return a read-only view of an array."""
     view = array.view()
@@ -238,9 +245,7 @@ class RunTable:
 
         False where there is no prediction; raises ValueError if there is no such level.
         """
-        if level not in CORRECT_AT:
-            msg = f"level is {shown(level)}; expected one of {', '.join(CORRECT_AT)}"
-            raise ValueError(msg)
+        check_known("level", level, CORRECT_AT)
         if level.startswith("within_"):
             km = float(level.removeprefix("within_"))
             last = int(np.searchsorted(distance_bin_edges_km(), km))  # which is an edge

@@ -164,9 +164,8 @@ def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
         return [None] * len(frame)
     # Many images share theirs, such as the weather: make each text once.
     numbers, firsts = number_rows([frame[name] for name in names])
-    columns = (column_values(frame[name].iloc[firsts]) for name in names)
+    rows = zip(*(column_values(frame[name].iloc[firsts]) for name in names), strict=True)
     encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each row
-    rows = zip(*columns, strict=True)
     texts = np.array([encode(dict(zip(names, values, strict=True))) for values in rows], object)
     made: list[str | None] = texts[numbers].tolist()
     return made

@@ -80,17 +80,13 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
     A prediction that the run has already is kept and not counted again; so is the second one of an
     image within a frame. A batch may therefore be written again after an interruption.
 
-    Args:
-        store: The store.
-        frames: By run id, a frame with `PREDICTION_COLUMNS` and margin (top-1 minus top-2
-            probability of the countries): status is "ok" or "unreadable"; country codes are ISO
-            alpha-2; the four `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept
-            to float32; ranks count from 1; coordinates in degrees; coordinate_source "image",
-            "city" or "none"; distances in km; the two rankings JSON text. What is missing is None
-            or NaN. `FILE_COLUMNS` are optional.
+    `frames` are by run id, with `PREDICTION_COLUMNS` and margin (top-1 minus top-2 probability of
+    the countries): status is "ok" or "unreadable"; country codes are ISO alpha-2; the four
+    `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept to float32; ranks count
+    from 1; coordinates in degrees; coordinate_source "image", "city" or "none"; distances in km;
+    the two rankings JSON text. What is missing is None or NaN. `FILE_COLUMNS` are optional.
 
-    Returns:
-        By run id, how many predictions were new.
+    Returns by run id how many predictions were new.
 
     Raises:
         ValueError: A column is missing, a value is not allowed, or an image is not of the run's

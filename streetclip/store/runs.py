@@ -77,7 +77,7 @@ def find_run(
         "SELECT max(id) FROM runs WHERE fingerprint = ?1 AND (?2 IS NULL OR dataset_id = ?2)",
         (fingerprint, dataset_id),
     )
-    return None if found[0][0] is None else get_run(store, found[0][0])
+    return get_run(store, found[0][0]) if found[0][0] else None
 
 
 def get_run(store: Store, run_id: int) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
     """List the images of a run without a prediction, in the order of the manifest."""
     with store.snapshot():
         dataset_id = store.require("runs", run_id, "dataset_id")
-        found = store.rows(
+        found = store.frame(
             """
             SELECT d.image_id FROM dataset_images AS d
             WHERE d.dataset_id = ? AND NOT EXISTS (
@@ -193,5 +193,6 @@ def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
                 WHERE p.run_id = ? AND p.image_id = d.image_id)
             ORDER BY d.line""",
             (dataset_id, run_id),
+            np.int64,
         )
-    return np.array([row[0] for row in found], dtype=np.int64)
+    return found["image_id"].to_numpy()
