@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.config import DemoConfig
+from streetclip.demo import MARKER_NAME, read_marker
 from streetclip.demo.cues import drawn_countries
-from streetclip.demo.marker import MARKER_NAME, read_marker
 from streetclip.demo.splits import SPLITS, city_coordinates, write_scene
 from streetclip.errors import OutputError
 from streetclip.files import translated_disk_errors, write_json, write_text
