@@ -5,8 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from streetclip.demo.cues import Colour, Line
-from streetclip.demo.palette import material, mix, shade
+from streetclip.demo.cues import Colour, Line, material, mix, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, PagePoint, Pen
 from streetclip.demo.scene import Scene
 

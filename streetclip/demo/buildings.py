@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import material, mix, shade
+from streetclip.demo.cues import Colour, material, mix, shade
 from streetclip.demo.pen import PagePoint, Pen
 from streetclip.demo.scene import Scene
 from streetclip.demo.signs import lettering

@@ -8,8 +8,7 @@ from random import Random
 from PIL import Image, ImageFilter
 
 from streetclip.demo import backdrop, buildings, signs, skyline, vehicles
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import shade
+from streetclip.demo.cues import Colour, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, Box, Pen
 from streetclip.demo.plants import plant
 from streetclip.demo.scene import Scene

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import mix
+from streetclip.demo.cues import Colour, mix
 
 WIDTH_PX = 320
 HEIGHT_PX = 240

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import shade
+from streetclip.demo.cues import Colour, shade
 from streetclip.demo.pen import Pen
 
 _TRUNK: Colour = (96, 68, 46)

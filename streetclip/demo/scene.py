@@ -7,8 +7,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from streetclip.demo.cues import CityCues, Colour, CountryCues
-from streetclip.demo.palette import material, mix, shade
+from streetclip.demo.cues import CityCues, Colour, CountryCues, material, mix, shade
 from streetclip.demo.pen import Air, View
 
 WEATHERS = ("clear", "cloudy", "rain", "fog", "snow")

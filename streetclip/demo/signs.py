@@ -4,8 +4,7 @@ import functools
 from collections.abc import Sequence
 from random import Random
 
-from streetclip.demo.cues import Colour, CountryCues
-from streetclip.demo.palette import material, shade
+from streetclip.demo.cues import Colour, CountryCues, material, shade
 from streetclip.demo.pen import Box, PagePoint, Pen
 
 Glyph = tuple[tuple[PagePoint, ...], ...]

@@ -2,8 +2,7 @@
 
 from random import Random
 
-from streetclip.demo.cues import Colour, CountryCues, Plate
-from streetclip.demo.palette import shade
+from streetclip.demo.cues import Colour, CountryCues, Plate, shade
 from streetclip.demo.pen import Box, Pen
 
 _PAINTS: tuple[Colour, ...] = (

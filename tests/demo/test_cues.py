@@ -1,9 +1,8 @@
 from streetclip.demo import scene, signs
-from streetclip.demo.cues import drawn_countries
-from streetclip.demo.palette import materials
+from streetclip.demo.cues import drawn_countries, read_toml
 from streetclip.demo.plants import KINDS
 from streetclip.demo.skyline import SHAPES
-from streetclip.demo.splits import city_coordinates
+from streetclip.demo.world import city_coordinates
 from streetclip.gazetteer import are_neighbours, countries
 
 # Wikipedia, "Left- and right-hand traffic"
@@ -33,7 +32,7 @@ def test_countries_keep_to_their_real_side_of_the_road():
 
 
 def test_every_cue_has_a_drawing():
-    known = materials()
+    known = read_toml("materials.toml")
     for country in drawn_countries():
         assert country.driving_side in {"left", "right"}
         assert country.centre_line.pattern in {"dashed", "solid", "double"}

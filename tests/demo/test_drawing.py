@@ -3,16 +3,15 @@ from random import Random
 
 import pytest
 
-from streetclip.demo.cues import drawn_countries
+from streetclip.demo.cues import drawn_countries, read_toml
 from streetclip.demo.drawing import draw
-from streetclip.demo.palette import materials
 from streetclip.demo.pen import Air, View
 from streetclip.demo.plants import KINDS
 from streetclip.demo.scene import BLURS, OCCLUSIONS, WEATHERS, sample_scene
 from streetclip.demo.signs import make_word
 from streetclip.demo.skyline import SHAPES
 
-SCRIPTS = sorted(materials()["scripts"])
+SCRIPTS = sorted(read_toml("materials.toml")["scripts"])
 
 
 def scene_of(code="EE", **changes):
