@@ -14,8 +14,7 @@ from typing import Any
 from streetclip.errors import OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
 from streetclip.runtime.dead_jobs import interrupt_dead_jobs, set_state_of_work
-from streetclip.runtime.job_lists import require_state
-from streetclip.runtime.job_specs import (
+from streetclip.runtime.job_records import (
     ENDED_STATES,
     RUNNER_KIND,
     JobOrders,
@@ -24,6 +23,7 @@ from streetclip.runtime.job_specs import (
     JobState,
     JobTicket,
     check_arguments,
+    require_state,
     resolved,
 )
 from streetclip.store.connection import Store, utc_now
