@@ -18,9 +18,8 @@ from streetclip.progress import Stages
 from streetclip.training.captioned_images import CaptionedImages
 from streetclip.training.checkpoints import Origin, TrainingState, save_best
 from streetclip.training.freezing import plain_model
-from streetclip.training.image_source import Images, ImageSource
+from streetclip.training.image_source import Images, ImageSource, validation_groups
 from streetclip.training.results import EpochRecord
-from streetclip.training.sampling import validation_groups
 from streetclip.training.step import Stepper
 
 _BLOCK_ROWS = 8  # features of multiples of 8 images do not depend on the batch
