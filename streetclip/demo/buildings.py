@@ -11,13 +11,6 @@ from streetclip.demo.signs import lettering
 _FLOOR_M = 3.1
 _WINDOWS_END_M = 34.0  # beyond, a window is under two pixels
 _LIT: Colour = (255, 214, 128)
-_BOARDS: tuple[Colour, ...] = (
-    (206, 52, 56),
-    (36, 110, 180),
-    (34, 134, 96),
-    (236, 172, 40),
-    (120, 66, 140),
-)
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def _windows(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
 
 
 def _shop(pen: Pen, scene: Scene, house: House, rng: Random) -> None:
-    board = rng.choice(_BOARDS)
+    board = rng.choice(material("paints", "boards"))
     out = house.side * (house.set_back_m - 1.6), house.side * house.set_back_m
     box = pen.standing_box((min(out), max(out)), (3.0, 4.3), house.near_m)
     pen.rectangle(box, board, house.near_m)

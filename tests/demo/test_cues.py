@@ -1,7 +1,6 @@
-from streetclip.demo import scene, signs
+from streetclip.demo import signs
 from streetclip.demo.cues import drawn_countries, read_toml
 from streetclip.demo.plants import KINDS
-from streetclip.demo.skyline import SHAPES
 from streetclip.demo.world import city_coordinates
 from streetclip.gazetteer import are_neighbours, countries
 
@@ -41,7 +40,7 @@ def test_every_cue_has_a_drawing():
         assert country.warning.shape in {"triangle", "diamond"}
         assert country.terrain in {"flat", "rolling", "mountains", "peaks"}
         assert country.pole in signs._POLES
-        assert country.climate in scene._WEATHER_ODDS
+        assert country.climate in read_toml("scenes.toml")["weather"]
         assert country.ground in known["grounds"]
         assert country.roof in known["roofs"]
         assert country.script in known["scripts"]
@@ -49,7 +48,7 @@ def test_every_cue_has_a_drawing():
         assert len(country.trees) == 2
         for city in country.cities:
             assert city.walls in known["walls"]
-            assert city.skyline in SHAPES
+            assert city.skyline in read_toml("skylines.toml")
             assert city.light in known["lights"]
             assert city.light in known["skies"]
 
