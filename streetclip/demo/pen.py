@@ -163,10 +163,6 @@ class Pen:
         corners = ((left, near), (left, far), (right, far), (right, near))
         return [self.view.project(across, 0.0, ahead) for across, ahead in corners]
 
-    def pixels_per_m(self, ahead_m: float) -> float:
-        """Measure one metre at a distance on the page."""
-        return self.view.focal_px / ahead_m
-
     def remember(self, cue: str, box: Box) -> None:
         """Keep the first visible box of a cue, cut to the image."""
         left, top, right, bottom = _ordered(box)

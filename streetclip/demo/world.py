@@ -56,9 +56,8 @@ def build_world(config: DemoConfig, progress: Progress = no_progress) -> bool:
     The marker is written first as unfinished and last as finished: an unfinished world is drawn
     again, a finished one is never touched.
 
-    Raises:
-        OutputError: The folder holds a finished world or other files, or cannot be written.
-        ResourceError: The disk is full.
+    Raises OutputError if the folder holds a finished world or other files, or cannot be written,
+    and ResourceError if the disk is full.
     """
     folder = config.output_dir
     if _may_keep(config):

@@ -41,12 +41,8 @@ _DTYPES = {
 class JobSpec:
     """What a job is asked to do.
 
-    Attributes:
-        kind: Name of its program in jobs/, without the suffix.
-        name: Name to show; need not be unique.
-        arguments: Its command line after the program, as a list: never shell text.
-        output_dir: Folder that it writes, relative to `cwd`; None if it writes none.
-        cwd: The working folder that its paths are relative to.
+    `kind` is the name of its program in jobs/, without the suffix, `arguments` its command line
+    after it. `output_dir`, None if it writes no folder, is relative to the working folder `cwd`.
     """
 
     kind: str
@@ -81,13 +77,9 @@ class JobTicket:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is.
+    """How far a job is with its present task, as "training", counted in units, as "step".
 
-    Attributes:
-        task: What it does now, as "training".
-        unit: What one unit of the task is, as "step".
-        rate: Units per second; None while unknown.
-        numbers: Further values to show, by name; one that is not finite is stored as missing.
+    `rate` is in units per second, None while unknown; `numbers` are further values to show.
     """
 
     task: str

@@ -41,9 +41,8 @@ _NEW_ATTEMPT = (
 def enqueue_job(store: Store, spec: JobSpec) -> int:
     """Add a job that waits for a runner, and return its id.
 
-    Raises:
-        OutputError: A queued or running job has the same output folder, or a folder's name is not
-            Unicode.
+    Raises OutputError if a queued or running job has the same output folder, or a folder's name is
+    not Unicode.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
@@ -217,12 +216,9 @@ def request_cancel(store: Store, job_id: int) -> None:
 def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
     """Queue the next attempt of a job that failed, was cancelled or was interrupted.
 
-    `arguments` is its command line from now on, as with --resume.
-
-    Raises:
-        StoreError: The job does not exist, or is queued, running or done.
-        OutputError: Another job that is queued or running has the same output folder.
-        ConfigError: An argument holds a NUL.
+    `arguments` is its command line from now on, as with --resume. Raises StoreError if the job does
+    not exist, or is queued, running or done; OutputError and ConfigError as `enqueue_job` and
+    `JobSpec`.
     """
     check_arguments(arguments)
     interrupt_dead_jobs(store)

@@ -209,9 +209,8 @@ class Feed:
     ) -> Generator[StepImages, None, None]:
         """Yield the steps of an epoch, counted from 1, after the `done` ones.
 
-        Raises:
-            KeyboardInterrupt: One of several processes was interrupted.
-            ResourceError: Another process has ended.
+        Raises KeyboardInterrupt if one of several processes was interrupted, ResourceError if
+        another one has ended.
         """
         first, last = done * self._images_per_step, self.steps_per_epoch * self._images_per_step
         own = own_order(

@@ -37,7 +37,7 @@ from streetclip.training.optimizer import (
     learning_rate_factor,
     logit_scale_bound,
 )
-from streetclip.training.results import TrainingResult, should_stop, why_stopped
+from streetclip.training.results import TrainingResult, why_stopped
 from streetclip.training.step import FEWEST_IMAGES, StepImages, Stepper
 from streetclip.training.training_data import describe_files, load_training_data
 from streetclip.training.validation import Validator
@@ -159,10 +159,8 @@ class _Training:
 
     @property
     def _stop_reason(self) -> str | None:
-        epochs, config = self._state.epochs, self._config
-        if not should_stop(epochs, config.early_stopping, config.select_by):
-            return None
-        return why_stopped(epochs, config.select_by)
+        config = self._config
+        return why_stopped(self._state.epochs, config.early_stopping, config.select_by)
 
     def result(self, *, was_finished: bool = False) -> TrainingResult:
         """Summarise the training."""

@@ -213,10 +213,8 @@ def _caption_templates(
 def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | None) -> Tensor:
     """Describe all images of a training, N × 5 int64 of `FILE_RECORD`.
 
-    `recorded_NF` is the description when the training began, None if it begins now.
-
-    Raises:
-        ConfigError: Images changed since the training began.
+    `recorded_NF` is the description when the training began, None if it begins now. Raises
+    ConfigError if images changed since.
     """
     images = (data.train, data.val, data.holdout)
     paths = [str(path) for each in images if each is not None for path in each.paths]
@@ -226,10 +224,9 @@ def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | N
         recorded_N = np.ascontiguousarray(recorded_NF.numpy()).view(FILE_RECORD).reshape(-1)
         # Keep the present records: copied files have other times.
         changed_N, records_N = compare_files(paths, recorded_N, sampled_digests)
-        if changed := count_changed(paths, changed_N, "the training began"):
-            msg = (
-                f"{checkpoint}: cannot be resumed, as {changed}. "
-                "Restore them, or name another --output_dir."
-            )
+        changed = count_changed(paths, changed_N, "the training began")
+        if changed:
+            remedy = "Restore them, or name another --output_dir."
+            msg = f"{checkpoint}: cannot be resumed, as {changed}. {remedy}"
             raise ConfigError(msg)
     return torch.from_numpy(records_N.view(np.int64).reshape(len(paths), -1).copy())
