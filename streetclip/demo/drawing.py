@@ -7,7 +7,7 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
-from streetclip.demo import backdrop, buildings, signs, skyline, vehicles
+from streetclip.demo import backdrop, buildings, signs, vehicles
 from streetclip.demo.cues import Colour, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, Box, Pen
 from streetclip.demo.plants import plant
@@ -38,9 +38,9 @@ def draw(scene: Scene, rng: Random) -> Picture:
     backdrop.sky(pen, scene, rng)
     backdrop.terrain(pen, scene, rng)
     if not is_rural and "skyline" in scene.cues:
-        skyline.skyline(pen, scene, rng)
+        buildings.skyline(pen, scene, rng)
     if not is_rural:
-        skyline.roofs(pen, scene, rng)
+        buildings.roofs(pen, scene, rng)
     backdrop.ground(pen, scene, rng)
     if not is_rural:
         backdrop.pavement(pen, scene)
