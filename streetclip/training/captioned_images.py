@@ -73,16 +73,13 @@ class CaptionRows:
 
 @dataclass(frozen=True)
 class CaptionSource:
-    """Source of the captions of N manifest rows with `CAPTION_COLUMNS`.
-
-    Without a `reader`, captions may have any length; `known` caches readings.
-    """
+    """Source of the captions of N manifest rows with `CAPTION_COLUMNS`; `known` caches readings."""
 
     path: Path
     frame: "pd.DataFrame"
     templates: Sequence[CaptionTemplate]
     config: TrainConfig
-    reader: TextReader | None = None
+    reader: TextReader
     known: _Readings = field(default_factory=dict, compare=False, repr=False)
 
     def draw(self, indices_N: NDArray[np.int64], epoch: int) -> CaptionRows:
@@ -101,13 +98,9 @@ class CaptionSource:
         captions, names = zip(*made, strict=True)
         return CaptionRows.of(self.path, frame, captions, [patterns[name] for name in names])
 
-    def redraw(
-        self, indices_N: NDArray[np.int64], epoch: int
-    ) -> tuple[list[str], _Readings | None]:
+    def redraw(self, indices_N: NDArray[np.int64], epoch: int) -> tuple[list[str], _Readings]:
         """Draw and shorten captions; return them with their readings."""
         rows = self.draw(indices_N, epoch)
-        if self.reader is None:
-            return list(rows.captions), None
         if len(self.known) > _MOST_KNOWN:
             self.known.clear()
         new = [caption for caption in rows.captions if caption not in self.known]
@@ -177,18 +170,14 @@ class CaptionedImages:
 
 def caption_images(source: CaptionSource, *, redraw: bool = False) -> CaptionedImages:
     """Caption images once or in each epoch; for errors see `_check_captions`."""
-    frame, reader = source.frame, source.reader
+    frame = source.frame
     everyone_N = np.arange(len(frame))
-    readings: _Readings | None = None
     if redraw:
         captions, readings = source.redraw(everyone_N, epoch=0)
-        if reader is not None:
-            _fit_and_check(source.longest(), reader)
+        _fit_and_check(source.longest(), source.reader)
     else:
         rows = source.own() if "caption" in frame.columns else source.draw(everyone_N, epoch=0)
-        captions = list(rows.captions)
-        if reader is not None:
-            captions, readings = _fit_and_check(rows, reader)
+        captions, readings = _fit_and_check(rows, source.reader)
     texts, ids_N = _merge_captions(captions, readings)
     return CaptionedImages(
         paths=[resolve_image_path(source.config.image_dir, n) for n in frame["image_filename"]],
@@ -228,18 +217,15 @@ def _read_captions(captions: Sequence[str], reader: TextReader) -> _Readings:
 
 
 def _merge_captions(
-    captions: Sequence[str], readings: _Readings | None
+    captions: Sequence[str], readings: _Readings
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the U distinct captions, by tokens or by text, and the row of each of N."""
-    texts: list[str] = []
-    rows: dict[str | bytes, int] = {}
-    row_of: dict[str, int] = {}
-    for caption in dict.fromkeys(captions):
-        key = caption if readings is None else readings[caption].key
-        row = row_of[caption] = rows.setdefault(key, len(texts))
-        if row == len(texts):
-            texts.append(caption)
-    return texts, np.array([row_of[caption] for caption in captions], np.int64)
+    """Return the U captions with distinct tokens, and the row of each of N."""
+    keys = [readings[caption].key for caption in captions]
+    texts: dict[bytes, str] = {}
+    for key, caption in zip(keys, captions, strict=True):
+        texts.setdefault(key, caption)
+    rows = {key: row for row, key in enumerate(texts)}
+    return list(texts.values()), np.array([rows[key] for key in keys], np.int64)
 
 
 def _fit_captions(rows: CaptionRows, readings: _Readings, reader: TextReader) -> list[str]:

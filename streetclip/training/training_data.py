@@ -64,14 +64,13 @@ class TrainingData:
 
 
 def load_training_data(
-    config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader | None = None
+    config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader
 ) -> TrainingData:
     """Caption both manifests and check that their captions can be contrasted.
 
-    Raises:
-        ManifestError: Fewer than two training images, equal captions, or lost by truncation.
-        ConfigError: A held-out country is unknown or has no validation image, or too many are.
-        TemplateError: A template is unknown or does not fit the rows.
+    Raises ManifestError if there are fewer than two training images, if captions are equal or lost
+    by truncation; ConfigError if a held-out country is unknown or has no validation image, or too
+    many are held out; TemplateError if a template is unknown or does not fit the rows.
     """
     templates = load_templates(config.templates, config.template_file)
     train_rows, val_rows, holdout_rows = _split_holdout(train, val, config.holdout_countries)
@@ -95,8 +94,7 @@ def load_training_data(
         )
     holdout = None if holdout_rows is None else caption_images(source(val, holdout_rows))
     prompts = prompts_of_templates(_caption_templates(train, templates, config))
-    if reader is not None:
-        check_country_prompts(reader, prompts, tuple(spellings.values()))
+    check_country_prompts(reader, prompts, tuple(spellings.values()))
     return TrainingData(
         train=train_images,
         val=caption_images(source(val, val_rows)),

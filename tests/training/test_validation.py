@@ -30,8 +30,8 @@ from .conftest import COLOURS, PLACES, run_training
 def parts(world):
     config = world.config()
     manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
-    data = load_training_data(config, *manifests)
-    return data, load_encoder(str(world.model), device="cpu", precision="fp32")
+    encoder = load_encoder(str(world.model), device="cpu", precision="fp32")
+    return load_training_data(config, *manifests, encoder.text_reader), encoder
 
 
 def score(data, encoder, *, keep=True):
