@@ -27,13 +27,9 @@ STALE_AFTER_S = 30.0
 
 _JSON_COLUMNS = ("arguments", "parameters", "numbers", "outputs")
 _DTYPES = {
-    "id": "int64",
-    "attempt": "int64",
+    **dict.fromkeys(("id", "attempt", "done", "total"), "int64"),
+    **dict.fromkeys(("process_started_at", "rate"), "float64"),
     "pid": "Int64",
-    "process_started_at": "float64",
-    "done": "int64",
-    "total": "int64",
-    "rate": "float64",
 }
 
 

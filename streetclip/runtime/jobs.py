@@ -8,6 +8,7 @@ ResourceError where the disk is full or another job holds the store for too long
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def register_job(
         now = utc_now()
         found = store.rows(
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
-            (*_identity(process), now, now, now, job_id),
+            (*astuple(process), now, now, now, job_id),
         )
     return _ticket(found[0])
 
@@ -96,7 +97,7 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
         found = store.rows(
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
             f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
-            (*_identity(process), None, now, now, *bounds),
+            (*astuple(process), None, now, now, *bounds),
         )
     return _ticket(found[0]) if found else None
 
@@ -115,7 +116,7 @@ def attach_job(
             "UPDATE jobs SET host = ?, pid = ?, process_started_at = ?, heartbeat_at = ?, "  # noqa: S608 -- our own text
             "updated_at = ? WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
             f"AND attempt = coalesce(?, attempt) RETURNING {_TICKET}",
-            (*_identity(process), now, now, job_id, attempt),
+            (*astuple(process), now, now, job_id, attempt),
         )
         if not found:
             state: str = require_state(store, job_id)
@@ -275,10 +276,6 @@ def _ascii_json(value: Any) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _identity(process: ProcessId) -> tuple[str, int, float]:
-    return process.host, process.pid, process.started_at
 
 
 def _ticket(row: tuple[Any, ...]) -> JobTicket:

@@ -67,13 +67,11 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     The initial `encoder`, also of a resume, is trained in place. Only the first process of a
     `group` has a `database`.
 
-    Raises:
-        OutputError: The output folder holds a training, and `--resume` is not given.
-        ConfigError: A resume under other conditions, a diverged training, or processes with
-            different settings.
-        ManifestError: Nothing to learn, or no image is readable.
-        ResourceError: The disk is full, or another process has ended.
-        KeyboardInterrupt: After the state was saved for a resume.
+    Raises OutputError if the output folder holds a training and `--resume` is not given;
+    ConfigError for a resume under other conditions, a diverged training, or processes with
+    different settings; ManifestError if there is nothing to learn or no image is readable;
+    ResourceError if the disk is full or another process has ended; KeyboardInterrupt after the
+    state was saved for a resume.
     """
     if group is None or group.ranks.is_first:
         check_output_dir(config)
