@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from streetclip.captions import article, patterns
-from streetclip.gazetteer.country_names import _find_country, _suggest_countries
-from streetclip.gazetteer.names import _normalise
+from streetclip.gazetteer.countries import _find_country, _normalise, _suggest_countries
 from streetclip.results.confusion import _nearness
 
 ROOT = Path(__file__).parents[1]

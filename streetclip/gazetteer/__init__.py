@@ -22,17 +22,15 @@ from streetclip.gazetteer.countries import (
     Country,
     are_neighbours,
     countries,
-    find_continent,
-    is_on_continent,
-)
-from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
-from streetclip.gazetteer.country_names import (
     country_label,
+    find_continent,
     find_country,
+    is_on_continent,
+    normalise_name,
     resolve_country,
     suggest_countries,
 )
-from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
 from streetclip.gazetteer.regions import find_region
 
 __all__ = [

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streetclip.gazetteer.countries import normalise_name
 from streetclip.gazetteer.data_files import read_geonames, read_table
-from streetclip.gazetteer.names import normalise_name
 from streetclip.gazetteer.regions import region_name
 
 _SMALLEST_LISTED = 15_000

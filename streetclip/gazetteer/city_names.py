@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
-from streetclip.gazetteer.countries import sovereign_of
-from streetclip.gazetteer.country_names import find_country
-from streetclip.gazetteer.names import LONGEST_NAME, normalise_name
+from streetclip.gazetteer.countries import LONGEST_NAME, find_country, normalise_name, sovereign_of
 from streetclip.gazetteer.regions import bare_region, find_region
 from streetclip.geo import haversine_km
 

@@ -3,8 +3,8 @@
 import functools
 from collections.abc import Mapping
 
+from streetclip.gazetteer.countries import normalise_name
 from streetclip.gazetteer.data_files import read_table
-from streetclip.gazetteer.names import normalise_name
 
 # What a region is, not what it is called: "State of Maine", "Hubei Province", "Tokyo Prefecture".
 _KINDS = frozenset(

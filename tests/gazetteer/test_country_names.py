@@ -12,8 +12,8 @@ from streetclip.gazetteer import (
     resolve_country,
     suggest_countries,
 )
+from streetclip.gazetteer.countries import normalise_name
 from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.names import normalise_name
 
 SPELLINGS = {
     "AE": ["UAE", "the United Arab Emirates"],
