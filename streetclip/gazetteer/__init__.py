@@ -9,6 +9,7 @@ from streetclip.gazetteer.city_names import (
     SAME_PLACE_KM,
     CityMeant,
     find_city,
+    find_region,
     in_region,
     is_main_name,
     known_region,
@@ -31,7 +32,6 @@ from streetclip.gazetteer.countries import (
     suggest_countries,
 )
 from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
-from streetclip.gazetteer.regions import find_region
 
 __all__ = [
     "CONTINENTS", "FAR_KM", "SAME_PLACE_KM", "City", "CityMeant", "Country", "FarFromCountry",

@@ -8,7 +8,6 @@ from typing import Any
 
 from streetclip.gazetteer.countries import normalise_name
 from streetclip.gazetteer.data_files import read_geonames, read_table
-from streetclip.gazetteer.regions import region_name
 
 _SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
@@ -98,6 +97,13 @@ def _alternate_names() -> Mapping[City, tuple[str, ...]]:
 
 
 @functools.cache
+def region_names() -> Mapping[str, Mapping[str, list[str]]]:
+    """Read names of first-level divisions, English first, by country and admin1 code."""
+    table: Mapping[str, Mapping[str, list[str]]] = read_table("regions.json")
+    return table
+
+
+@functools.cache
 def _parts_of_cities() -> frozenset[int]:
     return frozenset(read_table("parts_of_cities.json"))
 
@@ -113,10 +119,11 @@ def _by_country(cities: Iterable[City]) -> _ByCountry:
 
 
 def _city(row: dict[str, Any]) -> City:
+    names = region_names().get(row["countrycode"], {}).get(row["admin1code"])
     return City(
         country_code=row["countrycode"],
         name=row["name"],
-        region=region_name(row["countrycode"], row["admin1code"]),
+        region=names[0] if names else None,
         latitude_deg=row["latitude"],
         longitude_deg=row["longitude"],
         population=row["population"],

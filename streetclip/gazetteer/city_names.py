@@ -10,9 +10,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
+from streetclip.gazetteer.cities import (
+    City,
+    all_cities,
+    alternate_names,
+    listed_cities,
+    region_names,
+)
 from streetclip.gazetteer.countries import LONGEST_NAME, find_country, normalise_name, sovereign_of
-from streetclip.gazetteer.regions import bare_region, find_region
 from streetclip.geo import haversine_km
 
 SAME_PLACE_KM = 15.0
@@ -25,6 +30,16 @@ _RIVAL_POPULATION_BY_OTHER_NAME = 200_000
 
 _QUALIFIED = re.compile(r"^(?P<name>[^,(（]+)[,(（]\s*(?P<region>[^)）]+?)[)）]?\s*$")
 _CITY_OF = re.compile(r"^(?:the )?city of | city$")
+
+# What a region is, not what it is called: "State of Maine", "Hubei Province", "Tokyo Prefecture".
+_KINDS = frozenset(
+    {
+        "state", "province", "region", "prefecture", "department", "departamento", "provincia",
+        "estado", "county", "canton", "governorate", "district", "oblast", "krai", "kray",
+        "republic", "emirate", "land", "voivodeship", "municipality", "division", "territory",
+        "of", "the", "free", "do", "de", "la", "el",
+    }
+)  # fmt: skip
 
 _ByName = Mapping[str, tuple[City, ...]]
 
@@ -134,6 +149,49 @@ def known_region(country_code: str, name: str, region: str | None) -> str | None
         if found is not None:
             return found
     return None
+
+
+def find_region(country_code: str, text: str) -> str | None:
+    """Find a division's English name by any name, if exactly one fits.
+
+    Names in English and the country's languages and ISO 3166-2 codes are understood, with or
+    without the kind of division.
+
+    Examples:
+        >>> find_region("US", "ME"), find_region("US", "State of Maine")
+        ('Maine', 'Maine')
+    """
+    key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
+    names, bare_names = _regions_by_key(country_code)
+    return names.get(key) or bare_names.get(bare_region(key))
+
+
+def bare_region(text: str) -> str:
+    """Normalise a region's name without the kind of region.
+
+    Examples:
+        >>> bare_region("Moscow Oblast"), bare_region("State of Maine")
+        ('moscow', 'maine')
+    """
+    key = normalise_name(text)
+    words = [word for word in key.split() if word not in _KINDS]
+    return " ".join(words) or key
+
+
+@functools.cache
+def _regions_by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Map unambiguous full and bare division names to English names."""
+    tables: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
+    for of_region in region_names().get(country_code, {}).values():
+        # The English names of two divisions may be one: then the code tells nothing.
+        for name in of_region:
+            for table, key in zip(tables, (normalise_name(name), bare_region(name)), strict=True):
+                table.setdefault(key, set()).add(of_region[0])
+    names, bare_names = (
+        {key: next(iter(found)) for key, found in table.items() if len(found) == 1}
+        for table in tables
+    )
+    return names, bare_names
 
 
 @functools.lru_cache(maxsize=2**16)
