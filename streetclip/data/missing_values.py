@@ -16,6 +16,7 @@ import numpy as np
 
 from streetclip import gazetteer
 from streetclip.data.columns import COORDINATES
+from streetclip.data.coordinates import FAR_KM, km_to_country
 from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 
@@ -110,8 +111,8 @@ def _is_namibia(place: Mapping[str, str]) -> bool:
     point = _coordinates(place)
     if point is None:
         return False
-    km = gazetteer.km_to_country(np.array([point[0]]), np.array([point[1]]), _NAMIBIA)
-    return bool(km[0] <= gazetteer.FAR_KM)
+    km = km_to_country(np.array([point[0]]), np.array([point[1]]), _NAMIBIA)
+    return bool(km[0] <= FAR_KM)
 
 
 def _coordinates(place: Mapping[str, str]) -> tuple[float, float] | None:

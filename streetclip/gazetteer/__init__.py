@@ -31,12 +31,11 @@ from streetclip.gazetteer.countries import (
     resolve_country,
     suggest_countries,
 )
-from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
 
 __all__ = [
-    "CONTINENTS", "FAR_KM", "SAME_PLACE_KM", "City", "CityMeant", "Country", "FarFromCountry",
-    "are_neighbours", "countries", "country_at", "country_label", "find_city", "find_continent",
-    "find_country", "find_region", "in_region", "is_main_name", "is_on_continent", "km_to_country",
+    "CONTINENTS", "SAME_PLACE_KM", "City", "CityMeant", "Country",
+    "are_neighbours", "countries", "country_label", "find_city", "find_continent",
+    "find_country", "find_region", "in_region", "is_main_name", "is_on_continent",
     "known_region", "largest_listed_place", "listed_cities_named", "most_populous_cities",
     "name_keys", "normalise_name", "resolve_city", "resolve_country", "suggest_cities",
     "suggest_countries",
