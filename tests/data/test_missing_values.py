@@ -1,7 +1,7 @@
 import pytest
 
 from streetclip.data.manifest import read_manifest
-from streetclip.data.missing_values import blank_missing_values, is_marker
+from streetclip.data.row_checks import blank_missing_values, is_marker
 from streetclip.errors import ManifestError
 
 NAMES = ("city", "region", "country", "continent", "latitude", "longitude")
