@@ -3,11 +3,10 @@
 import contextlib
 import io
 import math
-import os
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +16,6 @@ from PIL.Image import Transpose
 
 from streetclip.crops import Crop
 from streetclip.data.file_kinds import describe_file
-from streetclip.data.image_names import all_plain, name_problem
 from streetclip.data.jpeg import DAMAGED, JPEG_FORMATS, open_reduced, reduced_scale, with_end
 from streetclip.errors import ImageError, shown
 
@@ -143,28 +141,6 @@ def decode_crop(
             return _upright(resized, orientation)
 
     return _decoded(path, decode, turn)
-
-
-def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Join an image folder and a manifest's image name.
-
-    Raises:
-        ImageError: The name is blank, has control characters or would leave the folder.
-    """
-    problem = name_problem(name)
-    if problem:
-        msg = f"image name {shown(name)} {problem}."
-        raise ImageError(msg)
-    return image_dir / name
-
-
-def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Join an image folder and many names to absolute path texts."""
-    if not all_plain(names):
-        for name in names:
-            resolve_image_path(image_dir, name)
-    folder = os.path.abspath(image_dir)  # noqa: PTH100 -- resolve() follows links
-    return [f"{folder}/{name}" for name in names]
 
 
 def check_image_header(path: Path) -> None:

@@ -31,7 +31,7 @@ from streetclip.data.coordinates import (
 )
 from streetclip.data.csv_text import Rows, has_quote_after_space
 from streetclip.data.encodings import repair_mojibake
-from streetclip.data.image_names import all_plain, canonical_name, name_problem
+from streetclip.data.image_paths import all_plain, canonical_name, name_problem
 from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from streetclip.data.image_names import canonical_name
+from streetclip.data.image_paths import canonical_name
 from streetclip.data.manifest import Manifest
 from streetclip.errors import shown
 

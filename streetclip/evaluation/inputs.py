@@ -8,7 +8,7 @@ from typing import Any
 from streetclip import __version__, captions
 from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.data.image_folders import check_image_dir
+from streetclip.data.image_paths import check_image_dir
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.evaluation.true_places import Truth, find_truth
 from streetclip.launch_env import ALONE, Ranks

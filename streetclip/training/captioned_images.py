@@ -17,7 +17,7 @@ from streetclip.captions import (
     make_captions,
 )
 from streetclip.config import TrainConfig
-from streetclip.data.decoding import resolve_image_path
+from streetclip.data.image_paths import resolve_image_path
 from streetclip.errors import TemplateError
 from streetclip.models.text_reader import TextReader
 from streetclip.training.caption_lengths import (
