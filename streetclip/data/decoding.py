@@ -14,10 +14,14 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
-from streetclip.crops import Crop
 from streetclip.data.file_kinds import describe_file
 from streetclip.data.jpeg import DAMAGED, JPEG_FORMATS, open_reduced, reduced_scale, with_end
 from streetclip.errors import ImageError, shown
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom of a part, in fractional pixels of the whole image."""
+Crop = tuple[Box, tuple[int, int], int]
+"""A part of the upright image, resized: width and height of the result, and PIL's filter."""
 
 MAX_PIXELS = 200_000_000
 """Largest image that is decoded, in pixels; the largest 360° panoramas have about 134 million."""
@@ -130,14 +134,16 @@ def decode_crop(
                 held.enter_context(_turn_for(image, image.size, turn))
                 image.load()
             whole_size, orientation = image.size, _orientation(image)
-            crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
-            reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+            box, size, resample = crop_of(*_turned(whole_size, orientation))
+            left, top, right, bottom = _box_in_file(box, whole_size, orientation)
+            size = _turned(size, orientation)
+            shrinking = min((right - left) / size[0], (bottom - top) / size[1])
+            reduced, scale = open_reduced(image, reduced_scale(shrinking))
             if is_jpeg:
                 held.enter_context(_turn_for(reduced, whole_size, turn))
             rgb = _to_rgb(reduced, path)
-            left, top, right, bottom = (side / scale for side in crop.box)
-            filter_ = Image.Resampling(crop.resample)
-            resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+            scaled = (left / scale, top / scale, right / scale, bottom / scale)
+            resized = rgb.resize(size, Image.Resampling(resample), scaled)
             return _upright(resized, orientation)
 
     return _decoded(path, decode, turn)
@@ -229,9 +235,9 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_ORIENTATIONS[orientation][0]) if orientation > 1 else image
 
 
-def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
-    """Convert a crop of the upright image to the file's axes."""
-    left, top, right, bottom = crop.box
+def _box_in_file(box: Box, size: tuple[int, int], orientation: int) -> Box:
+    """Convert a box in the upright image to the file's axes."""
+    left, top, right, bottom = box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right
     _, mirrored_across, mirrored_down = _ORIENTATIONS.get(orientation, (None, False, False))
@@ -239,7 +245,7 @@ def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
         left, right = size[0] - right, size[0] - left
     if mirrored_down:
         top, bottom = size[1] - bottom, size[1] - top
-    return Crop((left, top, right, bottom), _turned(crop.size, orientation), crop.resample)
+    return left, top, right, bottom
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -33,8 +33,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from streetclip.crops import Crop
-from streetclip.data.decoding import LARGE_TURN, Turn, decode_crop, decode_image
+from streetclip.data.decoding import LARGE_TURN, Crop, Turn, decode_crop, decode_image
 from streetclip.errors import ImageError, ResourceError, shown
 
 Pixels = NDArray[np.uint8]

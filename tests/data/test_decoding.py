@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from streetclip.crops import Crop
 from streetclip.data import decoding
 from streetclip.data.decoding import decode_crop, decode_image
 from streetclip.errors import ImageError
@@ -193,7 +192,7 @@ def test_a_jpeg_without_its_end_is_decoded_whole(tmp_path, photo, num_missing, p
     path = tmp_path / "cut.jpg"
     path.write_bytes((tmp_path / "whole.jpg").read_bytes()[:-num_missing])
     np.testing.assert_array_equal(np.asarray(decode_image(path)), whole)
-    part = decode_crop(path, lambda *size: Crop((0, 0, *size), size, Image.Resampling.BILINEAR))
+    part = decode_crop(path, lambda *size: ((0, 0, *size), size, Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(np.asarray(part), whole)
     assert decode_image(path, max_side=8).size == (8, 5)
 
