@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.captions import (
-    PLACE_FIELDS,
-    CaptionTemplate,
-    fill_pattern,
-    load_templates,
-    make_captions,
-)
+from streetclip.captions.patterns import PLACE_FIELDS, fill_pattern
+from streetclip.captions.templates import CaptionTemplate, load_templates, make_captions
 from streetclip.config import TrainConfig
 from streetclip.data.image_paths import resolve_image_path
 from streetclip.errors import TemplateError

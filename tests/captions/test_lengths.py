@@ -1,13 +1,8 @@
 import pytest
 
-from streetclip.captions import (
-    DROPOUT,
-    FULL,
-    bare_name,
-    estimate_tokens,
-    fill_pattern,
-    shorter_captions,
-)
+from streetclip.captions.lengths import bare_name, estimate_tokens, shorter_captions
+from streetclip.captions.patterns import fill_pattern
+from streetclip.captions.templates import DROPOUT, FULL
 from tests.captions.captioning import make_caption
 
 PLACE = ("Lyon", "Rhône", "Netherlands", "Europe")
