@@ -165,7 +165,7 @@ def inside_outlines(count, rng):
 
 def report(name, points):
     found = MisplacedFinder().find(points)
-    counts = Counter(warning.kind for warning in found)
+    counts = Counter(kind for _, kind, _ in found)
     names = {SWAPPED: "swapped", NULL_ISLAND: "0,0", WRONG_SIGN: "wrong sign", FAR: "far"}
     kinds = ", ".join(f"{text} {counts[kind]:,}" for kind, text in names.items())
     most = Counter(points.codes[warning.row] for warning in found).most_common(5)

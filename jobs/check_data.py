@@ -106,9 +106,10 @@ def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
     from streetclip.data.dataset_check import coverage
 
     found = coverage(manifest, candidates, most_listed=_MOST_LISTED)
+    num_images = len(manifest.frame)
     print(
-        f"  candidates name the country of {found.country / found.num_images:.1%} "
-        f"({found.country:,}) and the city of {found.city / found.num_images:.1%} ({found.city:,})"
+        f"  candidates name the country of {found.country / num_images:.1%} "
+        f"({found.country:,}) and the city of {found.city / num_images:.1%} ({found.city:,})"
     )
     if found.countries_missing:
         print(f"  countries without candidates: {', '.join(found.countries_missing)}")

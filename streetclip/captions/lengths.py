@@ -1,7 +1,13 @@
 """Shorten captions that are longer than a model reads."""
 
-from streetclip.captions.article import the_country
-from streetclip.captions.patterns import ALL_KEPT, PLACE_FIELDS, Place, chances, fill
+from streetclip.captions.patterns import (
+    ALL_KEPT,
+    PLACE_FIELDS,
+    Place,
+    chances,
+    fill,
+    the_country,
+)
 
 CLIP_TOKENS = 77
 """Tokens that CLIP reads of a text, special ones included."""

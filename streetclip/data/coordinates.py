@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.data.row_warnings import RowWarning
+from streetclip.data.columns import COORDINATES
 from streetclip.errors import shown
 from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.countries import countries
@@ -32,20 +32,13 @@ SWAPPED = "coordinates outside their country that fit it with latitude and longi
 WRONG_SIGN = "coordinates outside their country that fit it with another sign"
 FAR = f"coordinates more than {FAR_KM:g} km outside their country"
 
-_BLANK_ADVICE = ". Is the place missing? Then leave both blank."
-_SWAP_ADVICE = ", but inside when the two are swapped. Swap them, or correct the country."
-_FAR_ADVICE = ". Correct the coordinates or the country."
-
-_NULL_ISLAND_DEG = 1.0
-"""Half the width of a square around 0,0 that is all sea."""
-
+_NULL_ISLAND_DEG = 1.0  # half the width of a square around 0,0 that is all sea
 # Signs of latitude and longitude to try, one change before two.
 _OTHER_SIGNS = ((1, -1), (-1, 1), (-1, -1))
 _MEASURED = 20  # points of each kind whose distance and country are stated, which takes 10 ms
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*", re.ASCII)
-_NAMES = ("latitude", "longitude")
 _LIMITS = (90.0, 180.0)
 
 _SPACING_DEG = 0.2  # between reference points on a border: adds less than 1 km to 100 km
@@ -105,10 +98,10 @@ def _explain(cells: tuple[str, str], values: tuple[float, float]) -> str | None:
     if any(blank):
         given = blank.index(False)
         return (
-            f"{_NAMES[1 - given]} is blank but {_NAMES[given]} is {shown(cells[given])}; "
+            f"{COORDINATES[1 - given]} is blank but {COORDINATES[given]} is {shown(cells[given])}; "
             "expected both or neither."
         )
-    for name, cell, value, limit in zip(_NAMES, cells, values, _LIMITS, strict=True):
+    for name, cell, value, limit in zip(COORDINATES, cells, values, _LIMITS, strict=True):
         if not math.isfinite(value):
             hint = " Write the decimal comma as a point." if _DECIMAL_COMMA.fullmatch(cell) else ""
             return f"{name} is {shown(cell)}; expected a number of degrees, or blank.{hint}"
@@ -292,20 +285,14 @@ def _densified(ring: Degrees) -> Degrees:
 
 def _unit_vectors(latitude_deg: Degrees, longitude_deg: Degrees) -> Degrees:
     latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
-    return np.column_stack(
-        [
-            np.cos(latitude) * np.cos(longitude),
-            np.cos(latitude) * np.sin(longitude),
-            np.sin(latitude),
-        ]
-    )
+    x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
+    return np.column_stack([x, y, np.sin(latitude)])
 
 
 def _cells(latitude_deg: Degrees, longitude_deg: Degrees) -> NDArray[np.int64]:
     row = ((latitude_deg + 90.0) / _CELL_DEG).astype(np.int64).clip(0, _CELL_ROWS - 1)
     column = ((longitude_deg + 180.0) / _CELL_DEG).astype(np.int64).clip(0, _CELLS_A_ROW - 1)
-    cells: NDArray[np.int64] = row * _CELLS_A_ROW + column
-    return cells
+    return np.asarray(row * _CELLS_A_ROW + column)
 
 
 class Points(NamedTuple):
@@ -323,14 +310,15 @@ class MisplacedFinder:
         self._is_far = FarFromCountry()
         self._num_described = dict.fromkeys((NULL_ISLAND, SWAPPED, WRONG_SIGN, FAR), 0)
 
-    def find(self, points: Points) -> list[RowWarning]:
-        """Describe the points that contradict their country, each with its likely cause."""
+    def find(self, points: Points) -> list[tuple[int, str, str]]:
+        """List index, kind and description of the points that contradict their country."""
         latitude_deg, longitude_deg, all_codes = points
         at_zero = (np.abs(latitude_deg) <= _NULL_ISLAND_DEG) & (
             np.abs(longitude_deg) <= _NULL_ISLAND_DEG
         )
+        advice = ". Is the place missing? Then leave both blank."
         found = [
-            self._describe(points, row, NULL_ISLAND, _BLANK_ADVICE)
+            self._describe(points, row, NULL_ISLAND, advice)
             for row in np.flatnonzero(at_zero).tolist()
         ]
         far = np.flatnonzero(~at_zero & self._is_far(latitude_deg, longitude_deg, all_codes))
@@ -341,16 +329,17 @@ class MisplacedFinder:
             [self._fits(y * latitude_deg, x * longitude_deg, codes) for y, x in _OTHER_SIGNS]
         )
         for i, row in enumerate(far.tolist()):
-            kind, advice = FAR, _FAR_ADVICE
+            kind, advice = FAR, ". Correct the coordinates or the country."
             if is_swapped[i]:
-                kind, advice = SWAPPED, _SWAP_ADVICE
+                advice = ", but inside when the two are swapped. Swap them, or correct the country."
+                kind = SWAPPED
             elif fits_with_signs[:, i].any():
                 signs = _OTHER_SIGNS[int(fits_with_signs[:, i].argmax())]
                 kind, advice = WRONG_SIGN, _sign_advice(latitude_deg[i], longitude_deg[i], signs)
             found.append(self._describe(points, row, kind, advice))
         return found
 
-    def _describe(self, points: Points, row: int, kind: str, advice: str) -> RowWarning:
+    def _describe(self, points: Points, row: int, kind: str, advice: str) -> tuple[int, str, str]:
         """Describe a point, with distances for the first of each kind."""
         latitude_deg, longitude_deg = points.latitude_deg[row], points.longitude_deg[row]
         country = countries()[points.codes[row]].name
@@ -364,12 +353,10 @@ class MisplacedFinder:
             other = country_at(latitude_deg, longitude_deg)
             where += f", in {countries()[other].name}" if other else ""
         position = f"latitude {_degrees(latitude_deg)}, longitude {_degrees(longitude_deg)}"
-        return RowWarning(row, kind, f"{position} lies {where}{advice}")
+        return row, kind, f"{position} lies {where}{advice}"
 
-    def _fits(
-        self, latitude_deg: Degrees, longitude_deg: Degrees, codes: Sequence[str]
-    ) -> NDArray[np.bool_]:
-        possible = np.abs(latitude_deg) <= 90.0  # noqa: PLR2004
+    def _fits(self, latitude_deg: Degrees, longitude_deg: Degrees, codes: Sequence[str]) -> _Mask:
+        possible = np.abs(latitude_deg) <= _LIMITS[0]
         latitude_deg = np.where(possible, latitude_deg, np.nan)
         return possible & ~self._is_far(latitude_deg, longitude_deg, codes)
 

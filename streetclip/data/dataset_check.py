@@ -50,7 +50,6 @@ class Coverage:
 
     country: int
     city: int
-    num_images: int
     countries_missing: tuple[str, ...]
     cities_missing: tuple[CityMissing, ...]
     num_cities_missing: int
@@ -84,7 +83,6 @@ def coverage(manifest: Manifest, candidates: Candidates, *, most_listed: int = 2
     return Coverage(
         country=int((matches.country_N >= 0).sum()),
         city=int((matches.city_N >= 0).sum()),
-        num_images=len(manifest.frame),
         countries_missing=tuple(map(str, missing.index)),
         cities_missing=tuple(
             _locate(label, unnamed.iloc[rows], candidates) for label, rows in cities[:most_listed]

@@ -32,7 +32,6 @@ from streetclip.data.coordinates import (
 from streetclip.data.csv_text import Rows, has_quote_after_space
 from streetclip.data.encodings import repair_mojibake
 from streetclip.data.image_paths import all_plain, canonical_name, name_problem
-from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 
 CONTRADICTION = "the continent contradicts the country; the country's own is used"
@@ -65,6 +64,17 @@ def name_hashes(names: Sequence[str]) -> Iterator[int]:
     if all_plain(names):
         return map(hash, names)
     return (hash(canonical_name(name)) for name in names)
+
+
+class RowWarning(NamedTuple):
+    """Describe a doubt about one good row, by index in its chunk.
+
+    `kind` is common to all rows of the kind, to follow "12 rows:"; `text` has finding and action.
+    """
+
+    row: int
+    kind: str
+    text: str
 
 
 class _Country(NamedTuple):
@@ -146,11 +156,11 @@ class RowChecker:
         latitude_deg, longitude_deg, bad = parse_coordinates(*(cells[c] for c in COORDINATES))
         for i, problem in bad:
             problems[i].append(problem)
-        for warning in self._misplaced.find(Points(latitude_deg, longitude_deg, codes)):
-            if warning.kind == SWAPPED:
-                problems[warning.row].append(warning.text)
+        for row, kind, text in self._misplaced.find(Points(latitude_deg, longitude_deg, codes)):
+            if kind == SWAPPED:
+                problems[row].append(text)
             else:
-                warnings.append(warning)
+                warnings.append(RowWarning(row, kind, text))
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 

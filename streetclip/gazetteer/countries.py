@@ -215,9 +215,9 @@ def resolve_country(text: str) -> Country:
     return country
 
 
-def suggest_countries(text: str, limit: int = 3) -> list[str]:
-    """Suggest names of countries for an unknown name, best first."""
-    return list(_suggest_countries(text[:LONGEST_NAME])[:limit])
+def suggest_countries(text: str) -> list[str]:
+    """Suggest up to three names of countries for an unknown name, best first."""
+    return list(_suggest_countries(text[:LONGEST_NAME])[:3])
 
 
 def country_label(text: str, country: Country) -> str:

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from streetclip.data.candidates import load_candidates
-from streetclip.data.city_lists import list_cities, write_cities
+from streetclip.data.candidates import list_cities, load_candidates, write_cities
 from streetclip.gazetteer import City
 from streetclip.gazetteer.countries import normalise_name
 
