@@ -29,9 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_data(config: CheckDataConfig, job: Job) -> None:
     """Print the problems of the named files; raise ManifestError if any is bad."""
     from streetclip.data.candidates import load_candidates
-    from streetclip.data.dataset_check import misplaced_candidates
+    from streetclip.data.dataset_check import misplaced_candidates, shared_images
     from streetclip.data.manifest import read_manifest
-    from streetclip.data.shared_images import shared_images
 
     candidates, misplaced = None, []
     if config.candidates_file is not None:

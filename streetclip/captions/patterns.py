@@ -161,3 +161,8 @@ def the_country(country: str) -> str:
     if key in _WITH_ARTICLE or (_WORDING.search(key) and not _WITHOUT_ARTICLE.search(key)):
         return f"the {name}"
     return name
+
+
+def bare_name(country: str) -> str:
+    """Spell a country's name as captions do, without an article."""
+    return the_country(country).removeprefix("the ")

@@ -165,11 +165,6 @@ def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
 
 
 def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name: str) -> list[str]:
-    """Make the sentences that score a city, one a pattern.
-
-    Examples:
-        >>> city_prompts(PAPER_PROMPTS, "Reno", "Nevada", "United States")
-        ['A Street View photo from Reno.']
-    """
+    """Make the sentences that score a city, one a pattern."""
     place = {"city": city, "region": region or "", "country": country_name}
     return [fill_pattern(pattern, **place) for pattern in prompts.city]

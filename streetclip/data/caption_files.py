@@ -8,8 +8,12 @@ from itertools import islice
 from operator import iconcat
 from pathlib import Path
 
-from streetclip.captions.lengths import CLIP_TOKENS, estimate_tokens
-from streetclip.captions.templates import CaptionTemplate, make_captions
+from streetclip.captions.templates import (
+    CLIP_TOKENS,
+    CaptionTemplate,
+    estimate_tokens,
+    make_captions,
+)
 from streetclip.data.columns import CAPTION_COLUMNS
 from streetclip.data.manifest import ManifestReader
 

@@ -231,7 +231,7 @@ def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
 
 def _labelled(code: str) -> tuple[str, ...]:
     """List a country and those whose ground has its label too."""
-    return (code, *country_additions().get(code, {}).get("also_labelled", ()))
+    return (code, *country_additions(code).get("also_labelled", ()))
 
 
 @functools.cache
@@ -258,7 +258,7 @@ def _edges(code: str) -> Degrees:
 def _outline_points(code: str) -> Degrees:
     """Collect points along a country's borders and its outlying places, [V, 3]."""
     lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
-    places = list(country_additions().get(code, {}).get("outlying", {}).values())
+    places = list(country_additions(code).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
     return _unit_vectors(latitudes, longitudes)
 

@@ -1,6 +1,9 @@
-"""Check a manifest, its images and its candidates before hours of computing."""
+"""Check manifests, their images and their candidates before hours of computing."""
 
+import os
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from PIL import Image
 from streetclip import gazetteer
 from streetclip.data.candidates import Candidates
 from streetclip.data.coordinates import MisplacedFinder, Points
-from streetclip.data.image_paths import resolve_image_path
+from streetclip.data.image_paths import canonical_name, resolve_image_path
 from streetclip.data.manifest import Manifest
 from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
 from streetclip.errors import shown
@@ -19,6 +22,7 @@ from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
 
 _BATCH = 8
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -126,3 +130,57 @@ def _locate(label: Label, frame: pd.DataFrame, candidates: Candidates) -> CityMi
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:
     return np.zeros((1, 1, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class SharedImages:
+    """Count the shared images; the message names lines of both manifests."""
+
+    count: int
+    message: str
+
+
+def shared_images(
+    manifests: Sequence[Manifest], image_dir: Path | None = None
+) -> list[SharedImages]:
+    """Find the images that each two manifests share, under any spelling.
+
+    With `image_dir`, names are the same image if they are the same file, links followed; without,
+    if they differ at most in `./`, `//` and case.
+    """
+    lines_by_image = []
+    for manifest in manifests:
+        names, lines = (manifest.frame[column].tolist() for column in ("image_filename", "line"))
+        images = (_image_of(name, image_dir) for name in names)
+        lines_by_image.append(dict(zip(images, zip(names, lines, strict=True), strict=True)))
+    found = []
+    for a, b in combinations(range(len(manifests)), 2):
+        shared = [image for image in lines_by_image[b] if image in lines_by_image[a]]
+        if not shared:
+            continue
+        pairs = "; ".join(
+            " and ".join(
+                f"{shown(name)} on line {line}"
+                for name, line in (lines_by_image[a][image], lines_by_image[b][image])
+            )
+            for image in shared[:_EXAMPLES]
+        )
+        more = "; …" if len(shared) > _EXAMPLES else ""
+        message = (
+            f"{manifests[a].path} and {manifests[b].path} share {len(shared):,} "
+            f"image{'s' * (len(shared) != 1)} ({pairs}{more}): a model is tested on what it was "
+            "trained on. Remove them from one file."
+        )
+        found.append(SharedImages(len(shared), message))
+    return found
+
+
+def _image_of(name: str, image_dir: Path | None) -> Hashable:
+    canonical = canonical_name(name)
+    if image_dir is None:
+        return canonical.casefold()
+    try:
+        status = os.stat(f"{image_dir}/{canonical}")  # noqa: PTH116 -- a Path each takes longer
+    except (OSError, ValueError):
+        return canonical
+    return status.st_dev, status.st_ino

@@ -158,14 +158,11 @@ class _CountryMatcher:
         return by_place
 
     def _distance_km(self, index: int, city: City) -> float:
-        return float(
-            haversine_km(
-                self._candidates.city_latitude_deg_M[index],
-                self._candidates.city_longitude_deg_M[index],
-                city.latitude_deg,
-                city.longitude_deg,
-            )
-        )
+        return float(haversine_km(*self._point(index), city.latitude_deg, city.longitude_deg))
+
+    def _point(self, index: int) -> tuple[float, float]:
+        latitude_deg_M = self._candidates.city_latitude_deg_M
+        return latitude_deg_M[index], self._candidates.city_longitude_deg_M[index]
 
     def fitting(self, city: str, region: str) -> _Fitting:
         """Find the candidates that fit a label's name and those meant."""
@@ -194,12 +191,7 @@ class _CountryMatcher:
         lowest_km_R = np.full(len(latitude_deg_R), np.inf)
         reached_km_R = np.full(len(latitude_deg_R), np.inf)
         for index, bonus_km in fitting.bonus_km.items():
-            distance_km_R = haversine_km(
-                latitude_deg_R,
-                longitude_deg_R,
-                self._candidates.city_latitude_deg_M[index],
-                self._candidates.city_longitude_deg_M[index],
-            )
+            distance_km_R = haversine_km(latitude_deg_R, longitude_deg_R, *self._point(index))
             is_better_R = (distance_km_R <= NEAR_KM) & (distance_km_R - bonus_km < lowest_km_R)
             best_R[is_better_R] = index
             lowest_km_R[is_better_R] = distance_km_R[is_better_R] - bonus_km

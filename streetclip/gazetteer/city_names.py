@@ -81,7 +81,7 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
     keys = name_keys(name)
     as_main_name = [city for city in bearers if normalise_name(city.name) in keys]
     first = (as_main_name or bearers)[0]
-    others = tuple(city for city in bearers if not _are_near(city, first))
+    others = tuple(city for city in bearers if _distance_km(city, first) > SAME_PLACE_KM)
     if any(_is_rival(city, first, city in as_main_name or not as_main_name) for city in others):
         return CityMeant(None, bearers)
     return CityMeant(first, others)
@@ -252,11 +252,9 @@ def _is_rival(city: City, first: City, by_main_name: bool) -> bool:
     return city.population >= _RIVAL_POPULATION_BY_OTHER_NAME
 
 
-def _are_near(one: City, other: City) -> bool:
-    distance_km = haversine_km(
-        one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
-    )
-    return bool(distance_km <= SAME_PLACE_KM)
+def _distance_km(one: City, other: City) -> float:
+    places_deg = one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
+    return float(haversine_km(*places_deg))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from streetclip.errors import UnknownPlaceError, shown
-from streetclip.gazetteer.data_files import country_additions, hints, read_geonames
+from streetclip.gazetteer.data_files import country_additions, country_table, read_geonames
 
 LONGEST_NAME = 200
 """In characters: no place has a longer name; what is longer is junk, not worth a cache entry."""
@@ -136,7 +136,7 @@ def countries() -> Mapping[str, Country]:
     neighbours = _neighbours(rows)
     found = {}
     for code, row in rows.items():
-        corrected = {**row, **country_additions().get(code, {})}
+        corrected = {**row, **country_additions(code)}
         found[code] = Country(
             code=code,
             name=corrected["name"].strip(),
@@ -167,13 +167,8 @@ def are_neighbours(code_a: str, code_b: str) -> bool:
 
 
 def sovereign_of(code: str) -> str | None:
-    """Return the code of a territory's state; None for a state.
-
-    Examples:
-        >>> sovereign_of("GL"), sovereign_of("DK")
-        ('DK', None)
-    """
-    return country_additions().get(code, {}).get("sovereign")
+    """Return the code of a territory's state; None for a state."""
+    return country_additions(code).get("sovereign")
 
 
 def find_continent(text: str) -> str | None:
@@ -183,7 +178,7 @@ def find_continent(text: str) -> str | None:
 
 def is_on_continent(country_code: str, continent: str) -> bool:
     """Return whether a part of a country lies on a continent."""
-    more = country_additions().get(country_code, {}).get("continents", ())
+    more = country_additions(country_code).get("continents", ())
     key = normalise_name(continent).removeprefix("the ")
     meant = _VAGUE_REGIONS.get(key, {_CONTINENT_KEYS.get(key)})
     return not meant.isdisjoint({countries()[country_code].continent, *more})
@@ -207,10 +202,8 @@ def resolve_country(text: str) -> Country:
     if country is None:
         nearest = suggest_countries(text)
         advice = f"Did you mean {' or '.join(nearest)}?" if nearest else "Is it a country at all?"
-        msg = (
-            f"country {shown(text)} is unknown; expected an English name or an ISO 3166 code. "
-            f"{advice}"
-        )
+        expected = "expected an English name or an ISO 3166 code"
+        msg = f"country {shown(text)} is unknown; {expected}. {advice}"
         raise UnknownPlaceError(msg)
     return country
 
@@ -238,12 +231,10 @@ def country_label(text: str, country: Country) -> str:
 @functools.lru_cache(maxsize=2**14)
 def _find_country(text: str) -> Country | None:
     for spelling in _spellings(text):
-        code = _code(_key(spelling))
-        if code:
+        if code := _code(_key(spelling)):
             return countries()[code]
     # A name with another in brackets, "Cabo Verde (Cape Verde)": both must mean one country.
-    match = _BRACKETED.fullmatch(text)
-    if match:
+    if match := _BRACKETED.fullmatch(text):
         outside, inside = (_find_country(part.strip()) for part in match.groups())
         if outside is not None and outside == inside:
             return outside
@@ -305,20 +296,15 @@ def _codes() -> Mapping[str, str]:
     return {
         normalise_name(name): code
         for code, country in countries().items()
-        for name in (
-            code,
-            country.iso3,
-            country.name,
-            *country_additions().get(code, {}).get("aliases", ()),
-        )
+        for name in (code, country.iso3, country.name, *country_additions(code).get("aliases", ()))
     }
 
 
 @functools.lru_cache(maxsize=1024)
 def _suggest_countries(text: str) -> tuple[str, ...]:
     key = _key(text)
-    if key in hints():
-        return tuple(countries()[code].name for code in hints()[key])
+    if key in country_table()["hints"]:
+        return tuple(countries()[code].name for code in country_table()["hints"][key])
     by_name = {name: code for name, code in _codes().items() if len(name) >= _SHORTEST_SUGGESTED}
     inside = [name for name in by_name if re.search(rf"\b{re.escape(name)}\b", key)]
     # "Georgia, USA": each part by itself, codes included.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from streetclip.captions.lengths import bare_name
+from streetclip.captions.patterns import bare_name
 from streetclip.captions.prompts import PromptSet, city_prompts, country_prompts
 from streetclip.errors import TemplateError, shown
 from streetclip.models.encoder import DualEncoder

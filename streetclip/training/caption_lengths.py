@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.captions.lengths import bare_name, shorter_captions
-from streetclip.captions.patterns import PLACE_FIELDS
+from streetclip.captions.patterns import PLACE_FIELDS, bare_name
+from streetclip.captions.templates import shorter_captions
 from streetclip.errors import ManifestError, shown
 from streetclip.gazetteer import find_country
 from streetclip.models.text_reader import TextReader, TextReading

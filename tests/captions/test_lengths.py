@@ -1,8 +1,7 @@
 import pytest
 
-from streetclip.captions.lengths import bare_name, estimate_tokens, shorter_captions
-from streetclip.captions.patterns import fill_pattern
-from streetclip.captions.templates import DROPOUT, FULL
+from streetclip.captions.patterns import bare_name, fill_pattern
+from streetclip.captions.templates import DROPOUT, FULL, estimate_tokens, shorter_captions
 from tests.captions.captioning import make_caption
 
 PLACE = ("Lyon", "Rhône", "Netherlands", "Europe")

@@ -37,7 +37,7 @@ def rings_of(code):
 
 
 def outlying_places(code):
-    return list(country_additions().get(code, {}).get("outlying", {}).values())
+    return list(country_additions(code).get("outlying", {}).values())
 
 
 def plain_km_to_nearest(latitude_deg, longitude_deg, code):
