@@ -99,11 +99,7 @@ def chances(pattern: str) -> tuple[tuple[int, int], ...]:
 
 @functools.lru_cache(maxsize=256)
 def parse_pattern(pattern: str) -> tuple[Segment, ...]:
-    """Parse the segments of a pattern, in order.
-
-    Raises:
-        TemplateError: The pattern is malformed; the message has the position.
-    """
+    """Parse the segments of a pattern, or raise a `TemplateError` with the position."""
     segments: list[Segment] = []
     text, inside = "", False
     for match in _TOKEN.finditer(pattern):

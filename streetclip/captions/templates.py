@@ -35,11 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class CaptionTemplate:
-    """Store a named pattern in the language of `streetclip.captions.patterns`.
-
-    Raises:
-        TemplateError: The pattern is malformed, names no place, or may come out empty.
-    """
+    """Store a pattern that names a place and cannot come out empty; see `captions.patterns`."""
 
     name: str
     pattern: str
@@ -233,11 +229,7 @@ def _read_template_file(path: Path) -> dict[str, CaptionTemplate]:
 
 
 def read_small_text(path: Path) -> str:
-    """Read a UTF-8 file of templates or prompts, at most 1 MiB.
-
-    Raises:
-        TemplateError: The file is missing, too large or not UTF-8.
-    """
+    """Read a UTF-8 file of templates or prompts, at most 1 MiB."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)

@@ -39,21 +39,14 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Store C countries and their M cities, grouped by country.
-
-    Attributes:
-        country_names: As the file writes them, or names for its codes; prompts use these.
-        city_country_M: Index of each city's country, 0 to C − 1.
-        city_offsets: C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
-        sha256: Of the file.
-    """
+    """Store C countries and their M cities, grouped by country."""
 
     country_codes: tuple[str, ...]
-    country_names: tuple[str, ...]
+    country_names: tuple[str, ...]  # as in the file, or names for its codes; prompts use these
     city_names: tuple[str, ...]
     city_regions: tuple[str | None, ...]
-    city_country_M: Int64
-    city_offsets: Int64
+    city_country_M: Int64  # index of each city's country, 0 to C − 1
+    city_offsets: Int64  # C + 1 bounds: country c has cities city_offsets[c] to city_offsets[c + 1]
     city_latitude_deg_M: Float64
     city_longitude_deg_M: Float64
     sha256: str
@@ -77,9 +70,7 @@ def load_candidates(path: Path) -> Candidates:
     """Read a candidates file; missing coordinates come from the gazetteer.
 
     Names without coordinates that fit several cities get those of the largest, with one warning.
-
-    Raises:
-        CandidatesError: The file or a value in it cannot be used; names country and city.
+    What cannot be used raises a `CandidatesError` that names country and city.
     """
     try:
         content = _read(path)
@@ -292,12 +283,7 @@ def list_cities(
 
 
 def write_cities(path: Path, cities: Mapping[str, Sequence[City]]) -> None:
-    """Write a candidates file atomically, one city a line.
-
-    Raises:
-        ResourceError: The disk is full.
-        OutputError: The folder cannot be written.
-    """
+    """Write a candidates file atomically, one city a line."""
     dump = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
     countries_text = []
     for name, of_country in cities.items():

@@ -43,21 +43,14 @@ class CityMissing:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Count the images whose places a candidate list can name.
+    """Count the images whose places a candidate list can name; lists have most images first."""
 
-    Attributes:
-        country, city: Images whose country or city is a candidate.
-        countries_missing: Codes of countries that are no candidates, most images first.
-        cities_missing: The first cities that no candidate can name, most images first.
-        doubtful: Labels without coordinates that fit several cities, most images first.
-    """
-
-    country: int
+    country: int  # images whose country is a candidate
     city: int
-    countries_missing: tuple[str, ...]
-    cities_missing: tuple[CityMissing, ...]
+    countries_missing: tuple[str, ...]  # codes
+    cities_missing: tuple[CityMissing, ...]  # the first that no candidate can name
     num_cities_missing: int
-    doubtful: tuple[DoubtfulPlace, ...]
+    doubtful: tuple[DoubtfulPlace, ...]  # labels without coordinates that fit several cities
 
 
 def unreadable_images(

@@ -93,11 +93,8 @@ def decode_image(
     The pixels are those of transformers' `load_image` (EXIF orientation, then Pillow's
     `convert("RGB")`), except that 16-bit greys keep their high byte, where `convert` would clip.
     Formats are recognised by content. `max_side` is the largest side in pixels, for which a JPEG is
-    decoded at a reduced scale; `turn` is held while a large image is decoded.
-
-    Raises:
-        ImageError: The file is missing, damaged, no image, of pixels of unknown range, or larger
-            than `MAX_PIXELS`.
+    decoded at a reduced scale; `turn` is held while a large image is decoded. A file that is
+    missing, damaged, no image, too large, or has pixels of unknown range raises an `ImageError`.
     """
 
     def decode(content: bytes | None) -> Image.Image:

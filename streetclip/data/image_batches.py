@@ -38,11 +38,7 @@ from streetclip.errors import ImageError, ResourceError, shown
 
 Pixels = NDArray[np.uint8]
 Prepare = Callable[[Path, Turn, int | None], Pixels]
-"""Preparation of an image, the same for all, picklable.
-
-It holds the turn while a large image is in memory. What is random about it follows from the number
-that was submitted with the image.
-"""
+"""Prepares any image, by the number drawn for it; holds the turn for a large one; picklable."""
 
 Preprocess = Callable[[Image.Image], Pixels]
 
@@ -78,17 +74,11 @@ class RandomPreprocess(Protocol):
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Store a batch of images.
+    """Store a batch of images."""
 
-    Attributes:
-        indices_B: For each image its index in the `paths` given.
-        pixels_BCHW: uint8; shape (0, 3, 0, 0) without a readable image.
-        errors: Errors of the unreadable images, by index.
-    """
-
-    indices_B: NDArray[np.int64]
-    pixels_BCHW: torch.Tensor
-    errors: dict[int, str]
+    indices_B: NDArray[np.int64]  # in the `paths` given
+    pixels_BCHW: torch.Tensor  # uint8; shape (0, 3, 0, 0) without a readable image
+    errors: dict[int, str]  # of the unreadable images, by index
 
 
 def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
@@ -132,12 +122,12 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
         for start in range(0, len(visited), batch_size):
             size = min(batch_size, len(visited) - start)
             for index, draw in itertools.islice(upcoming, size + ahead - len(waiting)):
+                pixels: Callable[[], Pixels]
                 if pool is None:
-                    waiting.append(
-                        (index, functools.partial(prepare, paths[index], LARGE_TURN, draw))
-                    )
+                    pixels = functools.partial(prepare, paths[index], LARGE_TURN, draw)
                 else:
-                    waiting.append((index, pool.submit(paths[index], draw).result))
+                    pixels = pool.submit(paths[index], draw).result
+                waiting.append((index, pixels))
             batch = [waiting.popleft() for _ in range(size)]
             yield _collect(batch, is_pinned=is_pinned)
 

@@ -59,11 +59,7 @@ def canonical_name(name: str) -> str:
 
 
 def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Join an image folder and a manifest's image name.
-
-    Raises:
-        ImageError: The name is blank, has control characters or would leave the folder.
-    """
+    """Join an image folder and a manifest's image name, or raise an `ImageError`."""
     problem = name_problem(name)
     if problem:
         msg = f"image name {shown(name)} {problem}."
@@ -81,11 +77,7 @@ def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
-    """Check that the first hundred names include an image.
-
-    Raises:
-        ImageError: The folder is missing, has none of these files, or none of them is an image.
-    """
+    """Check that the first hundred names include an image, or raise an `ImageError`."""
     if not image_dir.is_dir():
         msg = f"{image_dir}: no such folder; expected the images. Check --image_dir."
         raise ImageError(msg)
@@ -114,11 +106,7 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
 
 
 def real_image_path(image_dir: Path, name: str) -> Path:
-    """Resolve an image's links, which may lead to its hub cache's blobs.
-
-    Raises:
-        ImageError: The name is bad, or a link leads anywhere else.
-    """
+    """Resolve an image's links; `ImageError` if they leave the folder and its hub cache's blobs."""
     folder = image_dir.resolve()
     path = resolve_image_path(folder, name).resolve()
     snapshots = next((each for each in folder.parents if each.name == "snapshots"), None)

@@ -67,14 +67,9 @@ class ManifestReader:
     """Read a manifest in chunks; its findings are final after one iteration.
 
     With `on_bad_rows` "fail", an error about all bad rows follows the last; "skip" leaves them out,
-    counts them and reads the file twice. `progress` receives the bytes read.
-
-    Attributes:
-        num_rows: Good rows so far.
-        attribute_columns, sha256, num_skipped, problems, warnings: As in `Manifest`, so far.
-
-    Raises:
-        ManifestError: The file or its header cannot be used.
+    counts them and reads the file twice. `progress` receives the bytes read. `num_rows` counts good
+    rows so far; `attribute_columns`, `sha256`, `num_skipped`, `problems` and `warnings` are as in
+    `Manifest`, so far. A file or header that cannot be used raises a `ManifestError`.
     """
 
     def __init__(
@@ -202,11 +197,7 @@ class ManifestReader:
 
 
 def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
-    """Read a whole manifest; see `ManifestReader`.
-
-    Raises:
-        ManifestError: The file cannot be used, or has bad rows that are not to be skipped.
-    """
+    """Read a whole manifest; see `ManifestReader`."""
     import pandas as pd
 
     reader = ManifestReader(path, on_bad_rows=on_bad_rows, chunk_rows=8 * _CHUNK_ROWS)

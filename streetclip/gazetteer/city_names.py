@@ -135,7 +135,7 @@ def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[Ci
     inside = tuple(city for city in cities if city.region == known)
     if inside or _find_territory(country_code, known) is not None:
         return inside
-    around = {bare_region(region or ""), bare_region(known)} - {""}
+    around = {_bare_region(region or ""), _bare_region(known)} - {""}
     return tuple(city for city in cities if not around.isdisjoint(names_of(city)))
 
 
@@ -163,19 +163,13 @@ def find_region(country_code: str, text: str) -> str | None:
     """
     key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
     names, bare_names = _regions_by_key(country_code)
-    return names.get(key) or bare_names.get(bare_region(key))
+    return names.get(key) or bare_names.get(_bare_region(key))
 
 
-def bare_region(text: str) -> str:
-    """Normalise a region's name without the kind of region.
-
-    Examples:
-        >>> bare_region("Moscow Oblast"), bare_region("State of Maine")
-        ('moscow', 'maine')
-    """
+def _bare_region(text: str) -> str:
+    """Normalise a region's name without its kind: "Moscow Oblast" is "moscow"."""
     key = normalise_name(text)
-    words = [word for word in key.split() if word not in _KINDS]
-    return " ".join(words) or key
+    return " ".join(word for word in key.split() if word not in _KINDS) or key
 
 
 @functools.cache
@@ -185,7 +179,7 @@ def _regions_by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, 
     for of_region in region_names().get(country_code, {}).values():
         # The English names of two divisions may be one: then the code tells nothing.
         for name in of_region:
-            for table, key in zip(tables, (normalise_name(name), bare_region(name)), strict=True):
+            for table, key in zip(tables, (normalise_name(name), _bare_region(name)), strict=True):
                 table.setdefault(key, set()).add(of_region[0])
     names, bare_names = (
         {key: next(iter(found)) for key, found in table.items() if len(found) == 1}
