@@ -229,7 +229,7 @@ def _are_one(country: Country, city: _City, twin: _City) -> bool:
         regions = {normalise_name(each.region or "") for each in (city, twin)}
         return "" in regions or len(regions) == 1
     # Two main names are two cities; other names take seconds to read, and are mostly spared here.
-    if all(gazetteer.is_main_name(country.code, each.name) for each in (city, twin)):
+    if gazetteer.main_names(country.code).issuperset(normalise_name(e.name) for e in (city, twin)):
         return False
     place = _place(country, city)
     return place is not None and place == _place(country, twin)

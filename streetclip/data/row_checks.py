@@ -57,6 +57,8 @@ _NEAR_DEG = 0.5
 Cells = dict[str, list[str]]
 Problems = dict[int, list[str]]
 """Why rows of a chunk are bad, by index; good rows are absent."""
+Warnings = list[tuple[int, str, str]]
+"""Doubts about good rows: index in the chunk, kind to follow "12 rows:", finding and action."""
 
 
 def name_hashes(names: Sequence[str]) -> Iterator[int]:
@@ -64,17 +66,6 @@ def name_hashes(names: Sequence[str]) -> Iterator[int]:
     if all_plain(names):
         return map(hash, names)
     return (hash(canonical_name(name)) for name in names)
-
-
-class RowWarning(NamedTuple):
-    """Describe a doubt about one good row, by index in its chunk.
-
-    `kind` is common to all rows of the kind, to follow "12 rows:"; `text` has finding and action.
-    """
-
-    row: int
-    kind: str
-    text: str
 
 
 class _Country(NamedTuple):
@@ -95,9 +86,7 @@ class RowChecker:
     _first_lines: dict[str, int] = field(default_factory=dict)
     _misplaced: MisplacedFinder = field(default_factory=MisplacedFinder)
 
-    def check(
-        self, rows: Rows, lines: Sequence[int]
-    ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
+    def check(self, rows: Rows, lines: Sequence[int]) -> tuple[dict[str, Any], Problems, Warnings]:
         """Check a chunk; return its columns, bad rows included, problems and warnings."""
         width = len(self.columns.header)
         misshapen = {
@@ -148,7 +137,7 @@ class RowChecker:
                     )
 
     def _coordinates(
-        self, cells: Cells, codes: Sequence[str], problems: Problems, warnings: list[RowWarning]
+        self, cells: Cells, codes: Sequence[str], problems: Problems, warnings: Warnings
     ) -> dict[str, Any]:
         if COORDINATES[0] not in cells:
             unknown = np.full(len(codes), np.nan)
@@ -160,7 +149,7 @@ class RowChecker:
             if kind == SWAPPED:
                 problems[row].append(text)
             else:
-                warnings.append(RowWarning(row, kind, text))
+                warnings.append((row, kind, text))
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 
@@ -187,11 +176,10 @@ def is_marker(text: str) -> bool:
     return text.strip() in _MARKERS
 
 
-def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]]:
+def blank_missing_values(cells: Cells) -> tuple[dict[int, str], Warnings]:
     """Blank the markers in a chunk's place columns; copy changed columns.
 
-    Returns:
-        The countries that were blanked, by row, and a warning for each row with another marker.
+    Returns the countries that were blanked, by row, and warnings of rows with another marker.
     """
     names = [name for name in ("country", *_PLACE_COLUMNS) if name in cells]
     rows = set()
@@ -200,7 +188,7 @@ def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]
             cells[name] = list(cells[name])
             rows |= {row for row, text in enumerate(cells[name]) if is_marker(text)}
     missing_countries: dict[int, str] = {}
-    warnings = []
+    warnings: Warnings = []
     for row in sorted(rows):
         place = {name: cells[name][row].strip() for name in names}
         if is_marker(place["country"]) and not _is_namibia(place):
@@ -210,7 +198,7 @@ def blank_missing_values(cells: Cells) -> tuple[dict[int, str], list[RowWarning]
         for name in blanked:
             cells[name][row] = ""
         if blanked and not _is_north_america(blanked, place):
-            warnings.append(RowWarning(row, MISSING, _describe_blanked(blanked, place)))
+            warnings.append((row, MISSING, _describe_blanked(blanked, place)))
     return missing_countries, warnings
 
 
@@ -319,7 +307,7 @@ def _unknown_country(text: str) -> str:
 
 
 def _continents(
-    texts: list[str], countries: list[_Country], problems: Problems, warnings: list[RowWarning]
+    texts: list[str], countries: list[_Country], problems: Problems, warnings: Warnings
 ) -> list[str]:
     """Find the continents, the country's own where blank, unknown or contradicted."""
     known = {text: gazetteer.find_continent(text) for text in set(texts) if text.strip()}
@@ -339,18 +327,12 @@ def _continents(
             and not gazetteer.is_on_continent(country.code, text)
         ):
             continents[i] = country.continent
-            warnings.append(
-                RowWarning(
-                    i,
-                    CONTRADICTION,
-                    f"continent is {shown(text)}, but {country.label} is in {country.continent}, "
-                    "which is used.",
-                )
-            )
+            own_one = f"{country.label} is in {country.continent}, which is used"
+            warnings.append((i, CONTRADICTION, f"continent is {shown(text)}, but {own_one}."))
     return continents
 
 
-def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
+def _mojibake_warnings(cells: Cells) -> Warnings:
     findings: dict[int, list[str]] = defaultdict(list)
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])
@@ -360,7 +342,7 @@ def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
         for i, text in enumerate(texts):
             if doubts[text]:
                 findings[i].append(f"{name} is {shown(text)}, {doubts[text]}")
-    return [RowWarning(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
+    return [(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
 
 
 def _text_doubt(text: str) -> str:

@@ -11,9 +11,9 @@ from streetclip.gazetteer.city_names import (
     find_city,
     find_region,
     in_region,
-    is_main_name,
     known_region,
     listed_cities_named,
+    main_names,
     name_keys,
     resolve_city,
     suggest_cities,
@@ -33,10 +33,9 @@ from streetclip.gazetteer.countries import (
 )
 
 __all__ = [
-    "CONTINENTS", "SAME_PLACE_KM", "City", "CityMeant", "Country",
-    "are_neighbours", "countries", "country_label", "find_city", "find_continent",
-    "find_country", "find_region", "in_region", "is_main_name", "is_on_continent",
-    "known_region", "listed_cities_named", "most_populous_cities",
+    "CONTINENTS", "SAME_PLACE_KM", "City", "CityMeant", "Country", "are_neighbours", "countries",
+    "country_label", "find_city", "find_continent", "find_country", "find_region", "in_region",
+    "is_on_continent", "known_region", "listed_cities_named", "main_names", "most_populous_cities",
     "name_keys", "normalise_name", "resolve_city", "resolve_country", "suggest_cities",
     "suggest_countries",
 ]  # fmt: skip

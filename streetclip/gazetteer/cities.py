@@ -63,11 +63,6 @@ def listed_cities(country_code: str) -> tuple[City, ...]:
     return _listed().get(country_code, ())
 
 
-def alternate_names(city: City) -> tuple[str, ...]:
-    """Return other names of a listed place, in all languages and scripts."""
-    return _alternate_names().get(city, ())
-
-
 @functools.cache
 def all_cities() -> _ByCountry:
     """Read all places above 500 people by country; takes seconds."""
@@ -80,11 +75,13 @@ def all_cities() -> _ByCountry:
 
 @functools.cache
 def _listed() -> _ByCountry:
-    return _by_country(_alternate_names())
+    return _by_country(alternate_names())
 
 
 @functools.cache
-def _alternate_names() -> Mapping[City, tuple[str, ...]]:
+def alternate_names() -> Mapping[City, tuple[str, ...]]:
+    """Read other names of listed places, in all languages and scripts."""
+
     def read(row: dict[str, Any]) -> Any:
         return (_city(row), tuple(row["alternatenames"])) if "geonameid" in row else row
 

@@ -114,11 +114,6 @@ def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
     return next((listed[key] for key in name_keys(name) if key in listed), ())
 
 
-def is_main_name(country_code: str, name: str) -> bool:
-    """Return whether a city above 15,000 people has this main name."""
-    return normalise_name(name) in _main_names(country_code)
-
-
 def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
     """Select the cities that a region allows: all if it is unknown.
 
@@ -207,7 +202,7 @@ def name_keys(name: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=2**14)
 def names_of(city: City) -> frozenset[str]:
     """Normalise all names of a listed city."""
-    names = {normalise_name(name) for name in (city.name, *alternate_names(city))}
+    names = {normalise_name(name) for name in (city.name, *alternate_names().get(city, ()))}
     return frozenset(names - {""})
 
 
@@ -252,7 +247,8 @@ def _distance_km(one: City, other: City) -> float:
 
 
 @functools.cache
-def _main_names(country_code: str) -> frozenset[str]:
+def main_names(country_code: str) -> frozenset[str]:
+    """Normalise the main names of a country's cities above 15,000 people."""
     return frozenset(normalise_name(city.name) for city in listed_cities(country_code))
 
 
