@@ -14,7 +14,7 @@ from PIL import Image
 from streetclip import gazetteer
 from streetclip.data.candidates import Candidates
 from streetclip.data.coordinates import MisplacedFinder, Points
-from streetclip.data.image_paths import canonical_name, resolve_image_path
+from streetclip.data.decoding import canonical_name, resolve_image_path
 from streetclip.data.manifest import Manifest
 from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
 from streetclip.errors import shown

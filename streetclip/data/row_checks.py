@@ -30,8 +30,8 @@ from streetclip.data.coordinates import (
     parse_coordinates,
 )
 from streetclip.data.csv_text import Rows, has_quote_after_space
+from streetclip.data.decoding import all_plain, canonical_name, name_problem
 from streetclip.data.encodings import repair_mojibake
-from streetclip.data.image_paths import all_plain, canonical_name, name_problem
 from streetclip.errors import shown
 
 CONTRADICTION = "the continent contradicts the country; the country's own is used"

@@ -9,7 +9,7 @@ from streetclip import __version__
 from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
 from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.data.image_paths import check_image_dir
+from streetclip.data.decoding import check_image_dir
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.evaluation.true_places import Truth, find_truth
 from streetclip.launch_env import ALONE, Ranks

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
+from streetclip.data.decoding import resolve_image_paths
 from streetclip.data.file_identity import (
     FILE_RECORD,
     TIMES,
@@ -18,7 +19,6 @@ from streetclip.data.file_identity import (
     content_digests,
     count_changed,
 )
-from streetclip.data.image_paths import resolve_image_paths
 from streetclip.errors import OutputError, StreetClipError
 from streetclip.evaluation.class_weights import Int64
 from streetclip.evaluation.inputs import Inputs

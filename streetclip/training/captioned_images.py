@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streetclip.captions.patterns import PLACE_FIELDS, fill_pattern
 from streetclip.captions.templates import CaptionTemplate, load_templates, make_captions
 from streetclip.config import TrainConfig
-from streetclip.data.image_paths import resolve_image_path
+from streetclip.data.decoding import resolve_image_path
 from streetclip.errors import TemplateError
 from streetclip.models.text_reader import TextReader
 from streetclip.training.caption_lengths import (

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from streetclip.data.image_paths import (
+from streetclip.data.decoding import (
     all_plain,
     canonical_name,
     check_image_dir,
