@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.captions import (
-    PLACE_FIELDS,
+from streetclip.captions.patterns import PLACE_FIELDS, bare_name, fill_pattern
+from streetclip.captions.templates import (
     CaptionTemplate,
-    bare_name,
-    fill_pattern,
     load_templates,
     make_captions,
     shorter_captions,

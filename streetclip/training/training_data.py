@@ -11,13 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streetclip.captions import (
-    CaptionTemplate,
-    PromptSet,
-    has_choice,
-    load_templates,
-    prompts_of_templates,
-)
+from streetclip.captions.prompts import PromptSet, prompts_of_templates
+from streetclip.captions.templates import CaptionTemplate, has_choice, load_templates
 from streetclip.config import TrainConfig
 from streetclip.data.file_identity import (
     FILE_RECORD,

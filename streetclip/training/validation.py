@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streetclip.captions import country_prompts
+from streetclip.captions.prompts import country_prompts
 from streetclip.errors import ConfigError, ManifestError, SelfCheckError
 from streetclip.models import DualEncoder, class_features
 from streetclip.progress import Stages

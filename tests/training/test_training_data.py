@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from streetclip.captions import DROPOUT
+from streetclip.captions.templates import DROPOUT
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ManifestError
 from streetclip.training.training_data import load_training_data
