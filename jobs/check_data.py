@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import CheckDataConfig
 from streetclip.errors import ManifestError, shown
@@ -22,8 +22,7 @@ _MOST_OTHERS = 3
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code: 2 where anything is bad."""
-    parser = build_config_parser(CheckDataConfig, __doc__)
-    return run_job(parser, CheckDataConfig, argv, _check_data)
+    return run_job(CheckDataConfig, __doc__, argv, _check_data)
 
 
 def _check_data(config: CheckDataConfig, job: Job) -> None:

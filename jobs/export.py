@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import ExportConfig
 from streetclip.errors import OutputError
@@ -14,7 +14,7 @@ _MARK = "streetclip.json"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(ExportConfig, __doc__), ExportConfig, argv, _export)
+    return run_job(ExportConfig, __doc__, argv, _export)
 
 
 def _export(config: ExportConfig, job: Job) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.support.cli import build_config_parser, log_row_problems, run_job
+from jobs.support.cli import log_row_problems, run_job
 from jobs.support.record import Job
 from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, shown
@@ -20,8 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    parser = build_config_parser(CaptionConfig, __doc__)
-    return run_job(parser, CaptionConfig, argv, _generate_captions)
+    return run_job(CaptionConfig, __doc__, argv, _generate_captions)
 
 
 def _generate_captions(config: CaptionConfig, job: Job) -> None:

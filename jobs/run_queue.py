@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ResourceError
@@ -33,7 +33,7 @@ _TAIL_BYTES = 4096
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(RunQueueConfig, __doc__), RunQueueConfig, argv, _run_queue)
+    return run_job(RunQueueConfig, __doc__, argv, _run_queue)
 
 
 def _run_queue(config: RunQueueConfig, job: Job) -> None:

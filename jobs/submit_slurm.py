@@ -69,18 +69,23 @@ def build_parser() -> OneLineParser:
     add = parser.add_argument
     add("--nodes", type=count, default="1", metavar="N", help="machines (default: 1)")
     add("--gpus_per_node", type=_matching(r"0|[1-9]\d{0,2}", "a whole number from 0 to 999"),
-        default="0", metavar="N", help="(default: 0)")  # fmt: skip
+        default="0", metavar="N", help="GPUs of each machine (default: 0)")  # fmt: skip
     add("--nproc_per_node", type=count, metavar="N",
-        help="processes on each machine (default: one a GPU; without GPUs, 1)")  # fmt: skip
-    add("--time", type=time, default="04:00:00", metavar="LIMIT", help="(default: %(default)s)")
-    add("--partition", type=name, metavar="NAME", help="where to queue")
-    add("--account", type=name, metavar="NAME", help="account to charge")
+        help="processes on each machine (default: one per GPU; without GPUs, 1)")  # fmt: skip
+    add("--time", type=time, default="04:00:00", metavar="LIMIT",
+        help="time limit, HH:MM:SS or D-HH:MM:SS (default: %(default)s)")  # fmt: skip
+    add("--partition", type=name, metavar="NAME", help="Slurm partition to queue in")
+    add("--account", type=name, metavar="NAME", help="Slurm account to charge")
     add("--cpus_per_task", type=count, metavar="N",
         help="cores of each machine, for all of its processes (default: Slurm's)")  # fmt: skip
     add("--mem", type=_matching(r"\d{1,9}[KMGT]?", "a size such as 64G"), metavar="SIZE",
-        help="memory of each machine")  # fmt: skip
-    add("--script", type=Path, metavar="FILE", help="write the script to this new file")
-    add("--dry_run", action="store_true", help="submit nothing; print the script or write it")
+        help="memory of each machine, such as 64G (default: Slurm's)")  # fmt: skip
+    add("--script", type=Path, metavar="FILE", help="new file to write the script to")
+    add(
+        "--dry_run",
+        action="store_true",
+        help="submit nothing; print the script, or write it to --script",
+    )
     return parser
 
 

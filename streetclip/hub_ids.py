@@ -5,11 +5,11 @@ import re
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def looks_like_hub_id(source: str) -> bool:
-    """Return whether a text could name a model on the hub: `name` or `organisation/name`.
+def is_hub_id(source: str) -> bool:
+    """Check whether a text could name a model on the hub: `name` or `organisation/name`.
 
     Examples:
-        >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")
+        >>> is_hub_id("geolocal/StreetCLIP"), is_hub_id("outputs/best_model.pt")
         (True, False)
     """
     suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")

@@ -16,12 +16,12 @@ RANGES = ("km", "confidence")
 ATTRIBUTE, TAG, STATUS = "attr", "tag", "status"
 FILTERS = (*PLACES, *OUTCOMES, *RANGES, ATTRIBUTE, TAG, STATUS)
 
-RIGHT, WRONG, ANY = "right", "wrong", "any"
+CORRECT, WRONG, ANY = "right", "wrong", "any"
+OUTCOME_VALUES = {ANY: None, CORRECT: True, WRONG: False}
 NO_PREDICTION = "none"
 """The URL's word for a predicted country where nothing was predicted."""
 
 _FIELDS = {"country_is": "country_correct", "city_is": "city_correct", "km": "distance_km"}
-_OUTCOMES = {RIGHT: True, WRONG: False, ANY: None}
 _LONGEST = 2000  # characters of one value
 _RANGE_MARK = ".."
 
@@ -76,13 +76,13 @@ def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
     if known is not None and text not in known:
         msg = f"{name} {shown(text)}; expected {expected}"
         raise ValueError(msg)
-    return {field: _OUTCOMES[text] if name in OUTCOMES else text}
+    return {field: OUTCOME_VALUES[text] if name in OUTCOMES else text}
 
 
 def _options(name: str) -> tuple[Collection[str] | None, str]:
     """List the values of a filter and describe them; None for any text."""
     if name in OUTCOMES:
-        return _OUTCOMES, f"{RIGHT}, {WRONG} or {ANY}"
+        return OUTCOME_VALUES, f"{CORRECT}, {WRONG} or {ANY}"
     if name in ("country", "predicted"):
         return countries(), "a code such as FR"
     known = {"continent": CONTINENTS, STATUS: STATUSES}.get(name)
@@ -124,7 +124,7 @@ def written(selection: Selection) -> dict[str, list[str]]:
         if value is None or value == (None, None):
             continue
         if name in OUTCOMES:
-            value = RIGHT if value else WRONG
+            value = CORRECT if value else WRONG
         elif name in RANGES:
             ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
             value = _RANGE_MARK.join(ends)

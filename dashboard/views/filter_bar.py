@@ -16,7 +16,6 @@ from streetclip.store import STATUSES
 
 _ANY = "any"
 _FARTHEST = float("inf")
-_OUTCOMES = {filter_urls.ANY: None, filter_urls.RIGHT: True, filter_urls.WRONG: False}
 _OUTCOME_WORDS = {None: _ANY, True: "correct", False: "wrong"}
 _CHIPS = {
     "continent": "{}",
@@ -99,19 +98,20 @@ def _select(
 
 
 def _outcomes(view: View) -> None:
-    words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
+    values = filter_urls.OUTCOME_VALUES
+    words = {url: _OUTCOME_WORDS[value] for url, value in values.items()}
     for label, name in (("Country is", "country_correct"), ("City is", "city_correct")):
         is_correct = getattr(view.selection, name)
 
         def change(chosen: str, name: str = name) -> None:
-            _change(view, **{name: _OUTCOMES.get(chosen)})
+            _change(view, **{name: values.get(chosen)})
 
         url_widgets.bound(
             st.segmented_control,
             label,
             words,
             key=f"filter_{name}",
-            value=next(url for url, value in _OUTCOMES.items() if value is is_correct),
+            value=next(url for url, value in values.items() if value is is_correct),
             on_change=change,
             required=True,
         )

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from jobs.support.logs import output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
-from streetclip.config.options import scalar_type
+from streetclip.config.options import described, scalar_type, worded
 from streetclip.errors import StreetClipError
 
 _LOG = logging.getLogger(__name__)
@@ -72,12 +72,13 @@ def build_config_parser(config_class: type[JobConfig], description: str | None) 
 
 
 def run_job(
-    parser: OneLineParser,
     config_class: type[Config],
+    description: str | None,
     argv: Sequence[str] | None,
     work: Callable[[Config, Job], None],
 ) -> int:
     """Parse the flags, do the work, keep the job's record, and return the exit code."""
+    parser = build_config_parser(config_class, description)
     flags = vars(parser.parse_args(argv))
     queued = JOB_VARIABLE in os.environ
     with output_may_fail() if queued else contextlib.nullcontext():
@@ -159,13 +160,10 @@ def _add_flag(
     parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any, *, in_recipe: bool
 ) -> None:
     default = _default(field)
-    text: str = field.metadata["help"]
-    if default not in (dataclasses.MISSING, None, False, ()):
-        text += f" (default: {_worded(default)})"
     # Only flags that are given are returned: recipe and config know the rest.
     arguments: dict[str, Any] = {
         "default": argparse.SUPPRESS,
-        "help": text.replace("%", "%%"),  # argparse expands %-signs
+        "help": described(field, default).replace("%", "%%"),  # argparse expands %-signs
         "required": default is dataclasses.MISSING and not in_recipe,
     }
     kind = scalar_type(hint)
@@ -198,8 +196,4 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_worded(value)}" for name, value in values.items()) or "nothing"
-
-
-def _worded(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ", ".join(f"{name} {worded(value)}" for name, value in values.items()) or "nothing"

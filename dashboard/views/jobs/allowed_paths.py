@@ -9,7 +9,7 @@ from pathlib import Path
 from dashboard.shell import url_state
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ConfigError, shown
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 
 # Unlike those of `Path`, these do not raise for a text that can be no path.
 exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
@@ -54,7 +54,7 @@ class Roots:
 
     def check_source(self, flag: str, text: str) -> Path | None:
         """Check a model like `check`; it must exist. Return None for a hub id."""
-        if self.is_hub_id(text):
+        if self.names_hub_model(text):
             return None
         path = self.check(flag, text)
         if not exists(path):
@@ -62,9 +62,9 @@ class Roots:
             raise ConfigError(msg)
         return path
 
-    def is_hub_id(self, text: str) -> bool:
+    def names_hub_model(self, text: str) -> bool:
         """Check whether a text names a model on the hub and no existing path."""
-        return looks_like_hub_id(text) and not exists(self.base / text)
+        return is_hub_id(text) and not exists(self.base / text)
 
     def written(self, path: Path) -> str:
         """Write a path for a form, relative to the working folder if possible."""

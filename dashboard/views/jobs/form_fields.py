@@ -14,7 +14,7 @@ from dashboard.shell import formats
 from dashboard.views.jobs.allowed_paths import Roots, exists, is_file, is_folder
 from streetclip import captions
 from streetclip.config import JOB_CONFIGS, JobConfig, train_options
-from streetclip.config.options import scalar_type
+from streetclip.config.options import described, scalar_type
 from streetclip.errors import ConfigError, shown
 
 Group = Literal["required", "usual", "more"]
@@ -66,9 +66,9 @@ class Setting:
 
     Attributes:
         widget: Kind of widget; a source is a path or a hub id.
-        kind: Type of the value, or of each of several.
         choices: Allowed values, if not any.
         words: Built-in names that a path may also be.
+        kind: Type of the value, or of each of several.
         suffix: Suffix of the files that it names, "" for any.
     """
 
@@ -76,10 +76,10 @@ class Setting:
     group: Group
     section: str
     widget: Widget
-    kind: type
-    default: Any
     choices: tuple[str, ...]
     words: tuple[str, ...]
+    kind: type
+    default: Any
     suffix: str
     help: str
 
@@ -103,7 +103,7 @@ class Setting:
         """Check that a value is a path, not a built-in name or hub id."""
         if not self.is_path or not text or text in self.words:
             return False
-        return self.widget != "source" or bool(self.words) or not roots.is_hub_id(text)
+        return self.widget != "source" or bool(self.words) or not roots.names_hub_model(text)
 
 
 @functools.cache
@@ -132,7 +132,7 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
                 choices=choices,
                 words=_BUILT_IN.get(name, ()),
                 suffix=_SUFFIXES.get(name, ".csv" if name.endswith("csv") else ""),
-                help=_help(field),
+                help=f"--{name}: {described(field, field.default)}",
             )
         )
     groups = typing.get_args(Group)
@@ -169,20 +169,6 @@ def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool
         return "output" if is_output else "folder" if name.endswith("dir") else "file"
     of_kind: dict[type, Widget] = {bool: "flag", int: "number", float: "number"}
     return of_kind.get(kind, "text")
-
-
-def _help(field: "dataclasses.Field[Any]") -> str:
-    meta, default = field.metadata, field.default
-    bounds = [
-        f"{words} {meta[name]:g}"
-        for name, words in (("minimum", "at least"), ("above", "above"), ("maximum", "at most"))
-        if meta[name] is not None
-    ]
-    parts = [meta["help"], " and ".join(bounds)]
-    if default not in (None, False, (), dataclasses.MISSING):
-        written = " ".join(default) if isinstance(default, tuple) else default
-        parts.append(f"default: {written}")
-    return f"--{field.name}: {'; '.join(filter(None, parts))}"
 
 
 # From values to texts, and back
