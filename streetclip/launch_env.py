@@ -18,10 +18,7 @@ _HIGHEST_PORT = 65535
 class Ranks:
     """One process among those that share a job.
 
-    Attributes:
-        rank: Of this process among all, from 0; the first one writes.
-        local_rank: Of this process on its machine, from 0.
-        local_world_size: Number of processes on its machine.
+    Ranks count from 0: among all processes, and among those on its machine (local).
     """
 
     rank: int = 0
@@ -31,11 +28,7 @@ class Ranks:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read what a launcher has set; without one, this is the only process.
-
-        Raises:
-            ConfigError: Variables contradict each other, are missing, or are no numbers.
-        """
+        """Read what a launcher has set; without one, this is the only process."""
         if not environment.get("WORLD_SIZE", "").strip():
             return cls()
         world_size = _number(environment, "WORLD_SIZE", least=1)

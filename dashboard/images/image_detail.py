@@ -192,7 +192,7 @@ def prompts(given: Mapping[str, Any] | None) -> None:
     for level in ("country", "city"):
         templates = (given or {}).get(level) or []
         written = [templates] if isinstance(templates, str) else templates
-        html.definitions([(level, "\n".join(formats.plain(each, 500) for each in written))])
+        html.definitions([(level, list(written))])
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:

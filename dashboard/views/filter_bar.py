@@ -232,12 +232,13 @@ def _set_parts(chosen: Selection) -> list[tuple[str, dict[str, Any]]]:
         for name, words in _CHIPS.items()
         if (value := getattr(chosen, name)) is not None
     ]
-    if chosen.confidence != (None, None):
-        words = f"confidence {_range(chosen.confidence, 100, '%')}"
-        parts.append((words, {"confidence": (None, None)}))
-    if chosen.distance_km != (None, None):
-        words = f"distance {_range(chosen.distance_km, 1, 'km')}"
-        parts.append((words, {"distance_km": (None, None)}))
+    for title, name, scale, unit in (
+        ("confidence", "confidence", 100, "%"),
+        ("distance", "distance_km", 1, "km"),
+    ):
+        bounds = getattr(chosen, name)
+        if bounds != (None, None):
+            parts.append((f"{title} {_range(bounds, scale, unit)}", {name: (None, None)}))
     for pair in chosen.attributes:
         rest = tuple(each for each in chosen.attributes if each != pair)
         name, value = (formats.plain(text, 40) for text in pair)

@@ -68,7 +68,9 @@ class _ModelOptions(JobConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class _ComputeOptions(_ModelOptions):
-    run_name: str | None = option(None, help="name in the store and the dashboard")
+    run_name: str | None = option(
+        None, help="name in the store and the dashboard; default: from paths"
+    )
     resume: bool = option(False, help="continue the interrupted run in --output_dir, if any")
 
 

@@ -45,9 +45,9 @@ class JobConfig:
     kind: ClassVar[str] = ""
     takes_recipes: ClassVar[bool] = False  # by --recipe
 
-    db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
+    db: Path = option(DEFAULT_STORE, help="SQLite store of runs, trainings and jobs")
     log_level: str = option(
-        "info", choices=("debug", "info", "warning", "error"), help="how much to log on stderr"
+        "info", choices=("debug", "info", "warning", "error"), help="least level to log on stderr"
     )
 
     def __post_init__(self) -> None:

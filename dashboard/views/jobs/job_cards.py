@@ -13,7 +13,6 @@ from dashboard.views.jobs import form_fields
 
 Job = Mapping[str, Any]
 
-_LONGEST: Final = 1000  # characters of a text
 _MOST_NUMBERS: Final = 12
 _MOST_OUTPUTS: Final = 50
 
@@ -107,34 +106,31 @@ def _number(name: str, value: object) -> str:
 def error(job: Job) -> None:
     """Draw why a job ended early, if it did."""
     if job["error"]:
-        words = {"failed": "Failed", "interrupted": "Interrupted"}
+        title = {"failed": "Failed", "interrupted": "Interrupted"}.get(job["state"], "Ended early")
         html.notice(
-            words.get(job["state"], "Ended early"),
-            formats.plain(job["error"], _LONGEST),
-            css="sc-alert",
-            role="alert",
+            title, formats.plain(job["error"], formats.LONGEST), css="sc-alert", role="alert"
         )
 
 
 def outputs(job: Job) -> None:
     """Draw which files a job has written."""
-    shown = [formats.plain(path, 400) for path in job["outputs"][:_MOST_OUTPUTS]]
+    shown = list(job["outputs"][:_MOST_OUTPUTS])
     num_more = len(job["outputs"]) - len(shown)
     if num_more > 0:
         shown.append(f"and {formats.count(num_more)} more")
     html.definitions(
         [
-            ("Output folder", formats.plain(job["output_dir"], 400) or formats.NONE),
-            ("Written", "\n".join(shown) or "No files recorded yet."),
+            ("Output folder", job["output_dir"]),
+            ("Written", shown or "No files recorded yet."),
         ]
     )
 
 
 def facts(job: Job) -> None:
     """Draw the record of a job: its times, attempts and process."""
-    process = formats.NONE
+    process = None
     if job["host"] is not None and not pd.isna(job["pid"]):
-        process = f"{job['pid']} on {formats.plain(job['host'], 80)}"
+        process = f"{job['pid']} on {job['host']}"
     html.definitions(
         [
             ("Queued", formats.moment(job["created_at"])),
@@ -143,7 +139,7 @@ def facts(job: Job) -> None:
             ("Ended", formats.moment(job["ended_at"])),
             ("Attempts", formats.count(job["attempt"])),
             ("Process", process),
-            ("Working folder", formats.plain(job["cwd"], 400)),
+            ("Working folder", job["cwd"]),
         ]
     )
 

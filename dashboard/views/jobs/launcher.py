@@ -41,9 +41,7 @@ _PAUSE_S: Final = 30.0  # after a runner that failed
 def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
     """Queue a job, ensure that a runner is alive, and return the job's id.
 
-    Raises:
-        OutputError: A queued or running job writes into the same folder.
-        ConfigError: A value cannot be an argument of a process.
+    Raises OutputError if a queued or running job writes into the same folder.
     """
     spec = JobSpec(
         kind=config.kind,
@@ -67,13 +65,7 @@ def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
 
 
 def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
-    """Queue a job again that was stopped or failed.
-
-    Raises:
-        ConfigError: Its files lie outside the roots.
-        OutputError: Another job writes into the same folder.
-        StoreError: The job does not exist, or cannot be resumed from its state.
-    """
+    """Queue a job again that was stopped or failed, if its files lie inside the roots."""
     with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job = runtime.get_job(opened, job_id)
         check_resumable(job, options)

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -23,8 +23,6 @@ from dashboard.shell import formats, html
 from dashboard.views.jobs import job_cards
 from streetclip.metrics.differences import newcombe_interval
 
-_LONGEST: Final = 1000  # characters of a text
-
 
 def label(training: Training) -> str:
     """Label a training by number and untrusted name; no two labels are equal."""
@@ -34,7 +32,7 @@ def label(training: Training) -> str:
 def heading(training: Training, curves: Curves) -> None:
     """Draw which training is shown, and its state."""
     name = html.tag("strong", html.name(label(training)))
-    model = _text(training["model_source"], 80)
+    model = formats.plain(training["model_source"] or formats.NONE, 80)
     started = formats.moment(training["created_at"])
     text = f" · from {model} · {_state(training, curves)} · started {started}"
     html.draw(html.tag("p", "Training ", name, text, css="sc-line"))
@@ -63,16 +61,17 @@ def progress(training: Training, curves: Curves, job: Mapping[str, Any] | None) 
     """Draw the progress of a running training, or why one ended early."""
     state, name = training["state"], label(training)
     way_on = "Resume it from its job, or with the same command and --resume."
+    error = formats.plain(training["error"] or "", formats.LONGEST)
     if state == "failed":
-        text = formats.plain(training["error"] or "No error message was recorded.", _LONGEST)
+        text = error or "No error message was recorded."
         html.notice(f"Training {name} failed", text, way_on, css="sc-alert", role="alert")
     elif state == "interrupted":
-        text = formats.plain(training["error"] or "Finished epochs are kept.", _LONGEST)
+        text = error or "Finished epochs are kept."
         html.notice(f"Training {name} was interrupted", text, way_on)
     elif state == "running":
         _running(training, curves, job)
     elif stop_reason(training):
-        reason = formats.plain(stop_reason(training), _LONGEST)
+        reason = formats.plain(stop_reason(training), formats.LONGEST)
         html.remark(f"Training {name} ended before its last epoch: {reason}.")
 
 
@@ -178,7 +177,7 @@ def chosen(training: Training, best: Best | None) -> None:
         return
     wanted = num_epochs(training)
     epoch = formats.progress(best.epoch, wanted) if wanted else formats.count(best.epoch)
-    why = f": {formats.plain(best.reason, _LONGEST)}" if best.reason else ""
+    why = f": {formats.plain(best.reason, formats.LONGEST)}" if best.reason else ""
     # Unlike `Path.is_file`, this does not raise for a text that can be no path.
     is_missing = not os.path.isfile(best.path)  # noqa: PTH113
     file = "Missing file: " if is_missing else "File: "
@@ -236,20 +235,16 @@ def details(training: Training) -> None:
     with st.expander(f"Details of training {training['id']}", key=f"details_{training['id']}"):
         html.definitions(
             [
-                ("Training", f"{training['id']} · {_text(training['name'])}"),
+                ("Training", f"{training['id']} · {training['name']}"),
                 ("State", training["state"]),
-                ("Base model", _text(training["model_source"])),
-                ("Training images", _text(training["train_csv"])),
-                ("Validation images", _text(training["val_csv"])),
-                ("Output folder", _text(training["output_dir"])),
+                ("Base model", training["model_source"]),
+                ("Training images", training["train_csv"]),
+                ("Validation images", training["val_csv"]),
+                ("Output folder", training["output_dir"]),
                 ("Started", formats.moment(training["created_at"])),
                 ("Last written", formats.moment(training["updated_at"])),
-                ("Versions", _text(" · ".join(f"{k} {v}" for k, v in sorted(versions.items())))),
-                ("Commit", _text(training["commit_sha"])),
+                ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
+                ("Commit", training["commit_sha"]),
             ]
         )
         st.code(formats.json_text(training["config"]), language="json", wrap_lines=True)
-
-
-def _text(value: object, limit: int = _LONGEST) -> str:
-    return formats.NONE if value is None else formats.plain(value, limit)
