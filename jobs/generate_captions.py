@@ -55,13 +55,13 @@ def _write_all(
             temporary = pending.enter_context(atomic_path(destinations[split]))
             with job.progress(f"{split} captions", "B") as bar:
                 try:
+                    rule = config.on_bad_rows
                     reader = ManifestReader(
-                        source, on_bad_rows=config.on_bad_rows, check_captions=False, progress=bar
+                        source, on_bad_rows=rule, check_captions=False, progress=bar
                     )
                     with collection_paused():
-                        written[split] = write_captions(
-                            reader, temporary, templates, seed=config.seed
-                        )
+                        file = write_captions(reader, temporary, templates, seed=config.seed)
+                    written[split] = file
                 except ManifestError as error:
                     errors.append(str(error))
         if errors:
@@ -70,9 +70,8 @@ def _write_all(
 
 
 def _report(destination: Path, file: "CaptionFile") -> None:
-    skipped = ""
-    if file.num_skipped:
-        skipped = f", {file.num_skipped:,} bad row{'s' * (file.num_skipped != 1)} skipped"
+    rows = f"bad row{'s' * (file.num_skipped != 1)}"
+    skipped = f", {file.num_skipped:,} {rows} skipped" if file.num_skipped else ""
     print(f"{destination}: {file.num_rows:,} captions{skipped}")
     for name, caption in file.examples:
         print(f"  {shown(name)}: {shown(caption)}")

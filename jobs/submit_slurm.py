@@ -84,7 +84,7 @@ def build_parser() -> OneLineParser:
     add(
         "--dry_run",
         action="store_true",
-        help="submit nothing; print the script, or write it to --script",
+        help="do not submit; print the script or write it",
     )
     return parser
 
@@ -131,11 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: Path) -> str:
-    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py`.
-
-    `folder` is absolute; relative paths among the flags start there. A word that no script can hold
-    raises ConfigError.
-    """
+    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py` in a folder."""
     gpus, cores = int(flags.gpus_per_node), flags.cpus_per_task
     nproc_per_node = int(flags.nproc_per_node or gpus or 1)
     directives = {
@@ -154,12 +150,9 @@ def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: P
         "requeue": "",
     }
     words = [str(Path(evaluate.__file__).resolve()), *arguments]
+    lines = [f"#SBATCH --{name}={each}" for name, each in directives.items() if each is not None]
     return _TEMPLATE.format(
-        directives="\n".join(
-            f"#SBATCH --{name}={value}".rstrip("=")
-            for name, value in directives.items()
-            if value is not None
-        ),
+        directives="\n".join(line.rstrip("=") for line in lines),
         folder=_quoted(str(folder)),
         # srun of 22.05 and later ignores the number that sbatch was given.
         srun="srun --kill-on-bad-exit=1" + (f" --cpus-per-task={cores}" if cores else ""),
@@ -211,12 +204,6 @@ def _matching(pattern: str, expected: str) -> Callable[[str], str]:
 
 
 def _quoted(word: str) -> str:
-    """Quote a word for bash.
-
-    Examples:
-        >>> print(_quoted("--run_name=it's $5"))
-        '--run_name=it'"'"'s $5'
-    """
     if _UNWRITABLE.search(word):
         msg = (
             f"{shown(word)} cannot be written into a batch script; expected text without line "

@@ -57,12 +57,10 @@ ALONE = Ranks()
 
 def _number(environment: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**31) -> int:
     text = environment.get(name, "").strip()
-    if not text:
-        msg = f"WORLD_SIZE is set in the environment, but {name} is not. {_ADVICE}"
-        raise ConfigError(msg)
     is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
     if not (is_number and least <= int(text) <= most):
-        limits = f"of at least {least}" if most == 2**31 else f"from {least} to {most}"
-        msg = f"{name} is {shown(text)} in the environment; expected a whole number {limits}. "
-        raise ConfigError(msg + _ADVICE)
+        found = f"is {shown(text)}" if text else "is not set"
+        limits = f"from {least} to {most}"
+        msg = f"{name} {found} in the environment; expected a whole number {limits}. {_ADVICE}"
+        raise ConfigError(msg)
     return int(text)

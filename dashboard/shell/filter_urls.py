@@ -1,8 +1,8 @@
 """Read, check and write the filters of a URL, without Streamlit."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from streetclip.errors import shown
@@ -26,8 +26,7 @@ _LONGEST = 2000  # characters of one value
 _RANGE_MARK = ".."
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(NamedTuple):
     """The filters of a URL, and which of its parameters make no sense."""
 
     selection: Selection
@@ -131,14 +130,11 @@ def written(selection: Selection) -> dict[str, list[str]]:
         elif name == "predicted":
             value = value or NO_PREDICTION
         values[name] = [value]
-    if selection.attributes:
-        # The first "=" ends a column's name, so one inside the name is escaped.
-        values[ATTRIBUTE] = [
-            f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
-            for column, value in selection.attributes
-        ]
-    if selection.tags:
-        values[TAG] = list(selection.tags)
-    if selection.status is not None:
-        values[STATUS] = [selection.status]
-    return values
+    # The first "=" ends a column's name, so one inside the name is escaped.
+    values[ATTRIBUTE] = [
+        f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
+        for column, value in selection.attributes
+    ]
+    values[TAG] = list(selection.tags)
+    values[STATUS] = [selection.status] if selection.status else []
+    return {name: texts for name, texts in values.items() if texts}

@@ -4,7 +4,6 @@ Streamlit's own text commands read Markdown, in which a file name can load a pic
 """
 
 import html
-from collections.abc import Iterable
 from typing import Literal
 
 import streamlit as st
@@ -61,7 +60,7 @@ def remark(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     draw(tag("p", text, css="sc-remark"), width=width)
 
 
-def definitions(items: Iterable[tuple[str, object]]) -> None:
+def definitions(*items: tuple[str, object]) -> None:
     """Draw a list of terms and their untrusted values: a dash for None, a list line by line."""
     rows = []
     for term, value in items:

@@ -11,7 +11,7 @@ from dashboard.charts import tables
 from dashboard.shell import formats, html, url_state, url_widgets
 
 _STATE = ["state", "num_done", "num_images"]
-_EVALUATE = (
+EVALUATE = (
     "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
     "--checkpoint_path geolocal/StreetCLIP"
 )
@@ -72,19 +72,11 @@ def heading(run: Mapping[str, Any]) -> None:
     chips = ["Synthetic demo data"] if run["drawn"] else []
     if run["state"] != "done":
         chips.append(state_text(run))
-    html.draw(
-        html.tag(
-            "p",
-            "Run ",
-            html.tag("strong", html.name(run["name"])),
-            " · ",
-            html.name(run["dataset"]),
-            f" · {formats.count(run['num_images'])} images · ",
-            html.name(run["strategy"], 40),
-            *(html.tag("span", each, css="sc-chip") for each in chips),
-            css="sc-line",
-        )
-    )
+    name, dataset = html.tag("strong", html.name(run["name"])), html.name(run["dataset"])
+    images = f" · {formats.count(run['num_images'])} images · "
+    line = "Run ", name, " · ", dataset, images, html.name(run["strategy"], 40)
+    marks = [html.tag("span", each, css="sc-chip") for each in chips]
+    html.draw(html.tag("p", *line, *marks, css="sc-line"))
 
 
 def progress(run: Mapping[str, Any]) -> None:
@@ -148,25 +140,23 @@ def details(run: Mapping[str, Any]) -> None:
     config, versions = run["config"] or {}, sorted((run["versions"] or {}).items())
     with st.expander("Run details", key="run_details"):
         html.definitions(
-            [
-                ("Run", f"{run['id']} · {run['name']}"),
-                ("State", state_text(run)),
-                ("Model", run["model_source"]),
-                ("Weights (SHA-256)", run["model_sha256"]),
-                ("Dataset", f"{run['dataset']} · {run['csv_path'] or formats.NONE}"),
-                ("Skipped rows", formats.count(run["num_skipped"])),
-                ("Candidates", run["candidates_path"]),
-                ("Candidates (SHA-256)", run["candidates_sha256"]),
-                ("Prompts", _prompts(run["prompts"] or {})),
-                ("Strategy", run["strategy"]),
-                ("Seed", run["seed"]),
-                ("Precision", config.get("precision_used", config.get("precision"))),
-                ("Started", formats.moment(run["created_at"])),
-                ("Last written", formats.moment(run["updated_at"])),
-                ("Versions", " · ".join(f"{name} {each}" for name, each in versions)),
-                ("Commit", run["commit_sha"]),
-                ("Output folder", run["output_dir"]),
-            ]
+            ("Run", f"{run['id']} · {run['name']}"),
+            ("State", state_text(run)),
+            ("Model", run["model_source"]),
+            ("Weights (SHA-256)", run["model_sha256"]),
+            ("Dataset", f"{run['dataset']} · {run['csv_path'] or formats.NONE}"),
+            ("Skipped rows", formats.count(run["num_skipped"])),
+            ("Candidates", run["candidates_path"]),
+            ("Candidates (SHA-256)", run["candidates_sha256"]),
+            ("Prompts", _prompts(run["prompts"] or {})),
+            ("Strategy", run["strategy"]),
+            ("Seed", run["seed"]),
+            ("Precision", config.get("precision_used", config.get("precision"))),
+            ("Started", formats.moment(run["created_at"])),
+            ("Last written", formats.moment(run["updated_at"])),
+            ("Versions", " · ".join(f"{name} {each}" for name, each in versions)),
+            ("Commit", run["commit_sha"]),
+            ("Output folder", run["output_dir"]),
         )
 
 
@@ -183,6 +173,6 @@ def how_to_start() -> None:
     st.markdown("Synthetic demo data:")
     st.code("make demo-run", language=None)
     st.markdown("Your own images:")
-    st.code(_EVALUATE, language=None, wrap_lines=True)
+    st.code(EVALUATE, language=None, wrap_lines=True)
     st.markdown("Another store:")
     st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from jobs.support.logs import output_may_fail
+from jobs.support.logs import LOG_FORMAT, output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.config.options import described, scalar_type, worded
@@ -85,12 +85,7 @@ def run_job(
         try:
             values, messages = resolve_flags(parser, config_class, flags)
             config = config_class(**values)
-            logging.basicConfig(
-                level=config.log_level.upper(),
-                format="%(levelname)s %(message)s",
-                stream=sys.stderr,
-                force=True,
-            )
+            logging.basicConfig(level=config.log_level.upper(), format=LOG_FORMAT, force=True)
             logging.captureWarnings(capture=True)
             for message in messages:
                 _LOG.info("%s", message)
@@ -100,12 +95,9 @@ def run_job(
             print(f"{parser.prog}: error: {error}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
-            can_resume = "resume" in {field.name for field in dataclasses.fields(config_class)}
-            advice = (
-                "what was finished is kept; run the same command with --resume to continue."
-                if can_resume
-                else "nothing half-finished is left; run the same command again."
-            )
+            advice = "nothing half-finished is left; run the same command again."
+            if "resume" in {field.name for field in dataclasses.fields(config_class)}:
+                advice = "what was finished is kept; run the same command with --resume."
             print(f"\n{parser.prog}: interrupted; {advice}", file=sys.stderr)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
@@ -122,26 +114,23 @@ def resolve_flags(
 
     A missing required setting ends the process; an unusable recipe raises ConfigError.
     """
-    given = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in flags.items()
-        if name != "recipe"
-    }
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in flags.items()}
+    source: Any = given.pop("recipe", None)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     recipe: dict[str, Any] = {}
-    if "recipe" in flags:
+    if source is not None:
         from streetclip.config.recipes import load_recipe
 
-        recipe = load_recipe(flags["recipe"], config_class)
+        recipe = load_recipe(source, config_class)
     values = {"db": _default(fields["db"])} | recipe | given
     required = [name for name, each in fields.items() if each.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if name not in values]
     if missing:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
-    if "recipe" not in flags:
+    if source is None:
         return values, []
     sets = {name: each for name, each in recipe.items() if each != fields[name].default}
-    messages = [f"recipe {flags['recipe']} sets {_listed(sets)}"]
+    messages = [f"recipe {source} sets {_listed(sets)}"]
     overridden = {name: each for name, each in given.items() if name in recipe}
     if overridden:
         messages.append(f"flags override the recipe: {_listed(overridden)}")
@@ -170,12 +159,9 @@ def _add_flag(
     if kind is bool:
         arguments["action"] = "store_true"
         if in_recipe:
+            hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
             parser.add_argument(
-                f"--no_{field.name}",
-                action="store_false",
-                dest=field.name,
-                default=argparse.SUPPRESS,
-                help=argparse.SUPPRESS,
+                f"--no_{field.name}", action="store_false", dest=field.name, **hidden
             )
     else:
         arguments["type"] = kind

@@ -44,14 +44,12 @@ class Job:
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued
         self.bar: ProgressBar | None = None
-        self._db = db
-        self._ticket = ticket
+        self._db, self._ticket = db, ticket
         self._outputs: list[str] = []
         self._open_bars: list[ProgressBar] = []
         self._beats = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._stopped = threading.Event()
-        self._was_interrupted = False
-        self._was_cancelled = False
+        self._was_interrupted = self._was_cancelled = False
 
     @contextlib.contextmanager
     def progress(self, description: str, unit: str) -> Iterator[ProgressBar]:
@@ -134,16 +132,10 @@ class Job:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the cause of a failure in one line.
-
-    Examples:
-        >>> one_line(ZeroDivisionError("division by zero"))
-        'ZeroDivisionError: division by zero'
-    """
-    name = type(error).__name__
-    text = (
-        str(error) if isinstance(error, StreetClipError) or not str(error) else f"{name}: {error}"
-    )
+    """Return the cause of a failure in one line, as "ZeroDivisionError: division by zero"."""
+    name, text = type(error).__name__, str(error)
+    if text and not isinstance(error, StreetClipError):
+        text = f"{name}: {text}"
     line = next((each for each in text.splitlines() if each.strip()), name)
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
 

@@ -46,9 +46,7 @@ class _CaptionOptions(_ManifestOptions):
         help="caption templates to draw from: full, dropout, paper, or those of --template_file; "
         "one named twice is drawn twice as often",
     )
-    template_file: Path | None = option(
-        None, help="text file of templates, a 'name: pattern' per line"
-    )
+    template_file: Path | None = option(None, help="file of templates, a 'name: pattern' per line")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +66,7 @@ class _ModelOptions(JobConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class _ComputeOptions(_ModelOptions):
-    run_name: str | None = option(
-        None, help="name in the store and the dashboard; default: from paths"
-    )
+    run_name: str | None = option(None, help="name in the store and dashboard; default: from paths")
     resume: bool = option(False, help="continue the interrupted run in --output_dir, if any")
 
 
@@ -101,10 +97,7 @@ class CaptionConfig(_CaptionOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.inputs():
-            msg = (
-                "no CSV was given; expected at least one of --train_csv, --val_csv, --test_csv. "
-                "Name the files to caption."
-            )
+            msg = "no CSV was given; name at least one of --train_csv, --val_csv, --test_csv."
             raise ConfigError(msg)
 
     def inputs(self) -> dict[str, Path]:
@@ -141,9 +134,7 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
     kind: ClassVar[str] = "evaluate"
     test_csv: Path = option(help="manifest CSV of the test images")
     image_dir: Path = _image_dir()
-    checkpoint_path: str | None = option(
-        None, help="model to evaluate: as --model_name, which is the default"
-    )
+    checkpoint_path: str | None = option(None, help="model to evaluate; default: --model_name")
     candidates_file: Path = _candidates_file()
     output_dir: Path = option(Path("outputs/evaluation"), help="folder for metrics and predictions")
     strategy: tuple[str, ...] = option(
@@ -156,9 +147,7 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
         "auto", help="texts of the classes: auto (the model's, else paper), paper, full or a JSON"
     )
     batch_size: int = _forward_batch_size()
-    top_k: int = option(
-        10, minimum=1, maximum=100, help="best countries and cities to store for each image"
-    )
+    top_k: int = option(10, minimum=1, maximum=100, help="countries and cities stored per image")
     exact_preprocessing: bool = exact_preprocessing()
     no_cache: bool = option(False, help="neither read nor write cached image features")
     seed: int = _seed(help="stored with the run; an evaluation draws nothing at random")
@@ -210,9 +199,7 @@ class CheckDataConfig(_ManifestOptions):
     kind: ClassVar[str] = "check_data"
     csv: tuple[Path, ...] = option(help="manifest CSVs to check")
     image_dir: Path | None = option(None, help="also decode the images, in this folder")
-    candidates_file: Path | None = option(
-        None, help="also count the places that are among these candidates"
-    )
+    candidates_file: Path | None = option(None, help="also count the places in these candidates")
     num_workers: int = _num_workers(help="processes that decode images; -1: one per core")
 
 

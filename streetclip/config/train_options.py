@@ -22,9 +22,7 @@ class LossOptions(JobConfig):
     """Loss, and the images and captions it contrasts."""
 
     batch_size: int = option(32, minimum=2, help="images per forward pass, in each process")
-    gradient_accumulation_steps: int = option(
-        1, minimum=1, help="forward passes per optimizer step"
-    )
+    gradient_accumulation_steps: int = option(1, minimum=1, help="forward passes per training step")
     loss: str = option(
         "softmax", choices=LOSSES, help="softmax: CLIP's InfoNCE; sigmoid: SigLIP's, pair by pair"
     )
@@ -70,9 +68,7 @@ class PartsOptions(JobConfig):
         choices=TRAIN_PARTS,
         help="what learns: all, the image tower, last blocks, projections or low-rank adapters",
     )
-    last_blocks: int = option(
-        2, minimum=1, help="with last_blocks: blocks of each tower that learn"
-    )
+    last_blocks: int = option(2, minimum=1, help="with last_blocks: blocks per tower that learn")
     lora_rank: int = option(16, minimum=1, help="with lora: rank of the adapters")
     lora_alpha: float = option(32.0, above=0, help="with lora: adapters are scaled by this / rank")
     lora_dropout: float = option(
@@ -82,9 +78,7 @@ class PartsOptions(JobConfig):
         ("q_proj", "k_proj", "v_proj", "out_proj"),
         help="with lora: linear layers to adapt, by name",
     )
-    gradient_checkpointing: bool = option(
-        False, help="recompute activations: less memory, a third slower"
-    )
+    gradient_checkpointing: bool = option(False, help="recompute to save memory; a third slower")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +104,7 @@ class DataOptions(JobConfig):
         2.0, minimum=1, help="T of country_balanced, which draws n images as n^(1/T); 1: natural"
     )
     redraw_captions: bool = option(False, help="draw new captions from --templates in each epoch")
-    holdout_countries: tuple[str, ...] = option(
-        (), help="countries to leave out of training and validate apart"
-    )
+    holdout_countries: tuple[str, ...] = option((), help="countries to hold out and validate apart")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def drawn(monkeypatch):
 
     each = Drawn()
     monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
-    monkeypatch.setattr(image_detail.html, "definitions", each.items.update)
+    monkeypatch.setattr(image_detail.html, "definitions", lambda *items: each.items.update(items))
     monkeypatch.setattr(
         image_detail.channels,
         "show",

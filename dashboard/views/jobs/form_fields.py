@@ -62,25 +62,20 @@ _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a job, as a field of the form and a flag.
-
-    Attributes:
-        widget: Kind of widget; a source is a path or a hub id.
-        choices: Allowed values, if not any.
-        words: Built-in names that a path may also be.
-        kind: Type of the value, or of each of several.
-        suffix: Suffix of the files that it names, "" for any.
-    """
+    """One setting of a job, as a field of the form and a flag."""
 
     name: str
     group: Group
     section: str
-    widget: Widget
+    widget: Widget  # a source is a path or a hub id
+    kind: type
+    """Of the value, or of each of several."""
+    default: Any
     choices: tuple[str, ...]
     words: tuple[str, ...]
-    kind: type
-    default: Any
+    """Built-in names that a path may also be."""
     suffix: str
+    """Of the files that it names, "" for any."""
     help: str
 
     @property
@@ -112,6 +107,12 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
     config_class = JOB_CONFIGS[kind]
     hints = typing.get_type_hints(config_class)
     usual = _USUAL.get(kind, "").split()
+    sections = {
+        name: title
+        for options, title in _SECTIONS.items()
+        if issubclass(config_class, options)
+        for name in options.__annotations__
+    }
     settings = []
     for field in dataclasses.fields(config_class):
         if field.name in _NOT_SHOWN:
@@ -125,7 +126,7 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
             Setting(
                 name=name,
                 group=group,
-                section=_section(config_class, name),
+                section=sections.get(name, _REST),
                 widget=_widget(name, scalar, choices, is_several=is_several),
                 kind=scalar,
                 default=None if is_required else field.default,
@@ -148,13 +149,6 @@ def sections_of(settings: Iterable[Setting]) -> dict[str, list[Setting]]:
         if each.group == "more":
             sections[each.section].append(each)
     return {title: held for title, held in sections.items() if held}
-
-
-def _section(config_class: type[JobConfig], name: str) -> str:
-    for options, title in _SECTIONS.items():
-        if issubclass(config_class, options) and name in options.__annotations__:
-            return title
-    return _REST
 
 
 def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool) -> Widget:
@@ -238,12 +232,12 @@ def _read(setting: Setting, value: Any, roots: Roots) -> Any:
 
 
 def _number(setting: Setting, text: str) -> int | float:
-    expected = "a whole number" if setting.kind is int else "a number, as 0.01 or 1e-6"
     try:
         number: int | float = setting.kind(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or (setting.kind is int and len(text) > _MOST_DIGITS):
+        expected = "a whole number" if setting.kind is int else "a number, as 0.01 or 1e-6"
         msg = f"{setting.flag} is {shown(text)}; expected {expected}."
         raise ConfigError(msg)
     return number

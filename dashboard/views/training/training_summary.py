@@ -40,13 +40,11 @@ def heading(training: Training, curves: Curves) -> None:
 
 def legend(trainings: Sequence[Training], curves: Sequence[Curves]) -> None:
     """Draw the colour and the state of each training."""
-    pairs = enumerate(zip(trainings, curves, strict=True))
-    legends.draw(
-        [
-            legends.key(f"sc-key-series-{position}", f"{label(training)} · {_state(training, of)}")
-            for position, (training, of) in pairs
-        ]
-    )
+    keys = []
+    for position, (training, of) in enumerate(zip(trainings, curves, strict=True)):
+        text = f"{label(training)} · {_state(training, of)}"
+        keys.append(legends.key(f"sc-key-series-{position}", text))
+    legends.draw(keys)
 
 
 def _state(training: Training, curves: Curves) -> str:
@@ -83,8 +81,7 @@ def _running(training: Training, curves: Curves, job: Mapping[str, Any] | None) 
     if total is None or steps.empty:
         html.remark("Preparing…")
         return
-    done = min(int(steps.iloc[-1]), total)
-    written = formats.moment(training["updated_at"])
+    done, written = min(int(steps.iloc[-1]), total), formats.moment(training["updated_at"])
     text = f"{formats.progress(done, total)} steps · last written {written}"
     st.progress(done / total, formats.markdown(text, 200))
 
@@ -200,10 +197,8 @@ def how_to_evaluate(training: Training, best: Best) -> None:
 
 def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -> None:
     """Draw the validations of trainings in one table, from `Curves.epochs` with `is_best`."""
-    frames = [
-        each.assign(training=label(training))
-        for training, each in zip(trainings, epochs, strict=True)
-    ]
+    pairs = zip(trainings, epochs, strict=True)
+    frames = [each.assign(training=label(training)) for training, each in pairs]
     rows = pd.concat(frames, ignore_index=True)
     columns = {
         "training": tables.text("training"),
@@ -219,14 +214,12 @@ def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -
         f"{HOLDOUT}n": tables.whole("held-out n"),
         "checkpoint": tables.text("checkpoint"),
     }
-    left_out = set() if len(trainings) > 1 else {"training"}
+    if len(trainings) == 1:
+        del columns["training"]
     if rows[f"{HOLDOUT}accuracy"].isna().all():
-        left_out |= {name for name in columns if name.startswith(HOLDOUT)}
-    tables.show(
-        rows.assign(checkpoint=rows["is_best"].map({True: "chosen", False: ""})),
-        {name: column for name, column in columns.items() if name not in left_out},
-        key="training_epochs",
-    )
+        columns = {name: each for name, each in columns.items() if not name.startswith(HOLDOUT)}
+    rows["checkpoint"] = rows["is_best"].map({True: "chosen", False: ""})
+    tables.show(rows, columns, key="training_epochs")
 
 
 def details(training: Training) -> None:
@@ -234,17 +227,15 @@ def details(training: Training) -> None:
     versions = training["versions"] if isinstance(training["versions"], dict) else {}
     with st.expander(f"Details of training {training['id']}", key=f"details_{training['id']}"):
         html.definitions(
-            [
-                ("Training", f"{training['id']} · {training['name']}"),
-                ("State", training["state"]),
-                ("Base model", training["model_source"]),
-                ("Training images", training["train_csv"]),
-                ("Validation images", training["val_csv"]),
-                ("Output folder", training["output_dir"]),
-                ("Started", formats.moment(training["created_at"])),
-                ("Last written", formats.moment(training["updated_at"])),
-                ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
-                ("Commit", training["commit_sha"]),
-            ]
+            ("Training", f"{training['id']} · {training['name']}"),
+            ("State", training["state"]),
+            ("Base model", training["model_source"]),
+            ("Training images", training["train_csv"]),
+            ("Validation images", training["val_csv"]),
+            ("Output folder", training["output_dir"]),
+            ("Started", formats.moment(training["created_at"])),
+            ("Last written", formats.moment(training["updated_at"])),
+            ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
+            ("Commit", training["commit_sha"]),
         )
         st.code(formats.json_text(training["config"]), language="json", wrap_lines=True)
