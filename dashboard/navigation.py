@@ -5,18 +5,16 @@ from typing import Any
 import streamlit as st
 
 from dashboard.shell import links, url_state
-from dashboard.views import (
-    accuracy,
-    calibration,
-    compare,
-    confusion,
-    failures,
-    jobs,
-    overview,
-    training,
-    triage,
-)
-from dashboard.views import map as map_view
+from dashboard.views.accuracy import page as accuracy
+from dashboard.views.calibration import page as calibration
+from dashboard.views.compare import page as compare
+from dashboard.views.confusion import page as confusion
+from dashboard.views.failures import page as failures
+from dashboard.views.jobs import page as jobs
+from dashboard.views.map import page as map_page
+from dashboard.views.overview import page as overview
+from dashboard.views.training import page as training
+from dashboard.views.triage import page as triage
 
 # By section: view, title, icon, path in the URL.
 _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
@@ -24,7 +22,7 @@ _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
         (overview, "Overview", "monitoring", "overview"),
         (accuracy, "Accuracy", "target", "accuracy"),
         (confusion, "Confusion", "grid_on", "confusion"),
-        (map_view, "Map", "public", "map"),
+        (map_page, "Map", "public", "map"),
     ],
     "Images": [
         (failures, "Images", "photo_library", "failures"),

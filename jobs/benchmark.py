@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import BenchmarkConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(BenchmarkConfig, __doc__), BenchmarkConfig, argv, _benchmark)
+    return run_job(BenchmarkConfig, __doc__, argv, _benchmark)
 
 
 def _benchmark(config: BenchmarkConfig, job: Job) -> None:

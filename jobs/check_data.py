@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import CheckDataConfig
 from streetclip.errors import ManifestError, shown
@@ -22,8 +22,7 @@ _MOST_OTHERS = 3
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code: 2 where anything is bad."""
-    parser = build_config_parser(CheckDataConfig, __doc__)
-    return run_job(parser, CheckDataConfig, argv, _check_data)
+    return run_job(CheckDataConfig, __doc__, argv, _check_data)
 
 
 def _check_data(config: CheckDataConfig, job: Job) -> None:
@@ -78,11 +77,8 @@ def _print_manifest(manifest: "Manifest") -> None:
     _print_some((f"  ✗ {problem}" for problem in manifest.problems), manifest.num_skipped)
     for warning in manifest.warnings:
         print(f"  ! {warning}")
-    counts = frame["country_code"].value_counts()
-    names = [
-        f"{gazetteer.countries()[str(code)].name} {count:,}"
-        for code, count in counts.head(_MOST_LISTED).items()
-    ]
+    counts, known = frame["country_code"].value_counts(), gazetteer.countries()
+    names = [f"{known[str(code)].name} {n:,}" for code, n in counts.head(_MOST_LISTED).items()]
     rest = f" … and {len(counts) - len(names)} more" if len(counts) > len(names) else ""
     print(f"  images by country: {', '.join(names)}{rest}")
 
@@ -90,10 +86,9 @@ def _print_manifest(manifest: "Manifest") -> None:
 def _check_images(config: CheckDataConfig, job: Job, image_dir: Path, manifest: "Manifest") -> int:
     from streetclip.data.dataset_check import unreadable_images
 
+    workers = config.num_workers
     with job.progress(f"images of {manifest.path.name}", "image") as bar:
-        unreadable = unreadable_images(
-            manifest, image_dir, num_workers=config.num_workers, progress=bar
-        )
+        unreadable = unreadable_images(manifest, image_dir, num_workers=workers, progress=bar)
     print(f"  {len(manifest.frame) - len(unreadable):,} images decoded, {len(unreadable):,} not")
     lines = (f"  ✗ {manifest.path}:{line}: {error}" for line, error in unreadable)
     _print_some(lines, len(unreadable))

@@ -3,15 +3,14 @@
 import shutil
 from collections.abc import Sequence
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import ClearCacheConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    parser = build_config_parser(ClearCacheConfig, __doc__)
-    return run_job(parser, ClearCacheConfig, argv, _clear)
+    return run_job(ClearCacheConfig, __doc__, argv, _clear)
 
 
 def _clear(config: ClearCacheConfig, _job: Job) -> None:

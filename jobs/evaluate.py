@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Sequence
 
-from jobs.support.cli import build_config_parser, log_row_problems, run_job
+from jobs.support.cli import log_row_problems, run_job
 from jobs.support.metrics_table import metrics_table
 from jobs.support.record import Job
 from streetclip.config import EvaluateConfig
@@ -18,8 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    parser = build_config_parser(EvaluateConfig, __doc__)
-    return run_job(parser, EvaluateConfig, argv, _evaluate)
+    return run_job(EvaluateConfig, __doc__, argv, _evaluate)
 
 
 def _evaluate(config: EvaluateConfig, job: Job) -> None:

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import ExportConfig
 from streetclip.errors import OutputError
 
-_MARK = "streetclip.json"
-"""A file in every folder that this job writes."""
+_MARK = "streetclip.json"  # in every folder that this job writes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(ExportConfig, __doc__), ExportConfig, argv, _export)
+    return run_job(ExportConfig, __doc__, argv, _export)
 
 
 def _export(config: ExportConfig, job: Job) -> None:
@@ -51,22 +50,21 @@ def _export(config: ExportConfig, job: Job) -> None:
 def _check_output(config: ExportConfig) -> None:
     """Refuse to replace a folder that is no export, or holds the model to export."""
     folder = config.output_dir
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not folder.is_dir():
-        msg = f"{folder}: is a file; expected a folder. Name another --output_dir."
-        raise OutputError(msg)
-    if not any(folder.iterdir()):
-        return
-    is_export = (folder / _MARK).is_file()
     source = Path(config.checkpoint_path).expanduser().resolve()
-    if not is_export or source.is_relative_to(folder.resolve()):
-        what = "the model itself" if is_export else "something other than an export"
-        msg = f"{folder}: holds {what}. Name another --output_dir."
-        raise OutputError(msg)
-    if not config.overwrite:
-        msg = f"{folder}: holds an export already. Add --overwrite, or name another --output_dir."
-        raise OutputError(msg)
+    if not folder.is_dir():
+        problem = "is a file; expected a folder. Name"
+    elif not (folder / _MARK).is_file():
+        problem = "holds something other than an export. Name"
+    elif source.is_relative_to(folder.resolve()):
+        problem = "holds the model itself. Name"
+    elif not config.overwrite:
+        problem = "holds an export already. Add --overwrite, or name"
+    else:
+        return
+    msg = f"{folder}: {problem} another --output_dir."
+    raise OutputError(msg)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.support.cli import build_config_parser, log_row_problems, run_job
+from jobs.support.cli import log_row_problems, run_job
 from jobs.support.record import Job
 from streetclip.config import CaptionConfig
 from streetclip.errors import ManifestError, shown
@@ -20,8 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    parser = build_config_parser(CaptionConfig, __doc__)
-    return run_job(parser, CaptionConfig, argv, _generate_captions)
+    return run_job(CaptionConfig, __doc__, argv, _generate_captions)
 
 
 def _generate_captions(config: CaptionConfig, job: Job) -> None:
@@ -56,13 +55,13 @@ def _write_all(
             temporary = pending.enter_context(atomic_path(destinations[split]))
             with job.progress(f"{split} captions", "B") as bar:
                 try:
+                    rule = config.on_bad_rows
                     reader = ManifestReader(
-                        source, on_bad_rows=config.on_bad_rows, check_captions=False, progress=bar
+                        source, on_bad_rows=rule, check_captions=False, progress=bar
                     )
                     with collection_paused():
-                        written[split] = write_captions(
-                            reader, temporary, templates, seed=config.seed
-                        )
+                        file = write_captions(reader, temporary, templates, seed=config.seed)
+                    written[split] = file
                 except ManifestError as error:
                     errors.append(str(error))
         if errors:
@@ -71,9 +70,8 @@ def _write_all(
 
 
 def _report(destination: Path, file: "CaptionFile") -> None:
-    skipped = ""
-    if file.num_skipped:
-        skipped = f", {file.num_skipped:,} bad row{'s' * (file.num_skipped != 1)} skipped"
+    rows = f"bad row{'s' * (file.num_skipped != 1)}"
+    skipped = f", {file.num_skipped:,} {rows} skipped" if file.num_skipped else ""
     print(f"{destination}: {file.num_rows:,} captions{skipped}")
     for name, caption in file.examples:
         print(f"  {shown(name)}: {shown(caption)}")

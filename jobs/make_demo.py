@@ -3,14 +3,14 @@
 import time
 from collections.abc import Sequence
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import Job
 from streetclip.config import DemoConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(DemoConfig, __doc__), DemoConfig, argv, _make_demo)
+    return run_job(DemoConfig, __doc__, argv, _make_demo)
 
 
 def _make_demo(config: DemoConfig, job: Job) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ResourceError
@@ -33,7 +33,7 @@ _TAIL_BYTES = 4096
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(build_config_parser(RunQueueConfig, __doc__), RunQueueConfig, argv, _run_queue)
+    return run_job(RunQueueConfig, __doc__, argv, _run_queue)
 
 
 def _run_queue(config: RunQueueConfig, job: Job) -> None:
@@ -43,7 +43,7 @@ def _run_queue(config: RunQueueConfig, job: Job) -> None:
         runner = Runner(store, config)
         progress(0, 0)
         while _look(runner) or config.stay:
-            progress(runner.num_ended, runner.num_ended + runner.num_running)
+            progress(runner.num_ended, runner.num_ended + len(runner.children))
             time.sleep(_LOOK_S)
     print(f"queue empty · {runner.num_ended:,} jobs ended")
 
@@ -52,7 +52,7 @@ def _look(runner: "Runner") -> bool:
     try:
         return runner.look()
     except ResourceError as error:
-        if not runner.num_running:
+        if not runner.children:
             raise
         _LOG.warning("%s", error)  # space may be freed before the jobs have ended
         time.sleep(_PATIENCE_S)
@@ -64,27 +64,20 @@ class Runner:
 
     def __init__(self, store: "Store", config: RunQueueConfig) -> None:
         self.num_ended = 0
-        self._store = store
-        self._config = config
-        self._process = current_process()
-        self._children: dict[int, tuple[JobTicket, subprocess.Popen[bytes]]] = {}
+        self._store, self._config, self._process = store, config, current_process()
+        self.children: dict[int, tuple[JobTicket, subprocess.Popen[bytes]]] = {}  # by job
         self._signalled: dict[tuple[int, int], signal.Signals] = {}
-
-    @property
-    def num_running(self) -> int:
-        """Jobs that it started and that still run."""
-        return len(self._children)
 
     def look(self) -> bool:
         """Record ended jobs, start queued ones, and return whether any is left to wait for."""
         from streetclip import runtime
 
-        for ticket, child in list(self._children.values()):
+        for ticket, child in list(self.children.values()):
             code = child.poll()
             if code is not None:
                 self._record_end(ticket, code)
                 self.num_ended += 1
-                del self._children[ticket.job_id]
+                del self.children[ticket.job_id]
         runtime.interrupt_dead_jobs(self._store)
         self._signal_cancelled()
         most = self._config.max_jobs
@@ -92,7 +85,7 @@ class Runner:
             self._start(claimed)
         live = runtime.list_jobs(self._store, states=("queued", "running"))
         waiting = (live["state"] == "queued") | live["cancel_requested_at"].notna()
-        return bool(self._children) or bool(waiting.any())
+        return bool(self.children) or bool(waiting.any())
 
     def _start(self, ticket: "JobTicket") -> None:
         from streetclip import runtime
@@ -116,7 +109,7 @@ class Runner:
             cause = f"could not be started in {ticket.cwd}: {error}"
             runtime.end_job(self._store, ticket.job_id, ticket.attempt, "failed", error=cause)
             return
-        self._children[ticket.job_id] = (ticket, child)
+        self.children[ticket.job_id] = (ticket, child)
 
     def _record_end(self, ticket: "JobTicket", code: int) -> None:
         """Close the record of a job that ended without doing so itself."""
@@ -145,10 +138,9 @@ class Runner:
             if not isinstance(asked_at, str):
                 continue
             waited_s = (datetime.now(UTC) - datetime.fromisoformat(asked_at)).total_seconds()
-            if waited_s > 2 * self._config.grace_s:
-                self._signal(record, signal.SIGKILL)
-            elif waited_s > self._config.grace_s:
-                self._signal(record, signal.SIGTERM)
+            if waited_s > self._config.grace_s:
+                is_ignored = waited_s > 2 * self._config.grace_s
+                self._signal(record, signal.SIGKILL if is_ignored else signal.SIGTERM)
 
     def _signal(self, record: dict[Any, Any], number: signal.Signals) -> None:
         key = (int(record["id"]), int(record["attempt"]))

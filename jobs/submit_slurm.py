@@ -69,18 +69,23 @@ def build_parser() -> OneLineParser:
     add = parser.add_argument
     add("--nodes", type=count, default="1", metavar="N", help="machines (default: 1)")
     add("--gpus_per_node", type=_matching(r"0|[1-9]\d{0,2}", "a whole number from 0 to 999"),
-        default="0", metavar="N", help="(default: 0)")  # fmt: skip
+        default="0", metavar="N", help="GPUs of each machine (default: 0)")  # fmt: skip
     add("--nproc_per_node", type=count, metavar="N",
-        help="processes on each machine (default: one a GPU; without GPUs, 1)")  # fmt: skip
-    add("--time", type=time, default="04:00:00", metavar="LIMIT", help="(default: %(default)s)")
-    add("--partition", type=name, metavar="NAME", help="where to queue")
-    add("--account", type=name, metavar="NAME", help="account to charge")
+        help="processes on each machine (default: one per GPU; without GPUs, 1)")  # fmt: skip
+    add("--time", type=time, default="04:00:00", metavar="LIMIT",
+        help="time limit, HH:MM:SS or D-HH:MM:SS (default: %(default)s)")  # fmt: skip
+    add("--partition", type=name, metavar="NAME", help="Slurm partition to queue in")
+    add("--account", type=name, metavar="NAME", help="Slurm account to charge")
     add("--cpus_per_task", type=count, metavar="N",
         help="cores of each machine, for all of its processes (default: Slurm's)")  # fmt: skip
     add("--mem", type=_matching(r"\d{1,9}[KMGT]?", "a size such as 64G"), metavar="SIZE",
-        help="memory of each machine")  # fmt: skip
-    add("--script", type=Path, metavar="FILE", help="write the script to this new file")
-    add("--dry_run", action="store_true", help="submit nothing; print the script or write it")
+        help="memory of each machine, such as 64G (default: Slurm's)")  # fmt: skip
+    add("--script", type=Path, metavar="FILE", help="new file to write the script to")
+    add(
+        "--dry_run",
+        action="store_true",
+        help="do not submit; print the script or write it",
+    )
     return parser
 
 
@@ -126,11 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: Path) -> str:
-    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py`.
-
-    `folder` is absolute; relative paths among the flags start there. A word that no script can hold
-    raises ConfigError.
-    """
+    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py` in a folder."""
     gpus, cores = int(flags.gpus_per_node), flags.cpus_per_task
     nproc_per_node = int(flags.nproc_per_node or gpus or 1)
     directives = {
@@ -149,12 +150,9 @@ def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: P
         "requeue": "",
     }
     words = [str(Path(evaluate.__file__).resolve()), *arguments]
+    lines = [f"#SBATCH --{name}={each}" for name, each in directives.items() if each is not None]
     return _TEMPLATE.format(
-        directives="\n".join(
-            f"#SBATCH --{name}={value}".rstrip("=")
-            for name, value in directives.items()
-            if value is not None
-        ),
+        directives="\n".join(line.rstrip("=") for line in lines),
         folder=_quoted(str(folder)),
         # srun of 22.05 and later ignores the number that sbatch was given.
         srun="srun --kill-on-bad-exit=1" + (f" --cpus-per-task={cores}" if cores else ""),
@@ -206,12 +204,6 @@ def _matching(pattern: str, expected: str) -> Callable[[str], str]:
 
 
 def _quoted(word: str) -> str:
-    """Quote a word for bash.
-
-    Examples:
-        >>> print(_quoted("--run_name=it's $5"))
-        '--run_name=it'"'"'s $5'
-    """
     if _UNWRITABLE.search(word):
         msg = (
             f"{shown(word)} cannot be written into a batch script; expected text without line "

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.support.cli import build_config_parser, log_row_problems, run_job
+from jobs.support.cli import log_row_problems, run_job
 from jobs.support.record import Job
 from streetclip.config import TrainConfig
 from streetclip.config.recipes import reproduce_command
@@ -24,8 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    parser = build_config_parser(TrainConfig, __doc__)
-    return run_job(parser, TrainConfig, argv, _train)
+    return run_job(TrainConfig, __doc__, argv, _train)
 
 
 def _train(config: TrainConfig, job: Job) -> None:

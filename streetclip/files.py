@@ -34,11 +34,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name that becomes `path` on success and is removed on failure.
 
     Works for a file, and for a folder that the caller makes at the temporary name. An earlier
-    `path` is kept until the new one is complete and on disk.
-
-    Raises:
-        ResourceError: The disk is full; an earlier `path` is untouched.
-        OutputError: The folder cannot be written.
+    `path` is kept until the new one is complete and on disk. Raises ResourceError on a full disk.
     """
     with translated_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +62,7 @@ def clear_leftovers(folder: Path) -> None:
     """Remove what a killed job's `atomic_path` left in a folder; finish its replacements.
 
     A folder that was moved aside and not yet replaced becomes the new one if that is complete, else
-    the old one again. What a live process is writing, on any machine, is left alone. The folder may
-    be missing.
-
-    Raises:
-        OutputError: The folder cannot be read or written.
+    the old one again. What a live process is writing is left alone. The folder may be missing.
     """
     with translated_disk_errors(folder):
         try:

@@ -5,13 +5,8 @@ import re
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def looks_like_hub_id(source: str) -> bool:
-    """Return whether a text could name a model on the hub: `name` or `organisation/name`.
-
-    Examples:
-        >>> looks_like_hub_id("geolocal/StreetCLIP"), looks_like_hub_id("outputs/best_model.pt")
-        (True, False)
-    """
+def is_hub_id(source: str) -> bool:
+    """Check whether a text could name a model on the hub: `name` or `organisation/name`."""
     suffixes = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
     is_path = ".." in source or source.endswith(suffixes)  # the hub has no name with two dots
     return bool(_HUB_ID.fullmatch(source)) and not is_path

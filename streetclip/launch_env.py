@@ -18,10 +18,7 @@ _HIGHEST_PORT = 65535
 class Ranks:
     """One process among those that share a job.
 
-    Attributes:
-        rank: Of this process among all, from 0; the first one writes.
-        local_rank: Of this process on its machine, from 0.
-        local_world_size: Number of processes on its machine.
+    Ranks count from 0: among all processes, and among those on its machine (local).
     """
 
     rank: int = 0
@@ -31,11 +28,7 @@ class Ranks:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read what a launcher has set; without one, this is the only process.
-
-        Raises:
-            ConfigError: Variables contradict each other, are missing, or are no numbers.
-        """
+        """Read what a launcher has set; without one, this is the only process."""
         if not environment.get("WORLD_SIZE", "").strip():
             return cls()
         world_size = _number(environment, "WORLD_SIZE", least=1)
@@ -64,12 +57,10 @@ ALONE = Ranks()
 
 def _number(environment: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**31) -> int:
     text = environment.get(name, "").strip()
-    if not text:
-        msg = f"WORLD_SIZE is set in the environment, but {name} is not. {_ADVICE}"
-        raise ConfigError(msg)
     is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
     if not (is_number and least <= int(text) <= most):
-        limits = f"of at least {least}" if most == 2**31 else f"from {least} to {most}"
-        msg = f"{name} is {shown(text)} in the environment; expected a whole number {limits}. "
-        raise ConfigError(msg + _ADVICE)
+        found = f"is {shown(text)}" if text else "is not set"
+        limits = f"from {least} to {most}"
+        msg = f"{name} {found} in the environment; expected a whole number {limits}. {_ADVICE}"
+        raise ConfigError(msg)
     return int(text)

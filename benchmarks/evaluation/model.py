@@ -5,7 +5,7 @@ from typing import Any
 
 from streetclip.config import BenchmarkConfig
 from streetclip.errors import ModelError, shown
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 
 _TEXT_LENGTH = 77
 _SHAPES: dict[str, dict[str, dict[str, int]]] = {
@@ -48,7 +48,7 @@ def model_folder(config: BenchmarkConfig, work: Path) -> Path:
     path = Path(config.model_name).expanduser()
     if path.is_file():
         return _unpacked(config, work / "model")
-    if not path.is_dir() and not looks_like_hub_id(config.model_name):
+    if not path.is_dir() and not is_hub_id(config.model_name):
         msg = f"{shown(config.model_name)}: there is no such file or folder, and it is no hub id."
         raise ModelError(msg)
     folder = path if path.is_dir() else fetch_from_hub(config.model_name)

@@ -55,7 +55,7 @@ def verdict(fields: Fields) -> None:
             ("Distance", _distance(fields)),
             ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
-    html.definitions(rows)
+    html.definitions(*rows)
 
 
 def _place(fields: Fields, side: str) -> str:
@@ -180,11 +180,10 @@ def _coordinates(fields: Fields, side: str) -> tuple[float, float] | None:
 def attributes(fields: Fields) -> None:
     """List the further columns of the image's row in the test file."""
     items = [
-        (formats.plain(name, 80), formats.plain(value, _LONGEST_VALUE) or formats.NONE)
+        (formats.plain(name, 80), formats.plain(value, _LONGEST_VALUE))
         for name, value in fields["attributes"].items()
     ]
-    source = f"{formats.plain(fields['csv_path'], 500)}, line {fields['line']}"
-    html.definitions([*items, ("Row", source)])
+    html.definitions(*items, ("Row", f"{fields['csv_path']}, line {fields['line']}"))
 
 
 def prompts(given: Mapping[str, Any] | None) -> None:
@@ -192,7 +191,7 @@ def prompts(given: Mapping[str, Any] | None) -> None:
     for level in ("country", "city"):
         templates = (given or {}).get(level) or []
         written = [templates] if isinstance(templates, str) else templates
-        html.definitions([(level, "\n".join(formats.plain(each, 500) for each in written))])
+        html.definitions((level, list(written)))
 
 
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:

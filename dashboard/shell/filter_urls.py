@@ -1,8 +1,8 @@
 """Read, check and write the filters of a URL, without Streamlit."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from streetclip.errors import shown
@@ -16,18 +16,17 @@ RANGES = ("km", "confidence")
 ATTRIBUTE, TAG, STATUS = "attr", "tag", "status"
 FILTERS = (*PLACES, *OUTCOMES, *RANGES, ATTRIBUTE, TAG, STATUS)
 
-RIGHT, WRONG, ANY = "right", "wrong", "any"
+CORRECT, WRONG, ANY = "right", "wrong", "any"
+OUTCOME_VALUES = {ANY: None, CORRECT: True, WRONG: False}
 NO_PREDICTION = "none"
 """The URL's word for a predicted country where nothing was predicted."""
 
 _FIELDS = {"country_is": "country_correct", "city_is": "city_correct", "km": "distance_km"}
-_OUTCOMES = {RIGHT: True, WRONG: False, ANY: None}
 _LONGEST = 2000  # characters of one value
 _RANGE_MARK = ".."
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(NamedTuple):
     """The filters of a URL, and which of its parameters make no sense."""
 
     selection: Selection
@@ -76,13 +75,13 @@ def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
     if known is not None and text not in known:
         msg = f"{name} {shown(text)}; expected {expected}"
         raise ValueError(msg)
-    return {field: _OUTCOMES[text] if name in OUTCOMES else text}
+    return {field: OUTCOME_VALUES[text] if name in OUTCOMES else text}
 
 
 def _options(name: str) -> tuple[Collection[str] | None, str]:
     """List the values of a filter and describe them; None for any text."""
     if name in OUTCOMES:
-        return _OUTCOMES, f"{RIGHT}, {WRONG} or {ANY}"
+        return OUTCOME_VALUES, f"{CORRECT}, {WRONG} or {ANY}"
     if name in ("country", "predicted"):
         return countries(), "a code such as FR"
     known = {"continent": CONTINENTS, STATUS: STATUSES}.get(name)
@@ -124,21 +123,18 @@ def written(selection: Selection) -> dict[str, list[str]]:
         if value is None or value == (None, None):
             continue
         if name in OUTCOMES:
-            value = RIGHT if value else WRONG
+            value = CORRECT if value else WRONG
         elif name in RANGES:
             ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
             value = _RANGE_MARK.join(ends)
         elif name == "predicted":
             value = value or NO_PREDICTION
         values[name] = [value]
-    if selection.attributes:
-        # The first "=" ends a column's name, so one inside the name is escaped.
-        values[ATTRIBUTE] = [
-            f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
-            for column, value in selection.attributes
-        ]
-    if selection.tags:
-        values[TAG] = list(selection.tags)
-    if selection.status is not None:
-        values[STATUS] = [selection.status]
-    return values
+    # The first "=" ends a column's name, so one inside the name is escaped.
+    values[ATTRIBUTE] = [
+        f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
+        for column, value in selection.attributes
+    ]
+    values[TAG] = list(selection.tags)
+    values[STATUS] = [selection.status] if selection.status else []
+    return {name: texts for name, texts in values.items() if texts}

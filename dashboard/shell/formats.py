@@ -12,6 +12,7 @@ from streetclip.gazetteer import countries
 NONE = "—"
 MINUS = "−"
 NBSP = "\u00a0"
+LONGEST = 1000  # characters of a text of the store
 
 _DECIMALS_BELOW_KM = 10
 # Characters that reorder the text around them: a name must not rewrite its neighbours.
@@ -60,10 +61,9 @@ def kilometre_number(value: float | None) -> str:
         return NONE
     if math.isinf(value):
         return "∞"
-    # Rounded first: 9.96 is 10, not 10.0.
-    if round(value, 1) < _DECIMALS_BELOW_KM:
-        return f"{value:.1f}".replace("-", MINUS)
-    return count(value)
+    if round(value, 1) >= _DECIMALS_BELOW_KM:  # rounded first: 9.96 is 10, not 10.0
+        return count(value)
+    return f"{value:.1f}".replace("-", MINUS)
 
 
 def signed(value: float | None, decimals: int = 0) -> str:

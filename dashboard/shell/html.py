@@ -4,12 +4,11 @@ Streamlit's own text commands read Markdown, in which a file name can load a pic
 """
 
 import html
-from collections.abc import Iterable
 from typing import Literal
 
 import streamlit as st
 
-from dashboard.shell.formats import plain
+from dashboard.shell.formats import LONGEST, NONE, plain
 
 
 class Html(str):
@@ -61,7 +60,11 @@ def remark(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     draw(tag("p", text, css="sc-remark"), width=width)
 
 
-def definitions(items: Iterable[tuple[str, str]]) -> None:
-    """Draw a list of terms and their values, which may be untrusted."""
-    rows = [Html(tag("dt", term) + tag("dd", value)) for term, value in items]
+def definitions(*items: tuple[str, object]) -> None:
+    """Draw a list of terms and their untrusted values: a dash for None, a list line by line."""
+    rows = []
+    for term, value in items:
+        lines = value if isinstance(value, list) else [value]
+        text = "\n".join("" if line is None else plain(line, LONGEST) for line in lines)
+        rows.append(Html(tag("dt", term) + tag("dd", text or NONE)))
     draw(tag("dl", *rows, css="sc-definitions"))

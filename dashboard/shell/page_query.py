@@ -44,9 +44,7 @@ class View:
 
     def of_baseline(self) -> "View":
         """Apply the same filters to the baseline's predictions."""
-        if self.baseline_id is None:
-            msg = "no baseline is chosen"
-            raise ValueError(msg)
+        assert self.baseline_id is not None
         return replace(
             self, run_id=self.baseline_id, run_uid=self.baseline_uid, run_key=self.baseline_key
         )

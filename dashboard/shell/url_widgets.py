@@ -1,6 +1,7 @@
 """Draw widgets that show the state of the URL, and write it when they change."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -23,26 +24,14 @@ def bound(
     if isinstance(options, Mapping):
         labels = options
         settings["format_func"] = lambda each: labels.get(each, str(each))
-    widget(
-        label,
-        list(options),
-        key=key,
-        on_change=lambda: on_change(st.session_state[key]),
-        **settings,
-    )
+
+    def write() -> None:
+        on_change(st.session_state[key])
+
+    widget(label, list(options), key=key, on_change=write, **settings)
 
 
-def segmented(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a choice between labels by word of the URL's parameter `name`; return the word."""
-    return _own(st.segmented_control, label, name, options, default, required=True)
-
-
-def select(label: str, name: str, options: Mapping[str, str], default: str) -> str:
-    """Draw a list to choose from, as `segmented`."""
-    return _own(st.selectbox, label, name, options, default)
-
-
-def _own(
+def own(
     widget: Callable[..., Any],
     label: str,
     name: str,
@@ -50,16 +39,15 @@ def _own(
     default: str,
     **settings: Any,
 ) -> str:
+    """Draw a choice between labels by word of the URL's parameter `name`; return the word."""
     value = url_state.page_option(name, list(options), default)
-    bound(
-        widget,
-        label,
-        options,
-        key=f"own_{name}",
-        value=value,
-        on_change=lambda chosen: url_state.change(
-            **{name: None if chosen in (None, default) else chosen}
-        ),
-        **settings,
-    )
+
+    def write(chosen: str | None) -> None:
+        url_state.change(**{name: None if chosen in (None, default) else chosen})
+
+    bound(widget, label, options, key=f"own_{name}", value=value, on_change=write, **settings)
     return value
+
+
+segmented = partial(own, st.segmented_control, required=True)
+select = partial(own, st.selectbox)

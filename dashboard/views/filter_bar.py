@@ -1,6 +1,7 @@
 """Draw the filters in the sidebar and the chips of set filters."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,6 @@ from streetclip.store import STATUSES
 
 _ANY = "any"
 _FARTHEST = float("inf")
-_OUTCOMES = {filter_urls.ANY: None, filter_urls.RIGHT: True, filter_urls.WRONG: False}
 _OUTCOME_WORDS = {None: _ANY, True: "correct", False: "wrong"}
 _CHIPS = {
     "continent": "{}",
@@ -99,20 +99,17 @@ def _select(
 
 
 def _outcomes(view: View) -> None:
-    words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
+    values = filter_urls.OUTCOME_VALUES
+    words = {url: _OUTCOME_WORDS[value] for url, value in values.items()}
     for label, name in (("Country is", "country_correct"), ("City is", "city_correct")):
         is_correct = getattr(view.selection, name)
-
-        def change(chosen: str, name: str = name) -> None:
-            _change(view, **{name: _OUTCOMES.get(chosen)})
-
         url_widgets.bound(
             st.segmented_control,
             label,
             words,
             key=f"filter_{name}",
-            value=next(url for url, value in _OUTCOMES.items() if value is is_correct),
-            on_change=change,
+            value=next(url for url, value in values.items() if value is is_correct),
+            on_change=lambda chosen, name=name: _change(view, **{name: values.get(chosen)}),
             required=True,
         )
 
@@ -157,31 +154,25 @@ def _attributes(view: View) -> None:
             others = [pair for pair in view.selection.attributes if pair[0] != column]
             _change(view, attributes=(*others, *((column, value) for value in values)))
 
-        _multiselect(
-            formats.markdown(column),
-            options,
-            key=f"filter_attribute_{position}",
-            chosen=[value for name, value in view.selection.attributes if name == column],
-            on_change=change,
-        )
+        chosen = [value for name, value in view.selection.attributes if name == column]
+        label = formats.markdown(column)
+        _multiselect(f"filter_attribute_{position}", label, options, chosen, change)
 
 
 def _tags(view: View) -> None:
-    _multiselect(
-        "Any of the tags",
-        run_queries.tags(view.path),
-        key="filter_tags",
-        chosen=view.selection.tags,
-        on_change=lambda tags: _change(view, tags=tuple(tags)),
-    )
+
+    def change(tags: list[str]) -> None:
+        _change(view, tags=tuple(tags))
+
+    tags = run_queries.tags(view.path)
+    _multiselect("filter_tags", "Any of the tags", tags, view.selection.tags, change)
     _select(view, "Triage status", "status", STATUSES, formats.STATUS_LABELS.__getitem__)
 
 
 def _multiselect(
+    key: str,
     label: str,
     options: Sequence[str],
-    *,
-    key: str,
     chosen: Sequence[str],
     on_change: Callable[[list[str]], None],
 ) -> None:
@@ -212,17 +203,10 @@ def chips(view: View, num_selected: int) -> None:
                 icon=":material/close:",
                 icon_position="right",
                 help="Remove this filter",
-                on_click=_change,
-                args=(view,),
-                kwargs=without,
+                on_click=partial(_change, view, **without),
             )
-        st.button(
-            "Clear all",
-            key="chip_clear",
-            type="tertiary",
-            on_click=url_state.change_filters,
-            args=(Selection(), view.defaults),
-        )
+        clear = partial(url_state.change_filters, Selection(), view.defaults)
+        st.button("Clear all", key="chip_clear", type="tertiary", on_click=clear)
 
 
 def _set_parts(chosen: Selection) -> list[tuple[str, dict[str, Any]]]:
@@ -232,19 +216,20 @@ def _set_parts(chosen: Selection) -> list[tuple[str, dict[str, Any]]]:
         for name, words in _CHIPS.items()
         if (value := getattr(chosen, name)) is not None
     ]
-    if chosen.confidence != (None, None):
-        words = f"confidence {_range(chosen.confidence, 100, '%')}"
-        parts.append((words, {"confidence": (None, None)}))
-    if chosen.distance_km != (None, None):
-        words = f"distance {_range(chosen.distance_km, 1, 'km')}"
-        parts.append((words, {"distance_km": (None, None)}))
+    for title, name, scale, unit in (
+        ("confidence", "confidence", 100, "%"),
+        ("distance", "distance_km", 1, "km"),
+    ):
+        bounds = getattr(chosen, name)
+        if bounds != (None, None):
+            parts.append((f"{title} {_range(bounds, scale, unit)}", {name: (None, None)}))
     for pair in chosen.attributes:
-        rest = tuple(each for each in chosen.attributes if each != pair)
+        others = tuple(each for each in chosen.attributes if each != pair)
         name, value = (formats.plain(text, 40) for text in pair)
-        parts.append((f"{name}: {value or '(blank)'}", {"attributes": rest}))
+        parts.append((f"{name}: {value or '(blank)'}", {"attributes": others}))
     for tag in chosen.tags:
-        rest_of_tags = tuple(each for each in chosen.tags if each != tag)
-        parts.append((f"tag {formats.plain(tag, 40)}", {"tags": rest_of_tags}))
+        rest = tuple(each for each in chosen.tags if each != tag)
+        parts.append((f"tag {formats.plain(tag, 40)}", {"tags": rest}))
     return parts
 
 

@@ -15,9 +15,6 @@ EVALUATE = (
     "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
     "--checkpoint_path geolocal/StreetCLIP"
 )
-"""Command that evaluates a checkpoint."""
-
-_LONGEST = 1000  # characters shown of a text
 
 
 def state_text(run: Mapping[Any, Any]) -> str:
@@ -75,19 +72,11 @@ def heading(run: Mapping[str, Any]) -> None:
     chips = ["Synthetic demo data"] if run["drawn"] else []
     if run["state"] != "done":
         chips.append(state_text(run))
-    html.draw(
-        html.tag(
-            "p",
-            "Run ",
-            html.tag("strong", html.name(run["name"])),
-            " · ",
-            html.name(run["dataset"]),
-            f" · {formats.count(run['num_images'])} images · ",
-            html.name(run["strategy"], 40),
-            *(html.tag("span", each, css="sc-chip") for each in chips),
-            css="sc-line",
-        )
-    )
+    name, dataset = html.tag("strong", html.name(run["name"])), html.name(run["dataset"])
+    images = f" · {formats.count(run['num_images'])} images · "
+    line = "Run ", name, " · ", dataset, images, html.name(run["strategy"], 40)
+    marks = [html.tag("span", each, css="sc-chip") for each in chips]
+    html.draw(html.tag("p", *line, *marks, css="sc-line"))
 
 
 def progress(run: Mapping[str, Any]) -> None:
@@ -98,7 +87,7 @@ def progress(run: Mapping[str, Any]) -> None:
     of = formats.progress(done, total)
     so_far = f"The figures below cover the {of} images with a prediction so far."
     if run["state"] == "failed":
-        error = formats.plain(run["error"] or "It left no message.", _LONGEST)
+        error = formats.plain(run["error"] or "It left no message.", formats.LONGEST)
         html.notice("This run failed", error, so_far, css="sc-alert", role="alert")
     elif run["state"] == "interrupted":
         html.notice("Interrupted", so_far, "Resume with the same command and --resume.")
@@ -151,38 +140,31 @@ def details(run: Mapping[str, Any]) -> None:
     config, versions = run["config"] or {}, sorted((run["versions"] or {}).items())
     with st.expander("Run details", key="run_details"):
         html.definitions(
-            [
-                ("Run", f"{run['id']} · {formats.plain(run['name'])}"),
-                ("State", state_text(run)),
-                ("Model", _text(run["model_source"])),
-                ("Weights (SHA-256)", _text(run["model_sha256"])),
-                ("Dataset", f"{_text(run['dataset'])} · {_text(run['csv_path'])}"),
-                ("Skipped rows", formats.count(run["num_skipped"])),
-                ("Candidates", _text(run["candidates_path"])),
-                ("Candidates (SHA-256)", _text(run["candidates_sha256"])),
-                ("Prompts", _prompts(run["prompts"] or {})),
-                ("Strategy", _text(run["strategy"])),
-                ("Seed", str(run["seed"])),
-                ("Precision", _text(config.get("precision_used", config.get("precision")))),
-                ("Started", formats.moment(run["created_at"])),
-                ("Last written", formats.moment(run["updated_at"])),
-                ("Versions", _text(" · ".join(f"{name} {each}" for name, each in versions))),
-                ("Commit", _text(run["commit_sha"])),
-                ("Output folder", _text(run["output_dir"])),
-            ]
+            ("Run", f"{run['id']} · {run['name']}"),
+            ("State", state_text(run)),
+            ("Model", run["model_source"]),
+            ("Weights (SHA-256)", run["model_sha256"]),
+            ("Dataset", f"{run['dataset']} · {run['csv_path'] or formats.NONE}"),
+            ("Skipped rows", formats.count(run["num_skipped"])),
+            ("Candidates", run["candidates_path"]),
+            ("Candidates (SHA-256)", run["candidates_sha256"]),
+            ("Prompts", _prompts(run["prompts"] or {})),
+            ("Strategy", run["strategy"]),
+            ("Seed", run["seed"]),
+            ("Precision", config.get("precision_used", config.get("precision"))),
+            ("Started", formats.moment(run["created_at"])),
+            ("Last written", formats.moment(run["updated_at"])),
+            ("Versions", " · ".join(f"{name} {each}" for name, each in versions)),
+            ("Commit", run["commit_sha"]),
+            ("Output folder", run["output_dir"]),
         )
 
 
-def _text(value: object) -> str:
-    return formats.NONE if value is None else formats.plain(value, _LONGEST)
-
-
-def _prompts(prompts: Mapping[str, Any]) -> str:
-    lines = []
-    for key, value in prompts.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines.append(f"{formats.plain(key)}: {formats.plain(text, _LONGEST)}")
-    return "\n".join(lines) or formats.NONE
+def _prompts(prompts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key}: {each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)}"
+        for key, each in prompts.items()
+    ]
 
 
 def how_to_start() -> None:

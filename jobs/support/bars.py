@@ -2,8 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streetclip.runtime import JobProgress
@@ -15,20 +14,9 @@ _SECONDS_BETWEEN_LINES = 10.0  # in a file, where each drawing is a line
 class ProgressBar:
     """A tqdm bar that is a `streetclip.progress.Progress`."""
 
-    def __init__(
-        self,
-        description: str,
-        unit: str,
-        *,
-        visible: bool,
-        passing: bool,
-        on_close: Callable[["ProgressBar"], None],
-    ) -> None:
-        self._description = description
-        self._unit = unit
-        self._visible = visible
-        self._passing = passing
-        self._on_close = on_close
+    def __init__(self, description: str, unit: str, *, visible: bool, passing: bool) -> None:
+        self._description, self._unit = description, unit
+        self._visible, self._passing = visible, passing
         self._bar: Any = None
         self._numbers: dict[str, float] = {}
 
@@ -78,13 +66,6 @@ class ProgressBar:
         """Draw the bar a last time."""
         if self._bar is not None:
             self._bar.close()
-        self._on_close(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
 
 class _Nowhere(io.TextIOBase):

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from jobs.support.logs import output_may_fail
+from jobs.support.logs import LOG_FORMAT, output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
-from streetclip.config.options import scalar_type
+from streetclip.config.options import described, scalar_type, worded
 from streetclip.errors import StreetClipError
 
 _LOG = logging.getLogger(__name__)
@@ -72,24 +72,20 @@ def build_config_parser(config_class: type[JobConfig], description: str | None) 
 
 
 def run_job(
-    parser: OneLineParser,
     config_class: type[Config],
+    description: str | None,
     argv: Sequence[str] | None,
     work: Callable[[Config, Job], None],
 ) -> int:
     """Parse the flags, do the work, keep the job's record, and return the exit code."""
+    parser = build_config_parser(config_class, description)
     flags = vars(parser.parse_args(argv))
     queued = JOB_VARIABLE in os.environ
     with output_may_fail() if queued else contextlib.nullcontext():
         try:
             values, messages = resolve_flags(parser, config_class, flags)
             config = config_class(**values)
-            logging.basicConfig(
-                level=config.log_level.upper(),
-                format="%(levelname)s %(message)s",
-                stream=sys.stderr,
-                force=True,
-            )
+            logging.basicConfig(level=config.log_level.upper(), format=LOG_FORMAT, force=True)
             logging.captureWarnings(capture=True)
             for message in messages:
                 _LOG.info("%s", message)
@@ -99,12 +95,9 @@ def run_job(
             print(f"{parser.prog}: error: {error}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
-            can_resume = "resume" in {field.name for field in dataclasses.fields(config_class)}
-            advice = (
-                "what was finished is kept; run the same command with --resume to continue."
-                if can_resume
-                else "nothing half-finished is left; run the same command again."
-            )
+            advice = "nothing half-finished is left; run the same command again."
+            if "resume" in {field.name for field in dataclasses.fields(config_class)}:
+                advice = "what was finished is kept; run the same command with --resume."
             print(f"\n{parser.prog}: interrupted; {advice}", file=sys.stderr)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
@@ -121,26 +114,23 @@ def resolve_flags(
 
     A missing required setting ends the process; an unusable recipe raises ConfigError.
     """
-    given = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in flags.items()
-        if name != "recipe"
-    }
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in flags.items()}
+    source: Any = given.pop("recipe", None)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     recipe: dict[str, Any] = {}
-    if "recipe" in flags:
+    if source is not None:
         from streetclip.config.recipes import load_recipe
 
-        recipe = load_recipe(flags["recipe"], config_class)
+        recipe = load_recipe(source, config_class)
     values = {"db": _default(fields["db"])} | recipe | given
     required = [name for name, each in fields.items() if each.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if name not in values]
     if missing:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
-    if "recipe" not in flags:
+    if source is None:
         return values, []
     sets = {name: each for name, each in recipe.items() if each != fields[name].default}
-    messages = [f"recipe {flags['recipe']} sets {_listed(sets)}"]
+    messages = [f"recipe {source} sets {_listed(sets)}"]
     overridden = {name: each for name, each in given.items() if name in recipe}
     if overridden:
         messages.append(f"flags override the recipe: {_listed(overridden)}")
@@ -159,25 +149,19 @@ def _add_flag(
     parser: OneLineParser, field: "dataclasses.Field[Any]", hint: Any, *, in_recipe: bool
 ) -> None:
     default = _default(field)
-    text: str = field.metadata["help"]
-    if default not in (dataclasses.MISSING, None, False, ()):
-        text += f" (default: {_worded(default)})"
     # Only flags that are given are returned: recipe and config know the rest.
     arguments: dict[str, Any] = {
         "default": argparse.SUPPRESS,
-        "help": text.replace("%", "%%"),  # argparse expands %-signs
+        "help": described(field, default).replace("%", "%%"),  # argparse expands %-signs
         "required": default is dataclasses.MISSING and not in_recipe,
     }
     kind = scalar_type(hint)
     if kind is bool:
         arguments["action"] = "store_true"
         if in_recipe:
+            hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
             parser.add_argument(
-                f"--no_{field.name}",
-                action="store_false",
-                dest=field.name,
-                default=argparse.SUPPRESS,
-                help=argparse.SUPPRESS,
+                f"--no_{field.name}", action="store_false", dest=field.name, **hidden
             )
     else:
         arguments["type"] = kind
@@ -198,8 +182,4 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_worded(value)}" for name, value in values.items()) or "nothing"
-
-
-def _worded(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ", ".join(f"{name} {worded(value)}" for name, value in values.items()) or "nothing"

@@ -11,6 +11,8 @@ from typing import Any
 
 from streetclip.errors import StreetClipError
 
+LOG_FORMAT = "%(levelname)s %(message)s"
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ def copied_to(path: Path) -> Iterator[None]:
         text = io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
         file = _Unfailing(text)
         handler = logging.StreamHandler(file)
-        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
         logging.getLogger().addHandler(handler)
         stack.callback(logging.getLogger().removeHandler, handler)
         stack.enter_context(contextlib.redirect_stdout(_Copied(sys.stdout, file)))

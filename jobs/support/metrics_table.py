@@ -14,21 +14,15 @@ _MISSING = "–"
 
 def metrics_table(metrics: dict[str, Any]) -> str:
     """Lay out the body of `metrics.json` as a table of text."""
-    labelled = [(label, metrics[key]) for key, label in _ACCURACIES.items()]
-    labelled += [
-        (f"within {each['threshold_km']:,} km", each)
-        for each in metrics["distance"]["share_within_km"]
-    ]
-    head = ("", "share %", "95 % interval", "n", "ceiling %", "macro %", "macro ceiling %")
-    rows: list[tuple[str, ...]] = [head]
-    for label, each in labelled:
-        macros = [
-            percent(each[name]) if name in each else "" for name in ("macro", "macro_ceiling")
-        ]
-        value, ceiling = percent(each["value"]), percent(each["ceiling"])
-        rows.append((label, value, interval(each), f"{each['n']:,}", ceiling, *macros))
-    lines = [aligned(rows), _distances(metrics["distance"]), *_remarks(metrics)]
-    return "\n".join(lines)
+    labelled = {label: metrics[key] for key, label in _ACCURACIES.items()}
+    within = metrics["distance"]["share_within_km"]
+    labelled |= {f"within {each['threshold_km']:,} km": each for each in within}
+    rows = [("", "share %", "95 % interval", "n", "ceiling %", "macro %", "macro ceiling %")]
+    for label, each in labelled.items():
+        macro, ceiling = (percent(each[k]) if k in each else "" for k in ("macro", "macro_ceiling"))
+        count, most = f"{each['n']:,}", percent(each["ceiling"])
+        rows.append((label, percent(each["value"]), interval(each), count, most, macro, ceiling))
+    return "\n".join([aligned(rows), _distances(metrics["distance"]), *_remarks(metrics)])
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> str:
@@ -36,9 +30,8 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
     return "\n".join(lines)
 
 

@@ -40,40 +40,29 @@ class Job:
     `bar` is that of the current work, else the last one; `queued` if the runner started it.
     """
 
-    def __init__(
-        self,
-        db: Path,
-        ticket: "JobTicket | None",
-        *,
-        queued: bool = False,
-        can_interrupt: bool = False,
-    ) -> None:
-        """Take over the record of a ticket; with `can_interrupt`, TERM raises an interrupt."""
+    def __init__(self, db: Path, ticket: "JobTicket | None", *, queued: bool = False) -> None:
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued
         self.bar: ProgressBar | None = None
-        self._db = db
-        self._ticket = ticket
-        self._can_interrupt = can_interrupt
+        self._db, self._ticket = db, ticket
         self._outputs: list[str] = []
         self._open_bars: list[ProgressBar] = []
         self._beats = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._stopped = threading.Event()
-        self._was_interrupted = False
-        self._was_cancelled = False
+        self._was_interrupted = self._was_cancelled = False
 
-    def progress(self, description: str, unit: str) -> ProgressBar:
-        """Make the bar of the next work, or of a part of the current."""
-        bar = ProgressBar(
-            description,
-            unit,
-            visible=not self.queued,
-            passing=bool(self._open_bars),
-            on_close=self._close_bar,
-        )
+    @contextlib.contextmanager
+    def progress(self, description: str, unit: str) -> Iterator[ProgressBar]:
+        """Show the progress of the next work, or of a part of the current."""
+        is_part = bool(self._open_bars)
+        self.bar = bar = ProgressBar(description, unit, visible=not self.queued, passing=is_part)
         self._open_bars.append(bar)
-        self.bar = bar
-        return bar
+        try:
+            yield bar
+        finally:
+            bar.close()
+            self._open_bars.remove(bar)
+            self.bar = next(reversed(self._open_bars), bar)
 
     def add_output(self, path: Path) -> None:
         """Record a file or folder that the job has written."""
@@ -87,9 +76,7 @@ class Job:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._ticket is None:
             return
-        if self._can_interrupt:
-            # The work is over; recording it is quick.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the work is over; recording it is quick
         self._stopped.set()
         self._beats.join()
         try:
@@ -112,11 +99,6 @@ class Job:
             runtime.end_job(
                 opened, ticket.job_id, ticket.attempt, state, error=cause, outputs=self._outputs
             )
-
-    def _close_bar(self, bar: ProgressBar) -> None:
-        if bar in self._open_bars:
-            self._open_bars.remove(bar)
-            self.bar = next(reversed(self._open_bars), bar)
 
     def _keep_beating(self) -> None:
         from streetclip import store
@@ -146,21 +128,14 @@ class Job:
                 self._was_interrupted = True
                 reason = "cancelled" if orders.is_ours else "its record was taken over or ended"
                 _LOG.warning("this job ends: %s", reason)
-                if self._can_interrupt:
-                    os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 def one_line(error: BaseException) -> str:
-    """Return the cause of a failure in one line.
-
-    Examples:
-        >>> one_line(ZeroDivisionError("division by zero"))
-        'ZeroDivisionError: division by zero'
-    """
-    name = type(error).__name__
-    text = (
-        str(error) if isinstance(error, StreetClipError) or not str(error) else f"{name}: {error}"
-    )
+    """Return the cause of a failure in one line, as "ZeroDivisionError: division by zero"."""
+    name, text = type(error).__name__, str(error)
+    if text and not isinstance(error, StreetClipError):
+        text = f"{name}: {text}"
     line = next((each for each in text.splitlines() if each.strip()), name)
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
 
@@ -170,12 +145,7 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     """Run a job with its record: found or made, kept, and closed.
 
     Of several processes that torchrun starts, the first keeps it; the others log only warnings.
-
-    Raises:
-        OutputError: Another job writes into the same output folder.
-        StoreError: The record that the runner named cannot be taken over.
-        ConfigError: The environment names no valid record, or contradicts itself.
-        KeyboardInterrupt: The job was interrupted or cancelled.
+    Raises OutputError if another job writes into the same output folder.
     """
     with contextlib.ExitStack() as stack:
         if config.kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first:
@@ -187,9 +157,8 @@ def recorded(config: JobConfig) -> Iterator[Job]:
         ticket = _register(config) if named is None else _attach(config, named)
         if ticket is not None and named is None:
             stack.enter_context(copied_to(ticket.log_path))
-        can_interrupt = stack.enter_context(_term_interrupts())
-        job = Job(config.db, ticket, queued=named is not None, can_interrupt=can_interrupt)
-        yield stack.enter_context(job)
+        stack.enter_context(_term_interrupts())
+        yield stack.enter_context(Job(config.db, ticket, queued=named is not None))
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":
@@ -226,14 +195,11 @@ def _register(config: JobConfig) -> "JobTicket | None":
 
 
 @contextlib.contextmanager
-def _term_interrupts() -> Iterator[bool]:
-    """Let TERM end a job like Ctrl-C; yield whether it does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield False
-        return
+def _term_interrupts() -> Iterator[None]:
+    """Let TERM end a job like Ctrl-C."""
     after = signal.signal(signal.SIGTERM, raise_interrupt)
     try:
-        yield True
+        yield
     except KeyboardInterrupt:
         after = signal.SIG_IGN  # this process ends now, with an exit code that says why
         raise

@@ -25,17 +25,17 @@ MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
 
 _seed = partial(option, 42, minimum=0, help="seed of every random choice")
 _num_workers = partial(option, -1, minimum=-1, maximum=256)
-_image_dir = partial(option, help="folder that the image names are relative to")
+_image_dir = partial(option, help="folder of the images, which the CSVs name relative to it")
 _candidates_file = partial(
-    option, DEFAULT_CANDIDATES, help="JSON of candidate countries and cities"
+    option, DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
 )
-_forward_batch_size = partial(option, 32, minimum=1, help="images a forward pass")
+_forward_batch_size = partial(option, 32, minimum=1, help="images per forward pass")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ManifestOptions(JobConfig):
     on_bad_rows: str = option(
-        "fail", choices=("fail", "skip"), help="stop at bad rows or skip them"
+        "fail", choices=("fail", "skip"), help="fail: stop if a row is bad; skip: leave it out"
     )
 
 
@@ -43,36 +43,38 @@ class _ManifestOptions(JobConfig):
 class _CaptionOptions(_ManifestOptions):
     templates: tuple[str, ...] = option(
         ("full", "full", "paper"),  # the best of eight mixtures on the demo; see docs/templates.md
-        help="caption templates to draw from: full, dropout, paper, or your own; one named twice "
-        "is drawn twice as often",
+        help="caption templates to draw from: full, dropout, paper, or those of --template_file; "
+        "one named twice is drawn twice as often",
     )
-    template_file: Path | None = option(None, help="file of templates, one 'name: pattern' a line")
+    template_file: Path | None = option(None, help="file of templates, a 'name: pattern' per line")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ModelOptions(JobConfig):
     model_name: str = option(
         "openai/clip-vit-large-patch14-336",
-        help="hub id, Hugging Face folder or .pt file of a CLIP-like dual encoder",
+        help="CLIP-like base model: hub id, Hugging Face folder or .pt file",
     )
-    device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps …")
+    device: str = option("auto", help="where to compute: auto, cpu, cuda, cuda:1, mps …")
     precision: str = option(
         "auto",
         choices=("auto", "fp32", "bf16", "fp16"),
-        help="auto: the faster of bf16 and fp32 for this machine and model",
+        help="number format to compute in; auto: the faster of bf16 and fp32 on this machine",
     )
-    num_workers: int = _num_workers(help="processes that decode images; -1: one a spare core")
+    num_workers: int = _num_workers(help="processes that decode images; -1: one per spare core")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ComputeOptions(_ModelOptions):
-    run_name: str | None = option(None, help="name of this run in the store and the dashboard")
+    run_name: str | None = option(None, help="name in the store and dashboard; default: from paths")
     resume: bool = option(False, help="continue the interrupted run in --output_dir, if any")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _CacheOptions(JobConfig):
-    cache_dir: Path | None = option(None, help="cached image features; default: next to the store")
+    cache_dir: Path | None = option(
+        None, help="folder of cached image features; default: features, next to the store"
+    )
 
     @property
     def features_dir(self) -> Path:
@@ -88,17 +90,14 @@ class CaptionConfig(_CaptionOptions):
     train_csv: Path | None = option(None, help="manifest CSV of the training images")
     val_csv: Path | None = option(None, help="manifest CSV of the validation images")
     test_csv: Path | None = option(None, help="manifest CSV of the test images")
-    output_dir: Path = option(Path("outputs/captions"), help="folder for {split}_captions.csv")
+    output_dir: Path = option(Path("outputs/captions"), help="folder for SPLIT_captions.csv")
     seed: int = _seed()
     overwrite: bool = option(False, help="replace existing caption files")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.inputs():
-            msg = (
-                "no CSV was given; expected at least one of --train_csv, --val_csv, --test_csv. "
-                "Name the files to caption."
-            )
+            msg = "no CSV was given; name at least one of --train_csv, --val_csv, --test_csv."
             raise ConfigError(msg)
 
     def inputs(self) -> dict[str, Path]:
@@ -135,22 +134,23 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
     kind: ClassVar[str] = "evaluate"
     test_csv: Path = option(help="manifest CSV of the test images")
     image_dir: Path = _image_dir()
-    checkpoint_path: str | None = option(
-        None, help="trained model: .pt file, Hugging Face folder or hub id; default: --model_name"
-    )
+    checkpoint_path: str | None = option(None, help="model to evaluate; default: --model_name")
     candidates_file: Path = _candidates_file()
-    output_dir: Path = option(Path("outputs/evaluation"), help="folder for figures and predictions")
+    output_dir: Path = option(Path("outputs/evaluation"), help="folder for metrics and predictions")
     strategy: tuple[str, ...] = option(
         ("hierarchical",),
         choices=(*STRATEGIES, "all"),
-        help="how a place is predicted; several share one pass over the images",
+        help="hierarchical: the best country, then its best city; flat: the best of all cities; "
+        "marginal: country by the sum over its cities; several share one pass over the images",
     )
-    prompts: str = option("auto", help="auto (the checkpoint's, else paper), paper, full or a JSON")
+    prompts: str = option(
+        "auto", help="texts of the classes: auto (the model's, else paper), paper, full or a JSON"
+    )
     batch_size: int = _forward_batch_size()
-    top_k: int = option(10, minimum=1, maximum=100, help="best countries and cities to store")
+    top_k: int = option(10, minimum=1, maximum=100, help="countries and cities stored per image")
     exact_preprocessing: bool = exact_preprocessing()
-    no_cache: bool = option(False, help="neither use nor keep computed image features")
-    seed: int = _seed(help="kept with the run; an evaluation draws nothing at random")
+    no_cache: bool = option(False, help="neither read nor write cached image features")
+    seed: int = _seed(help="stored with the run; an evaluation draws nothing at random")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,13 +169,13 @@ class DemoConfig(JobConfig):
     """Settings of the `make_demo` job."""
 
     kind: ClassVar[str] = "make_demo"
-    output_dir: Path = option(Path("data/demo"), help="folder for the drawn world")
-    num_train: int = option(4800, minimum=1, help="training images")
-    num_val: int = option(480, minimum=1, help="validation images")
-    num_test: int = option(1200, minimum=1, help="test images")
+    output_dir: Path = option(Path("data/demo"), help="folder for images, CSVs and model")
+    num_train: int = option(4800, minimum=1, help="number of training images")
+    num_val: int = option(480, minimum=1, help="number of validation images")
+    num_test: int = option(1200, minimum=1, help="number of test images")
     seed: int = _seed()
-    num_workers: int = _num_workers(help="processes; -1: one a core")
-    resume: bool = option(False, help="keep a finished world of the same settings")
+    num_workers: int = _num_workers(help="processes that draw images; -1: one per core")
+    resume: bool = option(False, help="keep what was drawn with the same settings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +183,12 @@ class CandidatesConfig(JobConfig):
     """Settings of the `build_candidates` job."""
 
     kind: ClassVar[str] = "build_candidates"
-    output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
-    cities_per_country: int = option(30, minimum=1, help="most populous cities of each country")
-    min_population: int = option(15000, minimum=500, help="smallest city; else the largest place")
     countries: tuple[str, ...] = option((), help="only these countries; default: all")
+    cities_per_country: int = option(30, minimum=1, help="most cities of a country, by population")
+    min_population: int = option(
+        15000, minimum=500, help="least inhabitants of a city; a country's largest place is kept"
+    )
+    output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
     overwrite: bool = option(False, help="replace an existing file")
 
 
@@ -196,9 +198,9 @@ class CheckDataConfig(_ManifestOptions):
 
     kind: ClassVar[str] = "check_data"
     csv: tuple[Path, ...] = option(help="manifest CSVs to check")
-    image_dir: Path | None = option(None, help="also decode every image under this folder")
-    candidates_file: Path | None = option(None, help="also count places among these candidates")
-    num_workers: int = _num_workers(help="processes that decode images")
+    image_dir: Path | None = option(None, help="also decode the images, in this folder")
+    candidates_file: Path | None = option(None, help="also count the places in these candidates")
+    num_workers: int = _num_workers(help="processes that decode images; -1: one per core")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +208,7 @@ class ClearCacheConfig(_CacheOptions):
     """Settings of the `clear_cache` job."""
 
     kind: ClassVar[str] = "clear_cache"
-    dry_run: bool = option(False, help="only show what would be removed")
+    dry_run: bool = option(False, help="list the caches, remove none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,20 +217,24 @@ class BenchmarkConfig(_ModelOptions):
 
     kind: ClassVar[str] = "benchmark"
     model_shape: str = option(
-        "own", choices=("own", *MODEL_SHAPES), help="own weights of --model_name, or random ones"
+        "own",
+        choices=("own", *MODEL_SHAPES),
+        help="own: --model_name; else random weights of that shape",
     )
-    image_dir: Path | None = option(None, help="folder of photos; all in it and below are taken")
-    test_csv: Path | None = option(None, help="manifest of photos; also measure accuracy")
-    synthetic: int = option(0, minimum=0, maximum=16384, help="side of drawn JPEGs in pixels")
-    num_images: int = option(400, minimum=1, help="images of a pass; fewer photos are repeated")
+    image_dir: Path | None = option(None, help="folder of photos, subfolders included")
+    test_csv: Path | None = option(None, help="manifest of the photos, to measure accuracy too")
+    synthetic: int = option(
+        0, minimum=0, maximum=16384, help="instead of photos, draw JPEGs of this side in pixels"
+    )
+    num_images: int = option(400, minimum=1, help="images per pass; fewer photos are repeated")
     candidates_file: Path = _candidates_file()
     batch_size: int = _forward_batch_size()
-    rounds: int = option(3, minimum=1, help="times that everything is measured, in turn")
-    num_labels: int = option(200, minimum=2, help="labels of transformers' zero-shot pipeline")
-    pipeline_images: int = option(4, minimum=0, help="images of transformers' pipeline; 0: none")
-    peak_tflops: float = option(0.0, minimum=0, help="peak of the device, to state a share of it")
-    estimate: int = option(1_000_000, minimum=1, help="images to estimate the time for")
-    output: Path = option(Path("outputs/benchmark.json"), help="JSON file of all figures")
+    rounds: int = option(3, minimum=1, help="repetitions of all measurements")
+    num_labels: int = option(200, minimum=2, help="labels for transformers' zero-shot pipeline")
+    pipeline_images: int = option(4, minimum=0, help="images for transformers' pipeline; 0: none")
+    peak_tflops: float = option(0.0, minimum=0, help="peak of the device in TFLOP/s; 0: unknown")
+    estimate: int = option(1_000_000, minimum=1, help="images to estimate the total time of")
+    output: Path = option(Path("outputs/benchmark.json"), help="JSON file for all figures")
     overwrite: bool = option(False, help="replace an existing output")
 
     def __post_init__(self) -> None:
@@ -252,7 +258,7 @@ class ExportConfig(JobConfig):
     format: str = option(
         "huggingface",
         choices=("huggingface", "onnx"),
-        help="folder for transformers, or image and text graphs for ONNX",
+        help="huggingface: folder for transformers; onnx: one graph for images, one for texts",
     )
     overwrite: bool = option(False, help="replace an existing export")
 
@@ -267,9 +273,9 @@ class RunQueueConfig(JobConfig):
         60.0,
         minimum=0,
         maximum=86400,
-        help="seconds before TERM to a cancelled job, and again before KILL",
+        help="seconds until TERM is sent to a cancelled job, and as many again until KILL",
     )
-    stay: bool = option(False, help="wait for further jobs when the queue is empty")
+    stay: bool = option(False, help="keep waiting for jobs when the queue is empty")
 
 
 JOB_CONFIGS: dict[str, type[JobConfig]] = {

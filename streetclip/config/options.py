@@ -45,9 +45,9 @@ class JobConfig:
     kind: ClassVar[str] = ""
     takes_recipes: ClassVar[bool] = False  # by --recipe
 
-    db: Path = option(DEFAULT_STORE, help="SQLite store: records of jobs, and what pages show")
+    db: Path = option(DEFAULT_STORE, help="SQLite store of runs, trainings and jobs")
     log_level: str = option(
-        "info", choices=("debug", "info", "warning", "error"), help="how much to log on stderr"
+        "info", choices=("debug", "info", "warning", "error"), help="least level to log on stderr"
     )
 
     def __post_init__(self) -> None:
@@ -59,17 +59,36 @@ class JobConfig:
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
+def described(field: "dataclasses.Field[Any]", default: Any) -> str:
+    """Describe a field for flags and forms: its help, bounds and default, if any."""
+    parts = [field.metadata["help"], _bounds(field)]
+    if default not in (dataclasses.MISSING, None, ()) and default is not False:
+        parts.append(f"default: {worded(default)}")
+    return "; ".join(filter(None, parts))
+
+
+def worded(value: Any) -> str:
+    """Write a value as on a command line."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _bounds(field: "dataclasses.Field[Any]") -> str:
+    words = {"minimum": "at least", "above": "above", "maximum": "at most"}
+    bounds = {each: field.metadata[name] for name, each in words.items()}
+    return " and ".join(f"{each} {bound:g}" for each, bound in bounds.items() if bound is not None)
+
+
 def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
     """Raise ConfigError if a value is outside the bounds of its field."""
     meta, flag = field.metadata, f"--{field.name}"
     for each in value if isinstance(value, tuple) else (value,):
-        if meta.get("choices") and each not in meta["choices"]:
+        if meta["choices"] and each not in meta["choices"]:
             allowed = ", ".join(meta["choices"])
             msg = f"{flag} is {shown(each)}; expected one of {allowed}."
             raise ConfigError(msg)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
-    minimum, above, maximum = (meta.get(name) for name in ("minimum", "above", "maximum"))
+    minimum, above, maximum = (meta[name] for name in ("minimum", "above", "maximum"))
     within = (
         (minimum is None or value >= minimum)
         and (above is None or value > above)
@@ -77,9 +96,7 @@ def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
         and (isinstance(value, int) or math.isfinite(value))
     )
     if not within:
-        bounds = {"at least": minimum, "above": above, "at most": maximum}
-        expected = [f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None]
-        msg = f"{flag} is {value:g}; expected {' and '.join(expected) or 'a finite number'}."
+        msg = f"{flag} is {value:g}; expected {_bounds(field) or 'a finite number'}."
         raise ConfigError(msg)
 
 

@@ -11,7 +11,7 @@ import PIL.Image
 import torch
 
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 from streetclip.models import open_clip
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder
@@ -100,7 +100,7 @@ def _find(source: str | Path, base_model: str | Path | None, stack: ExitStack) -
             return _find_bare_weights(path, base_model, stack)
         folder = stack.enter_context(unpacked_files(payload, path))
         return _Found(name, folder, lambda: payload["model"], payload)
-    if isinstance(source, str) and looks_like_hub_id(source):
+    if isinstance(source, str) and is_hub_id(source):
         return _find_folder(fetch_from_hub(source), source, stack)
     msg = f"{shown(source)}: there is no such file or folder, and it is no hub id either."
     raise ModelError(msg)

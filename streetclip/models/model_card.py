@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 
 LICENCE_KEYS = ("license", "license_name", "license_link")  # in a card's header
 CARD_FILE = "README.md"
@@ -68,7 +68,7 @@ def card_header(base_model: str, licence: Mapping[str, str]) -> str:
 
 def is_on_hub(source: str) -> bool:
     """Tell whether a source is a user's model on the hub."""
-    return "/" in source and looks_like_hub_id(source) and not Path(source).exists()
+    return "/" in source and is_hub_id(source) and not Path(source).exists()
 
 
 def code_span(value: object) -> str:

@@ -177,8 +177,7 @@ def test_an_unknown_name_is_told_with_the_known_ones():
 
 
 def test_a_wrong_recipe_ends_a_job_with_2_and_one_line(capsys):
-    parser = build_config_parser(TrainConfig, "x")
-    assert run_job(parser, TrainConfig, [*NEEDED, "--recipe=x"], print) == 2
+    assert run_job(TrainConfig, "x", [*NEEDED, "--recipe=x"], print) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -47,7 +47,7 @@ def drawn(monkeypatch):
 
     each = Drawn()
     monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
-    monkeypatch.setattr(image_detail.html, "definitions", each.items.update)
+    monkeypatch.setattr(image_detail.html, "definitions", lambda *items: each.items.update(items))
     monkeypatch.setattr(
         image_detail.channels,
         "show",
@@ -164,7 +164,7 @@ def test_prompts_are_listed_as_the_run_used_them(drawn):
     image_detail.prompts(
         {"name": "x", "country": ["In {country}.", "Of {country}."], "city": "At {city}"}
     )
-    assert drawn.items == {"country": "In {country}.\nOf {country}.", "city": "At {city}"}
+    assert drawn.items == {"country": ["In {country}.", "Of {country}."], "city": ["At {city}"]}
 
 
 def test_a_click_on_a_row_names_the_run(monkeypatch):

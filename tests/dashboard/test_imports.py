@@ -6,7 +6,7 @@ import sys
 
 _PROGRAM = """
 import json, sys
-import dashboard.views.overview
+import dashboard.views.overview.page
 heavy = {"torch", "transformers", "sklearn", "PIL.JpegImagePlugin"}
 print(json.dumps(sorted(heavy & set(sys.modules))))
 """

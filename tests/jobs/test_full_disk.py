@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from streetclip import runtime, store
 from streetclip.config import DemoConfig
 from tests import warm
@@ -122,8 +122,7 @@ def test_a_record_that_finds_no_room_for_a_while_stops_no_job(small_disk, monkey
             free_space(small_disk)
             bar(2, 2)
 
-    parser = build_config_parser(DemoConfig, "Draw.")
-    assert run_job(parser, DemoConfig, [f"--db={db}", f"--output_dir={small_disk}/out"], work) == 0
+    assert run_job(DemoConfig, "Draw.", [f"--db={db}", f"--output_dir={small_disk}/out"], work) == 0
     assert num_told() == 1
     job = the_job(db)
     assert (job["state"], job["done"], job["total"]) == ("done", 2, 2)

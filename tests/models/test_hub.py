@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streetclip.errors import ModelError, ResourceError
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 from streetclip.models import load_encoder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -104,7 +104,7 @@ def test_a_folder_that_is_not_there_is_not_taken_for_a_hub_id(tmp_path):
     ],
 )
 def test_what_could_be_a_hub_id(source, expected):
-    assert looks_like_hub_id(source) is expected
+    assert is_hub_id(source) is expected
 
 
 def test_only_needed_files_are_downloaded_and_never_code():

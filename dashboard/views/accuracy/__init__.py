@@ -1,3 +1,1 @@
 """The accuracy page."""
-
-from dashboard.views.accuracy.page import render as render

@@ -1,3 +1,1 @@
 """The calibration page."""
-
-from dashboard.views.calibration.page import render as render

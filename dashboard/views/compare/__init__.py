@@ -1,3 +1,1 @@
 """The compare page."""
-
-from dashboard.views.compare.page import render as render

@@ -1,3 +1,1 @@
 """The confusion page."""
-
-from dashboard.views.confusion.page import render as render

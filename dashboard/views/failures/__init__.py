@@ -1,3 +1,1 @@
 """The failures page."""
-
-from dashboard.views.failures.page import render as render

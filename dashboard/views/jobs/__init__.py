@@ -1,5 +1,1 @@
 """The jobs page."""
-
-from dashboard.views.jobs.page import render
-
-__all__ = ["render"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from dashboard.shell import url_state
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ConfigError, shown
-from streetclip.hub_ids import looks_like_hub_id
+from streetclip.hub_ids import is_hub_id
 
 # Unlike those of `Path`, these do not raise for a text that can be no path.
 exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
@@ -52,19 +52,15 @@ class Roots:
         msg = f"{flag} is {shown(text)}: {problem}"
         raise ConfigError(msg)
 
-    def check_source(self, flag: str, text: str) -> Path | None:
-        """Check a model like `check`; it must exist. Return None for a hub id."""
-        if self.is_hub_id(text):
-            return None
-        path = self.check(flag, text)
-        if not exists(path):
+    def check_source(self, flag: str, text: str) -> None:
+        """Check a model like `check`, unless it is a hub id; its path must exist."""
+        if not self.names_hub_model(text) and not exists(self.check(flag, text)):
             msg = f"{flag} is {shown(text)}: no such path and no hub id. Choose it again."
             raise ConfigError(msg)
-        return path
 
-    def is_hub_id(self, text: str) -> bool:
+    def names_hub_model(self, text: str) -> bool:
         """Check whether a text names a model on the hub and no existing path."""
-        return looks_like_hub_id(text) and not exists(self.base / text)
+        return is_hub_id(text) and not exists(self.base / text)
 
     def written(self, path: Path) -> str:
         """Write a path for a form, relative to the working folder if possible."""
@@ -97,15 +93,10 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
             raise ConfigError(msg)
     folders = [os.path.realpath(each) for each in given or ("data", "outputs", store_path.parent)]
     roots = Roots(tuple(map(Path, dict.fromkeys(folders))))
-    return JobOptions(roots, _max_jobs(words), may_start="--no_jobs" not in words)
-
-
-def _max_jobs(words: Sequence[str]) -> int:
-    given = url_state.option_values(words, "--max_jobs")
-    if not given:
-        return RunQueueConfig().max_jobs
+    most = [RunQueueConfig().max_jobs, *url_state.option_values(words, "--max_jobs")][-1]
     try:
-        return RunQueueConfig(max_jobs=int(given[-1])).max_jobs
+        max_jobs = RunQueueConfig(max_jobs=int(most)).max_jobs  # which checks its bounds
     except ValueError:
-        msg = f"--max_jobs is {shown(given[-1])}; expected a whole number from 1 on."
+        msg = f"--max_jobs is {shown(most)}; expected a whole number from 1 on."
         raise ConfigError(msg) from None
+    return JobOptions(roots, max_jobs, may_start="--no_jobs" not in words)

@@ -40,12 +40,7 @@ class _Request(NamedTuple):
 
 
 def list_folder(
-    folder: Path,
-    roots: Roots,
-    *,
-    suffix: str = "",
-    with_files: bool = True,
-    words: str = "",
+    folder: Path, roots: Roots, *, suffix: str = "", with_files: bool = True, words: str = ""
 ) -> Listing:
     """Read the first entries of a folder whose names contain `words`, in any case.
 
@@ -106,22 +101,16 @@ def _dialog(roots: Roots) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if setting.widget == "output":
                 st.text_input("New folder in it", key=_NEW, placeholder="none: this folder itself")
-            st.button(
-                "Choose this folder",
-                key="browser_take",
-                type="primary",
-                on_click=lambda: _take(
-                    request, folder / st.session_state.get(_NEW, "").strip(), roots
-                ),
-            )
+
+            def take() -> None:
+                _take(request, folder / st.session_state.get(_NEW, "").strip(), roots)
+
+            st.button("Choose this folder", key="browser_take", type="primary", on_click=take)
     st.text_input("Name contains", key=_FILTER)
     try:
+        with_files, words = setting.widget in {"file", "source"}, st.session_state[_FILTER]
         listing = list_folder(
-            folder,
-            roots,
-            suffix=setting.suffix,
-            with_files=setting.widget in {"file", "source"},
-            words=st.session_state[_FILTER],
+            folder, roots, suffix=setting.suffix, with_files=with_files, words=words
         )
     except OSError as error:
         html.notice("Cannot be read", f"{folder}: {error.strerror}.", css="sc-alert")
@@ -139,12 +128,8 @@ def _breadcrumb(request: _Request, roots: Roots) -> None:
         steps += [(part, root.joinpath(*parts[: i + 1])) for i, part in enumerate(parts)]
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         for position, (words, target) in enumerate(steps[:-1]):
-            st.button(
-                f"{formats.markdown(words)} /",
-                key=f"browser_up_{position}",
-                type="tertiary",
-                on_click=partial(_go, target),
-            )
+            label, key = f"{formats.markdown(words)} /", f"browser_up_{position}"
+            st.button(label, key=key, type="tertiary", on_click=partial(_go, target))
         html.draw(html.tag("strong", html.name(steps[-1][0])), width="content")
 
 
@@ -156,9 +141,7 @@ def _entries(request: _Request, folder: Path, listing: Listing, roots: Roots) ->
         else:
             take = partial(_take, request, folder / name, roots)
             _entry(f"entry_{position}", name, "draft", take)
-    remarks = []
-    if not names:
-        remarks.append("No entries.")
+    remarks = [] if names else ["No entries."]
     if len(names) > MOST_SHOWN:
         remarks.append(f"{MOST_SHOWN} of {formats.count(len(names))}; enter a part of the name.")
     if listing.is_cut:
@@ -175,13 +158,8 @@ def _entries(request: _Request, folder: Path, listing: Listing, roots: Roots) ->
 
 
 def _entry(key: str, name: str, icon: str, on_click: Callable[[], None]) -> None:
-    st.button(
-        formats.markdown(name, 120),
-        key=f"browser_{key}",
-        icon=f":material/{icon}:",
-        type="tertiary",
-        on_click=on_click,
-    )
+    look = {"icon": f":material/{icon}:", "type": "tertiary"}
+    st.button(formats.markdown(name, 120), key=f"browser_{key}", on_click=on_click, **look)
 
 
 def _start(text: str, roots: Roots) -> Path | None:

@@ -26,17 +26,14 @@ class Prefill(NamedTuple):
 
 def fresh(kind: str, roots: Roots) -> Prefill:
     """Fill in the defaults, with a new output folder."""
-    draft = form_fields.with_new_output(form_fields.draft_of(kind, {}), roots)
-    return Prefill("", draft)
+    return Prefill("", form_fields.with_new_output(form_fields.draft_of(kind, {}), roots))
 
 
 def again(job: Mapping[str, Any], roots: Roots) -> Prefill:
     """Fill in the settings of an earlier job, with a new output folder."""
-    return Prefill(
-        f"again {job['id']} {job['created_at']}",
-        form_fields.with_new_output(_draft_of_job(job, roots), roots),
-        f"Settings of job {job['id']}. If its output folder exists, a new one is proposed.",
-    )
+    words = f"Settings of job {job['id']}. If its output folder exists, a new one is proposed."
+    draft = form_fields.with_new_output(_draft_of_job(job, roots), roots)
+    return Prefill(f"again {job['id']} {job['created_at']}", draft, words)
 
 
 def recipes_of(kind: str) -> tuple[str, ...]:
@@ -89,11 +86,8 @@ def after(job: Mapping[str, Any], roots: Roots) -> Prefill:
             "run_name": given["run_name"],
         }
     draft = form_fields.draft_of(kind, {name: each for name, each in values.items() if each})
-    return Prefill(
-        f"after {job['id']}",
-        form_fields.with_new_output(draft, roots),
-        f"Outputs of job {job['id']}, and files next to its inputs.",
-    )
+    words = f"Outputs of job {job['id']}, and files next to its inputs."
+    return Prefill(f"after {job['id']}", form_fields.with_new_output(draft, roots), words)
 
 
 def _draft_of_job(job: Mapping[str, Any], roots: Roots) -> Draft:

@@ -14,7 +14,7 @@ from dashboard.shell import formats
 from dashboard.views.jobs.allowed_paths import Roots, exists, is_file, is_folder
 from streetclip.captions.prompts import FULL_PROMPTS, PAPER_PROMPTS
 from streetclip.config import JOB_CONFIGS, JobConfig, train_options
-from streetclip.config.options import scalar_type
+from streetclip.config.options import described, scalar_type
 from streetclip.errors import ConfigError, shown
 
 Group = Literal["required", "usual", "more"]
@@ -62,25 +62,20 @@ _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a job, as a field of the form and a flag.
-
-    Attributes:
-        widget: Kind of widget; a source is a path or a hub id.
-        kind: Type of the value, or of each of several.
-        choices: Allowed values, if not any.
-        words: Built-in names that a path may also be.
-        suffix: Suffix of the files that it names, "" for any.
-    """
+    """One setting of a job, as a field of the form and a flag."""
 
     name: str
     group: Group
     section: str
-    widget: Widget
+    widget: Widget  # a source is a path or a hub id
     kind: type
+    """Of the value, or of each of several."""
     default: Any
     choices: tuple[str, ...]
     words: tuple[str, ...]
+    """Built-in names that a path may also be."""
     suffix: str
+    """Of the files that it names, "" for any."""
     help: str
 
     @property
@@ -103,7 +98,7 @@ class Setting:
         """Check that a value is a path, not a built-in name or hub id."""
         if not self.is_path or not text or text in self.words:
             return False
-        return self.widget != "source" or bool(self.words) or not roots.is_hub_id(text)
+        return self.widget != "source" or bool(self.words) or not roots.names_hub_model(text)
 
 
 @functools.cache
@@ -112,6 +107,12 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
     config_class = JOB_CONFIGS[kind]
     hints = typing.get_type_hints(config_class)
     usual = _USUAL.get(kind, "").split()
+    sections = {
+        name: title
+        for options, title in _SECTIONS.items()
+        if issubclass(config_class, options)
+        for name in options.__annotations__
+    }
     settings = []
     for field in dataclasses.fields(config_class):
         if field.name in _NOT_SHOWN:
@@ -125,14 +126,14 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
             Setting(
                 name=name,
                 group=group,
-                section=_section(config_class, name),
+                section=sections.get(name, _REST),
                 widget=_widget(name, scalar, choices, is_several=is_several),
                 kind=scalar,
                 default=None if is_required else field.default,
                 choices=choices,
                 words=_BUILT_IN.get(name, ()),
                 suffix=_SUFFIXES.get(name, ".csv" if name.endswith("csv") else ""),
-                help=_help(field),
+                help=f"--{name}: {described(field, field.default)}",
             )
         )
     groups = typing.get_args(Group)
@@ -150,13 +151,6 @@ def sections_of(settings: Iterable[Setting]) -> dict[str, list[Setting]]:
     return {title: held for title, held in sections.items() if held}
 
 
-def _section(config_class: type[JobConfig], name: str) -> str:
-    for options, title in _SECTIONS.items():
-        if issubclass(config_class, options) and name in options.__annotations__:
-            return title
-    return _REST
-
-
 def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool) -> Widget:
     if is_several:
         return "choices" if choices else "words"
@@ -169,20 +163,6 @@ def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool
         return "output" if is_output else "folder" if name.endswith("dir") else "file"
     of_kind: dict[type, Widget] = {bool: "flag", int: "number", float: "number"}
     return of_kind.get(kind, "text")
-
-
-def _help(field: "dataclasses.Field[Any]") -> str:
-    meta, default = field.metadata, field.default
-    bounds = [
-        f"{words} {meta[name]:g}"
-        for name, words in (("minimum", "at least"), ("above", "above"), ("maximum", "at most"))
-        if meta[name] is not None
-    ]
-    parts = [meta["help"], " and ".join(bounds)]
-    if default not in (None, False, (), dataclasses.MISSING):
-        written = " ".join(default) if isinstance(default, tuple) else default
-        parts.append(f"default: {written}")
-    return f"--{field.name}: {'; '.join(filter(None, parts))}"
 
 
 # From values to texts, and back
@@ -252,12 +232,12 @@ def _read(setting: Setting, value: Any, roots: Roots) -> Any:
 
 
 def _number(setting: Setting, text: str) -> int | float:
-    expected = "a whole number" if setting.kind is int else "a number, as 0.01 or 1e-6"
     try:
         number: int | float = setting.kind(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or (setting.kind is int and len(text) > _MOST_DIGITS):
+        expected = "a whole number" if setting.kind is int else "a number, as 0.01 or 1e-6"
         msg = f"{setting.flag} is {shown(text)}; expected {expected}."
         raise ConfigError(msg)
     return number

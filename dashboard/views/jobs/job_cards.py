@@ -13,30 +13,18 @@ from dashboard.views.jobs import form_fields
 
 Job = Mapping[str, Any]
 
-_LONGEST: Final = 1000  # characters of a text
 _MOST_NUMBERS: Final = 12
 _MOST_OUTPUTS: Final = 50
 
 
 def kind_words(kind: str) -> str:
-    """Name a kind of job.
-
-    Examples:
-        >>> kind_words("generate_captions"), kind_words("build_candidates")
-        ('Generate captions', 'Build candidates')
-    """
+    """Name a kind of job, as "Generate captions"."""
     words = form_fields.FORMS.get(kind, formats.plain(kind, 40).replace("_", " "))
     return words[:1].upper() + words[1:]
 
 
 def state_words(job: Job) -> str:
-    """Name the state of a job; "starting…" or "stopping…" in between.
-
-    Examples:
-        >>> asked = {"state": "running", "cancel_requested_at": "2026-01-01", "heartbeat_at": "…"}
-        >>> state_words(asked)
-        'stopping…'
-    """
+    """Name the state of a job; "starting…" or "stopping…" in between."""
     if job["state"] != "running":
         return str(job["state"])
     if job["cancel_requested_at"] is not None:
@@ -57,8 +45,8 @@ def heading(job: Job) -> None:
         parts.append(f"process {job['pid']} on {formats.isolated(job['host'], 40)}")
     elif job["ended_at"] is not None and job["started_at"] is not None:
         parts.append(f"took {formats.duration(_seconds(job))}")
-    title_tag = html.tag("strong", title)
-    html.draw(html.tag("p", title_tag, " · ", " · ".join(parts), css="sc-line", role="status"))
+    line = html.tag("strong", title), " · ", " · ".join(parts)
+    html.draw(html.tag("p", *line, css="sc-line", role="status"))
 
 
 def _seconds(job: Job) -> float | None:
@@ -85,12 +73,12 @@ def progress(job: Job) -> None:
         if job["state"] == "running":
             html.remark("Preparing…")
         return
-    text = f"{formats.progress(done, total)} {formats.units(job['unit'])}"
+    task = formats.plain(job["task"], 60)
+    text = f"{task}: " if task else ""
+    text += f"{formats.progress(done, total)} {formats.units(job['unit'])}"
     if job["state"] == "running" and rate and rate > 0 and total >= done:
         left = formats.duration((total - done) / rate)
-        text = f"{text} · {formats.rate(rate, job['unit'])} · {left} left"
-    task = formats.plain(job["task"], 60)
-    text = f"{task}: {text}" if task else text
+        text += f" · {formats.rate(rate, job['unit'])} · {left} left"
     st.progress(min(1.0, max(0.0, done / total)), formats.markdown(text, 200))
     numbers = job["numbers"] if isinstance(job["numbers"], dict) else {}
     parts = [_number(name, value) for name, value in list(numbers.items())[:_MOST_NUMBERS]]
@@ -107,44 +95,36 @@ def _number(name: str, value: object) -> str:
 def error(job: Job) -> None:
     """Draw why a job ended early, if it did."""
     if job["error"]:
-        words = {"failed": "Failed", "interrupted": "Interrupted"}
-        html.notice(
-            words.get(job["state"], "Ended early"),
-            formats.plain(job["error"], _LONGEST),
-            css="sc-alert",
-            role="alert",
-        )
+        title = {"failed": "Failed", "interrupted": "Interrupted"}.get(job["state"], "Ended early")
+        text = formats.plain(job["error"], formats.LONGEST)
+        html.notice(title, text, css="sc-alert", role="alert")
 
 
 def outputs(job: Job) -> None:
     """Draw which files a job has written."""
-    shown = [formats.plain(path, 400) for path in job["outputs"][:_MOST_OUTPUTS]]
+    shown = list(job["outputs"][:_MOST_OUTPUTS])
     num_more = len(job["outputs"]) - len(shown)
     if num_more > 0:
         shown.append(f"and {formats.count(num_more)} more")
     html.definitions(
-        [
-            ("Output folder", formats.plain(job["output_dir"], 400) or formats.NONE),
-            ("Written", "\n".join(shown) or "No files recorded yet."),
-        ]
+        ("Output folder", job["output_dir"]),
+        ("Written", shown or "No files recorded yet."),
     )
 
 
 def facts(job: Job) -> None:
     """Draw the record of a job: its times, attempts and process."""
-    process = formats.NONE
+    process = None
     if job["host"] is not None and not pd.isna(job["pid"]):
-        process = f"{job['pid']} on {formats.plain(job['host'], 80)}"
+        process = f"{job['pid']} on {job['host']}"
     html.definitions(
-        [
-            ("Queued", formats.moment(job["created_at"])),
-            ("Started", formats.moment(job["started_at"])),
-            ("Last heartbeat", formats.moment(job["heartbeat_at"])),
-            ("Ended", formats.moment(job["ended_at"])),
-            ("Attempts", formats.count(job["attempt"])),
-            ("Process", process),
-            ("Working folder", formats.plain(job["cwd"], 400)),
-        ]
+        ("Queued", formats.moment(job["created_at"])),
+        ("Started", formats.moment(job["started_at"])),
+        ("Last heartbeat", formats.moment(job["heartbeat_at"])),
+        ("Ended", formats.moment(job["ended_at"])),
+        ("Attempts", formats.count(job["attempt"])),
+        ("Process", process),
+        ("Working folder", job["cwd"]),
     )
 
 

@@ -65,8 +65,6 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
 def _draft(kind: str, prefill: Prefill) -> Draft:
     """Return what was typed, or the prefill if it has another origin."""
     name = _key(kind, "draft")
-    origin: str | None
-    draft: Draft
     origin, draft = st.session_state.get(name, (None, {}))
     if origin != prefill.origin:
         draft = dict(prefill.draft)
@@ -90,8 +88,7 @@ def _key(kind: str, name: str) -> str:
 
 
 def _problems(kind: str) -> dict[str, _Problem]:
-    found: dict[str, _Problem] = st.session_state.get(_key(kind, "problems"), {})
-    return found
+    return st.session_state.get(_key(kind, "problems"), {})
 
 
 def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOptions) -> None:
@@ -111,12 +108,10 @@ def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> No
     key = _key(kind, setting.name)
     # Set once: a rerun must not overwrite what is being typed.
     st.session_state.setdefault(key, draft.get(setting.name))
-    if setting.is_path:
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            draft[setting.name] = _widget(setting, key)
-            file_picker.button(key, setting, options.roots)
-    else:
+    with st.container(horizontal=setting.is_path, vertical_alignment="bottom", gap="small"):
         draft[setting.name] = _widget(setting, key)
+        if setting.is_path:
+            file_picker.button(key, setting, options.roots)
     problem = _problems(kind).get(setting.name)
     if problem is not None and problem.value == draft[setting.name]:
         html.draw(html.tag("p", problem.text, css="sc-problem", role="alert"))
@@ -148,6 +143,5 @@ def _start(store_path: Path, kind: str, options: JobOptions) -> None:
         else:
             st.session_state.pop(_key(kind, "draft"), None)
             url_state.change(job=str(job_id), again=None, after=None)
-    st.session_state[_key(kind, "problems")] = {
-        name: _Problem(draft.get(name), text) for name, text in problems.items()
-    }
+    shown = {name: _Problem(draft.get(name), text) for name, text in problems.items()}
+    st.session_state[_key(kind, "problems")] = shown

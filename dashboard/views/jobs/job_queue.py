@@ -1,6 +1,7 @@
 """Running and queued jobs, refreshed while there are any."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,6 @@ from dashboard.queries import run_queries
 from dashboard.shell import html, url_state
 from dashboard.views.jobs import job_actions, job_cards, job_log, launcher
 from dashboard.views.jobs.allowed_paths import JobOptions
-from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
 from streetclip.errors import StreetClipError
 
 _POLL_S: Final = 2.0
@@ -27,7 +27,7 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
     @st.fragment(run_every=_POLL_S if seen else None)
     def part() -> None:
         try:
-            mark_dead_jobs(path)
+            launcher.mark_dead_jobs(path)
             if states() != seen:
                 st.rerun()
             problem = launcher.ensure_runner(path, options)
@@ -67,10 +67,6 @@ def draw(path: Path, options: JobOptions) -> None:
 
 
 def _open_button(job: dict[str, Any]) -> None:
-    number = str(job["id"])
-    st.button(
-        "Open",
-        key=f"job_open_{number}",
-        help="Settings, command and log",
-        on_click=lambda: url_state.change(job=number),
-    )
+    number, text = str(job["id"]), "Settings, command and log"
+    show = partial(url_state.change, job=number)
+    st.button("Open", key=f"job_open_{number}", help=text, on_click=show)

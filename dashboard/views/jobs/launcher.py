@@ -1,10 +1,12 @@
-"""Queue, cancel and resume jobs, and keep a runner alive for the queue.
+"""Queue, cancel and resume jobs, mark dead ones, and keep a runner alive for the queue.
 
 The runner is a process in its own session: it outlives the dashboard and its Ctrl-C.
 """
 
 import functools
+import logging
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -21,10 +23,13 @@ from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip import runtime
 from streetclip.config import JOB_CONFIGS, JobConfig, RunQueueConfig
 from streetclip.config.arguments import from_parameters, resume_arguments, to_arguments
-from streetclip.errors import ConfigError
+from streetclip.errors import ConfigError, StreetClipError
 from streetclip.files import translated_disk_errors
+from streetclip.results.run_table import BUSY_S
 from streetclip.runtime import JobSpec
 from streetclip.store import open_store
+
+_LOG = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 
@@ -36,14 +41,13 @@ RESUMABLE: Final = ("failed", "cancelled", "interrupted")
 
 _BUSY_TIMEOUT_S: Final = 10.0  # for another writer, while a visitor waits for the page
 _PAUSE_S: Final = 30.0  # after a runner that failed
+_PLAIN: Final = frozenset(map(chr, range(32, 127))) - {"'", "\\"}  # inside $'…' of bash
 
 
 def enqueue(store_path: Path, config: JobConfig, options: JobOptions) -> int:
     """Queue a job, ensure that a runner is alive, and return the job's id.
 
-    Raises:
-        OutputError: A queued or running job writes into the same folder.
-        ConfigError: A value cannot be an argument of a process.
+    Raises OutputError if a queued or running job writes into the same folder.
     """
     spec = JobSpec(
         kind=config.kind,
@@ -67,13 +71,7 @@ def cancel(store_path: Path, job_id: int, options: JobOptions) -> None:
 
 
 def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
-    """Queue a job again that was stopped or failed.
-
-    Raises:
-        ConfigError: Its files lie outside the roots.
-        OutputError: Another job writes into the same folder.
-        StoreError: The job does not exist, or cannot be resumed from its state.
-    """
+    """Queue a job again that was stopped or failed, if its files lie inside the roots."""
     with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job = runtime.get_job(opened, job_id)
         check_resumable(job, options)
@@ -105,13 +103,7 @@ def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
 def shell_command(
     job: Mapping[str, Any], base: Path, arguments: Sequence[str] | None = None
 ) -> str:
-    """Write the shell command of a job, with `cd` if its folder is not `base`.
-
-    Examples:
-        >>> job = {"kind": "train", "cwd": "/x y", "arguments": ["--run_name=a; b"]}
-        >>> shell_command(job, Path("/")).replace(str(ROOT), "…")
-        "cd '/x y' && python …/jobs/train.py '--run_name=a; b'"
-    """
+    """Write the shell command of a job, with `cd` if its folder is not `base`."""
     script = Path("jobs", f"{job['kind']}.py")
     is_home = os.path.realpath(job["cwd"]) == str(ROOT)
     words = ["python", str(script if is_home else ROOT / script)]
@@ -123,25 +115,31 @@ def shell_command(
 
 
 def _quoted(word: str) -> str:
-    r"""Quote a word for a shell; escape characters that are invisible or reorder text.
-
-    Examples:
-        >>> print(_quoted("a b"), _quoted("a\u202eb's"), _quoted("caf\udce9"))
-        'a b' $'a\xe2\x80\xaeb\'s' $'caf\xe9'
-    """
+    """Quote a word for a shell; escape characters that are invisible or reorder text."""
     if all(c.isprintable() or c == "\n" for c in word):
         return shlex.quote(word)
-    return f"$'{''.join(map(_escaped, word))}'"
+    word = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", word)  # halves that stand for no byte
+    raw = word.encode("utf-8", "surrogateescape")
+    safe = (chr(b) if chr(b) in _PLAIN else f"\\x{b:02x}" for b in raw)
+    return f"$'{''.join(safe)}'"
 
 
-def _escaped(character: str) -> str:
-    if character in "\\'":
-        return f"\\{character}"
-    if character.isprintable() or character == "\n":
-        return character
-    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is not UTF-8
-    found = character.encode("utf-8", "surrogateescape" if is_byte else "replace")
-    return "".join(f"\\x{byte:02x}" for byte in found)
+def mark_dead_jobs(path: Path) -> None:
+    """Mark jobs, runs and trainings whose process is gone as interrupted.
+
+    If the store is locked or read-only, log a warning; the next call tries again.
+    """
+    if not path.exists():
+        return
+    with store_state.reader(path) as opened:
+        dead = runtime.find_dead_jobs(opened)
+    if not dead:
+        return
+    try:
+        with open_store(path, busy_timeout_s=BUSY_S) as opened:
+            runtime.interrupt_dead_jobs(opened)
+    except StreetClipError as error:
+        _LOG.warning("cannot mark the dead jobs %s interrupted: %s", dead, error)
 
 
 def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = False) -> str:
@@ -149,11 +147,9 @@ def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
 
     Unless `at_once`, wait after a runner that failed.
     """
-    is_needed = any(
-        job["state"] == "queued" or job["cancel_requested_at"] is not None
-        for job in run_queries.live_jobs(store_path)
-    )
-    if not is_needed or not options.may_start:
+    live = run_queries.live_jobs(store_path)
+    waiting = [each["state"] == "queued" or each["cancel_requested_at"] for each in live]
+    if not any(waiting) or not options.may_start:
         return ""
     return _start_unless_alive(store_path, options, at_once=at_once)
 

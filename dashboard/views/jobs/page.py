@@ -8,27 +8,25 @@ import streamlit as st
 
 from dashboard.charts import selection_events
 from dashboard.queries import run_queries
-from dashboard.shell import formats, html, url_state, url_widgets
+from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import (
     form_defaults,
     form_fields,
     job_actions,
     job_cards,
-    job_detail,
     job_form,
+    job_log,
     job_queue,
     launcher,
 )
 from dashboard.views.jobs.allowed_paths import JobOptions, job_options
 from dashboard.views.jobs.form_defaults import Prefill
-from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
 from streetclip.errors import StoreError
 from streetclip.runtime import JOB_STATES
 
 _PER_PAGE: Final = 25
 _MOST_PAGES: Final = 400
-_FORM: Final = "own_form"
 
 
 def render() -> None:
@@ -38,11 +36,11 @@ def render() -> None:
 
 def _body(path: Path) -> None:
     options = job_options(path)
-    mark_dead_jobs(path)
+    launcher.mark_dead_jobs(path)
     job_actions.problem_of_last_click()
     job = _linked(path, "job")
     if job is not None:
-        job_detail.draw(path, job, options)
+        _job(path, job, options)
         return
     job_queue.watch(path, options, partial(job_queue.draw, path, options))
     if options.may_start:
@@ -74,7 +72,7 @@ def _form(path: Path, options: JobOptions) -> None:
         st.segmented_control,
         "What to do",
         form_fields.FORMS,
-        key=_FORM,
+        key="own_form",
         value=kind,
         on_change=lambda chosen: url_state.change(form=chosen, again=None, after=None),
         required=True,
@@ -101,20 +99,17 @@ def _history(path: Path) -> None:
     with st.container(horizontal=True):
         kind = url_widgets.select("Kind", "kind", kinds, "any")
         state = url_widgets.select("State", "state", states, "any")
-    of_kind = () if kind == "any" else (kind,)
-    in_state = () if state == "any" else (state,)
+    of_kind, in_state = (() if each == "any" else (each,) for each in (kind, state))
     number = min(url_state.page_number("page"), _MOST_PAGES)
     found = run_queries.jobs(path, of_kind, in_state, number * _PER_PAGE + 1)
     shown = found[(number - 1) * _PER_PAGE : number * _PER_PAGE]
     if shown:
         ids = [str(job["id"]) for job in shown]
+        widths = {"name": "medium", "error": "large"}
         selection_events.table(
             job_cards.table(shown),
             key=selection_events.keyed("jobs", ids[0], len(ids)),
-            columns={
-                "name": st.column_config.TextColumn(width="medium"),
-                "error": st.column_config.TextColumn(width="large"),
-            },
+            columns={name: st.column_config.TextColumn(width=w) for name, w in widths.items()},
             on_pick=lambda row: None if row is None else url_state.change(job=ids[row]),
         )
     elif of_kind or in_state or number > 1:
@@ -127,14 +122,55 @@ def _history(path: Path) -> None:
 def _pager(number: int, *, has_more: bool) -> None:
     if number == 1 and not has_more:
         return
+    ways = (("Newer", number - 1, number > 1), ("Older", number + 1, has_more))
     with st.container(horizontal=True, gap="small"):
-        for words, to, exists in (
-            ("Newer", number - 1, number > 1),
-            ("Older", number + 1, has_more),
-        ):
+        for words, to, exists in ways:
             st.button(
                 words,
                 key=f"job_{words.lower()}",
                 disabled=not exists,
                 on_click=lambda to=to: url_state.change(page=str(to) if to > 1 else None),
             )
+
+
+# One job
+
+
+def _job(path: Path, job: dict[str, Any], options: JobOptions) -> None:
+    """Draw one job; what changes is refreshed while it is queued or running."""
+    back, icon = partial(url_state.change, job=None), ":material/arrow_back:"
+    st.button("All jobs", key="job_all", icon=icon, type="tertiary", on_click=back)
+    if job["state"] in {"queued", "running"}:
+        job_queue.watch(path, options, partial(_live, path, job["id"], options))
+    else:
+        job_cards.heading(job)
+        job_cards.progress(job)
+        job_cards.error(job)
+        job_actions.after_the_end(path, job, options)
+        job_cards.outputs(job)
+        st.header("Log", anchor=False)
+        job_log.draw(path, job)
+    run_ids, trainings = run_queries.work_of_job(path, job["id"])
+    for run in run_ids:
+        links.link("", f"Run {run} on Overview", "monitoring", run=str(run))
+    for training in trainings:
+        links.link("training", f"Training {training}", "show_chart", training=str(training))
+    st.header("Settings", anchor=False)
+    st.code(formats.json_text(job["parameters"]), language=None, wrap_lines=True)
+    st.header("In a shell", anchor=False)
+    job_actions.commands(job, options)
+    st.header("Record", anchor=False)
+    job_cards.facts(job)
+
+
+def _live(path: Path, job_id: int, options: JobOptions) -> None:
+    job = run_queries.job(path, job_id)
+    job_cards.heading(job)
+    if job["state"] == "queued":
+        num_before = [each["id"] for each in run_queries.live_jobs(path)].index(job_id)
+        before = f"{formats.count(num_before)} jobs ahead." if num_before > 1 else "1 job ahead."
+        html.remark(before if num_before else "Next in queue.")
+    job_cards.progress(job)
+    job_actions.cancel(path, job, options)
+    st.header("Log", anchor=False)
+    job_log.draw(path, job)

@@ -1,3 +1,1 @@
 """The map page."""
-
-from dashboard.views.map.page import render as render

@@ -1,3 +1,1 @@
 """The overview page."""
-
-from dashboard.views.overview.page import render as render

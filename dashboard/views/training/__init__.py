@@ -1,5 +1,1 @@
 """The training page."""
-
-from dashboard.views.training.page import render
-
-__all__ = ["render"]

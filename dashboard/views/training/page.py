@@ -10,7 +10,7 @@ from dashboard.queries import trainings
 from dashboard.queries.trainings import MOST_SHOWN, TRAINING, Training
 from dashboard.shell import formats, html, links, theme, url_state, url_widgets
 from dashboard.views import frame
-from dashboard.views.jobs.mark_dead_jobs import mark_dead_jobs
+from dashboard.views.jobs import launcher
 from dashboard.views.training import training_charts
 from dashboard.views.training import training_summary as summary
 from dashboard.views.training.training_charts import Shown
@@ -29,7 +29,7 @@ def render() -> None:
 
 
 def _body(path: Path) -> None:
-    mark_dead_jobs(path)
+    launcher.mark_dead_jobs(path)
     listed = trainings.listed(path)
     if not listed:
         html.notice("No training yet", f"{path} has no training. Start one:")
@@ -79,7 +79,7 @@ def _is_live(shown: list[Training]) -> bool:
 def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> None:
     """Draw what changes while a training runs; rerun the page at its end."""
     if was_live:
-        mark_dead_jobs(path)
+        launcher.mark_dead_jobs(path)
     chosen = _chosen(path, ids)
     if was_live and not _is_live(chosen):
         st.rerun()
@@ -94,12 +94,8 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
         summary.legend(chosen, curves)
     for training, of in zip(chosen, curves, strict=True):
         summary.progress(training, of, trainings.job(path, training))
-    epochs = [
-        each.curves.epochs.assign(
-            is_best=each.curves.epochs["step"] == (each.best.step if each.best else None)
-        )
-        for each in shown
-    ]
+    pairs = [(each.curves.epochs, each.best.step if each.best else None) for each in shown]
+    epochs = [rows.assign(is_best=rows["step"] == best_step) for rows, best_step in pairs]
     if len(shown) == 1 and len(epochs[0]):
         # Before a checkpoint is chosen, the last epoch is used.
         rows = epochs[0][epochs[0]["is_best"]]

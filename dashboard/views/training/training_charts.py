@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import altair as alt
@@ -17,8 +16,7 @@ from dashboard.shell import formats, html
 
 _SMALL_HEIGHT: Final = 210
 _TITLES: Final = {"training": "training", "what": "curve", "value_label": "value", "at": "at"}
-_COUNTED: Final = {"interval": "95 % interval", "n_label": "n"}
-_NO_MORE: Final = MappingProxyType({})
+_COUNTED: Final = _TITLES | {"interval": "95 % interval", "n_label": "n"}
 
 
 class Shown(NamedTuple):
@@ -66,16 +64,11 @@ class _Curve(NamedTuple):
 _POWERS: Final = alt.Axis(labelExpr="datum.value ? format(datum.value, '~e') : '0'")
 _WHOLE: Final = alt.Axis(format=",~r")
 _MEMORY: Final = "Of the process that trains, without those that decode; with CUDA, on the GPU."
+_SPEED: Final = "Without validations and checkpoints."
 _SCALE: Final = "Factor of the cosines before the softmax."
 _SPEEDS: Final = (
     _Curve("lr", "Learning rate", "learning rate", "AdamW's, after warm-up and decay.", _POWERS),
-    _Curve(
-        "images_per_s",
-        "Images per second",
-        "images/s",
-        "Without validations and checkpoints.",
-        _WHOLE,
-    ),
+    _Curve("images_per_s", "Images per second", "images/s", _SPEED, _WHOLE),
     _Curve("memory_mib", "Memory", "peak so far (MiB)", _MEMORY, _WHOLE),
 )
 _MORE: Final = (
@@ -217,7 +210,7 @@ def _line(
     y: alt.Y,
     *,
     dots: bool = False,
-    texts: Mapping[str, str] = _NO_MORE,
+    texts: Mapping[str, str] = _TITLES,
     **look: Any,
 ) -> list[alt.Chart]:
     """Draw a line for each training; the pointer finds its points, drawn or not."""
@@ -225,16 +218,16 @@ def _line(
     fill, stroke = plane.by_training(alt.Fill), plane.by_training(alt.Stroke)
     return [
         alt.Chart(rows).mark_line(**look).encode(plane.x(), y, stroke),
-        point.encode(plane.x(), y, fill, tooltip=tooltip(**_TITLES, **texts)),
+        point.encode(plane.x(), y, fill, tooltip=tooltip(**texts)),
     ]
 
 
 def _latest(
-    rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: Mapping[str, str] = _NO_MORE
+    rows: pd.DataFrame, plane: _Plane, y: alt.Y, texts: Mapping[str, str] = _TITLES
 ) -> alt.Chart:
     """Draw a dot where each line ends; it also shows a line of one point."""
     dot = alt.Chart(_ends(rows)).mark_point(filled=True, size=30, opacity=1)
-    return dot.encode(plane.x(), y, role("ink"), tooltip=tooltip(**_TITLES, **texts))
+    return dot.encode(plane.x(), y, role("ink"), tooltip=tooltip(**texts))
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:

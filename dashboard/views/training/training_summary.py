@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -23,8 +23,6 @@ from dashboard.shell import formats, html
 from dashboard.views.jobs import job_cards
 from streetclip.metrics.differences import newcombe_interval
 
-_LONGEST: Final = 1000  # characters of a text
-
 
 def label(training: Training) -> str:
     """Label a training by number and untrusted name; no two labels are equal."""
@@ -34,7 +32,7 @@ def label(training: Training) -> str:
 def heading(training: Training, curves: Curves) -> None:
     """Draw which training is shown, and its state."""
     name = html.tag("strong", html.name(label(training)))
-    model = _text(training["model_source"], 80)
+    model = formats.plain(training["model_source"] or formats.NONE, 80)
     started = formats.moment(training["created_at"])
     text = f" · from {model} · {_state(training, curves)} · started {started}"
     html.draw(html.tag("p", "Training ", name, text, css="sc-line"))
@@ -42,13 +40,11 @@ def heading(training: Training, curves: Curves) -> None:
 
 def legend(trainings: Sequence[Training], curves: Sequence[Curves]) -> None:
     """Draw the colour and the state of each training."""
-    pairs = enumerate(zip(trainings, curves, strict=True))
-    legends.draw(
-        [
-            legends.key(f"sc-key-series-{position}", f"{label(training)} · {_state(training, of)}")
-            for position, (training, of) in pairs
-        ]
-    )
+    keys = []
+    for position, (training, of) in enumerate(zip(trainings, curves, strict=True)):
+        text = f"{label(training)} · {_state(training, of)}"
+        keys.append(legends.key(f"sc-key-series-{position}", text))
+    legends.draw(keys)
 
 
 def _state(training: Training, curves: Curves) -> str:
@@ -63,16 +59,17 @@ def progress(training: Training, curves: Curves, job: Mapping[str, Any] | None) 
     """Draw the progress of a running training, or why one ended early."""
     state, name = training["state"], label(training)
     way_on = "Resume it from its job, or with the same command and --resume."
+    error = formats.plain(training["error"] or "", formats.LONGEST)
     if state == "failed":
-        text = formats.plain(training["error"] or "No error message was recorded.", _LONGEST)
+        text = error or "No error message was recorded."
         html.notice(f"Training {name} failed", text, way_on, css="sc-alert", role="alert")
     elif state == "interrupted":
-        text = formats.plain(training["error"] or "Finished epochs are kept.", _LONGEST)
+        text = error or "Finished epochs are kept."
         html.notice(f"Training {name} was interrupted", text, way_on)
     elif state == "running":
         _running(training, curves, job)
     elif stop_reason(training):
-        reason = formats.plain(stop_reason(training), _LONGEST)
+        reason = formats.plain(stop_reason(training), formats.LONGEST)
         html.remark(f"Training {name} ended before its last epoch: {reason}.")
 
 
@@ -84,8 +81,7 @@ def _running(training: Training, curves: Curves, job: Mapping[str, Any] | None) 
     if total is None or steps.empty:
         html.remark("Preparing…")
         return
-    done = min(int(steps.iloc[-1]), total)
-    written = formats.moment(training["updated_at"])
+    done, written = min(int(steps.iloc[-1]), total), formats.moment(training["updated_at"])
     text = f"{formats.progress(done, total)} steps · last written {written}"
     st.progress(done / total, formats.markdown(text, 200))
 
@@ -178,7 +174,7 @@ def chosen(training: Training, best: Best | None) -> None:
         return
     wanted = num_epochs(training)
     epoch = formats.progress(best.epoch, wanted) if wanted else formats.count(best.epoch)
-    why = f": {formats.plain(best.reason, _LONGEST)}" if best.reason else ""
+    why = f": {formats.plain(best.reason, formats.LONGEST)}" if best.reason else ""
     # Unlike `Path.is_file`, this does not raise for a text that can be no path.
     is_missing = not os.path.isfile(best.path)  # noqa: PTH113
     file = "Missing file: " if is_missing else "File: "
@@ -201,10 +197,8 @@ def how_to_evaluate(training: Training, best: Best) -> None:
 
 def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -> None:
     """Draw the validations of trainings in one table, from `Curves.epochs` with `is_best`."""
-    frames = [
-        each.assign(training=label(training))
-        for training, each in zip(trainings, epochs, strict=True)
-    ]
+    pairs = zip(trainings, epochs, strict=True)
+    frames = [each.assign(training=label(training)) for training, each in pairs]
     rows = pd.concat(frames, ignore_index=True)
     columns = {
         "training": tables.text("training"),
@@ -220,14 +214,12 @@ def epoch_table(trainings: Sequence[Training], epochs: Sequence[pd.DataFrame]) -
         f"{HOLDOUT}n": tables.whole("held-out n"),
         "checkpoint": tables.text("checkpoint"),
     }
-    left_out = set() if len(trainings) > 1 else {"training"}
+    if len(trainings) == 1:
+        del columns["training"]
     if rows[f"{HOLDOUT}accuracy"].isna().all():
-        left_out |= {name for name in columns if name.startswith(HOLDOUT)}
-    tables.show(
-        rows.assign(checkpoint=rows["is_best"].map({True: "chosen", False: ""})),
-        {name: column for name, column in columns.items() if name not in left_out},
-        key="training_epochs",
-    )
+        columns = {name: each for name, each in columns.items() if not name.startswith(HOLDOUT)}
+    rows["checkpoint"] = rows["is_best"].map({True: "chosen", False: ""})
+    tables.show(rows, columns, key="training_epochs")
 
 
 def details(training: Training) -> None:
@@ -235,21 +227,15 @@ def details(training: Training) -> None:
     versions = training["versions"] if isinstance(training["versions"], dict) else {}
     with st.expander(f"Details of training {training['id']}", key=f"details_{training['id']}"):
         html.definitions(
-            [
-                ("Training", f"{training['id']} · {_text(training['name'])}"),
-                ("State", training["state"]),
-                ("Base model", _text(training["model_source"])),
-                ("Training images", _text(training["train_csv"])),
-                ("Validation images", _text(training["val_csv"])),
-                ("Output folder", _text(training["output_dir"])),
-                ("Started", formats.moment(training["created_at"])),
-                ("Last written", formats.moment(training["updated_at"])),
-                ("Versions", _text(" · ".join(f"{k} {v}" for k, v in sorted(versions.items())))),
-                ("Commit", _text(training["commit_sha"])),
-            ]
+            ("Training", f"{training['id']} · {training['name']}"),
+            ("State", training["state"]),
+            ("Base model", training["model_source"]),
+            ("Training images", training["train_csv"]),
+            ("Validation images", training["val_csv"]),
+            ("Output folder", training["output_dir"]),
+            ("Started", formats.moment(training["created_at"])),
+            ("Last written", formats.moment(training["updated_at"])),
+            ("Versions", " · ".join(f"{k} {v}" for k, v in sorted(versions.items()))),
+            ("Commit", training["commit_sha"]),
         )
         st.code(formats.json_text(training["config"]), language="json", wrap_lines=True)
-
-
-def _text(value: object, limit: int = _LONGEST) -> str:
-    return formats.NONE if value is None else formats.plain(value, limit)

@@ -1,3 +1,1 @@
 """The triage page."""
-
-from dashboard.views.triage.page import render as render

@@ -37,10 +37,7 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, Any]:
-    """Read the settings of a shipped recipe or a `.toml` or `.json` file.
-
-    Raises:
-        ConfigError: The recipe is missing, unreadable or invalid.
+    """Read the settings of a shipped recipe or a `.toml` or `.json` file, or raise ConfigError.
 
     Examples:
         >>> from streetclip.config import TrainConfig
@@ -62,17 +59,13 @@ def load_recipe(name_or_path: str, config_class: type[JobConfig]) -> dict[str, A
 def read_settings(
     values: Mapping[str, Any], config_class: type[JobConfig], where: str
 ) -> dict[str, Any]:
-    """Check untrusted plain values from `where`, and convert them to the types of fields.
-
-    Raises:
-        ConfigError: A name, type or value is not allowed.
-    """
+    """Check untrusted plain values from `where`, and convert them to the types of fields."""
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     hints = typing.get_type_hints(config_class)
     for name, value in values.items():
         if name not in fields:
-            kind, nearest = config_class.kind, _nearest(name, fields)
-            msg = f"{where}: {shown(name)} is no setting of {kind}{nearest}"
+            nearest = _nearest(name, fields)
+            msg = f"{where}: {shown(name)} is no setting of {config_class.kind}{nearest}"
             raise ConfigError(msg)
         _check_type(f"{where}: {name}", value, hints[name], may_be_empty=fields[name].default == ())
     typed = from_parameters(config_class, values)
@@ -88,12 +81,7 @@ def read_settings(
 
 
 def save_config(config: JobConfig, path: Path) -> None:
-    """Write all settings of a run as a recipe, with absolute paths and `resume` false.
-
-    Raises:
-        OutputError: The folder cannot be written.
-        ResourceError: The disk is full.
-    """
+    """Write all settings of a run as a recipe, with absolute paths and `resume` false."""
     names = [field.name for field in dataclasses.fields(config)]
     values = {name: _absolute(name, getattr(config, name)) for name in names}
     if "resume" in values:

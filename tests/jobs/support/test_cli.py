@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from unittest import mock
 
 import pytest
 
@@ -29,9 +30,8 @@ class Config(JobConfig):
 
 
 def run(argv, work):
-    parser = build_config_parser(Config, "Do it.")
-    parser.prog = "job"
-    return run_job(parser, Config, argv, lambda config, _job: work(config))
+    with mock.patch.object(sys, "argv", ["job"]):
+        return run_job(Config, "Do it.", argv, lambda config, _job: work(config))
 
 
 def test_flags_become_the_config():

@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from unittest import mock
 
 import pytest
 
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, one_line
 from streetclip import runtime, store
 from streetclip.config import JobConfig, option
@@ -40,10 +41,9 @@ class Place:
         self.db = folder / "streetclip.db"
 
     def run(self, work, *flags, folder="out"):
-        parser = build_config_parser(Config, "Do it.")
-        parser.prog = "job"
         argv = [f"--db={self.db}", f"--output_dir={self.folder / folder}", *flags]
-        return run_job(parser, Config, argv, work)
+        with mock.patch.object(sys, "argv", ["job"]):
+            return run_job(Config, "Do it.", argv, work)
 
     def record(self, job_id=1):
         with store.open_store(self.db, read_only=True) as opened:
@@ -269,11 +269,11 @@ SLEEPER = """
 import sys, time
 sys.path.insert(0, {root!r})
 from tests.jobs.support.test_record import Config
-from jobs.support.cli import build_config_parser, run_job
+from jobs.support.cli import run_job
 def work(config, job):
     print("begun", flush=True)
     time.sleep(60)
-sys.exit(run_job(build_config_parser(Config, "x"), Config, {argv!r}, work))
+sys.exit(run_job(Config, "x", {argv!r}, work))
 """
 
 
