@@ -62,28 +62,14 @@ def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
-    """List the most frequent pairs as `results.flows`, with their country_probability."""
-    found = results.flows(run_queries.table(view), run_queries.mask(view), _MOST_FLOWS)
-    keys = ["true_country", "pred_country"]
-    confidence = routes(view)[[*keys, "country_probability"]]
-    return found.merge(confidence, on=keys, how="left", validate="1:1")
+    """List the most frequent pairs of countries as `results.flows`."""
+    return results.flows(run_queries.table(view), run_queries.mask(view), _MOST_FLOWS)
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
 def routes(view: View) -> pd.DataFrame:
-    """List every pair of different countries, the most frequent first.
-
-    Its mean distance_km is NaN if unknown.
-    """
-    pairs = run_queries.pairs(view)
-    wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
-    by = ["n", "true_country", "pred_country"]
-    found = wrong.sort_values(by, ascending=[False, True, True], ignore_index=True)
-    known = found["num_distances"].where(found["num_distances"] > 0)
-    return found[["true_country", "pred_country", "n"]].assign(
-        distance_km=found["distance_km_sum"] / known,
-        country_probability=found["country_probability_sum"] / found["n"],
-    )
+    """List every pair of different countries as `results.frequent_mistakes`."""
+    return results.frequent_mistakes(run_queries.pairs(view))
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)

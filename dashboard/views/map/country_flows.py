@@ -8,44 +8,43 @@ import streamlit as st
 from dashboard.charts import tables
 from dashboard.queries.map_data import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
 from dashboard.shell import formats, html
-from dashboard.views.map.layers import Drawn, images_text
 
 _MOST_ROWS = 300
 _NAMED = 3
 
 
 def words(
-    drawn: Drawn,
     form: str,
     *,
     is_by_scale: bool,
+    num_marks: int,
+    num_drawn: int,
     num_selected: int,
     num_placed: int,
     num_pairs: int,
 ) -> str:
     """Write what the map draws, of how many images, and why.
 
-    `num_placed` of the `num_selected` filtered images have the places that the form needs;
-    `num_pairs` counts the pairs of different countries.
+    The marks show `num_drawn` images; `num_placed` of the `num_selected` filtered images have the
+    places that the form needs; `num_pairs` counts the pairs of different countries.
 
     Examples:
         >>> numbers = {"num_selected": 9, "num_placed": 8, "num_pairs": 2}
-        >>> drawn = Drawn([], ((), ()), [], num_marks=8, num_in=8)
-        >>> words(drawn, "arcs", is_by_scale=False, **numbers).split(". ")[0]
+        >>> words("arcs", is_by_scale=False, num_marks=8, num_drawn=8, **numbers).split(". ")[0]
         '8 images, each an arc from its true to its predicted place'
     """
-    of, marks = images_text(drawn.num_in), formats.count(drawn.num_marks)
-    is_cut = drawn.num_in < num_placed
+    of, marks = formats.images(num_drawn), formats.count(num_marks)
+    is_cut = num_drawn < num_placed
     if is_cut:
-        of = f"{formats.count(drawn.num_in)} of {images_text(num_placed)}"
-    plural = "" if drawn.num_marks == 1 else "s"
+        of = f"{formats.count(num_drawn)} of {formats.images(num_placed)}"
+    plural = "" if num_marks == 1 else "s"
     text = {
         ARCS: f"{of}, each an arc from its true to its predicted place.",
         POINTS: f"{of}, each a point.",
         HEXAGONS: f"{of} in {marks} hexagon{plural}.",
         FLOWS: f"{of} in {marks} flow{plural} between countries.",
     }[form]
-    if form == FLOWS and drawn.num_marks < num_pairs:
+    if form == FLOWS and num_marks < num_pairs:
         pairs = formats.count(num_pairs)
         text = f"{of} in the {marks} most frequent of {pairs} flows between countries."
     limits = {form: formats.count(most) for form, most in LIMITS.items()}
@@ -57,7 +56,7 @@ def words(
     without = num_selected - num_placed
     if without:
         text += (
-            f" {images_text(without)} {'has' if without == 1 else 'have'} no place on the map: "
+            f" {formats.images(without)} {'has' if without == 1 else 'have'} no place on the map: "
             "nothing was predicted, or no coordinates are known."
         )
     return text
