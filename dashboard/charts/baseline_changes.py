@@ -102,7 +102,6 @@ def changed_countries(
 
 
 def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> None:
-    codes = list(rows["country"])
     few = rows["n"] < theme.SMALL_N
     texts = rows.assign(
         net=rows["net"].map(formats.signed),
@@ -121,5 +120,6 @@ def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> N
         texts,
         columns,
         key=key,
-        on_pick=lambda position: None if position is None else on_click(codes[position]),
+        values=list(rows["country"]),
+        on_pick=lambda code: None if code is None else on_click(code),
     )

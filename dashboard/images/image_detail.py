@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, close_up_map, selection_events
+from dashboard.charts import channels, close_up_map, selection_events, tables
 from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.images.thumbnails import Thumbnail
 from dashboard.shell import formats, html
@@ -198,24 +198,28 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
     """Draw every run's prediction of the image; a click picks a run."""
     run_ids = [int(each) for each in rows["run_id"]]
-    shown = {
-        "run": run_ids,
-        "name": [formats.plain(each) for each in rows["name"]],
-        "predicted country": [formats.country(each) for each in rows["pred_country"]],
-        "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
-        "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
-        "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
-        "confidence": 100 * rows["country_probability"],
-        "distance": rows["distance_km"],
-        "strategy": [formats.plain(each) for each in rows["strategy"]],
+    shown = pd.DataFrame(
+        {
+            "run": run_ids,
+            "name": [formats.plain(each) for each in rows["name"]],
+            "predicted country": [formats.country(each) for each in rows["pred_country"]],
+            "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
+            "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
+            "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
+            "confidence": 100 * rows["country_probability"],
+            "distance": rows["distance_km"],
+            "strategy": [formats.plain(each) for each in rows["strategy"]],
+        }
+    )
+    columns = {
+        "confidence": tables.decimal("confidence (%)"),
+        "distance": tables.decimal("distance (km)", form="%,.0f"),
     }
-    selection_events.table(
-        pd.DataFrame(shown),
+    tables.show(
+        shown,
+        {name: columns.get(name, tables.Column(name)) for name in shown},
         key=selection_events.keyed(key, run_id),
-        columns={
-            "confidence": st.column_config.NumberColumn("confidence (%)", format="%.1f"),
-            "distance": st.column_config.NumberColumn("distance (km)", format="%,.0f"),
-        },
-        on_pick=lambda row: on_pick(run_id if row is None else run_ids[row]),
-        chosen=selection_events.position(run_ids, run_id),
+        values=run_ids,
+        chosen=run_id,
+        on_pick=lambda picked: on_pick(run_id if picked is None else picked),
     )

@@ -209,8 +209,6 @@ def test_a_second_click_on_the_chosen_row_hands_the_same_cell_on_again(kept):
 def test_a_new_state_has_a_new_key():
     assert selection_events.keyed("m", None, "FR") != selection_events.keyed("m", "FR", None)
     assert selection_events.keyed("m", None) != selection_events.keyed("m", "-")
-    assert selection_events.position(["a", "b"], "b") == 1
-    assert selection_events.position(["a", "b"], None) is None
 
 
 # Reliability

@@ -207,6 +207,7 @@ def table(
         rows,
         columns,
         key=key,
+        values=range(len(rows)),
         on_pick=lambda position: None if position is None else on_pick(position),
     )
 

@@ -63,8 +63,9 @@ def countries(
             rows,
             columns,
             key=selection_events.keyed("reliability_country_rows", chosen),
-            chosen=selection_events.position(codes, chosen),
-            on_pick=lambda row: on_pick(None if row is None else codes[row]),
+            values=codes,
+            chosen=chosen,
+            on_pick=on_pick,
         )
 
 

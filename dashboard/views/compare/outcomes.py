@@ -124,7 +124,6 @@ def countries(
     # Order by the bound of the interval nearer to 0; 0 where it contains 0.
     certain = np.maximum(frame["low"], 0.0) + np.minimum(frame["high"], 0.0)
     ordered = frame.iloc[np.argsort(-certain.to_numpy(), kind="stable")]
-    codes = list(ordered["country"])
     columns = {
         "country": tables.country("true country", width=110),
         "n": tables.whole(width=48),
@@ -140,8 +139,9 @@ def countries(
         ordered,
         columns,
         key=selection_events.keyed("difference_rows", chosen),
-        chosen=selection_events.position(codes, chosen),
-        on_pick=lambda row: on_pick(None if row is None else codes[row]),
+        values=list(ordered["country"]),
+        chosen=chosen,
+        on_pick=on_pick,
     )
     html.remark(f"{_NOT_SIGNIFICANT} Click a row or a country of the map to filter by it.")
 

@@ -46,8 +46,8 @@ def cells(
         html.remark("There is no mistake among these images.")
         return
 
-    def pick(row: int | None) -> None:
-        cell = style.chosen if row is None else pairs[row]
+    def pick(pair: tuple[str, str] | None) -> None:
+        cell = style.chosen if pair is None else pair
         if OTHER not in cell:
             on_pick(*cell)
 
@@ -66,7 +66,8 @@ def cells(
         ),
         columns,
         key=selection_events.keyed(key, *style.chosen),
-        chosen=selection_events.position(pairs, style.chosen),
+        values=pairs,
+        chosen=style.chosen,
         on_pick=pick,
     )
 
@@ -78,7 +79,6 @@ def asymmetric(
     on_pick: Callable[[str, str], None],
 ) -> None:
     """Draw one-sided pairs of countries; `pairs`: `results.asymmetric_pairs`, not empty."""
-    codes = list(zip(pairs["country"], pairs["other"], strict=True))
     columns = {
         "country": tables.country("country A"),
         "other": tables.country("country B"),
@@ -95,8 +95,9 @@ def asymmetric(
         pairs,
         columns,
         key=selection_events.keyed("asymmetric_pairs", *chosen),
-        chosen=selection_events.position(codes, chosen),
-        on_pick=lambda row: on_pick(*(chosen if row is None else codes[row])),
+        values=list(zip(pairs["country"], pairs["other"], strict=True)),
+        chosen=chosen,
+        on_pick=lambda pair: on_pick(*(chosen if pair is None else pair)),
     )
 
 

@@ -65,11 +65,6 @@ def words(
 def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]) -> None:
     """Draw `map_data.routes` as a table; `on_pick` gets true and predicted country."""
     top = routes.head(_MOST_ROWS)
-
-    def pick(row: int | None) -> None:
-        if row is not None:
-            on_pick(top["true_country"].iloc[row], top["pred_country"].iloc[row])
-
     with st.expander("Table: from country to country", key="map_table_box"):
         if top.empty:
             html.remark("No image is placed in another country.")
@@ -81,7 +76,13 @@ def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]
             "distance_km": tables.whole("mean distance (km)"),
             "country_probability": tables.per_cent("mean confidence (%)"),
         }
-        tables.show(top, columns, key=key, on_pick=pick)
+        tables.show(
+            top,
+            columns,
+            key=key,
+            values=list(zip(top["true_country"], top["pred_country"], strict=True)),
+            on_pick=lambda pair: None if pair is None else on_pick(*pair),
+        )
         if len(routes) > len(top):
             first, total = formats.count(len(top)), formats.count(len(routes))
             html.remark(f"The {first} most frequent of {total} pairs of countries.")
