@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, tables
-from dashboard.charts.channels import role, tooltip
+from dashboard.charts.channels import role, share_tooltip, tooltip
 from dashboard.charts.share_bars import in_per_cent, share_channel
 from dashboard.shell import formats, html
 from streetclip.metrics.published import Benchmark
@@ -131,14 +131,8 @@ def _ceilings(marks: pd.DataFrame) -> alt.Chart:
 
 def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
     chart, x, y = alt.Chart(marks), _x("threshold_km"), _y("value")
-    texts = tooltip(
-        name="threshold",
-        threshold_km="km",
-        label="share",
-        interval="95 % interval",
-        n_label="n",
-        ceiling_label="ceiling",
-    )
+    texts = share_tooltip("share", name="threshold", threshold_km="km")
+    texts += tooltip(ceiling_label="ceiling")
     # Labels go right below their points, where the curve leaves room; above near the axis.
     is_low = "datum.value < 10"
     below = chart.transform_filter(f"!({is_low})").mark_text(align="left", dx=6, dy=11)

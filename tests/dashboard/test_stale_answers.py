@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard.images import csv_export, image_queries
 from dashboard.images.triage import Action
-from dashboard.queries import comparisons, file_times, map_data, run_queries, trainings
+from dashboard.queries import comparisons, map_data, run_queries, store_state, trainings
 from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
@@ -193,7 +193,7 @@ def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
 
 
 def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
-    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
+    monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))  # not just written
     run_queries.list_runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
     monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
@@ -323,21 +323,21 @@ def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monke
     path = tmp_path / "streetclip.db"
     path.write_bytes(b"1")
     now_ns = path.stat().st_ctime_ns
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns)
     soon = run_queries.stamp(path)
     assert run_queries.stamp(path) == soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 200_000_000)
     assert run_queries.stamp(path) != soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 3 * 10**9)
     settled = run_queries.stamp(path)
     assert settled != soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 9 * 10**9)
     assert run_queries.stamp(path) == settled
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
+    monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))
     path = tmp_path / "streetclip.db"
     for each in ("", "-wal"):
         path.with_name(path.name + each).write_bytes(b"1")

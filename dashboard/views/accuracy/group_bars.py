@@ -11,9 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, metric_cards, share_bars, tables
-from dashboard.charts.channels import FEW, role, row_names, tooltip
-from dashboard.queries.group_ranking import LEVELS, MEDIAN, METRICS, Macro
+from dashboard.charts.channels import FEW, role, row_names, share_tooltip
+from dashboard.queries.group_ranking import MEDIAN, METRICS, Macro
 from dashboard.shell import formats, html, theme
+from streetclip.results import LEVELS
 
 MOST_ROWS = 1000
 """Most rows of the table."""
@@ -126,19 +127,18 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
     """
     top = shown.head(_TOP)
     least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
-    title, text = METRICS[metric].title, words(metric)
+    title = METRICS[metric].title
     if metric == MEDIAN:
         layers = _median_bars(top)
         few_look, interval = "Hollow", "95 % of the median"
     else:
         layers = share_bars.share_bars(share_bars.in_per_cent(top), "name", f"{title} (%)")
         few_look, interval = "Pale and dashed", "Wilson 95 %"
-    labels = zip(top["name"], top["value"], top["n"], strict=True)
-    parts = [f"{name} {text(value)} of {formats.count(n)}" for name, value, n in labels]
     channels.show(
         layers,
         key="place_bars",
-        alt_text=f"{title.capitalize()}, in the order of the ranking: {', '.join(parts)}.",
+        alt_text=f"{title.capitalize()}, in the order of the ranking: "
+        f"{share_bars.listed(top, 'name', words(metric))}.",
         height=least if height is None else min(height, most),
     )
     first = f"The first {_TOP} of {formats.count(len(shown))}. " if len(shown) > _TOP else ""
@@ -148,13 +148,13 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
 
 def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     """Draw points instead of bars, as a log axis has no zero."""
-    numbers = [formats.count(n) for n in top["n"]]
+    numbers = top["n"].map(formats.count)
     rows = top[["name", "n"]].assign(
         **top[["value", "low", "high"]].clip(_NEAREST_KM, _FARTHEST_KM),
-        label=[formats.kilometres(value) for value in top["value"]],
+        label=top["value"].map(formats.kilometres),
         interval=intervals(top, MEDIAN),
         n_label=numbers,
-        n_text=[f"n = {n}" for n in numbers],
+        n_text="n = " + numbers,
     )
     y = row_names("name")
     x = alt.X(
@@ -165,7 +165,7 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     )
     whisker = alt.Chart(rows).mark_rule(strokeWidth=1.5)
     layers = [whisker.encode(alt.X("low:Q"), alt.X2("high:Q"), y, role("ink"))]
-    texts = tooltip(name="name", label="median", interval="95 % interval", n_label="n")
+    texts = share_tooltip("median", name="name")
     for is_filled, shown in ((True, f"!({FEW})"), (False, FEW)):
         point = alt.Chart(rows).transform_filter(shown)
         point = point.mark_point(filled=is_filled, size=60, opacity=1, strokeWidth=1.5)
