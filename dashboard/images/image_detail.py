@@ -107,12 +107,9 @@ def cities(fields: Fields) -> None:
 
 def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
     rank = fields[f"true_{level}_rank"]
-    if any(truths):
-        return
-    if rank is None:
-        html.remark(f"The true {level} is not among the candidates.")
-    else:
-        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
+    where = "not among the candidates" if rank is None else f"at rank {formats.count(rank)}"
+    if not any(truths):
+        html.remark(f"The true {level} is {where}.")
 
 
 def _rows(
@@ -122,14 +119,12 @@ def _rows(
     rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
     # Two candidates of one name would share a bar.
     repeats = rows.groupby("name").cumcount()
+    numbered = rows["name"] + " (" + (repeats + 1).astype(str) + ")"
+    roles = ["correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
     return rows.assign(
-        name=rows["name"].where(
-            repeats == 0, rows["name"] + " (" + (repeats + 1).astype(str) + ")"
-        ),
+        name=rows["name"].where(repeats == 0, numbered),
         label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-        role=[
-            "correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)
-        ],
+        role=roles,
     )
 
 
@@ -144,11 +139,10 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
     label = alt.Chart(rows).mark_text(align="left", dx=5)
     parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
+    texts = tooltip(name="candidate", label="probability")
     channels.show(
         [
-            bar.encode(
-                x, y, by_role("role"), tooltip=tooltip(name="candidate", label="probability")
-            ),
+            bar.encode(x, y, by_role("role"), tooltip=texts),
             label.encode(x, y, role("ink"), alt.Text("label:N")),
         ],
         key=key,

@@ -102,12 +102,8 @@ def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
     with run_reader(view) as opened:
         found = store.image_rows(opened, view.run_id, image_ids).to_dict("records")
         notes = annotations(opened, image_ids)
-        return [
-            Image(
-                row, notes[row["image_id"]], ImageFile(*store.image_path(opened, row["image_id"]))
-            )
-            for row in found
-        ]
+        files = [ImageFile(*store.image_path(opened, row["image_id"])) for row in found]
+    return [Image(row, notes[row["image_id"]], at) for row, at in zip(found, files, strict=True)]
 
 
 def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:

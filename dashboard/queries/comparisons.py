@@ -34,12 +34,9 @@ def confusion_matrix(
 ) -> results.ConfusionMatrix:
     """Count the confusions among the countries, or continents, that are confused most.
 
-    Args:
-        view: The images.
-        level: "country" or "continent".
-        top: Most countries with a row and a column of their own.
-        order: "continent", then by name; or "similarity".
-        towards: The continent whose countries have columns of their own; None for any.
+    `level`: "country" or "continent"; `top`: most countries with a row and a column of their own;
+    `order`: "continent", then by name, or "similarity"; `towards`: the continent whose countries
+    have columns of their own, None for any.
     """
     confusion = _confusion_matrix(view, level, top, towards)
     if order == "similarity":
@@ -54,9 +51,7 @@ def _confusion_matrix(
     if level == "continent":
         return results.matrix(results.continent_pairs(table(view), mask(view)))
     continent_of = continents(view)
-    names = {
-        code: f"{continent} {formats.country(code)}" for code, continent in continent_of.items()
-    }
+    names = {code: f"{where} {formats.country(code)}" for code, where in continent_of.items()}
     counted = pairs(view)
     if towards is None:
         return results.matrix(counted, top, names)
@@ -85,14 +80,12 @@ def asymmetric_pairs(view: View) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Count mistakes by nearness, and those to neighbours against chance (None if unknown)."""
-    counted = pairs(view)
-    candidates = candidate_countries(view)
-    if candidates is None:
-        return results.mistakes_by_nearness(counted), None
-    codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
-    counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
-    borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    against_chance = neighbour_confusion(counts, candidates, borders)
+    counted, candidates, against_chance = pairs(view), candidate_countries(view), None
+    if candidates is not None:
+        codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
+        counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
+        borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
+        against_chance = neighbour_confusion(counts, candidates, borders)
     return results.mistakes_by_nearness(counted), against_chance
 
 
@@ -186,9 +179,10 @@ def predictions_of_baseline(view: View, image_ids: tuple[int, ...]) -> dict[int,
         rows = store.image_rows(opened, view.baseline_id, image_ids)
     lines = {}
     for row in rows.to_dict("records"):
-        city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
-        km = formats.kilometres(row["distance_km"])
-        predicted = f"{formats.country(row['pred_country'])}{city} · {km}"
-        words = predicted if row["pred_country"] else "no prediction"
+        words = "no prediction"
+        if row["pred_country"]:
+            city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
+            km = formats.kilometres(row["distance_km"])
+            words = f"{formats.country(row['pred_country'])}{city} · {km}"
         lines[int(row["image_id"])] = f"Baseline: {words}"
     return lines

@@ -1,9 +1,8 @@
 """Read what the map draws of a view, and in which form, with caches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,14 @@ from dashboard.shell.page_query import View
 from streetclip import results
 
 AUTO, ARCS, POINTS, HEXAGONS, FLOWS = "auto", "arcs", "points", "hexagons", "flows"
-LIMITS: Mapping[str, int] = MappingProxyType({ARCS: 2_000, POINTS: 10_000})
+LIMITS: Final[Mapping[str, int]] = {ARCS: 2_000, POINTS: 10_000}
 """The most images that are drawn one by one."""
 
 _MOST_FLOWS: Final = 300
 _WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 
-@dataclass(frozen=True)
-class Hexagons:
+class Hexagons(NamedTuple):
     """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
 
     rows: pd.DataFrame
@@ -54,7 +52,7 @@ def error_arcs(view: View, layer: str) -> pd.DataFrame:
 
 
 def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
-    """Read one image as `ends`: no row without a place; None without a prediction."""
+    """Read one image as `error_arcs`: no row without a place; None without a prediction."""
     table = run_queries.table(view)
     mask = (table.image_ids == image_id) & table.done
     return results.error_arcs(table, mask, 1) if mask.any() else None
@@ -78,21 +76,20 @@ def hexagons(view: View, where: str, measure: str) -> Hexagons:
 
     `measure` is distance_km or country_probability.
     """
-
-    def gathered(size_deg: float) -> pd.DataFrame:
-        return results.error_hexbins(
-            run_queries.table(view),
-            run_queries.mask(view),
-            where=where,
-            measure=measure,
-            size_deg=size_deg,
-        )
-
-    size_deg, found = _WIDEST_DEG, gathered(_WIDEST_DEG)
+    gathered = partial(
+        results.error_hexbins,
+        run_queries.table(view),
+        run_queries.mask(view),
+        where=where,
+        measure=measure,
+    )
+    size_deg = _WIDEST_DEG
+    found = gathered(size_deg=size_deg)
     reach_deg = _reach_deg(found)
     finer = [size for narrower_than, size in _FINER_DEG if reach_deg < narrower_than]
     if finer:
-        size_deg, found = finer[-1], gathered(finer[-1])
+        size_deg = finer[-1]
+        found = gathered(size_deg=size_deg)
     lattice = results.Lattice.of_size(size_deg)
     centres = (found["latitude_deg"].to_numpy(), found["longitude_deg"].to_numpy())
     return Hexagons(found.assign(cell=lattice.cells(*centres)), size_deg)

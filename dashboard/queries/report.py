@@ -28,11 +28,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Distance:
-    """Errors of the images whose true place has coordinates.
-
-    The median is infinite where fewer than half of them have an error, NaN without images; the mean
-    GeoScore is 0 to 5000.
-    """
+    """Errors of the images whose true place has coordinates; geoscore: mean, 0 to 5000."""
 
     median_km: Median
     geoscore: float | None
@@ -43,14 +39,10 @@ class Distance:
 class Report:
     """Figures of a run on the overview.
 
-    Attributes:
-        num_images: Images with a prediction so far.
-        hierarchical: City accuracy among the images whose country is correct.
-        thresholds: One row per threshold: name, threshold_km, value, low, high, successes, n,
-            ceiling (None where the nearest candidates are unknown).
-        curve: Share of images within each distance: distance_km, value, low, high.
-        continents: One row per true continent: continent, n, then country, city and hierarchical
-            value, low, high, and geoscore.
+    `num_images` have a prediction; `hierarchical`: city accuracy where the country is correct;
+    `thresholds`: name, threshold_km, value, low, high, successes, n, ceiling (None where unknown);
+    `curve`: distance_km, value, low, high of the share of images so near; `continents`: by true
+    continent n, geoscore, and value, low, high of country, city and hierarchical.
     """
 
     num_images: int
@@ -75,23 +67,18 @@ class Delta:
     @property
     def is_clear(self) -> bool:
         """Whether the interval leaves 0 out."""
-        if self.low is None or self.high is None:
-            return False
-        return self.low > 0 or self.high < 0
+        is_known = self.low is not None and self.high is not None
+        return is_known and (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)
 class Against:
-    """A run and its baseline, over the selected images that both have.
+    """A run and its baseline, over the `num_common` selected images that both have.
 
-    Attributes:
-        num_chosen: Selected images of the run, with those that the baseline lacks.
-        median_km: The baseline's own median with its interval; NaN without images.
-        outcomes: Images by what happened to their country: both_right, gained, lost, both_wrong.
-        countries: One row per true country: country (ISO code), n, difference, low, high, gained,
-            lost; of the country accuracy.
-        continents: One row per true continent: continent, n, baseline (its country accuracy).
-        curve: The baseline's share of images within each distance, as `Report.curve`.
+    `num_chosen` with those that the baseline lacks; `median_km`, `curve`: the baseline's;
+    `outcomes`: images by what happened to their country: both_right, gained, lost, both_wrong;
+    `countries`: `results.compare_by` of the country accuracy; `continents`: continent, n, baseline
+    (its country accuracy).
     """
 
     num_common: int
@@ -157,14 +144,8 @@ def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
     """Turn cumulative counts of `results.distance_counts` into shares with intervals."""
     seen = curve[curve["total"] > 0].reset_index(drop=True)
     low, high = wilson_interval(seen["n"], seen["total"])
-    return pd.DataFrame(
-        {
-            "distance_km": seen["distance_km"],
-            "value": (seen["n"] / seen["total"]).astype(np.float64),
-            "low": low,
-            "high": high,
-        }
-    )
+    shares = (seen["n"] / seen["total"]).astype(np.float64)
+    return seen[["distance_km"]].assign(value=shares, low=low, high=high)
 
 
 def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:

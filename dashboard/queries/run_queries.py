@@ -62,20 +62,18 @@ def make_view(
 ) -> View:
     """Make the view of a page, with the keys of what it depends on."""
     keys: Any = list_runs(store_path).set_index("id")[["uid", "revision"]].loc
-    run_uid, run_key = keys[run_id]
-    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys[baseline_id]
-    depends = bool(selection.tags) or selection.status is not None
+    run = dict(zip(("run_uid", "run_key"), keys[run_id], strict=True))
+    if baseline_id is not None:
+        run |= dict(zip(("baseline_uid", "baseline_key"), keys[baseline_id], strict=True))
+    if selection.tags or selection.status is not None:
+        run["annotations_key"] = annotations_key(store_path)
     return View(
         path=store_path,
         run_id=run_id,
-        run_uid=run_uid,
-        run_key=run_key,
         selection=selection,
         defaults=defaults,
         baseline_id=baseline_id,
-        baseline_uid=baseline_uid,
-        baseline_key=baseline_key,
-        annotations_key=annotations_key(store_path) if depends else "",
+        **run,
     )
 
 
@@ -122,7 +120,7 @@ def table(view: View) -> results.RunTable:
 def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results.RunTable:  # noqa: ARG001
     with reader(store_path) as opened, opened.snapshot():
         store.run_revision(opened, run_id, run_uid)
-        run = store.get_run(opened, run_id)
+    run = _run(store_path, run_id)
     dataset = _dataset(store_path, run["dataset_content"], int(run["dataset_id"]))
     return results.RunTable.open(store_path, run_id, dataset)
 

@@ -8,7 +8,6 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from dashboard.charts import channels, metric_cards, share_bars, tables
 from dashboard.charts.channels import FEW, role, row_names, share_tooltip
@@ -30,6 +29,12 @@ _DEFINITIONS = {
     "given": "The city is correct, of the images whose country is correct. Interval: Wilson 95 %.",
     MEDIAN: "Half of the images are at most this far off. Interval: 95 %, from order statistics.",
 }
+
+_MACRO_HELP = (
+    "Mean over the true countries: each weighs the same, however few images it has. The same "
+    "whatever the page groups by."
+)
+_FEW_HELP = "Groups whose own figures are not firm; drawn pale and dashed, never left out."
 
 
 def named(shown: pd.DataFrame) -> pd.DataFrame:
@@ -90,34 +95,19 @@ def headline(
     """
     title, total = METRICS[metric].title.capitalize(), whole.iloc[0]
     n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
-    columns = st.columns(2 if macro is None else 3, gap="small")
-    with columns[0]:
-        metric_cards.figure(
-            title if metric == MEDIAN else f"{title}, micro",
-            words(metric)(total["value"]),
-            intervals(whole, metric)[0],
-            f"n = {n}" if metric == MEDIAN else f"n = {n} · ceiling {ceiling}",
-            f"Over all images: each weighs the same. {_DEFINITIONS[metric]}",
-        )
+    value, interval = words(metric)(total["value"]), intervals(whole, metric)[0]
+    help_text = f"Over all images: each weighs the same. {_DEFINITIONS[metric]}"
+    cards = [(f"{title}, micro", value, interval, f"n = {n} · ceiling {ceiling}", help_text)]
+    if metric == MEDIAN:
+        cards = [(title, value, interval, f"n = {n}", help_text)]
     if macro is not None:
         count, ceiling = formats.count(macro.num_countries), formats.share(macro.ceiling)
-        with columns[1]:
-            metric_cards.figure(
-                f"{title}, macro",
-                formats.share(macro.value),
-                "",
-                f"mean of {count} true countries · ceiling {ceiling}",
-                "Mean over the true countries: each weighs the same, however few images it has. "
-                "The same whatever the page groups by.",
-            )
-    with columns[-1]:
-        metric_cards.figure(
-            f"Fewer than {theme.SMALL_N} images",
-            formats.count(int((shown["n"] < theme.SMALL_N).sum())),
-            "",
-            f"of {formats.count(len(shown))} {names}",
-            "Groups whose own figures are not firm; drawn pale and dashed, never left out.",
-        )
+        under = f"mean of {count} true countries · ceiling {ceiling}"
+        cards.append((f"{title}, macro", formats.share(macro.value), "", under, _MACRO_HELP))
+    few = formats.count(int((shown["n"] < theme.SMALL_N).sum()))
+    under = f"of {formats.count(len(shown))} {names}"
+    cards.append((f"Fewer than {theme.SMALL_N} images", few, "", under, _FEW_HELP))
+    metric_cards.figures(*cards)
 
 
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:

@@ -47,7 +47,7 @@ def countries(
     labels = zip(named["name"], named["label"], named["confidence_label"], strict=True)
     parts = [f"{name} {share} correct at a confidence of {sure}" for name, share, sure in labels]
     channels.show(
-        [diagonal(lowest), *_layers(rows, named, (x, y), chosen)],
+        [diagonal(lowest), *_layers(rows, named, (x, y), lowest, chosen)],
         key=key,
         alt_text=f"{subject.capitalize()} accuracy against mean confidence of {len(rows)} "
         f"countries. Farthest apart: {'; '.join(parts) or 'none with enough images'}.",
@@ -96,7 +96,11 @@ def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
 
 
 def _layers(
-    rows: pd.DataFrame, named: pd.DataFrame, axes: tuple[alt.X, alt.Y], chosen: str | None
+    rows: pd.DataFrame,
+    named: pd.DataFrame,
+    axes: tuple[alt.X, alt.Y],
+    lowest: float,
+    chosen: str | None,
 ) -> list[alt.Chart]:
     size = alt.Scale(domain=[0, max(int(rows["n"].max()), 1)], range=[20, 260])
     point = alt.Chart(rows).mark_point(filled=True, cursor="pointer", stroke=None)
@@ -112,8 +116,7 @@ def _layers(
     ring = rows[rows["country"] == chosen]
     circle = alt.Chart(ring).mark_point(size=330, strokeWidth=2, opacity=1)
     texts_rows = pd.concat([named, ring]).drop_duplicates("country")
-    least, most = axes[0].scale.domain
-    is_inside = texts_rows["confidence"] < least + 0.8 * (most - least)
+    is_inside = texts_rows["confidence"] < lowest + 0.8 * (100 - lowest)
     inside = alt.Chart(texts_rows[is_inside]).mark_text(limit=110, align="left", dx=10)
     outside = alt.Chart(texts_rows[~is_inside]).mark_text(limit=110, align="right", dx=-10)
     return [

@@ -142,11 +142,8 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> N
 
 
 def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:
-    if found is None:
-        is_near = mistakes["nearness"] == "neighbour"
-        share, errors = mistakes.loc[is_near, "share"].sum(), mistakes["n"].sum()
-    else:
-        share, errors = found["share"], found["errors"]
+    is_near = mistakes["nearness"] == "neighbour"
+    share, errors = mistakes.loc[is_near, "share"].sum(), mistakes["n"].sum()
     start = (
         f"{formats.share(share)} of {formats.count(errors)} mistakes go to a country that borders "
         "on the true one."
@@ -158,11 +155,10 @@ def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:
         )
     if found["ratio"] is None:
         return f"{start} Chance would send none there."
-    return (
-        f"{start} Chance would send {formats.share(found['expected_share'])} there: it is "
-        f"{found['ratio']:.1f} times ({found['low']:.1f}–{found['high']:.1f}) as often as by "
-        "chance."
-    )
+    ratio, low, high = (f"{found[name]:.1f}" for name in ("ratio", "low", "high"))
+    expected = formats.share(found["expected_share"])
+    there = f"it is {ratio} times ({low}–{high}) as often as by chance."
+    return f"{start} Chance would send {expected} there: {there}"
 
 
 def _segments(rows: pd.DataFrame) -> list[alt.Chart]:

@@ -1,5 +1,7 @@
 """Overview: figures of a run, changes from the baseline, and all runs."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.charts import (
@@ -11,7 +13,7 @@ from dashboard.charts import (
 )
 from dashboard.queries import run_queries
 from dashboard.queries.report import Against, Report
-from dashboard.shell import formats, html, links, url_state
+from dashboard.shell import formats, html, links
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
 from streetclip.metrics.published import Benchmark, benchmark_of
@@ -73,9 +75,7 @@ def _changes(view: View, against: Against) -> None:
         against.countries,
         top=_MOST_CHANGED,
         key=selection_events.keyed("most", view.run_id, view.baseline_id, view.selection),
-        on_click=lambda code: url_state.change_filters(
-            view.but(country=code, region=None, city=None).selection, view.defaults
-        ),
+        on_click=partial(frame.filter_country, view),
     )
     links.link("compare", "Compare the two runs", "compare_arrows")
 
