@@ -100,9 +100,9 @@ def _texts(frame: pd.DataFrame, words: Callable[[float | None], str]) -> pd.Data
 def _projection(view: tuple[float, float, float] | None) -> alt.Projection:
     if view is None:
         return alt.Projection(type="equalEarth", rotate=list(_TURN_DEG))
-    latitude_deg, longitude_deg, radius_deg = view
+    *centre, radius_deg = view
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
-    return azimuthal(latitude_deg, longitude_deg, f"min(width, 2 * height) / 2 / {reach:.6f}")
+    return azimuthal(*centre, f"min(width, 2 * height) / 2 / {reach:.6f}")
 
 
 def _layers(
@@ -146,10 +146,9 @@ def _tiny_countries(rows: pd.DataFrame) -> pd.DataFrame:
     centres = {code: country_centre(code) for code in rows["country"]}
     is_tiny = [country_km2(code) < _TINY_KM2 and centres[code] is not None for code in centres]
     tiny = rows[np.array(is_tiny, dtype=np.bool_)]
-    latitude_deg, longitude_deg = ([centres[code][i] for code in tiny["country"]] for i in (0, 1))
     return tiny.assign(
-        latitude_deg=latitude_deg,
-        longitude_deg=longitude_deg,
+        latitude_deg=[centres[code][0] for code in tiny["country"]],
+        longitude_deg=[centres[code][1] for code in tiny["country"]],
         name=[formats.country(code) for code in tiny["country"]],
     )
 

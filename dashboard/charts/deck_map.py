@@ -37,7 +37,6 @@ _COMMAND: Final = '"@@'  # begins what deck.gl evaluates, in texts of the data, 
 _HARMLESS: Final = '"\u2060@@'  # an invisible joiner before it
 _PLACE: Final = "data of this layer"
 
-Rgb = npt.NDArray[np.int64]
 Degrees = npt.NDArray[np.float64]
 
 
@@ -94,25 +93,11 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
     ]
     paths = [{"path": line} for line in outline_borders()]
     land, borders = (Json(json.dumps(rows, separators=(",", ":"))) for rows in (areas, paths))
+    colour = {"get_fill_color": _LAND_RGBA}
+    line = {"get_width": 0.8, "width_units": String("pixels"), "get_color": _BORDER_RGBA}
     return (
-        pdk.Layer(
-            "GeoJsonLayer",
-            land,
-            id=COUNTRIES,
-            pickable=True,
-            stroked=False,
-            get_fill_color=_LAND_RGBA,
-        ),
-        pdk.Layer(
-            "PathLayer",
-            borders,
-            id="borders",
-            pickable=False,
-            width_units=String("pixels"),
-            get_width=0.8,
-            get_color=_BORDER_RGBA,
-            get_path="path",
-        ),
+        pdk.Layer("GeoJsonLayer", land, id=COUNTRIES, pickable=True, stroked=False, **colour),
+        pdk.Layer("PathLayer", borders, id="borders", pickable=False, get_path="path", **line),
     )
 
 
@@ -149,7 +134,7 @@ def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
     return float(ordered[(widest + 1) % len(ordered)]), float(360 - gaps[widest])
 
 
-def colours(share: Degrees) -> Rgb:
+def colours(share: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Map N shares to N × 3 RGB (0-255), NaN to grey."""
     stops = np.array([_rgb(each) for each in theme.SEQUENTIAL])
     at = np.linspace(0, 1, len(stops))

@@ -33,7 +33,19 @@ def continent_bars(continents: pd.DataFrame) -> None:
     layers = share_bars(in_per_cent(bars), "continent", "country accuracy (%)", fill=fill)
     tick = ""
     if "baseline" in continents:
-        layers.append(_baseline_ticks(continents))
+        rows = continents[["continent"]].assign(
+            baseline=100 * continents["baseline"], label=continents["baseline"].map(formats.share)
+        )
+        layers.append(
+            alt.Chart(rows.dropna())
+            .mark_tick(orient="vertical", thickness=3, height=alt.RelativeBandSize(band=0.9))
+            .encode(
+                alt.X("baseline:Q"),
+                row_names("continent"),
+                role("ink"),
+                tooltip=tooltip(continent="continent", label="baseline"),
+            )
+        )
         tick = " Tick: the baseline."
     channels.show(
         layers,
@@ -63,21 +75,6 @@ def listed(
     """List names, values and n of rows for a description."""
     parts = zip(rows[field], rows["value"], rows["n"], strict=True)
     return ", ".join(f"{name} {write(value)} of {formats.count(n)}" for name, value, n in parts)
-
-
-def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
-    rows = continents[["continent"]].assign(
-        baseline=100 * continents["baseline"], label=continents["baseline"].map(formats.share)
-    )
-    tick = alt.Chart(rows.dropna()).mark_tick(
-        orient="vertical", thickness=3, height=alt.RelativeBandSize(band=0.9)
-    )
-    return tick.encode(
-        alt.X("baseline:Q"),
-        row_names("continent"),
-        role("ink"),
-        tooltip=tooltip(continent="continent", label="baseline"),
-    )
 
 
 def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:

@@ -48,11 +48,16 @@ def verdict(fields: Fields) -> None:
     else:
         levels = ("country", "city")
         country, city = ("correct" if fields[f"{each}_correct"] else "wrong" for each in levels)
+        distance = formats.kilometres(fields["distance_km"])
+        if fields["distance_km"] is None:
+            distance = "unknown: the true place has no coordinates"
+        elif fields["coordinate_source"] == "city":
+            distance += ", from the true city's coordinates"
         sure, sure_of_city = (formats.share(fields[f"{each}_probability"]) for each in levels)
         rows += [
             ("Predicted place", _place(fields, "pred")),
             ("Verdict", f"country {country}, city {city}"),
-            ("Distance", _distance(fields)),
+            ("Distance", distance),
             ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
     html.definitions(rows)
@@ -64,22 +69,14 @@ def _place(fields: Fields, side: str) -> str:
     return " · ".join([formats.country(fields[f"{side}_country"]), *named])
 
 
-def _distance(fields: Fields) -> str:
-    if fields["distance_km"] is None:
-        return "unknown: the true place has no coordinates"
-    is_of_city = fields["coordinate_source"] == "city"
-    source = ", from the true city's coordinates" if is_of_city else ""
-    return formats.kilometres(fields["distance_km"]) + source
-
-
 def countries(fields: Fields) -> None:
     """Draw the countries that came first, with the truth marked."""
     ranked = fields["top_countries"][:_MOST_BARS]
     if ranked:
         st.header("Countries by probability", anchor=False)
-        names = [formats.country(code) for code, _ in ranked]
-        truths = [code == fields["true_country"] for code, _ in ranked]
-        rows = _rows(names, [probability for _, probability in ranked], truths)
+        codes, probabilities = zip(*ranked, strict=True)
+        truths = [code == fields["true_country"] for code in codes]
+        rows = _rows([formats.country(code) for code in codes], probabilities, truths)
         _bars(rows, "detail_countries")
         _rank_remark(fields, truths, "country")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.charts import selection_events
+from dashboard.charts import metric_cards, selection_events
 from dashboard.views.calibration import country_scatter, reliability_diagram
 from dashboard.views.compare import outcomes
 from dashboard.views.confusion import confused_pairs, confusion_heatmap
@@ -295,7 +295,7 @@ def comparison(**changes):
     ],
 )
 def test_a_difference_is_coloured_only_where_its_interval_leaves_zero_out(kept, changes, css):
-    outcomes.figure("country", comparison(**changes))
+    metric_cards.figures(outcomes.card("country", comparison(**changes)))
     assert css in kept.text
     assert sum(each in kept.text for each in ("better", "worse", "unclear")) == 1
 

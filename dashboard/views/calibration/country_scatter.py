@@ -44,8 +44,8 @@ def countries(
     named = _named(rows, 100 - lowest)
     x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
     y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
-    labels = zip(named["name"], named["label"], named["confidence_label"], strict=True)
-    parts = [f"{name} {share} correct at a confidence of {sure}" for name, share, sure in labels]
+    shares, sure = named["name"] + " " + named["label"], named["confidence_label"]
+    parts = shares + " correct at a confidence of " + sure
     channels.show(
         [diagonal(lowest), *_layers(rows, named, (x, y), lowest, chosen)],
         key=key,

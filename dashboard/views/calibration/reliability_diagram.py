@@ -43,19 +43,17 @@ def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
         n_label=bins["n"].map(formats.count),
     )
     filled = rows[rows["n"] > 0]
-    points = zip(filled["label"], filled["confidence_label"], strict=True)
-    parts = ", ".join(f"{label} correct at {confidence}" for label, confidence in points)
+    parts = ", ".join(filled["label"] + " correct at " + filled["confidence_label"])
     channels.show(
         [diagonal(), *_bins(filled, subject)],
         key="reliability",
         alt_text=f"Reliability diagram, {subject} accuracy by mean confidence: {parts}.",
     )
-    numbers = zip(rows["n_label"], bins["high"], strict=True)
+    numbers = rows["n_label"] + " up to " + bins["high"].map(formats.share)
     channels.show(
         [_histogram(rows, subject)],
         key="reliability_n",
-        alt_text="Images by confidence: "
-        f"{', '.join(f'{n} up to {formats.share(high)}' for n, high in numbers)}.",
+        alt_text=f"Images by confidence: {', '.join(numbers)}.",
         height=_HISTOGRAM_HEIGHT,
     )
     html.remark(

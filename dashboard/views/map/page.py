@@ -252,10 +252,8 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
 def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
     """Explain the scale of a measure, or the two ends."""
     if colour == _ENDS:
-        return [
-            legends.key("sc-key-truth", "true place"),
-            legends.key("sc-key-prediction", "predicted place"),
-        ]
+        keys = {"sc-key-truth": "true place", "sc-key-prediction": "predicted place"}
+        return [legends.key(*each) for each in keys.items()]
     if colour == _CONFIDENCE:
         return [legends.ramp(f"{mean}confidence", "sequential", "0 %", "100 %")]
     bounds = (formats.kilometres(each) for each in (_NEAREST_KM, _FARTHEST_KM))
@@ -272,11 +270,9 @@ def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
 
 def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Places:
     """Join the places of images or flows."""
-    latitude_deg, longitude_deg = (
-        np.concatenate([rows[f"{end}_{axis}_deg"].to_numpy() for end in ends])
-        for axis in ("latitude", "longitude")
-    )
-    return latitude_deg, longitude_deg
+    latitudes = [rows[f"{end}_latitude_deg"].to_numpy() for end in ends]
+    longitudes = [rows[f"{end}_longitude_deg"].to_numpy() for end in ends]
+    return np.concatenate(latitudes), np.concatenate(longitudes)
 
 
 def _marks(rows: pd.DataFrame, colour: str, mean: str = "") -> pd.DataFrame:
