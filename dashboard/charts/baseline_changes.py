@@ -54,10 +54,10 @@ def outcome_bar(outcomes: Mapping[str, int]) -> None:
     across = alt.Scale(domain=[0, 1], nice=False)
     slot = alt.X("slot:Q", scale=across, axis=None)
     colour, opacity = by_role("role"), alt.Opacity("opacity:Q", scale=None)
+    edges = alt.X("start:Q", scale=across, axis=None), alt.X2("stop:Q")
     layers = [
         chart.mark_rect().encode(
-            alt.X("start:Q", scale=across, axis=None),
-            alt.X2("stop:Q"),
+            *edges,
             alt.YValue(0),
             alt.Y2Value(_BAR_PIXELS),
             colour,
@@ -89,9 +89,8 @@ def changed_countries(
     ordered = countries.assign(net=net).sort_values("net", kind="stable")
     best = ordered[ordered["net"] > 0].iloc[::-1].head(top)
     worst = ordered[ordered["net"] < 0].head(top)
-    for column, what, rows in zip(
-        st.columns(2, gap="medium"), ("gained", "lost"), (best, worst), strict=True
-    ):
+    left, right = st.columns(2, gap="medium")
+    for column, what, rows in ((left, "gained", best), (right, "lost", worst)):
         with column:
             title = html.tag("strong", f"Countries that {what} most")
             html.draw(html.tag("p", title, css="sc-line"))

@@ -121,7 +121,7 @@ def share_delta(delta: Delta, against: str = "the baseline") -> str:
 
 
 def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline") -> str:
-    if delta.value is None:
+    if math.isnan(delta.value):
         return ""
     direction = "sc-better" if delta.value > 0 else "sc-worse"
     css = direction if delta.is_clear else "sc-unclear"

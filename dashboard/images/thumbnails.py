@@ -9,7 +9,6 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,8 +34,7 @@ class ImageFile(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
-class Thumbnail:
+class Thumbnail(NamedTuple):
     """A small JPEG of our own, or why there is none (untrusted)."""
 
     jpeg: bytes = b""

@@ -1,8 +1,8 @@
 """Read confusions, calibration and the comparison with a baseline, with caches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -113,10 +113,7 @@ def rival(view: View) -> int | None:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def comparison(view: View, level: str) -> results.Comparison:
-    """Compare the run with its baseline over the images that both have.
-
-    `level` is "country", "city", "hierarchical" (city among correct countries) or "geoscore".
-    """
+    """Compare them by "country", "city", "hierarchical" (city given country) or "geoscore"."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     if level == "hierarchical":
         return results.compare_hierarchical(run, baseline, chosen)
@@ -132,8 +129,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
     return results.compare_by(run, baseline, mask(view), level, "country_code")
 
 
-@dataclass(frozen=True)
-class Distances:
+class Distances(NamedTuple):
     """Errors in km of two runs over their common images; curves as `curve_shares`."""
 
     by_threshold: dict[int, results.Comparison]
@@ -161,10 +157,7 @@ def distances(view: View) -> Distances:
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """List a page of images of one of `results.OUTCOMES`, most confident first; count all.
-
-    `number` is from 1, `level` "country" or "city".
-    """
+    """List page `number` (from 1) of the images of an outcome, most confident first; count all."""
     run, baseline = table(view), table(view.of_baseline())
     chosen = results.outcome_mask(run, baseline, mask(view), outcome, level)
     image_ids, total = results.page_of(run, chosen, "surest", number - 1, size)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,19 +56,17 @@ class Report:
     continents: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Delta:
-    """Difference from the baseline with its 95 % interval; None if unknown."""
+class Delta(NamedTuple):
+    """Difference from the baseline with its 95 % interval; NaN if unknown."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: float
+    low: float
+    high: float
 
     @property
     def is_clear(self) -> bool:
         """Whether the interval leaves 0 out."""
-        is_known = self.low is not None and self.high is not None
-        return is_known and (self.low > 0 or self.high < 0)
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -126,18 +124,14 @@ def against_of(
     return Against(
         num_common=sum(outcomes.values()),
         num_chosen=num_chosen,
-        country=_delta(*newcombe_paired_interval(*outcomes.values())),
-        **{name: _delta(each.difference, each.low, each.high) for name, each in compared.items()},
+        country=Delta(*newcombe_paired_interval(*outcomes.values())),
+        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
         median_km=median_km,
         outcomes=outcomes,
         countries=by_place["country_code"],
         continents=sums[["continent", "n"]].assign(baseline=sums["baseline_value"]),
         curve=curve_shares(curve),
     )
-
-
-def _delta(*ends: float) -> Delta:
-    return Delta(*(None if math.isnan(end) else end for end in ends))
 
 
 def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:

@@ -38,9 +38,8 @@ def _of_columns(view: View) -> tuple[str, ...]:
 
 
 def _of_both(view: View) -> tuple[str, ...]:
-    if view.baseline_id is None:
-        return _of_columns(view)
-    return *_of_columns(view), *_of_columns(view.of_baseline())
+    of_baseline = () if view.baseline_id is None else _of_columns(view.of_baseline())
+    return *_of_columns(view), *of_baseline
 
 
 # Runs

@@ -1,5 +1,6 @@
 """Read trainings with caches: their list, their curves so far, their best checkpoint."""
 
+import contextlib
 import functools
 import math
 import threading
@@ -94,12 +95,11 @@ class Curves:
         Columns: step, epoch, train_loss, val_loss, accuracy, low, high, num_correct and n; the
         latter five again for held-out countries as holdout_accuracy and so on. NaN if unknown.
         """
-        wide = pd.DataFrame(
-            {
-                column: self[name].set_index(["step", "epoch"])["value"]
-                for name, column in _OF_VALIDATIONS.items()
-            }
-        )
+        columns = {
+            column: self[name].set_index(["step", "epoch"])["value"]
+            for name, column in _OF_VALIDATIONS.items()
+        }
+        wide = pd.DataFrame(columns)
         wide = wide.dropna(how="all").sort_index().reset_index()
         return wide.assign(
             train_loss=_mean_losses(self["loss"], wide["step"].tolist()),
@@ -223,12 +223,10 @@ def runs_of(store_path: Path, chosen: Best) -> list[tuple[int, str]]:
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:
     """Read the job that trains, or trained last; None where its record is gone."""
-    if training["job_id"] is None:
-        return None
-    try:
-        return run_queries.job(store_path, int(training["job_id"]))
-    except StoreError:
-        return None
+    with contextlib.suppress(StoreError):
+        if training["job_id"] is not None:
+            return run_queries.job(store_path, int(training["job_id"]))
+    return None
 
 
 def num_epochs(training: Training) -> int | None:
