@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from streetclip.metrics.intervals import Median, newcombe_paired_interval, wilson_interval
-from streetclip.results import ACCURACIES, Comparison
+from streetclip.metrics.intervals import Median, wilson_interval
+from streetclip.results import ACCURACIES
 
 
-@dataclass(frozen=True)
-class Accuracy:
+class Accuracy(NamedTuple):
     """A share in [0, 1], its Wilson 95 % interval, ceiling and country mean."""
 
     value: float | None
@@ -26,8 +24,7 @@ class Accuracy:
     macro_ceiling: float | None
 
 
-@dataclass(frozen=True)
-class Distance:
+class Distance(NamedTuple):
     """Errors of the images whose true place has coordinates; geoscore: mean, 0 to 5000."""
 
     median_km: Median
@@ -35,8 +32,7 @@ class Distance:
     n: int
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Figures of a run on the overview.
 
     `num_images` have a prediction; `hierarchical`: city accuracy where the country is correct;
@@ -69,8 +65,7 @@ class Delta(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
-@dataclass(frozen=True)
-class Against:
+class Against(NamedTuple):
     """A run and its baseline, over the `num_common` selected images that both have.
 
     `num_chosen` with those that the baseline lacks; `median_km`, `curve`: the baseline's;
@@ -103,34 +98,6 @@ def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.Dat
         thresholds=pd.DataFrame(distance["share_within_km"]),
         curve=curve_shares(curve),
         continents=continent_shares(countries),
-    )
-
-
-def against_of(
-    num_chosen: int,
-    compared: Mapping[str, Comparison],
-    median_km: Median,
-    by_place: Mapping[str, pd.DataFrame],
-    curve: pd.DataFrame,
-) -> Against:
-    """Combine comparisons over common images into one; `num_chosen` counts the run's own.
-
-    `compared` has "city", "hierarchical" and "geoscore"; `by_place` has `results.compare_by` by
-    "country_code" and by "continent".
-    """
-    sums = by_place["continent"]
-    names = ("both_right", "gained", "lost", "both_wrong")
-    outcomes = {name: int(sums[name].sum()) for name in names}
-    return Against(
-        num_common=sum(outcomes.values()),
-        num_chosen=num_chosen,
-        country=Delta(*newcombe_paired_interval(*outcomes.values())),
-        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=median_km,
-        outcomes=outcomes,
-        countries=by_place["country_code"],
-        continents=sums[["continent", "n"]].assign(baseline=sums["baseline_value"]),
-        curve=curve_shares(curve),
     )
 
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.report import Against, Report, against_of, report_of
+from dashboard.queries.report import Against, Delta, Report, curve_shares, report_of
 from dashboard.queries.store_state import cached_by_stamp, kept_if, reader, stamp
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
+from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.results.filters import Selection
 
 # What the answers depend on: the rest of a view must not make them be computed again. The columns
@@ -193,19 +194,24 @@ def against(view: View) -> Against:
     """Compare the run with its baseline over the selected images that both have."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     theirs = results.common_masks(run, baseline, chosen)[1]
-    return against_of(
-        num_selected(view),
-        {
-            "city": results.compare(run, baseline, chosen, "city"),
-            "hierarchical": results.compare_hierarchical(run, baseline, chosen),
-            "geoscore": results.compare_geoscore(run, baseline, chosen),
-        },
-        results.median_distance(baseline, theirs),
-        {
-            by: results.compare_by(run, baseline, chosen, "country", by)
-            for by in ("country_code", "continent")
-        },
-        results.distance_counts(baseline, theirs),
+    compared = {
+        "city": results.compare(run, baseline, chosen, "city"),
+        "hierarchical": results.compare_hierarchical(run, baseline, chosen),
+        "geoscore": results.compare_geoscore(run, baseline, chosen),
+    }
+    by_continent = results.compare_by(run, baseline, chosen, "country", "continent")
+    names = ("both_right", "gained", "lost", "both_wrong")
+    outcomes = {name: int(by_continent[name].sum()) for name in names}
+    return Against(
+        num_common=sum(outcomes.values()),
+        num_chosen=num_selected(view),
+        country=Delta(*newcombe_paired_interval(*outcomes.values())),
+        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
+        median_km=results.median_distance(baseline, theirs),
+        outcomes=outcomes,
+        countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
+        continents=by_continent.rename(columns={"baseline_value": "baseline"}),
+        curve=curve_shares(results.distance_counts(baseline, theirs)),
     )
 
 

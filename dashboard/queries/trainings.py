@@ -198,9 +198,7 @@ class Best(NamedTuple):
 
 def best(training: Training) -> Best | None:
     """Read the best checkpoint of a training; None before the first, or if unreadable."""
-    record = training["best"]
-    if not isinstance(record, Mapping):
-        return None
+    record = training["best"] if isinstance(training["best"], Mapping) else {}
     epoch, step = record.get("epoch"), record.get("step")
     if not (isinstance(epoch, int) and isinstance(step, int)):
         return None

@@ -104,7 +104,8 @@ def _images(view: View, level: str) -> None:
                 words,
                 key=f"outcome_{words.lower()}",
                 disabled=not 1 <= to <= last,
-                on_click=lambda to=to: url_state.change(page=None if to == 1 else str(to)),
+                on_click=gallery_view.turn_to,
+                args=(to,),
             )
         html.remark(f"Page {formats.progress(number, last)}")
 

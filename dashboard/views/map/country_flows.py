@@ -92,9 +92,9 @@ def alt_text(routes: pd.DataFrame) -> str:
     """Describe the map in a sentence; `routes`: `map_data.routes`."""
     if routes.empty:
         return "A map of images whose predicted country is the true one."
-    columns = (routes.head(_NAMED)[name] for name in ("true_country", "pred_country", "n"))
+    top = routes.head(_NAMED)[["true_country", "pred_country", "n"]]
     named = [
         f"{formats.country(true)} taken for {formats.country(predicted)} {formats.count(n)} times"
-        for true, predicted, n in zip(*columns, strict=True)
+        for true, predicted, n in top.itertuples(index=False)
     ]
     return f"A map of true and predicted places. Most frequent: {', '.join(named)}."

@@ -1,9 +1,8 @@
 """Map: true and predicted places of images, as arcs, points, hexagons or flows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +47,7 @@ _PLACES = {"true": "True place", "predicted": "Predicted place"}
 _ORDER = "farthest"
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """Layers of the map, the lowest first, with what they show.
 
     `fitted`: latitudes and longitudes in the first view; `num_images`: in the marks.
