@@ -1,4 +1,4 @@
-"""Combine the figures of the images that the filters leave, for pages."""
+"""Compute the figures of the overview, with caches."""
 
 import math
 from collections.abc import Mapping
@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
-from streetclip.metrics.intervals import Median, wilson_interval
+from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
+from dashboard.shell.page_query import View
+from streetclip import results
+from streetclip.metrics.intervals import Median, newcombe_paired_interval, wilson_interval
 from streetclip.results import ACCURACIES
 
 
@@ -85,6 +89,43 @@ class Against(NamedTuple):
     countries: pd.DataFrame
     continents: pd.DataFrame
     curve: pd.DataFrame
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
+def report(view: View) -> Report:
+    """Compute the figures of the selected images."""
+    opened, chosen, counted = table(view), mask(view), groups(view, "country")
+    return report_of(
+        results.run_figures(opened, chosen, counted),
+        counted,
+        results.distance_counts(opened, chosen),
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
+def against(view: View) -> Against:
+    """Compare the run with its baseline over the selected images that both have."""
+    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
+    theirs = results.common_masks(run, baseline, chosen)[1]
+    compared = {
+        "city": results.compare(run, baseline, chosen, "city"),
+        "hierarchical": results.compare_hierarchical(run, baseline, chosen),
+        "geoscore": results.compare_geoscore(run, baseline, chosen),
+    }
+    by_continent = results.compare_by(run, baseline, chosen, "country", "continent")
+    names = ("both_right", "gained", "lost", "both_wrong")
+    outcomes = {name: int(by_continent[name].sum()) for name in names}
+    return Against(
+        num_common=sum(outcomes.values()),
+        num_chosen=num_selected(view),
+        country=Delta(*newcombe_paired_interval(*outcomes.values())),
+        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
+        median_km=results.median_distance(baseline, theirs),
+        outcomes=outcomes,
+        countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
+        continents=by_continent.rename(columns={"baseline_value": "baseline"}),
+        curve=curve_shares(results.distance_counts(baseline, theirs)),
+    )
 
 
 def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.DataFrame) -> Report:

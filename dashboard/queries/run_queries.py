@@ -1,25 +1,25 @@
-"""Read runs and jobs with caches: the only way from the views to the library.
+"""Read runs, what the map draws of them, and jobs, with caches.
 
 The key of an answer is what it depends on: the store's stamp for SQL, the run's random revision
 for its columns. An answer that a job changed between the two readings is shown, but not kept.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.report import Against, Delta, Report, curve_shares, report_of
 from dashboard.queries.store_state import cached_by_stamp, kept_if, reader, stamp
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
-from streetclip.metrics.intervals import newcombe_paired_interval
 from streetclip.results.filters import Selection
 
 # What the answers depend on: the rest of a view must not make them be computed again. The columns
@@ -93,17 +93,6 @@ def details(view: View) -> dict[str, Any]:
 def _run(store_path: Path, run_id: int) -> dict[str, Any]:
     with reader(store_path) as opened:
         return store.get_run(opened, run_id)
-
-
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
-def report(view: View) -> Report:
-    """Compute the figures of the selected images."""
-    opened, chosen, counted = table(view), mask(view), groups(view, "country")
-    return report_of(
-        results.run_figures(opened, chosen, counted),
-        counted,
-        results.distance_counts(opened, chosen),
-    )
 
 
 # The columns of a run, and what is counted from them
@@ -189,30 +178,111 @@ def pairs(view: View) -> pd.DataFrame:
     return results.country_pairs(table(view), mask(view))
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
-def against(view: View) -> Against:
-    """Compare the run with its baseline over the selected images that both have."""
-    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    theirs = results.common_masks(run, baseline, chosen)[1]
-    compared = {
-        "city": results.compare(run, baseline, chosen, "city"),
-        "hierarchical": results.compare_hierarchical(run, baseline, chosen),
-        "geoscore": results.compare_geoscore(run, baseline, chosen),
-    }
-    by_continent = results.compare_by(run, baseline, chosen, "country", "continent")
-    names = ("both_right", "gained", "lost", "both_wrong")
-    outcomes = {name: int(by_continent[name].sum()) for name in names}
-    return Against(
-        num_common=sum(outcomes.values()),
-        num_chosen=num_selected(view),
-        country=Delta(*newcombe_paired_interval(*outcomes.values())),
-        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=results.median_distance(baseline, theirs),
-        outcomes=outcomes,
-        countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
-        continents=by_continent.rename(columns={"baseline_value": "baseline"}),
-        curve=curve_shares(results.distance_counts(baseline, theirs)),
+# What the map draws
+
+AUTO, ARCS, POINTS, HEXAGONS, FLOWS = "auto", "arcs", "points", "hexagons", "flows"
+LIMITS: Final[Mapping[str, int]] = {ARCS: 2_000, POINTS: 10_000}
+"""The most images that are drawn one by one."""
+
+_MOST_FLOWS: Final = 300
+_WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
+
+
+class Hexagons(NamedTuple):
+    """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
+
+    rows: pd.DataFrame
+    size_deg: float
+
+
+def form_of(wanted: str, total: int) -> str:
+    """Choose arcs, points or flows by number of images, unless the URL does.
+
+    Examples:
+        >>> form_of("auto", 2000), form_of("auto", 2001), form_of("auto", 10_001)
+        ('arcs', 'points', 'flows')
+    """
+    if wanted != AUTO:
+        return wanted
+    return next((layer for layer, most in LIMITS.items() if total <= most), FLOWS)
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
+def num_error_arcs(view: View) -> int:
+    """Count the images whose true and predicted place have coordinates."""
+    return results.num_error_arcs(table(view), mask(view))
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def error_arcs(view: View, layer: str) -> pd.DataFrame:
+    """List the images that a layer draws one by one, as `results.error_arcs`."""
+    return results.error_arcs(table(view), mask(view), LIMITS[layer])
+
+
+def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
+    """Read one image as `error_arcs`: no row without a place; None without a prediction."""
+    run = table(view)
+    chosen = (run.image_ids == image_id) & run.done
+    return results.error_arcs(run, chosen, 1) if chosen.any() else None
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def flows(view: View) -> pd.DataFrame:
+    """List the most frequent pairs of countries as `results.flows`."""
+    return results.flows(table(view), mask(view), _MOST_FLOWS)
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def routes(view: View) -> pd.DataFrame:
+    """List every pair of different countries as `results.frequent_mistakes`."""
+    return results.frequent_mistakes(pairs(view))
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def hexagons(view: View, where: str, measure: str) -> Hexagons:
+    """Gather images into hexagons by place ("true" or "predicted"), finer where they are close.
+
+    `measure` is distance_km or country_probability.
+    """
+    gathered = partial(
+        results.error_hexbins,
+        table(view),
+        mask(view),
+        where=where,
+        measure=measure,
     )
+    size_deg = _WIDEST_DEG
+    found = gathered(size_deg=size_deg)
+    reach_deg = _reach_deg(found)
+    finer = [size for narrower_than, size in _FINER_DEG if reach_deg < narrower_than]
+    if finer:
+        size_deg = finer[-1]
+        found = gathered(size_deg=size_deg)
+    lattice = results.Lattice.of_size(size_deg)
+    centres = (found["latitude_deg"].to_numpy(), found["longitude_deg"].to_numpy())
+    return Hexagons(found.assign(cell=lattice.cells(*centres)), size_deg)
+
+
+def _reach_deg(found: pd.DataFrame) -> float:
+    """Measure the extent without the farthest twentieth of the images."""
+    if found.empty:
+        return _WIDEST_DEG
+    reach = 0.0
+    for axis in ("latitude_deg", "longitude_deg"):
+        ordered = found.sort_values(axis)
+        share = ordered["n"].cumsum() / ordered["n"].sum()
+        inner = ordered.loc[(share > 0.025) & (share <= 0.975), axis]  # noqa: PLR2004
+        reach = max(reach, float(np.ptp(inner)) if len(inner) else 0.0)
+    return reach
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
+def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
+    """List the images of a hexagon with the largest errors, and count all."""
+    run, size_deg = table(view), hexagons(view, where, "distance_km").size_deg
+    inside = results.images_in_hexagon(run, mask(view), cell, where=where, size_deg=size_deg)
+    image_ids, total = results.page_of(run, inside, "farthest", 0, size)
+    return tuple(image_ids.tolist()), total
 
 
 # What the filter bar offers

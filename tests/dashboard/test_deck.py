@@ -14,7 +14,7 @@ from pydeck.types import String
 
 from dashboard.charts import deck_map
 from dashboard.charts.deck_map import Deck, Json
-from dashboard.queries.map_data import FLOWS, form_of
+from dashboard.queries.run_queries import FLOWS, form_of
 from dashboard.shell import theme
 from dashboard.views.map import page
 

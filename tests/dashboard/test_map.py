@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import streamlit as st
 
-from dashboard.queries import map_data
+from dashboard.queries import run_queries
 from dashboard.views.map import country_flows
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, PHONE, serve
@@ -99,7 +99,7 @@ def test_hexagons_hold_every_image_once(open_map, world):
 
 
 def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world, monkeypatch):
-    monkeypatch.setattr(map_data, "LIMITS", {"arcs": 20, "points": 50})
+    monkeypatch.setattr(run_queries, "LIMITS", {"arcs": 20, "points": 50})
     monkeypatch.setattr("dashboard.views.map.country_flows.LIMITS", {"arcs": 20, "points": 50})
     text, drawn, _ = open_map()
     assert [each["id"] for each in drawn["layers"]][2:] == ["flows"]

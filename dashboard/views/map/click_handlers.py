@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.charts import deck_map
 from dashboard.images import gallery_view
 from dashboard.queries import run_queries
-from dashboard.queries.map_data import FLOWS, HEXAGONS
+from dashboard.queries.run_queries import FLOWS, HEXAGONS
 from dashboard.shell import url_state
 from dashboard.shell.page_query import View
 from streetclip.results.filters import Selection

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import tables
-from dashboard.queries.map_data import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
+from dashboard.queries.run_queries import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
 from dashboard.shell import formats, html
 
 _MOST_ROWS = 300
@@ -63,7 +63,7 @@ def words(
 
 
 def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]) -> None:
-    """Draw `map_data.routes` as a table; `on_pick` gets true and predicted country."""
+    """Draw `run_queries.routes` as a table; `on_pick` gets true and predicted country."""
     top = routes.head(_MOST_ROWS)
     with st.expander("Table: from country to country", key="map_table_box"):
         if top.empty:
@@ -89,7 +89,7 @@ def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]
 
 
 def alt_text(routes: pd.DataFrame) -> str:
-    """Describe the map in a sentence; `routes`: `map_data.routes`."""
+    """Describe the map in a sentence; `routes`: `run_queries.routes`."""
     if routes.empty:
         return "A map of images whose predicted country is the true one."
     top = routes.head(_NAMED)[["true_country", "pred_country", "n"]]

@@ -14,8 +14,8 @@ from pydeck.types import String
 from dashboard.charts import deck_map, legends, selection_events
 from dashboard.charts.deck_map import Json
 from dashboard.images import gallery_view
-from dashboard.queries import map_data, run_queries
-from dashboard.queries.map_data import ARCS, AUTO, FLOWS, HEXAGONS, POINTS
+from dashboard.queries import run_queries
+from dashboard.queries.run_queries import ARCS, AUTO, FLOWS, HEXAGONS, POINTS
 from dashboard.shell import formats, html, theme, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
@@ -68,10 +68,10 @@ def render() -> None:
 def _body(view: View) -> None:
     if frame.is_empty(view):
         return
-    total = map_data.num_error_arcs(view)
+    total = run_queries.num_error_arcs(view)
     form, colour, where = _choices(total)
     drawn = _drawn(view, form, colour, where)
-    routes = map_data.routes(view)
+    routes = run_queries.routes(view)
     words = country_flows.words(
         form,
         is_by_scale=url_state.page_option("layer", [*_FORMS], AUTO) == AUTO,
@@ -83,7 +83,7 @@ def _body(view: View) -> None:
     )
     html.remark(words)
     image_id = url_state.page_id(gallery_view.IMAGE)
-    image = None if image_id is None else map_data.error_arc(view, image_id)
+    image = None if image_id is None else run_queries.error_arc(view, image_id)
     choices = form, colour, where, click_handlers.times_unpicked()
     above = [] if image is None or image.empty else picked(image)
     left, right = st.columns([5, 3], gap="medium")
@@ -105,7 +105,7 @@ def _body(view: View) -> None:
 def _choices(total: int) -> tuple[str, str, str]:
     """Draw the choices; return form, colour and place to draw."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        form = map_data.form_of(url_widgets.segmented("Draw as", "layer", _FORMS, AUTO), total)
+        form = run_queries.form_of(url_widgets.segmented("Draw as", "layer", _FORMS, AUTO), total)
         is_line = form in (ARCS, FLOWS)
         shown = _COLOURS if is_line else {k: v for k, v in _COLOURS.items() if k != _ENDS}
         colour = url_widgets.segmented("Colour by", "colour", shown, next(iter(shown)))
@@ -115,10 +115,10 @@ def _choices(total: int) -> tuple[str, str, str]:
 
 def _drawn(view: View, form: str, colour: str, where: str) -> Drawn:
     if form == FLOWS:
-        return flows(map_data.flows(view), colour)
+        return flows(run_queries.flows(view), colour)
     if form == HEXAGONS:
-        return hexagons(map_data.hexagons(view, where, _MEASURES[colour]).rows, colour)
-    rows = map_data.error_arcs(view, form)
+        return hexagons(run_queries.hexagons(view, where, _MEASURES[colour]).rows, colour)
+    rows = run_queries.error_arcs(view, form)
     return arcs(rows, colour) if form == ARCS else points(rows, colour, where)
 
 
@@ -131,7 +131,7 @@ def _panel(view: View, image_id: int | None, form: str, where: str) -> None:
         click_handlers.way_back()
     elif form == HEXAGONS and cell is not None:
         st.header("In the hexagon", anchor=False)
-        ids, total = map_data.in_hexagon(view, where, cell, gallery_view.PREVIEW_SIZE)
+        ids, total = run_queries.in_hexagon(view, where, cell, gallery_view.PREVIEW_SIZE)
         gallery_view.few(
             view, ids, total, key="map_cell", order=_ORDER, words="largest error first"
         )
@@ -201,7 +201,7 @@ def flows(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
-    """Colour `map_data.Hexagons` by the mean of one of `_MEASURES`."""
+    """Colour `run_queries.Hexagons` by the mean of one of `_MEASURES`."""
     is_few = rows["n"] < theme.SMALL_N
     words = formats.kilometres if colour == _DISTANCE else formats.share
     name = "distance" if colour == _DISTANCE else "confidence"
