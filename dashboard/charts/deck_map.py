@@ -94,10 +94,10 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
     paths = [{"path": line} for line in outline_borders()]
     land, borders = (Json(json.dumps(rows, separators=(",", ":"))) for rows in (areas, paths))
     colour = {"get_fill_color": _LAND_RGBA}
-    line = {"get_width": 0.8, "width_units": String("pixels"), "get_color": _BORDER_RGBA}
+    line = {"width_units": String("pixels"), "get_width": 0.8, "get_color": _BORDER_RGBA}
     return (
         pdk.Layer("GeoJsonLayer", land, id=COUNTRIES, pickable=True, stroked=False, **colour),
-        pdk.Layer("PathLayer", borders, id="borders", pickable=False, get_path="path", **line),
+        pdk.Layer("PathLayer", borders, id="borders", pickable=False, **line, get_path="path"),
     )
 
 

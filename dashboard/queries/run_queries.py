@@ -244,13 +244,7 @@ def hexagons(view: View, where: str, measure: str) -> Hexagons:
 
     `measure` is distance_km or country_probability.
     """
-    gathered = partial(
-        results.error_hexbins,
-        table(view),
-        mask(view),
-        where=where,
-        measure=measure,
-    )
+    gathered = partial(results.error_hexbins, table(view), mask(view), where=where, measure=measure)
     size_deg = _WIDEST_DEG
     found = gathered(size_deg=size_deg)
     reach_deg = _reach_deg(found)
