@@ -77,11 +77,7 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
     """Make or find the picture of one image, `CARD_SIDE` or `DETAIL_SIDE` pixels at most."""
     try:
         path = real_image_path(*request)
-        status = path.stat()
-        times_ns = status.st_mtime_ns, status.st_ctime_ns
-        period = store_state.period(max(times_ns))
-        key = _Key(path, *times_ns, status.st_size, status.st_ino, period, max_side)
-        return _KEPT[max_side](key)
+        return _KEPT[max_side](_key(path, path.stat(), max_side))
     except ImageError as error:
         return Thumbnail(problem=str(error))
     except FileNotFoundError:
@@ -95,6 +91,12 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         reason = error.strerror if isinstance(error, OSError) else shown(error)
         return Thumbnail(problem=f"{shown(request.name)}: cannot be read ({reason}).")
+
+
+def _key(path: Path, status: os.stat_result, max_side: int) -> _Key:
+    times_ns = status.st_mtime_ns, status.st_ctime_ns
+    period = store_state.period(max(times_ns))
+    return _Key(path, *times_ns, status.st_size, status.st_ino, period, max_side)
 
 
 def _make(key: _Key) -> Thumbnail:
