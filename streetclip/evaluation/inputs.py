@@ -5,10 +5,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from streetclip import __version__, captions
+from streetclip import __version__
+from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
 from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.data.image_folders import check_image_dir
+from streetclip.data.decoding import check_image_dir
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.evaluation.true_places import Truth, find_truth
 from streetclip.launch_env import ALONE, Ranks
@@ -28,7 +29,7 @@ class Inputs:
     truth: Truth  # aligned with the rows of the manifest
     encoder: DualEncoder
     identity: ModelIdentity
-    prompts: captions.PromptSet
+    prompts: PromptSet
     drawn: bool = False  # drawn images, not photographs
 
     @property
@@ -75,14 +76,14 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = A
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     candidates = load_candidates(config.candidates_file)
     truth = find_truth(manifest.frame, candidates)
-    chosen = None if config.prompts == "auto" else captions.load_prompts(config.prompts)
+    chosen = None if config.prompts == "auto" else load_prompts(config.prompts)
     encoder = load_encoder(
         config.model_source,
         base_model=config.model_name if config.checkpoint_path else None,
         device=own_device(config.device, ranks),
         precision=config.precision,
     )
-    prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
+    prompts = chosen or encoder.prompts or PAPER_PROMPTS
     return Inputs(
         config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
     )

@@ -17,7 +17,7 @@ from streetclip.models.weights import weights_sha256
 from streetclip.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from streetclip.captions import PromptSet
+    from streetclip.captions.prompts import PromptSet
 
 # CPU math libraries multiply rows in blocks of 4 or 8; leftover rows get other rounding.
 _BLOCK_ROWS = 8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from streetclip.captions import PAPER_PROMPTS
+from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ModelError, OutputError, ResourceError
 from streetclip.models import load_encoder, save_folder
 from streetclip.models.checkpoints import build_payload, read_payload, write_payload

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from streetclip.captions import PAPER_PROMPTS
+from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ConfigError, StreetClipError
 from streetclip.models import load_encoder, onnx_export
 from streetclip.models.onnx_export import IMAGE_GRAPH, TEXT_GRAPH, save_onnx
