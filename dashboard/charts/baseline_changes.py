@@ -54,10 +54,10 @@ def outcome_bar(outcomes: Mapping[str, int]) -> None:
     across = alt.Scale(domain=[0, 1], nice=False)
     slot = alt.X("slot:Q", scale=across, axis=None)
     colour, opacity = by_role("role"), alt.Opacity("opacity:Q", scale=None)
+    edges = alt.X("start:Q", scale=across, axis=None), alt.X2("stop:Q")
     layers = [
         chart.mark_rect().encode(
-            alt.X("start:Q", scale=across, axis=None),
-            alt.X2("stop:Q"),
+            *edges,
             alt.YValue(0),
             alt.Y2Value(_BAR_PIXELS),
             colour,
@@ -89,9 +89,8 @@ def changed_countries(
     ordered = countries.assign(net=net).sort_values("net", kind="stable")
     best = ordered[ordered["net"] > 0].iloc[::-1].head(top)
     worst = ordered[ordered["net"] < 0].head(top)
-    for column, what, rows in zip(
-        st.columns(2, gap="medium"), ("gained", "lost"), (best, worst), strict=True
-    ):
+    left, right = st.columns(2, gap="medium")
+    for column, what, rows in ((left, "gained", best), (right, "lost", worst)):
         with column:
             title = html.tag("strong", f"Countries that {what} most")
             html.draw(html.tag("p", title, css="sc-line"))
@@ -102,7 +101,6 @@ def changed_countries(
 
 
 def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> None:
-    codes = list(rows["country"])
     few = rows["n"] < theme.SMALL_N
     texts = rows.assign(
         net=rows["net"].map(formats.signed),
@@ -121,5 +119,6 @@ def _changed(rows: pd.DataFrame, key: str, on_click: Callable[[str], None]) -> N
         texts,
         columns,
         key=key,
-        on_pick=lambda position: None if position is None else on_click(codes[position]),
+        values=list(rows["country"]),
+        on_pick=lambda code: None if code is None else on_click(code),
     )

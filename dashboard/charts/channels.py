@@ -90,6 +90,11 @@ def text_if(test: str, field: str) -> alt.TextValue:
     return alt.TextValue("", condition=condition)
 
 
+def share_tooltip(title: str, **before: str) -> list[alt.Tooltip]:
+    """Make a tooltip of a share, as of `share_bars.in_per_cent`, with interval and n."""
+    return tooltip(**before, label=title, interval="95 % interval", n_label="n")
+
+
 def tooltip(**titles: str) -> list[alt.Tooltip]:
     """Make a tooltip of columns of texts, each with its title."""
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]

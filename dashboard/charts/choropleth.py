@@ -1,7 +1,7 @@
 """Draw a world map without tiles, its countries coloured by a value."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, legends, selection_events, share_bars
-from dashboard.charts.channels import FEW, stroke, tooltip, when
+from dashboard.charts.channels import FEW, share_tooltip, stroke, when
 from dashboard.charts.close_up_map import azimuthal, inline_json, land, outlines, position
 from dashboard.shell import formats, theme
 from streetclip.gazetteer import countries
@@ -89,9 +89,9 @@ def _domain(frame: pd.DataFrame, scale: str) -> tuple[float, float]:
 
 
 def _texts(frame: pd.DataFrame, words: Callable[[float | None], str]) -> pd.DataFrame:
-    texts = {"n_label": [formats.count(n) for n in frame["n"]]}
+    texts: dict[str, Any] = {"n_label": frame["n"].map(formats.count)}
     if "label" not in frame:
-        texts["label"] = [words(value) for value in frame["value"]]
+        texts["label"] = frame["value"].map(words)
     if "interval" not in frame:
         texts["interval"] = share_bars.intervals(frame, "low", "high")
     return frame.assign(**texts)[["country", *_FIELDS]]
@@ -100,9 +100,9 @@ def _texts(frame: pd.DataFrame, words: Callable[[float | None], str]) -> pd.Data
 def _projection(view: tuple[float, float, float] | None) -> alt.Projection:
     if view is None:
         return alt.Projection(type="equalEarth", rotate=list(_TURN_DEG))
-    latitude_deg, longitude_deg, radius_deg = view
+    *centre, radius_deg = view
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
-    return azimuthal(latitude_deg, longitude_deg, f"min(width, 2 * height) / 2 / {reach:.6f}")
+    return azimuthal(*centre, f"min(width, 2 * height) / 2 / {reach:.6f}")
 
 
 def _layers(
@@ -112,14 +112,13 @@ def _layers(
     # Antarctica takes a quarter of the map: draw it only with images.
     has_antarctica = bool((rows["country"] == _ANTARCTICA).any())
     seen = "true" if has_antarctica else f"datum.properties.code != '{_ANTARCTICA}'"
-    texts = {"name": "country", "label": title, "interval": "95 % interval", "n_label": "n"}
     channels_by_value = {
         "fill": alt.Fill("value:Q", scale=colours, legend=None),
         "stroke": stroke("muted"),
         "fillOpacity": alt.FillOpacityValue(1, condition=when(FEW, theme.PALE_OPACITY)),
         "strokeDash": alt.StrokeDashValue([1, 0], condition=when(FEW, [2, 2])),
         "strokeWidth": alt.StrokeWidthValue(0.5, condition=when(FEW, 0.9)),
-        "tooltip": tooltip(**texts),
+        "tooltip": share_tooltip(title, name="country"),
     }
     found = inline_json(rows.to_json(orient="records"), "rows")
     shapes = (
@@ -147,10 +146,9 @@ def _tiny_countries(rows: pd.DataFrame) -> pd.DataFrame:
     centres = {code: country_centre(code) for code in rows["country"]}
     is_tiny = [country_km2(code) < _TINY_KM2 and centres[code] is not None for code in centres]
     tiny = rows[np.array(is_tiny, dtype=np.bool_)]
-    latitude_deg, longitude_deg = ([centres[code][i] for code in tiny["country"]] for i in (0, 1))
     return tiny.assign(
-        latitude_deg=latitude_deg,
-        longitude_deg=longitude_deg,
+        latitude_deg=[centres[code][0] for code in tiny["country"]],
+        longitude_deg=[centres[code][1] for code in tiny["country"]],
         name=[formats.country(code) for code in tiny["country"]],
     )
 

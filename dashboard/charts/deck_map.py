@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pydeck as pdk
 import streamlit as st
+from pydeck.bindings.json_tools import default_serialize
 from pydeck.types import String
 
-from dashboard.charts.deck_json import Deck, Json
 from dashboard.shell import theme
 from streetclip.gazetteer.outlines import outline_borders, outline_features
 
@@ -31,7 +32,11 @@ _PHONE_WIDTH: Final = 310  # likewise
 _FARTHEST_ZOOM, _CLOSEST_ZOOM = -0.8, 5.0
 _NORTHERNMOST_DEG: Final = 80.0
 
-Rgb = npt.NDArray[np.int64]
+_DECIMALS: Final = 3  # of degrees: about 100 m
+_COMMAND: Final = '"@@'  # begins what deck.gl evaluates, in texts of the data, too
+_HARMLESS: Final = '"\u2060@@'  # an invisible joiner before it
+_PLACE: Final = "data of this layer"
+
 Degrees = npt.NDArray[np.float64]
 
 
@@ -88,25 +93,11 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
     ]
     paths = [{"path": line} for line in outline_borders()]
     land, borders = (Json(json.dumps(rows, separators=(",", ":"))) for rows in (areas, paths))
+    colour = {"get_fill_color": _LAND_RGBA}
+    line = {"width_units": String("pixels"), "get_width": 0.8, "get_color": _BORDER_RGBA}
     return (
-        pdk.Layer(
-            "GeoJsonLayer",
-            land,
-            id=COUNTRIES,
-            pickable=True,
-            stroked=False,
-            get_fill_color=_LAND_RGBA,
-        ),
-        pdk.Layer(
-            "PathLayer",
-            borders,
-            id="borders",
-            pickable=False,
-            width_units=String("pixels"),
-            get_width=0.8,
-            get_color=_BORDER_RGBA,
-            get_path="path",
-        ),
+        pdk.Layer("GeoJsonLayer", land, id=COUNTRIES, pickable=True, stroked=False, **colour),
+        pdk.Layer("PathLayer", borders, id="borders", pickable=False, **line, get_path="path"),
     )
 
 
@@ -143,7 +134,7 @@ def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
     return float(ordered[(widest + 1) % len(ordered)]), float(360 - gaps[widest])
 
 
-def colours(share: Degrees) -> Rgb:
+def colours(share: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Map N shares to N × 3 RGB (0-255), NaN to grey."""
     stops = np.array([_rgb(each) for each in theme.SEQUENTIAL])
     at = np.linspace(0, 1, len(stops))
@@ -161,3 +152,38 @@ def rgba(colour: str, alpha: int) -> list[int]:
 def _rgb(colour: str) -> tuple[int, int, int]:
     red, green, blue = bytes.fromhex(colour[1:])
     return red, green, blue
+
+
+# JSON
+
+
+class Json:
+    """Data of a map layer as JSON text."""
+
+    def __init__(self, rows: pd.DataFrame | str) -> None:
+        if isinstance(rows, pd.DataFrame):
+            text = rows.to_json(orient="records", double_precision=_DECIMALS)
+            rows = text.replace(_COMMAND, _HARMLESS)
+        self.text = rows
+
+
+class Deck(pdk.Deck):
+    """A map without tiles and without keys of tile servers."""
+
+    def __init__(self, layers: Sequence[pdk.Layer], **options: Any) -> None:
+        super().__init__(list(layers), map_provider=None, **options)
+        self.carto_key = self.mapbox_key = self.google_maps_key = None
+
+    def to_json(self) -> str:
+        """Write the map compactly, the JSON text of its layers unchanged."""
+        texts: list[str] = []
+
+        def default(value: Any) -> Any:
+            if not isinstance(value, Json):
+                return default_serialize(value)
+            texts.append(value.text)
+            return _PLACE
+
+        around = json.dumps(self, default=default, separators=(",", ":")).split(f'"{_PLACE}"')
+        pairs = zip(around, [*texts, ""], strict=True)
+        return "".join(before + text for before, text in pairs)

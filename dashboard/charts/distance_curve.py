@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, tables
-from dashboard.charts.channels import role, tooltip
+from dashboard.charts.channels import role, share_tooltip, tooltip
 from dashboard.charts.share_bars import in_per_cent, share_channel
 from dashboard.shell import formats, html
 from streetclip.metrics.published import Benchmark
@@ -36,9 +36,13 @@ def distance_curve(
     """
     line = in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
     marks = in_per_cent(thresholds)
-    layers = [_ceilings(marks)] if marks["ceiling"].notna().any() else []
+    layers = []
     remark = "Dotted: the thresholds street, city, region, country and continent."
-    if layers:
+    if marks["ceiling"].notna().any():
+        tick = alt.Chart(marks).transform_filter("isValid(datum.ceiling)")
+        tick = tick.mark_tick(orient="horizontal", thickness=2, size=16)
+        texts = tooltip(name="threshold", ceiling_label="ceiling")
+        layers.append(tick.encode(_x("threshold_km"), _y("ceiling"), role("muted"), tooltip=texts))
         remark += " Ticks on them: the ceiling, by the nearest candidate of any country."
     remark += " Band: Wilson 95 %."
     if baseline is not None and len(baseline):
@@ -53,10 +57,8 @@ def distance_curve(
     if published is not None:
         layers.append(_published(published))
         remark += " ◇ StreetCLIP and △ CLIP as published."
-    parts = [
-        f"{formats.share(value)} within {formats.kilometres(km)}"
-        for value, km in zip(thresholds["value"], thresholds["threshold_km"], strict=True)
-    ]
+    shares, km = thresholds["value"].map(formats.share), thresholds["threshold_km"]
+    parts = shares + " within " + km.map(formats.kilometres)
     text = f"Share of images by distance from the true place: {', '.join(parts)}."
     channels.show(layers, key="distance_curve", alt_text=text)
     html.remark(remark)
@@ -108,13 +110,10 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Char
     own, other = (np.interp(spots, each["distance_km"], each["value"]) for each in (line, rows))
     spot = int(np.argmax(np.abs(own - other)))
     is_below = own[spot] >= other[spot]
-    label = pd.DataFrame(
-        {"distance_km": [spots[spot]], "value": [other[spot]], "text": ["baseline"]}
-    )
-    side = 1 if is_below else -1
-    text = alt.Chart(label).mark_text(
-        align="left" if is_below else "right", dx=6 * side, dy=10 * side
-    )
+    label = pd.DataFrame([(spots[spot], other[spot])], columns=["distance_km", "value"])
+    side, align = (1, "left") if is_below else (-1, "right")
+    text = alt.Chart(label.assign(text="baseline"))
+    text = text.mark_text(align=align, dx=6 * side, dy=10 * side)
     x, y, colour = _x("distance_km"), _y("value"), role("muted")
     return [
         alt.Chart(rows).mark_line(strokeWidth=1.5).encode(x, y, colour),
@@ -122,23 +121,10 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Char
     ]
 
 
-def _ceilings(marks: pd.DataFrame) -> alt.Chart:
-    tick = alt.Chart(marks).transform_filter("isValid(datum.ceiling)")
-    tick = tick.mark_tick(orient="horizontal", thickness=2, size=16)
-    texts = tooltip(name="threshold", ceiling_label="ceiling")
-    return tick.encode(_x("threshold_km"), _y("ceiling"), role("muted"), tooltip=texts)
-
-
 def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
     chart, x, y = alt.Chart(marks), _x("threshold_km"), _y("value")
-    texts = tooltip(
-        name="threshold",
-        threshold_km="km",
-        label="share",
-        interval="95 % interval",
-        n_label="n",
-        ceiling_label="ceiling",
-    )
+    texts = share_tooltip("share", name="threshold", threshold_km="km")
+    texts += tooltip(ceiling_label="ceiling")
     # Labels go right below their points, where the curve leaves room; above near the axis.
     is_low = "datum.value < 10"
     below = chart.transform_filter(f"!({is_low})").mark_text(align="left", dx=6, dy=11)
@@ -157,15 +143,13 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
 
 
 def _published(published: Benchmark) -> alt.Chart:
-    columns = ["model", "threshold_km", "value", "label"]
     shares = [
         (model, km, 100 * share, formats.share(share))
         for model, by_km in published.shares.items()
         for km, share in by_km.items()
     ]
-    point = alt.Chart(pd.DataFrame(shares, columns=columns)).mark_point(
-        filled=False, size=90, strokeWidth=1.5, opacity=1
-    )
+    rows = pd.DataFrame(shares, columns=["model", "threshold_km", "value", "label"])
+    point = alt.Chart(rows).mark_point(filled=False, size=90, strokeWidth=1.5, opacity=1)
     shapes = alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values()))
     return point.encode(
         _x("threshold_km"),

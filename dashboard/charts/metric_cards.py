@@ -1,6 +1,7 @@
 """Draw headline figures, each with its interval and denominator."""
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -49,33 +50,31 @@ _NORMAL = (
 
 def headline(report: Report, against: Against | None = None) -> None:
     """Draw the three accuracies, then distance, GeoScore and unreadable images."""
-    columns = st.columns(3, gap="small")
-    for column, label, name, help_text, method in (
-        (columns[0], "Country accuracy", "country", _COUNTRY_HELP, _PAIRED),
-        (columns[1], "City accuracy", "city", _CITY_HELP, _PAIRED),
-        (columns[2], "City given country", "hierarchical", _HIERARCHICAL_HELP, _BOOTSTRAP),
+    cards = []
+    for label, name, help_text, method in (
+        ("Country accuracy", "country", _COUNTRY_HELP, _PAIRED),
+        ("City accuracy", "city", _CITY_HELP, _PAIRED),
+        ("City given country", "hierarchical", _HIERARCHICAL_HELP, _BOOTSTRAP),
     ):
         below = "" if against is None else share_delta(getattr(against, name))
         more = f"{_DELTA_HELP}{method}" if below else ""
-        with column:
-            _accuracy(label, getattr(report, name), help_text + _ACCURACY_HELP + more, below)
-    columns = st.columns(3, gap="small")
-    with columns[0]:
-        _median(report, against)
-    with columns[1]:
-        _geoscore(report, against)
-    with columns[2]:
-        share = report.num_unreadable / report.num_images if report.num_unreadable else None
-        figure(
-            "Unreadable images",
-            formats.count(report.num_unreadable),
-            "" if share is None else formats.share(share),
-            f"of {formats.count(report.num_images)}, counted as wrong",
-            _UNREADABLE_HELP,
-        )
+        text = help_text + _ACCURACY_HELP + more
+        cards.append((label, *_accuracy(getattr(report, name)), text, below))
+    figures(*cards)
+    unreadable, total = formats.count(report.num_unreadable), formats.count(report.num_images)
+    share = (
+        formats.share(report.num_unreadable / report.num_images) if report.num_unreadable else ""
+    )
+    under = f"of {total}, counted as wrong"
+    figures(
+        _median(report, against),
+        _geoscore(report, against),
+        ("Unreadable images", unreadable, share, under, _UNREADABLE_HELP),
+    )
 
 
-def _accuracy(label: str, accuracy: Accuracy, help_text: str, below: str) -> None:
+def _accuracy(accuracy: Accuracy) -> tuple[str, str, str]:
+    """Write value, interval and denominator of an accuracy."""
     under = [f"n = {formats.count(accuracy.n)}"]
     if accuracy.ceiling is not None:
         under.append(f"ceiling {formats.share(accuracy.ceiling)}")
@@ -83,24 +82,19 @@ def _accuracy(label: str, accuracy: Accuracy, help_text: str, below: str) -> Non
         ceiling = formats.share(accuracy.macro_ceiling)
         under.append(f"macro {formats.share(accuracy.macro)}, ceiling {ceiling}")
     interval = formats.interval(accuracy.low, accuracy.high) if accuracy.n else ""
-    figure(label, formats.share(accuracy.value), interval, " · ".join(under), help_text, below)
+    return formats.share(accuracy.value), interval, " · ".join(under)
 
 
-def _median(report: Report, against: Against | None) -> None:
+def _median(report: Report, against: Against | None) -> Sequence[str]:
     distance = report.distance
     below = ""
     if against is not None and not math.isnan(against.median_km.value):
         value = formats.kilometres(against.median_km.value)
         other = f"baseline {value} ({median_interval(against.median_km)})"
         below = html.tag("div", other, css="sc-delta sc-unclear")
-    figure(
-        "Median distance",
-        formats.kilometres(distance.median_km.value),
-        median_interval(distance.median_km) if distance.n else "",
-        f"n = {formats.count(distance.n)}",
-        _MEDIAN_HELP,
-        below,
-    )
+    value, under = formats.kilometres(distance.median_km.value), f"n = {formats.count(distance.n)}"
+    interval = median_interval(distance.median_km) if distance.n else ""
+    return "Median distance", value, interval, under, _MEDIAN_HELP, below
 
 
 def median_interval(median_km: Median) -> str:
@@ -108,7 +102,7 @@ def median_interval(median_km: Median) -> str:
     return "–".join(map(formats.kilometre_number, (median_km.low, median_km.high)))
 
 
-def _geoscore(report: Report, against: Against | None) -> None:
+def _geoscore(report: Report, against: Against | None) -> Sequence[str]:
     below, help_text = "", _GEOSCORE_HELP
     if against is not None:
         delta = against.geoscore
@@ -117,7 +111,7 @@ def _geoscore(report: Report, against: Against | None) -> None:
         help_text += _NORMAL
     score = formats.count(report.distance.geoscore)
     under = f"n = {formats.count(report.distance.n)}"
-    figure("GeoScore", score, "of 5,000", under, help_text, below)
+    return "GeoScore", score, "of 5,000", under, help_text, below
 
 
 def share_delta(delta: Delta, against: str = "the baseline") -> str:
@@ -127,7 +121,7 @@ def share_delta(delta: Delta, against: str = "the baseline") -> str:
 
 
 def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline") -> str:
-    if delta.value is None:
+    if math.isnan(delta.value):
         return ""
     direction = "sc-better" if delta.value > 0 else "sc-worse"
     css = direction if delta.is_clear else "sc-unclear"
@@ -147,6 +141,13 @@ def figure(
         value_line = html.tag("div", value, html.tag("small", interval), css="sc-value")
         lines = [value_line, html.tag("div", under, css="sc-under"), *([below] if below else [])]
         html.draw(html.tag("div", *lines, css="sc-figure"))
+
+
+def figures(*cards: Sequence[str]) -> None:
+    """Draw figures next to each other, each given by the arguments of `figure`."""
+    for column, card in zip(st.columns(len(cards), gap="small"), cards, strict=True):
+        with column:
+            figure(*card)
 
 
 def selection_remark(selection: Selection) -> None:

@@ -1,19 +1,13 @@
-"""Read clicks in charts and tables.
+"""Read clicks in charts.
 
 The session keeps a selection under its chart's key. With the state of the URL in the key (`keyed`)
 a click that changes the URL clears the selection, and the same mark can be clicked again.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
-import pandas as pd
 import streamlit as st
-
-from dashboard.charts.tables import clickable as table
-
-__all__ = ["clicked_mark", "keyed", "mark", "position", "table"]
 
 _NAME: Final = "picked"
 
@@ -32,9 +26,3 @@ def clicked_mark(key: str) -> dict[str, Any]:
     """Read the fields of the clicked mark; empty for a miss."""
     marks = st.session_state[key]["selection"].get(_NAME)
     return dict(marks[0]) if marks else {}
-
-
-def position(values: "pd.Series[Any] | Sequence[Any]", value: object) -> int | None:
-    """Find the position of a value among others, None if missing."""
-    found = list(values)
-    return found.index(value) if value in found else None

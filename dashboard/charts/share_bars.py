@@ -1,5 +1,6 @@
 """Draw bars of shares with intervals, values and tables."""
 
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
@@ -7,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, tables
-from dashboard.charts.channels import role, row_names, tooltip
+from dashboard.charts.channels import role, row_names, share_tooltip, tooltip
 from dashboard.shell import formats, html, theme
 
 SHARE_TICKS = [0, 20, 40, 60, 80, 100]
@@ -32,14 +33,24 @@ def continent_bars(continents: pd.DataFrame) -> None:
     layers = share_bars(in_per_cent(bars), "continent", "country accuracy (%)", fill=fill)
     tick = ""
     if "baseline" in continents:
-        layers.append(_baseline_ticks(continents))
+        rows = continents[["continent"]].assign(
+            baseline=100 * continents["baseline"], label=continents["baseline"].map(formats.share)
+        )
+        layers.append(
+            alt.Chart(rows.dropna())
+            .mark_tick(orient="vertical", thickness=3, height=alt.RelativeBandSize(band=0.9))
+            .encode(
+                alt.X("baseline:Q"),
+                row_names("continent"),
+                role("ink"),
+                tooltip=tooltip(continent="continent", label="baseline"),
+            )
+        )
         tick = " Tick: the baseline."
-    labels = zip(bars["continent"], bars["value"], bars["n"], strict=True)
-    parts = [f"{name} {formats.share(value)} of {formats.count(n)}" for name, value, n in labels]
     channels.show(
         layers,
         key="continent_bars",
-        alt_text=f"Country accuracy by true continent: {', '.join(parts)}.",
+        alt_text=f"Country accuracy by true continent: {listed(bars, 'continent')}.",
         height=min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars)),
     )
     few = channels.few_remark(continents["n"], "Pale and dashed")
@@ -58,20 +69,12 @@ def continent_bars(continents: pd.DataFrame) -> None:
         tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
 
 
-def _baseline_ticks(continents: pd.DataFrame) -> alt.Chart:
-    rows = continents[["continent"]].assign(
-        baseline=100 * continents["baseline"],
-        label=[formats.share(value) for value in continents["baseline"]],
-    )
-    tick = alt.Chart(rows.dropna()).mark_tick(
-        orient="vertical", thickness=3, height=alt.RelativeBandSize(band=0.9)
-    )
-    return tick.encode(
-        alt.X("baseline:Q"),
-        row_names("continent"),
-        role("ink"),
-        tooltip=tooltip(continent="continent", label="baseline"),
-    )
+def listed(
+    rows: pd.DataFrame, field: str, write: Callable[[float | None], str] = formats.share
+) -> str:
+    """List names, values and n of rows for a description."""
+    parts = zip(rows[field], rows["value"], rows["n"], strict=True)
+    return ", ".join(f"{name} {write(value)} of {formats.count(n)}" for name, value, n in parts)
 
 
 def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
@@ -79,15 +82,15 @@ def in_per_cent(shares: pd.DataFrame) -> pd.DataFrame:
 
     Adds the texts label, interval, n_label, n_text and ceiling_label.
     """
-    columns = {
-        "label": [formats.share(value) for value in shares["value"]],
+    columns: dict[str, Any] = {
+        "label": shares["value"].map(formats.share),
         "interval": intervals(shares, "low", "high"),
     }
     if "n" in shares:
-        columns["n_label"] = [formats.count(n) for n in shares["n"]]
+        columns["n_label"] = shares["n"].map(formats.count)
         columns["n_text"] = [f"n = {text}" for text in columns["n_label"]]
     if "ceiling" in shares:
-        columns["ceiling_label"] = [formats.share(value) for value in shares["ceiling"]]
+        columns["ceiling_label"] = shares["ceiling"].map(formats.share)
     for name in ("value", "low", "high", "ceiling"):
         if name in shares:
             columns[name] = 100 * pd.to_numeric(shares[name])
@@ -123,14 +126,13 @@ def share_bars(
     outline = bar.transform_filter(channels.FEW).mark_bar(
         height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
     )
-    texts = {field: field, "label": title, "interval": "95 % interval", "n_label": "n"}
     return [
         bar.encode(
             share_channel(alt.X, "value", title),
             y,
             role("correct") if fill is None else fill,
             channels.pale(),
-            tooltip=tooltip(**texts),
+            tooltip=share_tooltip(title, **{field: field}),
         ),
         outline.encode(alt.X("value:Q"), y, role("muted")),
         alt.Chart(rows)

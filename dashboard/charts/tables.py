@@ -1,7 +1,7 @@
 """Draw tables with clickable rows and numbers written as in texts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,34 +10,6 @@ import streamlit as st
 from dashboard.shell import formats
 
 _FIXED = re.compile(r"%\+?\.(\d)f")
-
-
-def clickable(
-    rows: pd.DataFrame,
-    *,
-    key: str,
-    columns: Mapping[str, Any],
-    on_pick: Callable[[int | None], None],
-    chosen: int | None = None,
-) -> None:
-    """Draw a table with at most one chosen row, `chosen`.
-
-    `on_pick` gets the position of the clicked row, None for the chosen one.
-    """
-
-    def clicked() -> None:
-        found = st.session_state[key]["selection"]["rows"]
-        on_pick(int(found[0]) if found else None)
-
-    st.dataframe(
-        halves_settled(rows, columns),
-        key=key,
-        hide_index=True,
-        column_config=dict(columns),
-        on_select=clicked,
-        selection_mode="single-row",
-        selection_default=None if chosen is None else {"selection": {"rows": [chosen]}},
-    )
 
 
 class Column(NamedTuple):
@@ -52,17 +24,27 @@ def show(
     columns: Mapping[str, Column],
     *,
     key: str | None = None,
-    on_pick: Callable[[int | None], None] | None = None,
-    chosen: int | None = None,
+    values: Sequence[Any] = (),
+    chosen: Any = None,
+    on_pick: Callable[[Any], None] | None = None,
 ) -> None:
-    """Draw columns made from the rows; with `on_pick` as `clickable`."""
+    """Draw columns made from the rows; with `on_pick`, at most one row can be chosen.
+
+    `on_pick` gets the value of the clicked row, None for a click on the chosen one.
+    """
     shown = pd.DataFrame({name: each.made(rows, name) for name, each in columns.items()})
     config = {name: each.config for name, each in columns.items()}
-    if on_pick is None:
-        settled = halves_settled(shown, config)
-        st.dataframe(settled, hide_index=True, column_config=config, key=key)
-    else:
-        clickable(shown, key=key or "", columns=config, on_pick=on_pick, chosen=chosen)
+    options: dict[str, Any] = {}
+    if on_pick is not None:
+
+        def clicked() -> None:
+            found = st.session_state[key]["selection"]["rows"]
+            on_pick(values[int(found[0])] if found else None)
+
+        first = {"selection": {"rows": [values.index(chosen)]}} if chosen in values else None
+        options = {"on_select": clicked, "selection_mode": "single-row", "selection_default": first}
+    settled = halves_settled(shown, config)
+    st.dataframe(settled, key=key, hide_index=True, column_config=config, **options)
 
 
 def decimal(title: str, *, form: str = "%.1f", **options: Any) -> Column:

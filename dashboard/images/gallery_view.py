@@ -60,8 +60,7 @@ def preview(view: View, *, key: str, order: str = DEFAULT_ORDER, size: int = PRE
             f"Show all {formats.count(shown.total)}",
             key=f"{key}_all",
             icon=":material/photo_library:",
-            on_click=_ask_to_go,
-            args=(key, _link(view, order, None)(None)),
+            on_click=lambda: _ask_to_go(key, _link(view, order, None)(None)),
         )
 
 
@@ -77,14 +76,8 @@ def few(
 ) -> None:
     """Draw some dozens of images; a click opens one on the images page.
 
-    Args:
-        view: The run and the filters.
-        image_ids: The images, in order.
-        total: Number of images of their kind.
-        key: Unique on the page.
-        order: Order in which the images page continues.
-        words: The order in words, such as "most confident first".
-        beside: By image, an untrusted line for its card.
+    `total`: number of images of their kind; `key`: unique on the page; `order`: in which the images
+    page continues; `words`: the order in words; `beside`: by image, an untrusted line for its card.
     """
     # Streamlit changes the page in the script, not in the callback that asks for it.
     if (target := st.session_state.pop(f"{key}:go", None)) is not None:

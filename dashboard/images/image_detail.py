@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, close_up_map, selection_events
+from dashboard.charts import channels, close_up_map, selection_events, tables
 from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.images.thumbnails import Thumbnail
 from dashboard.shell import formats, html
@@ -48,11 +48,16 @@ def verdict(fields: Fields) -> None:
     else:
         levels = ("country", "city")
         country, city = ("correct" if fields[f"{each}_correct"] else "wrong" for each in levels)
+        distance = formats.kilometres(fields["distance_km"])
+        if fields["distance_km"] is None:
+            distance = "unknown: the true place has no coordinates"
+        elif fields["coordinate_source"] == "city":
+            distance += ", from the true city's coordinates"
         sure, sure_of_city = (formats.share(fields[f"{each}_probability"]) for each in levels)
         rows += [
             ("Predicted place", _place(fields, "pred")),
             ("Verdict", f"country {country}, city {city}"),
-            ("Distance", _distance(fields)),
+            ("Distance", distance),
             ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
     html.definitions(*rows)
@@ -64,22 +69,14 @@ def _place(fields: Fields, side: str) -> str:
     return " · ".join([formats.country(fields[f"{side}_country"]), *named])
 
 
-def _distance(fields: Fields) -> str:
-    if fields["distance_km"] is None:
-        return "unknown: the true place has no coordinates"
-    is_of_city = fields["coordinate_source"] == "city"
-    source = ", from the true city's coordinates" if is_of_city else ""
-    return formats.kilometres(fields["distance_km"]) + source
-
-
 def countries(fields: Fields) -> None:
     """Draw the countries that came first, with the truth marked."""
     ranked = fields["top_countries"][:_MOST_BARS]
     if ranked:
         st.header("Countries by probability", anchor=False)
-        names = [formats.country(code) for code, _ in ranked]
-        truths = [code == fields["true_country"] for code, _ in ranked]
-        rows = _rows(names, [probability for _, probability in ranked], truths)
+        codes, probabilities = zip(*ranked, strict=True)
+        truths = [code == fields["true_country"] for code in codes]
+        rows = _rows([formats.country(code) for code in codes], probabilities, truths)
         _bars(rows, "detail_countries")
         _rank_remark(fields, truths, "country")
 
@@ -107,12 +104,9 @@ def cities(fields: Fields) -> None:
 
 def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
     rank = fields[f"true_{level}_rank"]
-    if any(truths):
-        return
-    if rank is None:
-        html.remark(f"The true {level} is not among the candidates.")
-    else:
-        html.remark(f"The true {level} is at rank {formats.count(rank)}.")
+    where = "not among the candidates" if rank is None else f"at rank {formats.count(rank)}"
+    if not any(truths):
+        html.remark(f"The true {level} is {where}.")
 
 
 def _rows(
@@ -122,14 +116,12 @@ def _rows(
     rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
     # Two candidates of one name would share a bar.
     repeats = rows.groupby("name").cumcount()
+    numbered = rows["name"] + " (" + (repeats + 1).astype(str) + ")"
+    roles = ["correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
     return rows.assign(
-        name=rows["name"].where(
-            repeats == 0, rows["name"] + " (" + (repeats + 1).astype(str) + ")"
-        ),
+        name=rows["name"].where(repeats == 0, numbered),
         label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-        role=[
-            "correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)
-        ],
+        role=roles,
     )
 
 
@@ -144,11 +136,10 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
     label = alt.Chart(rows).mark_text(align="left", dx=5)
     parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
+    texts = tooltip(name="candidate", label="probability")
     channels.show(
         [
-            bar.encode(
-                x, y, by_role("role"), tooltip=tooltip(name="candidate", label="probability")
-            ),
+            bar.encode(x, y, by_role("role"), tooltip=texts),
             label.encode(x, y, role("ink"), alt.Text("label:N")),
         ],
         key=key,
@@ -197,24 +188,28 @@ def prompts(given: Mapping[str, Any] | None) -> None:
 def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int], None]) -> None:
     """Draw every run's prediction of the image; a click picks a run."""
     run_ids = [int(each) for each in rows["run_id"]]
-    shown = {
-        "run": run_ids,
-        "name": [formats.plain(each) for each in rows["name"]],
-        "predicted country": [formats.country(each) for each in rows["pred_country"]],
-        "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
-        "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
-        "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
-        "confidence": 100 * rows["country_probability"],
-        "distance": rows["distance_km"],
-        "strategy": [formats.plain(each) for each in rows["strategy"]],
+    shown = pd.DataFrame(
+        {
+            "run": run_ids,
+            "name": [formats.plain(each) for each in rows["name"]],
+            "predicted country": [formats.country(each) for each in rows["pred_country"]],
+            "predicted city": [formats.plain(each or "") for each in rows["pred_city"]],
+            "country": ["correct" if each else "wrong" for each in rows["country_correct"]],
+            "city": ["correct" if each else "wrong" for each in rows["city_correct"]],
+            "confidence": 100 * rows["country_probability"],
+            "distance": rows["distance_km"],
+            "strategy": [formats.plain(each) for each in rows["strategy"]],
+        }
+    )
+    columns = {
+        "confidence": tables.decimal("confidence (%)"),
+        "distance": tables.decimal("distance (km)", form="%,.0f"),
     }
-    selection_events.table(
-        pd.DataFrame(shown),
+    tables.show(
+        shown,
+        {name: columns.get(name, tables.Column(name)) for name in shown},
         key=selection_events.keyed(key, run_id),
-        columns={
-            "confidence": st.column_config.NumberColumn("confidence (%)", format="%.1f"),
-            "distance": st.column_config.NumberColumn("distance (km)", format="%,.0f"),
-        },
-        on_pick=lambda row: on_pick(run_id if row is None else run_ids[row]),
-        chosen=selection_events.position(run_ids, run_id),
+        values=run_ids,
+        chosen=run_id,
+        on_pick=lambda picked: on_pick(run_id if picked is None else picked),
     )

@@ -1,7 +1,7 @@
 """Read single images for a page, and write what is noted about them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,8 +25,7 @@ OPEN_STATUS: Final = store.STATUSES[0]
 _BUSY_S = 3.0  # how long a note waits for a job that writes
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """Some of the images of a selection; `number` from 1, `total` on all pages."""
 
     image_ids: tuple[int, ...]
@@ -75,7 +74,7 @@ def is_in_dataset(view: View, image_id: int) -> bool:
     """Check whether the run's dataset has this image."""
     image_ids = run_queries.table(view).image_ids  # ascending
     row = int(np.searchsorted(image_ids, image_id))
-    return row < len(image_ids) and int(image_ids[row]) == image_id
+    return bool((image_ids[row : row + 1] == image_id).any())
 
 
 def with_status(view: View, status: str) -> View:
@@ -102,12 +101,8 @@ def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
     with run_reader(view) as opened:
         found = store.image_rows(opened, view.run_id, image_ids).to_dict("records")
         notes = annotations(opened, image_ids)
-        return [
-            Image(
-                row, notes[row["image_id"]], ImageFile(*store.image_path(opened, row["image_id"]))
-            )
-            for row in found
-        ]
+        files = [ImageFile(*store.image_path(opened, row["image_id"])) for row in found]
+    return [Image(row, notes[row["image_id"]], at) for row, at in zip(found, files, strict=True)]
 
 
 def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:

@@ -9,11 +9,10 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dashboard.queries import file_times
+from dashboard.queries import store_state
 from streetclip.data.decoding import decode_image, real_image_path
 from streetclip.errors import ImageError, shown
 
@@ -34,8 +33,7 @@ class ImageFile(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
-class Thumbnail:
+class Thumbnail(NamedTuple):
     """A small JPEG of our own, or why there is none (untrusted)."""
 
     jpeg: bytes = b""
@@ -59,7 +57,7 @@ class _Key(NamedTuple):
     changed_ns: int  # changes with the file's permissions, too
     num_bytes: int
     inode: int
-    period: int  # see `file_times`
+    period: int  # see `store_state.period`
     max_side: int
 
 
@@ -82,7 +80,13 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
     except ImageError as error:
         return Thumbnail(problem=str(error))
     except FileNotFoundError:
-        return Thumbnail(problem=_missing(request))
+        problem = f"The folder {shown(request.folder)} is gone. Put the images back there."
+        if request.folder.is_dir():
+            problem = (
+                f"{shown(request.name)} is no longer in {shown(request.folder)}. Put it back to "
+                "see it; the results stay."
+            )
+        return Thumbnail(problem=problem)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         reason = error.strerror if isinstance(error, OSError) else shown(error)
         return Thumbnail(problem=f"{shown(request.name)}: cannot be read ({reason}).")
@@ -90,17 +94,8 @@ def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
 
 def _key(path: Path, status: os.stat_result, max_side: int) -> _Key:
     times_ns = status.st_mtime_ns, status.st_ctime_ns
-    period = file_times.period(max(times_ns))
+    period = store_state.period(max(times_ns))
     return _Key(path, *times_ns, status.st_size, status.st_ino, period, max_side)
-
-
-def _missing(request: ImageFile) -> str:
-    if not request.folder.is_dir():
-        return f"The folder {shown(request.folder)} is gone. Put the images back there."
-    return (
-        f"{shown(request.name)} is no longer in {shown(request.folder)}. Put it back to see it; "
-        "the results stay."
-    )
 
 
 def _make(key: _Key) -> Thumbnail:

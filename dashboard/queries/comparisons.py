@@ -1,8 +1,8 @@
 """Read confusions, calibration and the comparison with a baseline, with caches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,12 +34,9 @@ def confusion_matrix(
 ) -> results.ConfusionMatrix:
     """Count the confusions among the countries, or continents, that are confused most.
 
-    Args:
-        view: The images.
-        level: "country" or "continent".
-        top: Most countries with a row and a column of their own.
-        order: "continent", then by name; or "similarity".
-        towards: The continent whose countries have columns of their own; None for any.
+    `level`: "country" or "continent"; `top`: most countries with a row and a column of their own;
+    `order`: "continent", then by name, or "similarity"; `towards`: the continent whose countries
+    have columns of their own, None for any.
     """
     confusion = _confusion_matrix(view, level, top, towards)
     if order == "similarity":
@@ -54,9 +51,7 @@ def _confusion_matrix(
     if level == "continent":
         return results.matrix(results.continent_pairs(table(view), mask(view)))
     continent_of = continents(view)
-    names = {
-        code: f"{continent} {formats.country(code)}" for code, continent in continent_of.items()
-    }
+    names = {code: f"{where} {formats.country(code)}" for code, where in continent_of.items()}
     counted = pairs(view)
     if towards is None:
         return results.matrix(counted, top, names)
@@ -85,14 +80,12 @@ def asymmetric_pairs(view: View) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     """Count mistakes by nearness, and those to neighbours against chance (None if unknown)."""
-    counted = pairs(view)
-    candidates = candidate_countries(view)
-    if candidates is None:
-        return results.mistakes_by_nearness(counted), None
-    codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
-    counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
-    borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    against_chance = neighbour_confusion(counts, candidates, borders)
+    counted, candidates, against_chance = pairs(view), candidate_countries(view), None
+    if candidates is not None:
+        codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
+        counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
+        borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
+        against_chance = neighbour_confusion(counts, candidates, borders)
     return results.mistakes_by_nearness(counted), against_chance
 
 
@@ -120,10 +113,7 @@ def rival(view: View) -> int | None:
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)
 def comparison(view: View, level: str) -> results.Comparison:
-    """Compare the run with its baseline over the images that both have.
-
-    `level` is "country", "city", "hierarchical" (city among correct countries) or "geoscore".
-    """
+    """Compare them by "country", "city", "hierarchical" (city given country) or "geoscore"."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     if level == "hierarchical":
         return results.compare_hierarchical(run, baseline, chosen)
@@ -139,8 +129,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
     return results.compare_by(run, baseline, mask(view), level, "country_code")
 
 
-@dataclass(frozen=True)
-class Distances:
+class Distances(NamedTuple):
     """Errors in km of two runs over their common images; curves as `curve_shares`."""
 
     by_threshold: dict[int, results.Comparison]
@@ -168,10 +157,7 @@ def distances(view: View) -> Distances:
 def outcome_images(
     view: View, level: str, outcome: str, number: int, size: int
 ) -> tuple[tuple[int, ...], int]:
-    """List a page of images of one of `results.OUTCOMES`, most confident first; count all.
-
-    `number` is from 1, `level` "country" or "city".
-    """
+    """List page `number` (from 1) of the images of an outcome, most confident first; count all."""
     run, baseline = table(view), table(view.of_baseline())
     chosen = results.outcome_mask(run, baseline, mask(view), outcome, level)
     image_ids, total = results.page_of(run, chosen, "surest", number - 1, size)
@@ -186,9 +172,10 @@ def predictions_of_baseline(view: View, image_ids: tuple[int, ...]) -> dict[int,
         rows = store.image_rows(opened, view.baseline_id, image_ids)
     lines = {}
     for row in rows.to_dict("records"):
-        city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
-        km = formats.kilometres(row["distance_km"])
-        predicted = f"{formats.country(row['pred_country'])}{city} · {km}"
-        words = predicted if row["pred_country"] else "no prediction"
+        words = "no prediction"
+        if row["pred_country"]:
+            city = f", {formats.plain(row['pred_city'], 40)}" if row["pred_city"] else ""
+            km = formats.kilometres(row["distance_km"])
+            words = f"{formats.country(row['pred_country'])}{city} · {km}"
         lines[int(row["image_id"])] = f"Baseline: {words}"
     return lines

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,7 @@ from streetclip.metrics.intervals import wilson_interval
 from streetclip.results import ACCURACIES, LEVELS, Share, macro_of_countries
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """What groups are compared by: a title, and the counters of its correct images."""
 
     title: str
@@ -21,33 +19,25 @@ class Metric:
 
 
 MEDIAN = "median"
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "country": Metric("country accuracy", ACCURACIES["country"]),
-        "city": Metric("city accuracy", ACCURACIES["city"]),
-        "given": Metric("city given country", ACCURACIES["hierarchical"]),
-        MEDIAN: Metric("median distance", ACCURACIES["country"]),
-    }
-)
+METRICS: Final[Mapping[str, Metric]] = {
+    "country": Metric("country accuracy", ACCURACIES["country"]),
+    "city": Metric("city accuracy", ACCURACIES["city"]),
+    "given": Metric("city given country", ACCURACIES["hierarchical"]),
+    MEDIAN: Metric("median distance", ACCURACIES["country"]),
+}
 """By the URL's word. The median is no share: its errors are wrong countries."""
 
-RANKS: Mapping[str, str] = MappingProxyType(
-    {
-        "lower": "best first, by bound",
-        "upper": "worst first, by bound",
-        "n": "most images",
-        "errors": "most errors",
-    }
-)
+RANKS: Final[Mapping[str, str]] = {
+    "lower": "best first, by bound",
+    "upper": "worst first, by bound",
+    "n": "most images",
+    "errors": "most errors",
+}
 """Orders of groups, by the URL's word. Bounds, so that luck with few images ranks nobody first."""
 
 
 def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Compute the metric of each group, in the order of the groups.
-
-    Args:
-        groups: As `results.group_counts` counts them.
-        metric: One of `METRICS`.
+    """Compute one of `METRICS` of `results.group_counts`, in their order.
 
     Returns:
         The keys of the groups, then n (the metric's denominator), value, low, high (shares in
@@ -76,21 +66,15 @@ def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
-    """Sort groups of `judged` by one of `RANKS`, those without a value last."""
-    orders = {
-        "lower": ("high", True) if metric == MEDIAN else ("low", False),
-        "upper": ("low", False) if metric == MEDIAN else ("high", True),
-        "n": ("n", False),
-        "errors": ("errors", False),
-    }
-    column, ascending = orders[rank]
-    return shown.sort_values(
-        [column, "n"], ascending=[ascending, False], ignore_index=True, kind="stable"
-    )
+    """Sort groups of `group_shares` by one of `RANKS`, those without a value last."""
+    column, ascending = {"lower": ("low", False), "upper": ("high", True)}.get(rank, (rank, False))
+    if metric == MEDIAN and rank in ("lower", "upper"):  # less is better
+        column, ascending = ("high", True) if rank == "lower" else ("low", False)
+    by, order = [column, "n"], [ascending, False]
+    return shown.sort_values(by, ascending=order, ignore_index=True, kind="stable")
 
 
-@dataclass(frozen=True)
-class Macro:
+class Macro(NamedTuple):
     """A share in [0, 1], averaged over true countries; None without images."""
 
     value: float | None

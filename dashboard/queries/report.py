@@ -1,19 +1,21 @@
-"""Combine the figures of the images that the filters leave, for pages."""
+"""Compute the figures of the overview, with caches."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
+from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
+from dashboard.shell.page_query import View
+from streetclip import results
 from streetclip.metrics.intervals import Median, newcombe_paired_interval, wilson_interval
-from streetclip.results import ACCURACIES, Comparison
+from streetclip.results import ACCURACIES
 
 
-@dataclass(frozen=True)
-class Accuracy:
+class Accuracy(NamedTuple):
     """A share in [0, 1], its Wilson 95 % interval, ceiling and country mean."""
 
     value: float | None
@@ -26,31 +28,21 @@ class Accuracy:
     macro_ceiling: float | None
 
 
-@dataclass(frozen=True)
-class Distance:
-    """Errors of the images whose true place has coordinates.
-
-    The median is infinite where fewer than half of them have an error, NaN without images; the mean
-    GeoScore is 0 to 5000.
-    """
+class Distance(NamedTuple):
+    """Errors of the images whose true place has coordinates; geoscore: mean, 0 to 5000."""
 
     median_km: Median
     geoscore: float | None
     n: int
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Figures of a run on the overview.
 
-    Attributes:
-        num_images: Images with a prediction so far.
-        hierarchical: City accuracy among the images whose country is correct.
-        thresholds: One row per threshold: name, threshold_km, value, low, high, successes, n,
-            ceiling (None where the nearest candidates are unknown).
-        curve: Share of images within each distance: distance_km, value, low, high.
-        continents: One row per true continent: continent, n, then country, city and hierarchical
-            value, low, high, and geoscore.
+    `num_images` have a prediction; `hierarchical`: city accuracy where the country is correct;
+    `thresholds`: name, threshold_km, value, low, high, successes, n, ceiling (None where unknown);
+    `curve`: distance_km, value, low, high of the share of images so near; `continents`: by true
+    continent n, geoscore, and value, low, high of country, city and hierarchical.
     """
 
     num_images: int
@@ -64,34 +56,26 @@ class Report:
     continents: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Delta:
-    """Difference from the baseline with its 95 % interval; None if unknown."""
+class Delta(NamedTuple):
+    """Difference from the baseline with its 95 % interval; NaN if unknown."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: float
+    low: float
+    high: float
 
     @property
     def is_clear(self) -> bool:
         """Whether the interval leaves 0 out."""
-        if self.low is None or self.high is None:
-            return False
         return self.low > 0 or self.high < 0
 
 
-@dataclass(frozen=True)
-class Against:
-    """A run and its baseline, over the selected images that both have.
+class Against(NamedTuple):
+    """A run and its baseline, over the `num_common` selected images that both have.
 
-    Attributes:
-        num_chosen: Selected images of the run, with those that the baseline lacks.
-        median_km: The baseline's own median with its interval; NaN without images.
-        outcomes: Images by what happened to their country: both_right, gained, lost, both_wrong.
-        countries: One row per true country: country (ISO code), n, difference, low, high, gained,
-            lost; of the country accuracy.
-        continents: One row per true continent: continent, n, baseline (its country accuracy).
-        curve: The baseline's share of images within each distance, as `Report.curve`.
+    `num_chosen` with those that the baseline lacks; `median_km`, `curve`: the baseline's;
+    `outcomes`: images by what happened to their country: both_right, gained, lost, both_wrong;
+    `countries`: `results.compare_by` of the country accuracy; `continents`: continent, n, baseline
+    (its country accuracy).
     """
 
     num_common: int
@@ -105,6 +89,43 @@ class Against:
     countries: pd.DataFrame
     continents: pd.DataFrame
     curve: pd.DataFrame
+
+
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
+def report(view: View) -> Report:
+    """Compute the figures of the selected images."""
+    opened, chosen, counted = table(view), mask(view), groups(view, "country")
+    return report_of(
+        results.run_figures(opened, chosen, counted),
+        counted,
+        results.distance_counts(opened, chosen),
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
+def against(view: View) -> Against:
+    """Compare the run with its baseline over the selected images that both have."""
+    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
+    theirs = results.common_masks(run, baseline, chosen)[1]
+    compared = {
+        "city": results.compare(run, baseline, chosen, "city"),
+        "hierarchical": results.compare_hierarchical(run, baseline, chosen),
+        "geoscore": results.compare_geoscore(run, baseline, chosen),
+    }
+    by_continent = results.compare_by(run, baseline, chosen, "country", "continent")
+    names = ("both_right", "gained", "lost", "both_wrong")
+    outcomes = {name: int(by_continent[name].sum()) for name in names}
+    return Against(
+        num_common=sum(outcomes.values()),
+        num_chosen=num_selected(view),
+        country=Delta(*newcombe_paired_interval(*outcomes.values())),
+        **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
+        median_km=results.median_distance(baseline, theirs),
+        outcomes=outcomes,
+        countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
+        continents=by_continent.rename(columns={"baseline_value": "baseline"}),
+        curve=curve_shares(results.distance_counts(baseline, theirs)),
+    )
 
 
 def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.DataFrame) -> Report:
@@ -121,50 +142,12 @@ def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.Dat
     )
 
 
-def against_of(
-    num_chosen: int,
-    compared: Mapping[str, Comparison],
-    median_km: Median,
-    by_place: Mapping[str, pd.DataFrame],
-    curve: pd.DataFrame,
-) -> Against:
-    """Combine comparisons over common images into one; `num_chosen` counts the run's own.
-
-    `compared` has "city", "hierarchical" and "geoscore"; `by_place` has `results.compare_by` by
-    "country_code" and by "continent".
-    """
-    sums = by_place["continent"]
-    names = ("both_right", "gained", "lost", "both_wrong")
-    outcomes = {name: int(sums[name].sum()) for name in names}
-    return Against(
-        num_common=sum(outcomes.values()),
-        num_chosen=num_chosen,
-        country=_delta(*newcombe_paired_interval(*outcomes.values())),
-        **{name: _delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=median_km,
-        outcomes=outcomes,
-        countries=by_place["country_code"],
-        continents=sums[["continent", "n"]].assign(baseline=sums["baseline_value"]),
-        curve=curve_shares(curve),
-    )
-
-
-def _delta(*ends: float) -> Delta:
-    return Delta(*(None if math.isnan(end) else end for end in ends))
-
-
 def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
     """Turn cumulative counts of `results.distance_counts` into shares with intervals."""
     seen = curve[curve["total"] > 0].reset_index(drop=True)
     low, high = wilson_interval(seen["n"], seen["total"])
-    return pd.DataFrame(
-        {
-            "distance_km": seen["distance_km"],
-            "value": (seen["n"] / seen["total"]).astype(np.float64),
-            "low": low,
-            "high": high,
-        }
-    )
+    shares = (seen["n"] / seen["total"]).astype(np.float64)
+    return seen[["distance_km"]].assign(value=shares, low=low, high=high)
 
 
 def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:

@@ -1,20 +1,21 @@
-"""Read runs and jobs with caches: the only way from the views to the library.
+"""Read runs, what the map draws of them, and jobs, with caches.
 
 The key of an answer is what it depends on: the store's stamp for SQL, the run's random revision
 for its columns. An answer that a job changed between the two readings is shown, but not kept.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.report import Against, Report, against_of, report_of
 from dashboard.queries.store_state import cached_by_stamp, kept_if, reader, stamp
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
@@ -38,9 +39,8 @@ def _of_columns(view: View) -> tuple[str, ...]:
 
 
 def _of_both(view: View) -> tuple[str, ...]:
-    if view.baseline_id is None:
-        return _of_columns(view)
-    return *_of_columns(view), *_of_columns(view.of_baseline())
+    of_baseline = () if view.baseline_id is None else _of_columns(view.of_baseline())
+    return *_of_columns(view), *of_baseline
 
 
 # Runs
@@ -62,20 +62,18 @@ def make_view(
 ) -> View:
     """Make the view of a page, with the keys of what it depends on."""
     keys: Any = list_runs(store_path).set_index("id")[["uid", "revision"]].loc
-    run_uid, run_key = keys[run_id]
-    baseline_uid, baseline_key = ("", "") if baseline_id is None else keys[baseline_id]
-    depends = bool(selection.tags) or selection.status is not None
+    run = dict(zip(("run_uid", "run_key"), keys[run_id], strict=True))
+    if baseline_id is not None:
+        run |= dict(zip(("baseline_uid", "baseline_key"), keys[baseline_id], strict=True))
+    if selection.tags or selection.status is not None:
+        run["annotations_key"] = annotations_key(store_path)
     return View(
         path=store_path,
         run_id=run_id,
-        run_uid=run_uid,
-        run_key=run_key,
         selection=selection,
         defaults=defaults,
         baseline_id=baseline_id,
-        baseline_uid=baseline_uid,
-        baseline_key=baseline_key,
-        annotations_key=annotations_key(store_path) if depends else "",
+        **run,
     )
 
 
@@ -97,17 +95,6 @@ def _run(store_path: Path, run_id: int) -> dict[str, Any]:
         return store.get_run(opened, run_id)
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
-def report(view: View) -> Report:
-    """Compute the figures of the selected images."""
-    opened, chosen, counted = table(view), mask(view), groups(view, "country")
-    return report_of(
-        results.run_figures(opened, chosen, counted),
-        counted,
-        results.distance_counts(opened, chosen),
-    )
-
-
 # The columns of a run, and what is counted from them
 
 
@@ -122,7 +109,7 @@ def table(view: View) -> results.RunTable:
 def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results.RunTable:  # noqa: ARG001
     with reader(store_path) as opened, opened.snapshot():
         store.run_revision(opened, run_id, run_uid)
-        run = store.get_run(opened, run_id)
+    run = _run(store_path, run_id)
     dataset = _dataset(store_path, run["dataset_content"], int(run["dataset_id"]))
     return results.RunTable.open(store_path, run_id, dataset)
 
@@ -191,25 +178,105 @@ def pairs(view: View) -> pd.DataFrame:
     return results.country_pairs(table(view), mask(view))
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
-def against(view: View) -> Against:
-    """Compare the run with its baseline over the selected images that both have."""
-    run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
-    theirs = results.common_masks(run, baseline, chosen)[1]
-    return against_of(
-        num_selected(view),
-        {
-            "city": results.compare(run, baseline, chosen, "city"),
-            "hierarchical": results.compare_hierarchical(run, baseline, chosen),
-            "geoscore": results.compare_geoscore(run, baseline, chosen),
-        },
-        results.median_distance(baseline, theirs),
-        {
-            by: results.compare_by(run, baseline, chosen, "country", by)
-            for by in ("country_code", "continent")
-        },
-        results.distance_counts(baseline, theirs),
-    )
+# What the map draws
+
+AUTO, ARCS, POINTS, HEXAGONS, FLOWS = "auto", "arcs", "points", "hexagons", "flows"
+LIMITS: Final[Mapping[str, int]] = {ARCS: 2_000, POINTS: 10_000}
+"""The most images that are drawn one by one."""
+
+_MOST_FLOWS: Final = 300
+_WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
+
+
+class Hexagons(NamedTuple):
+    """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
+
+    rows: pd.DataFrame
+    size_deg: float
+
+
+def form_of(wanted: str, total: int) -> str:
+    """Choose arcs, points or flows by number of images, unless the URL does.
+
+    Examples:
+        >>> form_of("auto", 2000), form_of("auto", 2001), form_of("auto", 10_001)
+        ('arcs', 'points', 'flows')
+    """
+    if wanted != AUTO:
+        return wanted
+    return next((layer for layer, most in LIMITS.items() if total <= most), FLOWS)
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
+def num_error_arcs(view: View) -> int:
+    """Count the images whose true and predicted place have coordinates."""
+    return results.num_error_arcs(table(view), mask(view))
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def error_arcs(view: View, layer: str) -> pd.DataFrame:
+    """List the images that a layer draws one by one, as `results.error_arcs`."""
+    return results.error_arcs(table(view), mask(view), LIMITS[layer])
+
+
+def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
+    """Read one image as `error_arcs`: no row without a place; None without a prediction."""
+    run = table(view)
+    chosen = (run.image_ids == image_id) & run.done
+    return results.error_arcs(run, chosen, 1) if chosen.any() else None
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def flows(view: View) -> pd.DataFrame:
+    """List the most frequent pairs of countries as `results.flows`."""
+    return results.flows(table(view), mask(view), _MOST_FLOWS)
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def routes(view: View) -> pd.DataFrame:
+    """List every pair of different countries as `results.frequent_mistakes`."""
+    return results.frequent_mistakes(pairs(view))
+
+
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
+def hexagons(view: View, where: str, measure: str) -> Hexagons:
+    """Gather images into hexagons by place ("true" or "predicted"), finer where they are close.
+
+    `measure` is distance_km or country_probability.
+    """
+    gathered = partial(results.error_hexbins, table(view), mask(view), where=where, measure=measure)
+    size_deg = _WIDEST_DEG
+    found = gathered(size_deg=size_deg)
+    reach_deg = _reach_deg(found)
+    finer = [size for narrower_than, size in _FINER_DEG if reach_deg < narrower_than]
+    if finer:
+        size_deg = finer[-1]
+        found = gathered(size_deg=size_deg)
+    lattice = results.Lattice.of_size(size_deg)
+    centres = (found["latitude_deg"].to_numpy(), found["longitude_deg"].to_numpy())
+    return Hexagons(found.assign(cell=lattice.cells(*centres)), size_deg)
+
+
+def _reach_deg(found: pd.DataFrame) -> float:
+    """Measure the extent without the farthest twentieth of the images."""
+    if found.empty:
+        return _WIDEST_DEG
+    reach = 0.0
+    for axis in ("latitude_deg", "longitude_deg"):
+        ordered = found.sort_values(axis)
+        share = ordered["n"].cumsum() / ordered["n"].sum()
+        inner = ordered.loc[(share > 0.025) & (share <= 0.975), axis]  # noqa: PLR2004
+        reach = max(reach, float(np.ptp(inner)) if len(inner) else 0.0)
+    return reach
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
+def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
+    """List the images of a hexagon with the largest errors, and count all."""
+    run, size_deg = table(view), hexagons(view, where, "distance_km").size_deg
+    inside = results.images_in_hexagon(run, mask(view), cell, where=where, size_deg=size_deg)
+    image_ids, total = results.page_of(run, inside, "farthest", 0, size)
+    return tuple(image_ids.tolist()), total
 
 
 # What the filter bar offers

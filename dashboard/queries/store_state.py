@@ -2,17 +2,20 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import streamlit as st
 
-from dashboard.queries import file_times
 from dashboard.shell.page_query import View
 from streetclip import store
 from streetclip.results.run_table import BUSY_S
 from streetclip.store import Store, open_store
+
+SETTLED_NS: Final = 2 * 10**9  # file systems round times to 2 s or better, Linux to some ms
+PERIOD_NS: Final = 10**8
 
 Stamp = tuple[tuple[int, ...], ...]
 P = ParamSpec("P")
@@ -25,7 +28,16 @@ def stamp(store_path: Path) -> Stamp:
     # SQLite changes the owner of the log, and so this time of it, whenever root opens it.
     of_log = _file_stamp(store_path.with_name(f"{store_path.name}-wal"))[:3]
     newest_ns = max(modified_ns, changed_ns, of_log[-1])
-    return (size, inode, modified_ns, changed_ns), of_log, (file_times.period(newest_ns),)
+    return (size, inode, modified_ns, changed_ns), of_log, (period(newest_ns),)
+
+
+def period(newest_ns: int) -> int:
+    """Number the current tenth of a second while a file is fresh, else 0.
+
+    As part of a cache key: two writes within one tick of the file system leave the same time.
+    """
+    now_ns = time.time_ns()
+    return 0 if newest_ns < now_ns - SETTLED_NS else now_ns // PERIOD_NS
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int, int]:

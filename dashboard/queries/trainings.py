@@ -1,12 +1,13 @@
 """Read trainings with caches: their list, their curves so far, their best checkpoint."""
 
+import contextlib
 import functools
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -39,14 +40,9 @@ def listed(store_path: Path) -> list[Training]:
     if not run_queries.has_store(store_path):
         return []
     with reader(store_path) as opened:
-        rows = store.list_trainings(opened).to_dict("records")
-    return [
-        {
-            str(name): None if pd.api.types.is_scalar(value) and pd.isna(value) else value
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
+        rows = store.list_trainings(opened)
+    known = rows.astype(object).where(rows.notna(), None)
+    return [{str(name): each for name, each in row.items()} for row in known.to_dict("records")]
 
 
 def choose(wanted: Sequence[str], ids: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
@@ -57,16 +53,13 @@ def choose(wanted: Sequence[str], ids: Sequence[int]) -> tuple[tuple[int, ...], 
         (((1, 3), []), ((3,), []))
     """
     by_text = {text: int(text) for text in wanted if url_state.is_id(text) and int(text) in ids}
-    unknown = [text for text in wanted if text not in by_text]
+    unknown = [shown(text) for text in wanted if text not in by_text][:MOST_SHOWN]
     problems = [
-        f"The link asks for training {shown(text)}, which this store does not hold."
-        for text in unknown[:MOST_SHOWN]
+        f"The link asks for training {text}, which this store does not hold." for text in unknown
     ]
     distinct = list(dict.fromkeys(by_text.values()))
-    if len(distinct) > MOST_SHOWN:
-        problems.append(
-            f"The link names {len(distinct)} trainings; the first {MOST_SHOWN} are shown."
-        )
+    if (n := len(distinct)) > MOST_SHOWN:
+        problems.append(f"The link names {n} trainings; the first {MOST_SHOWN} are shown.")
     return tuple(distinct[:MOST_SHOWN]) or (ids[0],), problems
 
 
@@ -102,12 +95,11 @@ class Curves:
         Columns: step, epoch, train_loss, val_loss, accuracy, low, high, num_correct and n; the
         latter five again for held-out countries as holdout_accuracy and so on. NaN if unknown.
         """
-        wide = pd.DataFrame(
-            {
-                column: self[name].set_index(["step", "epoch"])["value"]
-                for name, column in _OF_VALIDATIONS.items()
-            }
-        )
+        columns = {
+            column: self[name].set_index(["step", "epoch"])["value"]
+            for name, column in _OF_VALIDATIONS.items()
+        }
+        wide = pd.DataFrame(columns)
         wide = wide.dropna(how="all").sort_index().reset_index()
         return wide.assign(
             train_loss=_mean_losses(self["loss"], wide["step"].tolist()),
@@ -141,15 +133,15 @@ def _mean_losses(losses: pd.DataFrame, ends: Sequence[int]) -> list[float]:
     return means
 
 
+@dataclass
 class _Reader:
     """The curves of one training as far as they were read; further points are added."""
 
-    def __init__(self, training_id: int, revision: str) -> None:
-        self._training_id = training_id
-        self._revision = revision
-        self._lock = threading.Lock()  # pages of several visitors share it
-        self._seen: Stamp | None = None
-        self._curves: Curves | None = None
+    _training_id: int
+    _revision: str
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # several visitors share it
+    _seen: Stamp | None = None
+    _curves: Curves | None = None
 
     def read(self, store_path: Path) -> Curves:
         seen = stamp(store_path)
@@ -194,8 +186,7 @@ def curves(store_path: Path, training: Training) -> Curves:
 # The best checkpoint
 
 
-@dataclass(frozen=True)
-class Best:
+class Best(NamedTuple):
     """The checkpoint that is a training's result, and why; "" if unknown."""
 
     epoch: int
@@ -207,9 +198,7 @@ class Best:
 
 def best(training: Training) -> Best | None:
     """Read the best checkpoint of a training; None before the first, or if unreadable."""
-    record = training["best"]
-    if not isinstance(record, Mapping):
-        return None
+    record = training["best"] if isinstance(training["best"], Mapping) else {}
     epoch, step = record.get("epoch"), record.get("step")
     if not (isinstance(epoch, int) and isinstance(step, int)):
         return None
@@ -225,19 +214,17 @@ def stop_reason(training: Training) -> str:
 
 def runs_of(store_path: Path, chosen: Best) -> list[tuple[int, str]]:
     """List the id and name of the runs that evaluated these weights, newest first."""
-    listed = run_queries.list_runs(store_path)
-    same = listed[(listed["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
+    known = run_queries.list_runs(store_path)
+    same = known[(known["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
     return [(int(run_id), str(name)) for run_id, name in zip(same["id"], same["name"], strict=True)]
 
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:
     """Read the job that trains, or trained last; None where its record is gone."""
-    if training["job_id"] is None:
-        return None
-    try:
-        return run_queries.job(store_path, int(training["job_id"]))
-    except StoreError:
-        return None
+    with contextlib.suppress(StoreError):
+        if training["job_id"] is not None:
+            return run_queries.job(store_path, int(training["job_id"]))
+    return None
 
 
 def num_epochs(training: Training) -> int | None:

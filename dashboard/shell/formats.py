@@ -45,6 +45,11 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}".replace("-", MINUS) if _known(value) else NONE
 
 
+def images(n: int) -> str:
+    """Format a number of images."""
+    return f"{count(n)} {'image' if n == 1 else 'images'}"
+
+
 def kilometres(value: float | None) -> str:
     """Format a distance in km: no decimal from 10 km on, one below.
 

@@ -79,6 +79,12 @@ def is_empty(view: View) -> bool:
     return True
 
 
+def filter_country(view: View, code: str | None) -> None:
+    """Filter by a true country in a click's callback, None for all."""
+    chosen = view.but(country=code, region=None, city=None)
+    url_state.change_filters(chosen.selection, view.defaults)
+
+
 def _follow(path: Path, seen: Stamp) -> None:
     """Redraw the page when a running job has written more."""
     drawn = time.monotonic()

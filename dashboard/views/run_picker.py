@@ -99,7 +99,6 @@ def progress(run: Mapping[str, Any]) -> None:
 def table(runs: pd.DataFrame, run_id: int) -> None:
     """Draw all runs as a table; a click shows a run."""
     st.header("Runs", anchor=False)
-    run_ids = [int(each) for each in runs["id"]]
     done = runs["num_done"].where(runs["num_done"] > 0)
     correct = runs["country_correct"].where(runs["country_correct"] > 0)
     shown = pd.DataFrame(
@@ -130,8 +129,9 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
         shown,
         {name: columns.get(name, tables.Column(name)) for name in map(str, shown)},
         key=f"runs_table_{run_id}",  # a key per run selects its row again
-        on_pick=lambda row: None if row is None else url_state.show_run(run_ids[row]),
-        chosen=run_ids.index(run_id),
+        values=[int(each) for each in runs["id"]],
+        chosen=run_id,
+        on_pick=lambda picked: None if picked is None else url_state.show_run(picked),
     )
 
 

@@ -46,6 +46,7 @@ from streetclip.results.hexbins import error_hexbins as error_hexbins
 from streetclip.results.hexbins import images_in_hexagon as images_in_hexagon
 from streetclip.results.map_points import error_arcs as error_arcs
 from streetclip.results.map_points import flows as flows
+from streetclip.results.map_points import frequent_mistakes as frequent_mistakes
 from streetclip.results.map_points import num_error_arcs as num_error_arcs
 from streetclip.results.ranking import ORDERS as ORDERS
 from streetclip.results.ranking import neighbours_of as neighbours_of

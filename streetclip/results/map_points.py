@@ -49,22 +49,33 @@ def error_arcs(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
     )
 
 
+def frequent_mistakes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Sort the pairs of different countries by n, of equals by code; `pairs`: `country_pairs`.
+
+    Returns:
+        true_country, pred_country, n, and the means distance_km (NaN where unknown) and
+        country_probability.
+    """
+    by = ["n", "true_country", "pred_country"]
+    found = wrong_pairs(pairs).sort_values(by, ascending=[False, True, True], ignore_index=True)
+    return found[["true_country", "pred_country", "n"]].assign(
+        distance_km=found["distance_km_sum"] / found["num_distances"].replace(0, np.nan),
+        country_probability=found["country_probability_sum"] / found["n"],
+    )
+
+
 def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
     """Find the most frequent confusions of countries, each with where it starts and ends.
 
     Returns:
-        At most `limit` pairs of different countries, the most frequent first (of equals by code):
-            true_country, pred_country, n, mean_km (of those that have a distance, else NaN), and
-            the middle of their true places (true_latitude_deg, true_longitude_deg) and of their
-            predicted ones (pred_latitude_deg, pred_longitude_deg): the direction of the mean of the
-            points on the sphere; NaN where none has coordinates.
+        The first `limit` of `frequent_mistakes`, with the middle of their true places
+        (true_latitude_deg, true_longitude_deg) and of their predicted ones (pred_latitude_deg,
+        pred_longitude_deg): the direction of the mean of the points on the sphere; NaN where none
+        has coordinates.
     """
     _check_limit(limit)
-    by = ["n", "true_country", "pred_country"]
-    pairs = wrong_pairs(country_pairs(table, mask))
-    top = pairs.sort_values(by, ascending=[False, True, True], ignore_index=True).head(limit)
-    frame = top[["true_country", "pred_country", "n"]].copy()
-    frame["mean_km"] = top["distance_km_sum"] / top["num_distances"].replace(0, np.nan)
+    top = frequent_mistakes(country_pairs(table, mask)).head(limit)
+    frame = top.copy()
 
     # Which flow an image is in, by the positions of its countries among the codes.
     position = {code: i for i, code in enumerate(table.codes)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboard.images import csv_export
 from dashboard.queries import comparisons, group_ranking, run_queries
+from dashboard.queries import report as overview
 from dashboard.shell.page_query import View
 from streetclip.results.filters import Selection
 from tests.agreement.drawn_runs import DrawnRun
@@ -142,12 +143,12 @@ def _check_metrics(drawn: DrawnRun, rows: Sequence[Figures], checker: Checker) -
 
 def check_overview(view: View, expected: Figures, checker: Checker, where: str) -> None:
     """The figures behind Overview."""
-    report = run_queries.report(view)
+    report = overview.report(view)
     where = f"{where}, Overview"
     checker.same(report.num_images, expected["n"], f"{where} n")
     checker.same(report.num_unreadable, expected["unreadable"], f"{where} unreadable")
     for name in ACCURACIES:
-        _check_accuracy(vars(getattr(report, name)), expected[name], checker, f"{where} {name}")
+        _check_accuracy(getattr(report, name)._asdict(), expected[name], checker, f"{where} {name}")
     distance = report.distance
     checker.same(distance.n, expected["distance_n"], f"{where} distance n")
     median = distance.median_km
@@ -281,7 +282,7 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
     for run, name in ((mine, "value"), (theirs, "baseline_value")):
         mean = math.fsum(by_country[name]) / len(codes) if codes else None
         checker.same(mean, run["country"]["macro"], f"{where} mean over countries of {name}")
-    report = run_queries.report(view)
+    report = overview.report(view)
     if mine["n"] == report.num_images:  # the same images: the very same figures as on Overview
         checker.same(found.value, report.distance.geoscore, f"{where} and Overview, GeoScore")
 

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from dashboard.shell.page_query import View
-from dashboard.views.accuracy import breadcrumb, page
+from dashboard.views.accuracy import page
 from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.plain import wilson
@@ -184,7 +184,7 @@ def test_a_click_goes_down_to_the_group_and_keeps_the_other_filters(
     monkeypatch, by, row, expected, tmp_path
 ):
     gone = []
-    monkeypatch.setattr(breadcrumb, "go", lambda view, selection: gone.append(selection))
+    monkeypatch.setattr(page, "_go", lambda view, selection: gone.append(selection))
     before = Selection(
         country_correct=False, attributes=(("sky", "old"), ("road", "dirt")), city=None
     )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard.shell.page_query import View
-from dashboard.views.calibration import page
+from dashboard.views import frame
 from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
 from tests.dashboard.pages import open_page_of, text_of
@@ -128,9 +128,9 @@ def test_a_click_sets_the_country_and_leaves_the_rest(monkeypatch, tmp_path):
         selection=Selection(continent="Europe", country="FR", city="Paris", tags=("x",)),
     )
     changed = []
-    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: changed.append(s))
-    page._pick(view, "ES")
-    page._pick(view, None)
+    monkeypatch.setattr(frame.url_state, "change_filters", lambda s, _: changed.append(s))
+    frame.filter_country(view, "ES")
+    frame.filter_country(view, None)
     assert changed == [
         Selection(continent="Europe", country="ES", tags=("x",)),
         Selection(continent="Europe", tags=("x",)),

@@ -13,10 +13,10 @@ import streamlit as st
 from pydeck.types import String
 
 from dashboard.charts import deck_map
-from dashboard.charts.deck_json import Deck, Json
-from dashboard.queries.map_data import FLOWS, form_of
+from dashboard.charts.deck_map import Deck, Json
+from dashboard.queries.run_queries import FLOWS, form_of
 from dashboard.shell import theme
-from dashboard.views.map import layers
+from dashboard.views.map import page
 
 HOSTILE = '@@=alert(1) <img src="https://evil.example/z.png"> "]}'
 
@@ -40,8 +40,7 @@ def images(n=3, **changes):
 
 def routes(n):
     """Rows as `mapping.flows` gives them."""
-    found = images(len(n)).drop(columns="image_id").rename(columns={"distance_km": "mean_km"})
-    return found.assign(n=n)
+    return images(len(n)).drop(columns="image_id").assign(n=n)
 
 
 class Drawn:
@@ -80,7 +79,7 @@ def draw(form, drawn):
 
 
 def test_nothing_in_the_map_names_an_address_to_fetch(drawn):
-    draw(layers.arcs(images(), "ends"), drawn)
+    draw(page.arcs(images(), "ends"), drawn)
     assert not re.search(r"https?:|//|\burl\b", drawn.text)
     # pydeck's word for no tiles: without it, Streamlit takes tiles of its own choice.
     assert drawn.content["mapStyle"] == "__MAP_STYLE__"
@@ -94,7 +93,7 @@ def test_keys_of_tile_servers_stay_out_of_the_page(drawn, monkeypatch, variable)
     monkeypatch.setenv(variable, "a secret")
     monkeypatch.setattr(st, "pydeck_chart", lambda shown, **_: shown_decks.append(shown))
     shown_decks = []
-    draw(layers.arcs(images(), "ends"), drawn)
+    draw(page.arcs(images(), "ends"), drawn)
     (deck,) = shown_decks
     assert "a secret" not in deck.to_json()
     assert deck.mapbox_key is None  # Streamlit sends this one beside the JSON
@@ -118,7 +117,7 @@ def test_the_map_is_written_as_pydeck_would():
 
 
 def test_countries_lie_lowest_and_only_their_areas_can_be_clicked(drawn):
-    draw(layers.arcs(images(), "ends"), drawn)
+    draw(page.arcs(images(), "ends"), drawn)
     names = [each["id"] for each in drawn.content["layers"]]
     assert names[:2] == ["countries", "borders"]
     assert [each["pickable"] for each in drawn.content["layers"][:2]] == [True, False]
@@ -129,7 +128,7 @@ def test_countries_lie_lowest_and_only_their_areas_can_be_clicked(drawn):
 
 def test_an_arc_goes_from_the_true_to_the_predicted_place_in_their_colours(drawn):
     rows = images()
-    draw(layers.arcs(rows, "ends"), drawn)
+    draw(page.arcs(rows, "ends"), drawn)
     arcs = drawn.layer("arcs")
     assert arcs["@@type"] == "GreatCircleLayer"
     assert (arcs["getSourcePosition"], arcs["getTargetPosition"]) == ("@@=[x0, y0]", "@@=[x1, y1]")
@@ -145,7 +144,7 @@ def test_an_arc_goes_from_the_true_to_the_predicted_place_in_their_colours(drawn
 
 
 def test_the_tooltip_says_countries_distance_and_confidence(drawn):
-    draw(layers.arcs(images(distance_km=[17_127.4, 5.0, np.nan]), "ends"), drawn)
+    draw(page.arcs(images(distance_km=[17_127.4, 5.0, np.nan]), "ends"), drawn)
     texts = [(each["title"], each["detail"]) for each in drawn.layer("arcs")["data"]]
     assert texts[0][0] == "Estonia → New Zealand"
     assert texts[0][1].replace("\u00a0", " ").startswith("17,127 km · confidence ")
@@ -155,7 +154,7 @@ def test_the_tooltip_says_countries_distance_and_confidence(drawn):
 
 
 def test_many_arcs_are_thinner_in_colour_and_have_no_dots():
-    few, many = (layers.arcs(images(n), "ends").layers for n in (40, 1500))
+    few, many = (page.arcs(images(n), "ends").layers for n in (40, 1500))
     assert [each.id for each in few] == ["arcs", "truths", "predictions"]
     assert [each.id for each in many] == ["arcs"]
     assert few[0].get_source_color[3] > many[0].get_source_color[3]
@@ -164,7 +163,7 @@ def test_many_arcs_are_thinner_in_colour_and_have_no_dots():
 @pytest.mark.parametrize("colour", ["km", "confidence"])
 def test_marks_are_coloured_by_the_measure(colour):
     rows = images(distance_km=[100.0, 20_000.0, np.nan], country_probability=[0.0, 1.0, np.nan])
-    for form in (layers.arcs(rows, colour), layers.points(rows, colour, "true")):
+    for form in (page.arcs(rows, colour), page.points(rows, colour, "true")):
         marks = marks_of(form)
         found = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in marks[["r", "g", "b"]].to_numpy()]
         assert found == [theme.SEQUENTIAL[0], theme.SEQUENTIAL[-1], theme.APART]
@@ -178,15 +177,15 @@ def test_colours_between_two_stops_are_between_them():
 
 def test_points_are_at_the_place_that_is_asked_for():
     for where, expression in (("true", "@@=[x0, y0]"), ("predicted", "@@=[x1, y1]")):
-        assert layers.points(images(), "km", where).layers[0].get_position == expression
+        assert page.points(images(), "km", where).layers[0].get_position == expression
 
 
 def test_flows_are_as_wide_as_the_root_of_their_images_and_the_widest_on_top():
-    form = layers.flows(routes([400, 100, 4]), "ends")
+    form = page.flows(routes([400, 100, 4]), "ends")
     rows = marks_of(form)
     assert rows["true"].tolist() == ["JP", "FR", "EE"]
     assert (rows["w"] / rows["w"].max()).tolist() == pytest.approx([0.1, 0.5, 1.0], abs=1e-3)
-    assert (form.num_marks, form.num_in) == (3, 504)
+    assert (form.num_marks, form.num_images) == (3, 504)
     assert rows["detail"].iloc[2].startswith("400 images · mean ")
     legend = "".join(form.legend)
     for words in ("400 images", "100 images", "4 images", "true place", "predicted place"):
@@ -196,10 +195,10 @@ def test_flows_are_as_wide_as_the_root_of_their_images_and_the_widest_on_top():
 def test_flows_without_a_place_are_left_out():
     found = routes([9, 5])
     found.loc[0, "pred_latitude_deg"] = np.nan
-    form = layers.flows(found, "km")
-    assert (form.num_marks, form.num_in) == (1, 5)
+    form = page.flows(found, "km")
+    assert (form.num_marks, form.num_images) == (1, 5)
     found["true_longitude_deg"] = np.nan
-    assert layers.flows(found, "km").num_marks == 0
+    assert page.flows(found, "km").num_marks == 0
 
 
 def hexagons(**changes):
@@ -216,20 +215,20 @@ def hexagons(**changes):
 
 
 def test_hexagons_of_few_images_are_pale_and_say_their_number():
-    form = layers.hexagons(hexagons(), "km")
+    form = page.hexagons(hexagons(), "km")
     rows = marks_of(form)
     assert rows["a"].iloc[0] < rows["a"].iloc[1]
     assert rows["title"].tolist() == ["1 image", "400 images"]
     assert rows["detail"].iloc[0].replace("\u00a0", " ") == "mean distance 500 km"
-    assert (form.num_marks, form.num_in) == (2, 401)
+    assert (form.num_marks, form.num_images) == (2, 401)
     assert "fewer than 30" in "".join(form.legend)
 
 
 def test_the_legend_names_the_measure_and_its_ends():
     for form, words in (
-        (layers.points(images(), "km", "true"), ("distance, log scale", "100 km", "20,000 km")),
-        (layers.points(images(), "confidence", "true"), ("confidence", "0 %", "100 %")),
-        (layers.hexagons(hexagons(), "confidence"), ("mean confidence",)),
+        (page.points(images(), "km", "true"), ("distance, log scale", "100 km", "20,000 km")),
+        (page.points(images(), "confidence", "true"), ("confidence", "0 %", "100 %")),
+        (page.hexagons(hexagons(), "confidence"), ("mean confidence",)),
     ):
         legend = "".join(form.legend).replace("\u00a0", " ")
         assert all(each in legend for each in words)
@@ -237,11 +236,11 @@ def test_the_legend_names_the_measure_and_its_ends():
 
 def test_hostile_texts_are_data_that_deck_gl_does_not_evaluate(drawn):
     rows = images(true_country=[HOSTILE] * 3)
-    draw(layers.arcs(rows, "ends"), drawn)
+    draw(page.arcs(rows, "ends"), drawn)
     for each in drawn.layer("arcs")["data"]:
         assert not each["title"].startswith("@@")
         assert "alert" in each["title"]
-    draw(layers.flows(routes([3, 2, 1]).assign(pred_country=HOSTILE), "ends"), drawn)
+    draw(page.flows(routes([3, 2, 1]).assign(pred_country=HOSTILE), "ends"), drawn)
     for each in drawn.layer("flows")["data"]:
         assert not any(str(value).startswith("@@") for value in each.values())
 
@@ -256,7 +255,7 @@ def test_hostile_texts_are_data_that_deck_gl_does_not_evaluate(drawn):
     ],
 )
 def test_a_click_hands_on_the_layer_and_its_row(drawn, monkeypatch, objects, picked):
-    draw(layers.arcs(images(), "ends"), drawn)
+    draw(page.arcs(images(), "ends"), drawn)
     selection = {"selection": {"objects": objects, "indices": {}}}
     monkeypatch.setattr(st, "session_state", {"m": selection})
     drawn.on_select()
@@ -302,7 +301,7 @@ def test_on_a_phone_the_view_holds_all_places_too(drawn, monkeypatch):
     zooms = []
     for context in (st.context, phone):
         monkeypatch.setattr(st, "context", context)
-        draw(layers.points(rows, "km", "true"), drawn)
+        draw(page.points(rows, "km", "true"), drawn)
         zooms.append(drawn.content["initialViewState"]["zoom"])
     assert zooms[1] < zooms[0]
     found = [

@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+import streamlit as st
 
 from dashboard.images import image_detail
 from dashboard.images.thumbnails import Thumbnail
@@ -169,9 +170,8 @@ def test_prompts_are_listed_as_the_run_used_them(drawn):
 
 def test_a_click_on_a_row_names_the_run(monkeypatch):
     found = {}
-    monkeypatch.setattr(
-        image_detail.selection_events, "table", lambda rows, **options: found.update(options)
-    )
+    monkeypatch.setattr(st, "dataframe", lambda rows, **options: found.update(options))
+    monkeypatch.setattr(st, "session_state", {})
     picked = []
     rows = pd.DataFrame(
         {
@@ -187,7 +187,8 @@ def test_a_click_on_a_row_names_the_run(monkeypatch):
         }
     )
     image_detail.in_runs(rows, 3, key="k", on_pick=picked.append)
-    found["on_pick"](0)
-    found["on_pick"](None)
-    assert found["chosen"] == 1
+    for rows in ([0], []):
+        st.session_state[found["key"]] = {"selection": {"rows": rows}}
+        found["on_select"]()
+    assert found["selection_default"] == {"selection": {"rows": [1]}}
     assert picked == [5, 3]

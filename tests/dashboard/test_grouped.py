@@ -1,4 +1,4 @@
-"""Groups of images as they are judged and ranked, against plain Python."""
+"""Groups of images as they are group_shares and ranked, against plain Python."""
 
 import math
 

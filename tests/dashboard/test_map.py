@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import streamlit as st
 
-from dashboard.queries import map_data
-from dashboard.views.map import country_flows, layers
+from dashboard.queries import run_queries
+from dashboard.views.map import country_flows
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import World
@@ -99,7 +99,7 @@ def test_hexagons_hold_every_image_once(open_map, world):
 
 
 def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world, monkeypatch):
-    monkeypatch.setattr(map_data, "LIMITS", {"arcs": 20, "points": 50})
+    monkeypatch.setattr(run_queries, "LIMITS", {"arcs": 20, "points": 50})
     monkeypatch.setattr("dashboard.views.map.country_flows.LIMITS", {"arcs": 20, "points": 50})
     text, drawn, _ = open_map()
     assert [each["id"] for each in drawn["layers"]][2:] == ["flows"]
@@ -115,31 +115,28 @@ def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world
     ("numbers", "words"),
     [
         (
-            {"form": "flows", "num_marks": 300, "num_pairs": 26_518, "num_in": 64_213},
+            {"form": "flows", "num_marks": 300, "num_pairs": 26_518, "num_drawn": 64_213},
             (
                 "64,213 of 336,226 images in the 300 most frequent of 26,518 flows between "
                 "countries. More than 10,000 are too many for points."
             ),
         ),
         (
-            {"form": "points", "num_marks": 10_000, "num_pairs": 5, "num_in": 10_000},
+            {"form": "points", "num_marks": 10_000, "num_pairs": 5, "num_drawn": 10_000},
             (
                 "10,000 of 336,226 images, each a point. They are spread evenly over all: more "
                 "than 10,000 are unreadable."
             ),
         ),
         (
-            {"form": "hexagons", "num_marks": 1, "num_pairs": 5, "num_in": 336_226},
+            {"form": "hexagons", "num_marks": 1, "num_pairs": 5, "num_drawn": 336_226},
             "336,226 images in 1 hexagon.",
         ),
     ],
 )
 def test_the_page_says_what_is_drawn_of_how_many_and_why(numbers, words):
-    numbers = dict(numbers)
-    counted = {name: numbers.pop(name) for name in ("num_marks", "num_in")}
-    drawn = layers.Drawn([], [], [], **counted)
     shown = {"is_by_scale": True, "num_selected": 336_226, "num_placed": 336_226}
-    assert country_flows.words(drawn, **numbers, **shown) == words
+    assert country_flows.words(**numbers, **shown) == words
 
 
 def test_a_picked_image_is_drawn_above_all_and_shown_beside(open_map, world):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.charts import selection_events
+from dashboard.charts import metric_cards, selection_events
 from dashboard.views.calibration import country_scatter, reliability_diagram
 from dashboard.views.compare import outcomes
 from dashboard.views.confusion import confused_pairs, confusion_heatmap
@@ -209,8 +209,6 @@ def test_a_second_click_on_the_chosen_row_hands_the_same_cell_on_again(kept):
 def test_a_new_state_has_a_new_key():
     assert selection_events.keyed("m", None, "FR") != selection_events.keyed("m", "FR", None)
     assert selection_events.keyed("m", None) != selection_events.keyed("m", "-")
-    assert selection_events.position(["a", "b"], "b") == 1
-    assert selection_events.position(["a", "b"], None) is None
 
 
 # Reliability
@@ -297,7 +295,7 @@ def comparison(**changes):
     ],
 )
 def test_a_difference_is_coloured_only_where_its_interval_leaves_zero_out(kept, changes, css):
-    outcomes.figure("country", comparison(**changes))
+    metric_cards.figures(outcomes.card("country", comparison(**changes)))
     assert css in kept.text
     assert sum(each in kept.text for each in ("better", "worse", "unclear")) == 1
 

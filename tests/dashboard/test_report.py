@@ -103,4 +103,4 @@ def test_a_continent_without_a_correct_country_has_no_share_given_country():
 )
 def test_a_difference_is_clear_where_its_interval_leaves_out_zero(ends, is_clear):
     assert Delta(sum(ends) / 2, *ends).is_clear is is_clear
-    assert not Delta(None, None, None).is_clear
+    assert not Delta(math.nan, math.nan, math.nan).is_clear

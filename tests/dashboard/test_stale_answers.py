@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard.images import csv_export, image_queries
 from dashboard.images.triage import Action
-from dashboard.queries import comparisons, file_times, map_data, run_queries, trainings
+from dashboard.queries import comparisons, report, run_queries, store_state, trainings
 from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
@@ -68,16 +68,16 @@ def training_of(path):
 
 
 def cell_of(path):
-    found = map_data.hexagons(view_of(path), "true", "distance_km").rows
+    found = run_queries.hexagons(view_of(path), "true", "distance_km").rows
     return int(found["cell"].iloc[0])
 
 
 READS = {
     "runs": run_queries.list_runs,
     "details": lambda path: run_queries.details(view_of(path)),
-    "report": lambda path: run_queries.report(view_of(path)),
-    "report of a finished run": lambda path: run_queries.report(view_of(path, run_id=2)),
-    "report of a selection": lambda path: run_queries.report(view_of(path, FILTERED)),
+    "report": lambda path: report.report(view_of(path)),
+    "report of a finished run": lambda path: report.report(view_of(path, run_id=2)),
+    "report of a selection": lambda path: report.report(view_of(path, FILTERED)),
     "mask": lambda path: run_queries.mask(view_of(path, FILTERED)),
     "mask by tag": lambda path: run_queries.mask(view_of(path, TAGGED)),
     "mask by status": lambda path: run_queries.mask(view_of(path, OPEN)),
@@ -92,7 +92,7 @@ READS = {
     "places": lambda path: run_queries.regions_and_cities(view_of(path, FILTERED)),
     "attribute_names": lambda path: run_queries.attribute_names(view_of(path)),
     "tags": run_queries.tags,
-    "against": lambda path: run_queries.against(view_of(path)),
+    "against": lambda path: report.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
     ),
@@ -110,12 +110,12 @@ READS = {
     "outcome_images": lambda path: comparisons.outcome_images(
         view_of(path), "country", "lost", 1, 20
     ),
-    "num_error_arcs": lambda path: map_data.num_error_arcs(view_of(path, FILTERED)),
-    "ends": lambda path: map_data.error_arcs(view_of(path), map_data.ARCS),
-    "flows": lambda path: map_data.flows(view_of(path)),
-    "routes": lambda path: map_data.routes(view_of(path)),
-    "hexagons": lambda path: map_data.hexagons(view_of(path), "true", "distance_km"),
-    "in_hexagon": lambda path: map_data.in_hexagon(view_of(path), "true", cell_of(path), 20),
+    "num_error_arcs": lambda path: run_queries.num_error_arcs(view_of(path, FILTERED)),
+    "ends": lambda path: run_queries.error_arcs(view_of(path), run_queries.ARCS),
+    "flows": lambda path: run_queries.flows(view_of(path)),
+    "routes": lambda path: run_queries.routes(view_of(path)),
+    "hexagons": lambda path: run_queries.hexagons(view_of(path), "true", "distance_km"),
+    "in_hexagon": lambda path: run_queries.in_hexagon(view_of(path), "true", cell_of(path), 20),
     "page": lambda path: image_queries.page(view_of(path), "surest", 1),
     "page by status": lambda path: image_queries.page(
         image_queries.with_status(view_of(path), "open"), "surest", 1
@@ -193,7 +193,7 @@ def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
 
 
 def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
-    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
+    monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))  # not just written
     run_queries.list_runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
     monkeypatch.setattr(schema, "_connect", lambda *_: pytest.fail("read again"))
@@ -230,7 +230,7 @@ def two_views(path, twins):
 @pytest.mark.parametrize(
     "act",
     [
-        run_queries.report,
+        report.report,
         run_queries.countries,
         run_queries.predicted_countries,
         run_queries.mask,
@@ -284,7 +284,7 @@ def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins,
     """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
     queries = run_queries
-    of_run = (queries.report, lambda view: queries.groups(view, "country"), queries.pairs)
+    of_run = (report.report, lambda view: queries.groups(view, "country"), queries.pairs)
     reads = [(read, view) for read in of_run] + [(queries.mask, by_tag), (queries.pairs, by_tag)]
     change(path, twins)
     newer = [plain(read(given)) for read, given in reads]
@@ -323,21 +323,21 @@ def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monke
     path = tmp_path / "streetclip.db"
     path.write_bytes(b"1")
     now_ns = path.stat().st_ctime_ns
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns)
     soon = run_queries.stamp(path)
     assert run_queries.stamp(path) == soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 200_000_000)
     assert run_queries.stamp(path) != soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 3 * 10**9)
     settled = run_queries.stamp(path)
     assert settled != soon
-    monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
+    monkeypatch.setattr(store_state.time, "time_ns", lambda: now_ns + 9 * 10**9)
     assert run_queries.stamp(path) == settled
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
+    monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))
     path = tmp_path / "streetclip.db"
     for each in ("", "-wal"):
         path.with_name(path.name + each).write_bytes(b"1")

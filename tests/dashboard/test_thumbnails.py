@@ -9,12 +9,12 @@ from PIL import Image
 
 from dashboard.images import thumbnails
 from dashboard.images.thumbnails import CARD_SIDE, ImageFile, thumbnail
-from dashboard.queries import file_times
+from dashboard.queries import store_state
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(monkeypatch):
-    monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # files that were not just written
+    monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))  # files that were not just written
     clear()
     yield
     clear()
@@ -110,7 +110,7 @@ def test_a_file_of_the_old_size_and_time_in_the_old_place_is_seen(folder):
 
 def test_a_file_that_is_written_twice_within_one_tick_is_seen(folder, monkeypatch):
     """The file system's clock stands still between two writes of the same number of bytes."""
-    monkeypatch.setattr(file_times, "SETTLED_NS", 2 * 10**9)
+    monkeypatch.setattr(store_state, "SETTLED_NS", 2 * 10**9)
     path = folder / "a.bmp"
     save(path)
     status = path.stat()
@@ -118,7 +118,7 @@ def test_a_file_that_is_written_twice_within_one_tick_is_seen(folder, monkeypatc
     colours = []
     for colour, later_ns in (((200, 30, 40), 0), ((10, 90, 220), 10**8)):
         save(path, colour)
-        monkeypatch.setattr(file_times.time, "time_ns", lambda ns=now_ns + later_ns: ns)
+        monkeypatch.setattr(store_state.time, "time_ns", lambda ns=now_ns + later_ns: ns)
         key = thumbnails._key(path, status, 480)
         colours.append(colour_of(thumbnails._KEPT[CARD_SIDE](key)))
     np.testing.assert_allclose(colours, [(200, 30, 40), (10, 90, 220)], atol=4)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard.queries import file_times, trainings
+from dashboard.queries import store_state, trainings
 from dashboard.shell import theme
 from streetclip import store as library
 from streetclip.process_identity import ProcessId, current_process
@@ -413,7 +413,7 @@ class TestReading:
         st.cache_data.clear()
         st.cache_resource.clear()
         # What was just written would be read twice, as the file's clock may not tell.
-        monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))
+        monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))
         training = written.add("running")
         asked = []
         original = library.training_curves

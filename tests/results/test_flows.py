@@ -41,8 +41,8 @@ def test_flows_are_those_of_a_plain_count(world, chosen, limit):
     for row, (_, inside) in zip(found.itertuples(), expected, strict=True):
         assert row.n == len(inside)
         known = [each["distance_km"] for each in inside if each["distance_km"] is not None]
-        mean_km = sum(known) / len(known) if known else math.nan
-        assert row.mean_km == pytest.approx(mean_km, nan_ok=True)
+        distance_km = sum(known) / len(known) if known else math.nan
+        assert row.distance_km == pytest.approx(distance_km, nan_ok=True)
         start = middle([(each["true_latitude_deg"], each["true_longitude_deg"]) for each in inside])
         end = middle([(each["pred_latitude_deg"], each["pred_longitude_deg"]) for each in inside])
         near = {"abs": 1e-3, "nan_ok": True}  # true coordinates are in single precision
@@ -72,7 +72,7 @@ def test_the_middle_of_a_country_across_the_date_line_is_in_it():
 def test_a_place_without_coordinates_has_no_middle():
     table = table_of([179.0])
     row = flows(table, table.done).iloc[0]
-    assert row[["pred_latitude_deg", "pred_longitude_deg", "mean_km"]].isna().all()
+    assert row[["pred_latitude_deg", "pred_longitude_deg", "distance_km"]].isna().all()
 
 
 def test_no_row_at_all_is_refused(world):

@@ -8,12 +8,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from dashboard.charts import channels, metric_cards, share_bars, tables
-from dashboard.charts.channels import FEW, role, row_names, tooltip
-from dashboard.queries.group_ranking import LEVELS, MEDIAN, METRICS, Macro
+from dashboard.charts.channels import FEW, role, row_names, share_tooltip
+from dashboard.queries.group_ranking import MEDIAN, METRICS, Macro
 from dashboard.shell import formats, html, theme
+from streetclip.results import LEVELS
 
 MOST_ROWS = 1000
 """Most rows of the table."""
@@ -29,6 +29,12 @@ _DEFINITIONS = {
     "given": "The city is correct, of the images whose country is correct. Interval: Wilson 95 %.",
     MEDIAN: "Half of the images are at most this far off. Interval: 95 %, from order statistics.",
 }
+
+_MACRO_HELP = (
+    "Mean over the true countries: each weighs the same, however few images it has. The same "
+    "whatever the page groups by."
+)
+_FEW_HELP = "Groups whose own figures are not firm; drawn pale and dashed, never left out."
 
 
 def named(shown: pd.DataFrame) -> pd.DataFrame:
@@ -89,34 +95,19 @@ def headline(
     """
     title, total = METRICS[metric].title.capitalize(), whole.iloc[0]
     n, ceiling = formats.count(total["n"]), formats.share(total["ceiling"])
-    columns = st.columns(2 if macro is None else 3, gap="small")
-    with columns[0]:
-        metric_cards.figure(
-            title if metric == MEDIAN else f"{title}, micro",
-            words(metric)(total["value"]),
-            intervals(whole, metric)[0],
-            f"n = {n}" if metric == MEDIAN else f"n = {n} · ceiling {ceiling}",
-            f"Over all images: each weighs the same. {_DEFINITIONS[metric]}",
-        )
+    value, interval = words(metric)(total["value"]), intervals(whole, metric)[0]
+    help_text = f"Over all images: each weighs the same. {_DEFINITIONS[metric]}"
+    cards = [(f"{title}, micro", value, interval, f"n = {n} · ceiling {ceiling}", help_text)]
+    if metric == MEDIAN:
+        cards = [(title, value, interval, f"n = {n}", help_text)]
     if macro is not None:
         count, ceiling = formats.count(macro.num_countries), formats.share(macro.ceiling)
-        with columns[1]:
-            metric_cards.figure(
-                f"{title}, macro",
-                formats.share(macro.value),
-                "",
-                f"mean of {count} true countries · ceiling {ceiling}",
-                "Mean over the true countries: each weighs the same, however few images it has. "
-                "The same whatever the page groups by.",
-            )
-    with columns[-1]:
-        metric_cards.figure(
-            f"Fewer than {theme.SMALL_N} images",
-            formats.count(int((shown["n"] < theme.SMALL_N).sum())),
-            "",
-            f"of {formats.count(len(shown))} {names}",
-            "Groups whose own figures are not firm; drawn pale and dashed, never left out.",
-        )
+        under = f"mean of {count} true countries · ceiling {ceiling}"
+        cards.append((f"{title}, macro", formats.share(macro.value), "", under, _MACRO_HELP))
+    few = formats.count(int((shown["n"] < theme.SMALL_N).sum()))
+    under = f"of {formats.count(len(shown))} {names}"
+    cards.append((f"Fewer than {theme.SMALL_N} images", few, "", under, _FEW_HELP))
+    metric_cards.figures(*cards)
 
 
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:
@@ -126,19 +117,18 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
     """
     top = shown.head(_TOP)
     least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
-    title, text = METRICS[metric].title, words(metric)
+    title = METRICS[metric].title
     if metric == MEDIAN:
         layers = _median_bars(top)
         few_look, interval = "Hollow", "95 % of the median"
     else:
         layers = share_bars.share_bars(share_bars.in_per_cent(top), "name", f"{title} (%)")
         few_look, interval = "Pale and dashed", "Wilson 95 %"
-    labels = zip(top["name"], top["value"], top["n"], strict=True)
-    parts = [f"{name} {text(value)} of {formats.count(n)}" for name, value, n in labels]
     channels.show(
         layers,
         key="place_bars",
-        alt_text=f"{title.capitalize()}, in the order of the ranking: {', '.join(parts)}.",
+        alt_text=f"{title.capitalize()}, in the order of the ranking: "
+        f"{share_bars.listed(top, 'name', words(metric))}.",
         height=least if height is None else min(height, most),
     )
     first = f"The first {_TOP} of {formats.count(len(shown))}. " if len(shown) > _TOP else ""
@@ -148,13 +138,13 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
 
 def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     """Draw points instead of bars, as a log axis has no zero."""
-    numbers = [formats.count(n) for n in top["n"]]
+    numbers = top["n"].map(formats.count)
     rows = top[["name", "n"]].assign(
         **top[["value", "low", "high"]].clip(_NEAREST_KM, _FARTHEST_KM),
-        label=[formats.kilometres(value) for value in top["value"]],
+        label=top["value"].map(formats.kilometres),
         interval=intervals(top, MEDIAN),
         n_label=numbers,
-        n_text=[f"n = {n}" for n in numbers],
+        n_text="n = " + numbers,
     )
     y = row_names("name")
     x = alt.X(
@@ -165,7 +155,7 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     )
     whisker = alt.Chart(rows).mark_rule(strokeWidth=1.5)
     layers = [whisker.encode(alt.X("low:Q"), alt.X2("high:Q"), y, role("ink"))]
-    texts = tooltip(name="name", label="median", interval="95 % interval", n_label="n")
+    texts = share_tooltip("median", name="name")
     for is_filled, shown in ((True, f"!({FEW})"), (False, FEW)):
         point = alt.Chart(rows).transform_filter(shown)
         point = point.mark_point(filled=is_filled, size=60, opacity=1, strokeWidth=1.5)
@@ -207,6 +197,7 @@ def table(
         rows,
         columns,
         key=key,
+        values=range(len(rows)),
         on_pick=lambda position: None if position is None else on_pick(position),
     )
 

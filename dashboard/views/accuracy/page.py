@@ -1,6 +1,7 @@
 """Accuracy: figures by place, from continents to cities, and by attribute."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import streamlit as st
 from dashboard.charts import choropleth, metric_cards, selection_events
 from dashboard.queries import group_ranking, run_queries
 from dashboard.queries.group_ranking import MEDIAN, METRICS, RANKS
-from dashboard.shell import formats, html, links, url_widgets
+from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
-from dashboard.views.accuracy import breadcrumb, group_bars
-from streetclip.results import ATTRIBUTE
+from dashboard.views.accuracy import group_bars
+from streetclip.results import ATTRIBUTE, LEVELS
+from streetclip.results.filters import Selection
 
 _LEVELS: Mapping[str, str] = {
     "continent": "continents",
@@ -32,12 +34,12 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    breadcrumb.draw(view)
+    _breadcrumb(view)
     if frame.is_empty(view):
         return
     by, metric, rank = _controls(view)
-    judged = group_ranking.group_shares(run_queries.groups(view, by), metric)
-    ordered = group_ranking.ranked(judged, rank, metric)
+    groups = group_ranking.group_shares(run_queries.groups(view, by), metric)
+    ordered = group_ranking.ranked(groups, rank, metric)
     whole = group_ranking.group_shares(run_queries.groups(view, "overall"), metric)
     macro = group_ranking.macro(run_queries.groups(view, "country"), metric)
     group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
@@ -67,29 +69,56 @@ def _body(view: View) -> None:
         links.link("confusion", "What they are confused with", "grid_on")
 
 
+def _breadcrumb(view: View) -> None:
+    """Draw clickable steps from the world to the chosen place."""
+    chosen = {level: getattr(view.selection, level) for level in LEVELS}
+    if chosen["country"] is not None and chosen["continent"] is None:
+        known = run_queries.countries(view)
+        found = known.loc[known["country"] == chosen["country"], "continent"]
+        chosen["continent"] = str(found.iloc[0]) if len(found) == 1 else None
+    place: dict[str, Any] = dict.fromkeys(LEVELS)
+    steps = [("World", dict(place))]
+    for level, value in chosen.items():
+        if value is not None:
+            place[level] = value
+            text = formats.country(value) if level == "country" else formats.plain(value, 40)
+            steps.append((text or "(blank)", dict(place)))
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="crumbs"):
+        for position, (text, above) in enumerate(steps[:-1]):
+            st.button(
+                f"{formats.markdown(text)} /",
+                key=f"crumb_{position}",
+                type="tertiary",
+                on_click=lambda above=above: _go(view, replace(view.selection, **above)),
+            )
+        html.draw(html.tag("strong", steps[-1][0]), width="content")
+
+
+def _go(view: View, selection: Selection) -> None:
+    """Filter by a place in a click's callback, with its default groups."""
+    url_state.change_filters(selection, view.defaults)
+    url_state.change(by=None)
+
+
 def _controls(view: View) -> tuple[str, str, str]:
     attributes = {
         f"{ATTRIBUTE}{name}": f"attribute {formats.isolated(name)}"
         for name in run_queries.attribute_names(view)
     }
     titles = {name: metric.title for name, metric in METRICS.items()}
-    columns = st.columns(3, gap="small")
-    with columns[0]:
-        by = url_widgets.select("Group by", "by", {**_LEVELS, **attributes}, _default_level(view))
-    with columns[1]:
+    chosen, level = view.selection, "country"
+    if chosen.region is not None or chosen.city is not None:
+        level = "city"
+    elif chosen.country is not None:
+        level = "region" if len(run_queries.regions_and_cities(view)[0]) > 1 else "city"
+    left, middle, right = st.columns(3, gap="small")
+    with left:
+        by = url_widgets.select("Group by", "by", {**_LEVELS, **attributes}, level)
+    with middle:
         metric = url_widgets.select("Figure", "metric", titles, "country")
-    with columns[2]:
+    with right:
         rank = url_widgets.select("Order", "rank", RANKS, _RANK)
     return by, metric, rank
-
-
-def _default_level(view: View) -> str:
-    chosen = view.selection
-    if chosen.region is not None or chosen.city is not None:
-        return "city"
-    if chosen.country is not None:
-        return "region" if len(run_queries.regions_and_cities(view)[0]) > 1 else "city"
-    return "country"
 
 
 def _map(view: View, by: str, metric: str) -> None:
@@ -118,5 +147,5 @@ def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
     elif by == "predicted":
         changes = {"predicted": row["predicted"]}
     else:
-        changes = {level: row.get(level) for level in group_ranking.LEVELS}
-    breadcrumb.go(view, view.but(**changes).selection)
+        changes = {level: row.get(level) for level in LEVELS}
+    _go(view, view.but(**changes).selection)

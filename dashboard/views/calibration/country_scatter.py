@@ -11,7 +11,13 @@ from dashboard.charts import channels, selection_events, share_bars, tables
 from dashboard.charts.channels import pale, role, tooltip
 from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
-from dashboard.views.calibration.reliability_diagram import AXIS_PIXELS, axis_start, diagonal
+from dashboard.views.calibration.reliability_diagram import (
+    ACCURACY,
+    AXIS_PIXELS,
+    CONFIDENCE,
+    axis_start,
+    diagonal,
+)
 
 _HEIGHT = 430
 _NUM_NAMED, _FARTHEST = 6, 15  # names that are drawn, of those that are farthest
@@ -34,12 +40,14 @@ def countries(
         if code in codes:
             on_pick(None if code == chosen else code)
 
-    lowest, _ = _axis(rows)
+    lowest, step = axis_start(float(rows[["confidence", "value"]].min().min()))
     named = _named(rows, 100 - lowest)
-    labels = zip(named["name"], named["label"], named["confidence_label"], strict=True)
-    parts = [f"{name} {share} correct at a confidence of {sure}" for name, share, sure in labels]
+    x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
+    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
+    shares, sure = named["name"] + " " + named["label"], named["confidence_label"]
+    parts = shares + " correct at a confidence of " + sure
     channels.show(
-        [diagonal(lowest), *_layers(rows, named, subject, chosen)],
+        [diagonal(lowest), *_layers(rows, named, (x, y), lowest, chosen)],
         key=key,
         alt_text=f"{subject.capitalize()} accuracy against mean confidence of {len(rows)} "
         f"countries. Farthest apart: {'; '.join(parts) or 'none with enough images'}.",
@@ -51,20 +59,14 @@ def countries(
         f"{channels.few_remark(rows['n'])}"
     )
     with st.expander("Table: confidence and accuracy by country", key="reliability_country_table"):
-        columns = {
-            "name": tables.text("true country"),
-            "n": tables.whole(),
-            "confidence": tables.decimal("mean confidence (%)"),
-            "value": tables.decimal("accuracy (%)"),
-            "interval": tables.text("95 %"),
-            "gap": tables.decimal("gap (pp)", form="%+.1f"),
-        }
+        columns = {"name": tables.text("true country"), "n": tables.whole(), **CONFIDENCE}
         tables.show(
             rows,
-            columns,
+            columns | ACCURACY | {"gap": tables.decimal("gap (pp)", form="%+.1f")},
             key=selection_events.keyed("reliability_country_rows", chosen),
-            chosen=selection_events.position(codes, chosen),
-            on_pick=lambda row: on_pick(None if row is None else codes[row]),
+            values=codes,
+            chosen=chosen,
+            on_pick=on_pick,
         )
 
 
@@ -93,16 +95,13 @@ def _named(rows: pd.DataFrame, span: float) -> pd.DataFrame:
     return rows.iloc[kept]
 
 
-def _axis(rows: pd.DataFrame) -> tuple[float, int]:
-    return axis_start(float(rows[["confidence", "value"]].min().min()))
-
-
 def _layers(
-    rows: pd.DataFrame, named: pd.DataFrame, subject: str, chosen: str | None
+    rows: pd.DataFrame,
+    named: pd.DataFrame,
+    axes: tuple[alt.X, alt.Y],
+    lowest: float,
+    chosen: str | None,
 ) -> list[alt.Chart]:
-    lowest, step = _axis(rows)
-    x = share_channel(alt.X, "confidence", "mean confidence (%)", lowest, step, grid=False)
-    y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", lowest, step, **AXIS_PIXELS)
     size = alt.Scale(domain=[0, max(int(rows["n"].max()), 1)], range=[20, 260])
     point = alt.Chart(rows).mark_point(filled=True, cursor="pointer", stroke=None)
     point = point.add_params(selection_events.mark("country"))
@@ -122,13 +121,12 @@ def _layers(
     outside = alt.Chart(texts_rows[~is_inside]).mark_text(limit=110, align="right", dx=-10)
     return [
         point.encode(
-            x,
-            y,
+            *axes,
             alt.Size("n:Q", scale=size, legend=None),
             role("correct"),
             pale(0.7),
             tooltip=texts,
         ),
-        circle.encode(x, y, role("ink")),
-        *(each.encode(x, y, role("ink"), alt.Text("name:N")) for each in (inside, outside)),
+        circle.encode(*axes, role("ink")),
+        *(each.encode(*axes, role("ink"), alt.Text("name:N")) for each in (inside, outside)),
     ]

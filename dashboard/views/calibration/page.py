@@ -1,10 +1,12 @@
 """Calibration: does confidence match accuracy, and what would abstaining gain?"""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.charts import metric_cards
 from dashboard.queries import comparisons
-from dashboard.shell import formats, html, links, url_state, url_widgets
+from dashboard.shell import formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
 from dashboard.views.calibration import country_scatter, reliability_diagram
@@ -17,6 +19,14 @@ _OF = {
     "city": "the probability of the predicted city among those of its country, where the country "
     "is correct",
 }
+_ECE_HELP = (
+    "Mean gap between confidence and accuracy over the images, in 15 bins of equal width "
+    "(Guo et al. 2017). 0 is calibrated."
+)
+_ACCURACY_HELP = (
+    "Share of these images that is correct. Images without a prediction are not among them: they "
+    "have no confidence. Interval: Wilson 95 %."
+)
 _NOTHING = {
     "country": "Nothing was predicted for these images.",
     "city": "The country of none of these images is correct, and cities are judged within it.",
@@ -50,10 +60,8 @@ def _body(view: View) -> None:
     by_country = comparisons.calibration(everything, level).by_country
     if len(by_country):
         st.header("Confidence and accuracy by true country", anchor=False)
-        country_scatter.countries(
-            by_country, level, view.selection.country, lambda code: _pick(view, code)
-        )
         code = view.selection.country
+        country_scatter.countries(by_country, level, code, partial(frame.filter_country, view))
         if code is not None:
             label = f"Wrong images of {formats.markdown(formats.country(code))}"
             links.link("failures", label, "photo_library")
@@ -66,35 +74,12 @@ def _headline(found: Calibration, level: str) -> None:
     of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n
     correct = Proportion(round(found.accuracy * found.n), found.n)
     gap = found.confidence - found.accuracy
-    columns = st.columns(3, gap="small")
-    with columns[0]:
-        metric_cards.figure(
-            "Expected calibration error",
-            formats.share(found.ece),
-            "15 bins",
-            of_all,
-            "Mean gap between confidence and accuracy over the images, in 15 bins of equal width "
-            "(Guo et al. 2017). 0 is calibrated.",
-        )
-    with columns[1]:
-        metric_cards.figure(
-            "Mean confidence",
-            formats.share(found.confidence),
-            "",
-            n,
-            f"Mean over the images of {_OF[level]}.",
-        )
-    with columns[2]:
-        metric_cards.figure(
-            "Accuracy",
-            formats.share(found.accuracy),
-            formats.interval(correct.low, correct.high),
-            f"{n} · {100 * abs(gap):.1f} pp {'below' if gap > 0 else 'above'} the confidence",
-            "Share of these images that is correct. Images without a prediction are not among "
-            "them: they have no confidence. Interval: Wilson 95 %.",
-        )
-
-
-def _pick(view: View, code: str | None) -> None:
-    chosen = view.but(country=code, region=None, city=None)
-    url_state.change_filters(chosen.selection, view.defaults)
+    interval = formats.interval(correct.low, correct.high)
+    side = "below" if gap > 0 else "above"
+    of_accuracy = f"{n} · {100 * abs(gap):.1f} pp {side} the confidence"
+    ece, mean, share = map(formats.share, (found.ece, found.confidence, found.accuracy))
+    metric_cards.figures(
+        ("Expected calibration error", ece, "15 bins", of_all, _ECE_HELP),
+        ("Mean confidence", mean, "", n, f"Mean over the images of {_OF[level]}."),
+        ("Accuracy", share, interval, of_accuracy, _ACCURACY_HELP),
+    )

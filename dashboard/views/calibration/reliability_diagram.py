@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, share_bars, tables
-from dashboard.charts.channels import pale, role, tooltip
+from dashboard.charts.channels import pale, role, share_tooltip, tooltip
 from dashboard.charts.share_bars import share_channel
 from dashboard.shell import formats, html, theme
 from streetclip.metrics.calibration import ReliabilityBin
@@ -17,6 +17,10 @@ from streetclip.metrics.intervals import wilson_interval
 
 AXIS_PIXELS: Final = {"minExtent": 42, "maxExtent": 42}
 """Width of vertical axes, so that stacked charts share their horizontal axis."""
+
+CONFIDENCE: Final = {"confidence": tables.decimal("mean confidence (%)")}
+ACCURACY: Final = {"value": tables.decimal("accuracy (%)"), "interval": tables.text("95 %")}
+"""Columns of tables."""
 
 _HISTOGRAM_HEIGHT = 130
 _MARKED_THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -39,19 +43,17 @@ def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
         n_label=bins["n"].map(formats.count),
     )
     filled = rows[rows["n"] > 0]
-    points = zip(filled["label"], filled["confidence_label"], strict=True)
-    parts = ", ".join(f"{label} correct at {confidence}" for label, confidence in points)
+    parts = ", ".join(filled["label"] + " correct at " + filled["confidence_label"])
     channels.show(
         [diagonal(), *_bins(filled, subject)],
         key="reliability",
         alt_text=f"Reliability diagram, {subject} accuracy by mean confidence: {parts}.",
     )
-    numbers = zip(rows["n_label"], bins["high"], strict=True)
+    numbers = rows["n_label"] + " up to " + bins["high"].map(formats.share)
     channels.show(
         [_histogram(rows, subject)],
         key="reliability_n",
-        alt_text="Images by confidence: "
-        f"{', '.join(f'{n} up to {formats.share(high)}' for n, high in numbers)}.",
+        alt_text=f"Images by confidence: {', '.join(numbers)}.",
         height=_HISTOGRAM_HEIGHT,
     )
     html.remark(
@@ -59,15 +61,9 @@ def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
         "line the model is overconfident, above it underconfident."
         f"{channels.few_remark(filled['n'])}"
     )
+    columns = {"bin": tables.text("confidence (%)"), "n": tables.whole(), **CONFIDENCE}
     with st.expander("Table: accuracy by confidence", key="reliability_table"):
-        columns = {
-            "bin": tables.text("confidence (%)"),
-            "n": tables.whole(),
-            "confidence": tables.decimal("mean confidence (%)"),
-            "value": tables.decimal("accuracy (%)"),
-            "interval": tables.text("95 %"),
-        }
-        tables.show(rows, columns)
+        tables.show(rows, columns | ACCURACY)
 
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
@@ -91,13 +87,8 @@ def diagonal(lowest: float = 0.0) -> alt.Chart:
 
 def _bins(rows: pd.DataFrame, subject: str) -> list[alt.Chart]:
     chart, middle = alt.Chart(rows), alt.X("confidence:Q")
-    texts = tooltip(
-        bin="confidence (%)",
-        confidence_label="mean confidence",
-        label="accuracy",
-        interval="95 % interval",
-        n_label="n",
-    )
+    first = {"bin": "confidence (%)", "confidence_label": "mean confidence"}
+    texts = share_tooltip("accuracy", **first)
     x = share_channel(alt.X, "low", None, grid=False, labels=False, ticks=False)
     y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", **AXIS_PIXELS)
     return [
@@ -151,15 +142,9 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         "Points: accuracy if only answers from that confidence on are given. Band: Wilson "
         f"95 %. Pale: fewer than {theme.SMALL_N} images."
     )
+    covered = {"coverage": tables.decimal("answered (%)"), "n": tables.whole()}
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
-        columns = {
-            "threshold_label": tables.text("confidence"),
-            "coverage": tables.decimal("answered (%)"),
-            "n": tables.whole(),
-            "value": tables.decimal("accuracy (%)"),
-            "interval": tables.text("95 %"),
-        }
-        tables.show(marked, columns)
+        tables.show(marked, {"threshold_label": tables.text("confidence")} | covered | ACCURACY)
 
 
 def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> list[alt.Chart]:
@@ -179,13 +164,8 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
         part = line.transform_filter(f"datum.n {sign} {theme.SMALL_N}")
         part = part.mark_line(strokeWidth=2, opacity=opacity, clip=True)
         layers.append(part.encode(x, y, role("correct")))
-    texts = tooltip(
-        threshold_label="confidence from",
-        coverage_label="answered",
-        label="accuracy",
-        interval="95 % interval",
-        n_label="n",
-    )
+    first = {"threshold_label": "confidence from", "coverage_label": "answered"}
+    texts = share_tooltip("accuracy", **first)
     point = alt.Chart(marked).mark_point(filled=True, size=55, opacity=1)
     layers.append(point.encode(x, y, role("correct"), tooltip=texts))
     # The descending curve leaves room for labels above right, except at the edge.

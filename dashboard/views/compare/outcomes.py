@@ -1,6 +1,6 @@
 """Draw differences of two runs over the same images: figures, outcomes, countries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,36 +13,22 @@ from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.intervals import Median, wilson_interval
 from streetclip.results import Comparison
 
-_DEFINITIONS: Final = {
-    "country": (
-        "Country accuracy",
-        (
-            "Share of images whose predicted country is the true one: this run's minus the "
-            "baseline's. Interval: Newcombe 95 %, paired. Grey: it contains 0."
-        ),
-    ),
-    "city": (
-        "City accuracy",
-        (
-            "Share of images whose predicted country and city are both correct: this run's minus "
-            "the baseline's. Interval: Newcombe 95 %, paired. Grey: it contains 0."
-        ),
-    ),
-    "hierarchical": (
-        "City given country",
-        (
-            "Share of images whose city is correct, of those whose country is correct, each run by "
-            "its own: this run's minus the baseline's. n: images whose country either run predicts "
-            "correctly. Interval: bootstrap 95 % over the images. Grey: it contains 0."
-        ),
-    ),
-    "geoscore": (
-        "GeoScore",
-        (
-            "Mean of 5000 · exp(−distance / 1492.7 km): this run's minus the baseline's. Interval: "
-            "normal 95 % of the mean paired difference. Grey: it contains 0."
-        ),
-    ),
+_TITLES: Final = {
+    "country": "Country accuracy",
+    "city": "City accuracy",
+    "hierarchical": "City given country",
+    "geoscore": "GeoScore",
+}
+_HELP: Final = {
+    "country": "Share of images whose predicted country is the true one: this run's minus the "
+    "baseline's. Interval: Newcombe 95 %, paired. Grey: it contains 0.",
+    "city": "Share of images whose predicted country and city are both correct: this run's minus "
+    "the baseline's. Interval: Newcombe 95 %, paired. Grey: it contains 0.",
+    "hierarchical": "Share of images whose city is correct, of those whose country is correct, "
+    "each run by its own: this run's minus the baseline's. n: images whose country either run "
+    "predicts correctly. Interval: bootstrap 95 % over the images. Grey: it contains 0.",
+    "geoscore": "Mean of 5000 · exp(−distance / 1492.7 km): this run's minus the baseline's. "
+    "Interval: normal 95 % of the mean paired difference. Grey: it contains 0.",
 }
 _MEDIAN_HELP: Final = (
     "Half of the images that both runs have are predicted at most this far from the true place, "
@@ -54,9 +40,8 @@ _NOT_SIGNIFICANT: Final = (
 )
 
 
-def figure(name: str, found: Comparison) -> None:
-    """Draw a difference of `_DEFINITIONS` with interval and both values."""
-    label, help_text = _DEFINITIONS[name]
+def card(name: str, found: Comparison) -> Sequence[str]:
+    """Make a figure of a difference of `_TITLES`, for `metric_cards.figures`."""
     if name == "geoscore":
         value, write = formats.signed(found.difference), formats.count
         interval = f"{formats.signed(found.low)} to {formats.signed(found.high)}"
@@ -65,13 +50,9 @@ def figure(name: str, found: Comparison) -> None:
         interval = formats.points_interval(found.low, found.high)
     both = f"{write(found.value)} against {write(found.baseline_value)}"
     css = {"better": "sc-better", "worse": "sc-worse"}.get(_verdict(found.low, found.high))
-    metric_cards.figure(
-        label,
-        html.tag("span", value, css=css or "sc-unclear"),
-        interval if found.n else "",
-        f"{both} · n = {formats.count(found.n)}",
-        help_text,
-    )
+    shown = html.tag("span", value, css=css or "sc-unclear")
+    under = f"{both} · n = {formats.count(found.n)}"
+    return _TITLES[name], shown, interval if found.n else "", under, _HELP[name]
 
 
 def _verdict(low: float, high: float) -> str:
@@ -109,12 +90,10 @@ def countries(
     clear the filter.
     """
     bounds = zip(frame["low"], frame["high"], strict=True)
+    labels = [f"{formats.points(value)}{formats.NBSP}pp" for value in frame["difference"]]
+    intervals = [formats.points_interval(*each) for each in bounds]
     choropleth.choropleth(
-        frame.assign(
-            value=frame["difference"],
-            label=[f"{formats.points(value)}{formats.NBSP}pp" for value in frame["difference"]],
-            interval=[formats.points_interval(*each) for each in bounds],
-        ),
+        frame.assign(value=frame["difference"], label=labels, interval=intervals),
         key=selection_events.keyed("difference_map", chosen),
         title=f"change of {subject} accuracy (pp)",
         scale="difference",
@@ -124,7 +103,6 @@ def countries(
     # Order by the bound of the interval nearer to 0; 0 where it contains 0.
     certain = np.maximum(frame["low"], 0.0) + np.minimum(frame["high"], 0.0)
     ordered = frame.iloc[np.argsort(-certain.to_numpy(), kind="stable")]
-    codes = list(ordered["country"])
     columns = {
         "country": tables.country("true country", width=110),
         "n": tables.whole(width=48),
@@ -140,22 +118,18 @@ def countries(
         ordered,
         columns,
         key=selection_events.keyed("difference_rows", chosen),
-        chosen=selection_events.position(codes, chosen),
-        on_pick=lambda row: on_pick(None if row is None else codes[row]),
+        values=list(ordered["country"]),
+        chosen=chosen,
+        on_pick=on_pick,
     )
     html.remark(f"{_NOT_SIGNIFICANT} Click a row or a country of the map to filter by it.")
 
 
-def medians(median_km: Median, baseline_km: Median) -> None:
-    """Draw the median distances of this run and of the baseline."""
-    baseline = formats.kilometres(baseline_km.value)
-    metric_cards.figure(
-        "Median distance",
-        formats.kilometres(median_km.value),
-        metric_cards.median_interval(median_km),
-        f"against {baseline}, {metric_cards.median_interval(baseline_km)}",
-        _MEDIAN_HELP,
-    )
+def median_card(median_km: Median, baseline_km: Median) -> Sequence[str]:
+    """Make a figure of the median distances, for `metric_cards.figures`."""
+    value, baseline = (formats.kilometres(each.value) for each in (median_km, baseline_km))
+    interval, other = map(metric_cards.median_interval, (median_km, baseline_km))
+    return "Median distance", value, interval, f"against {baseline}, {other}", _MEDIAN_HELP
 
 
 def thresholds(found: Mapping[int, Comparison]) -> pd.DataFrame:

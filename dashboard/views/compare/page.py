@@ -1,5 +1,7 @@
 """Compare: differences between a run and a baseline over the same images."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.charts import baseline_changes, distance_curve, metric_cards
@@ -33,9 +35,9 @@ def _body(view: View) -> None:
     is_empty = frame.is_empty(view)
     if not is_empty:
         names = ("country", "city", "hierarchical")
-        for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
-            with column:
-                outcomes.figure(name, comparisons.comparison(view, name))
+        metric_cards.figures(
+            *(outcomes.card(name, comparisons.comparison(view, name)) for name in names)
+        )
         metric_cards.selection_remark(view.selection)
     url_widgets.segmented("Level", "level", _LEVELS, "country")
     left, right = st.columns([3, 2], gap="medium")
@@ -45,9 +47,7 @@ def _body(view: View) -> None:
             comparisons.comparison_by_country(everything, level),
             level,
             view.selection.country,
-            lambda code: url_state.change_filters(
-                view.but(country=code, region=None, city=None).selection, view.defaults
-            ),
+            partial(frame.filter_country, view),
         )
     with right:
         if not is_empty:
@@ -104,7 +104,8 @@ def _images(view: View, level: str) -> None:
                 words,
                 key=f"outcome_{words.lower()}",
                 disabled=not 1 <= to <= last,
-                on_click=lambda to=to: url_state.change(page=None if to == 1 else str(to)),
+                on_click=gallery_view.turn_to,
+                args=(to,),
             )
         html.remark(f"Page {formats.progress(number, last)}")
 
@@ -117,9 +118,8 @@ def _distances(view: View) -> None:
         thresholds = outcomes.thresholds(found.by_threshold)
         distance_curve.distance_curve(found.curve, thresholds, baseline=found.baseline_curve)
     with right:
-        first, second = st.columns(2, gap="small")
-        with first:
-            outcomes.figure("geoscore", comparisons.comparison(view, "geoscore"))
-        with second:
-            outcomes.medians(found.median_km, found.baseline_median_km)
+        metric_cards.figures(
+            outcomes.card("geoscore", comparisons.comparison(view, "geoscore")),
+            outcomes.median_card(found.median_km, found.baseline_median_km),
+        )
         outcomes.distances(found.by_threshold)

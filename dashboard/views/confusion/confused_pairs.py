@@ -46,8 +46,8 @@ def cells(
         html.remark("There is no mistake among these images.")
         return
 
-    def pick(row: int | None) -> None:
-        cell = style.chosen if row is None else pairs[row]
+    def pick(pair: tuple[str, str] | None) -> None:
+        cell = style.chosen if pair is None else pair
         if OTHER not in cell:
             on_pick(*cell)
 
@@ -66,7 +66,8 @@ def cells(
         ),
         columns,
         key=selection_events.keyed(key, *style.chosen),
-        chosen=selection_events.position(pairs, style.chosen),
+        values=pairs,
+        chosen=style.chosen,
         on_pick=pick,
     )
 
@@ -78,7 +79,6 @@ def asymmetric(
     on_pick: Callable[[str, str], None],
 ) -> None:
     """Draw one-sided pairs of countries; `pairs`: `results.asymmetric_pairs`, not empty."""
-    codes = list(zip(pairs["country"], pairs["other"], strict=True))
     columns = {
         "country": tables.country("country A"),
         "other": tables.country("country B"),
@@ -95,8 +95,9 @@ def asymmetric(
         pairs,
         columns,
         key=selection_events.keyed("asymmetric_pairs", *chosen),
-        chosen=selection_events.position(codes, chosen),
-        on_pick=lambda row: on_pick(*(chosen if row is None else codes[row])),
+        values=list(zip(pairs["country"], pairs["other"], strict=True)),
+        chosen=chosen,
+        on_pick=lambda pair: on_pick(*(chosen if pair is None else pair)),
     )
 
 
@@ -141,11 +142,8 @@ def nearness(mistakes: pd.DataFrame, against_chance: dict[str, Any] | None) -> N
 
 
 def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:
-    if found is None:
-        is_near = mistakes["nearness"] == "neighbour"
-        share, errors = mistakes.loc[is_near, "share"].sum(), mistakes["n"].sum()
-    else:
-        share, errors = found["share"], found["errors"]
+    is_near = mistakes["nearness"] == "neighbour"
+    share, errors = mistakes.loc[is_near, "share"].sum(), mistakes["n"].sum()
     start = (
         f"{formats.share(share)} of {formats.count(errors)} mistakes go to a country that borders "
         "on the true one."
@@ -157,11 +155,10 @@ def _chance_text(mistakes: pd.DataFrame, found: dict[str, Any] | None) -> str:
         )
     if found["ratio"] is None:
         return f"{start} Chance would send none there."
-    return (
-        f"{start} Chance would send {formats.share(found['expected_share'])} there: it is "
-        f"{found['ratio']:.1f} times ({found['low']:.1f}–{found['high']:.1f}) as often as by "
-        "chance."
-    )
+    ratio, low, high = (f"{found[name]:.1f}" for name in ("ratio", "low", "high"))
+    expected = formats.share(found["expected_share"])
+    there = f"it is {ratio} times ({low}–{high}) as often as by chance."
+    return f"{start} Chance would send {expected} there: {there}"
 
 
 def _segments(rows: pd.DataFrame) -> list[alt.Chart]:

@@ -30,11 +30,9 @@ _DARKEST = 0.2  # luminance up to which white is read better than black
 class Matrix:
     """Non-empty cells of a confusion matrix, with its classes in order.
 
-    Attributes:
-        cells: true, predicted, n, row_n and column_n (images of the row and of the column), mean_km
-            (NaN where unknown), value, low and high (share of the row, with Wilson 95 %).
-        names: Names of classes that differ from their label; `short` where there is little room.
-        groups: Class → continent.
+    `cells`: true, predicted, n, row_n, column_n (images of row and column), mean_km (NaN where
+    unknown), value, low, high (share of the row, Wilson 95 %); `names`: of classes, where not the
+    label; `short`: where there is little room; `groups`: class → continent.
     """
 
     cells: pd.DataFrame
@@ -80,11 +78,7 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """Look of a matrix.
-
-    `norm`: one of `NORMS`; `chosen`: outlined row and column, None for none; `unit`: "country" or
-    "continent".
-    """
+    """Look: one of `NORMS`; outlined row and column; "country" or "continent"."""
 
     norm: str
     is_diagonal_coloured: bool
@@ -157,19 +151,18 @@ def _count_text(n: float) -> str:
 
 def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -> list[alt.Chart]:
     """Layer frame, cells, borders of continents, texts and the chosen outline."""
-    x = alt.X(
-        "predicted:N",
-        sort=None,
-        title=f"predicted {style.unit}",
-        scale=alt.Scale(domain=list(matrix.columns), paddingInner=0.06, paddingOuter=0),
-        axis=_axis(matrix, matrix.columns, orient="top", labelAngle=-90),
-    )
-    y = alt.Y(
-        "true:N",
-        sort=None,
-        title=f"true {style.unit}",
-        scale=alt.Scale(domain=list(matrix.rows), paddingInner=0.06, paddingOuter=0),
-        axis=_axis(matrix, matrix.rows),
+    x, y = (
+        channel(
+            f"{field}:N",
+            sort=None,
+            title=f"{field} {style.unit}",
+            scale=alt.Scale(domain=list(labels), paddingInner=0.06, paddingOuter=0),
+            axis=_axis(matrix, labels, **place),
+        )
+        for channel, field, labels, place in (
+            (alt.X, "predicted", matrix.columns, {"orient": "top", "labelAngle": -90}),
+            (alt.Y, "true", matrix.rows, {}),
+        )
     )
     frame = alt.Chart(pd.DataFrame({"frame": [0]})).mark_rect(
         aria=False, filled=False, strokeWidth=0.5, opacity=0.6

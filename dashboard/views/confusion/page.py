@@ -64,13 +64,9 @@ def _choices() -> tuple[str, int, str]:
 
 
 def _style(unit: str, chosen: tuple[str | None, str | None]) -> Style:
-    return Style(
-        norm=url_state.page_option("norm", list(_NORMS), "row"),
-        is_diagonal_coloured=url_state.page_option("diagonal", list(_DIAGONALS), "apart")
-        == "coloured",
-        chosen=chosen,
-        unit=unit,
-    )
+    norm = url_state.page_option("norm", list(_NORMS), "row")
+    diagonal = url_state.page_option("diagonal", list(_DIAGONALS), "apart")
+    return Style(norm=norm, is_diagonal_coloured=diagonal == "coloured", chosen=chosen, unit=unit)
 
 
 def _countries(view: View, everything: View, top: int, order: str) -> None:

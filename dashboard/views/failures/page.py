@@ -133,14 +133,11 @@ def _one(view: View, order: str, image_id: int) -> None:
         )
     _more(view, image)
     st.header("The same image in every run", anchor=False)
-    image_detail.in_runs(
-        in_runs,
-        view.run_id,
-        key="image_runs",
-        on_pick=lambda run_id: url_state.change(
-            **{url_state.RUN: str(run_id), gallery_view.IMAGE: str(image_id)}
-        ),
-    )
+
+    def show_run(run_id: int) -> None:
+        url_state.change(**{url_state.RUN: str(run_id), gallery_view.IMAGE: str(image_id)})
+
+    image_detail.in_runs(in_runs, view.run_id, key="image_runs", on_pick=show_run)
 
 
 def _way_back(view: View, place: Place) -> None:

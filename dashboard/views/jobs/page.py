@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.charts import selection_events
+from dashboard.charts import selection_events, tables
 from dashboard.queries import run_queries
 from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.views import frame
@@ -105,12 +105,14 @@ def _history(path: Path) -> None:
     shown = found[(number - 1) * _PER_PAGE : number * _PER_PAGE]
     if shown:
         ids = [str(job["id"]) for job in shown]
+        rows = job_cards.table(shown)
         widths = {"name": "medium", "error": "large"}
-        selection_events.table(
-            job_cards.table(shown),
+        tables.show(
+            rows,
+            {name: tables.text(name, width=widths.get(name)) for name in rows},
             key=selection_events.keyed("jobs", ids[0], len(ids)),
-            columns={name: st.column_config.TextColumn(width=w) for name, w in widths.items()},
-            on_pick=lambda row: None if row is None else url_state.change(job=ids[row]),
+            values=ids,
+            on_pick=lambda job: None if job is None else url_state.change(job=job),
         )
     elif of_kind or in_state or number > 1:
         html.remark("No job matches.")

@@ -8,10 +8,9 @@ import streamlit as st
 from dashboard.charts import deck_map
 from dashboard.images import gallery_view
 from dashboard.queries import run_queries
-from dashboard.queries.map_data import HEXAGONS
+from dashboard.queries.run_queries import FLOWS, HEXAGONS
 from dashboard.shell import url_state
 from dashboard.shell.page_query import View
-from dashboard.views.map import layers
 from streetclip.results.filters import Selection
 
 CELL: Final = "cell"
@@ -27,7 +26,7 @@ def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
         anywhere = view.but(country=None, region=None, city=None)
         if row.get("code") in set(run_queries.pairs(anywhere)["true_country"]):
             _show(view, anywhere.but(country=str(row["code"])).selection)
-    elif layer == layers.FLOW_LAYER:
+    elif layer == FLOWS:
         pair(view, row.get("true"), row.get("predicted"))
     elif layer == HEXAGONS:
         url_state.change(**{CELL: _number(row.get(CELL))})

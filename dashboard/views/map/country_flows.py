@@ -6,46 +6,45 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import tables
-from dashboard.queries.map_data import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
+from dashboard.queries.run_queries import ARCS, FLOWS, HEXAGONS, LIMITS, POINTS
 from dashboard.shell import formats, html
-from dashboard.views.map.layers import Drawn, images_text
 
 _MOST_ROWS = 300
 _NAMED = 3
 
 
 def words(
-    drawn: Drawn,
     form: str,
     *,
     is_by_scale: bool,
+    num_marks: int,
+    num_drawn: int,
     num_selected: int,
     num_placed: int,
     num_pairs: int,
 ) -> str:
     """Write what the map draws, of how many images, and why.
 
-    `num_placed` of the `num_selected` filtered images have the places that the form needs;
-    `num_pairs` counts the pairs of different countries.
+    The marks show `num_drawn` images; `num_placed` of the `num_selected` filtered images have the
+    places that the form needs; `num_pairs` counts the pairs of different countries.
 
     Examples:
         >>> numbers = {"num_selected": 9, "num_placed": 8, "num_pairs": 2}
-        >>> drawn = Drawn([], ((), ()), [], num_marks=8, num_in=8)
-        >>> words(drawn, "arcs", is_by_scale=False, **numbers).split(". ")[0]
+        >>> words("arcs", is_by_scale=False, num_marks=8, num_drawn=8, **numbers).split(". ")[0]
         '8 images, each an arc from its true to its predicted place'
     """
-    of, marks = images_text(drawn.num_in), formats.count(drawn.num_marks)
-    is_cut = drawn.num_in < num_placed
+    of, marks = formats.images(num_drawn), formats.count(num_marks)
+    is_cut = num_drawn < num_placed
     if is_cut:
-        of = f"{formats.count(drawn.num_in)} of {images_text(num_placed)}"
-    plural = "" if drawn.num_marks == 1 else "s"
+        of = f"{formats.count(num_drawn)} of {formats.images(num_placed)}"
+    plural = "" if num_marks == 1 else "s"
     text = {
         ARCS: f"{of}, each an arc from its true to its predicted place.",
         POINTS: f"{of}, each a point.",
         HEXAGONS: f"{of} in {marks} hexagon{plural}.",
         FLOWS: f"{of} in {marks} flow{plural} between countries.",
     }[form]
-    if form == FLOWS and drawn.num_marks < num_pairs:
+    if form == FLOWS and num_marks < num_pairs:
         pairs = formats.count(num_pairs)
         text = f"{of} in the {marks} most frequent of {pairs} flows between countries."
     limits = {form: formats.count(most) for form, most in LIMITS.items()}
@@ -57,20 +56,15 @@ def words(
     without = num_selected - num_placed
     if without:
         text += (
-            f" {images_text(without)} {'has' if without == 1 else 'have'} no place on the map: "
+            f" {formats.images(without)} {'has' if without == 1 else 'have'} no place on the map: "
             "nothing was predicted, or no coordinates are known."
         )
     return text
 
 
 def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]) -> None:
-    """Draw `map_data.routes` as a table; `on_pick` gets true and predicted country."""
+    """Draw `run_queries.routes` as a table; `on_pick` gets true and predicted country."""
     top = routes.head(_MOST_ROWS)
-
-    def pick(row: int | None) -> None:
-        if row is not None:
-            on_pick(top["true_country"].iloc[row], top["pred_country"].iloc[row])
-
     with st.expander("Table: from country to country", key="map_table_box"):
         if top.empty:
             html.remark("No image is placed in another country.")
@@ -82,19 +76,25 @@ def table(routes: pd.DataFrame, *, key: str, on_pick: Callable[[str, str], None]
             "distance_km": tables.whole("mean distance (km)"),
             "country_probability": tables.per_cent("mean confidence (%)"),
         }
-        tables.show(top, columns, key=key, on_pick=pick)
+        tables.show(
+            top,
+            columns,
+            key=key,
+            values=list(zip(top["true_country"], top["pred_country"], strict=True)),
+            on_pick=lambda pair: None if pair is None else on_pick(*pair),
+        )
         if len(routes) > len(top):
             first, total = formats.count(len(top)), formats.count(len(routes))
             html.remark(f"The {first} most frequent of {total} pairs of countries.")
 
 
 def alt_text(routes: pd.DataFrame) -> str:
-    """Describe the map in a sentence; `routes`: `map_data.routes`."""
+    """Describe the map in a sentence; `routes`: `run_queries.routes`."""
     if routes.empty:
         return "A map of images whose predicted country is the true one."
-    columns = (routes.head(_NAMED)[name] for name in ("true_country", "pred_country", "n"))
+    top = routes.head(_NAMED)[["true_country", "pred_country", "n"]]
     named = [
         f"{formats.country(true)} taken for {formats.country(predicted)} {formats.count(n)} times"
-        for true, predicted, n in zip(*columns, strict=True)
+        for true, predicted, n in top.itertuples(index=False)
     ]
     return f"A map of true and predicted places. Most frequent: {', '.join(named)}."

@@ -1,5 +1,7 @@
 """Overview: figures of a run, changes from the baseline, and all runs."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.charts import (
@@ -9,9 +11,9 @@ from dashboard.charts import (
     selection_events,
     share_bars,
 )
-from dashboard.queries import run_queries
+from dashboard.queries import report, run_queries
 from dashboard.queries.report import Against, Report
-from dashboard.shell import formats, html, links, url_state
+from dashboard.shell import formats, html, links
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
 from streetclip.metrics.published import Benchmark, benchmark_of
@@ -27,35 +29,35 @@ def render() -> None:
 def _body(view: View) -> None:
     details = run_queries.details(view)
     if not frame.is_empty(view):
-        report = run_queries.report(view)
-        against = None if view.baseline_id is None else run_queries.against(view)
+        figures = report.report(view)
+        against = None if view.baseline_id is None else report.against(view)
         published = None
         if view.is_whole_run:
-            published = benchmark_of(details["dataset"], report.num_images)
-        _results(view, report, against, published)
+            published = benchmark_of(details["dataset"], figures.num_images)
+        _results(view, figures, against, published)
     run_picker.table(run_queries.list_runs(view.path), view.run_id)
     run_picker.details(details)
 
 
 def _results(
-    view: View, report: Report, against: Against | None, published: Benchmark | None
+    view: View, figures: Report, against: Against | None, published: Benchmark | None
 ) -> None:
     if against is not None:
         name = run_queries.details(view.of_baseline())["name"]
         baseline_changes.compared_images(name, against.num_common, against.num_chosen)
     compared = against if against is not None and against.num_common else None
-    metric_cards.headline(report, compared)
+    metric_cards.headline(figures, compared)
     metric_cards.selection_remark(view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
         st.header("Share within a distance", anchor=False)
         baseline = None if compared is None else compared.curve
         distance_curve.distance_curve(
-            report.curve, report.thresholds, baseline=baseline, published=published
+            figures.curve, figures.thresholds, baseline=baseline, published=published
         )
     with right:
         st.header("Country accuracy by continent", anchor=False)
-        continents = report.continents
+        continents = figures.continents
         if compared is not None:
             shares = compared.continents.set_index("continent")["baseline"]
             continents = continents.assign(baseline=continents["continent"].map(shares))
@@ -63,7 +65,7 @@ def _results(
     if compared is not None:
         _changes(view, compared)
     if published is not None:
-        _published(report, published)
+        _published(figures, published)
 
 
 def _changes(view: View, against: Against) -> None:
@@ -73,20 +75,18 @@ def _changes(view: View, against: Against) -> None:
         against.countries,
         top=_MOST_CHANGED,
         key=selection_events.keyed("most", view.run_id, view.baseline_id, view.selection),
-        on_click=lambda code: url_state.change_filters(
-            view.but(country=code, region=None, city=None).selection, view.defaults
-        ),
+        on_click=partial(frame.filter_country, view),
     )
     links.link("compare", "Compare the two runs", "compare_arrows")
 
 
-def _published(report: Report, published: Benchmark) -> None:
+def _published(figures: Report, published: Benchmark) -> None:
     st.header(f"Against the figures published on {published.name}", anchor=False)
-    distance_curve.published_table(report.thresholds, published)
-    n, total = formats.count(report.distance.n), formats.count(published.num_images)
+    distance_curve.published_table(figures.thresholds, published)
+    n, total = formats.count(figures.distance.n), formats.count(published.num_images)
     same = f"n = {n}, as published."
     other = f"n = {n} here, {total} as published: the shares are of slightly different images."
     html.remark(
-        f"{same if report.distance.n == published.num_images else other} Source: "
+        f"{same if figures.distance.n == published.num_images else other} Source: "
         f"{published.source}; it gives no share within 1 km."
     )

@@ -58,7 +58,14 @@ def _body(view: View) -> None:
     )
     if problem := st.session_state.pop(_PROBLEM, ""):
         html.notice("Not undone", problem, css="sc-alert", role="alert")
-    st.button("Undo the last change", on_click=_undo, args=(view,))
+
+    def undo() -> None:
+        try:
+            _act(view, Place(), triage.Action(triage.UNDO, 0, ""))
+        except StreetClipError as error:
+            st.session_state[_PROBLEM] = str(error)
+
+    st.button("Undo the last change", on_click=undo)
 
 
 def _present(queue: View, order: str) -> int | None:
@@ -124,13 +131,6 @@ def _act(view: View, place: Place, action: triage.Action) -> str:
     if action.kind == triage.STATUS and place.rank is not None:
         _go_to(place.following or place.previous)
     return noted.words
-
-
-def _undo(view: View) -> None:
-    try:
-        _act(view, Place(), triage.Action(triage.UNDO, 0, ""))
-    except StreetClipError as error:
-        st.session_state[_PROBLEM] = str(error)
 
 
 def _go_to(image_id: int | None) -> None:
