@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.data.candidates import Candidates
-from streetclip.evaluation.class_weights import Float32, Int64
-from streetclip.evaluation.predictor import Predictions
+from streetclip.evaluation.predictor import Float32, Int64, Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from streetclip.data.image_batches import iterate_batches
-from streetclip.evaluation.class_weights import (
+from streetclip.evaluation.predictor import (
     PlaceClassifier,
     city_logits,
     country_logits,

@@ -20,8 +20,8 @@ from streetclip.data.file_identity import (
     count_changed,
 )
 from streetclip.errors import OutputError, StreetClipError
-from streetclip.evaluation.class_weights import Int64
 from streetclip.evaluation.inputs import Inputs
+from streetclip.evaluation.predictor import Int64
 from streetclip.gc_utils import collection_paused
 
 _LOG = logging.getLogger(__name__)

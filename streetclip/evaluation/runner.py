@@ -19,11 +19,10 @@ from streetclip import provenance, store
 from streetclip.data.file_identity import file_records, signatures
 from streetclip.data.image_batches import resolve_num_workers
 from streetclip.evaluation import output_folder
-from streetclip.evaluation.class_weights import Int64, PlaceClassifier, build_classifier
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
 from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure

@@ -15,9 +15,8 @@ import torch
 
 from streetclip.data.candidates import Candidates, load_candidates
 from streetclip.evaluation import output_folder
-from streetclip.evaluation.class_weights import PlaceClassifier
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.predictor import PlaceClassifier, predict
 from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.true_places import find_truth
 from streetclip.results import RunTable

@@ -17,8 +17,8 @@ from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation import inputs
-from streetclip.evaluation.class_weights import build_classifier
 from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.predictor import build_classifier
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 
