@@ -161,7 +161,7 @@ def evaluate(folder, work, options, clock):
     from streetclip.data.candidates import load_candidates
     from streetclip.data.manifest import read_manifest
     from streetclip.evaluation import runner
-    from streetclip.evaluation.inputs import Inputs
+    from streetclip.evaluation.preparation import Inputs
     from streetclip.evaluation.true_places import find_truth
 
     watch_steps(clock)

@@ -4,8 +4,9 @@ Features are encoded once for all strategies; each strategy is a run in the stor
 """
 
 import contextlib
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,21 +17,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
-from streetclip.data.file_identity import file_records, signatures
+from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
+from streetclip.errors import StreetClipError
 from streetclip.evaluation import output_folder
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
-from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
+from streetclip.evaluation.preparation import Inputs, file_columns, image_paths, register
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.evaluation.run_records import file_columns, image_paths, register, running
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
+
+_LOG = logging.getLogger(__name__)
 
 # A crash loses at most this much.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -80,7 +83,7 @@ def evaluate(
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
-        with running(database, pending.values(), job_id):
+        with _running(database, pending.values(), job_id):
             output_folder.write_config(config.output_dir, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
             return [
@@ -97,6 +100,27 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
         encoding.help(image_paths(inputs, group.broadcast(None)))
+
+
+@contextlib.contextmanager
+def _running(database: store.Store, run_ids: Collection[int], job_id: int | None) -> Iterator[None]:
+    """Mark runs as running, and unfinished ones as interrupted or failed."""
+    for run_id in run_ids:
+        store.set_run_state(database, run_id, "running", job_id=job_id)
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        state: store.RunState = "failed"
+        cause: str | None = str(error) if isinstance(error, StreetClipError) else repr(error)
+        if isinstance(error, KeyboardInterrupt):
+            state, cause = "interrupted", None
+        try:
+            for run_id in run_ids:
+                if store.get_run(database, run_id)["state"] == "running":
+                    store.set_run_state(database, run_id, state, error=cause)
+        except StreetClipError as second:  # such as a full disk; the first error is raised
+            _LOG.warning("the run could not be marked as %s: %s", state, second)
+        raise
 
 
 def _agree(inputs: Inputs, group: Group | None) -> Encoding:
@@ -212,11 +236,9 @@ class _Prediction:
         store.write_predictions(database, frames)
 
     def _known(self, batch: FeatureBatch, mask_F: NDArray[np.bool_]) -> pd.DataFrame:
-        indices = batch.indices_F[mask_F]
-        files = file_records(self.before_N[indices], batch.digests_F2[mask_F])
-        inputs = self.inputs
+        indices, inputs = batch.indices_F[mask_F], self.inputs
         known = truth_frame(inputs.manifest.frame, inputs.truth, self.rows[indices], self.image_ids)
-        return known.assign(**file_columns(files))
+        return known.assign(**file_columns(self.before_N[indices], batch.digests_F2[mask_F]))
 
 
 @collection_paused()

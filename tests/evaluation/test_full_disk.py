@@ -10,7 +10,7 @@ from streetclip import store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
 from streetclip.evaluation import output_folder
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 from tests.disks import file_size_limit, fill, free_space, is_whole

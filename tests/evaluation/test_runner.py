@@ -16,9 +16,9 @@ from streetclip import captions, store
 from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
-from streetclip.evaluation import inputs
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation import preparation
 from streetclip.evaluation.predictor import build_classifier
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 
@@ -218,7 +218,7 @@ def test_a_resume_with_a_changed_file_of_the_model_is_refused(
 
 def test_a_resume_by_another_version_is_refused(config, monkeypatch):
     run_of(config)
-    monkeypatch.setattr(inputs, "__version__", "99.0")
+    monkeypatch.setattr(preparation, "__version__", "99.0")
     with pytest.raises(OutputError, match=r"it differs in streetclip_version"):
         run_of(dataclasses.replace(config, resume=True))
 
@@ -231,7 +231,7 @@ def test_a_resume_whose_labels_are_read_otherwise_is_refused(config, monkeypatch
         frame = manifest.frame.assign(region="elsewhere")
         return dataclasses.replace(manifest, frame=frame)
 
-    monkeypatch.setattr(inputs, "read_manifest", read)
+    monkeypatch.setattr(preparation, "read_manifest", read)
     with pytest.raises(OutputError, match=r"labels of .*test\.csv were read differently"):
         run_of(dataclasses.replace(config, resume=True))
 
