@@ -4,7 +4,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from streetclip.models import load_encoder
-from streetclip.models.inference import pooled_token_alone
+from streetclip.models.encoder import pooled_token_alone
 
 
 def _pixels(encoder, photos):

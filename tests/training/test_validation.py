@@ -200,7 +200,7 @@ def features(compute, precision, **inputs):
 @pytest.mark.parametrize("precision", ["bf16"], indirect=True)  # float32 casts nothing
 def test_the_first_epoch_with_stale_weights_stops_the_training(world, monkeypatch):
     """As if weights cast before the training were used for ever after."""
-    from streetclip.models.inference import ImageTower
+    from streetclip.models.encoder import ImageTower
 
     opened = []
 
