@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetclip.metrics.differences import (
+from streetclip.metrics.intervals import (
     bootstrap_ratio_difference,
     mean_interval,
     newcombe_interval,
+    wilson_interval,
 )
-from streetclip.metrics.intervals import wilson_interval
 from tests.random_search import examples
 
 few = settings(deadline=None, max_examples=examples(100))
