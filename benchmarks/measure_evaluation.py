@@ -226,7 +226,7 @@ def watch_steps(clock):
 def make(folder, num_rows, seed):
     """Write candidates.json, weights.npz, test.csv, images and their features, in little memory."""
     from streetclip.data.candidates import load_candidates
-    from streetclip.evaluation.feature_cache import signatures
+    from streetclip.evaluation.feature_cache import content_digests, signatures
     from streetclip.evaluation.features import Encoding
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -255,7 +255,8 @@ def make(folder, num_rows, seed):
                     str(folder.resolve() / "images" / _name(i)) for i in range(start, start + size)
                 ]
                 _make_images(paths)
-                writer.add(paths, signatures(paths), features_ND.astype(np.float16))
+                features_ND = features_ND.astype(np.float16)
+                writer.add(paths, signatures(paths), features_ND, content_digests(paths))
     (folder / "made").touch()
 
 

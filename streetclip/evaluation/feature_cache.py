@@ -70,15 +70,10 @@ class FeatureCache:
         """Size of its rows and records on disk."""
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
-    def find(self, paths: Sequence[str], signatures_N: NDArray[Any] | None = None) -> Int64:
-        """Find the rows of images, −1 where missing, unknown or changed.
-
-        Paths are absolute; `signatures_N` are current, None to take them here.
-        """
+    def find(self, paths: Sequence[str], signatures_N: NDArray[Any]) -> Int64:
+        """Find the rows of images by absolute path, −1 where missing, unknown or changed."""
         if not self.num_rows:
             return np.full(len(paths), _MISSING, np.int64)
-        if signatures_N is None:
-            signatures_N = signatures(paths)
         rows_N = _lookup(self._by_name, signatures_N["name"])
         for name in _SIGNATURE:
             rows_N[self._records[name][rows_N] != signatures_N[name]] = _MISSING
@@ -96,8 +91,7 @@ class FeatureCache:
 
     def digests(self, rows_N: Int64) -> Digests:
         """Get digests N × 2 of the images' content, by row."""
-        found: Digests = self._records["content"][rows_N]
-        return found
+        return np.asarray(self._records["content"][rows_N])
 
     def read(self, rows_N: Int64) -> tuple[Float16, NDArray[np.bool_]]:
         """Read features ND of rows, and a mask of the intact ones."""
@@ -146,21 +140,20 @@ class CacheWriter:
         paths: Sequence[str],
         before_N: NDArray[Any],
         features_ND: Float16,
-        digests_N2: Digests | None = None,
+        digests_N2: Digests,
     ) -> None:
         """Write features of images, except those that changed since `before_N`.
 
         Paths are absolute. `before_N` are their `signatures` before decoding, `digests_N2` those of
-        their content after it; None to take them here.
+        their content after it; of zeros, an image is not cached.
         """
-        if self._has_failed or not len(paths):
+        if self._has_failed:
             return
-        digests = content_digests(paths) if digests_N2 is None else digests_N2
-        kept = np.flatnonzero((signatures(paths) == before_N) & digests.any(axis=1))
+        kept = np.flatnonzero((signatures(paths) == before_N) & digests_N2.any(axis=1))
         records = np.zeros(len(kept), _RECORD)
         for name in _SIGNATURE:
             records[name] = before_N[name][kept]
-        records["content"] = digests[kept]
+        records["content"] = digests_N2[kept]
         rows = np.ascontiguousarray(features_ND[kept])
         records["checksum"] = _checksums(rows)
         try:

@@ -81,7 +81,7 @@ class Encoding:
         cache: FeatureCache | None,
         before_N: NDArray[Any],
         *,
-        before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
+        before_new: Callable[[Sequence[str]], object],
     ) -> Generator[FeatureBatch]:
         """Yield the features of all images, cached first, and cache new ones.
 

@@ -1,4 +1,4 @@
-"""Write the evaluation folder: `config.json`, `predictions.csv`, `metrics.json`."""
+"""Claim the evaluation folder: `config.json`, `predictions.csv`, `metrics.json`."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 
 from streetclip.config import STRATEGIES
 from streetclip.errors import OutputError
-from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
+from streetclip.files import atomic_path, clear_leftovers, read_json
 
-CONFIG_FILE = "config.json"
-METRICS_FILE = "metrics.json"
+CONFIG_FILE = "config.json"  # marks the folder as taken
+METRICS_FILE = "metrics.json"  # marks the evaluation as complete
 PREDICTIONS_FILE = "predictions.csv"
 
 
@@ -43,11 +43,6 @@ def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> Non
     raise OutputError(msg)
 
 
-def write_config(folder: Path, settings: dict[str, Any]) -> None:
-    """Write `config.json`, which marks the folder as taken."""
-    write_json(folder / CONFIG_FILE, settings)
-
-
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
     """Write `predictions.csv` from chunks of columns with the same names."""
     with (
@@ -61,13 +56,3 @@ def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]
             if number == 0:
                 writer.writerow(chunk)
             writer.writerows(zip(*chunk.values(), strict=True))
-
-
-def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write `metrics.json`, which marks the evaluation as complete."""
-    write_json(folder / METRICS_FILE, metrics)
-
-
-def strategy_folder(folder: Path, strategies: tuple[str, ...], strategy: str) -> Path:
-    """Get a strategy's folder; the first one's is `folder` itself."""
-    return folder if strategy == strategies[0] else folder / strategy

@@ -28,6 +28,7 @@ from streetclip.evaluation.preparation import Inputs, file_columns, image_paths,
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
+from streetclip.files import write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
@@ -73,18 +74,18 @@ def evaluate(
     output_folder.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
     with store.open_store(config.db) as database:
         image_ids, run_ids = register(inputs, database, job_id)
-        settings = {
-            "config": config.to_dict(),
-            "decisive": inputs.decisive(),
-            "run_ids": run_ids,
-            "versions": provenance.versions(),
-            "commit": provenance.commit(),
-        }
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
         with _running(database, pending.values(), job_id):
-            output_folder.write_config(config.output_dir, settings)
+            settings = {
+                "config": config.to_dict(),
+                "decisive": inputs.decisive(),
+                "run_ids": run_ids,
+                "versions": provenance.versions(),
+                "commit": provenance.commit(),
+            }
+            write_json(config.output_dir / output_folder.CONFIG_FILE, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
             return [
                 _finish(inputs, database, strategy, run_id, existed_already=strategy not in pending)
@@ -95,7 +96,7 @@ def evaluate(
 def help_evaluate(inputs: Inputs, group: Group) -> None:
     """Encode this process's share of the images for `evaluate`.
 
-    Raises ConfigError for other inputs than the first process has; ResourceError if one ends.
+    Raises ConfigError for other inputs than the first process's; ResourceError if one ends.
     """
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
@@ -162,14 +163,10 @@ def _predict_missing(
     cache = None
     if not config.no_cache:
         cache = encoding.open_cache(config.features_dir, inputs.identity)
-    batches = encoding.features(
-        paths,
-        cache,
-        before_N,
-        before_new=partial(
-            report_drift, encoder=encoder, preprocess=inputs.preprocess, classifier=classifier
-        ),
+    compare = partial(
+        report_drift, encoder=encoder, preprocess=inputs.preprocess, classifier=classifier
     )
+    batches = encoding.features(paths, cache, before_N, before_new=compare)
     total, done = len(image_ids), len(image_ids) - len(rows)
     prediction = _Prediction(inputs, classifier, run_ids, image_ids, rows, before_N)
     waiting: list[FeatureBatch] = []
@@ -217,7 +214,7 @@ class _Prediction:
         known = self._known(batch, is_readable_F)
         rows = self.rows[batch.indices_F[is_readable_F]]
         features = batch.features_FD[is_readable_F]
-        truth = self.inputs.truth
+        truth, candidates = self.inputs.truth, self.inputs.candidates
         frames = {}
         for strategy, run_id in self.run_ids.items():
             parts = list(failed)
@@ -230,7 +227,6 @@ class _Prediction:
                     true_city_N=truth.city_N[rows],
                     top_k=self.inputs.config.top_k,
                 )
-                candidates = self.inputs.candidates
                 parts.insert(0, prediction_frame(known, predictions, truth, rows, candidates))
             frames[run_id] = pd.concat(parts, ignore_index=True)
         store.write_predictions(database, frames)
@@ -247,9 +243,12 @@ def _finish(
 ) -> EvaluatedRun:
     """Write a run's files and metrics, unless it was finished before."""
     config = inputs.config
-    folder = output_folder.strategy_folder(config.output_dir, config.strategy, strategy)
+    folder = config.output_dir
+    if strategy != config.strategy[0]:  # whose folder is that of the evaluation
+        folder /= strategy
     run = store.get_run(database, run_id)
-    complete = existed_already and (folder / output_folder.METRICS_FILE).exists()
+    metrics_file = folder / output_folder.METRICS_FILE
+    complete = existed_already and metrics_file.exists()
     # Metrics of an older version are computed again.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, existed_already=True)
@@ -257,6 +256,6 @@ def _finish(
     table = RunTable.open(config.db, run_id)
     measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
-    output_folder.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
+    write_json(metrics_file, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, existed_already=False)

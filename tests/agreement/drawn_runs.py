@@ -19,6 +19,7 @@ from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame,
 from streetclip.evaluation.predictor import PlaceClassifier, predict
 from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.true_places import find_truth
+from streetclip.files import write_json
 from streetclip.results import RunTable
 from streetclip.results.filters import Selection
 from streetclip.store import (
@@ -280,7 +281,7 @@ def _write_files(
     output_folder.write_predictions(output, iterate_predictions(store, run_id))
     table = RunTable.open(store.path, run_id)
     metrics = measure(table, candidate_codes=candidates.country_codes)
-    output_folder.write_metrics(output, metrics)
+    write_json(output / output_folder.METRICS_FILE, metrics)
     if is_partial:
         set_run_state(store, run_id, "interrupted")
     else:

@@ -9,7 +9,7 @@ import torch
 from streetclip import store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
-from streetclip.evaluation import output_folder
+from streetclip.evaluation import output_folder, runner
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
@@ -97,7 +97,7 @@ def test_predictions_that_find_no_room_are_whole_batches_and_go_on_later(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("write_config", r"config\.json: the disk is full \(0 MiB free\)"),
+        ("write_json", r"config\.json: the disk is full \(0 MiB free\)"),
         ("write_predictions", r"predictions\.csv: the disk is full \(0 MiB free\)"),
     ],
 )
@@ -105,14 +105,15 @@ def test_files_that_find_no_room_leave_none_in_part(
     small_world, small_disk, whole, monkeypatch, name, message
 ):
     config = config_in(small_world, small_disk)
-    write = getattr(output_folder, name)
+    module = runner if name == "write_json" else output_folder
+    write = getattr(module, name)
 
     def fill_and_write(*arguments):
         fill(small_disk)
         write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(output_folder, name, fill_and_write)
+        patched.setattr(module, name, fill_and_write)
         with pytest.raises(ResourceError, match=message):
             run_of(config)
     assert {path.name for path in config.output_dir.iterdir()} <= {"config.json"}

@@ -81,6 +81,8 @@ def test_all_strategies_come_of_one_pass(config):
     seen = []
     runs = run_of(config, lambda done, total, **numbers: seen.append((done, total)))
     assert [run.strategy for run in runs] == ["hierarchical", "flat", "marginal"]
+    folders = [config.output_dir, config.output_dir / "flat", config.output_dir / "marginal"]
+    assert [run.output_dir for run in runs] == folders
     assert seen == [(0, 50), (16, 50), (32, 50), (48, 50), (50, 50)]
     for run in runs:
         written = json.loads((run.output_dir / "metrics.json").read_text(encoding="utf-8"))
