@@ -89,7 +89,7 @@ def build_classifier(
     city_texts = fit_city_prompts(encoder.text_reader, prompts, list(named))
     return PlaceClassifier(
         country_features_CD=class_features(encoder, country_texts),
-        city_features_MD=class_features(encoder, city_texts, progress=progress),
+        city_features_MD=class_features(encoder, city_texts, progress),
         city_country_M=torch.from_numpy(candidates.city_country_M).to(encoder.device),
         logit_scale=encoder.logit_scale,
     )

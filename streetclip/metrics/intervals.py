@@ -253,17 +253,11 @@ def mean_interval(total: float, total_of_squares: float, n: int) -> tuple[float,
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 95 % interval; all NaN for no values.
+    """A median with its 95 % interval; all NaN for no values."""
 
-    Attributes:
-        value: The middle value, of an even number the mean of the middle two; may be infinite.
-        low: Lower end of the interval; 0 where no value can be an end.
-        high: Upper end; infinite where no value can be an end.
-    """
-
-    value: float
-    low: float
-    high: float
+    value: float  # the middle one, of an even number the mean of the middle two; may be infinite
+    low: float  # 0 where no value can be an end
+    high: float  # infinite where no value can be an end
 
 
 @lru_cache(maxsize=2**16)

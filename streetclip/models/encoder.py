@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 # CPU math libraries multiply rows in blocks of 4 or 8; leftover rows get other rounding.
 _BLOCK_ROWS = 8
+_TEXTS_AT_ONCE = 256
 # Errors that torch does not raise as `torch.OutOfMemoryError`.
 _OUT_OF_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory",
@@ -147,9 +148,7 @@ class DualEncoder:
         """Cast weights once inside the block; nothing may change them there."""
         return self._image_tower.fixed_weights()
 
-    def encode_texts(
-        self, texts: Sequence[str], *, batch_size: int = 256, progress: Progress = no_progress
-    ) -> torch.Tensor:
+    def encode_texts(self, texts: Sequence[str], progress: Progress = no_progress) -> torch.Tensor:
         """Encode texts without gradients: TD, float32, of length 1, on `device`.
 
         Batches hold texts of similar length; longer ones than the model reads are cut off. Raises
@@ -158,8 +157,8 @@ class DualEncoder:
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
         features = []
         with self._inference():
-            for start in range(0, len(order), batch_size):
-                chunk = [texts[index] for index in order[start : start + batch_size]]
+            for start in range(0, len(order), _TEXTS_AT_ONCE):
+                chunk = [texts[index] for index in order[start : start + _TEXTS_AT_ONCE]]
                 features.append(self._encode_chunk(chunk))
                 progress(start + len(chunk), len(texts))
         if not features:

@@ -51,9 +51,7 @@ class ModelIdentity:
 
     def of_images(self) -> dict[str, str]:
         """Return the parts that decide image features."""
-        parts = self.to_dict()
-        del parts["tokenizer"]
-        return parts
+        return {name: each for name, each in self.to_dict().items() if name != "tokenizer"}
 
     def to_dict(self) -> dict[str, str]:
         """Return all parts by name."""

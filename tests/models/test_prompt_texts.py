@@ -114,7 +114,7 @@ def test_a_text_is_encoded_once_however_many_classes_share_it(encoder, monkeypat
         "encode_texts",
         lambda self, texts, **options: seen.extend(texts) or encode(self, texts, **options),
     )
-    features = class_features(encoder, [["a", "b"], ["b"], ["a", "b"]], batch_size=1)
+    features = class_features(encoder, [["a", "b"], ["b"], ["a", "b"]])
     assert sorted(seen) == ["a", "b"]
     torch.testing.assert_close(features[0], features[2])
 
