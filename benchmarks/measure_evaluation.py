@@ -197,7 +197,7 @@ def evaluate(folder, work, options, clock):
 
 def watch_steps(clock):
     """Put clocks around what an evaluation calls."""
-    from streetclip.evaluation import feature_cache, output_folder, runner
+    from streetclip.evaluation import feature_cache, runner
     from streetclip.store import connection, predictions
 
     inner = connection.Store.__init__
@@ -219,7 +219,7 @@ def watch_steps(clock):
     clock.watch(predictions, "_new_ones", "check")
     clock.watch(predictions, "add_run_columns", "columns")
     clock.watch(runner, "measure", "finish: metrics")
-    clock.watch(output_folder, "write_predictions", "finish: read, predictions.csv")
+    clock.watch(runner, "write_predictions", "finish: read, predictions.csv")
     clock.watch(runner.store, "finish_run", "finish: sort columns")
 
 

@@ -88,10 +88,7 @@ def prediction_frame(
         "pred_latitude_deg": latitude_deg_N,
         "pred_longitude_deg": longitude_deg_N,
         "distance_km": haversine_km(
-            latitude_deg_N,
-            longitude_deg_N,
-            truth.latitude_deg_N[rows],
-            truth.longitude_deg_N[rows],
+            latitude_deg_N, longitude_deg_N, truth.latitude_deg_N[rows], truth.longitude_deg_N[rows]
         ),
         "top_countries": _rankings(
             country_texts, predictions.top_countries_NK, predictions.top_country_probabilities_NK

@@ -1,15 +1,18 @@
 """Evaluate a model on a test file and store its predictions continuously.
 
-Features are encoded once for all strategies; each strategy is a run in the store.
+Features are encoded once for all strategies; each strategy is a run in the store. The output folder
+gets `config.json`, then `predictions.csv` and `metrics.json` of the finished run.
 """
 
 import contextlib
+import csv
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
+from streetclip.config import STRATEGIES
 from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
-from streetclip.errors import StreetClipError
-from streetclip.evaluation import output_folder
+from streetclip.errors import OutputError, StreetClipError
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
@@ -28,13 +31,17 @@ from streetclip.evaluation.preparation import Inputs, file_columns, image_paths,
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.files import write_json
+from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
 
 _LOG = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"  # marks the folder as taken
+METRICS_FILE = "metrics.json"  # marks the evaluation as complete
+PREDICTIONS_FILE = "predictions.csv"
 
 # A crash loses at most this much.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -71,7 +78,7 @@ def evaluate(
     """
     config = inputs.config
     encoding = _agree(inputs, group)
-    output_folder.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
+    claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
     with store.open_store(config.db) as database:
         image_ids, run_ids = register(inputs, database, job_id)
         pending = {
@@ -85,7 +92,7 @@ def evaluate(
                 "versions": provenance.versions(),
                 "commit": provenance.commit(),
             }
-            write_json(config.output_dir / output_folder.CONFIG_FILE, settings)
+            write_json(config.output_dir / CONFIG_FILE, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
             return [
                 _finish(inputs, database, strategy, run_id, existed_already=strategy not in pending)
@@ -101,6 +108,34 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
         encoding.help(image_paths(inputs, group.broadcast(None)))
+
+
+def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
+    """Check that the folder is free or holds this evaluation; else OutputError."""
+    for each in (folder, *(folder / strategy for strategy in STRATEGIES)):
+        clear_leftovers(each)
+    config_path = folder / CONFIG_FILE
+    if not config_path.exists():
+        return
+    held = read_json(config_path).get("decisive", {})
+    differing = sorted(key for key in decisive if held.get(key) != decisive[key])
+    state = "a finished" if (folder / METRICS_FILE).exists() else "an unfinished"
+    if differing and not any(key in held for key in differing):
+        found = (
+            "an evaluation by an earlier version of StreetCLIP, which did not record "
+            f"{', '.join(differing)}, so it cannot be resumed. Name"
+        )
+    elif differing:
+        found = f"another evaluation (it differs in {', '.join(differing)}). Name"
+    elif not resume:
+        found = (
+            f"{state} evaluation of the same model and images. Add --resume to keep or finish it, "
+            "or name"
+        )
+    else:
+        return
+    msg = f"{folder}: holds {found} another folder with --output_dir."
+    raise OutputError(msg)
 
 
 @contextlib.contextmanager
@@ -130,9 +165,7 @@ def _agree(inputs: Inputs, group: Group | None) -> Encoding:
     workers = config.num_workers
     if group is not None:
         workers = resolve_num_workers(
-            workers,
-            spare=inputs.encoder.device.type != "cpu",
-            sharing=group.ranks.local_world_size,
+            workers, spare=inputs.encoder.device.type != "cpu", sharing=group.ranks.local_world_size
         )
         check_agreement(group, inputs.shared())
     return Encoding(inputs.encoder, inputs.preprocess, config.batch_size, workers, group)
@@ -247,15 +280,30 @@ def _finish(
     if strategy != config.strategy[0]:  # whose folder is that of the evaluation
         folder /= strategy
     run = store.get_run(database, run_id)
-    metrics_file = folder / output_folder.METRICS_FILE
+    metrics_file = folder / METRICS_FILE
     complete = existed_already and metrics_file.exists()
     # Metrics of an older version are computed again.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, existed_already=True)
-    output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))
+    write_predictions(folder, store.iterate_predictions(database, run_id))
     table = RunTable.open(config.db, run_id)
     measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     write_json(metrics_file, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, existed_already=False)
+
+
+def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
+    """Write `predictions.csv` from chunks of columns with the same names."""
+    with (
+        atomic_path(folder / PREDICTIONS_FILE) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        # The writer quotes carriage returns only with this line terminator.
+        lines = SimpleNamespace(write=lambda line: file.write(line[:-2] + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
+        for number, chunk in enumerate(chunks):
+            if number == 0:
+                writer.writerow(chunk)
+            writer.writerows(zip(*chunk.values(), strict=True))

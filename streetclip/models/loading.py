@@ -205,11 +205,7 @@ def _build_model(config: Any, state: State, name: str) -> Any:
     try:
         with quiet_transformers():
             model, report = model_class.from_pretrained(
-                None,
-                config=config,
-                state_dict=state,
-                dtype=torch.float32,
-                output_loading_info=True,
+                None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
             )
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         msg = f"{name}: the weights do not fit the {config.model_type} model of config.json "

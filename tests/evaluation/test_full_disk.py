@@ -9,7 +9,7 @@ import torch
 from streetclip import store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
-from streetclip.evaluation import output_folder, runner
+from streetclip.evaluation import runner
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
@@ -105,15 +105,14 @@ def test_files_that_find_no_room_leave_none_in_part(
     small_world, small_disk, whole, monkeypatch, name, message
 ):
     config = config_in(small_world, small_disk)
-    module = runner if name == "write_json" else output_folder
-    write = getattr(module, name)
+    write = getattr(runner, name)
 
     def fill_and_write(*arguments):
         fill(small_disk)
         write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, name, fill_and_write)
+        patched.setattr(runner, name, fill_and_write)
         with pytest.raises(ResourceError, match=message):
             run_of(config)
     assert {path.name for path in config.output_dir.iterdir()} <= {"config.json"}
@@ -126,14 +125,14 @@ def test_a_limit_on_a_file_marks_the_run_and_leaves_nothing_in_part(
     small_world, tmp_path, whole, monkeypatch
 ):
     config = config_in(small_world, tmp_path)
-    write = output_folder.write_predictions
+    write = runner.write_predictions
 
     def write_within_a_limit(*arguments):
         with file_size_limit(5_000):
             write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(output_folder, "write_predictions", write_within_a_limit)
+        patched.setattr(runner, "write_predictions", write_within_a_limit)
         with pytest.raises(ResourceError, match=r"predictions\.csv: the disk is full, or a quota"):
             run_of(config)
     assert [path.name for path in config.output_dir.iterdir()] == ["config.json"]

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from streetclip.errors import OutputError
-from streetclip.evaluation.output_folder import claim_folder, write_predictions
+from streetclip.evaluation.runner import claim_folder, write_predictions
 from streetclip.files import write_json
 
 DECISIVE = {"model": "abc", "top_k": 5}
