@@ -21,8 +21,13 @@ from numpy.typing import NDArray
 from streetclip.captions import PromptSet
 from streetclip.data.candidates import Candidates
 from streetclip.errors import ModelError
-from streetclip.models import DualEncoder, class_features
-from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.prompt_texts import (
+    CityName,
+    check_country_prompts,
+    class_features,
+    fit_city_prompts,
+)
 from streetclip.progress import Progress, no_progress
 
 _LOG = logging.getLogger(__name__)

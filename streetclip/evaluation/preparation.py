@@ -29,8 +29,9 @@ from streetclip.evaluation.predictor import Int64
 from streetclip.evaluation.true_places import Truth, find_truth
 from streetclip.gc_utils import collection_paused
 from streetclip.launch_env import ALONE, Ranks
-from streetclip.models import DualEncoder, load_encoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity, identify
+from streetclip.models.loading import load_encoder
 from streetclip.models.preprocessing import Preprocess
 from streetclip.runtime.distributed import own_device
 

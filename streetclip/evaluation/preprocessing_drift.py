@@ -15,7 +15,7 @@ from streetclip.evaluation.predictor import (
     country_logits,
     exact_features,
 )
-from streetclip.models import DualEncoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.preprocessing import Preprocess
 
 _LOG = logging.getLogger(__name__)

@@ -128,7 +128,7 @@ def test_what_the_failed_attempt_held_is_free_before_the_next(values):
 REAL = """
 import logging, resource, sys
 import torch
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 torch.set_num_threads(1)
 encoder = load_encoder(sys.argv[1], device="cpu", precision="fp32")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from streetclip.errors import ModelError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 TEXTS = [
     "A Street View photo in France.",

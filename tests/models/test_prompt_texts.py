@@ -5,8 +5,12 @@ import torch
 
 from streetclip.captions import FULL_PROMPTS, PAPER_PROMPTS, PromptSet, city_prompts
 from streetclip.errors import TemplateError
-from streetclip.models import class_features
-from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
+from streetclip.models.prompt_texts import (
+    CityName,
+    check_country_prompts,
+    class_features,
+    fit_city_prompts,
+)
 from streetclip.models.text_reader import TextReader
 
 

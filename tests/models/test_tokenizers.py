@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import load_encoder, save_folder
+from streetclip.models.checkpoints import save_folder
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 
 from .conftest import IMAGE_SIZE, LAYERS

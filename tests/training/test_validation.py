@@ -13,7 +13,7 @@ from streetclip.config import TrainConfig
 from streetclip.data.decoding import decode_image
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import SelfCheckError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.progress import no_stages
 from streetclip.training import validation
 from streetclip.training.checkpoints import TrainingState
