@@ -95,10 +95,8 @@ class Encoding:
                 yield batch
             _LOG.info(
                 "%d of %d images are in the cache (%s, %.1f MB)",
-                len(paths) - is_missing_N.sum(),
-                len(paths),
-                cache.folder,
-                cache.num_bytes / 1e6,
+                *(len(paths) - is_missing_N.sum(), len(paths)),
+                *(cache.folder, cache.num_bytes / 1e6),
             )
         missing = np.flatnonzero(is_missing_N)
         before_new([paths[i] for i in missing.tolist()])

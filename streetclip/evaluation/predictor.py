@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetclip.captions import PromptSet
+from streetclip.captions.prompts import PromptSet
 from streetclip.data.candidates import Candidates
 from streetclip.errors import ModelError
 from streetclip.models.encoder import DualEncoder

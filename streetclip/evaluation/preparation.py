@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip import __version__, captions, provenance, store
+from streetclip import __version__, provenance, store
+from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
 from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Candidates, load_candidates
 from streetclip.data.decoding import resolve_image_paths
@@ -48,7 +49,7 @@ class Inputs:
     truth: Truth  # aligned with the rows of the manifest
     encoder: DualEncoder
     identity: ModelIdentity
-    prompts: captions.PromptSet
+    prompts: PromptSet
     drawn: bool = False  # drawn images, not photographs
 
     @property
@@ -95,14 +96,14 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = A
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     candidates = load_candidates(config.candidates_file)
     truth = find_truth(manifest.frame, candidates)
-    chosen = None if config.prompts == "auto" else captions.load_prompts(config.prompts)
+    chosen = None if config.prompts == "auto" else load_prompts(config.prompts)
     encoder = load_encoder(
         config.model_source,
         base_model=config.model_name if config.checkpoint_path else None,
         device=own_device(config.device, ranks),
         precision=config.precision,
     )
-    prompts = chosen or encoder.prompts or captions.PAPER_PROMPTS
+    prompts = chosen or encoder.prompts or PAPER_PROMPTS
     return Inputs(
         config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
     )

@@ -193,9 +193,7 @@ def _predict_missing(
         classifier = build_classifier(encoder, inputs.candidates, inputs.prompts, progress)
     paths = image_paths(inputs, rows)
     before_N = signatures(paths)
-    cache = None
-    if not config.no_cache:
-        cache = encoding.open_cache(config.features_dir, inputs.identity)
+    cache = None if config.no_cache else encoding.open_cache(config.features_dir, inputs.identity)
     compare = partial(
         report_drift, encoder=encoder, preprocess=inputs.preprocess, classifier=classifier
     )

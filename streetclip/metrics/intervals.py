@@ -77,11 +77,8 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike) -> tuple[Float64, Float6
     """Compute the Wilson interval of a proportion, without continuity correction.
 
     The two roots of (p − k/n)² = z² p (1 − p) / n, that is (k + z²/2 ± z √(k (n − k) / n + z²/4)) /
-    (n + z²). Shapes broadcast.
-
-    Returns:
-        Lower and upper ends, 0 ≤ low ≤ k/n ≤ high ≤ 1; NaN where n = 0. Low is exactly 0 for k = 0,
-            high exactly 1 for k = n.
+    (n + z²). Shapes broadcast. Returns both ends, 0 ≤ low ≤ k/n ≤ high ≤ 1, exactly 0 for k = 0 and
+    1 for k = n; NaN where n = 0.
 
     Examples:
         >>> low, high = wilson_interval([0, 81], [10, 263])
@@ -108,11 +105,8 @@ def newcombe_interval(
     """Compare two independent proportions: difference and interval (Newcombe 1998, method 10).
 
     The Wilson intervals of the two proportions are squared and added: the lower end is d − √((p_a −
-    low_a)² + (high_b − p_b)²), the upper one likewise. Shapes broadcast.
-
-    Returns:
-        (difference, low, high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1; NaN
-            where a denominator is 0.
+    low_a)² + (high_b − p_b)²), the upper one likewise. Shapes broadcast. Returns (difference, low,
+    high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1; NaN where n is 0.
 
     Examples:
         >>> [round(float(end), 4) for end in newcombe_interval(56, 70, 48, 80)]
@@ -140,11 +134,9 @@ def newcombe_paired_interval(
 
     Newcombe (1998), method 10: the Wilson intervals of the two proportions are squared and added,
     with the correlation φ of the paired answers, its numerator continuity-corrected when positive.
-    The arguments count images by which of A and B have them correct.
-
-    Returns:
-        (difference, low, high): share correct by A minus that by B, over all four counts together,
-            −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
+    The arguments count images by which of A and B have them correct. Returns (difference, low,
+    high): share correct by A minus that by B, over all four counts together, −1 ≤ low ≤ difference
+    ≤ high ≤ 1; three NaN if all counts are 0.
 
     Examples:
         >>> [round(number, 4) for number in newcombe_paired_interval(36, 12, 2, 0)]
@@ -187,9 +179,7 @@ def _corrected_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
     return numerator / math.sqrt(product)
 
 
-def bootstrap_ratio_difference(
-    counts_33: ArrayLike, *, seed: int, num_resamples: int = NUM_RESAMPLES
-) -> tuple[float, float, float]:
+def bootstrap_ratio_difference(counts_33: ArrayLike, *, seed: int) -> tuple[float, float, float]:
     """Compare two ratios over the same images: difference and percentile bootstrap interval.
 
     For shares whose denominators depend on the answers, such as city accuracy among the images
@@ -197,11 +187,8 @@ def bootstrap_ratio_difference(
     resampling n images with replacement is one multinomial draw over nine categories.
 
     `counts_33` are images by what A made of them (rows) and B (columns): 0 not in the denominator,
-    1 in it and wrong, 2 in it and correct.
-
-    Returns:
-        (difference, low, high): A's ratio minus B's, without resamples of denominator 0. All NaN if
-            a denominator of the counts themselves is 0.
+    1 in it and wrong, 2 in it and correct. Returns (difference, low, high): A's ratio minus B's,
+    without resamples of denominator 0; all NaN if a denominator of the counts themselves is 0.
 
     Examples:
         >>> bootstrap_ratio_difference([[4, 0, 0], [0, 5, 0], [0, 0, 3]], seed=1)
@@ -215,7 +202,7 @@ def bootstrap_ratio_difference(
     if math.isnan(difference):
         return math.nan, math.nan, math.nan
     shares = counts.ravel() / counts.sum()
-    drawn = np.random.default_rng(seed).multinomial(counts.sum(), shares, size=num_resamples)
+    drawn = np.random.default_rng(seed).multinomial(counts.sum(), shares, size=NUM_RESAMPLES)
     differences = _ratio_differences(drawn.reshape(-1, 3, 3))
     low, high = np.nanquantile(differences, [_TAIL, 1 - _TAIL], method="inverted_cdf")
     return difference, float(low), float(high)
@@ -266,10 +253,8 @@ def median_ranks(n: int) -> tuple[int, int]:
 
     The k-th smallest and the k-th largest of n values enclose the median with probability 1 − 2 P(B
     < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section 7.1). k is
-    the largest that keeps the coverage; exact, without random numbers.
-
-    Returns:
-        (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, for n < 6.
+    the largest that keeps the coverage; exact, without random numbers. Returns ranks from 0,
+    (k − 1, n − k); (−1, n) where no two values have the coverage, for n < 6.
 
     Examples:
         >>> median_ranks(10), median_ranks(100), median_ranks(5)

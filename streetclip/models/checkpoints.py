@@ -31,7 +31,7 @@ from streetclip.models.weights import read_torch_file, size_bytes, weights_sha25
 from streetclip.provenance import versions
 
 if TYPE_CHECKING:
-    from streetclip.captions import PromptSet
+    from streetclip.captions.prompts import PromptSet
 
 FORMAT = "streetclip-checkpoint"
 FORMAT_VERSION = 1

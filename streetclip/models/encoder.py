@@ -24,7 +24,7 @@ from streetclip.models.weights import weights_sha256
 from streetclip.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from streetclip.captions import PromptSet
+    from streetclip.captions.prompts import PromptSet
 
 _LOG = logging.getLogger(__name__)
 
@@ -127,10 +127,7 @@ class DualEncoder:
         return self.encode_texts(["a"]).shape[1]
 
     def encode_images(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode images without gradients; see `image_features`.
-
-        Raises ResourceError where memory does not suffice for a single image.
-        """
+        """Encode as `image_features` without gradients; ResourceError if one does not fit."""
         num_images = len(pixels_BCHW)
         if missing := self._rows_missing(num_images):
             pixels_BCHW = torch.cat([pixels_BCHW, pixels_BCHW[-1:].expand(missing, -1, -1, -1)])
@@ -169,10 +166,7 @@ class DualEncoder:
         return features_TD
 
     def image_features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Encode uint8 pixels of `preprocess` with gradients, in the model's mode.
-
-        Returns features BD, float32, of length 1, on `device`.
-        """
+        """Encode uint8 pixels with gradients, in the model's mode: BD, float32, of length 1."""
         return self._image_features(pixels_BCHW, self._image_tower)
 
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:

@@ -9,25 +9,15 @@ from streetclip.models.model_card import CARD_FILE
 from streetclip.models.weights import weight_files
 
 _TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.json",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
+    "tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model",
     "sentencepiece.bpe.model",
-)
+)  # fmt: skip
+# The model card states the licence.
 _SMALL_FILES = (
-    *_TOKENIZER_FILES,
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-    "streetclip.json",
-    CARD_FILE,  # states the licence
-)
+    *_TOKENIZER_FILES, "config.json", "preprocessor_config.json", "processor_config.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
+    "streetclip.json", CARD_FILE,
+)  # fmt: skip
 _TIMEOUT_S = 10.0
 
 

@@ -30,7 +30,7 @@ from streetclip.models.weights import (
 )
 
 if TYPE_CHECKING:
-    from streetclip.captions import PromptSet
+    from streetclip.captions.prompts import PromptSet
 
 _LOG = logging.getLogger(__name__)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -291,7 +291,7 @@ def _read_image_processor(folder: Path, name: str) -> Any:
 def _read_prompts(value: Any, name: str) -> "PromptSet | None":
     if value is None:
         return None
-    from streetclip.captions import PromptSet
+    from streetclip.captions.prompts import PromptSet
 
     try:
         return PromptSet.from_dict(value)

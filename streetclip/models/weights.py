@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     import torch
 
 _WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+    "model.safetensors", "model.safetensors.index.json",
+    "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
 
 
 def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
@@ -132,26 +130,26 @@ def _check_torch_file(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(4)
     except FileNotFoundError:
-        msg = f"{path}: there is no such file."
-        raise ModelError(msg) from None
+        problem = "there is no such file."
     except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror})."
-        raise ModelError(msg) from error
-    if not head:
-        msg = f"{path}: is empty. Was its writing or download cut off?"
-        raise ModelError(msg)
-    # A zip archive, or the pickle of torch before 1.6.
-    if head != b"PK\x03\x04" and head[:1] != b"\x80":
-        msg = f"{path}: is not a file of torch.save. Expected a checkpoint such as best_model.pt."
-        raise ModelError(msg)
-    if _is_torchscript(path):
-        msg = (
-            f"{path}: is a TorchScript archive, whose program is not run. Take the model from the "
-            "hub (ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
-            'alone: torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
-            '"weights.pt"), and give these with --model_name.'
-        )
-        raise ModelError(msg)
+        problem = f"cannot be read ({error.strerror})."
+    else:
+        if not head:
+            problem = "is empty. Was its writing or download cut off?"
+        # A zip archive, or the pickle of torch before 1.6.
+        elif head != b"PK\x03\x04" and head[:1] != b"\x80":
+            problem = "is not a file of torch.save. Expected a checkpoint such as best_model.pt."
+        elif _is_torchscript(path):
+            problem = (
+                "is a TorchScript archive, whose program is not run. Take the model from the hub "
+                "(ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
+                'alone: torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
+                '"weights.pt"), and give these with --model_name.'
+            )
+        else:
+            return
+    msg = f"{path}: {problem}"
+    raise ModelError(msg)
 
 
 def _is_torchscript(path: Path) -> bool:
