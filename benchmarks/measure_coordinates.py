@@ -31,7 +31,7 @@ from streetclip.data.coordinates import (  # noqa: E402
 from streetclip.gazetteer import country_distance  # noqa: E402
 from streetclip.gazetteer.cities import all_cities  # noqa: E402
 from streetclip.gazetteer.outlines import outline_features  # noqa: E402
-from streetclip.geo import haversine_km, unit_vectors  # noqa: E402
+from streetclip.geo import haversine_km  # noqa: E402
 
 MOVED_KM = 2000
 JITTER_KM = 20
@@ -121,7 +121,9 @@ def half_of_the_places(places, rng):
 
     def half(code):
         index = np.array(by_code.get(code, []), int)
-        return unit_vectors(places.latitude_deg[index], places.longitude_deg[index])
+        return country_distance._unit_vectors(
+            places.latitude_deg[index], places.longitude_deg[index]
+        )
 
     country_distance._place_points = half
     try:
