@@ -56,7 +56,12 @@ class FeatureCache:
         self._files: list[Path] = []
         records, starts = [np.empty(0, _RECORD)], [0]
         for path in sorted(self.folder.glob("*.features")):
-            records.append(_read_index(path, dimensions))
+            try:
+                index = np.fromfile(path.with_suffix(".index"), _RECORD)
+            except FileNotFoundError:
+                continue
+            num_whole = path.stat().st_size // (2 * dimensions)  # the last may be cut off
+            records.append(index[:num_whole])
             starts.append(starts[-1] + len(records[-1]))
             self._files.append(path)
         self._records = np.concatenate(records)
@@ -107,7 +112,10 @@ class FeatureCache:
                 breaks = np.flatnonzero(np.diff(offsets[order]) > _CLOSE_ROWS) + 1
                 for part in np.split(order, breaks):
                     first, last = int(offsets[part[0]]), int(offsets[part[-1]])
-                    span_FD = _read_span(file, first, last + 1, self._dimensions)
+                    span_FD = np.zeros((last + 1 - first, self._dimensions), np.float16)
+                    file.seek(2 * self._dimensions * first)
+                    found = np.fromfile(file, np.float16, span_FD.size)
+                    span_FD.reshape(-1)[: len(found)] = found  # zeros where it was cut off
                     features_ND[chosen[part]] = span_FD[offsets[part] - first]
         return features_ND, _checksums(features_ND) == checksums_N
 
@@ -194,24 +202,6 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
             size = sum(each.stat().st_size for each in path.parent.iterdir())
             found.append(CachedFolder(path.parent, read_json(path), size))
     return found
-
-
-def _read_index(features: Path, dimensions: int) -> NDArray[Any]:
-    """Read the records whose rows are complete."""
-    try:
-        records = np.fromfile(features.with_suffix(".index"), _RECORD)
-    except FileNotFoundError:
-        return np.empty(0, _RECORD)
-    return records[: features.stat().st_size // (2 * dimensions)]
-
-
-def _read_span(file: BinaryIO, start: int, stop: int, dimensions: int) -> Float16:
-    """Read rows of a file; zeros where it was cut off."""
-    span_FD = np.zeros((stop - start, dimensions), np.float16)
-    file.seek(2 * dimensions * start)
-    found = np.fromfile(file, np.float16, span_FD.size)
-    span_FD.reshape(-1)[: len(found)] = found
-    return span_FD
 
 
 def _sorted(keys: Digests) -> tuple[Digests, Int64]:

@@ -84,18 +84,17 @@ def _explained(repo_id: str, error: Exception) -> StreetClipError:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        msg = f"{repo_id}: the hub asks for its terms to be accepted first, on the model's page."
-        return ModelError(msg)
+        return ModelError(
+            f"{repo_id}: the hub asks for its terms to be accepted first, on the model's page."
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
-        msg = (
+        return ModelError(
             f"{repo_id}: is no folder or file here, and the hub has no such model that you may "
             "read. Check the spelling, or log in with `hf auth login`."
         )
-        return ModelError(msg)
     why = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else error
-    msg = (
+    return ResourceError(
         f"{repo_id}: is no folder or file here and not in the hub's cache, and the hub cannot be "
         f"reached ({shown(why)}). Connect to the network, or download the model elsewhere and give "
         "its folder (config.json, weights, tokenizer and preprocessor files)."
     )
-    return ResourceError(msg)
