@@ -11,20 +11,18 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
+from streetclip.captions.prompts import PromptSet
 from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.models.precision import Precision
 from streetclip.models.preprocessing import build_inputs, build_preprocess
 from streetclip.models.text_reader import TextReader
 from streetclip.models.weights import weights_sha256
 from streetclip.progress import Progress, no_progress
-
-if TYPE_CHECKING:
-    from streetclip.captions.prompts import PromptSet
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +71,7 @@ class DualEncoder:
         *,
         source: str,
         precision: Precision,
-        prompts: "PromptSet | None" = None,
+        prompts: PromptSet | None = None,
         training: dict[str, Any] | None = None,
     ) -> None:
         needed = ("get_image_features", "get_text_features", "logit_scale")

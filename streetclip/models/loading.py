@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import PIL.Image
 import torch
 
+from streetclip.captions.prompts import PromptSet
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
 from streetclip.files import scratch_folder
 from streetclip.hub_ids import looks_like_hub_id
@@ -28,9 +29,6 @@ from streetclip.models.weights import (
     read_weight_file,
     weight_files,
 )
-
-if TYPE_CHECKING:
-    from streetclip.captions.prompts import PromptSet
 
 _LOG = logging.getLogger(__name__)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -64,7 +62,9 @@ def load_encoder(
         found = _find(source, base_model, stack)
         config = _read_config(found.folder, found.name)
         model = _build_model(config, found.read_state(), str(source))
-        tokenizer, image_processor = read_processors(found.folder, config, found.name)
+        with quiet_transformers():
+            tokenizer = _read_tokenizer(found.folder, config, found.name)
+            image_processor = _read_image_processor(found.folder, found.name)
     encoder = DualEncoder(
         model,
         tokenizer,
@@ -221,12 +221,6 @@ def _build_model(config: Any, state: State, name: str) -> Any:
     return model
 
 
-def read_processors(folder: Path, config: Any, name: str) -> tuple[Any, Any]:
-    """Load tokenizer and image processor, or raise ModelError; run no foreign code."""
-    with quiet_transformers():
-        return _read_tokenizer(folder, config, name), _read_image_processor(folder, name)
-
-
 def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
     from transformers import AutoTokenizer
 
@@ -288,11 +282,9 @@ def _read_image_processor(folder: Path, name: str) -> Any:
         raise _unreadable(name, "image processor", error) from error
 
 
-def _read_prompts(value: Any, name: str) -> "PromptSet | None":
+def _read_prompts(value: Any, name: str) -> PromptSet | None:
     if value is None:
         return None
-    from streetclip.captions.prompts import PromptSet
-
     try:
         return PromptSet.from_dict(value)
     except (TemplateError, TypeError, AttributeError) as error:

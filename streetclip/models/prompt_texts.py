@@ -115,9 +115,7 @@ def _warn_of_equal(
 ) -> None:
     """Warn of names within one scope whose prompts have equal tokens."""
     distinct = _distinct(texts)
-    keys = {
-        text: reading.key for text, reading in zip(distinct, reader.read(distinct), strict=True)
-    }
+    keys = dict(zip(distinct, (each.key for each in reader.read(distinct)), strict=True))
     groups: dict[tuple[str, tuple[bytes, ...]], list[str]] = {}
     for scope, of_class, name in zip(scopes, texts, names, strict=True):
         groups.setdefault((scope, tuple(keys[text] for text in of_class)), []).append(name)

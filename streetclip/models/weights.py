@@ -7,12 +7,11 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from streetclip.errors import ModelError, shown
-
-if TYPE_CHECKING:
-    import torch
 
 _WEIGHT_FILES = (
     "model.safetensors", "model.safetensors.index.json",
@@ -20,10 +19,8 @@ _WEIGHT_FILES = (
 )  # fmt: skip
 
 
-def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
+def weights_sha256(state: dict[str, torch.Tensor]) -> str:
     """Hash tensors by name, shape, dtype and content, whatever file they came from."""
-    import torch
-
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -32,7 +29,7 @@ def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
     return digest.hexdigest()
 
 
-def size_bytes(state: "dict[str, torch.Tensor]") -> int:
+def size_bytes(state: dict[str, torch.Tensor]) -> int:
     """Sum the bytes of tensors, without headers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
@@ -56,7 +53,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a file of named tensors; raise ModelError for anything else."""
     state = read_weight_file(path)
     if not is_state(state):
@@ -86,8 +83,6 @@ def read_torch_file(path: Path) -> Any:
 
     Raises ModelError for a missing, damaged or foreign file, or a pickle with code.
     """
-    import torch
-
     _check_torch_file(path)
     try:
         with warnings.catch_warnings():
@@ -109,8 +104,6 @@ def read_torch_file(path: Path) -> Any:
 
 def is_state(value: object) -> bool:
     """Tell whether a value is a state dict with at least one tensor."""
-    import torch
-
     return (
         isinstance(value, dict)
         and bool(value)
