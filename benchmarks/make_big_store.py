@@ -16,7 +16,8 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from streetclip import captions, provenance
+from streetclip import provenance
+from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.evaluation.run_metrics import measure
 from streetclip.results import RunTable
 from streetclip.store import (
@@ -141,7 +142,7 @@ def _run_spec(run: int, dataset_id: int, num_images: int, candidates: Path) -> R
         model_sha256=f"{run:064x}",
         candidates_path=candidates,
         candidates_sha256="0" * 64,
-        prompts=captions.PAPER_PROMPTS.to_dict(),
+        prompts=PAPER_PROMPTS.to_dict(),
         strategy="hierarchical",
         seed=42,
         config={"batch_size": 32, "top_k": 2, "precision": "auto"},

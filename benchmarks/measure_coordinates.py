@@ -20,6 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, tests/ alone is there
 
+from streetclip.data import coordinates  # noqa: E402
 from streetclip.data.coordinates import (  # noqa: E402
     FAR,
     NULL_ISLAND,
@@ -28,7 +29,6 @@ from streetclip.data.coordinates import (  # noqa: E402
     MisplacedFinder,
     Points,
 )
-from streetclip.gazetteer import country_distance  # noqa: E402
 from streetclip.gazetteer.cities import all_cities  # noqa: E402
 from streetclip.gazetteer.outlines import outline_features  # noqa: E402
 from streetclip.geo import haversine_km  # noqa: E402
@@ -117,19 +117,17 @@ def half_of_the_places(places, rng):
     by_code = {}
     for i in np.flatnonzero(kept).tolist():
         by_code.setdefault(places.codes[i], []).append(i)
-    whole = country_distance._place_points
+    whole = coordinates._place_points
 
     def half(code):
         index = np.array(by_code.get(code, []), int)
-        return country_distance._unit_vectors(
-            places.latitude_deg[index], places.longitude_deg[index]
-        )
+        return coordinates._unit_vectors(places.latitude_deg[index], places.longitude_deg[index])
 
-    country_distance._place_points = half
+    coordinates._place_points = half
     try:
         yield subset(places, np.flatnonzero(~kept))
     finally:
-        country_distance._place_points = whole
+        coordinates._place_points = whole
 
 
 def jittered(points, rng):
@@ -158,7 +156,7 @@ def inside_outlines(count, rng):
         west, south, east, north = *ring.min(axis=0), *ring.max(axis=0)
         longitude_deg = rng.uniform(west, east, 8 * a_ring)
         latitude_deg = rng.uniform(south, north, 8 * a_ring)
-        inside = country_distance._inside_own(latitude_deg, longitude_deg, code)
+        inside = coordinates._inside_own(latitude_deg, longitude_deg, code)
         latitudes.append(latitude_deg[inside][:a_ring])
         longitudes.append(longitude_deg[inside][:a_ring])
         codes += [code] * len(latitudes[-1])
@@ -167,7 +165,7 @@ def inside_outlines(count, rng):
 
 def report(name, points):
     found = MisplacedFinder().find(points)
-    counts = Counter(warning.kind for warning in found)
+    counts = Counter(kind for _, kind, _ in found)
     names = {SWAPPED: "swapped", NULL_ISLAND: "0,0", WRONG_SIGN: "wrong sign", FAR: "far"}
     kinds = ", ".join(f"{text} {counts[kind]:,}" for kind, text in names.items())
     most = Counter(points.codes[warning.row] for warning in found).most_common(5)

@@ -156,7 +156,7 @@ def evaluate(folder, work, options, clock):
     """All of an evaluation but the model."""
     import torch
 
-    from streetclip import captions
+    from streetclip.captions.prompts import PAPER_PROMPTS
     from streetclip.config import EvaluateConfig
     from streetclip.data.candidates import load_candidates
     from streetclip.data.manifest import read_manifest
@@ -188,9 +188,7 @@ def evaluate(folder, work, options, clock):
             LOGIT_SCALE,
         )
     runner.build_classifier = lambda *_: classifier
-    inputs = Inputs(
-        config, manifest, candidates, truth, ENCODER, _identity(), captions.PAPER_PROMPTS
-    )
+    inputs = Inputs(config, manifest, candidates, truth, ENCODER, _identity(), PAPER_PROMPTS)
     with clock("the rest"):
         runner.evaluate(inputs)
 

@@ -77,7 +77,7 @@ def candidates_of(cities: Sequence[City]) -> tuple[Candidates, list[int]]:
 
 def latin_names(city: City) -> Iterable[str]:
     """Main and other names in Latin script."""
-    return sorted(name for name in {city.name, *alternate_names(city)} if _is_latin(name))
+    return sorted(name for name in {city.name, *alternate_names().get(city, ())} if _is_latin(name))
 
 
 def _is_latin(name: str) -> bool:

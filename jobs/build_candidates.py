@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(config: CandidatesConfig, job: Job) -> None:
-    from streetclip.data.city_lists import list_cities, write_cities
+    from streetclip.data.candidates import list_cities, write_cities
     from streetclip.files import refuse_existing
     from streetclip.gazetteer import resolve_country
 

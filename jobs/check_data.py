@@ -29,9 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_data(config: CheckDataConfig, job: Job) -> None:
     """Print the problems of the named files; raise ManifestError if any is bad."""
     from streetclip.data.candidates import load_candidates
-    from streetclip.data.dataset_check import misplaced_candidates
+    from streetclip.data.dataset_check import misplaced_candidates, shared_images
     from streetclip.data.manifest import read_manifest
-    from streetclip.data.shared_images import shared_images
 
     candidates, misplaced = None, []
     if config.candidates_file is not None:
@@ -106,9 +105,10 @@ def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
     from streetclip.data.dataset_check import coverage
 
     found = coverage(manifest, candidates, most_listed=_MOST_LISTED)
+    num_images = len(manifest.frame)
     print(
-        f"  candidates name the country of {found.country / found.num_images:.1%} "
-        f"({found.country:,}) and the city of {found.city / found.num_images:.1%} ({found.city:,})"
+        f"  candidates name the country of {found.country / num_images:.1%} "
+        f"({found.country:,}) and the city of {found.city / num_images:.1%} ({found.city:,})"
     )
     if found.countries_missing:
         print(f"  countries without candidates: {', '.join(found.countries_missing)}")

@@ -42,7 +42,7 @@ def _generate_captions(config: CaptionConfig, job: Job) -> None:
 def _write_all(
     config: CaptionConfig, job: Job, destinations: dict[str, Path]
 ) -> "dict[str, CaptionFile]":
-    from streetclip.captions import load_templates
+    from streetclip.captions.templates import load_templates
     from streetclip.data.caption_files import write_captions
     from streetclip.data.manifest import ManifestReader
     from streetclip.files import atomic_path

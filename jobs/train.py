@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(config: TrainConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags must not wait for it.
-    from streetclip.data.image_folders import check_image_dir
+    from streetclip.data.dataset_check import shared_images
+    from streetclip.data.decoding import check_image_dir
     from streetclip.data.manifest import read_manifest
-    from streetclip.data.shared_images import shared_images
     from streetclip.demo import is_drawn
     from streetclip.models.loading import load_encoder
     from streetclip.progress import no_stages

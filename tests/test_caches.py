@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streetclip.captions import article, patterns
-from streetclip.gazetteer.country_names import _find_country, _suggest_countries
-from streetclip.gazetteer.names import _normalise
+from streetclip.captions import patterns
+from streetclip.gazetteer.countries import _find_country, _normalise, _suggest_countries
 from streetclip.results.confusion import _nearness
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +99,7 @@ PATTERN = "A photo [0.5: in {region} ]of {city}."
         (patterns.fill, ("In {city}.", -1, PARIS), ("In {city}.", -1, LYON)),
         (patterns.chances, ("In [0.5: {city}].",), ("In [0.4: {city}].",)),
         (patterns.parse_pattern, ("In {city}.",), ("In {region}.",)),
-        (article.the_country, ("France",), ("Netherlands",)),
+        (patterns.the_country, ("France",), ("Netherlands",)),
         (_find_country, ("France",), ("Georgia",)),
         (_suggest_countries, ("Frence",), ("Georgja",)),
         (_normalise, ("Zürich",), ("Köln",)),

@@ -4,13 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streetclip.captions import (
-    BUILTIN,
-    city_prompts,
-    country_prompts,
-    load_prompts,
-    load_templates,
-)
+from streetclip.captions.prompts import city_prompts, country_prompts, load_prompts
+from streetclip.captions.templates import BUILTIN, load_templates
 from streetclip.data.candidates import load_candidates
 from tests.captions.captioning import make_caption
 

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from streetclip import captions, gazetteer, store
+from streetclip import gazetteer, store
+from streetclip.captions.prompts import country_prompts, load_prompts
 from streetclip.config import STORE_VARIABLE
 from tests import warm
 
@@ -178,7 +179,7 @@ def test_the_exported_folder_agrees_with_the_zero_shot_pipeline(workplace, finis
     run(workplace, command.replace("outputs/evaluation", "outputs/evaluation_exact"), is_warm=True)
     folder = workplace / "outputs/evaluation_exact"
     predictions = pd.read_csv(folder / "predictions.csv", keep_default_na=False)
-    prompts = captions.load_prompts(str(workplace / "two.json"))
+    prompts = load_prompts(str(workplace / "two.json"))
     names = list(json.loads((workplace / "data/candidates.json").read_text()))
     codes = [gazetteer.resolve_country(name).code for name in names]
     from transformers import pipeline
@@ -189,7 +190,7 @@ def test_the_exported_folder_agrees_with_the_zero_shot_pipeline(workplace, finis
         dtype=torch.float32,
         device="cpu",
     )
-    texts = [text for name in names for text in captions.country_prompts(prompts, name)]
+    texts = [text for name in names for text in country_prompts(prompts, name)]
     photos = [
         Image.open(workplace / "data/images" / name) for name in predictions["image_filename"]
     ]

@@ -90,8 +90,7 @@ def draw_photo(side_px: int, seed: int) -> PIL.Image.Image:
 
 def _labelled(test_csv: Path, image_dir: Path, most: int) -> "tuple[pd.DataFrame, list[Path]]":
     """The first rows of a manifest, with the columns of one, and where their images are."""
-    from streetclip.data.decoding import resolve_image_path
-    from streetclip.data.image_folders import check_image_dir
+    from streetclip.data.decoding import check_image_dir, resolve_image_path
     from streetclip.data.manifest import read_manifest
 
     frame = read_manifest(test_csv).frame[:most]

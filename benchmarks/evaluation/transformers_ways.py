@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.evaluation.clock import peak_memory, synchronise, timed
 from benchmarks.evaluation.setup import Setup, Way
-from streetclip import captions
+from streetclip.captions.prompts import PAPER_PROMPTS, country_prompts
 from streetclip.models.precision import resolve_device
 from streetclip.models.transformers_logging import quiet_transformers
 
@@ -31,7 +31,7 @@ def plain_loop(setup: Setup, _way: Way) -> dict[str, Any]:
         processor = AutoProcessor.from_pretrained(setup.model_folder)
     model.to(device).eval()
     load_s = time.perf_counter() - began_s
-    texts = [captions.country_prompts(captions.PAPER_PROMPTS, n)[0] for n in setup.countries]
+    texts = [country_prompts(PAPER_PROMPTS, n)[0] for n in setup.countries]
     paths = setup.paths()
     with torch.no_grad():
         with timed(device) as text:

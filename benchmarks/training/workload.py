@@ -110,7 +110,7 @@ def write_manifests(workload: Workload, num_places: int) -> int:
 
 def captioned(names: list[str], num_places: int) -> list[tuple[str, ...]]:
     """Rows of a captions file: the images show so many cities of the world, in turn; 0 for all."""
-    from streetclip.captions import load_templates, make_captions
+    from streetclip.captions.templates import load_templates, make_captions
     from streetclip.config import DEFAULT_CANDIDATES
     from streetclip.data.candidates import load_candidates
 

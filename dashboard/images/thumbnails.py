@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dashboard.queries import file_times
-from streetclip.data.decoding import decode_image
-from streetclip.data.image_folders import real_image_path
+from streetclip.data.decoding import decode_image, real_image_path
 from streetclip.errors import ImageError, shown
 
 CARD_SIDE = 480

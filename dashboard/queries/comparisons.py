@@ -9,7 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import curve_shares
-from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, details, mask, pairs, runs, table
+from dashboard.queries.run_queries import (
+    BY_VIEW,
+    WITH_BASELINE,
+    details,
+    list_runs,
+    mask,
+    pairs,
+    table,
+)
 from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats
 from dashboard.shell.page_query import View
@@ -105,7 +113,7 @@ def calibration(view: View, level: str) -> results.Calibration:
 
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
-    known = runs(view.path)
+    known = list_runs(view.path)
     same = known[known["dataset_id"] == details(view)["dataset_id"]]
     return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
 

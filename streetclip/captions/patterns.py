@@ -9,7 +9,6 @@ import functools
 import re
 from dataclasses import dataclass
 
-from streetclip.captions.article import the_country
 from streetclip.errors import TemplateError, shown
 
 PLACE_FIELDS = ("city", "region", "country", "continent")
@@ -25,6 +24,27 @@ _TOKEN = re.compile(r"\{[^{}\[\]]*\}|[{}\[\]]|[^{}\[\]]+")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _CHANCE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*:\s?")
 _SPACE_BEFORE_STOP = re.compile(r" ([.,;!?])")
+
+# Names that take "the" by their wording, and those that take it all the same. They cover the
+# 22 of PIGEON (LukasHaas/PIGEON, dataset_creation/pretrain/pretrain_dataset.py).
+_WORDING = re.compile(
+    r"""\b(islands|republic|states|kingdom|emirates|territory|territories|federation|antilles)$
+    |^(republic|kingdom|state|federation|commonwealth|union|principality|sultanate|grand\ duchy)
+    \ of\b
+    |^(democratic|federal|federated|federative|people[’']?s|islamic|united|hashemite)\ .*
+    \b(republic|states|kingdom)\b""",
+    re.VERBOSE,
+)
+_WITH_ARTICLE = frozenset(
+    {
+        "bahamas", "comoros", "congo", "gambia", "holy see", "isle of man", "maldives",
+        "netherlands", "philippines", "seychelles", "vatican", "drc", "uae", "u.a.e.", "uk",
+        "u.k.", "us", "u.s.", "usa", "u.s.a.", "ussr", "soviet union",
+    }
+)  # fmt: skip
+# "in Christmas Island", "in South Georgia and the South Sandwich Islands"
+_WITHOUT_ARTICLE = re.compile(r"\bisland\b|\band the\b")
+_REMARK = re.compile(r"\s*\([^()]*\)$")
 
 
 @dataclass(frozen=True)
@@ -79,11 +99,7 @@ def chances(pattern: str) -> tuple[tuple[int, int], ...]:
 
 @functools.lru_cache(maxsize=256)
 def parse_pattern(pattern: str) -> tuple[Segment, ...]:
-    """Parse the segments of a pattern, in order.
-
-    Raises:
-        TemplateError: The pattern is malformed; the message has the position.
-    """
+    """Parse the segments of a pattern, or raise a `TemplateError` with the position."""
     segments: list[Segment] = []
     text, inside = "", False
     for match in _TOKEN.finditer(pattern):
@@ -121,3 +137,28 @@ def _segment(text: str, *, optional: bool, position: int) -> Segment:
 def _fail_at(position: int, what: str) -> None:
     msg = f"at character {position + 1}: {what}. Correct the pattern."
     raise TemplateError(msg)
+
+
+@functools.lru_cache(maxsize=4096)
+def the_country(country: str) -> str:
+    """Put "the" before a country's name where English does, whatever its spelling.
+
+    Examples:
+        >>> [the_country(name) for name in ("Netherlands", "France", "The Gambia", "USA")]
+        ['the Netherlands', 'France', 'the Gambia', 'the USA']
+    """
+    name = " ".join(country.split())
+    key = name.casefold()
+    if key.startswith("the "):
+        return f"the {name[4:]}"
+    if key.endswith(", the"):
+        return f"the {name[:-5]}"
+    key = _REMARK.sub("", key)
+    if key in _WITH_ARTICLE or (_WORDING.search(key) and not _WITHOUT_ARTICLE.search(key)):
+        return f"the {name}"
+    return name
+
+
+def bare_name(country: str) -> str:
+    """Spell a country's name as captions do, without an article."""
+    return the_country(country).removeprefix("the ")

@@ -42,11 +42,7 @@ class PromptSet:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "PromptSet":
-        """Convert from the values of `to_dict`; a single pattern needs no list.
-
-        Raises:
-            TemplateError: A key is missing or unknown, or a value is not text.
-        """
+        """Convert from the values of `to_dict`; a single pattern needs no list."""
         name = str(value.get("name", "custom"))
         unknown = [key for key in value if key not in {"name", *_LEVELS}]
         if unknown:
@@ -128,11 +124,7 @@ def _pattern_with(template: CaptionTemplate, needed: set[str], known: set[str]) 
 
 
 def load_prompts(name_or_path: str) -> PromptSet:
-    """Find prompts: "paper", "full", or a JSON file {"country": [...], "city": [...]}.
-
-    Raises:
-        TemplateError: No such name or file, or the file's content is wrong.
-    """
+    """Find prompts: "paper", "full", or a JSON file {"country": [...], "city": [...]}."""
     for known in (PAPER_PROMPTS, FULL_PROMPTS):
         if name_or_path == known.name:
             return known
@@ -165,11 +157,6 @@ def country_prompts(prompts: PromptSet, country_name: str) -> list[str]:
 
 
 def city_prompts(prompts: PromptSet, city: str, region: str | None, country_name: str) -> list[str]:
-    """Make the sentences that score a city, one a pattern.
-
-    Examples:
-        >>> city_prompts(PAPER_PROMPTS, "Reno", "Nevada", "United States")
-        ['A Street View photo from Reno.']
-    """
+    """Make the sentences that score a city, one a pattern."""
     place = {"city": city, "region": region or "", "country": country_name}
     return [fill_pattern(pattern, **place) for pattern in prompts.city]

@@ -1,4 +1,4 @@
-"""Make captions to train on.
+"""Make captions to train on, and shorten those that are longer than a model reads.
 
 The built-in patterns are those of StreetCLIP (Haas, Alberti, Skreta, arXiv 2302.00275) and of its
 authors' next repository, LukasHaas/PIGEON.
@@ -16,12 +16,18 @@ from streetclip.captions.patterns import (
     FIELD_LIST,
     PLACE_FIELDS,
     Place,
+    bare_name,
     chances,
     fill,
     parse_pattern,
 )
 from streetclip.errors import TemplateError, shown
 
+CLIP_TOKENS = 77
+"""Tokens that CLIP reads of a text, special ones included."""
+
+_ASCII_CHARACTERS_PER_TOKEN = 4
+_MOST_CHANCES = 10  # 1,024 ways to draw them are tried
 _WORDS = struct.Struct("<16I")
 _MAX_FILE_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -29,11 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class CaptionTemplate:
-    """Store a named pattern in the language of `streetclip.captions.patterns`.
-
-    Raises:
-        TemplateError: The pattern is malformed, names no place, or may come out empty.
-    """
+    """Store a pattern that names a place and cannot come out empty; see `captions.patterns`."""
 
     name: str
     pattern: str
@@ -133,6 +135,47 @@ def has_choice(templates: Sequence[CaptionTemplate]) -> bool:
     return len(templates) > 1 or bool(chances(templates[0].pattern))
 
 
+def shorter_captions(caption: str, pattern: str, place: Place) -> list[str]:
+    """Shorten a caption by leaving out region, continent, then city.
+
+    A part is left out with the segment in square brackets that names it; the country stays. The
+    longest is first; none if the caption was not made of this pattern and place.
+
+    Examples:
+        >>> pattern = "A photo [near {city} ][in {region} ]in {country}."
+        >>> place = ("Lyon", "Rhône", "France", "Europe")
+        >>> shorter_captions("A photo near Lyon in Rhône in France.", pattern, place)
+        ['A photo near Lyon in France.', 'A photo in France.']
+    """
+    num_chances = len(chances(pattern))
+    draws = [ALL_KEPT]  # one bit for each segment with a chance
+    if num_chances <= _MOST_CHANCES:
+        draws += range(2**num_chances)
+    kept = next((kept for kept in draws if fill(pattern, kept, place) == caption), None)
+    if kept is None:
+        return []
+    city, region, country, continent = place
+    names = (bare_name(country), city, region, continent)
+    needed = next((name for name in names if name and name in caption), "")
+    shorter = [caption]
+    for field in ("region", "continent", "city"):
+        city, region, country, continent = (
+            "" if name == field else value for name, value in zip(PLACE_FIELDS, place, strict=True)
+        )
+        made = fill(pattern, kept, (city, region, country, continent))
+        # Blank where the pattern names the field outside of brackets.
+        if made and needed in made:
+            place = (city, region, country, continent)
+            shorter.append(made)
+    return list(dict.fromkeys(shorter))[1:]
+
+
+def estimate_tokens(text: str) -> float:
+    """Estimate CLIP's tokens: 4 English characters or 1 other byte each."""
+    num_further_bytes = len(text.encode("utf-8", "replace")) - len(text)
+    return 2 + len(text) / _ASCII_CHARACTERS_PER_TOKEN + num_further_bytes
+
+
 def _make(
     templates: Sequence[CaptionTemplate], place: Place, seed: int, image_filename: str
 ) -> tuple[str, str]:
@@ -186,11 +229,7 @@ def _read_template_file(path: Path) -> dict[str, CaptionTemplate]:
 
 
 def read_small_text(path: Path) -> str:
-    """Read a UTF-8 file of templates or prompts, at most 1 MiB.
-
-    Raises:
-        TemplateError: The file is missing, too large or not UTF-8.
-    """
+    """Read a UTF-8 file of templates or prompts, at most 1 MiB."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)

@@ -1,12 +1,14 @@
-"""Read candidates, the countries and cities that a prediction chooses from.
+"""Read and list candidates, the countries and cities that a prediction chooses from.
 
 `{"France": ["Paris", {"city": "Lyon", "region": null, "latitude": 45.75, "longitude": 4.85}]}`.
 Axes: C countries, M cities of all countries together, N images.
 """
 
+import functools
 import hashlib
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,14 +18,18 @@ from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.errors import CandidatesError, UnknownPlaceError, shown
+from streetclip.files import write_text
 from streetclip.gazetteer import SAME_PLACE_KM, City, Country, normalise_name
+from streetclip.gazetteer.cities import listed_cities
+from streetclip.gazetteer.countries import LONGEST_NAME
 from streetclip.geo import haversine_km
 
 _LOG = logging.getLogger(__name__)
 
 _MAX_FILE_BYTES = 64 * 2**20
-_MAX_NAME_CHARACTERS = 200
 _SPELLED_OUT = 5
+_FEWEST_INHABITANTS = 500  # below, a territory is a research station or a lone village
+_COORDINATE_DIGITS = 5  # about a metre, as GeoNames has them
 _KEYS = frozenset({"city", "region", "latitude", "longitude"})
 _RANGES = (("latitude", 90.0), ("longitude", 180.0))
 
@@ -33,21 +39,14 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Store C countries and their M cities, grouped by country.
-
-    Attributes:
-        country_names: As the file writes them, or names for its codes; prompts use these.
-        city_country_M: Index of each city's country, 0 to C − 1.
-        city_offsets: C + 1 bounds: country c has the cities city_offsets[c] to city_offsets[c + 1].
-        sha256: Of the file.
-    """
+    """Store C countries and their M cities, grouped by country."""
 
     country_codes: tuple[str, ...]
-    country_names: tuple[str, ...]
+    country_names: tuple[str, ...]  # as in the file, or names for its codes; prompts use these
     city_names: tuple[str, ...]
     city_regions: tuple[str | None, ...]
-    city_country_M: Int64
-    city_offsets: Int64
+    city_country_M: Int64  # index of each city's country, 0 to C − 1
+    city_offsets: Int64  # C + 1 bounds: country c has cities city_offsets[c] to city_offsets[c + 1]
     city_latitude_deg_M: Float64
     city_longitude_deg_M: Float64
     sha256: str
@@ -71,9 +70,7 @@ def load_candidates(path: Path) -> Candidates:
     """Read a candidates file; missing coordinates come from the gazetteer.
 
     Names without coordinates that fit several cities get those of the largest, with one warning.
-
-    Raises:
-        CandidatesError: The file or a value in it cannot be used; names country and city.
+    What cannot be used raises a `CandidatesError` that names country and city.
     """
     try:
         content = _read(path)
@@ -164,12 +161,9 @@ def _cities(country: Country, country_name: str, values: Any) -> list[_City]:
     cities = [
         _city(country, country_name, value, number) for number, value in enumerate(values, start=1)
     ]
-    latitudes_deg = np.array([city.latitude_deg for city in cities])
-    longitudes_deg = np.array([city.longitude_deg for city in cities])
+    places_deg = np.array([(city.latitude_deg, city.longitude_deg) for city in cities]).T
     for i, city in enumerate(cities):
-        distance_km = haversine_km(
-            city.latitude_deg, city.longitude_deg, latitudes_deg[:i], longitudes_deg[:i]
-        )
+        distance_km = haversine_km(city.latitude_deg, city.longitude_deg, *places_deg[:, :i])
         for j in np.flatnonzero(distance_km <= SAME_PLACE_KM).tolist():
             if _are_one(country, city, cities[j]):
                 what = f"is the same city as {shown(cities[j].name)}; expected each once"
@@ -213,8 +207,8 @@ def _name(where: str, value: Any, what: str) -> str:
         found = "missing" if value is None else f"a JSON {_kind(value)}"
         _fail(where, f"{what} is {found}; expected text")
     name = value.strip()
-    if not name.isprintable() or not normalise_name(name) or len(name) > _MAX_NAME_CHARACTERS:
-        expected = f"1 to {_MAX_NAME_CHARACTERS} printable characters, letters among them"
+    if not name.isprintable() or not normalise_name(name):  # also if too long
+        expected = f"1 to {LONGEST_NAME} printable characters, letters among them"
         _fail(where, f"{what} is {shown(value)}; expected {expected}")
     return name
 
@@ -235,7 +229,7 @@ def _are_one(country: Country, city: _City, twin: _City) -> bool:
         regions = {normalise_name(each.region or "") for each in (city, twin)}
         return "" in regions or len(regions) == 1
     # Two main names are two cities; other names take seconds to read, and are mostly spared here.
-    if all(gazetteer.is_main_name(country.code, each.name) for each in (city, twin)):
+    if gazetteer.main_names(country.code).issuperset(normalise_name(e.name) for e in (city, twin)):
         return False
     place = _place(country, city)
     return place is not None and place == _place(country, twin)
@@ -267,3 +261,40 @@ def _kind(value: Any) -> str:
 def _fail(where: str, what: str) -> NoReturn:
     msg = f"{shown(where)}: {what}" + ("" if what.endswith("?") else ".")
     raise CandidatesError(msg)
+
+
+def list_cities(
+    country_codes: Sequence[str] = (), *, cities_per_country: int, min_population: int
+) -> dict[str, list[City]]:
+    """List countries' most populous cities, by country name in alphabetical order.
+
+    A country without a city of `min_population` gives its largest place; no codes mean all.
+    """
+    chosen = {}
+    for code in country_codes or gazetteer.countries():
+        country = gazetteer.countries()[code]
+        if country.population < _FEWEST_INHABITANTS and not country_codes:
+            continue
+        cities = gazetteer.most_populous_cities(code, cities_per_country, min_population)
+        cities = cities or list(listed_cities(code)[:1])
+        if cities:
+            chosen[country.name] = cities
+    return dict(sorted(chosen.items()))
+
+
+def write_cities(path: Path, cities: Mapping[str, Sequence[City]]) -> None:
+    """Write a candidates file atomically, one city a line."""
+    dump = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
+    countries_text = []
+    for name, of_country in cities.items():
+        lines = ",\n".join(f"    {dump(_json_entry(city))}" for city in of_country)
+        countries_text.append(f"  {dump(name)}: [\n{lines}\n  ]")
+    write_text(path, "{\n" + ",\n".join(countries_text) + "\n}\n")
+
+
+def _json_entry(city: City) -> dict[str, Any]:
+    region = {} if city.region is None else {"region": city.region}
+    latitude, longitude = (
+        round(v, _COORDINATE_DIGITS) for v in (city.latitude_deg, city.longitude_deg)
+    )
+    return {"city": city.name, **region, "latitude": latitude, "longitude": longitude}

@@ -8,7 +8,12 @@ from itertools import islice
 from operator import iconcat
 from pathlib import Path
 
-from streetclip.captions import CLIP_TOKENS, CaptionTemplate, estimate_tokens, make_captions
+from streetclip.captions.templates import (
+    CLIP_TOKENS,
+    CaptionTemplate,
+    estimate_tokens,
+    make_captions,
+)
 from streetclip.data.columns import CAPTION_COLUMNS
 from streetclip.data.manifest import ManifestReader
 
@@ -17,21 +22,15 @@ _NUM_EXAMPLES = 2
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """Describe a written captions CSV; `num_skipped`, `problems`, `warnings` as in `Manifest`.
-
-    Attributes:
-        examples: Image name and caption of the first two captions that differ.
-        num_long: Captions that probably exceed CLIP's 77 tokens.
-        longest: Image name and caption of the longest of these, if any.
-    """
+    """Describe a written captions CSV; `num_skipped`, `problems`, `warnings` as in `Manifest`."""
 
     num_rows: int
     num_skipped: int
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
-    examples: tuple[tuple[str, str], ...]
-    num_long: int = 0
-    longest: tuple[str, str] | None = None
+    examples: tuple[tuple[str, str], ...]  # image name and caption of the first two that differ
+    num_long: int = 0  # captions that probably exceed CLIP's 77 tokens
+    longest: tuple[str, str] | None = None  # image name and caption of the longest of these
 
 
 def write_captions(
@@ -40,11 +39,8 @@ def write_captions(
     """Write a manifest with a caption for each image, chunk by chunk.
 
     The manifest's columns come first, as written, then new `caption` and `template` columns. The
-    caller makes sure that the destination is whole or absent.
-
-    Raises:
-        ManifestError: The manifest has bad rows that are not to be skipped.
-        TemplateError: No template fits an image.
+    caller makes sure that the destination is whole or absent. Bad rows that are not to be skipped
+    raise a `ManifestError`, an image that no template fits a `TemplateError`.
     """
     kept = [i for i, name in enumerate(reader.header) if name not in CAPTION_COLUMNS]
     has_captions = len(kept) < len(reader.header)

@@ -32,25 +32,16 @@ _SAME_MEANING = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Describe a manifest's header.
-
-    Attributes:
-        attribute_names: Names when read by column; " (csv)" is added where a name is taken.
-        warnings: Allowed, but probably not meant.
-    """
+    """Describe a manifest's header."""
 
     header: tuple[str, ...]
     position: dict[str, int]
-    attribute_names: dict[str, str]
-    warnings: tuple[str, ...]
+    attribute_names: dict[str, str]  # by column; " (csv)" is added where a name is taken
+    warnings: tuple[str, ...]  # of what is allowed, but probably not meant
 
 
 def read_columns(file: CsvFile) -> Columns:
-    """Check the header of an open manifest.
-
-    Raises:
-        ManifestError: A column is missing, blank or repeated, or one coordinate is missing.
-    """
+    """Check a manifest's header; a `ManifestError` names missing, blank or repeated columns."""
     header, where = file.header, f"{file.path}:{file.header_line}"
     missing = [name for name in REQUIRED if name not in header]
     if missing:

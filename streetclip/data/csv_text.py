@@ -25,8 +25,7 @@ _FROM_UTF16 = (
 )
 # First bytes of what people name .csv by mistake.
 _NOT_CSV = (
-    (b"\xff\xfe", f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
-    (b"\xfe\xff", f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
+    ((b"\xff\xfe", b"\xfe\xff"), f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
     (b"PK\x03\x04", 'is a spreadsheet or archive; expected CSV text. Save it as "CSV UTF-8".'),
     (b"\x1f\x8b", "is compressed with gzip; expected CSV text. Unpack it with gunzip."),
 )
@@ -37,25 +36,17 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """Describe how a CSV file departs from RFC 4180.
+    """Describe how a CSV file departs from RFC 4180."""
 
-    Attributes:
-        skips_spaces: A quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`.
-        num_extra_cells: Most blank cells after the last named column, where lines end with commas.
-    """
-
-    skips_spaces: bool = False
-    num_extra_cells: int = 0
+    skips_spaces: bool = False  # a quote opens a cell after spaces too: `a.jpg, "Washington, D.C."`
+    num_extra_cells: int = 0  # most blank cells after the last named column
 
 
 class CsvFile(contextlib.AbstractContextManager["CsvFile"]):
     """Read a CSV file from its start; use it as a context.
 
-    `header` has the cells of the first row, without blank ones at its end.
-
-    Raises:
-        ManifestError: The file is missing, empty or not CSV; while reading: it is not UTF-8 or
-            holds NUL bytes.
+    `header` has the cells of the first row, without blank ones at its end. A file that is missing,
+    empty or not CSV raises a `ManifestError`; so does text that is not UTF-8, while it is read.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,6 +1,9 @@
-"""Check a manifest, its images and its candidates before hours of computing."""
+"""Check manifests, their images and their candidates before hours of computing."""
 
+import os
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from PIL import Image
 from streetclip import gazetteer
 from streetclip.data.candidates import Candidates
 from streetclip.data.coordinates import MisplacedFinder, Points
-from streetclip.data.decoding import resolve_image_path
+from streetclip.data.decoding import canonical_name, resolve_image_path
 from streetclip.data.manifest import Manifest
 from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
 from streetclip.errors import shown
@@ -19,6 +22,7 @@ from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
 
 _BATCH = 8
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -39,22 +43,14 @@ class CityMissing:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Count the images whose places a candidate list can name.
+    """Count the images whose places a candidate list can name; lists have most images first."""
 
-    Attributes:
-        country, city: Images whose country or city is a candidate.
-        countries_missing: Codes of countries that are no candidates, most images first.
-        cities_missing: The first cities that no candidate can name, most images first.
-        doubtful: Labels without coordinates that fit several cities, most images first.
-    """
-
-    country: int
+    country: int  # images whose country is a candidate
     city: int
-    num_images: int
-    countries_missing: tuple[str, ...]
-    cities_missing: tuple[CityMissing, ...]
+    countries_missing: tuple[str, ...]  # codes
+    cities_missing: tuple[CityMissing, ...]  # the first that no candidate can name
     num_cities_missing: int
-    doubtful: tuple[DoubtfulPlace, ...]
+    doubtful: tuple[DoubtfulPlace, ...]  # labels without coordinates that fit several cities
 
 
 def unreadable_images(
@@ -84,7 +80,6 @@ def coverage(manifest: Manifest, candidates: Candidates, *, most_listed: int = 2
     return Coverage(
         country=int((matches.country_N >= 0).sum()),
         city=int((matches.city_N >= 0).sum()),
-        num_images=len(manifest.frame),
         countries_missing=tuple(map(str, missing.index)),
         cities_missing=tuple(
             _locate(label, unnamed.iloc[rows], candidates) for label, rows in cities[:most_listed]
@@ -128,3 +123,57 @@ def _locate(label: Label, frame: pd.DataFrame, candidates: Candidates) -> CityMi
 
 def _one_pixel(_image: Image.Image) -> NDArray[np.uint8]:
     return np.zeros((1, 1, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class SharedImages:
+    """Count the shared images; the message names lines of both manifests."""
+
+    count: int
+    message: str
+
+
+def shared_images(
+    manifests: Sequence[Manifest], image_dir: Path | None = None
+) -> list[SharedImages]:
+    """Find the images that each two manifests share, under any spelling.
+
+    With `image_dir`, names are the same image if they are the same file, links followed; without,
+    if they differ at most in `./`, `//` and case.
+    """
+    lines_by_image = []
+    for manifest in manifests:
+        names, lines = (manifest.frame[column].tolist() for column in ("image_filename", "line"))
+        images = (_image_of(name, image_dir) for name in names)
+        lines_by_image.append(dict(zip(images, zip(names, lines, strict=True), strict=True)))
+    found = []
+    for a, b in combinations(range(len(manifests)), 2):
+        shared = [image for image in lines_by_image[b] if image in lines_by_image[a]]
+        if not shared:
+            continue
+        pairs = "; ".join(
+            " and ".join(
+                f"{shown(name)} on line {line}"
+                for name, line in (lines_by_image[a][image], lines_by_image[b][image])
+            )
+            for image in shared[:_EXAMPLES]
+        )
+        more = "; …" if len(shared) > _EXAMPLES else ""
+        message = (
+            f"{manifests[a].path} and {manifests[b].path} share {len(shared):,} "
+            f"image{'s' * (len(shared) != 1)} ({pairs}{more}): a model is tested on what it was "
+            "trained on. Remove them from one file."
+        )
+        found.append(SharedImages(len(shared), message))
+    return found
+
+
+def _image_of(name: str, image_dir: Path | None) -> Hashable:
+    canonical = canonical_name(name)
+    if image_dir is None:
+        return canonical.casefold()
+    try:
+        status = os.stat(f"{image_dir}/{canonical}")  # noqa: PTH116 -- a Path each takes longer
+    except (OSError, ValueError):
+        return canonical
+    return status.st_dev, status.st_ino

@@ -1,11 +1,14 @@
-"""Decode common photos as RGB, or raise errors that name causes."""
+"""Find images by their names in a manifest, and decode them as RGB; errors name causes."""
 
 import contextlib
 import io
+import logging
 import math
 import os
+import re
 import stat
 import threading
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,11 +18,14 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
-from streetclip.crops import Crop
 from streetclip.data.file_kinds import describe_file
-from streetclip.data.image_names import all_plain, name_problem
 from streetclip.data.jpeg import DAMAGED, JPEG_FORMATS, open_reduced, reduced_scale, with_end
 from streetclip.errors import ImageError, shown
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom of a part, in fractional pixels of the whole image."""
+Crop = tuple[Box, tuple[int, int], int]
+"""A part of the upright image, resized: width and height of the result, and PIL's filter."""
 
 MAX_PIXELS = 200_000_000
 """Largest image that is decoded, in pixels; the largest 360° panoramas have about 134 million."""
@@ -51,6 +57,13 @@ _TOO_LARGE = (
     "or leave it out."
 )
 _REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
+
+_CHECKED = 100
+_DRIVE = re.compile(r"[A-Za-z]:")
+# A name free of all of these is good; found fast in many names at once.
+_SUSPICIOUS = ("\\", ":", "..", "./", "/.", "//", "/ ", " /", " . ")
+
+_log = logging.getLogger(__name__)
 
 
 class _PillowSettings:
@@ -91,11 +104,8 @@ def decode_image(
     The pixels are those of transformers' `load_image` (EXIF orientation, then Pillow's
     `convert("RGB")`), except that 16-bit greys keep their high byte, where `convert` would clip.
     Formats are recognised by content. `max_side` is the largest side in pixels, for which a JPEG is
-    decoded at a reduced scale; `turn` is held while a large image is decoded.
-
-    Raises:
-        ImageError: The file is missing, damaged, no image, of pixels of unknown range, or larger
-            than `MAX_PIXELS`.
+    decoded at a reduced scale; `turn` is held while a large image is decoded. A file that is
+    missing, damaged, no image, too large, or has pixels of unknown range raises an `ImageError`.
     """
 
     def decode(content: bytes | None) -> Image.Image:
@@ -132,45 +142,19 @@ def decode_crop(
                 held.enter_context(_turn_for(image, image.size, turn))
                 image.load()
             whole_size, orientation = image.size, _orientation(image)
-            crop = _as_in_file(crop_of(*_turned(whole_size, orientation)), whole_size, orientation)
-            reduced, scale = open_reduced(image, reduced_scale(crop.shrinking))
+            box, size, resample = crop_of(*_turned(whole_size, orientation))
+            left, top, right, bottom = _box_in_file(box, whole_size, orientation)
+            size = _turned(size, orientation)
+            shrinking = min((right - left) / size[0], (bottom - top) / size[1])
+            reduced, scale = open_reduced(image, reduced_scale(shrinking))
             if is_jpeg:
                 held.enter_context(_turn_for(reduced, whole_size, turn))
             rgb = _to_rgb(reduced, path)
-            left, top, right, bottom = (side / scale for side in crop.box)
-            filter_ = Image.Resampling(crop.resample)
-            resized = rgb.resize(crop.size, filter_, (left, top, right, bottom))
+            scaled = (left / scale, top / scale, right / scale, bottom / scale)
+            resized = rgb.resize(size, Image.Resampling(resample), scaled)
             return _upright(resized, orientation)
 
     return _decoded(path, decode, turn)
-
-
-def resolve_image_path(image_dir: Path, name: str) -> Path:
-    """Join an image folder and a manifest's image name.
-
-    Raises:
-        ImageError: The name is blank, has control characters or would leave the folder.
-    """
-    problem = name_problem(name)
-    if problem:
-        msg = f"image name {shown(name)} {problem}."
-        raise ImageError(msg)
-    return image_dir / name
-
-
-def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
-    """Join an image folder and many names to absolute path texts."""
-    if not all_plain(names):
-        for name in names:
-            resolve_image_path(image_dir, name)
-    folder = os.path.abspath(image_dir)  # noqa: PTH100 -- resolve() follows links
-    return [f"{folder}/{name}" for name in names]
-
-
-def check_image_header(path: Path) -> None:
-    """Read an image's header; raise an `ImageError` if it has none."""
-    with _opened(path):
-        pass
 
 
 def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Turn) -> Image.Image:
@@ -253,9 +237,9 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_ORIENTATIONS[orientation][0]) if orientation > 1 else image
 
 
-def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
-    """Convert a crop of the upright image to the file's axes."""
-    left, top, right, bottom = crop.box
+def _box_in_file(box: Box, size: tuple[int, int], orientation: int) -> Box:
+    """Convert a box in the upright image to the file's axes."""
+    left, top, right, bottom = box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right
     _, mirrored_across, mirrored_down = _ORIENTATIONS.get(orientation, (None, False, False))
@@ -263,7 +247,7 @@ def _as_in_file(crop: Crop, size: tuple[int, int], orientation: int) -> Crop:
         left, right = size[0] - right, size[0] - left
     if mirrored_down:
         top, bottom = size[1] - bottom, size[1] - top
-    return Crop((left, top, right, bottom), _turned(crop.size, orientation), crop.resample)
+    return left, top, right, bottom
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -283,3 +267,126 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
     rgb.load()
     rgb.info = {}
     return rgb
+
+
+# Names and folders of images
+
+
+def name_problem(name: str) -> str | None:
+    """Describe why an image name cannot be used; None if it can.
+
+    The text, to follow "image_filename 'x'", depends on the name alone: links inside the image
+    folder are followed.
+    """
+    parts = name.split("/")
+    checks = (
+        (not name.strip(), "is blank; expected the path of an image inside the image folder"),
+        (
+            any(unicodedata.category(character) == "Cc" for character in name),
+            "has a control character; expected printable text",
+        ),
+        ("\\" in name, "has a backslash; expected '/' between folders"),
+        (
+            name.startswith("/") or _DRIVE.match(name),
+            "is an absolute path; expected one relative to the image folder",
+        ),
+        (".." in parts, "leaves the image folder; expected a path inside it, without '..'"),
+        (parts[-1] in {"", "."}, "names a folder; expected a file"),
+    )
+    return next((problem for is_bad, problem in checks if is_bad), None)
+
+
+def all_plain(names: Sequence[str]) -> bool:
+    """Return whether names are certainly good and canonical; False is inconclusive."""
+    # Blank names and those that begin with "/" show as " /" or a double space.
+    joined = f" {' '.join(names)} "
+    return (
+        joined.isprintable()
+        and "  " not in joined
+        and not any(part in joined for part in _SUSPICIOUS)
+    )
+
+
+def canonical_name(name: str) -> str:
+    """Shorten a name to one spelling: `./a.jpg` and `a.jpg` are the same."""
+    return "/".join(part for part in name.split("/") if part not in {"", "."})
+
+
+def resolve_image_path(image_dir: Path, name: str) -> Path:
+    """Join an image folder and a manifest's image name, or raise an `ImageError`."""
+    problem = name_problem(name)
+    if problem:
+        msg = f"image name {shown(name)} {problem}."
+        raise ImageError(msg)
+    return image_dir / name
+
+
+def resolve_image_paths(image_dir: Path, names: Sequence[str]) -> list[str]:
+    """Join an image folder and many names to absolute path texts."""
+    if not all_plain(names):
+        for name in names:
+            resolve_image_path(image_dir, name)
+    folder = os.path.abspath(image_dir)  # noqa: PTH100 -- resolve() follows links
+    return [f"{folder}/{name}" for name in names]
+
+
+def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
+    """Check that the first hundred names include an image, or raise an `ImageError`."""
+    if not image_dir.is_dir():
+        msg = f"{image_dir}: no such folder; expected the images. Check --image_dir."
+        raise ImageError(msg)
+    first = names[:_CHECKED]
+    if not len(first):
+        return
+    paths = [path for name in first if (path := resolve_image_path(image_dir, name)).is_file()]
+    if not paths:
+        msg = (
+            f"{image_dir}: has none of the first {len(first)} images, such as {shown(first[0])}. "
+            "Names are relative to --image_dir; check both."
+        )
+        raise ImageError(msg)
+    errors = []
+    for path in paths:
+        try:
+            with _opened(path):
+                pass
+        except ImageError as error:
+            errors.append(error)
+        else:
+            break
+    else:
+        msg = f"{image_dir}: none of the first {len(paths)} files is an image. {errors[0]}"
+        raise ImageError(msg)
+    _warn_of_leaving_links(image_dir, first)
+
+
+def real_image_path(image_dir: Path, name: str) -> Path:
+    """Resolve an image's links; `ImageError` if they leave the folder and its hub cache's blobs."""
+    folder = image_dir.resolve()
+    path = resolve_image_path(folder, name).resolve()
+    snapshots = next((each for each in folder.parents if each.name == "snapshots"), None)
+    blobs = folder if snapshots is None else snapshots.parent / "blobs"
+    if path.is_relative_to(folder) or path.is_relative_to(blobs):
+        return path
+    msg = (
+        f"{shown(name)}: is a link that leaves the folder of its dataset, so it is not shown. Put "
+        "the file itself there."
+    )
+    raise ImageError(msg)
+
+
+def _warn_of_leaving_links(image_dir: Path, names: Sequence[str]) -> None:
+    leaving = []
+    for name in names:
+        try:
+            real_image_path(image_dir, name)
+        except ImageError:
+            leaving.append(name)
+        except (OSError, RuntimeError):  # a circle of links: decoding reports it
+            continue
+    if leaving:
+        _log.warning(
+            "%s: %d of the first %d images are links that leave the folder, such as %s. They are "
+            "used, but the dashboard will not show them; put the files themselves there.",
+            image_dir, len(leaving), len(names), shown(leaving[0]),
+        )  # fmt: skip

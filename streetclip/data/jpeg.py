@@ -60,8 +60,7 @@ def reduced_scale(shrinking: float) -> int:
 def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
     """Make an opened, not yet loaded JPEG decode at a reduced scale.
 
-    Returns:
-        The image to load (`image`, or another with fewer passes), and its scale: 1 if no JPEG.
+    Returns the image to load (`image`, or another with fewer passes), and its scale: 1 if no JPEG.
     """
     if scale == 1 or image.format not in JPEG_FORMATS:
         return image, 1
@@ -77,11 +76,9 @@ def open_reduced(image: Image.Image, scale: int) -> tuple[Image.Image, int]:
 
 
 def without_fine_passes(content: bytes) -> bytes | None:
-    """Leave out a progressive JPEG's passes that refine waves by little.
+    """Leave out a progressive JPEG's passes that refine waves by little, profiles, more frames.
 
-    Returns:
-        A whole JPEG file without profiles and further frames; None if there is nothing to leave
-        out, or the file is unusual or damaged.
+    Returns None if there is no such pass, or the file is unusual or damaged.
     """
     kept = [content[:2]]
     is_shorter = False

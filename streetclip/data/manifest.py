@@ -5,6 +5,7 @@ Only an 8-byte name hash of earlier rows is kept, so that a file may have any le
 
 import logging
 from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import numpy as np
 from streetclip.data.columns import read_columns
 from streetclip.data.csv_text import CsvFile, Rows
 from streetclip.data.row_checks import RowChecker, name_hashes
-from streetclip.data.row_warnings import WarningCounts
 from streetclip.errors import ManifestError
 from streetclip.progress import Progress, no_progress
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SPELLED_OUT = 20  # bad rows; the others are counted
+_SHOWN_OF_A_KIND = 5  # rows with a warning; the others are counted
 _CHUNK_ROWS = 2**13
 
 _log = logging.getLogger(__name__)
@@ -66,14 +67,9 @@ class ManifestReader:
     """Read a manifest in chunks; its findings are final after one iteration.
 
     With `on_bad_rows` "fail", an error about all bad rows follows the last; "skip" leaves them out,
-    counts them and reads the file twice. `progress` receives the bytes read.
-
-    Attributes:
-        num_rows: Good rows so far.
-        attribute_columns, sha256, num_skipped, problems, warnings: As in `Manifest`, so far.
-
-    Raises:
-        ManifestError: The file or its header cannot be used.
+    counts them and reads the file twice. `progress` receives the bytes read. `num_rows` counts good
+    rows so far; `attribute_columns`, `sha256`, `num_skipped`, `problems` and `warnings` are as in
+    `Manifest`, so far. A file or header that cannot be used raises a `ManifestError`.
     """
 
     def __init__(
@@ -100,12 +96,20 @@ class ManifestReader:
     def _reset(self) -> None:
         self.num_rows = self.num_skipped = 0
         self.problems: list[str] = []
-        self._warnings = WarningCounts()
+        self._num_warnings: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = defaultdict(list)
 
     @property
     def warnings(self) -> list[str]:
         """Describe doubts about good rows: counts by kind, then first rows."""
-        return self._warnings.messages(self.path)
+        messages = []
+        for kind, count in self._num_warnings.items():
+            messages.append(f"{self.path}: {count:,} row{'s' * (count != 1)}: {kind}")
+            messages += self._examples[kind]
+            if count > _SHOWN_OF_A_KIND:
+                more = count - _SHOWN_OF_A_KIND
+                messages.append(f"{self.path}: … and {more:,} more of this kind")
+        return messages
 
     def __iter__(self) -> Iterator[ManifestChunk]:
         """Yield good rows; "fail" stops at the first bad one, then raises.
@@ -163,7 +167,9 @@ class ManifestReader:
             self.problems.append(f"{self.path}:{lines[i]}: {' Also: '.join(problems[i])}")
         for row, kind, text in warnings:
             if row not in problems:
-                self._warnings.add(kind, lines[row], text)
+                self._num_warnings[kind] += 1
+                if self._num_warnings[kind] <= _SHOWN_OF_A_KIND:
+                    self._examples[kind].append(f"{self.path}:{lines[row]}: {text}")
         if not problems:
             return ManifestChunk(columns, rows)
         kept = [i for i in range(len(rows)) if i not in problems]
@@ -191,11 +197,7 @@ class ManifestReader:
 
 
 def read_manifest(path: Path, *, on_bad_rows: str = "fail") -> Manifest:
-    """Read a whole manifest; see `ManifestReader`.
-
-    Raises:
-        ManifestError: The file cannot be used, or has bad rows that are not to be skipped.
-    """
+    """Read a whole manifest; see `ManifestReader`."""
     import pandas as pd
 
     reader = ManifestReader(path, on_bad_rows=on_bad_rows, chunk_rows=8 * _CHUNK_ROWS)

@@ -29,33 +29,23 @@ Label = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class DoubtfulPlace:
-    """Describe a label without coordinates that fits several cities of its country.
-
-    Attributes:
-        candidate: Index of the candidate it counts as, −1 where it counts as none.
-        others: Cities that could be meant as well, most populous first.
-    """
+    """Describe a label without coordinates that fits several cities of its country."""
 
     country_code: str
     city: str
     region: str
     num_images: int
-    candidate: int
-    others: tuple[City, ...]
+    candidate: int  # index of the one it counts as, −1 where it counts as none
+    others: tuple[City, ...]  # that could be meant as well, most populous first
 
 
 @dataclass(frozen=True)
 class PlaceMatches:
-    """Store the candidates that N images' labels mean.
+    """Store the candidates that N images' labels mean."""
 
-    Attributes:
-        country_N, city_N: Indices, −1 where no candidate is meant or the city is ambiguous.
-        doubtful: Labels that fit several cities, most images first.
-    """
-
-    country_N: Int64
-    city_N: Int64
-    doubtful: tuple[DoubtfulPlace, ...]
+    country_N: Int64  # indices, −1 where no candidate is meant
+    city_N: Int64  # also −1 where the city is ambiguous
+    doubtful: tuple[DoubtfulPlace, ...]  # labels that fit several cities, most images first
 
 
 def match_places(frame: pd.DataFrame, candidates: Candidates) -> PlaceMatches:
@@ -104,19 +94,12 @@ def rows_by_label(frame: pd.DataFrame) -> Mapping[Label, Int64]:
 
 
 class _Fitting(NamedTuple):
-    """Candidates whose name fits a label.
+    """Candidates whose name fits a label."""
 
-    Attributes:
-        bonus_km: K candidates that the region allows: 15 km if spelled like the label, else 0.
-        decoys: Other cities of that name that are no candidate.
-        by_name: The candidate meant by an image without coordinates, −1 for none.
-        others: Cities that such an image could mean as well; None if no candidate has the name.
-    """
-
-    bonus_km: Mapping[int, float]
-    decoys: tuple[City, ...] = ()
-    by_name: int = NO_CANDIDATE
-    others: tuple[City, ...] | None = None
+    bonus_km: Mapping[int, float]  # of those that the region allows: 15 if spelled alike, else 0
+    decoys: tuple[City, ...] = ()  # other cities of that name that are no candidate
+    by_name: int = NO_CANDIDATE  # meant by an image without coordinates
+    others: tuple[City, ...] | None = None  # it could mean too; None if no candidate has the name
 
 
 class _CountryMatcher:
@@ -158,14 +141,11 @@ class _CountryMatcher:
         return by_place
 
     def _distance_km(self, index: int, city: City) -> float:
-        return float(
-            haversine_km(
-                self._candidates.city_latitude_deg_M[index],
-                self._candidates.city_longitude_deg_M[index],
-                city.latitude_deg,
-                city.longitude_deg,
-            )
-        )
+        return float(haversine_km(*self._point(index), city.latitude_deg, city.longitude_deg))
+
+    def _point(self, index: int) -> tuple[float, float]:
+        latitude_deg_M = self._candidates.city_latitude_deg_M
+        return latitude_deg_M[index], self._candidates.city_longitude_deg_M[index]
 
     def fitting(self, city: str, region: str) -> _Fitting:
         """Find the candidates that fit a label's name and those meant."""
@@ -194,12 +174,7 @@ class _CountryMatcher:
         lowest_km_R = np.full(len(latitude_deg_R), np.inf)
         reached_km_R = np.full(len(latitude_deg_R), np.inf)
         for index, bonus_km in fitting.bonus_km.items():
-            distance_km_R = haversine_km(
-                latitude_deg_R,
-                longitude_deg_R,
-                self._candidates.city_latitude_deg_M[index],
-                self._candidates.city_longitude_deg_M[index],
-            )
+            distance_km_R = haversine_km(latitude_deg_R, longitude_deg_R, *self._point(index))
             is_better_R = (distance_km_R <= NEAR_KM) & (distance_km_R - bonus_km < lowest_km_R)
             best_R[is_better_R] = index
             lowest_km_R[is_better_R] = distance_km_R[is_better_R] - bonus_km

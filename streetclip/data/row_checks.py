@@ -1,7 +1,18 @@
-"""Find bad or doubtful manifest rows, in whole columns of a chunk."""
+"""Find bad or doubtful manifest rows, in whole columns of a chunk.
+
+A cell such as "NA" or "nan" marks a missing value. It is read as blank, with a warning, unless it
+is the name of a place:
+
+* `NA` as country is Namibia if the continent is Africa, the city or the coordinates lie in
+  Namibia, or every other place cell of the row is blank.
+* A city stays if GeoNames has a city spelled exactly so in the country ("Nan" in Thailand). For a
+  spelling that programs write ("None" in Italy), the row also needs a region or coordinates.
+* A region stays if it is spelled like a city of the country that is no program's spelling, as
+  provinces are named after their capital ("Nan").
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -10,21 +21,44 @@ import numpy as np
 
 from streetclip import gazetteer
 from streetclip.data.columns import CAPTION_COLUMNS, COORDINATES, Columns
-from streetclip.data.coordinates import SWAPPED, MisplacedFinder, Points, parse_coordinates
+from streetclip.data.coordinates import (
+    FAR_KM,
+    SWAPPED,
+    MisplacedFinder,
+    Points,
+    km_to_country,
+    parse_coordinates,
+)
 from streetclip.data.csv_text import Rows, has_quote_after_space
+from streetclip.data.decoding import all_plain, canonical_name, name_problem
 from streetclip.data.encodings import repair_mojibake
-from streetclip.data.image_names import all_plain, canonical_name, name_problem
-from streetclip.data.missing_values import Cells, blank_missing_values, is_marker
-from streetclip.data.row_warnings import RowWarning
 from streetclip.errors import shown
 
 CONTRADICTION = "the continent contradicts the country; the country's own is used"
+MISSING = "values such as NA, nan or None are read as missing"
 MOJIBAKE = "text was decoded in another encoding than its own; it is used as it is"
 
 _QUOTE_ADVICE = "Remove spaces between a comma and a quote."
 
+_WRITTEN_BY_PROGRAMS = frozenset(
+    {
+        "NA", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "#NA", "<NA>", "NaN", "nan", "NaT", "None",
+        "NULL", "null", "(null)", "\\N", "-", "--", "–", "—", "?", "undefined",
+    }
+)  # fmt: skip
+_MARKERS = _WRITTEN_BY_PROGRAMS | {
+    "na", "Na", "N/a", "Nan", "NAN", "nat", "NAT", "none", "NONE", "Null", "unknown", "Unknown",
+    "UNKNOWN", "Undefined",
+}  # fmt: skip
+_PLACE_COLUMNS = ("city", "region", "continent", *COORDINATES)
+_NAMIBIA = "NA"
+_NEAR_DEG = 0.5
+
+Cells = dict[str, list[str]]
 Problems = dict[int, list[str]]
 """Why rows of a chunk are bad, by index; good rows are absent."""
+Warnings = list[tuple[int, str, str]]
+"""Doubts about good rows: index in the chunk, kind to follow "12 rows:", finding and action."""
 
 
 def name_hashes(names: Sequence[str]) -> Iterator[int]:
@@ -52,9 +86,7 @@ class RowChecker:
     _first_lines: dict[str, int] = field(default_factory=dict)
     _misplaced: MisplacedFinder = field(default_factory=MisplacedFinder)
 
-    def check(
-        self, rows: Rows, lines: Sequence[int]
-    ) -> tuple[dict[str, Any], Problems, list[RowWarning]]:
+    def check(self, rows: Rows, lines: Sequence[int]) -> tuple[dict[str, Any], Problems, Warnings]:
         """Check a chunk; return its columns, bad rows included, problems and warnings."""
         width = len(self.columns.header)
         misshapen = {
@@ -105,7 +137,7 @@ class RowChecker:
                     )
 
     def _coordinates(
-        self, cells: Cells, codes: Sequence[str], problems: Problems, warnings: list[RowWarning]
+        self, cells: Cells, codes: Sequence[str], problems: Problems, warnings: Warnings
     ) -> dict[str, Any]:
         if COORDINATES[0] not in cells:
             unknown = np.full(len(codes), np.nan)
@@ -113,11 +145,11 @@ class RowChecker:
         latitude_deg, longitude_deg, bad = parse_coordinates(*(cells[c] for c in COORDINATES))
         for i, problem in bad:
             problems[i].append(problem)
-        for warning in self._misplaced.find(Points(latitude_deg, longitude_deg, codes)):
-            if warning.kind == SWAPPED:
-                problems[warning.row].append(warning.text)
+        for row, kind, text in self._misplaced.find(Points(latitude_deg, longitude_deg, codes)):
+            if kind == SWAPPED:
+                problems[row].append(text)
             else:
-                warnings.append(warning)
+                warnings.append((row, kind, text))
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 
@@ -137,6 +169,104 @@ def _check_quotes(cells: Cells, problems: Problems) -> None:
         for i, text in enumerate(cells[name]):
             if has_quote_after_space([text]):
                 problems[i].append(f"{name} starts with a space and a quote. {_QUOTE_ADVICE}")
+
+
+def is_marker(text: str) -> bool:
+    """Return whether a cell is spelled like a missing value."""
+    return text.strip() in _MARKERS
+
+
+def blank_missing_values(cells: Cells) -> tuple[dict[int, str], Warnings]:
+    """Blank the markers in a chunk's place columns; copy changed columns.
+
+    Returns the countries that were blanked, by row, and warnings of rows with another marker.
+    """
+    names = [name for name in ("country", *_PLACE_COLUMNS) if name in cells]
+    rows = set()
+    for name in names:
+        if not _MARKERS.isdisjoint(map(str.strip, cells[name])):
+            cells[name] = list(cells[name])
+            rows |= {row for row, text in enumerate(cells[name]) if is_marker(text)}
+    missing_countries: dict[int, str] = {}
+    warnings: Warnings = []
+    for row in sorted(rows):
+        place = {name: cells[name][row].strip() for name in names}
+        if is_marker(place["country"]) and not _is_namibia(place):
+            missing_countries[row] = place["country"]
+            cells["country"][row] = ""
+        blanked = [name for name in names[1:] if _is_missing(name, place)]
+        for name in blanked:
+            cells[name][row] = ""
+        if blanked and not _is_north_america(blanked, place):
+            warnings.append((row, MISSING, _describe_blanked(blanked, place)))
+    return missing_countries, warnings
+
+
+def _is_missing(name: str, place: Mapping[str, str]) -> bool:
+    text = place[name]
+    if not is_marker(text) or name not in {"city", "region"}:
+        return is_marker(text)
+    city = _city_named(text, place["country"])
+    if city is None or text not in _WRITTEN_BY_PROGRAMS:
+        return city is None
+    if name == "region":
+        return True
+    if place["region"] and not is_marker(place["region"]):
+        return False
+    point = _point(place)
+    return point is None or not (
+        abs(point[0] - city.latitude_deg) < _NEAR_DEG
+        and abs(point[1] - city.longitude_deg) < _NEAR_DEG
+    )
+
+
+def _city_named(text: str, country: str) -> gazetteer.City | None:
+    """Find the city of a country that is spelled exactly so."""
+    if not (text.isalpha() and text.istitle()):
+        return None  # no city is; looking it up would read GeoNames' long list
+    found = gazetteer.find_country(country) if country else None
+    city = gazetteer.find_city(found.code, text) if found else None
+    return city if city is not None and city.name == text else None
+
+
+def _is_namibia(place: Mapping[str, str]) -> bool:
+    if place["country"].casefold() != _NAMIBIA.casefold():
+        return False
+    if not any(place.get(name) for name in _PLACE_COLUMNS):
+        return True
+    if gazetteer.find_continent(place["continent"]) == "Africa":
+        return True
+    city = place["city"]
+    if city and not is_marker(city) and gazetteer.find_city(_NAMIBIA, city) is not None:
+        return True
+    point = _point(place)
+    if point is None:
+        return False
+    km = km_to_country(np.array([point[0]]), np.array([point[1]]), _NAMIBIA)
+    return bool(km[0] <= FAR_KM)
+
+
+def _point(place: Mapping[str, str]) -> tuple[float, float] | None:
+    try:
+        return float(place[COORDINATES[0]]), float(place[COORDINATES[1]])
+    except (KeyError, ValueError):
+        return None
+
+
+def _is_north_america(blanked: list[str], place: Mapping[str, str]) -> bool:
+    """Return whether a row's only marker is its continent's GeoNames code."""
+    if blanked != ["continent"] or place["continent"] != "NA":
+        return False
+    country = gazetteer.find_country(place["country"])
+    return country is not None and country.continent == "North America"
+
+
+def _describe_blanked(blanked: list[str], place: Mapping[str, str]) -> str:
+    values = ", ".join(f"{name} {shown(place[name])}" for name in blanked)
+    hint = ""
+    if "city" in blanked and _city_named(place["city"], place["country"]) is not None:
+        hint = f" Fill in its region if the city named {place['city']} is meant."
+    return f"{values} {'is' if len(blanked) == 1 else 'are'} read as missing.{hint}"
 
 
 def _countries(texts: list[str], missing: dict[int, str], problems: Problems) -> list[_Country]:
@@ -177,7 +307,7 @@ def _unknown_country(text: str) -> str:
 
 
 def _continents(
-    texts: list[str], countries: list[_Country], problems: Problems, warnings: list[RowWarning]
+    texts: list[str], countries: list[_Country], problems: Problems, warnings: Warnings
 ) -> list[str]:
     """Find the continents, the country's own where blank, unknown or contradicted."""
     known = {text: gazetteer.find_continent(text) for text in set(texts) if text.strip()}
@@ -197,18 +327,12 @@ def _continents(
             and not gazetteer.is_on_continent(country.code, text)
         ):
             continents[i] = country.continent
-            warnings.append(
-                RowWarning(
-                    i,
-                    CONTRADICTION,
-                    f"continent is {shown(text)}, but {country.label} is in {country.continent}, "
-                    "which is used.",
-                )
-            )
+            own_one = f"{country.label} is in {country.continent}, which is used"
+            warnings.append((i, CONTRADICTION, f"continent is {shown(text)}, but {own_one}."))
     return continents
 
 
-def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
+def _mojibake_warnings(cells: Cells) -> Warnings:
     findings: dict[int, list[str]] = defaultdict(list)
     for name in ("city", "region", "caption"):
         texts = cells.get(name, [])
@@ -218,7 +342,7 @@ def _mojibake_warnings(cells: Cells) -> list[RowWarning]:
         for i, text in enumerate(texts):
             if doubts[text]:
                 findings[i].append(f"{name} is {shown(text)}, {doubts[text]}")
-    return [RowWarning(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
+    return [(i, MOJIBAKE, " Also: ".join(found)) for i, found in findings.items()]
 
 
 def _text_doubt(text: str) -> str:

@@ -5,8 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from streetclip.demo.cues import Colour, Line
-from streetclip.demo.palette import material, mix, shade
+from streetclip.demo.cues import Colour, Line, material, mix, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, PagePoint, Pen
 from streetclip.demo.scene import Scene
 
@@ -177,6 +176,6 @@ def _tufts(pen: Pen, scene: Scene, rng: Random, tone: Colour) -> None:
         ahead_m = rng.uniform(5.0, 26.0)
         across_m = side * rng.uniform(4.6, 13.0)
         x, y = pen.view.project(across_m, 0.0, ahead_m)
-        size = 0.22 * pen.pixels_per_m(ahead_m)
+        size = 0.22 * (pen.view.focal_px / ahead_m)
         pen.polygon([(x - size, y), (x - size * 0.3, y - size), (x, y)], colour, ahead_m)
         pen.polygon([(x, y), (x + size * 0.4, y - size * 1.2), (x + size, y)], colour, ahead_m)

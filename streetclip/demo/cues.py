@@ -1,4 +1,4 @@
-"""Read the cues of the drawn countries and cities from countries.toml."""
+"""Read what countries, cities and materials look like; mix and shade colours."""
 
 import functools
 import importlib.resources
@@ -90,6 +90,7 @@ def drawn_countries() -> tuple[CountryCues, ...]:
     return tuple(sorted(countries, key=lambda country: country.code))
 
 
+@functools.cache
 def read_toml(name: str) -> dict[str, Any]:
     """Read one of the drawn world's tables."""
     path = importlib.resources.files("streetclip.demo") / name
@@ -107,11 +108,46 @@ def _country(code: str, cues: dict[str, Any], colours: Mapping[str, list[int]]) 
 
     cities = tuple(CityCues(**city) for city in cues["cities"])
     values = coloured({key: cues[key] for key in cues.keys() - {"name", "countries", "cities"}})
-    for key, kind in (
-        ("centre_line", Line),
-        ("edge_line", Line),
-        ("plate", Plate),
-        ("warning", WarningSign),
-    ):
-        values[key] = kind(**values[key])
+    for key in ("centre_line", "edge_line"):
+        values[key] = Line(**values[key])
+    values["plate"] = Plate(**values["plate"])
+    values["warning"] = WarningSign(**values["warning"])
     return CountryCues(code=code, cluster=cues["name"], cities=cities, **values)
+
+
+@functools.cache
+def material(kind: str, name: str) -> Any:
+    """Look up a material by table and name: a tuple of colours, factors or strokes.
+
+    Examples:
+        >>> material("grounds", "meadow")
+        ((116, 160, 72), (98, 142, 62))
+    """
+    return _tuples(read_toml("materials.toml")[kind][name])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def mix(first: Colour, second: Colour, share: float) -> Colour:
+    """Mix two colours: share 0 is the first, 1 the second.
+
+    Examples:
+        >>> mix((0, 0, 0), (200, 100, 50), 0.5)
+        (100, 50, 25)
+    """
+    keep = 1.0 - share
+    red, green, blue = (int(a * keep + b * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """Darken (below 1) or lighten (above 1) a colour.
+
+    Examples:
+        >>> shade((100, 200, 40), 0.5), shade((100, 200, 40), 2.0)
+        ((50, 100, 20), (200, 255, 80))
+    """
+    red, green, blue = (min(255, int(each * factor)) for each in colour)
+    return red, green, blue

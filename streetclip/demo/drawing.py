@@ -7,9 +7,8 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
-from streetclip.demo import backdrop, buildings, signs, skyline, vehicles
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import shade
+from streetclip.demo import backdrop, buildings, signs, vehicles
+from streetclip.demo.cues import Colour, shade
 from streetclip.demo.pen import HEIGHT_PX, SUPERSAMPLING, WIDTH_PX, Box, Pen
 from streetclip.demo.plants import plant
 from streetclip.demo.scene import Scene
@@ -35,9 +34,20 @@ class Picture:
 def draw(scene: Scene, rng: Random) -> Picture:
     """Draw a scene; `rng` is the source of everything that the scene leaves open."""
     pen = Pen(scene.view, scene.air)
-    _background(pen, scene, rng)
+    is_rural = scene.setting == "rural"
+    backdrop.sky(pen, scene, rng)
+    backdrop.terrain(pen, scene, rng)
+    if not is_rural and "skyline" in scene.cues:
+        buildings.skyline(pen, scene, rng)
+    if not is_rural:
+        buildings.roofs(pen, scene, rng)
+    backdrop.ground(pen, scene, rng)
+    if not is_rural:
+        backdrop.pavement(pen, scene)
+    backdrop.road(pen, scene)
+    # What stands on the ground hides what is farther away.
     placed: list[_Placed] = []
-    if scene.setting != "rural":
+    if not is_rural:
         placed += [
             (house.near_m, partial(buildings.draw_house, pen, scene, house, rng))
             for house in buildings.street(scene, rng)
@@ -53,20 +63,6 @@ def draw(scene: Scene, rng: Random) -> Picture:
     if scene.blur != "none":
         image = image.filter(ImageFilter.BoxBlur(_BLUR_RADIUS_PX[scene.blur]))
     return Picture(image, _seen_boxes(pen, hidden))
-
-
-def _background(pen: Pen, scene: Scene, rng: Random) -> None:
-    backdrop.sky(pen, scene, rng)
-    backdrop.terrain(pen, scene, rng)
-    is_rural = scene.setting == "rural"
-    if not is_rural and "skyline" in scene.cues:
-        skyline.skyline(pen, scene, rng)
-    if not is_rural:
-        skyline.roofs(pen, scene, rng)
-    backdrop.ground(pen, scene, rng)
-    if not is_rural:
-        backdrop.pavement(pen, scene)
-    backdrop.road(pen, scene)
 
 
 def _plants(pen: Pen, scene: Scene, rng: Random) -> list[_Placed]:

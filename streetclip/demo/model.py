@@ -10,9 +10,7 @@ from transformers import (
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
-    CLIPTextConfig,
     CLIPTokenizer,
-    CLIPVisionConfig,
 )
 
 from streetclip.demo.cues import drawn_countries
@@ -63,29 +61,25 @@ def build_model(folder: Path, seed: int) -> None:
 
 def make_config(tokenizer: CLIPTokenizer) -> CLIPConfig:
     """Set the sizes of the two towers."""
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=_TEXT_WIDTH,
-        intermediate_size=_TEXT_WIDTH * 2,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        projection_dim=_JOINT_WIDTH,
-        max_position_embeddings=77,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    vision = CLIPVisionConfig(
-        image_size=IMAGE_SIZE_PX,
-        patch_size=PATCH_SIZE_PX,
-        hidden_size=_VISION_WIDTH,
-        intermediate_size=_VISION_WIDTH * 2,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        projection_dim=_JOINT_WIDTH,
-    )
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": _TEXT_WIDTH,
+        "intermediate_size": _TEXT_WIDTH * 2,
+        "num_hidden_layers": 1,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = {
+        "image_size": IMAGE_SIZE_PX,
+        "patch_size": PATCH_SIZE_PX,
+        "hidden_size": _VISION_WIDTH,
+        "intermediate_size": _VISION_WIDTH * 2,
+        "num_hidden_layers": 2,
+    }
+    both = {"num_attention_heads": 4, "projection_dim": _JOINT_WIDTH}
     return CLIPConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=_JOINT_WIDTH
+        text_config=text | both, vision_config=vision | both, projection_dim=_JOINT_WIDTH
     )
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import mix
+from streetclip.demo.cues import Colour, mix
 
 WIDTH_PX = 320
 HEIGHT_PX = 240
@@ -163,10 +162,6 @@ class Pen:
         (left, right), (near, far) = across_m, ahead_m
         corners = ((left, near), (left, far), (right, far), (right, near))
         return [self.view.project(across, 0.0, ahead) for across, ahead in corners]
-
-    def pixels_per_m(self, ahead_m: float) -> float:
-        """Measure one metre at a distance on the page."""
-        return self.view.focal_px / ahead_m
 
     def remember(self, cue: str, box: Box) -> None:
         """Keep the first visible box of a cue, cut to the image."""

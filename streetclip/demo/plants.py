@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from streetclip.demo.cues import Colour
-from streetclip.demo.palette import shade
+from streetclip.demo.cues import Colour, shade
 from streetclip.demo.pen import Pen
 
 _TRUNK: Colour = (96, 68, 46)
@@ -19,7 +18,7 @@ class _Plant:
         self.pen = pen
         self.ahead_m = ahead_m
         self.x, self.base = pen.view.project(across_m, 0.0, ahead_m)
-        self.size = height_m * pen.pixels_per_m(ahead_m)
+        self.size = height_m * (pen.view.focal_px / ahead_m)
 
     def at(self, right: float, up: float) -> tuple[float, float]:
         return (self.x + right * self.size, self.base - up * self.size)

@@ -4,8 +4,7 @@ import functools
 from collections.abc import Sequence
 from random import Random
 
-from streetclip.demo.cues import Colour, CountryCues
-from streetclip.demo.palette import material, shade
+from streetclip.demo.cues import Colour, CountryCues, material, shade
 from streetclip.demo.pen import Box, PagePoint, Pen
 
 Glyph = tuple[tuple[PagePoint, ...], ...]
@@ -13,13 +12,6 @@ Glyph = tuple[tuple[PagePoint, ...], ...]
 
 _POST: Colour = (128, 130, 132)
 _INK: Colour = (26, 26, 28)
-# Colour, and width in metres.
-_POLES: dict[str, tuple[Colour, float]] = {
-    "concrete": ((182, 178, 170), 0.30),
-    "square": ((206, 202, 192), 0.38),
-    "steel": ((120, 132, 140), 0.20),
-    "wood": ((108, 76, 50), 0.28),
-}
 
 
 def warning_sign(pen: Pen, cues: CountryCues, across_m: float, ahead_m: float) -> None:
@@ -127,7 +119,7 @@ def bollard(pen: Pen, cues: CountryCues, across_m: float, ahead_m: float) -> Non
 
 def pole_line(pen: Pen, cues: CountryCues, across_m: float, ahead_m: Sequence[float]) -> None:
     """Draw a row of utility poles, far to near, and their wires."""
-    colour, width_m = _POLES[cues.pole]
+    colour, width_m = material("poles", cues.pole)
     far: list[PagePoint] = []
     for distance in ahead_m:
         post = pen.post_box(across_m, width_m / 2, (0.0, 8.0), distance)

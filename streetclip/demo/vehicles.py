@@ -2,19 +2,9 @@
 
 from random import Random
 
-from streetclip.demo.cues import Colour, CountryCues, Plate
-from streetclip.demo.palette import shade
+from streetclip.demo.cues import Colour, CountryCues, Plate, material, shade
 from streetclip.demo.pen import Box, Pen
 
-_PAINTS: tuple[Colour, ...] = (
-    (222, 224, 226),
-    (70, 74, 80),
-    (160, 166, 172),
-    (44, 78, 130),
-    (150, 40, 42),
-    (96, 112, 98),
-    (206, 190, 160),
-)
 _TYRE: Colour = (28, 28, 30)
 
 
@@ -66,7 +56,7 @@ def oncoming_car(pen: Pen, ahead_m: float, rng: Random, *, night: bool) -> None:
 
 
 def _car(body: _Body, rng: Random) -> None:
-    paint = rng.choice(_PAINTS)
+    paint = rng.choice(material("paints", "cars"))
     body.pen.ellipse(body.part(-0.06, 0.92, 1.06, 1.1), (44, 46, 50), body.ahead_m)
     body.fill((0.06, 0.8, 0.22, 1.08), _TYRE)
     body.fill((0.78, 0.8, 0.94, 1.08), _TYRE)

@@ -1,28 +1,39 @@
-"""Build the drawn world's folder: images, CSVs, candidates and the small model."""
+"""Draw the scenes of each split, and build the world's folder around them."""
 
 import contextlib
-import csv
+import io
+import json
+import math
 import multiprocessing
 import os
 import shutil
 import signal
 from collections.abc import Generator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import pandas as pd
+
 from streetclip.config import DemoConfig
-from streetclip.demo.cues import drawn_countries
-from streetclip.demo.marker import MARKER_NAME, read_marker
-from streetclip.demo.splits import SPLITS, city_coordinates, write_scene
-from streetclip.errors import OutputError
+from streetclip.demo import MARKER_NAME, read_marker
+from streetclip.demo.cues import CityCues, CountryCues, drawn_countries
+from streetclip.demo.drawing import Picture, draw
+from streetclip.demo.scene import Scene, sample_scene
+from streetclip.errors import OutputError, UnknownPlaceError
 from streetclip.files import translated_disk_errors, write_json, write_text
-from streetclip.gazetteer import countries
+from streetclip.gazetteer import countries, find_city
+from streetclip.geo import EARTH_RADIUS_KM
 from streetclip.progress import Progress, no_progress
 
 WORLD_VERSION = 1
 """Raised whenever the same seed gives other pictures."""
 
+SPLITS = ("train", "val", "test")
+JPEG_QUALITY = 88
+_KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 _CHUNK = 24  # scenes of one message to a process
 _TOO_FEW_FOR_PROCESSES = 150
 _README = """# A drawn world
@@ -37,7 +48,6 @@ City coordinates: GeoNames, CC BY 4.0.
 """
 
 _Row = dict[str, str]
-_Task = tuple[str, int, str, range]  # image folder, seed, split, indices
 
 
 def build_world(config: DemoConfig, progress: Progress = no_progress) -> bool:
@@ -46,9 +56,8 @@ def build_world(config: DemoConfig, progress: Progress = no_progress) -> bool:
     The marker is written first as unfinished and last as finished: an unfinished world is drawn
     again, a finished one is never touched.
 
-    Raises:
-        OutputError: The folder holds a finished world or other files, or cannot be written.
-        ResourceError: The disk is full.
+    Raises OutputError if the folder holds a finished world or other files, or cannot be written,
+    and ResourceError if the disk is full.
     """
     folder = config.output_dir
     if _may_keep(config):
@@ -133,44 +142,108 @@ def _clear(folder: Path) -> None:
 
 
 def _write_splits(config: DemoConfig, progress: Progress) -> None:
-    chunks: dict[str, dict[int, list[_Row]]] = {split: {} for split in SPLITS}
+    rows: dict[str, list[_Row]] = {split: [] for split in SPLITS}
     total, done = sum(num_images(config).values()), 0
     progress(0, total)
     with contextlib.closing(_draw_all(config)) as drawn:
-        for split, first, rows in drawn:
-            chunks[split][first] = rows
-            done += len(rows)
+        for split, of_chunk in drawn:
+            rows[split] += of_chunk
+            done += len(of_chunk)
             progress(done, total)
-    for split, by_first in chunks.items():
-        with (config.output_dir / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, by_first[0][0].keys(), lineterminator="\n")
-            writer.writeheader()
-            for first in sorted(by_first):
-                writer.writerows(by_first[first])
+    for split, of_split in rows.items():
+        path = config.output_dir / f"{split}.csv"
+        pd.DataFrame(of_split).to_csv(path, index=False, lineterminator="\n")
 
 
-def _draw_all(config: DemoConfig) -> Generator[tuple[str, int, list[_Row]], None, None]:
-    folder = str(config.output_dir / "images")
-    tasks = [
-        (folder, config.seed, split, range(first, min(first + _CHUNK, count)))
+def _draw_all(config: DemoConfig) -> Generator[tuple[str, list[_Row]], None, None]:
+    chunks = [
+        (split, range(first, min(first + _CHUNK, count)))
         for split, count in num_images(config).items()
         for first in range(0, count, _CHUNK)
     ]
+    draw_chunk = partial(_draw_chunk, config.output_dir / "images", config.seed)
     processes = config.num_workers if config.num_workers >= 0 else len(os.sched_getaffinity(0))
     if processes <= 1 or sum(num_images(config).values()) < _TOO_FEW_FOR_PROCESSES:
-        yield from map(_draw_chunk, tasks)
+        yield from map(draw_chunk, chunks)
         return
     context = multiprocessing.get_context("spawn")
     # Ctrl-C reaches every process of the terminal; only the parent should answer it.
     pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
-        for future in as_completed([pool.submit(_draw_chunk, task) for task in tasks]):
-            yield future.result()
+        yield from pool.map(draw_chunk, chunks)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _draw_chunk(task: _Task) -> tuple[str, int, list[_Row]]:
-    folder, seed, split, indices = task
-    rows = [write_scene(Path(folder), seed, split, index) for index in indices]
-    return split, indices.start, rows
+def _draw_chunk(folder: Path, seed: int, chunk: tuple[str, range]) -> tuple[str, list[_Row]]:
+    split, indices = chunk
+    return split, [write_scene(folder, seed, split, index) for index in indices]
+
+
+def write_scene(folder: Path, seed: int, split: str, index: int) -> dict[str, str]:
+    """Draw a scene, write its JPEG into a folder, return its CSV row."""
+    scene, picture = make_scene(seed, split, index)
+    name = f"{split}_{index:05d}.jpg"
+    content = io.BytesIO()  # Pillow's own errors about a full disk lack the system's number
+    picture.image.save(content, "JPEG", quality=JPEG_QUALITY)
+    (folder / name).write_bytes(content.getvalue())
+    country = countries()[scene.country.code]
+    latitude_deg, longitude_deg = city_coordinates(scene.country.code, scene.city.name)
+    north_km, east_km = scene.kilometres
+    # No city of the drawn world is near a pole or the date line.
+    per_degree_east = _KM_PER_DEGREE * math.cos(math.radians(latitude_deg))
+    boxes = {cue: list(box) for cue, box in sorted(picture.boxes.items())}
+    return {
+        "image_filename": name,
+        "city": scene.city.name,
+        "region": scene.city.region,
+        "country": country.name,
+        "continent": country.continent,
+        "latitude": f"{latitude_deg + north_km / _KM_PER_DEGREE:.5f}",
+        "longitude": f"{longitude_deg + east_km / per_degree_east:.5f}",
+        "scene_id": scene.scene_id,
+        "setting": scene.setting,
+        "weather": scene.weather,
+        "time_of_day": scene.time_of_day,
+        "occlusion": scene.occlusion,
+        "blur": scene.blur,
+        "driving_side": scene.country.driving_side,
+        "script": scene.country.script,
+        "neighbourhood": scene.country.cluster,
+        "cue_boxes": json.dumps(boxes, separators=(",", ":")),
+    }
+
+
+def make_scene(seed: int, split: str, index: int) -> tuple[Scene, Picture]:
+    """Draw the scene at an index; no scene is in two splits."""
+    rng = Random(f"{seed}/{split}/{index}")
+    country, city = place_of(seed, split, index)
+    scene = sample_scene(f"{split}-{index:05d}", country, city, rng)
+    return scene, draw(scene, rng)
+
+
+def place_of(seed: int, split: str, index: int) -> tuple[CountryCues, CityCues]:
+    """Choose country and city of a scene, each city in turn.
+
+    Examples:
+        >>> len({place_of(42, "val", index)[0].code for index in range(40)})
+        40
+    """
+    known = drawn_countries()
+    order = list(range(len(known)))
+    Random(f"{seed}/{split}/order").shuffle(order)
+    turn, position = divmod(index, len(known))
+    country = known[order[position]]
+    return country, country.cities[turn % len(country.cities)]
+
+
+def city_coordinates(country_code: str, city_name: str) -> tuple[float, float]:
+    """Look up the coordinates of a city of the drawn world in the gazetteer."""
+    city = find_city(country_code, city_name)
+    if city is None:
+        msg = (
+            f"drawn world: the gazetteer has no city {city_name!r} in {country_code}; "
+            "expected one. Correct its name in streetclip/demo/countries.toml."
+        )
+        raise UnknownPlaceError(msg)
+    return city.latitude_deg, city.longitude_deg

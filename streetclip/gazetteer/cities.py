@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streetclip.gazetteer.countries import normalise_name
 from streetclip.gazetteer.data_files import read_geonames, read_table
-from streetclip.gazetteer.names import normalise_name
-from streetclip.gazetteer.regions import region_name
 
 _SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
@@ -54,11 +53,6 @@ def most_populous_cities(
     return list(chosen.values())
 
 
-def largest_listed_place(country_code: str) -> City | None:
-    """Find a country's most populous listed place, most often its capital."""
-    return next(iter(listed_cities(country_code)), None)
-
-
 def is_numbered_part(name: str) -> bool:
     """Return whether a name shows a numbered district of a city."""
     return _NUMBERED_PART.match(name) is not None
@@ -67,11 +61,6 @@ def is_numbered_part(name: str) -> bool:
 def listed_cities(country_code: str) -> tuple[City, ...]:
     """List capital and places above 15,000 people, most populous first."""
     return _listed().get(country_code, ())
-
-
-def alternate_names(city: City) -> tuple[str, ...]:
-    """Return other names of a listed place, in all languages and scripts."""
-    return _alternate_names().get(city, ())
 
 
 @functools.cache
@@ -86,15 +75,24 @@ def all_cities() -> _ByCountry:
 
 @functools.cache
 def _listed() -> _ByCountry:
-    return _by_country(_alternate_names())
+    return _by_country(alternate_names())
 
 
 @functools.cache
-def _alternate_names() -> Mapping[City, tuple[str, ...]]:
+def alternate_names() -> Mapping[City, tuple[str, ...]]:
+    """Read other names of listed places, in all languages and scripts."""
+
     def read(row: dict[str, Any]) -> Any:
         return (_city(row), tuple(row["alternatenames"])) if "geonameid" in row else row
 
     return dict(read_geonames("cities15000.json", read).values())
+
+
+@functools.cache
+def region_names() -> Mapping[str, Mapping[str, list[str]]]:
+    """Read names of first-level divisions, English first, by country and admin1 code."""
+    table: Mapping[str, Mapping[str, list[str]]] = read_table("regions.json")
+    return table
 
 
 @functools.cache
@@ -113,10 +111,11 @@ def _by_country(cities: Iterable[City]) -> _ByCountry:
 
 
 def _city(row: dict[str, Any]) -> City:
+    names = region_names().get(row["countrycode"], {}).get(row["admin1code"])
     return City(
         country_code=row["countrycode"],
         name=row["name"],
-        region=region_name(row["countrycode"], row["admin1code"]),
+        region=names[0] if names else None,
         latitude_deg=row["latitude"],
         longitude_deg=row["longitude"],
         population=row["population"],

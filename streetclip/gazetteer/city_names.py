@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from streetclip.gazetteer.cities import City, all_cities, alternate_names, listed_cities
-from streetclip.gazetteer.countries import sovereign_of
-from streetclip.gazetteer.country_names import find_country
-from streetclip.gazetteer.names import LONGEST_NAME, normalise_name
-from streetclip.gazetteer.regions import bare_region, find_region
+from streetclip.gazetteer.cities import (
+    City,
+    all_cities,
+    alternate_names,
+    listed_cities,
+    region_names,
+)
+from streetclip.gazetteer.countries import LONGEST_NAME, find_country, normalise_name, sovereign_of
 from streetclip.geo import haversine_km
 
 SAME_PLACE_KM = 15.0
@@ -27,6 +30,16 @@ _RIVAL_POPULATION_BY_OTHER_NAME = 200_000
 
 _QUALIFIED = re.compile(r"^(?P<name>[^,(（]+)[,(（]\s*(?P<region>[^)）]+?)[)）]?\s*$")
 _CITY_OF = re.compile(r"^(?:the )?city of | city$")
+
+# What a region is, not what it is called: "State of Maine", "Hubei Province", "Tokyo Prefecture".
+_KINDS = frozenset(
+    {
+        "state", "province", "region", "prefecture", "department", "departamento", "provincia",
+        "estado", "county", "canton", "governorate", "district", "oblast", "krai", "kray",
+        "republic", "emirate", "land", "voivodeship", "municipality", "division", "territory",
+        "of", "the", "free", "do", "de", "la", "el",
+    }
+)  # fmt: skip
 
 _ByName = Mapping[str, tuple[City, ...]]
 
@@ -68,7 +81,7 @@ def resolve_city(country_code: str, name: str, region: str | None = None) -> Cit
     keys = name_keys(name)
     as_main_name = [city for city in bearers if normalise_name(city.name) in keys]
     first = (as_main_name or bearers)[0]
-    others = tuple(city for city in bearers if not _are_near(city, first))
+    others = tuple(city for city in bearers if _distance_km(city, first) > SAME_PLACE_KM)
     if any(_is_rival(city, first, city in as_main_name or not as_main_name) for city in others):
         return CityMeant(None, bearers)
     return CityMeant(first, others)
@@ -88,10 +101,10 @@ def find_city(country_code: str, name: str, region: str | None = None) -> City |
     return bearers[0] if bearers else None
 
 
-def suggest_cities(country_code: str, name: str, limit: int = 3) -> list[str]:
+def suggest_cities(country_code: str, name: str) -> list[str]:
     """Suggest cities above 15,000 people for an unknown name, best first."""
     by_key = {normalise_name(city.name): city.name for city in listed_cities(country_code)[::-1]}
-    keys = difflib.get_close_matches(normalise_name(name), by_key, n=limit, cutoff=0.6)
+    keys = difflib.get_close_matches(normalise_name(name), by_key, n=3, cutoff=0.6)
     return [by_key[key] for key in keys]
 
 
@@ -99,11 +112,6 @@ def listed_cities_named(country_code: str, name: str) -> tuple[City, ...]:
     """Find cities above 15,000 people by any name, most populous first."""
     listed = _listed_by_name(country_code)
     return next((listed[key] for key in name_keys(name) if key in listed), ())
-
-
-def is_main_name(country_code: str, name: str) -> bool:
-    """Return whether a city above 15,000 people has this main name."""
-    return normalise_name(name) in _main_names(country_code)
 
 
 def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[City, ...]:
@@ -122,7 +130,7 @@ def in_region(cities: Sequence[City], name: str, region: str | None) -> tuple[Ci
     inside = tuple(city for city in cities if city.region == known)
     if inside or _find_territory(country_code, known) is not None:
         return inside
-    around = {bare_region(region or ""), bare_region(known)} - {""}
+    around = {_bare_region(region or ""), _bare_region(known)} - {""}
     return tuple(city for city in cities if not around.isdisjoint(names_of(city)))
 
 
@@ -136,6 +144,43 @@ def known_region(country_code: str, name: str, region: str | None) -> str | None
         if found is not None:
             return found
     return None
+
+
+def find_region(country_code: str, text: str) -> str | None:
+    """Find a division's English name by any name, if exactly one fits.
+
+    Names in English and the country's languages and ISO 3166-2 codes are understood, with or
+    without the kind of division.
+
+    Examples:
+        >>> find_region("US", "ME"), find_region("US", "State of Maine")
+        ('Maine', 'Maine')
+    """
+    key = normalise_name(text).removeprefix(f"{country_code.lower()} ")
+    names, bare_names = _regions_by_key(country_code)
+    return names.get(key) or bare_names.get(_bare_region(key))
+
+
+def _bare_region(text: str) -> str:
+    """Normalise a region's name without its kind: "Moscow Oblast" is "moscow"."""
+    key = normalise_name(text)
+    return " ".join(word for word in key.split() if word not in _KINDS) or key
+
+
+@functools.cache
+def _regions_by_key(country_code: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Map unambiguous full and bare division names to English names."""
+    tables: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
+    for of_region in region_names().get(country_code, {}).values():
+        # The English names of two divisions may be one: then the code tells nothing.
+        for name in of_region:
+            for table, key in zip(tables, (normalise_name(name), _bare_region(name)), strict=True):
+                table.setdefault(key, set()).add(of_region[0])
+    names, bare_names = (
+        {key: next(iter(found)) for key, found in table.items() if len(found) == 1}
+        for table in tables
+    )
+    return names, bare_names
 
 
 @functools.lru_cache(maxsize=2**16)
@@ -157,7 +202,7 @@ def name_keys(name: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=2**14)
 def names_of(city: City) -> frozenset[str]:
     """Normalise all names of a listed city."""
-    names = {normalise_name(name) for name in (city.name, *alternate_names(city))}
+    names = {normalise_name(name) for name in (city.name, *alternate_names().get(city, ()))}
     return frozenset(names - {""})
 
 
@@ -196,15 +241,14 @@ def _is_rival(city: City, first: City, by_main_name: bool) -> bool:
     return city.population >= _RIVAL_POPULATION_BY_OTHER_NAME
 
 
-def _are_near(one: City, other: City) -> bool:
-    distance_km = haversine_km(
-        one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
-    )
-    return bool(distance_km <= SAME_PLACE_KM)
+def _distance_km(one: City, other: City) -> float:
+    places_deg = one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
+    return float(haversine_km(*places_deg))
 
 
 @functools.cache
-def _main_names(country_code: str) -> frozenset[str]:
+def main_names(country_code: str) -> frozenset[str]:
+    """Normalise the main names of a country's cities above 15,000 people."""
     return frozenset(normalise_name(city.name) for city in listed_cities(country_code))
 
 

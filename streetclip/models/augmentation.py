@@ -8,9 +8,14 @@ import PIL.Image
 import PIL.ImageEnhance
 
 from streetclip.config.train_options import DataOptions
-from streetclip.crops import Crop
 from streetclip.errors import ConfigError
-from streetclip.models.preprocessing import CropPreprocess, FastResizeCrop, Preprocess, ResizeCrop
+from streetclip.models.preprocessing import (
+    Crop,
+    CropPreprocess,
+    FastResizeCrop,
+    Preprocess,
+    ResizeCrop,
+)
 
 # As in Szegedy et al. 2015 (arXiv 1409.4842), section 6; but areas are shares of the largest crop
 # that fits, so that crops of panoramas vary in place too.

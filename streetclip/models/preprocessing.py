@@ -11,12 +11,11 @@ Axes: B images of a batch, H height, W width, C channels, N patches at most, P p
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import PIL.Image
 
-from streetclip.crops import Crop
 from streetclip.errors import ModelError, shown
 
 if TYPE_CHECKING:
@@ -27,6 +26,14 @@ _MAX_RESIZED_PIXELS = 16_000_000
 
 # Converts an image to uint8 HWC; picklable, for decoding processes.
 Preprocess = Callable[[PIL.Image.Image], np.ndarray]
+
+
+class Crop(NamedTuple):
+    """A part of an image, resized, described before the image is decoded."""
+
+    box: tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the image
+    size: tuple[int, int]  # width and height of the result
+    resample: int  # filter, as PIL numbers them (3: bicubic)
 
 
 class CropPreprocess:

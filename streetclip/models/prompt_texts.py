@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-from streetclip.captions import PromptSet, bare_name, city_prompts, country_prompts
+from streetclip.captions.patterns import bare_name
+from streetclip.captions.prompts import PromptSet, city_prompts, country_prompts
 from streetclip.errors import TemplateError, shown
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.text_reader import TextReader

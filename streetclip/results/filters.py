@@ -83,7 +83,7 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
     if selection.predicted is not None:
         mask &= (np.array(table.codes) == selection.predicted)[table.pred_country]
     for level in ("country", "city"):
-        wanted = getattr(selection, f"{level}_right")
+        wanted = getattr(selection, f"{level}_correct")
         if wanted is not None:
             mask &= table.correct(level) == wanted
     for name in {name for name, _ in selection.attributes}:

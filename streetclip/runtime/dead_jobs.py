@@ -6,7 +6,7 @@ from typing import NamedTuple
 from streetclip import process_identity
 from streetclip.errors import shown
 from streetclip.process_identity import ProcessId
-from streetclip.runtime.job_specs import RUNNER_KIND, STALE_AFTER_S
+from streetclip.runtime.job_records import RUNNER_KIND, STALE_AFTER_S
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.runs import RunState
 

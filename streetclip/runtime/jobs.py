@@ -8,14 +8,14 @@ ResourceError where the disk is full or another job holds the store for too long
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from streetclip.errors import OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
 from streetclip.runtime.dead_jobs import interrupt_dead_jobs, set_state_of_work
-from streetclip.runtime.job_lists import require_state
-from streetclip.runtime.job_specs import (
+from streetclip.runtime.job_records import (
     ENDED_STATES,
     RUNNER_KIND,
     JobOrders,
@@ -24,6 +24,7 @@ from streetclip.runtime.job_specs import (
     JobState,
     JobTicket,
     check_arguments,
+    require_state,
     resolved,
 )
 from streetclip.store.connection import Store, utc_now
@@ -41,9 +42,8 @@ _NEW_ATTEMPT = (
 def enqueue_job(store: Store, spec: JobSpec) -> int:
     """Add a job that waits for a runner, and return its id.
 
-    Raises:
-        OutputError: A queued or running job has the same output folder, or a folder's name is not
-            Unicode.
+    Raises OutputError if a queued or running job has the same output folder, or a folder's name is
+    not Unicode.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
@@ -74,7 +74,7 @@ def register_job(
         now = utc_now()
         found = store.rows(
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
-            (*_identity(process), now, now, now, job_id),
+            (*astuple(process), now, now, now, job_id),
         )
     return _ticket(found[0])
 
@@ -97,7 +97,7 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
         found = store.rows(
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
             f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
-            (*_identity(process), None, now, now, *bounds),
+            (*astuple(process), None, now, now, *bounds),
         )
     return _ticket(found[0]) if found else None
 
@@ -116,7 +116,7 @@ def attach_job(
             "UPDATE jobs SET host = ?, pid = ?, process_started_at = ?, heartbeat_at = ?, "  # noqa: S608 -- our own text
             "updated_at = ? WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
             f"AND attempt = coalesce(?, attempt) RETURNING {_TICKET}",
-            (*_identity(process), now, now, job_id, attempt),
+            (*astuple(process), now, now, job_id, attempt),
         )
         if not found:
             state: str = require_state(store, job_id)
@@ -217,12 +217,9 @@ def request_cancel(store: Store, job_id: int) -> None:
 def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
     """Queue the next attempt of a job that failed, was cancelled or was interrupted.
 
-    `arguments` is its command line from now on, as with --resume.
-
-    Raises:
-        StoreError: The job does not exist, or is queued, running or done.
-        OutputError: Another job that is queued or running has the same output folder.
-        ConfigError: An argument holds a NUL.
+    `arguments` is its command line from now on, as with --resume. Raises StoreError if the job does
+    not exist, or is queued, running or done; OutputError and ConfigError as `enqueue_job` and
+    `JobSpec`.
     """
     check_arguments(arguments)
     interrupt_dead_jobs(store)
@@ -279,10 +276,6 @@ def _ascii_json(value: Any) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _identity(process: ProcessId) -> tuple[str, int, float]:
-    return process.host, process.pid, process.started_at
 
 
 def _ticket(row: tuple[Any, ...]) -> JobTicket:

@@ -245,9 +245,8 @@ def save_state(path: Path, stepper: Stepper, state: TrainingState, origin: Origi
 def load_state(path: Path, stepper: Stepper, decisive: Mapping[str, Any]) -> TrainingState:
     """Restore the state of a training into a stepper with its initial weights.
 
-    Raises:
-        ConfigError: The conditions differ, see `Origin.decisive`.
-        ModelError: The file is damaged, or holds nothing to resume from.
+    Raises ConfigError if the conditions differ, see `Origin.decisive`; ModelError if the file is
+    damaged, or holds nothing to resume from.
     """
     payload = read_payload(path)
     if payload is None or payload.get(RESUME, {}).get("version") != _VERSION:

@@ -49,11 +49,9 @@ class StepNumbers(NamedTuple):
 class Curves:
     """Curves over steps, read together as reading a number waits for the GPU.
 
-    Attributes:
-        points: All points, of earlier sessions too.
-        window: Loss and gradient norm of each step since the last point.
-        epoch_losses: Losses of this epoch, without those in the window.
-        checks_grad_norm: False with float16, whose loss scaling skips infinite gradients.
+    `points` are of earlier sessions too; `window` has loss and gradient norm of each step since the
+    last one, `epoch_losses` the epoch's losses before. `checks_grad_norm` is False with float16,
+    whose loss scaling skips infinite gradients.
     """
 
     points: list[Point] = field(default_factory=list)

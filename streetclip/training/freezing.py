@@ -22,10 +22,8 @@ def choose_parts(model: Any, config: PartsOptions) -> str:
     """Make `config.train_parts` trainable, freeze the others, and describe the choice.
 
     Logit scale and bias always learn. `gradient_checkpointing` computes activations inside a block
-    again in the backward pass (Chen et al. 2016, arXiv 1604.06174).
-
-    Raises:
-        ConfigError: The model lacks these parts or blocks, or gradient checkpointing.
+    again in the backward pass (Chen et al. 2016, arXiv 1604.06174). Raises ConfigError if the model
+    lacks these parts or blocks, or gradient checkpointing.
     """
     learns, description = _trainable(model, config)
     for name, parameter in model.named_parameters():
@@ -93,10 +91,7 @@ def add_adapters(model: nn.Module, config: PartsOptions) -> None:
     """Add low-rank adapters to linear layers, in place; only they learn afterwards.
 
     W x becomes W x + (alpha / rank) B A dropout(x), with A random and B zero (LoRA, Hu et al. 2022,
-    arXiv 2106.09685).
-
-    Raises:
-        ConfigError: A name of `lora_modules` matches no linear layer.
+    arXiv 2106.09685). Raises ConfigError if a name of `lora_modules` matches no linear layer.
     """
     from peft import LoraConfig, inject_adapter_in_model
 

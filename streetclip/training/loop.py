@@ -37,7 +37,7 @@ from streetclip.training.optimizer import (
     learning_rate_factor,
     logit_scale_bound,
 )
-from streetclip.training.results import TrainingResult, should_stop, why_stopped
+from streetclip.training.results import TrainingResult, why_stopped
 from streetclip.training.step import FEWEST_IMAGES, StepImages, Stepper
 from streetclip.training.training_data import describe_files, load_training_data
 from streetclip.training.validation import Validator
@@ -67,13 +67,11 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     The initial `encoder`, also of a resume, is trained in place. Only the first process of a
     `group` has a `database`.
 
-    Raises:
-        OutputError: The output folder holds a training, and `--resume` is not given.
-        ConfigError: A resume under other conditions, a diverged training, or processes with
-            different settings.
-        ManifestError: Nothing to learn, or no image is readable.
-        ResourceError: The disk is full, or another process has ended.
-        KeyboardInterrupt: After the state was saved for a resume.
+    Raises OutputError if the output folder holds a training and `--resume` is not given;
+    ConfigError for a resume under other conditions, a diverged training, or processes with
+    different settings; ManifestError if there is nothing to learn or no image is readable;
+    ResourceError if the disk is full or another process has ended; KeyboardInterrupt after the
+    state was saved for a resume.
     """
     if group is None or group.ranks.is_first:
         check_output_dir(config)
@@ -159,10 +157,8 @@ class _Training:
 
     @property
     def _stop_reason(self) -> str | None:
-        epochs, config = self._state.epochs, self._config
-        if not should_stop(epochs, config.early_stopping, config.select_by):
-            return None
-        return why_stopped(epochs, config.select_by)
+        config = self._config
+        return why_stopped(self._state.epochs, config.early_stopping, config.select_by)
 
     def result(self, *, was_finished: bool = False) -> TrainingResult:
         """Summarise the training."""

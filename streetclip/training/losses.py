@@ -46,16 +46,9 @@ def contrastive_loss(
     "ignore" and "positive" (uniform targets: UniCL, Yang et al. 2022, arXiv 2204.03610, eq. 3 and
     4) have the same value, and "mask" leaves their pairs out of all denominators.
 
-    Args:
-        image_features_ND: Unit vectors.
-        text_features_UD: Unit vectors of the distinct captions, each used at least once.
-        caption_ids_N: Row of each image's caption, int64.
-        logit_scale: Factor on the cosines.
-        duplicates: "positive", "mask" or "ignore".
-        own: The part to compute; default: the whole.
-
-    Returns:
-        The loss or its part, a scalar of at least 0, in float32 or float64.
+    Features are unit vectors, `caption_ids_N` (int64) the row of each image's caption; each caption
+    is used at least once. `own` is the part to compute, by default the whole. The loss is at least
+    0, in float32 or float64.
 
     Examples:
         Two images of one caption and one of another, all orthogonal to all texts:

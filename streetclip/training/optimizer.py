@@ -25,10 +25,8 @@ def build_optimizer(
 
     A group's `lr_scale` is `layer_decay` to the power of the number of blocks above (ELECTRA, Clark
     et al. 2020, arXiv 2003.10555; BEiT, Bao et al. 2021, arXiv 2106.08254), but 1 for the top block
-    too. `extra` parameters are not decayed. The model must be on its device already.
-
-    Raises:
-        ConfigError: `layer_decay` is not 1 and the model's blocks are not found.
+    too. `extra` parameters are not decayed. The model must be on its device already. Raises
+    ConfigError if `layer_decay` is not 1 and the model's blocks are not found.
     """
     above = blocks_above(model) if config.layer_decay < 1 else {}
     # By number of blocks above, and whether exempt from decay

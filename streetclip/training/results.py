@@ -87,17 +87,14 @@ def why_best(epochs: Sequence[EpochRecord], best: EpochRecord, select_by: str = 
     return f"{figure}, as low as in epoch {rival.epoch}, with more countries correct: {counts}"
 
 
-def should_stop(records: Sequence[EpochRecord], patience: int, select_by: str = "accuracy") -> bool:
-    """Decide whether `patience` epochs, if not 0, followed the best one."""
+def why_stopped(
+    records: Sequence[EpochRecord], patience: int, select_by: str = "accuracy"
+) -> str | None:
+    """Explain an early stop, after `patience` epochs no better than the best; None without one."""
     best = best_of(records, select_by)
-    return patience > 0 and best is not None and records[-1].epoch - best.epoch >= patience
-
-
-def why_stopped(records: Sequence[EpochRecord], select_by: str = "accuracy") -> str:
-    """Explain why a training stopped early."""
-    best, last = best_of(records, select_by), records[-1]
-    assert best is not None
-    num_worse = last.epoch - best.epoch
+    if best is None or not 0 < patience <= records[-1].epoch - best.epoch:
+        return None
+    last, num_worse = records[-1], records[-1].epoch - best.epoch
     figures = (
         f"the country of {best.num_correct:,} of {best.num_images:,} was correct in epoch "
         f"{best.epoch}, of {last.num_correct:,} in epoch {last.epoch}"

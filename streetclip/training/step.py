@@ -71,8 +71,7 @@ class Stepper:
     def __call__(self, step: int, images: StepImages, captions: Captions) -> StepNumbers | None:
         """Run a step, counted from 0; return None if too few images are readable.
 
-        Raises:
-            ResourceError: The device has too little memory, or another process has ended.
+        Raises ResourceError if the device has too little memory, or another process has ended.
         """
         contrasts, num_contrasts = self._contrasts(images)
         if num_contrasts == 0:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streetclip.captions import PromptSet
+from streetclip.captions.prompts import PromptSet
 from streetclip.config import TrainConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.config.recipes import read_settings

@@ -11,13 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streetclip.captions import (
-    CaptionTemplate,
-    PromptSet,
-    has_choice,
-    load_templates,
-    prompts_of_templates,
-)
+from streetclip.captions.prompts import PromptSet, prompts_of_templates
+from streetclip.captions.templates import CaptionTemplate, has_choice, load_templates
 from streetclip.config import TrainConfig
 from streetclip.data.file_identity import (
     FILE_RECORD,
@@ -64,14 +59,13 @@ class TrainingData:
 
 
 def load_training_data(
-    config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader | None = None
+    config: TrainConfig, train: Manifest, val: Manifest, reader: TextReader
 ) -> TrainingData:
     """Caption both manifests and check that their captions can be contrasted.
 
-    Raises:
-        ManifestError: Fewer than two training images, equal captions, or lost by truncation.
-        ConfigError: A held-out country is unknown or has no validation image, or too many are.
-        TemplateError: A template is unknown or does not fit the rows.
+    Raises ManifestError if there are fewer than two training images, if captions are equal or lost
+    by truncation; ConfigError if a held-out country is unknown or has no validation image, or too
+    many are held out; TemplateError if a template is unknown or does not fit the rows.
     """
     templates = load_templates(config.templates, config.template_file)
     train_rows, val_rows, holdout_rows = _split_holdout(train, val, config.holdout_countries)
@@ -95,8 +89,7 @@ def load_training_data(
         )
     holdout = None if holdout_rows is None else caption_images(source(val, holdout_rows))
     prompts = prompts_of_templates(_caption_templates(train, templates, config))
-    if reader is not None:
-        check_country_prompts(reader, prompts, tuple(spellings.values()))
+    check_country_prompts(reader, prompts, tuple(spellings.values()))
     return TrainingData(
         train=train_images,
         val=caption_images(source(val, val_rows)),
@@ -213,10 +206,8 @@ def _caption_templates(
 def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | None) -> Tensor:
     """Describe all images of a training, N × 5 int64 of `FILE_RECORD`.
 
-    `recorded_NF` is the description when the training began, None if it begins now.
-
-    Raises:
-        ConfigError: Images changed since the training began.
+    `recorded_NF` is the description when the training began, None if it begins now. Raises
+    ConfigError if images changed since.
     """
     images = (data.train, data.val, data.holdout)
     paths = [str(path) for each in images if each is not None for path in each.paths]
@@ -226,10 +217,9 @@ def describe_files(checkpoint: Path, data: TrainingData, recorded_NF: Tensor | N
         recorded_N = np.ascontiguousarray(recorded_NF.numpy()).view(FILE_RECORD).reshape(-1)
         # Keep the present records: copied files have other times.
         changed_N, records_N = compare_files(paths, recorded_N, sampled_digests)
-        if changed := count_changed(paths, changed_N, "the training began"):
-            msg = (
-                f"{checkpoint}: cannot be resumed, as {changed}. "
-                "Restore them, or name another --output_dir."
-            )
+        changed = count_changed(paths, changed_N, "the training began")
+        if changed:
+            remedy = "Restore them, or name another --output_dir."
+            msg = f"{checkpoint}: cannot be resumed, as {changed}. {remedy}"
             raise ConfigError(msg)
     return torch.from_numpy(records_N.view(np.int64).reshape(len(paths), -1).copy())

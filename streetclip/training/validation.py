@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streetclip.captions import country_prompts
+from streetclip.captions.prompts import country_prompts
 from streetclip.errors import ConfigError, ManifestError, SelfCheckError
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.prompt_texts import class_features
@@ -19,9 +19,8 @@ from streetclip.progress import Stages
 from streetclip.training.captioned_images import CaptionedImages
 from streetclip.training.checkpoints import Origin, TrainingState, save_best
 from streetclip.training.freezing import plain_model
-from streetclip.training.image_source import Images, ImageSource
+from streetclip.training.image_source import Images, ImageSource, validation_groups
 from streetclip.training.results import EpochRecord
-from streetclip.training.sampling import validation_groups
 from streetclip.training.step import Stepper
 
 _BLOCK_ROWS = 8  # features of multiples of 8 images do not depend on the batch
@@ -46,11 +45,9 @@ class Validator:
     def __call__(self, epoch: int, state: TrainingState) -> tuple[EpochRecord, str | None]:
         """Score the model after an epoch; write it and return its hash if it is the best.
 
-        Raises:
-            ConfigError: The loss is not finite.
-            SelfCheckError: The features are not of the present weights.
-            ManifestError: No validation image is readable.
-            ResourceError: The disk is full; the earlier best model is untouched.
+        Raises ConfigError if the loss is not finite, SelfCheckError if the features are not of the
+        present weights, ManifestError if no image is readable, and ResourceError if the disk is
+        full, which leaves the earlier best model untouched.
         """
         encoder, average = self._stepper.encoder, self._stepper.average
         averaged = contextlib.nullcontext() if average is None else average.applied()

@@ -1,6 +1,7 @@
 """Caption a single image, for tests."""
 
-from streetclip.captions import PLACE_FIELDS, make_captions
+from streetclip.captions.patterns import PLACE_FIELDS
+from streetclip.captions.templates import make_captions
 
 
 def make_caption(templates, fields, *, seed, image_filename):

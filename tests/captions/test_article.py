@@ -1,6 +1,6 @@
 import pytest
 
-from streetclip.captions.article import the_country
+from streetclip.captions.patterns import the_country
 
 # LukasHaas/PIGEON, dataset_creation/pretrain/pretrain_dataset.py
 PIGEON = [

@@ -1,13 +1,7 @@
 import pytest
 
-from streetclip.captions import (
-    DROPOUT,
-    FULL,
-    bare_name,
-    estimate_tokens,
-    fill_pattern,
-    shorter_captions,
-)
+from streetclip.captions.patterns import bare_name, fill_pattern
+from streetclip.captions.templates import DROPOUT, FULL, estimate_tokens, shorter_captions
 from tests.captions.captioning import make_caption
 
 PLACE = ("Lyon", "Rhône", "Netherlands", "Europe")

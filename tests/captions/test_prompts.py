@@ -2,19 +2,16 @@ import json
 
 import pytest
 
-from streetclip.captions import (
-    DROPOUT,
-    FULL,
+from streetclip.captions.prompts import (
     FULL_PROMPTS,
-    PAPER,
     PAPER_PROMPTS,
-    CaptionTemplate,
     PromptSet,
     city_prompts,
     country_prompts,
     load_prompts,
     prompts_of_templates,
 )
+from streetclip.captions.templates import DROPOUT, FULL, PAPER, CaptionTemplate
 from streetclip.errors import TemplateError
 from tests.captions.captioning import make_caption
 

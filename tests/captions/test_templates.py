@@ -2,12 +2,12 @@ import itertools
 
 import pytest
 
-from streetclip.captions import (
+from streetclip.captions.patterns import PLACE_FIELDS
+from streetclip.captions.templates import (
     BUILTIN,
     DROPOUT,
     FULL,
     PAPER,
-    PLACE_FIELDS,
     CaptionTemplate,
     load_templates,
     make_captions,

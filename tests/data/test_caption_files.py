@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from streetclip.captions import CaptionTemplate, load_templates
+from streetclip.captions.templates import CaptionTemplate, load_templates
 from streetclip.data.caption_files import write_captions
 from streetclip.data.manifest import ManifestReader, read_manifest
 from streetclip.errors import ManifestError

@@ -2,10 +2,9 @@ import json
 
 import pytest
 
-from streetclip.data.candidates import load_candidates
-from streetclip.data.city_lists import list_cities, write_cities
+from streetclip.data.candidates import list_cities, load_candidates, write_cities
 from streetclip.gazetteer import City
-from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.countries import normalise_name
 
 
 def test_the_largest_cities_of_the_countries_asked_for():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetclip.crops import Crop
 from streetclip.data import decoding
 from streetclip.data.decoding import decode_crop, decode_image
 from streetclip.errors import ImageError
@@ -17,7 +16,7 @@ def left_third(size):
     """Wants the left third of an image but for its uppermost tenth, to a size."""
 
     def crop_of(width, height):
-        return Crop((0, height / 10, width / 3, height), size, Image.Resampling.BICUBIC)
+        return (0, height / 10, width / 3, height), size, Image.Resampling.BICUBIC
 
     return crop_of
 
@@ -25,10 +24,10 @@ def left_third(size):
 def drift(path, crop_of, reference=None):
     """Mean difference from the part of the whole image, in grey levels."""
     whole = decode_image(path) if reference is None else reference
-    crop = crop_of(*whole.size)
-    expected = np.asarray(whole.resize(crop.size, Image.Resampling(crop.resample), crop.box))
+    box, size, resample = crop_of(*whole.size)
+    expected = np.asarray(whole.resize(size, Image.Resampling(resample), box))
     found = decode_crop(path, crop_of)
-    assert (found.mode, found.size) == ("RGB", crop.size)
+    assert (found.mode, found.size) == ("RGB", size)
     return np.abs(np.asarray(found).astype(int) - expected).mean()
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streetclip.data import decode_workers
-from streetclip.data.decode_workers import Workers
+from streetclip.data import image_batches
+from streetclip.data.image_batches import Workers
 from streetclip.errors import ImageError, ResourceError
 
 
@@ -109,7 +109,7 @@ def test_workers_that_cannot_be_started_are_told(monkeypatch):
     def refuse_to_start(_self):
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(decode_workers.multiprocessing.Process, "start", refuse_to_start)
+    monkeypatch.setattr(image_batches.multiprocessing.Process, "start", refuse_to_start)
     with pytest.raises(ResourceError, match=r"temporarily unavailable.*num_workers"):
         Workers(divide, 2)
 
@@ -146,7 +146,7 @@ def test_an_image_may_need_its_turn_again():
 UNCLOSED = """
     import numpy as np
     from pathlib import Path
-    from streetclip.data.decode_workers import Workers
+    from streetclip.data.image_batches import Workers
 
     def prepare(path, turn, draw):
         return np.zeros((1, 2, 3), np.uint8)

@@ -3,7 +3,7 @@ import pytest
 from streetclip.data.encodings import offer_encodings, repair_mojibake
 from streetclip.data.row_checks import _text_doubt
 from streetclip.gazetteer import countries, most_populous_cities
-from streetclip.gazetteer.data_files import country_additions
+from streetclip.gazetteer.data_files import country_table
 
 HEADER = "image_filename,city,region,country,continent\n"
 
@@ -105,7 +105,9 @@ def test_a_name_that_happens_to_be_valid_utf8_is_left(name):
 
 def test_no_real_name_is_flagged():
     cities = [city.name for code in countries() for city in most_populous_cities(code, 10**6)]
-    aliases = [name for each in country_additions().values() for name in each.get("aliases", ())]
+    aliases = [
+        name for each in country_table()["countries"].values() for name in each.get("aliases", ())
+    ]
     names = [*cities, *aliases, *NAMES]
     assert len([name for name in names if not name.isascii()]) > 4000
     assert [name for name in names if repair_mojibake(name) is not None] == []

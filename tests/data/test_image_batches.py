@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from streetclip.crops import Crop
 from streetclip.data import decoding
 from streetclip.data.image_batches import iterate_batches, resolve_num_workers
 from streetclip.errors import ImageError
@@ -82,7 +81,7 @@ class UpperHalf:
     """A preprocess that wants the upper half of an image only, twice as large."""
 
     def crop_of(self, width, height):
-        return Crop((0, 0, width, height / 2), (width * 2, height), Image.Resampling.NEAREST)
+        return (0, 0, width, height / 2), (width * 2, height), Image.Resampling.NEAREST
 
     def finish(self, cropped):
         return np.asarray(cropped)
@@ -114,7 +113,7 @@ class Rows:
         self.count = count
 
     def crop_of(self, width, _height):
-        return Crop((0, 0, width, self.count), (width, 1), Image.Resampling.BOX)
+        return (0, 0, width, self.count), (width, 1), Image.Resampling.BOX
 
     def finish(self, cropped):
         return np.asarray(cropped)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streetclip.data.csv_text import has_quote_after_space
 from streetclip.data.manifest import ManifestReader, read_manifest
-from streetclip.data.missing_values import is_marker
+from streetclip.data.row_checks import is_marker
 from streetclip.errors import ManifestError
 from tests.random_search import examples
 

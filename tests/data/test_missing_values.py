@@ -1,7 +1,7 @@
 import pytest
 
 from streetclip.data.manifest import read_manifest
-from streetclip.data.missing_values import blank_missing_values, is_marker
+from streetclip.data.row_checks import blank_missing_values, is_marker
 from streetclip.errors import ManifestError
 
 NAMES = ("city", "region", "country", "continent", "latitude", "longitude")
@@ -11,7 +11,7 @@ def blanked(*row):
     """The cells of one row after blanking, the countries that were missing, and the warnings."""
     cells = {name: [text] for name, text in zip(NAMES, row, strict=False)}
     missing, warnings = blank_missing_values(cells)
-    return tuple(cells[name][0] for name in cells), missing, [each.text for each in warnings]
+    return tuple(cells[name][0] for name in cells), missing, [text for _, _, text in warnings]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
+from streetclip.data.dataset_check import shared_images
 from streetclip.data.manifest import read_manifest
-from streetclip.data.shared_images import shared_images
 
 HEADER = "image_filename,city,region,country,continent\n"
 

@@ -1,9 +1,6 @@
-from streetclip.demo import scene, signs
-from streetclip.demo.cues import drawn_countries
-from streetclip.demo.palette import materials
+from streetclip.demo.cues import drawn_countries, read_toml
 from streetclip.demo.plants import KINDS
-from streetclip.demo.skyline import SHAPES
-from streetclip.demo.splits import city_coordinates
+from streetclip.demo.world import city_coordinates
 from streetclip.gazetteer import are_neighbours, countries
 
 # Wikipedia, "Left- and right-hand traffic"
@@ -33,7 +30,7 @@ def test_countries_keep_to_their_real_side_of_the_road():
 
 
 def test_every_cue_has_a_drawing():
-    known = materials()
+    known = read_toml("materials.toml")
     for country in drawn_countries():
         assert country.driving_side in {"left", "right"}
         assert country.centre_line.pattern in {"dashed", "solid", "double"}
@@ -41,8 +38,8 @@ def test_every_cue_has_a_drawing():
         assert country.plate.shape in {"long", "short"}
         assert country.warning.shape in {"triangle", "diamond"}
         assert country.terrain in {"flat", "rolling", "mountains", "peaks"}
-        assert country.pole in signs._POLES
-        assert country.climate in scene._WEATHER_ODDS
+        assert country.pole in known["poles"]
+        assert country.climate in read_toml("scenes.toml")["weather"]
         assert country.ground in known["grounds"]
         assert country.roof in known["roofs"]
         assert country.script in known["scripts"]
@@ -50,7 +47,7 @@ def test_every_cue_has_a_drawing():
         assert len(country.trees) == 2
         for city in country.cities:
             assert city.walls in known["walls"]
-            assert city.skyline in SHAPES
+            assert city.skyline in read_toml("skylines.toml")
             assert city.light in known["lights"]
             assert city.light in known["skies"]
 

@@ -3,16 +3,15 @@ from random import Random
 
 import pytest
 
-from streetclip.demo.cues import drawn_countries
+from streetclip.demo.cues import drawn_countries, read_toml
 from streetclip.demo.drawing import draw
-from streetclip.demo.palette import materials
 from streetclip.demo.pen import Air, View
 from streetclip.demo.plants import KINDS
-from streetclip.demo.scene import BLURS, OCCLUSIONS, WEATHERS, sample_scene
+from streetclip.demo.scene import sample_scene
 from streetclip.demo.signs import make_word
-from streetclip.demo.skyline import SHAPES
 
-SCRIPTS = sorted(materials()["scripts"])
+ODDS = read_toml("scenes.toml")
+SCRIPTS = sorted(read_toml("materials.toml")["scripts"])
 
 
 def scene_of(code="EE", **changes):
@@ -37,7 +36,7 @@ def test_far_things_fade_into_the_haze():
     assert air.tint((100, 0, 40), 5000.0) == (200, 200, 200)
 
 
-@pytest.mark.parametrize("name", sorted(SHAPES))
+@pytest.mark.parametrize("name", sorted(read_toml("skylines.toml")))
 def test_every_skyline_changes_the_picture(name):
     scene = scene_of()
     city = dataclasses.replace(scene.city, skyline=name)
@@ -60,7 +59,12 @@ def test_every_plant_can_be_drawn(kind):
 
 
 @pytest.mark.parametrize(
-    ("field", "values"), [("weather", WEATHERS), ("occlusion", OCCLUSIONS), ("blur", BLURS)]
+    ("field", "values"),
+    [
+        ("weather", ODDS["weather"]["cold"]),
+        ("occlusion", ODDS["occlusion"]),
+        ("blur", ODDS["blur"]),
+    ],
 )
 def test_every_nuisance_changes_the_picture(field, values):
     images = {draw(scene_of(**{field: v}), Random(1)).image.tobytes() for v in values}

@@ -5,7 +5,7 @@ import pytest
 
 from streetclip.demo.cues import drawn_countries
 from streetclip.demo.pen import HEIGHT_PX, WIDTH_PX
-from streetclip.demo.splits import SPLITS, city_coordinates, make_scene, place_of, write_scene
+from streetclip.demo.world import SPLITS, city_coordinates, make_scene, place_of, write_scene
 from streetclip.errors import UnknownPlaceError
 from streetclip.geo import haversine_km
 
@@ -117,7 +117,7 @@ def test_a_row_tells_what_was_drawn(tmp_path):
 
 
 def test_a_city_that_the_gazetteer_lacks_is_an_error(monkeypatch):
-    monkeypatch.setattr("streetclip.demo.splits.find_city", lambda code, name: None)
+    monkeypatch.setattr("streetclip.demo.world.find_city", lambda code, name: None)
     with pytest.raises(UnknownPlaceError, match=r"Atlantis.*in EE"):
         city_coordinates("EE", "Atlantis")
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from streetclip import captions, store
+from streetclip import store
+from streetclip.captions.prompts import FULL_PROMPTS
 from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
@@ -112,7 +113,7 @@ def test_a_city_whose_prompt_is_too_long_is_scored_without_its_region(config):
         build_classifier(
             inputs.encoder,
             dataclasses.replace(inputs.candidates, city_regions=tuple(each)),
-            captions.FULL_PROMPTS,
+            FULL_PROMPTS,
         ).city_features_MD
         for each in (regions, expected)
     )

@@ -8,7 +8,7 @@ from streetclip.gazetteer import (
     find_country,
     is_on_continent,
 )
-from streetclip.gazetteer.data_files import country_additions, hints
+from streetclip.gazetteer.data_files import country_table
 
 
 def test_there_are_250_countries_and_none_that_was_dissolved():
@@ -20,12 +20,15 @@ def test_there_are_250_countries_and_none_that_was_dissolved():
 
 
 def test_the_tables_name_countries_that_exist():
-    codes = {*country_additions(), *(code for hinted in hints().values() for code in hinted)}
-    for additions in country_additions().values():
+    codes = {
+        *country_table()["countries"],
+        *(code for hinted in country_table()["hints"].values() for code in hinted),
+    }
+    for additions in country_table()["countries"].values():
         codes |= {*additions.get("also_labelled", ()), additions.get("sovereign", "GB")}
         assert set(additions.get("continents", ())) <= set(CONTINENTS)
     assert codes <= set(countries())
-    assert all(find_country(name) is None for name in hints())
+    assert all(find_country(name) is None for name in country_table()["hints"])
 
 
 def test_borders_are_shared_by_both_sides():

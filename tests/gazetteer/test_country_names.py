@@ -12,8 +12,8 @@ from streetclip.gazetteer import (
     resolve_country,
     suggest_countries,
 )
-from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.names import normalise_name
+from streetclip.gazetteer.countries import normalise_name
+from streetclip.gazetteer.data_files import country_additions, country_table
 
 SPELLINGS = {
     "AE": ["UAE", "the United Arab Emirates"],
@@ -93,7 +93,7 @@ def test_no_name_belongs_to_two_countries():
             code,
             country.iso3,
             country.name,
-            *country_additions().get(code, {}).get("aliases", ()),
+            *country_additions(code).get("aliases", ()),
         ):
             key = normalise_name(name)
             assert key, name
@@ -171,7 +171,7 @@ def test_a_territory_is_itself_and_not_its_state(text, code):
 @pytest.mark.parametrize("form", ["{} ({})", "{}, {}", "{} (Kingdom of {})", "{}, Republic of {}"])
 def test_every_territory_is_found_beside_its_state(form):
     known = countries()
-    for code, additions in country_additions().items():
+    for code, additions in country_table()["countries"].items():
         sovereign = additions.get("sovereign")
         if sovereign is None:
             continue

@@ -1,7 +1,6 @@
 import pytest
 
-from streetclip.gazetteer import find_region
-from streetclip.gazetteer.regions import region_name
+from streetclip.gazetteer import find_city, find_region
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,6 @@ def test_a_city_and_the_region_around_it_stay_apart():
     assert find_region("RU", "Moscow") != find_region("RU", "Moscow Oblast") is not None
 
 
-def test_regions_have_their_name_by_code():
-    assert region_name("US", "ME") == "Maine"
-    assert region_name("US", "") is None
-    assert region_name("ZZ", "01") is None
+def test_cities_have_the_name_of_their_region():
+    assert find_city("US", "Portland", "ME").region == "Maine"
+    assert find_city("SG", "Singapore").region is None

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from jobs import export
-from streetclip.captions import FULL_PROMPTS
+from streetclip.captions.prompts import FULL_PROMPTS
 from streetclip.models import onnx_export
 from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from streetclip.captions import PAPER_PROMPTS
+from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ModelError, OutputError, ResourceError
 from streetclip.models.checkpoints import build_payload, read_payload, save_folder, write_payload
 from streetclip.models.loading import load_encoder

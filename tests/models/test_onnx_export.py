@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from streetclip.captions import PAPER_PROMPTS
+from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ConfigError, StreetClipError
 from streetclip.models import onnx_export
 from streetclip.models.loading import load_encoder

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from streetclip.captions import FULL_PROMPTS, PAPER_PROMPTS, PromptSet, city_prompts
+from streetclip.captions.prompts import FULL_PROMPTS, PAPER_PROMPTS, PromptSet, city_prompts
 from streetclip.errors import TemplateError
 from streetclip.models.prompt_texts import (
     CityName,

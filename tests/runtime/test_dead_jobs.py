@@ -23,7 +23,7 @@ from streetclip.runtime import (
     runs_of_job,
     trainings_of_job,
 )
-from streetclip.runtime.job_specs import STALE_AFTER_S
+from streetclip.runtime.job_records import STALE_AFTER_S
 from streetclip.store import (
     TrainingSpec,
     get_run,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from streetclip.config import TrainConfig
+from streetclip.models.text_reader import TextReader
 from streetclip.store import list_trainings, open_store, training_curves
 
 IMAGE_SIZE = 16
@@ -185,3 +187,24 @@ def undisturbed(drawn, tmp_path_factory):
         return result, weights(encoder), curves_of(config)[1], config
 
     return train
+
+
+class WordTokenizer:
+    """One token a word, in any case, between a start and an end token."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}
+
+    def __call__(self, texts, *, truncation=False, max_length=None, **_options):
+        rows = []
+        for text in texts:
+            words = re.findall(r"\w+|[^\w\s]", text.lower())
+            row = [0, *(self.ids.setdefault(word, len(self.ids) + 2) for word in words), 1]
+            cut = truncation and len(row) > max_length
+            rows.append([*row[: max_length - 1], 1] if cut else row)
+        return {"input_ids": rows}
+
+
+def word_reader(max_tokens=10**6):
+    """Make a reader of so many words of a text."""
+    return TextReader(WordTokenizer(), {"max_length": max_tokens})

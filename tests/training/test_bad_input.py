@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from streetclip.errors import ConfigError, ManifestError, ResourceError
+from streetclip.training.image_source import epoch_order
 from streetclip.training.losses import contrastive_loss
-from streetclip.training.sampling import epoch_order
 
 from .conftest import curves_of, run_training
 

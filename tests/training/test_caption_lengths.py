@@ -7,29 +7,14 @@ import pytest
 
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ManifestError, TemplateError
-from streetclip.models.text_reader import TextReader
 from streetclip.training.training_data import load_training_data
+
+from .conftest import WordTokenizer, word_reader
 
 HEADER = "image_filename,city,region,country,continent"
 OWN = HEADER + ",caption"
 LONG = "a wide road with a car and a pole and a house and a tree "  # 15 words
 VAL = ["v.png,Lyon,,France,,in France."]
-
-
-class WordTokenizer:
-    """One token a word, in any case, between a start and an end token."""
-
-    def __init__(self) -> None:
-        self.ids: dict[str, int] = {}
-
-    def __call__(self, texts, *, truncation=False, max_length=None, **_options):
-        rows = []
-        for text in texts:
-            words = re.findall(r"\w+|[^\w\s]", text.lower())
-            row = [0, *(self.ids.setdefault(word, len(self.ids) + 2) for word in words), 1]
-            cut = truncation and len(row) > max_length
-            rows.append([*row[: max_length - 1], 1] if cut else row)
-        return {"input_ids": rows}
 
 
 @pytest.fixture
@@ -49,8 +34,7 @@ def load(world):
             path.write_text("\n".join(lines), encoding="utf-8")
         config = world.config(**changes)
         manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
-        reader = TextReader(WordTokenizer(), {"max_length": max_tokens})
-        return load_training_data(config, *manifests, reader)
+        return load_training_data(config, *manifests, word_reader(max_tokens))
 
     return load
 

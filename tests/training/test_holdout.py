@@ -6,6 +6,8 @@ from streetclip.data.manifest import read_manifest
 from streetclip.errors import ConfigError
 from streetclip.training.training_data import load_training_data
 
+from .conftest import word_reader
+
 HEADER = "image_filename,city,region,country,continent"
 COUNTRIES = ["France", "Peru", "Georgia", "Peru", "Norway", "France", "United States"]
 
@@ -26,7 +28,7 @@ def load(world):
             world.folder.joinpath(f"{name}.csv").write_text("\n".join([HEADER, *rows]))
         config = world.config(templates=("paper",), holdout_countries=held_out)
         return load_training_data(
-            config, read_manifest(config.train_csv), read_manifest(config.val_csv)
+            config, read_manifest(config.train_csv), read_manifest(config.val_csv), word_reader()
         )
 
     return load

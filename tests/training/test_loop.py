@@ -81,7 +81,7 @@ def test_each_window_has_its_rate_and_the_peak_of_memory(whole):
 
 @BOTH
 def test_the_best_model_evaluates_as_recorded(whole):
-    from streetclip.captions import country_prompts
+    from streetclip.captions.prompts import country_prompts
 
     result, _, _, _ = whole
     encoder = load_encoder(str(result.checkpoint_path), device="cpu", precision="fp32")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from streetclip.captions import country_prompts
+from streetclip.captions.prompts import country_prompts
 from streetclip.data.decoding import decode_image
 from streetclip.data.manifest import read_manifest
 from streetclip.models.loading import load_encoder

@@ -8,7 +8,6 @@ from streetclip.training.results import (
     EpochRecord,
     best_of,
     holdout_report,
-    should_stop,
     why_best,
     why_stopped,
 )
@@ -90,7 +89,7 @@ def records_of(right, losses=None):
 def first_stop(records, patience, select_by="accuracy"):
     """After which epoch a training with these validations would end; None: never."""
     return next(
-        (n for n in range(len(records)) if should_stop(records[: n + 1], patience, select_by)), None
+        (n for n in range(len(records)) if why_stopped(records[: n + 1], patience, select_by)), None
     )
 
 
@@ -121,10 +120,10 @@ def test_between_equal_accuracies_a_lower_loss_is_better():
 
 def test_the_reason_to_stop_names_both_epochs():
     records = records_of([1, 5, 4, 3], [9.0, 1.0, 1.5, 1.25])
-    assert why_stopped(records, "loss") == (
+    assert why_stopped(records, 1, "loss") == (
         "no better for 2 epochs: the validation loss was 1.0000 in epoch 1, 1.2500 in epoch 3"
     )
-    assert why_stopped(records[:3]) == (
+    assert why_stopped(records[:3], 1) == (
         "no better for 1 epoch: the country of 5 of 20 was correct in epoch 1, of 4 in epoch 2"
     )
 

@@ -3,7 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from streetclip.training.sampling import Sampler, epoch_order, steps_per_epoch, validation_groups
+from streetclip.training.image_source import (
+    Sampler,
+    epoch_order,
+    steps_per_epoch,
+    validation_groups,
+)
 
 SIZES = {"US": 100, "FR": 37, "PE": 9, "GE": 4, "NR": 1}
 CODES = np.random.default_rng(0).permutation([c for c, n in SIZES.items() for _ in range(n)])

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from jobs.support.cli import build_config_parser, resolve_flags
-from streetclip.captions import FULL_PROMPTS
+from streetclip.captions.prompts import FULL_PROMPTS
 from streetclip.config import TrainConfig
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.training.training_card import model_card

@@ -4,11 +4,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from streetclip.captions import DROPOUT
+from streetclip.captions.templates import DROPOUT
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ManifestError
 from streetclip.training.training_data import load_training_data
 from tests.captions.captioning import make_caption
+
+from .conftest import word_reader
 
 HEADER = "image_filename,city,region,country,continent"
 
@@ -28,7 +30,7 @@ def load(tmp_path):
         world.folder.joinpath("val.csv").write_text("\n".join(val), encoding="utf-8")
         config = world.config(**({"templates": ("paper",)} | changes))
         manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
-        return load_training_data(config, *manifests)
+        return load_training_data(config, *manifests, word_reader())
 
     return load
 

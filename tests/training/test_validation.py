@@ -17,10 +17,9 @@ from streetclip.models.loading import load_encoder
 from streetclip.progress import no_stages
 from streetclip.training import validation
 from streetclip.training.checkpoints import TrainingState
-from streetclip.training.image_source import Images, ImageSource
+from streetclip.training.image_source import Images, ImageSource, validation_groups
 from streetclip.training.losses import Objective
 from streetclip.training.results import EpochRecord
-from streetclip.training.sampling import validation_groups
 from streetclip.training.training_data import load_training_data
 from streetclip.training.validation import Validator, check_features
 
@@ -31,8 +30,8 @@ from .conftest import COLOURS, PLACES, run_training
 def parts(world):
     config = world.config()
     manifests = [read_manifest(path) for path in (config.train_csv, config.val_csv)]
-    data = load_training_data(config, *manifests)
-    return data, load_encoder(str(world.model), device="cpu", precision="fp32")
+    encoder = load_encoder(str(world.model), device="cpu", precision="fp32")
+    return load_training_data(config, *manifests, encoder.text_reader), encoder
 
 
 def score(data, encoder, *, keep=True):

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from dashboard.shell import formats
 from dashboard.views.jobs.allowed_paths import Roots, exists, is_file, is_folder
-from streetclip import captions
+from streetclip.captions.prompts import FULL_PROMPTS, PAPER_PROMPTS
 from streetclip.config import JOB_CONFIGS, JobConfig, train_options
 from streetclip.config.options import scalar_type
 from streetclip.errors import ConfigError, shown
@@ -54,7 +54,7 @@ _SUFFIXES: Final = dict.fromkeys(_MODELS, ".pt") | {
     "prompts": ".json",
     "template_file": ".txt",
 }
-_BUILT_IN: Final = {"prompts": ("auto", captions.PAPER_PROMPTS.name, captions.FULL_PROMPTS.name)}
+_BUILT_IN: Final = {"prompts": ("auto", PAPER_PROMPTS.name, FULL_PROMPTS.name)}
 _WORDS: Final = {"csv": "CSV", "dir": "folder", "num": "number of"}
 _MOST_NUMBERED: Final = 1000
 _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly

@@ -4,15 +4,15 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.gazetteer import (
+from streetclip.data.coordinates import (
     FAR_KM,
     FarFromCountry,
-    countries,
+    _outline_points,
     country_at,
     km_to_country,
 )
+from streetclip.gazetteer import countries
 from streetclip.gazetteer.cities import all_cities
-from streetclip.gazetteer.country_distance import _outline_points
 from streetclip.gazetteer.data_files import country_additions
 from streetclip.gazetteer.outlines import outline_features
 from streetclip.geo import haversine_km
@@ -37,7 +37,7 @@ def rings_of(code):
 
 
 def outlying_places(code):
-    return list(country_additions().get(code, {}).get("outlying", {}).values())
+    return list(country_additions(code).get("outlying", {}).values())
 
 
 def plain_km_to_nearest(latitude_deg, longitude_deg, code):
