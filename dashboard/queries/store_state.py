@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.queries import file_times
 from dashboard.shell.page_query import View
 from streetclip import store
-from streetclip.results.dataset_table import BUSY_S
+from streetclip.results.run_table import BUSY_S
 from streetclip.store import Store, open_store
 
 Stamp = tuple[tuple[int, ...], ...]

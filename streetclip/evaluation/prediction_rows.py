@@ -29,17 +29,10 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
     `truth` and the store's `image_ids` are aligned with `frame`, the manifest's; `rows` are the
     positions to take.
     """
-    country, continent, region, city = (
-        _texts(frame[name].take(rows).to_numpy(object))
-        for name in ("country_code", "continent", "region", "city")
-    )
     return pd.DataFrame(
         {
             "image_id": image_ids[rows],
-            "true_country": country,
-            "true_continent": continent,
-            "true_region": region,
-            "true_city": city,
+            "true_country": _texts(frame["country_code"].take(rows).to_numpy(object)),
             "country_reachable": (truth.country_N[rows] >= 0).astype(np.int64),
             "city_reachable": (truth.city_N[rows] >= 0).astype(np.int64),
             "true_latitude_deg": truth.latitude_deg_N[rows],

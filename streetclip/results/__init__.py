@@ -25,13 +25,11 @@ from streetclip.results.confusion import OTHER as OTHER
 from streetclip.results.confusion import ConfusionMatrix as ConfusionMatrix
 from streetclip.results.confusion import asymmetric_pairs as asymmetric_pairs
 from streetclip.results.confusion import by_similarity as by_similarity
+from streetclip.results.confusion import continent_pairs as continent_pairs
+from streetclip.results.confusion import continents as continents
+from streetclip.results.confusion import country_pairs as country_pairs
 from streetclip.results.confusion import matrix as matrix
 from streetclip.results.confusion import mistakes_by_nearness as mistakes_by_nearness
-from streetclip.results.country_pairs import continent_pairs as continent_pairs
-from streetclip.results.country_pairs import continents as continents
-from streetclip.results.country_pairs import country_pairs as country_pairs
-from streetclip.results.dataset_table import LEVELS as LEVELS
-from streetclip.results.dataset_table import DatasetTable as DatasetTable
 from streetclip.results.figures import run_figures as run_figures
 from streetclip.results.filters import AnnotatedIds as AnnotatedIds
 from streetclip.results.filters import Selection as Selection
@@ -52,4 +50,6 @@ from streetclip.results.map_points import num_error_arcs as num_error_arcs
 from streetclip.results.ranking import ORDERS as ORDERS
 from streetclip.results.ranking import neighbours_of as neighbours_of
 from streetclip.results.ranking import page_of as page_of
+from streetclip.results.run_table import LEVELS as LEVELS
+from streetclip.results.run_table import DatasetTable as DatasetTable
 from streetclip.results.run_table import RunTable as RunTable

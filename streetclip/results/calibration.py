@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
 from streetclip.metrics.calibration import (
     NUM_BINS,
     ReliabilityBin,
@@ -17,10 +16,8 @@ from streetclip.metrics.calibration import (
     expected_calibration_error,
 )
 from streetclip.metrics.intervals import wilson_interval
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows
 
-_LEVELS: Final = ("country", "city")
 _NUM_STEPS: Final = 1000  # thresholds are thousandths
 _SHOWN_STEPS: Final = [*range(0, 990, 10), *range(990, 1001)]  # most models are very sure
 
@@ -60,9 +57,7 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
     At the level "country" it is the predicted country's probability; at "city" the predicted city's
     among the cities of its country, over the images whose country is correct.
     """
-    if level not in _LEVELS:
-        msg = f"level is {shown(level)}; expected one of {', '.join(_LEVELS)}"
-        raise ValueError(msg)
+    check_known("level", level, ("country", "city"))
     mask = table.with_prediction(mask)
     if level == "city":
         mask = mask & table.correct("country")
@@ -81,19 +76,17 @@ def calibration(table: RunTable, mask: Bool, level: str = "country") -> Calibrat
         counts_3C += [np.bincount(country, each, minlength=size) for each in weights]
     n, num_correct = counts_3B[:2].sum(axis=1).astype(np.int64).tolist()
     bins = bins_of_counts(counts_3B)
-    n_C, correct_C, confidence_C = counts_3C
+    found = counts_3C[0] > 0
+    n_C, correct_C, confidence_C = counts_3C[:, found]
     by_country = pd.DataFrame(
         {
-            "country": table.codes,
+            "country": np.array(table.codes, dtype=object)[found],
             "n": n_C.astype(np.int64),
-            "confidence": confidence_C,
-            "accuracy": correct_C,
+            "confidence": confidence_C / n_C,
+            "accuracy": correct_C / n_C,
         }
     )
     by_country["low"], by_country["high"] = wilson_interval(correct_C, n_C)
-    by_country = by_country[n_C > 0].reset_index(drop=True)
-    for name in ("confidence", "accuracy"):
-        by_country[name] /= by_country["n"]
     num_images = int(np.count_nonzero(mask))
     return Calibration(
         num_images=num_images,

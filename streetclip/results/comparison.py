@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import (
@@ -17,7 +16,7 @@ from streetclip.metrics.intervals import (
     newcombe_paired_interval,
 )
 from streetclip.results.groups import grouping
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, check_known
 from streetclip.store import Flag
 
 Int64 = NDArray[np.int64]
@@ -91,9 +90,7 @@ def outcome_mask(
     table: RunTable, baseline: RunTable, mask: Bool, outcome: str, level: str = "country"
 ) -> Bool:
     """Find the images of `table` that `compare` counts under an outcome: N booleans."""
-    if outcome not in OUTCOMES:
-        msg = f"outcome is {shown(outcome)}; expected one of {', '.join(OUTCOMES)}"
-        raise ValueError(msg)
+    check_known("outcome", outcome, OUTCOMES)
     common, now, then = _answers(table, baseline, mask, level)
     found: Bool = 2 * now.astype(np.uint8) + then == OUTCOMES.index(outcome)
     return common & found
@@ -167,8 +164,8 @@ def _common(
     positions = align(table, baseline)
     common = table.with_prediction(mask) & _aligned(baseline.done, positions)
     if with_coordinates:
-        has = Flag.HAS_COORDINATES
-        common &= table.has(has) & _aligned(baseline.has(has), positions)
+        now, then = (run.has(Flag.HAS_COORDINATES) for run in (table, baseline))
+        common &= now & _aligned(then, positions)
     return common, positions
 
 
@@ -185,9 +182,7 @@ def align(table: RunTable, baseline: RunTable) -> Int64 | None:
     ids, theirs = table.image_ids, baseline.image_ids
     if ids is theirs or np.array_equal(ids, theirs):
         return None
-    positions = np.searchsorted(theirs, ids)
-    is_there = np.isin(ids, theirs)
-    return np.where(is_there, positions, -1)
+    return np.where(np.isin(ids, theirs), np.searchsorted(theirs, ids), -1)
 
 
 def _paired(counts: Int64) -> tuple[int, float, float, float, float, float]:

@@ -18,7 +18,6 @@ import pandas as pd
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import Proportion
-from streetclip.results.blocks import selected_rows
 from streetclip.results.groups import (
     ACCURACIES,
     Share,
@@ -26,7 +25,7 @@ from streetclip.results.groups import (
     macro_of_countries,
     median_distance,
 )
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, selected_rows
 from streetclip.store import Flag
 
 

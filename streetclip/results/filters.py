@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.results.dataset_table import LEVELS
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import LEVELS, Bool, RunTable
 
 Bounds = tuple[float | None, float | None]
 Ids = NDArray[np.int64]

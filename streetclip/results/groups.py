@@ -15,9 +15,7 @@ from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.averages import macro_share
 from streetclip.metrics.intervals import Median, median_ranks
-from streetclip.results.blocks import Rows, selected_rows
-from streetclip.results.dataset_table import LEVELS
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]

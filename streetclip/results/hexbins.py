@@ -12,17 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 LAST_LATITUDE_DEG: Final = 85.0511
 """Where Mercator's square map ends; places beyond it are drawn there."""
-
-_MOST_CELLS: Final = 2**22
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,13 @@ class Lattice:
     @classmethod
     def of_size(cls, size_deg: float) -> "Lattice":
         """Make hexagons of about a width in degrees of longitude, 0.2 to 90."""
-        if not 0 < size_deg <= 90:  # noqa: PLR2004 -- a quarter of the earth
-            msg = f"size_deg is {size_deg}; expected a number above 0, at most 90"
+        if not 0.2 <= size_deg <= 90:  # noqa: PLR2004 -- at most 2**22 hexagons
+            msg = f"size_deg is {size_deg}; expected 0.2 to 90"
             raise ValueError(msg)
         num_columns = round(360 / size_deg)
         width = 360 / num_columns
         height = width * math.sqrt(3) / 2
         num_rows = math.ceil(360 / height) + 3
-        if num_columns * num_rows > _MOST_CELLS:
-            msg = f"size_deg is {size_deg}; expected 0.2 or more"
-            raise ValueError(msg)
         return cls(num_columns, num_rows, width, height)
 
     def cells(self, latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Int64:
@@ -156,9 +149,7 @@ def _selected_cells(
     table: RunTable, mask: Bool, lattice: Lattice, where: str
 ) -> tuple[Int64, Int64]:
     """Find the selected rows whose place has coordinates, and their hexagons."""
-    if where not in ("true", "predicted"):
-        msg = f"where is {shown(where)}; expected true or predicted"
-        raise ValueError(msg)
+    check_known("where", where, ("true", "predicted"))
     mask = table.with_prediction(mask)
     rows = np.flatnonzero(mask)
     if where == "predicted":
@@ -171,8 +162,7 @@ def _selected_cells(
         latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
         found = [lattice.cells(latitude[each], longitude[each]) for each in selected_rows(mask)]
         cells = np.concatenate([*found, np.empty(0, dtype=np.int64)])
-    is_known = cells >= 0
-    return rows[is_known], cells[is_known]
+    return rows[cells >= 0], cells[cells >= 0]
 
 
 def hexbins(lattice: Lattice, cells: Int64, values: NDArray[Any]) -> pd.DataFrame:

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.results.confusion import wrong_pairs
-from streetclip.results.country_pairs import country_pairs
+from streetclip.results.confusion import country_pairs, wrong_pairs
 from streetclip.results.run_table import Bool, RunTable
 
 Float64 = NDArray[np.float64]

@@ -7,8 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.errors import shown
-from streetclip.results.run_table import Bool, RunTable
+from streetclip.results.run_table import Bool, RunTable, check_known
 
 Positions = NDArray[np.intp]
 
@@ -73,9 +72,7 @@ def neighbours_of(
 
 def _ranked(table: RunTable, mask: Bool, order: str) -> tuple[Positions, NDArray[Any]]:
     """Find the selected rows, and numbers that ascend in the order; infinite if missing."""
-    if order not in ORDERS:
-        msg = f"order is {shown(order)}; expected one of {', '.join(ORDERS)}"
-        raise ValueError(msg)
+    check_known("order", order, ORDERS)
     rows = np.flatnonzero(table.with_prediction(mask))
     column = ORDERS[order].column
     if column is None:

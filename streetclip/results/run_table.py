@@ -1,9 +1,12 @@
-"""Read the columns of a run when they are first needed, and keep them."""
+"""Read the columns of a run and of its dataset when they are first needed, and keep them.
+
+Columns may have millions of rows: go over them with `selected_rows`, block by block.
+"""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -11,10 +14,13 @@ from numpy.typing import NDArray
 
 from streetclip.errors import StoreError, shown
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.results.dataset_table import BUSY_S, Array, Codes, DatasetTable, read_only
 from streetclip.store import (
     RUN_FILLS,
+    DatasetColumns,
     Flag,
+    attribute_codes,
+    attribute_names,
+    dataset_columns,
     distance_bin_edges_km,
     get_run,
     open_store,
@@ -24,15 +30,123 @@ from streetclip.store import (
 )
 
 Bool = NDArray[np.bool_]
+Array = NDArray[Any]
+Codes = NDArray[np.uint16]
+
+LEVELS: Final = ("continent", "country", "region", "city")
+"""Levels of a true place, the largest first."""
+
+BUSY_S: Final = 5.0
+"""How long to wait for a locked store: a page must not hang where a job would wait."""
+
+BLOCK: Final = 2**18
+"""Rows of a block: a float64 array of that length is 2 MiB."""
+
+Rows = slice | NDArray[np.intp]
+"""Rows of an array: all of a block, or the selected ones of it, ascending."""
 
 CORRECT_AT = ("country", "city", *(f"within_{km}" for km in THRESHOLDS_KM.values()))
 """What can be correct: the country, country and city, or the distance (of at most so many km)."""
 
 
+class DatasetTable:
+    """The images of a dataset, shared by its runs; N images, P places.
+
+    Attributes:
+        image_ids: N ids, ascending. All arrays are read-only and in this order.
+        place: N rows of `places`.
+        places: continent, country (ISO code), region and city of each of the P true places.
+        content: Hash of the dataset's rows.
+        attribute_names: Attributes that can be filtered and grouped by.
+    """
+
+    def __init__(
+        self,
+        dataset_id: int,
+        columns: DatasetColumns,
+        attributes: Mapping[str, tuple[str, ...]],
+        read_codes: Callable[[str], Codes],
+    ) -> None:
+        """Keep a dataset, the values of its attributes, and the reader of their codes."""
+        self.dataset_id = dataset_id
+        self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
+        self.place: NDArray[np.int32] = read_only(columns.place)
+        self.places = columns.places
+        self.content = columns.content
+        self.num_images = len(self.image_ids)
+        self.attribute_names = tuple(attributes)
+        self._attributes = attributes
+        self._read_codes = read_codes
+        self._codes: dict[str, Codes] = {}
+        self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, store_path: Path | str, dataset_id: int) -> Self:
+        """Read a dataset's places; attributes are read when they are first needed.
+
+        Raises:
+            StoreError: The store is missing, newer or no store, or has no such dataset.
+            ResourceError: The disk fails, or a job keeps the store locked.
+        """
+        opened = open_store(store_path, read_only=True, busy_timeout_s=BUSY_S)
+        with opened as store, store.snapshot():
+            columns = dataset_columns(store, dataset_id)
+            attributes = attribute_names(store, dataset_id)
+
+        def read_codes(name: str) -> Codes:
+            with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
+                return attribute_codes(store, dataset_id, name, columns.content)
+
+        return cls(dataset_id, columns, attributes, read_codes)
+
+    def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
+        """Return the values of an attribute: N positions among the distinct texts, and these.
+
+        Raises ValueError if the dataset has no such attribute.
+        """
+        if name not in self._attributes:
+            msg = f"{shown(name)} is no attribute of dataset {self.dataset_id}"
+            raise ValueError(msg)
+        with self._lock:
+            if name not in self._codes:
+                self._codes[name] = read_only(self._read_codes(name))
+            return self._codes[name], self._attributes[name]
+
+    def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
+        """Number the P places by the distinct ones of a level of `LEVELS`.
+
+        Returns:
+            P positions, and a frame of the distinct places in alphabetical order: continent,
+                country, region and city, as far as the level goes.
+        """
+        with self._lock:
+            if level not in self._groups:
+                names = list(LEVELS[: LEVELS.index(level) + 1])
+                grouped = self.places.groupby(names, sort=True)
+                keys = grouped.size().reset_index()[names]
+                self._groups[level] = np.asarray(grouped.ngroup(), dtype=np.int64), keys
+            return self._groups[level]
+
+
+def check_known(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise ValueError if a value is none of the known ones."""
+    if value not in known:
+        msg = f"{name} is {shown(value)}; expected one of {', '.join(known)}"
+        raise ValueError(msg)
+
+
+def read_only(array: Array) -> Array:
+    """Return a read-only view of an array."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 class RunState(NamedTuple):
     """N values of each column of a run, always with "done", as one state of the store has them.
 
-    `places` is what `pred_place` counts in; see `store.predicted_places`.
+    `places` is what `pred_place` counts in, read with it; see `store.predicted_places`.
     """
 
     columns: dict[str, Array]
@@ -90,7 +204,9 @@ class RunTable:
             with opened as store, store.snapshot():
                 revision = run_revision(store, run_id, run["uid"])
                 columns = run_columns(store, run_id, names, image_ids)
-                places = predicted_places(store, run_id)
+                places = (
+                    predicted_places(store, run_id) if "pred_place" in names else pd.DataFrame()
+                )
             if (done & ~columns["done"]).any():
                 msg = f"{store_path}: was replaced by an older state of itself. Reload the page."
                 raise StoreError(msg)
@@ -112,29 +228,24 @@ class RunTable:
         """Return several columns, read at once; see `column`."""
         with self._lock:
             missing = [name for name in names if name not in self._columns]
-            if "pred_place" in missing:  # is read together with what it counts in
-                missing.remove("pred_place")
-                self._read_places()
             if missing:
-                self._keep(missing, self._read(missing))
+                state = self._read(missing)
+                for name in missing:
+                    column = state.columns[name]
+                    # Leave out what was written since the run was opened.
+                    if self.num_done < self.num_images:
+                        column = np.where(self.done, column, column.dtype.type(RUN_FILLS[name]))
+                    self._columns[name] = read_only(column)
+                if "pred_place" in missing:
+                    self._places = _Predicted.of(self, state.places, self._columns["pred_place"])
             return [self._columns[name] for name in names]
-
-    def _keep(self, names: Sequence[str], state: RunState) -> None:
-        """Keep columns of a state, without what was written since the run was opened."""
-        for name in names:
-            column = state.columns[name]
-            if self.num_done < self.num_images:
-                column = np.where(self.done, column, column.dtype.type(RUN_FILLS[name]))
-            self._columns[name] = read_only(column)
 
     def correct(self, level: str) -> Bool:
         """Find the images that are correct at a level of `CORRECT_AT`: N booleans.
 
         False where there is no prediction; raises ValueError if there is no such level.
         """
-        if level not in CORRECT_AT:
-            msg = f"level is {shown(level)}; expected one of {', '.join(CORRECT_AT)}"
-            raise ValueError(msg)
+        check_known("level", level, CORRECT_AT)
         if level.startswith("within_"):
             km = float(level.removeprefix("within_"))
             last = int(np.searchsorted(distance_bin_edges_km(), km))  # which is an edge
@@ -175,13 +286,9 @@ class RunTable:
     @property
     def _predicted(self) -> "_Predicted":
         with self._lock:
-            return self._places or self._read_places()
-
-    def _read_places(self) -> "_Predicted":
-        state = self._read(["pred_place"])
-        self._keep(["pred_place"], state)
-        self._places = _Predicted.of(self, state.places, self._columns["pred_place"])
-        return self._places
+            if self._places is None:
+                self.load("pred_place")
+            return cast("_Predicted", self._places)
 
     def with_prediction(self, mask: Bool) -> Bool:
         """Keep in a mask the images that have a prediction.
@@ -212,3 +319,19 @@ class _Predicted(NamedTuple):
             for each in (table.places, places)
         )
         return cls(places, place, codes, read_only(true[table.place]), read_only(predicted[place]))
+
+
+def selected_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[Rows]:
+    """Yield the rows that a mask selects, block by block; blocks without any are left out.
+
+    Examples:
+        >>> rows = selected_rows(np.array([True, True, False, False, False, True]), 2)
+        >>> [each if isinstance(each, slice) else each.tolist() for each in rows]
+        [slice(0, 2, None), [5]]
+    """
+    for start in range(0, len(mask), size):
+        block = mask[start : start + size]
+        if block.all():
+            yield slice(start, start + len(block))
+        elif block.any():
+            yield np.flatnonzero(block) + start

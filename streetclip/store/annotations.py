@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.errors import ConfigError, StoreError, shown
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.sql_values import to_json
+from streetclip.store.connection import Store, to_json, utc_now
 
 OPEN = "open"
 STATUSES = (OPEN, "reviewed", "to check")
@@ -63,17 +62,12 @@ def annotate(
 ) -> int:
     """Change the annotations of images, all or none, as one event that can be undone.
 
-    Args:
-        store: Open for writing.
-        image_ids: Images to change, at most `MOST_IMAGES`.
-        add_tags: 1 to 500 characters after stripping, no control characters; kept in Unicode's
-            composed form (NFC), so that what looks the same is the same.
-        remove_tags: Removed before `add_tags` are added.
-        note: Replaces theirs, at most 10,000 characters; "" removes it, None keeps it.
-        status: One of `STATUSES`; None keeps it.
+    A tag has 1 to 500 characters after stripping, no control characters; it is kept in Unicode's
+    composed form (NFC), so that what looks the same is the same. `remove_tags` are removed before
+    `add_tags` are added. `note` replaces theirs, at most 10,000 characters: "" removes it, None
+    keeps it. None keeps the status, too.
 
-    Returns:
-        How many images changed; with 0 there is nothing to undo.
+    Returns how many of at most `MOST_IMAGES` images changed; with 0 there is nothing to undo.
 
     Raises:
         ConfigError: A tag, note or status is not allowed, or there are too many images.
@@ -160,11 +154,9 @@ def tagged_image_ids(store: Store, tag: str) -> npt.NDArray[np.int64]:
     """List the images with a tag, ascending; none for an unknown tag."""
     if any(unicodedata.category(character) == "Cs" for character in tag):
         return np.empty(0, np.int64)  # SQLite has no such text
-    found = store.rows(
-        "SELECT image_id FROM annotation_tags WHERE tag = ? ORDER BY image_id",
-        (unicodedata.normalize("NFC", tag),),
-    )
-    return np.array([row[0] for row in found], np.int64)
+    sql = "SELECT image_id FROM annotation_tags WHERE tag = ? ORDER BY image_id"
+    found = store.frame(sql, (unicodedata.normalize("NFC", tag),), np.int64)
+    return found["image_id"].to_numpy()
 
 
 def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:
@@ -173,10 +165,8 @@ def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:
     if status == OPEN:
         msg = "all images without another status are 'open'; ask for the other statuses."
         raise ConfigError(msg)
-    found = store.rows(
-        "SELECT image_id FROM annotations WHERE status = ? ORDER BY image_id", (status,)
-    )
-    return np.array([row[0] for row in found], np.int64)
+    sql = "SELECT image_id FROM annotations WHERE status = ? ORDER BY image_id"
+    return store.frame(sql, (status,), np.int64)["image_id"].to_numpy()
 
 
 def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
@@ -234,8 +224,7 @@ def _state(status: str, note: str, updated_at: str | None, tags: str) -> _State:
 
 
 def _write_states(store: Store, states: Mapping[int, _State]) -> None:
-    connection = store.db.conn
-    ids = [(image_id,) for image_id in states]
+    connection, ids = store.db.conn, [(image_id,) for image_id in states]
     connection.executemany("DELETE FROM annotation_tags WHERE image_id = ?", ids)
     connection.executemany("DELETE FROM annotations WHERE image_id = ?", ids)
     kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != _State()}

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from streetclip.store.column_parts import count_parts, replace_column
 from streetclip.store.column_writer import (
     add_dataset_columns,
     add_run_columns,
-    attribute_column,
+    replace_column,
     sort_run_columns,
 )
-from streetclip.store.distance_bins import NO_BIN
+from streetclip.store.columns import NO_BIN, attribute_column, count_parts
+from streetclip.store.datasets import CHUNK_ROWS, HASHED_COLUMNS, content_sha256
 
 _CHUNK_ROWS = 2**16
 _log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ def fill_columns(connection: sqlite3.Connection) -> None:
         sql = """
             SELECT image_id, continent, country_code, region, city, attributes
             FROM dataset_images WHERE dataset_id = ? ORDER BY image_id"""
-        chunks = (_add_attributes(each, names) for each in _chunks(connection, sql, dataset_id))
+        chunks = (
+            _add_attributes(each, names)
+            for each in _chunks(connection, sql, dataset_id, _CHUNK_ROWS)
+        )
         add_dataset_columns(connection, dataset_id, names, chunks)
     runs = connection.execute("SELECT id, name, num_done, state FROM runs ORDER BY id")
     for run_id, name, num_done, state in runs.fetchall():
@@ -39,7 +42,7 @@ def fill_columns(connection: sqlite3.Connection) -> None:
             FROM predictions AS p
             LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
             WHERE p.run_id = ? ORDER BY p.image_id"""
-        for chunk in _chunks(connection, sql, run_id):
+        for chunk in _chunks(connection, sql, run_id, _CHUNK_ROWS):
             add_run_columns(connection, run_id, chunk)
         if state == "done":
             sort_run_columns(connection, run_id)
@@ -57,10 +60,25 @@ def forget_nearest_candidates(connection: sqlite3.Connection) -> None:
         replace_column(connection, ("run", run_id), "nearest_bin", unknown)
 
 
-def _chunks(connection: sqlite3.Connection, sql: str, owner_id: int) -> Iterator[pd.DataFrame]:
+def fill_contents(connection: sqlite3.Connection) -> None:
+    """Hash the rows of every dataset; call it in a transaction."""
+    sql = "SELECT * FROM dataset_images WHERE dataset_id = ? ORDER BY image_id"
+    found = connection.execute("SELECT id, attribute_columns FROM datasets").fetchall()
+    for dataset_id, names in found:
+        chunks = _chunks(connection, sql, dataset_id, CHUNK_ROWS)
+        columns = ([chunk[name].tolist() for name in HASHED_COLUMNS] for chunk in chunks)
+        sha256 = content_sha256(json.loads(names), columns)
+        connection.execute(
+            "UPDATE datasets SET content_sha256 = ? WHERE id = ?", (sha256, dataset_id)
+        )
+
+
+def _chunks(
+    connection: sqlite3.Connection, sql: str, owner_id: int, chunk_rows: int
+) -> Iterator[pd.DataFrame]:
     cursor = connection.execute(sql, (owner_id,))
     names = [column[0] for column in cursor.description]
-    while rows := cursor.fetchmany(_CHUNK_ROWS):
+    while rows := cursor.fetchmany(chunk_rows):
         yield pd.DataFrame(rows, columns=names, dtype=object)
 
 

@@ -3,7 +3,6 @@
 It takes a plain connection, as migrations have it.
 """
 
-import enum
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,53 +11,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from streetclip.store.column_parts import append_columns, read_column, replace_column, sort_columns
-from streetclip.store.distance_bins import NO_BIN, distance_bins
-from streetclip.store.sql_values import column_values, floats, number_rows
+from streetclip.store.columns import (
+    NO_BIN,
+    PARTS_OF_COLUMN,
+    RUN_DTYPES,
+    Flag,
+    Owner,
+    attribute_column,
+    count_parts,
+    distance_bin_edges_km,
+    read_column,
+)
+from streetclip.store.connection import column_values, floats, number_rows
 
-RUN_DTYPES: Mapping[str, str] = {
-    "image_id": "i8",
-    "pred_place": "u4",  # position in `predicted_places`, 0 where nothing was predicted
-    "flags": "u1",  # bits of `Flag`
-    "country_probability": "f4",
-    "city_probability": "f4",
-    "margin": "f4",  # top-1 minus top-2 probability of the countries
-    "distance_km": "f8",
-    "distance_bin": "u1",  # of `distance_bin_edges_km`
-    "nearest_bin": "u1",  # likewise, of the distance to the nearest candidate
-    "true_country_rank": "u2",  # 0 where there is none
-    "true_latitude_deg": "f4",
-    "true_longitude_deg": "f4",
-}
-"""Columns of a run; missing fractions are NaN, missing bins `NO_BIN`."""
-
-RUN_FILLS: Mapping[str, float] = {
-    name: NO_BIN if name.endswith("_bin") else float("nan") if dtype.startswith("f") else 0
-    for name, dtype in RUN_DTYPES.items()
-}
-"""What a column of a run holds where there is no prediction."""
+PART_ROWS = 2**20
+"""The most rows of a part."""
 
 FEWEST_VALUES, MOST_VALUES = 2, 500
 """An attribute with fewer or more distinct values is shown, but cannot be filtered by."""
 
 _PLACE = ("continent", "country_code", "region", "city")
 _PREDICTED_PLACE = ("pred_country", "pred_city", "pred_latitude_deg", "pred_longitude_deg")
-
-
-class Flag(enum.IntFlag):
-    """Bits of the column `flags` of a run."""
-
-    READABLE = 1
-    COUNTRY_CORRECT = 2
-    CITY_CORRECT = 4
-    COUNTRY_REACHABLE = 8
-    CITY_REACHABLE = 16
-    HAS_COORDINATES = 32
-
-
-def attribute_column(name: str) -> str:
-    """Name the column of an attribute of a dataset."""
-    return f"attribute:{name}"
 
 
 def add_run_columns(connection: sqlite3.Connection, run_id: int, frame: pd.DataFrame) -> None:
@@ -78,6 +51,18 @@ def add_run_columns(connection: sqlite3.Connection, run_id: int, frame: pd.DataF
     columns |= {name: floats(frame[name]) for name in RUN_DTYPES if name not in columns}
     typed = {name: columns[name].astype(dtype) for name, dtype in RUN_DTYPES.items()}
     append_columns(connection, ("run", run_id), typed)
+
+
+def distance_bins(distance_km: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Find the bin of each distance: `NO_BIN` where it is NaN or beyond the last edge.
+
+    Examples:
+        >>> distance_bins(np.array([0.0, 0.1, 0.101, 20_040.0, np.nan])).tolist()
+        [0, 0, 1, 212, 255]
+    """
+    edges = distance_bin_edges_km()
+    bins = np.searchsorted(edges, distance_km, side="left")  # NaN sorts behind all edges
+    return np.where(bins < len(edges), bins, NO_BIN).astype(np.uint8)
 
 
 def _flags(frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
@@ -112,10 +97,10 @@ def _number_places(
     id_of: dict[tuple[Any, ...], int] = {tuple(place): i for *place, i in found}
     num_known = len(id_of)
     row_number, first_row = number_rows([places[name] for name in _PREDICTED_PLACE])
-    distinct = places.iloc[first_row]
+    distinct = places.iloc[first_row].astype(object)  # so that missing degrees become None
     rows = zip(*(column_values(distinct[name]) for name in _PREDICTED_PLACE), strict=True)
     ids = [
-        id_of.setdefault((country, city or "", *map(_none_if_nan, degrees)), len(id_of) + 1)
+        id_of.setdefault((country, city or "", *degrees), len(id_of) + 1)
         for country, city, *degrees in rows
     ]
     new = [(run_id, i, *place) for place, i in id_of.items() if i > num_known]
@@ -124,25 +109,30 @@ def _number_places(
     return column
 
 
-def _none_if_nan(value: float | None) -> float | None:
-    return None if value is None or value != value else float(value)  # noqa: PLR0124 -- NaN
-
-
 def sort_run_columns(connection: sqlite3.Connection, run_id: int) -> None:
     """Sort the columns of a finished run by image id, into few parts.
 
     Its predicted places are numbered in that order, so that the same predictions leave the same
     columns in whatever order they were written.
     """
-    owner, dtype = ("run", run_id), RUN_DTYPES["pred_place"]
-    sort_columns(connection, owner, "image_id", RUN_DTYPES)
-    column = read_column(connection, owner, "pred_place", dtype)
+    owner = ("run", run_id)
+    image_ids = read_column(connection, owner, "image_id", RUN_DTYPES["image_id"])
+    is_sorted = bool((image_ids[1:] >= image_ids[:-1]).all())
+    num_parts, num_rows = count_parts(connection, owner, "image_id")
+    if not is_sorted or num_parts > -(-num_rows // PART_ROWS):
+        order = slice(None) if is_sorted else np.argsort(image_ids, kind="stable")
+        for name, dtype in RUN_DTYPES.items():
+            column = read_column(connection, owner, name, dtype)
+            replace_column(connection, owner, name, column[order])
+
+    # Number the places by their first images.
+    column = read_column(connection, owner, "pred_place", RUN_DTYPES["pred_place"])
     ids, first_rows = np.unique(column[column > 0], return_index=True)
     ids = ids[np.argsort(first_rows)]
-    new_of_old = np.zeros(ids.max(initial=0) + 1, dtype)
-    new_of_old[ids] = np.arange(1, len(ids) + 1)
     if (ids[1:] > ids[:-1]).all():
         return
+    new_of_old = np.zeros(ids.max() + 1, column.dtype)
+    new_of_old[ids] = np.arange(1, len(ids) + 1)
     sql = "DELETE FROM predicted_places WHERE run_id = ? RETURNING *"
     rows = connection.execute(sql, (run_id,)).fetchall()
     connection.executemany(
@@ -216,3 +206,28 @@ class _Encoder:
         rank = np.empty(len(values), np.uint32)
         rank[[self.number[value] for value in values]] = np.arange(len(values))
         return values, rank[np.concatenate(self._codes)]
+
+
+def append_columns(
+    connection: sqlite3.Connection, owner: Owner, columns: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    """Append arrays of equal length to columns; call it in a transaction."""
+    for name, values in columns.items():
+        sql = f"SELECT coalesce(max(part) + 1, 0) FROM column_parts {PARTS_OF_COLUMN}"  # noqa: S608 -- our own text
+        first = connection.execute(sql, (*owner, name)).fetchone()[0]
+        little_endian = values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
+        for number, start in enumerate(range(0, len(values), PART_ROWS), first):
+            part = little_endian[start : start + PART_ROWS]
+            connection.execute(
+                "INSERT INTO column_parts (owner, owner_id, name, part, num_rows, data) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (*owner, name, number, len(part), part.data),
+            )
+
+
+def replace_column(
+    connection: sqlite3.Connection, owner: Owner, name: str, values: npt.NDArray[Any]
+) -> None:
+    """Write a column again, in as few parts as possible; call it in a transaction."""
+    connection.execute(f"DELETE FROM column_parts {PARTS_OF_COLUMN}", (*owner, name))  # noqa: S608 -- our own text
+    append_columns(connection, owner, {name: values})

@@ -1,7 +1,14 @@
-"""Read whole columns of a dataset or a run as arrays, by ascending image ids."""
+"""Lay out the columns of datasets and runs, and read them as arrays by ascending image ids.
 
-from collections.abc import Collection
+A column is stored as blobs of numbers, in parts. What takes a plain connection is for migrations,
+too.
+"""
+
+import enum
+import sqlite3
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,13 +16,81 @@ import numpy.typing as npt
 import pandas as pd
 
 from streetclip.errors import StoreError, shown
-from streetclip.store.column_parts import count_parts, read_column
-from streetclip.store.column_writer import RUN_DTYPES, RUN_FILLS, attribute_column
-from streetclip.store.connection import Store
-from streetclip.store.runs import require_run
-from streetclip.store.sqlite_errors import translated
+from streetclip.geo import THRESHOLDS_KM
+from streetclip.store.connection import Store, translated
 
 Int64 = npt.NDArray[np.int64]
+
+NO_BIN = 255
+"""The bin of a distance that is missing."""
+
+_BINS_PER_DECADE = 40
+_SMALLEST_EDGE_KM = 0.1
+_LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
+
+RUN_DTYPES: Mapping[str, str] = {
+    "image_id": "i8",
+    "pred_place": "u4",  # position in `predicted_places`, 0 where nothing was predicted
+    "flags": "u1",  # bits of `Flag`
+    "country_probability": "f4",
+    "city_probability": "f4",
+    "margin": "f4",  # top-1 minus top-2 probability of the countries
+    "distance_km": "f8",
+    "distance_bin": "u1",  # of `distance_bin_edges_km`
+    "nearest_bin": "u1",  # likewise, of the distance to the nearest candidate
+    "true_country_rank": "u2",  # 0 where there is none
+    "true_latitude_deg": "f4",
+    "true_longitude_deg": "f4",
+}
+"""Columns of a run; missing fractions are NaN, missing bins `NO_BIN`."""
+
+RUN_FILLS: Mapping[str, float] = {
+    name: NO_BIN if name.endswith("_bin") else float("nan") if dtype.startswith("f") else 0
+    for name, dtype in RUN_DTYPES.items()
+}
+"""What a column of a run holds where there is no prediction."""
+
+Owner = tuple[str, int]
+"""Whose columns: ("dataset", its id) or ("run", its id)."""
+
+PARTS_OF_COLUMN = "WHERE owner = ? AND owner_id = ? AND name = ?"
+
+
+class Flag(enum.IntFlag):
+    """Bits of the column `flags` of a run."""
+
+    READABLE = 1
+    COUNTRY_CORRECT = 2
+    CITY_CORRECT = 4
+    COUNTRY_REACHABLE = 8
+    CITY_REACHABLE = 16
+    HAS_COORDINATES = 32
+
+
+def attribute_column(name: str) -> str:
+    """Name the column of an attribute of a dataset."""
+    return f"attribute:{name}"
+
+
+@cache
+def distance_bin_edges_km() -> npt.NDArray[np.float64]:
+    """Compute the upper edges of the bins in km, ascending.
+
+    About 40 a decade from 0.1 to 20,040 km, the thresholds exactly among them, each in place of the
+    nearest of the others. Bin 0 holds distances of at most 0.1 km; bin i those above edge i − 1, up
+    to edge i included.
+
+    Examples:
+        >>> edges = distance_bin_edges_km()
+        >>> float(edges[0]), float(edges[-1]), [x in edges for x in (1, 25, 200, 750, 2500)]
+        (0.1, 20040.0, [True, True, True, True, True])
+    """
+    num_edges = round(_BINS_PER_DECADE * np.log10(_LARGEST_EDGE_KM / _SMALLEST_EDGE_KM)) + 1
+    edges = _SMALLEST_EDGE_KM * 10 ** (np.arange(num_edges) / _BINS_PER_DECADE)
+    for exact in (*THRESHOLDS_KM.values(), _LARGEST_EDGE_KM):
+        edges[np.argmin(np.abs(np.log(edges / exact)))] = exact
+    edges.flags.writeable = False
+    return edges
 
 
 @dataclass(frozen=True)
@@ -38,17 +113,13 @@ class DatasetColumns:
 def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
     """Read the images of a dataset and their true places."""
     connection, owner = store.db.conn, ("dataset", dataset_id)
+    sql = "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id"
     with store.snapshot(), translated(store.path):
-        content = _content(store, dataset_id)
-        places = store.frame(
-            "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id",
-            (dataset_id,),
-        )
         return DatasetColumns(
+            content=store.require("datasets", dataset_id, "content_sha256"),
             image_ids=read_column(connection, owner, "image_id", np.int64),
             place=read_column(connection, owner, "place", np.uint32).view(np.int32),
-            places=places,
-            content=content,
+            places=store.frame(sql, (dataset_id,)),
         )
 
 
@@ -77,7 +148,7 @@ def attribute_codes(
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
-        if content not in (None, _content(store, dataset_id)):
+        if content not in (None, store.require("datasets", dataset_id, "content_sha256")):
             msg = f"{store.path}: was replaced while it was being read. Reload the page."
             raise StoreError(msg)
         if count_parts(store.db.conn, owner, column)[0] == 0:
@@ -124,24 +195,36 @@ def run_columns(
         raise ValueError(msg)
     connection, owner = store.db.conn, ("run", run_id)
     with store.snapshot(), translated(store.path):
-        require_run(store, run_id)
+        store.require("runs", run_id)
         of_rows = read_column(connection, owner, "image_id", np.int64)
         columns = {name: read_column(connection, owner, name, RUN_DTYPES[name]) for name in names}
+    columns["done"] = np.ones(len(of_rows), np.bool_)
     if np.array_equal(of_rows, image_ids):
-        return columns | {"done": np.ones(len(image_ids), np.bool_)}
+        return columns
     taken = np.isin(of_rows, image_ids)
     positions = np.searchsorted(image_ids, of_rows[taken])
     for name, values in columns.items():
-        columns[name] = np.full(len(image_ids), RUN_FILLS[name], values.dtype)
+        columns[name] = np.full(len(image_ids), RUN_FILLS.get(name, False), values.dtype)
         columns[name][positions] = values[taken]
-    done = np.zeros(len(image_ids), np.bool_)
-    done[positions] = True
-    return columns | {"done": done}
+    return columns
 
 
-def _content(store: Store, dataset_id: int) -> str:
-    found = store.rows("SELECT content_sha256 FROM datasets WHERE id = ?", (dataset_id,))
-    if not found:
-        msg = f"{store.path}: has no dataset {dataset_id}. Choose a run of those that it lists."
-        raise StoreError(msg)
-    return str(found[0][0])
+def count_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tuple[int, int]:
+    """Count the parts of a column, and their rows."""
+    sql = f"SELECT count(*), coalesce(sum(num_rows), 0) FROM column_parts {PARTS_OF_COLUMN}"  # noqa: S608 -- our own text
+    num_parts, num_rows = connection.execute(sql, (*owner, name)).fetchone()
+    return int(num_parts), int(num_rows)
+
+
+def read_column(
+    connection: sqlite3.Connection, owner: Owner, name: str, dtype: npt.DTypeLike
+) -> npt.NDArray[Any]:
+    """Read a whole column in the order of writing; empty if there is none."""
+    dtype = np.dtype(dtype)
+    column = np.empty(count_parts(connection, owner, name)[1], dtype)
+    sql = f"SELECT num_rows, data FROM column_parts {PARTS_OF_COLUMN} ORDER BY part"  # noqa: S608 -- our own text
+    start = 0
+    for num_rows, data in connection.execute(sql, (*owner, name)):
+        column[start : start + num_rows] = np.frombuffer(data, dtype.newbyteorder("<"))
+        start += num_rows
+    return column

@@ -1,28 +1,57 @@
-"""Open the store: one SQLite file that several jobs write while the dashboard reads.
+"""Run statements on the store, and convert between frames and SQLite's values.
 
-With write-ahead logging, readers and the one writer of the moment do not wait for each other. A
-writer takes its lock at the start of a transaction; nothing is written outside one.
+SQLite's errors become ours: a full disk, a lock, a file that is no store.
 """
 
 import contextlib
+import json
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sqlite_utils import Database
 
-from streetclip.errors import StoreError, shown
-from streetclip.store import schema
-from streetclip.store.sql_values import insert_sql
-from streetclip.store.sqlite_errors import translated
+from streetclip.errors import ResourceError, StoreError, StreetClipError, shown
 
-_CACHE_KIB = 64 * 1024
-_CHECKPOINT_PAGES = 4_000  # of 4 KiB: fewer, longer syncs than SQLite's 1,000 when writing in bulk
-_LOG_LIMIT_BYTES = 64 * 2**20  # the log is cut back to this after a busy hour
+_RESUME = "Free some space and run again with --resume."
+_FULL = f"the disk is full; what was written before is kept. {_RESUME}"
+# SQLite tells a full disk from a failing one, but not a quota or a limit from either.
+_FULL_OR_FAILING = (
+    "cannot be written ({error}): the disk is full, over its quota, or fails; what was written "
+    f"before is kept. {_RESUME}"
+)
+_FAILING = (
+    "the disk failed ({error}). Check it and its free space, and keep the store on a local disk."
+)
+_LOCKED = (
+    "another program kept it locked for too long. Wait for that job or end it, then run again "
+    "with --resume."
+)
+_CLOSED = (
+    "cannot be opened ({error}). SQLite writes files next to it, also for a reader: give the "
+    "file and its folder write permission, or name another file with --db."
+)
+_NO_DATABASE = "is no SQLite database; expected a StreetCLIP store. Name another file with --db."
+_DAMAGED = "is damaged ({error}). Restore a copy, or name another file with --db."
+
+_TRANSLATIONS: dict[int, tuple[type[StreetClipError], str]] = {
+    sqlite3.SQLITE_FULL: (ResourceError, _FULL),
+    sqlite3.SQLITE_BUSY: (ResourceError, _LOCKED),
+    sqlite3.SQLITE_LOCKED: (ResourceError, _LOCKED),
+    sqlite3.SQLITE_CANTOPEN: (StoreError, _CLOSED),
+    sqlite3.SQLITE_READONLY: (StoreError, _CLOSED),
+    sqlite3.SQLITE_PERM: (StoreError, _CLOSED),
+    sqlite3.SQLITE_IOERR_WRITE: (ResourceError, _FULL_OR_FAILING),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (ResourceError, _FULL_OR_FAILING),
+    sqlite3.SQLITE_IOERR: (ResourceError, _FAILING),
+    sqlite3.SQLITE_NOTADB: (StoreError, _NO_DATABASE),
+    sqlite3.SQLITE_CORRUPT: (StoreError, _DAMAGED),
+}
 
 
 class Store:
@@ -84,16 +113,27 @@ class Store:
             names = [column[0] for column in cursor.description]
             return pd.DataFrame(cursor.fetchall(), columns=names, dtype=dtype)
 
+    def require(self, table: str, row_id: int, column: str = "id") -> Any:
+        """Read a value of a row; raise StoreError if the row does not exist."""
+        sql = f"SELECT {column} FROM {table} WHERE id = ?"  # noqa: S608 -- our own names
+        found = self.rows(sql, (row_id,))
+        if not found:
+            kind = table.removesuffix("s")
+            msg = f"{self.path}: has no {kind} {row_id}. Choose one of those that it lists."
+            raise StoreError(msg)
+        return found[0][0]
+
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
         """Insert a row and return its id; call it in a transaction."""
         sql = insert_sql(table, list(values))
         return int(self.rows(f"{sql} RETURNING id", tuple(values.values()))[0][0])
 
-    def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> bool:
-        """Change a row and return whether it exists; call it in a transaction."""
+    def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> None:
+        """Change a row, or raise StoreError if it does not exist; call it in a transaction."""
+        self.require(table, row_id)
         changes = ", ".join(f"{name} = ?" for name in values)
-        sql = f"UPDATE {table} SET {changes} WHERE id = ? RETURNING id"  # noqa: S608 -- our own names
-        return bool(self.rows(sql, (*values.values(), row_id)))
+        sql = f"UPDATE {table} SET {changes} WHERE id = ?"  # noqa: S608 -- our own names
+        self.rows(sql, (*values.values(), row_id))
 
     def _check_range(self, parameters: Sequence[Any]) -> None:
         # An id may come from a link, which may hold any number.
@@ -120,44 +160,20 @@ class Store:
                 raise
 
 
-def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
-    """Open the store; make it if it is missing, unless for reading.
-
-    A file of an older schema is migrated first, with its rows kept, also for a reader. Another
-    writer is waited for up to `busy_timeout_s`.
-
-    Raises:
-        StoreError: The file is missing (when reading), no SQLite database, another program's, of
-            a newer schema, or cannot be opened.
-        ResourceError: The disk is full or fails, or another job holds the lock for too long.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with open_store(Path(folder) / "streetclip.db") as store:
-        ...         store.rows("SELECT count(*) FROM runs")
-        [(0,)]
-    """
-    path = Path(path)
-    _check_place(path, read_only=read_only)
-    if not read_only:
-        return _open_for_writing(path, busy_timeout_s)
-    store = _connect(path, "ro", busy_timeout_s)
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about disk, lock and file into ours; pass on our own faults."""
     try:
-        with translated(path):
-            schema.check_schema(store.db, str(path))
-            is_empty, outdated = schema.is_empty(store.db), schema.is_outdated(store.db)
-    except BaseException:
-        store.close()
-        raise
-    if is_empty:
-        store.close()
-        raise _no_store(path, "is empty")
-    if outdated:
-        store.close()
-        _open_for_writing(path, busy_timeout_s).close()
-        store = _connect(path, "ro", busy_timeout_s)
-    return store
+        yield
+    except sqlite3.Error as error:
+        # Errors of Python's own module, as of a wrong thread, carry no code.
+        code = getattr(error, "sqlite_errorcode", 0)
+        found = _TRANSLATIONS.get(code) or _TRANSLATIONS.get(code & 0xFF)
+        if found is None:
+            raise
+        kind, text = found
+        msg = f"{path}: {text.format(error=error)}"
+        raise kind(msg) from error
 
 
 def utc_now() -> str:
@@ -165,85 +181,61 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _open_for_writing(path: Path, busy_timeout_s: float) -> Store:
-    store = _connect(path, "rwc", busy_timeout_s)
-    try:
-        with translated(path):
-            schema.check_schema(store.db, str(path))
-            _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
-        if schema.is_outdated(store.db):
-            with store.transaction():
-                # Another job may have migrated it while this one waited for its turn.
-                schema.check_schema(store.db, str(path))
-                schema.migrate(store.db)
-    except BaseException:
-        store.close()
-        raise
-    return store
+def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:
+    """Return a column as plain Python values for SQLite; missing ones become None.
 
-
-def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
-    settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
-    if mode == "ro":
-        settings += ["query_only = ON"]
+    Examples:
+        >>> column_values(pd.Series(["a", None]))
+        ['a', None]
+        >>> column_values(np.array([True, False]))
+        [1, 0]
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        values = np.asarray(column)
+        values = values.astype(np.int64) if values.dtype.kind == "b" else values
     else:
-        settings += [
-            # In WAL a power cut may undo the last batches, but never damages the file.
-            "synchronous = NORMAL",
-            # Some builds of SQLite overwrite what is deleted: twice the writing for columns.
-            "secure_delete = FAST",
-            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
-            f"journal_size_limit = {_LOG_LIMIT_BYTES}",
-        ]
-    with translated(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=busy_timeout_s,
-            isolation_level=None,  # this module begins transactions itself
-        )
-        try:
-            for setting in settings:
-                connection.execute(f"PRAGMA {setting}")
-        except sqlite3.Error:
-            connection.close()
-            raise
-    return Store(Database(connection, recursive_triggers=False, execute_plugins=False), path)
+        series = pd.Series(column)
+        values = series.to_numpy(dtype=object, copy=True)
+        values[series.isna().to_numpy()] = None
+    plain: list[Any] = values.tolist()  # SQLite takes NaN as NULL
+    return plain
 
 
-def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # Here SQLite does not wait for other openers by itself.
-    deadline = time.monotonic() + busy_timeout_s
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+def floats(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+    """Return a column as float64; missing values become NaN."""
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _check_place(path: Path, *, read_only: bool) -> None:
-    try:
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        is_folder, exists = path.is_dir(), path.exists()
-    except OSError as error:
-        msg = (
-            f"{path}: its folder cannot be made or entered ({error.strerror}). "
-            "Name a file in a folder that can be written with --db."
-        )
-        raise StoreError(msg) from error
-    if is_folder:
-        msg = f"{path}: is a folder; expected a SQLite file. Name a file in it with --db."
-        raise StoreError(msg)
-    if read_only and not exists:
-        raise _no_store(path, "does not exist")
+def number_rows(
+    columns: "Sequence[pd.Series[Any] | npt.NDArray[Any]]",
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Number the distinct rows of columns of N values, in the order of their first occurrence.
+
+    Missing values equal each other. Returns the number of each row, and the first row of each
+    number.
+
+    Examples:
+        >>> numbers, firsts = number_rows([np.array(["b", "a", "b"]), np.array([1, 1, 1])])
+        >>> numbers.tolist(), firsts.tolist()
+        ([0, 1, 0], [0, 1])
+    """
+    numbers, distinct = pd.factorize(columns[0], use_na_sentinel=False)
+    for column in columns[1:]:
+        codes, of_column = pd.factorize(column, use_na_sentinel=False)
+        # Renumbered at each step, so that the products stay below the square of N.
+        numbers, distinct = pd.factorize(numbers * np.int64(len(of_column)) + codes)
+    firsts = np.empty(len(distinct), np.int64)
+    firsts[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return numbers.astype(np.int64), firsts
 
 
-def _no_store(path: Path, found: str) -> StoreError:
-    return StoreError(
-        f"{path}: {found}; expected a StreetCLIP store. Run a training or an evaluation with "
-        "this --db first, or name another file."
-    )
+def insert_sql(table: str, columns: Sequence[str]) -> str:
+    """Make a statement that inserts one row with bound values."""
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 -- our own names
+
+
+def to_json(value: Any) -> str:
+    """Return JSON text as the store keeps it; refuses NaN, which is no JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

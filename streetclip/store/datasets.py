@@ -1,18 +1,36 @@
 """Register datasets and their images, so that each row has an image id."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from streetclip.store.column_writer import add_dataset_columns, attribute_column
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.content_hash import CHUNK_ROWS, HASHED_COLUMNS, Columns, content_sha256
-from streetclip.store.sql_values import column_values, insert_sql, number_rows, to_json
+from streetclip.store.column_writer import add_dataset_columns
+from streetclip.store.columns import attribute_column
+from streetclip.store.connection import (
+    Store,
+    column_values,
+    insert_sql,
+    number_rows,
+    to_json,
+    utc_now,
+)
+
+CHUNK_ROWS = 2**16
+"""Rows that are hashed at once; the hash depends on it."""
+
+HASHED_COLUMNS = (
+    "image_id", "line", "city", "region", "country", "country_code", "continent",
+    "latitude_deg", "longitude_deg", "attributes",
+)  # fmt: skip
+
+Columns = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +102,9 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
         for columns in _stored_values(spec, image_ids):
             owners = [dataset_id] * len(columns[0])
             store.db.conn.executemany(sql, zip(owners, *columns, strict=True))
-        in_order = _in_order(spec, image_ids)
-        add_dataset_columns(store.db.conn, dataset_id, spec.attribute_columns, in_order)
+        names = {name: attribute_column(name) for name in spec.attribute_columns}
+        chunks = (chunk.rename(columns=names) for chunk in _ordered(spec, image_ids))
+        add_dataset_columns(store.db.conn, dataset_id, spec.attribute_columns, chunks)
     return RegisteredDataset(dataset_id, image_ids)
 
 
@@ -108,26 +127,36 @@ def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt
     return image_ids
 
 
-def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:
-    """Yield the values of `HASHED_COLUMNS` by ascending image id, in chunks."""
-    for rows in _ordered_chunks(image_ids):
-        frame = spec.frame.iloc[rows]
-        columns = [column_values(frame[name]) for name in HASHED_COLUMNS[1:-1]]
-        yield [image_ids[rows].tolist(), *columns, _attributes(frame, spec.attribute_columns)]
+def content_sha256(attribute_columns: Sequence[str], chunks: Iterable[Columns]) -> str:
+    """Hash the rows of a dataset and the names of its attributes.
+
+    The chunks hold `CHUNK_ROWS` images each, by ascending id: the values of each of
+    `HASHED_COLUMNS`, as SQLite returns them.
+    """
+    found = hashlib.sha256(json.dumps(list(attribute_columns)).encode())
+    for chunk in chunks:
+        for name, values in zip(HASHED_COLUMNS, chunk, strict=True):
+            if name.endswith("_deg"):
+                degrees = np.array(values, np.float64) + 0.0  # SQLite keeps no negative zero
+                found.update(np.where(np.isnan(degrees), np.nan, degrees).tobytes())
+            else:
+                found.update(json.dumps(list(values)).encode())
+    return found.hexdigest()
 
 
-def _in_order(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
-    """Yield what `add_dataset_columns` takes, by ascending image id, in chunks."""
-    names = {name: attribute_column(name) for name in spec.attribute_columns}
-    for rows in _ordered_chunks(image_ids):
-        frame = spec.frame[["continent", "country_code", "region", "city", *names]].iloc[rows]
-        yield frame.rename(columns=names).assign(image_id=image_ids[rows])
-
-
-def _ordered_chunks(image_ids: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.intp]]:
+def _ordered(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[pd.DataFrame]:
+    """Yield the rows with their image_id by ascending image id, in chunks."""
     order = np.argsort(image_ids)
     for start in range(0, len(order), CHUNK_ROWS):
-        yield order[start : start + CHUNK_ROWS]
+        rows = order[start : start + CHUNK_ROWS]
+        yield spec.frame.iloc[rows].assign(image_id=image_ids[rows])
+
+
+def _stored_values(spec: DatasetSpec, image_ids: npt.NDArray[np.int64]) -> Iterator[Columns]:
+    """Yield the values of `HASHED_COLUMNS` by ascending image id, in chunks."""
+    for chunk in _ordered(spec, image_ids):
+        columns = [column_values(chunk[name]) for name in HASHED_COLUMNS[:-1]]
+        yield [*columns, _attributes(chunk, spec.attribute_columns)]
 
 
 def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
@@ -135,9 +164,8 @@ def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
         return [None] * len(frame)
     # Many images share theirs, such as the weather: make each text once.
     numbers, firsts = number_rows([frame[name] for name in names])
-    columns = (column_values(frame[name].iloc[firsts]) for name in names)
+    rows = zip(*(column_values(frame[name].iloc[firsts]) for name in names), strict=True)
     encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each row
-    rows = zip(*columns, strict=True)
     texts = np.array([encode(dict(zip(names, values, strict=True))) for values in rows], object)
     made: list[str | None] = texts[numbers].tolist()
     return made

@@ -18,7 +18,6 @@ from streetclip.store.predictions import (
     select_predictions,
     selected,
 )
-from streetclip.store.runs import require_run
 
 _NAMES = (*(name for name in READ_COLUMNS if not name.startswith("top_")), "attributes")
 _TYPES: dict[str, Any] = {
@@ -37,7 +36,7 @@ def image_rows(store: Store, run_id: int, image_ids: Iterable[int]) -> pd.DataFr
     attributes (JSON text). The `_correct` and `_reachable` columns are bool; missing numbers are
     NaN (ranks: NA), missing texts None. Raises StoreError if the run does not exist.
     """
-    require_run(store, run_id)
+    store.require("runs", run_id)
     rows = select_predictions(store, run_id, [int(each) for each in image_ids], _NAMES)
     frame = pd.DataFrame(rows, columns=_NAMES, dtype=object)
     return frame.astype(_TYPES)
@@ -56,7 +55,7 @@ def image_detail(store: Store, run_id: int, image_id: int) -> dict[str, Any]:
         StoreError: The run does not exist, or the image is not in its dataset.
     """
     with store.snapshot():
-        dataset_id = require_run(store, run_id)
+        dataset_id = store.require("runs", run_id, "dataset_id")
         frame = store.frame(
             f"""
             SELECT {selected([*READ_COLUMNS, "attributes"])}, datasets.csv_path,

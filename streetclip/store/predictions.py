@@ -1,21 +1,29 @@
-"""Write predictions in batches, one per run and image, and read them."""
+"""Write predictions in batches, one per run and image, and read them.
+
+A resume compares the image files that were predicted with those of today.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from streetclip.store.column_writer import add_run_columns
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.distance_bins import distance_bin_edges_km
-from streetclip.store.run_files import add_run_files
-from streetclip.store.runs import require_run
-from streetclip.store.sql_values import column_values, floats, insert_sql
-from streetclip.store.sqlite_errors import translated
+from streetclip.store.columns import distance_bin_edges_km
+from streetclip.store.connection import (
+    Store,
+    column_values,
+    floats,
+    insert_sql,
+    translated,
+    utc_now,
+)
 
-PREDICTION_COLUMNS = (
+READ_COLUMNS = (
+    "line", "image_filename", "country",
     "image_id", "status", "error",
     "true_country", "true_continent", "true_region", "true_city", "pred_country", "pred_city",
     "country_correct", "city_correct", "country_reachable", "city_reachable",
@@ -24,30 +32,36 @@ PREDICTION_COLUMNS = (
     "coordinate_source", "distance_km", "nearest_candidate_km",
     "top_countries", "top_cities",
 )  # fmt: skip
-"""Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
+"""Columns of predictions that are read, with those of their images, in the order of the CSV."""
 
-_RANKINGS = ("top_countries", "top_cities")
-_STORED = tuple(
-    name
-    for name in PREDICTION_COLUMNS
-    if name not in (*_RANKINGS, "true_continent", "true_region", "true_city")
-)
-# Of predictions p, dataset_images d, images and rankings r; places are named by the dataset.
-_SOURCES = {
-    **{name: f"p.{name}" for name in _STORED},
-    **{name: f"r.{name}" for name in _RANKINGS},
-    "image_id": "d.image_id",
+# Of dataset_images d and images: the dataset names the places.
+_OF_IMAGES = {
     "line": "d.line",
     "image_filename": "images.filename",
     "country": "d.country",
-    "true_country": "d.country_code",
     "true_continent": "d.continent",
     "true_region": "d.region",
     "true_city": "d.city",
     "attributes": "d.attributes",
 }
-READ_COLUMNS = ("line", "image_filename", "country", *PREDICTION_COLUMNS)
-"""Columns of predictions that are read back, with those of their images."""
+PREDICTION_COLUMNS = tuple(name for name in READ_COLUMNS if name not in _OF_IMAGES)
+"""Columns of a frame of predictions; see `write_predictions`, which takes a margin, too."""
+
+_RANKINGS = ("top_countries", "top_cities")
+_STORED = tuple(name for name in PREDICTION_COLUMNS if name not in _RANKINGS)
+# Of predictions p and rankings r.
+_SOURCES = {
+    **_OF_IMAGES,
+    **{name: f"p.{name}" for name in _STORED},
+    **{name: f"r.{name}" for name in _RANKINGS},
+    "image_id": "d.image_id",
+    "true_country": "d.country_code",
+}
+
+FILE_COLUMNS = ("file_size", "file_mtime_ns", "file_ctime_ns", "file_digest_0", "file_digest_1")
+"""Optional columns of a frame of predictions, int64: size in bytes (−1: no file), times, digest."""
+
+_FILE_RECORD = np.dtype([(name, "<i8") for name in ("image_id", *FILE_COLUMNS)])
 
 FLOATS = tuple(name for name in _STORED if name.endswith(("_probability", "_deg", "_km")))
 _PROBABILITIES = ("country_probability", "city_probability")
@@ -66,17 +80,13 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
     A prediction that the run has already is kept and not counted again; so is the second one of an
     image within a frame. A batch may therefore be written again after an interruption.
 
-    Args:
-        store: The store.
-        frames: By run id, a frame with `PREDICTION_COLUMNS` and margin (top-1 minus top-2
-            probability of the countries): status is "ok" or "unreadable"; country codes are ISO
-            alpha-2; the four `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept
-            to float32; ranks count from 1; coordinates in degrees; coordinate_source "image",
-            "city" or "none"; distances in km; the two rankings JSON text. What is missing is None
-            or NaN. `FILE_COLUMNS` are optional.
+    `frames` are by run id, with `PREDICTION_COLUMNS` and margin (top-1 minus top-2 probability of
+    the countries): status is "ok" or "unreadable"; country codes are ISO alpha-2; the four
+    `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept to float32; ranks count
+    from 1; coordinates in degrees; coordinate_source "image", "city" or "none"; distances in km;
+    the two rankings JSON text. What is missing is None or NaN. `FILE_COLUMNS` are optional.
 
-    Returns:
-        By run id, how many predictions were new.
+    Returns by run id how many predictions were new.
 
     Raises:
         ValueError: A column is missing, a value is not allowed, or an image is not of the run's
@@ -93,9 +103,8 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
 def read_predictions(store: Store, run_id: int) -> pd.DataFrame:
     """Read all predictions of a run, in the order of the manifest.
 
-    A frame with line and image_filename of the image, country as the manifest writes it, and
-    `PREDICTION_COLUMNS`. Missing numbers are NaN (ranks: NA), missing texts None. Raises StoreError
-    if the run does not exist.
+    A frame with `READ_COLUMNS`; country is as the manifest writes it. Missing numbers are NaN
+    (ranks: NA), missing texts None. Raises StoreError if the run does not exist.
     """
     with store.snapshot():
         (columns,) = iterate_predictions(store, run_id, chunk_rows=2**40)
@@ -111,7 +120,7 @@ def iterate_predictions(
     A chunk holds the columns of `read_predictions` as plain values, None where missing. Predictions
     that are written meanwhile may be among them. Raises StoreError if the run does not exist.
     """
-    dataset_id = require_run(store, run_id)
+    dataset_id = store.require("runs", run_id, "dataset_id")
     with translated(store.path):
         found = store.db.conn.execute(
             "SELECT image_id FROM dataset_images WHERE dataset_id = ? ORDER BY line", (dataset_id,)
@@ -122,6 +131,19 @@ def iterate_predictions(
         rows = select_predictions(store, run_id, wanted, READ_COLUMNS)
         columns = list(zip(*rows, strict=True)) or [()] * len(READ_COLUMNS)
         yield dict(zip(READ_COLUMNS, columns, strict=True))
+
+
+def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
+    """Read the files of a run's predictions, by ascending image id.
+
+    Records of image_id and `FILE_COLUMNS`; none of predictions that were written without. Raises
+    StoreError if the run does not exist.
+    """
+    with store.snapshot():
+        store.require("runs", run_id)
+        found = store.rows("SELECT data FROM run_files WHERE run_id = ? ORDER BY part", (run_id,))
+    records = np.frombuffer(b"".join(data for (data,) in found), _FILE_RECORD)
+    return records[np.argsort(records["image_id"], kind="stable")]
 
 
 def select_predictions(
@@ -157,7 +179,7 @@ def _check(frame: pd.DataFrame) -> None:
         if not frame[name].isin(allowed).all():
             msg = f"a {name} is not one of {allowed}"
             raise ValueError(msg)
-    distance_km = frame["distance_km"].to_numpy(dtype=np.float64, na_value=np.nan)
+    distance_km = floats(frame["distance_km"])
     farthest_km = distance_bin_edges_km()[-1]
     if bool(((distance_km < 0) | (distance_km > farthest_km)).any()):
         msg = f"a distance_km is not from 0 to {farthest_km:g}"
@@ -177,7 +199,7 @@ def _write(store: Store, run_id: int, frame: pd.DataFrame) -> int:
     ranked = in_order[in_order["top_countries"].notna()]
     _insert(store, "prediction_rankings", run_id, ranked, ("image_id", *_RANKINGS))
     add_run_columns(store.db.conn, run_id, frame)
-    add_run_files(store.db.conn, run_id, frame)
+    _add_run_files(store, run_id, frame)
     store.rows(
         "UPDATE runs SET num_done = num_done + ?, updated_at = ? WHERE id = ?",
         (len(frame), utc_now(), run_id),
@@ -193,10 +215,22 @@ def _insert(
     store.db.conn.executemany(insert_sql(table, ["run_id", *names]), rows)
 
 
+def _add_run_files(store: Store, run_id: int, frame: pd.DataFrame) -> None:
+    if not set(FILE_COLUMNS) <= set(frame):
+        return
+    records = np.zeros(len(frame), _FILE_RECORD)
+    for name in ("image_id", *FILE_COLUMNS):
+        records[name] = frame[name].to_numpy(np.int64)
+    store.rows(
+        "INSERT INTO run_files (run_id, part, data) "
+        "SELECT ?1, coalesce(max(part) + 1, 0), ?2 FROM run_files WHERE run_id = ?1",
+        (run_id, records.tobytes()),
+    )
+
+
 def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
-    if frame["image_id"].duplicated().any():
-        frame = frame.drop_duplicates("image_id")
-    dataset_id = require_run(store, run_id)
+    frame = frame.drop_duplicates("image_id")
+    dataset_id = store.require("runs", run_id, "dataset_id")
     found = store.rows(
         """
         SELECT
@@ -212,4 +246,4 @@ def _new_ones(store: Store, run_id: int, frame: pd.DataFrame) -> pd.DataFrame:
         stranger = frame["image_id"].to_numpy()[~of_dataset][0]
         msg = f"image {stranger} is not of dataset {dataset_id}, the dataset of run {run_id}"
         raise ValueError(msg)
-    return frame[~written] if written.any() else frame
+    return frame[~written]

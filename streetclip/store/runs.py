@@ -2,16 +2,20 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from streetclip.errors import StoreError
 from streetclip.store.column_writer import sort_run_columns
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.sql_values import to_json
+from streetclip.store.columns import RUN_DTYPES, Flag, read_column
+from streetclip.store.connection import Store, to_json, utc_now
+
+_CORRECT = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}
 
 RunState = Literal["running", "interrupted", "failed", "done"]
 
@@ -22,13 +26,12 @@ class RunSpec:
 
     Attributes:
         fingerprint: Hash of all that decides the predictions; a resume looks for it.
-        model_source: Hub id, folder or file of the model.
+        model_source: Hub id, folder or file.
         prompts: `PromptSet.to_dict()`.
         strategy: hierarchical, flat or marginal.
         seed: As given; an evaluation draws nothing at random.
         config: `EvaluateConfig.to_dict()`.
         num_images: Number of predictions of the complete run.
-        output_dir: Folder of its files.
     """
 
     name: str
@@ -74,7 +77,7 @@ def find_run(
         "SELECT max(id) FROM runs WHERE fingerprint = ?1 AND (?2 IS NULL OR dataset_id = ?2)",
         (fingerprint, dataset_id),
     )
-    return None if found[0][0] is None else get_run(store, found[0][0])
+    return get_run(store, found[0][0]) if found[0][0] else None
 
 
 def get_run(store: Store, run_id: int) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
         StoreError: The run does not exist.
     """
     with store.snapshot():
-        require_run(store, run_id)
+        store.require("runs", run_id)
         found = store.frame(
             """
             SELECT runs.*, datasets.name AS dataset, datasets.csv_path, datasets.drawn,
@@ -108,6 +111,36 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     return run
 
 
+def list_runs(store: Store) -> pd.DataFrame:
+    """List all runs, the newest first, with their correct predictions so far.
+
+    Returns:
+        A frame with id, uid, revision, name, state, error, dataset_id, dataset, drawn (bool),
+        model_source, model_sha256, strategy, num_done, num_images, created_at, updated_at, job_id
+        (missing where no job is known), country_correct and city_correct (images).
+    """
+    with store.snapshot():
+        runs = store.frame(
+            """
+            SELECT runs.id, runs.uid, runs.revision, runs.name, runs.state, runs.error,
+                runs.dataset_id, datasets.name AS dataset, datasets.drawn, runs.model_source,
+                runs.model_sha256, runs.strategy, runs.num_done, runs.num_images, runs.created_at,
+                runs.updated_at, runs.job_id,
+                runs.metrics ->> '$.country_accuracy.successes' AS country_correct,
+                runs.metrics ->> '$.city_accuracy.successes' AS city_correct
+            FROM runs JOIN datasets ON datasets.id = runs.dataset_id ORDER BY runs.id DESC"""
+        )
+        # Only finished runs have metrics: of the others, count the predictions so far.
+        unfinished = runs["country_correct"].isna()
+        counts = []
+        for run_id in runs.loc[unfinished, "id"].tolist():
+            flags = read_column(store.db.conn, ("run", run_id), "flags", RUN_DTYPES["flags"])
+            counts.append([np.count_nonzero(flags & flag) for flag in _CORRECT.values()])
+    runs.loc[unfinished, list(_CORRECT)] = np.array(counts).reshape(-1, len(_CORRECT))
+    types: dict[str, Any] = {"drawn": bool, "job_id": "Int64", **dict.fromkeys(_CORRECT, np.int64)}
+    return runs.astype(types)
+
+
 def run_revision(store: Store, run_id: int, uid: str) -> str:
     """Read the revision of a run; raise StoreError if its uid is another: it was replaced."""
     found = store.rows("SELECT revision FROM runs WHERE id = ? AND uid = ?", (run_id, uid))
@@ -117,28 +150,23 @@ def run_revision(store: Store, run_id: int, uid: str) -> str:
     return str(found[0][0])
 
 
-def require_run(store: Store, run_id: int) -> int:
-    """Read the dataset id of a run; raise StoreError if the run does not exist."""
-    found = store.rows("SELECT dataset_id FROM runs WHERE id = ?", (run_id,))
-    if not found:
-        msg = f"{store.path}: has no run {run_id}. Choose one of the runs that it lists."
-        raise StoreError(msg)
-    return int(found[0][0])
-
-
-def set_run_state(
+def set_state(
+    table: Literal["runs", "trainings"],
     store: Store,
-    run_id: int,
+    row_id: int,
     state: RunState,
     error: str | None = None,
     *,
     job_id: int | None = None,
 ) -> None:
-    """Set the state of a run; `error` is why it failed, `job_id` its new job."""
+    """Set the state of a run or training; `error` is why it failed, `job_id` its new job."""
+    values = {"state": state, "error": error, "updated_at": utc_now()}
     with store.transaction():
-        require_run(store, run_id)
-        values = {"state": state, "error": error, "updated_at": utc_now()}
-        store.update("runs", run_id, values if job_id is None else values | {"job_id": job_id})
+        store.update(table, row_id, values if job_id is None else values | {"job_id": job_id})
+
+
+set_run_state = partial(set_state, "runs")
+"""Set the state of a run; see `set_state`."""
 
 
 def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
@@ -156,8 +184,8 @@ def finish_run(store: Store, run_id: int, metrics: dict[str, Any]) -> None:
 def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
     """List the images of a run without a prediction, in the order of the manifest."""
     with store.snapshot():
-        dataset_id = require_run(store, run_id)
-        found = store.rows(
+        dataset_id = store.require("runs", run_id, "dataset_id")
+        found = store.frame(
             """
             SELECT d.image_id FROM dataset_images AS d
             WHERE d.dataset_id = ? AND NOT EXISTS (
@@ -165,5 +193,6 @@ def pending_image_ids(store: Store, run_id: int) -> npt.NDArray[np.int64]:
                 WHERE p.run_id = ? AND p.image_id = d.image_id)
             ORDER BY d.line""",
             (dataset_id, run_id),
+            np.int64,
         )
-    return np.array([row[0] for row in found], dtype=np.int64)
+    return found["image_id"].to_numpy()

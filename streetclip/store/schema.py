@@ -1,21 +1,29 @@
-"""Migrate the store.
+"""Open the store: one SQLite file that several jobs write while the dashboard reads.
+
+With write-ahead logging, readers and the one writer of the moment do not wait for each other. A
+writer takes its lock at the start of a transaction; nothing is written outside one.
 
 A released migration keeps its name for good; a change of the schema is a further migration.
 """
 
 import contextlib
-from collections.abc import Iterable
+import sqlite3
+import time
+from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
 from streetclip.store import tables
-from streetclip.store.backfill import fill_columns, forget_nearest_candidates
-from streetclip.store.content_hash import fill_contents
-from streetclip.store.identity_tables import IDENTITIES
+from streetclip.store.backfill import fill_columns, fill_contents, forget_nearest_candidates
+from streetclip.store.connection import Store, translated
 
 # In the file's header, so that another program's database is never taken for a store.
 APPLICATION_ID = 0x53434C50  # "SCLP"
+
+_CACHE_KIB = 64 * 1024
+_CHECKPOINT_PAGES = 4_000  # of 4 KiB: fewer, longer syncs than SQLite's 1,000 when writing in bulk
+_LOG_LIMIT_BYTES = 64 * 2**20  # the log is cut back to this after a busy hour
 
 MIGRATIONS = Migrations("streetclip")
 
@@ -23,14 +31,14 @@ MIGRATIONS = Migrations("streetclip")
 @MIGRATIONS()
 def m001_images_runs_and_trainings(db: Database) -> None:
     """Create images, datasets, runs, predictions and training curves."""
-    _execute(db, (*tables.IMAGES, *tables.RUNS, *tables.TRAININGS))
+    _execute(db, tables.IMAGES, tables.RUNS, tables.TRAININGS)
 
 
 @MIGRATIONS()
 def m002_columns_and_annotations(db: Database) -> None:
     """Create columns and annotations; fill the columns from the rows."""
-    _execute(db, ("DROP INDEX IF EXISTS predictions_by_pair",))  # 0.1 had it
-    _execute(db, (*tables.COLUMNS, *tables.ANNOTATIONS))
+    _execute(db, "DROP INDEX IF EXISTS predictions_by_pair")  # 0.1 had it
+    _execute(db, tables.COLUMNS, tables.ANNOTATIONS)
     fill_columns(db.conn)
 
 
@@ -53,63 +61,162 @@ def m004_nearest_candidate_of_any_country(db: Database) -> None:
 @MIGRATIONS()
 def m005_identities(db: Database) -> None:
     """Identify runs, trainings and annotations by random tokens, datasets by their content."""
-    _execute(db, IDENTITIES)
+    _execute(db, *tables.IDENTITIES)
     fill_contents(db.conn)
 
 
 @MIGRATIONS()
 def m006_image_files(db: Database) -> None:
     """Create the state of image files when they were predicted."""
-    _execute(db, (tables.RUN_FILES,))
+    db.execute(tables.RUN_FILES)
 
 
 @MIGRATIONS()
 def m007_no_aggregates(db: Database) -> None:
     """Drop the tables of counts: figures are computed from the columns."""
     names = ("place_aggregates", "pair_aggregates", "distance_histogram")
-    _execute(db, [f"DROP TABLE IF EXISTS {name}" for name in names])
+    _execute(db, *(f"DROP TABLE IF EXISTS {name}" for name in names))
 
 
-def _execute(db: Database, statements: Iterable[str]) -> None:
-    for statement in statements:
-        db.execute(statement)
+def _execute(db: Database, *scripts: str) -> None:
+    # `executescript` would commit the transaction.
+    for script in scripts:
+        for statement in script.split(";\n"):
+            db.execute(statement)
 
 
-def migrate(db: Database) -> None:
-    """Apply the missing migrations; call it in a transaction."""
-    MIGRATIONS.apply(db)
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
+    """Open the store; make it if it is missing, unless for reading.
 
+    A file of an older schema is migrated first, with its rows kept, also for a reader. Another
+    writer is waited for up to `busy_timeout_s`.
 
-def is_outdated(db: Database) -> bool:
-    """Return whether the file lacks a migration of this program."""
-    return bool(MIGRATIONS.pending(db))
+    Raises:
+        StoreError: The file is missing (when reading), no SQLite database, another program's, of
+            a newer schema, or cannot be opened.
+        ResourceError: The disk is full or fails, or another job holds the lock for too long.
 
-
-def is_empty(db: Database) -> bool:
-    """Return whether the file holds no table, as a new one."""
-    return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
-
-
-def check_schema(db: Database, name: str) -> None:
-    """Raise StoreError for a file of another program or a newer schema.
-
-    A file without tables passes; `name` is what to call the file in the message.
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with open_store(Path(folder) / "streetclip.db") as store:
+        ...         store.rows("SELECT count(*) FROM runs")
+        [(0,)]
     """
-    if is_empty(db):
-        return
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    path = Path(path)
+    _check_place(path, read_only=read_only)
+    with contextlib.ExitStack() as closed_on_error:
+        mode = "ro" if read_only else "rwc"
+        store = closed_on_error.enter_context(_connect(path, mode, busy_timeout_s))
+        with translated(path):
+            _check_schema(store, may_be_new=not read_only)
+            if not read_only:
+                _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
+            is_outdated = bool(MIGRATIONS.pending(store.db))
+        if is_outdated and not read_only:
+            _migrate(store)
+        closed_on_error.pop_all()
+    if is_outdated and read_only:
+        store.close()
+        open_store(path, busy_timeout_s=busy_timeout_s).close()
+        store = _connect(path, "ro", busy_timeout_s)
+    return store
+
+
+def _migrate(store: Store) -> None:
+    with store.transaction() as connection:
+        # Another job may have migrated it while this one waited for its turn.
+        _check_schema(store)
+        MIGRATIONS.apply(store.db)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
+    settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
+    if mode == "ro":
+        settings += ["query_only = ON"]
+    else:
+        settings += [
+            # In WAL a power cut may undo the last batches, but never damages the file.
+            "synchronous = NORMAL",
+            # Some builds of SQLite overwrite what is deleted: twice the writing for columns.
+            "secure_delete = FAST",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+            f"journal_size_limit = {_LOG_LIMIT_BYTES}",
+        ]
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout_s,
+            isolation_level=None,  # this module begins transactions itself
+        )
+        try:
+            for setting in settings:
+                connection.execute(f"PRAGMA {setting}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+    return Store(Database(connection, recursive_triggers=False, execute_plugins=False), path)
+
+
+def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    # Here SQLite does not wait for other openers by itself.
+    deadline = time.monotonic() + busy_timeout_s
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _check_place(path: Path, *, read_only: bool) -> None:
+    try:
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
         msg = (
-            f"{name}: is the SQLite database of another program; expected a StreetCLIP store. "
-            "Name another file with --db."
+            f"{path}: its folder cannot be made or entered ({error.strerror}). "
+            "Name a file in a folder that can be written with --db."
+        )
+        raise StoreError(msg) from error
+    if is_folder:
+        msg = f"{path}: is a folder; expected a SQLite file. Name a file in it with --db."
+        raise StoreError(msg)
+    if read_only and not exists:
+        raise _no_store(path, "does not exist")
+
+
+def _no_store(path: Path, found: str) -> StoreError:
+    return StoreError(
+        f"{path}: {found}; expected a StreetCLIP store. Run a training or an evaluation with "
+        "this --db first, or name another file."
+    )
+
+
+def _check_schema(store: Store, *, may_be_new: bool = True) -> None:
+    """Raise StoreError for a file of another program or a newer schema."""
+    if store.rows("SELECT count(*) FROM sqlite_master") == [(0,)]:
+        if not may_be_new:
+            raise _no_store(store.path, "is empty")
+        return
+    if store.rows("PRAGMA application_id") != [(APPLICATION_ID,)]:
+        msg = (
+            f"{store.path}: is the SQLite database of another program; expected a StreetCLIP "
+            "store. Name another file with --db."
         )
         raise StoreError(msg)
     with contextlib.closing(Database(memory=True, execute_plugins=False)) as nothing:
         known = {migration.name for migration in MIGRATIONS.pending(nothing)}
-    unknown = [each.name for each in MIGRATIONS.applied(db) if each.name not in known]
+    unknown = [each.name for each in MIGRATIONS.applied(store.db) if each.name not in known]
     if unknown:
         msg = (
-            f"{name}: was written by a newer StreetCLIP: its schema has {shown(unknown[-1])}, "
-            "which this program lacks. Update this program, or name another file with --db."
+            f"{store.path}: was written by a newer StreetCLIP: its schema has "
+            f"{shown(unknown[-1])}, which this program lacks. Update this program, or name "
+            "another file with --db."
         )
         raise StoreError(msg)

@@ -3,27 +3,22 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from streetclip.errors import StoreError
-from streetclip.store.connection import Store, utc_now
-from streetclip.store.runs import RunState, spec_values
-from streetclip.store.sql_values import to_json
+from streetclip.store.connection import Store, to_json, utc_now
+from streetclip.store.runs import set_state, spec_values
+
+set_training_state = partial(set_state, "trainings")
+"""Set the state of a training; see `runs.set_state`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """What a training is made of.
-
-    Attributes:
-        model_source: The model that it starts from.
-        train_csv: Manifest of the training images.
-        output_dir: Folder of its checkpoints.
-        config: `TrainConfig.to_dict()`.
-    """
+    """What a training is made of; config is `TrainConfig.to_dict()`."""
 
     name: str
     model_source: str
@@ -48,7 +43,7 @@ def restart_training(
     """Restart a training stopped before its first checkpoint: remove its points."""
     values = spec_values(spec, job_id) | {"error": None, "best": None}
     with store.transaction() as connection:
-        _update(store, training_id, values)
+        store.update("trainings", training_id, values)
         connection.execute("DELETE FROM training_points WHERE training_id = ?", (training_id,))
 
 
@@ -78,7 +73,7 @@ def log_training_points(
     """
     points = [(training_id, name, step, epoch, value) for step, epoch, name, value in rows]
     with store.transaction() as connection:
-        _update(store, training_id, {})
+        store.update("trainings", training_id, {"updated_at": utc_now()})
         connection.executemany(
             "INSERT INTO training_points (training_id, name, step, epoch, value) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (training_id, name, step) "
@@ -87,24 +82,11 @@ def log_training_points(
         )
 
 
-def set_training_state(
-    store: Store,
-    training_id: int,
-    state: RunState,
-    error: str | None = None,
-    *,
-    job_id: int | None = None,
-) -> None:
-    """Set the state of a training; `error` is why it failed, `job_id` its new job."""
-    with store.transaction():
-        values = {"state": state, "error": error}
-        _update(store, training_id, values if job_id is None else values | {"job_id": job_id})
-
-
 def set_training_best(store: Store, training_id: int, best: dict[str, Any]) -> None:
     """Store the chosen checkpoint of a training: epoch, step, checkpoint, reason."""
     with store.transaction():
-        _update(store, training_id, {"best": to_json(best)})
+        values = {"best": to_json(best), "updated_at": utc_now()}
+        store.update("trainings", training_id, values)
 
 
 def list_trainings(store: Store) -> pd.DataFrame:
@@ -146,9 +128,3 @@ def training_revision(store: Store, training_id: int) -> str:
     """Read the revision of a training, as in `list_trainings`; "" if it does not exist."""
     found = store.rows("SELECT revision FROM trainings WHERE id = ?", (training_id,))
     return str(found[0][0]) if found else ""
-
-
-def _update(store: Store, training_id: int, values: dict[str, Any]) -> None:
-    if not store.update("trainings", training_id, {"updated_at": utc_now()} | values):
-        msg = f"{store.path}: has no training {training_id}. Choose one of those that it lists."
-        raise StoreError(msg)

@@ -19,7 +19,7 @@ from dashboard.queries import comparisons, file_times, map_data, run_queries, tr
 from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
-from streetclip.store import annotate, connection, open_store, training_curves, undo
+from streetclip.store import annotate, open_store, schema, training_curves, undo
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.twins import (
     Twin,
@@ -196,7 +196,7 @@ def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
     monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
     run_queries.list_runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
-    monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(schema, "_connect", lambda *_: pytest.fail("read again"))
     assert read_all(path) == before
 
 

@@ -115,13 +115,12 @@ def test_rows_belong_to_the_images_asked_for(world):
     assert frame["image_id"].tolist() == [105, 103, 111]
     assert frame["true_country"].tolist() == ["FR", "DE", "MC"]
     assert frame["country_reachable"].tolist() == [1, 0, 1]
-    for row in frame.to_dict("records"):
+    cities = manifest["city"].iloc[rows]
+    for row, true_city in zip(frame.to_dict("records"), cities, strict=True):
         place = candidates.city_names.index(row["pred_city"])
         assert candidates.country_codes[candidates.city_country_M[place]] == row["pred_country"]
         assert row["country_correct"] == (row["pred_country"] == row["true_country"])
-        assert row["city_correct"] == (
-            row["country_correct"] and row["pred_city"] == row["true_city"]
-        )
+        assert row["city_correct"] == (row["country_correct"] and row["pred_city"] == true_city)
         assert pd.isna(row["true_country_rank"]) == (row["true_country"] == "DE")
 
 

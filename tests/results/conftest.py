@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from streetclip.results import DatasetTable, RunTable
-from streetclip.results.blocks import selected_rows
-from streetclip.results.run_table import RunState
+from streetclip.results.run_table import RunState, selected_rows
 from streetclip.store import (
     RUN_DTYPES,
     RUN_FILLS,
@@ -26,7 +25,7 @@ from streetclip.store import (
     start_run,
     write_predictions,
 )
-from streetclip.store.distance_bins import distance_bins
+from streetclip.store.column_writer import distance_bins
 
 # A country in two continents, blank regions and cities, cities of one name, unequal frequencies.
 PLACES = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streetclip.results.blocks import selected_rows
+from streetclip.results.run_table import selected_rows
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

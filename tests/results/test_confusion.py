@@ -1,4 +1,3 @@
-import importlib
 from collections import Counter
 
 import numpy as np
@@ -14,8 +13,7 @@ from streetclip.results import (
     matrix,
     mistakes_by_nearness,
 )
-
-pairs_module = importlib.import_module("streetclip.results.country_pairs")
+from streetclip.results.confusion import COUNTERS
 
 
 def make_pairs(counts, km=None):
@@ -32,7 +30,7 @@ def make_pairs(counts, km=None):
         }
         for (true, predicted), n in sorted(counts.items())
     ]
-    columns = ["true_country", "pred_country", *pairs_module.COUNTERS]
+    columns = ["true_country", "pred_country", *COUNTERS]
     return pd.DataFrame(rows, columns=columns)
 
 

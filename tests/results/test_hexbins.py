@@ -144,5 +144,5 @@ def test_images_of_a_run_are_gathered_as_their_points(world, chosen, where, meas
 
 @pytest.mark.parametrize("wrong", [{"where": "here"}, {"measure": "colour"}])
 def test_what_there_is_not_is_refused(world, wrong):
-    with pytest.raises(ValueError, match=r"expected true or predicted|no column 'colour'"):
+    with pytest.raises(ValueError, match=r"expected one of true, predicted|no column 'colour'"):
         error_hexbins(world.table, world.table.done, **wrong)

@@ -66,6 +66,15 @@ def test_columns_are_read_once(partial):
     assert table.load("distance_km", "flags")[1] is flags
 
 
+def test_predicted_places_are_read_only_when_needed(partial):
+    store, run_id, _ = partial
+    table = RunTable.open(store.path, run_id)
+    store.db.conn.execute("ALTER TABLE predicted_places RENAME TO hidden")
+    table.load("flags", "distance_km")
+    store.db.conn.execute("ALTER TABLE hidden RENAME TO predicted_places")
+    assert len(table.predicted_places) > 1
+
+
 def test_a_run_stays_as_it_was_opened_while_it_is_written(partial):
     store, run_id, predictions = partial
     table, whole = RunTable.open(store.path, run_id), RunTable.open(store.path, run_id)

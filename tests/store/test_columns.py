@@ -13,7 +13,7 @@ from streetclip.store import (
     Flag,
     attribute_codes,
     attribute_names,
-    column_parts,
+    column_writer,
     dataset_columns,
     distance_bin_edges_km,
     finish_run,
@@ -22,6 +22,7 @@ from streetclip.store import (
     run_columns,
     write_predictions,
 )
+from streetclip.store.columns import count_parts, read_column
 
 
 def rows_of(store, run_id):
@@ -103,19 +104,19 @@ def test_the_columns_of_a_partial_run_written_out_of_order_are_those_of_its_rows
 
 
 def test_a_finished_run_keeps_its_columns_sorted_and_in_few_parts(filled, monkeypatch):
-    monkeypatch.setattr(column_parts, "PART_ROWS", 64)
+    monkeypatch.setattr(column_writer, "PART_ROWS", 64)
     predictions = filled.predictions().sample(frac=1, random_state=5)
     for start in range(0, 157, 20):
         write_predictions(filled.store, {filled.run_id: predictions[start : start + 20]})
     finish_run(filled.store, filled.run_id, {})
     owner = ("run", filled.run_id)
     conn = filled.store.db.conn
-    assert column_parts.count_parts(conn, owner, "flags") == (3, 157)
-    ids = column_parts.read_column(conn, owner, "image_id", "i8")
+    assert count_parts(conn, owner, "flags") == (3, 157)
+    ids = read_column(conn, owner, "image_id", "i8")
     assert (np.diff(ids) > 0).all()
     check_run(filled.store, filled.run_id, ids)
     finish_run(filled.store, filled.run_id, {})
-    assert column_parts.count_parts(conn, owner, "margin") == (3, 157)
+    assert count_parts(conn, owner, "margin") == (3, 157)
 
 
 def test_places_of_a_dataset_are_those_of_its_rows(filled):

@@ -1,6 +1,7 @@
 import numpy as np
 
-from streetclip.store.distance_bins import distance_bin_edges_km, distance_bins
+from streetclip.store.column_writer import distance_bins
+from streetclip.store.columns import distance_bin_edges_km
 
 
 def test_bins_are_ascending_about_forty_a_decade():

@@ -15,7 +15,6 @@ from streetclip.store import (
     attribute_codes,
     attribute_names,
     backfill,
-    column_parts,
     dataset_columns,
     find_training,
     finish_run,
@@ -34,7 +33,7 @@ from streetclip.store import (
     training_curves,
     write_predictions,
 )
-from streetclip.store.distance_bins import NO_BIN
+from streetclip.store.columns import NO_BIN, count_parts
 from tests.store.older_stores import DROPPED, dump, make_older
 
 NEW_TABLES = {
@@ -167,7 +166,7 @@ def test_an_old_run_goes_on_after_the_migration(old):
         finish_run(store, old.other, {})
         ids = dataset_columns(store, old.dataset.id).image_ids
         assert run_columns(store, old.other, [], ids)["done"].all()
-        assert column_parts.count_parts(store.db.conn, ("run", old.other), "flags") == (1, 157)
+        assert count_parts(store.db.conn, ("run", old.other), "flags") == (1, 157)
         assert annotate(store, [1], add_tags=["x"]) == 1
 
 

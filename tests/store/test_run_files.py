@@ -3,7 +3,7 @@ import pytest
 
 from streetclip.errors import StoreError
 from streetclip.store import read_run_files, write_predictions
-from streetclip.store.run_files import FILE_COLUMNS
+from streetclip.store.predictions import FILE_COLUMNS
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from dashboard.queries import store_state
 from streetclip import runtime
 from streetclip.errors import StreetClipError
-from streetclip.results.dataset_table import BUSY_S
+from streetclip.results.run_table import BUSY_S
 from streetclip.store import open_store
 
 _log = logging.getLogger(__name__)
