@@ -161,7 +161,7 @@ def evaluate(folder, work, options, clock):
     from streetclip.data.candidates import load_candidates
     from streetclip.data.manifest import read_manifest
     from streetclip.evaluation import runner
-    from streetclip.evaluation.inputs import Inputs
+    from streetclip.evaluation.preparation import Inputs
     from streetclip.evaluation.true_places import find_truth
 
     watch_steps(clock)
@@ -195,7 +195,7 @@ def evaluate(folder, work, options, clock):
 
 def watch_steps(clock):
     """Put clocks around what an evaluation calls."""
-    from streetclip.evaluation import feature_cache, output_folder, runner
+    from streetclip.evaluation import feature_cache, runner
     from streetclip.store import connection, predictions
 
     inner = connection.Store.__init__
@@ -217,14 +217,14 @@ def watch_steps(clock):
     clock.watch(predictions, "_new_ones", "check")
     clock.watch(predictions, "add_run_columns", "columns")
     clock.watch(runner, "measure", "finish: metrics")
-    clock.watch(output_folder, "write_predictions", "finish: read, predictions.csv")
+    clock.watch(runner, "write_predictions", "finish: read, predictions.csv")
     clock.watch(runner.store, "finish_run", "finish: sort columns")
 
 
 def make(folder, num_rows, seed):
     """Write candidates.json, weights.npz, test.csv, images and their features, in little memory."""
     from streetclip.data.candidates import load_candidates
-    from streetclip.evaluation.feature_cache import signatures
+    from streetclip.evaluation.feature_cache import content_digests, signatures
     from streetclip.evaluation.features import Encoding
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -253,7 +253,8 @@ def make(folder, num_rows, seed):
                     str(folder.resolve() / "images" / _name(i)) for i in range(start, start + size)
                 ]
                 _make_images(paths)
-                writer.add(paths, signatures(paths), features_ND.astype(np.float16))
+                features_ND = features_ND.astype(np.float16)
+                writer.add(paths, signatures(paths), features_ND, content_digests(paths))
     (folder / "made").touch()
 
 

@@ -72,7 +72,7 @@ def ratios(work: Callable[[torch.dtype], None], rounds: int) -> str:
 
 def encode_images(model: CLIPModel, dtype: torch.dtype, args: argparse.Namespace) -> None:
     """Encode some batches with weights cast once, as an evaluation does."""
-    from streetclip.models.inference import ImageTower
+    from streetclip.models.encoder import ImageTower
 
     tower = ImageTower(model.eval(), dtype)
     pixels_BCHW = torch.rand(args.batch_size, 3, args.image_size, args.image_size)

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(config: EvaluateConfig, job: Job) -> None:
     # Torch takes seconds to import; --help and wrong flags must not wait for it.
     from streetclip.demo import is_drawn
-    from streetclip.evaluation.inputs import load_inputs
+    from streetclip.evaluation.preparation import load_inputs
     from streetclip.evaluation.runner import evaluate, help_evaluate
     from streetclip.runtime.distributed import meet
 

@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _export(config: ExportConfig, job: Job) -> None:
     from streetclip.files import clear_leftovers
-    from streetclip.models import load_encoder, save_folder
+    from streetclip.models.checkpoints import save_folder
+    from streetclip.models.loading import load_encoder
     from streetclip.models.onnx_export import check_exporter, save_onnx
     from streetclip.training.training_card import model_card
 

@@ -33,7 +33,7 @@ def _train(config: TrainConfig, job: Job) -> None:
     from streetclip.data.decoding import check_image_dir
     from streetclip.data.manifest import read_manifest
     from streetclip.demo import is_drawn
-    from streetclip.models import load_encoder
+    from streetclip.models.loading import load_encoder
     from streetclip.progress import no_stages
     from streetclip.runtime.distributed import meet, own_device
     from streetclip.store import open_store

@@ -78,6 +78,15 @@ def _radians(
     return np.radians(latitude), np.radians(longitude)
 
 
+def unit_vectors(
+    latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Convert N places to unit vectors, N × 3, from the centre of the sphere."""
+    latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
+    x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
+    return np.stack([x, y, np.sin(latitude)], axis=1)
+
+
 def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
     """Compute GeoScores, 0 to 5000: 5000 · exp(−d / 1492.7 km), not rounded; 0 for NaN.
 

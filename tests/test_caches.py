@@ -20,10 +20,10 @@ CACHES = {"cache", "lru_cache", "cached_property"}
 # Arguments and owners that are objects.
 REVIEWED = {
     # Of a frozen classifier whose tensors are made for it.
-    "streetclip/evaluation/class_weights.py:country_weights_CD",
-    "streetclip/evaluation/class_weights.py:city_weights_MD",
-    "streetclip/evaluation/class_weights.py:city_offsets",
-    "streetclip/evaluation/class_weights.py:most_cities",
+    "streetclip/evaluation/predictor.py:country_weights_CD",
+    "streetclip/evaluation/predictor.py:city_weights_MD",
+    "streetclip/evaluation/predictor.py:city_offsets",
+    "streetclip/evaluation/predictor.py:most_cities",
     # Of a frozen city of the gazetteer, whose table comes with the program.
     "streetclip/gazetteer/city_names.py:names_of",
     # Of a matcher made for one match of one candidates list, which is frozen.

@@ -23,7 +23,6 @@ def _preload() -> None:
     from transformers import AutoProcessor, CLIPModel  # noqa: F401
 
     import streetclip.evaluation.runner
-    import streetclip.models
     import streetclip.runtime.distributed
     import streetclip.training.loop  # noqa: F401
 

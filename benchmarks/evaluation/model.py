@@ -122,7 +122,8 @@ def _config(shape: str, tokenizer: Any) -> Any:
 
 def _unpacked(config: BenchmarkConfig, folder: Path) -> Path:
     """Write a checkpoint file as a folder."""
-    from streetclip.models import load_encoder, save_folder
+    from streetclip.models.checkpoints import save_folder
+    from streetclip.models.loading import load_encoder
 
     encoder = load_encoder(config.model_name, device="cpu", precision="fp32")
     save_folder(encoder, folder, prompts=encoder.prompts, model_card="")

@@ -24,10 +24,11 @@ from benchmarks.evaluation.clock import Span, StageClock, peak_memory, synchroni
 from benchmarks.evaluation.setup import Setup, Way
 from streetclip import store
 from streetclip.data.image_batches import iterate_batches
-from streetclip.evaluation.inputs import Inputs, load_inputs
+from streetclip.evaluation.preparation import Inputs, load_inputs
 from streetclip.evaluation.runner import EvaluatedRun, evaluate
-from streetclip.models import DualEncoder, load_encoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity
+from streetclip.models.loading import load_encoder
 
 if TYPE_CHECKING:
     from streetclip.config import EvaluateConfig

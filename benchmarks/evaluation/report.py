@@ -17,7 +17,7 @@ from streetclip.config import BenchmarkConfig
 if TYPE_CHECKING:
     import torch
 
-    from streetclip.models import Precision
+    from streetclip.models.precision import Precision
 
 _STATED = "images/s: from the first image opened to the last row stored; loading and prompts apart"
 

@@ -15,7 +15,7 @@ from benchmarks.evaluation.setup import Setup, Way
 from streetclip.config import BenchmarkConfig
 from streetclip.data.candidates import load_candidates
 from streetclip.files import scratch_folder
-from streetclip.models import narrowest_tower, resolve_device, resolve_precision
+from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
 from streetclip.progress import Progress
 
 

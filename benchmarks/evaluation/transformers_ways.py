@@ -14,7 +14,7 @@ import torch
 from benchmarks.evaluation.clock import peak_memory, synchronise, timed
 from benchmarks.evaluation.setup import Setup, Way
 from streetclip.captions.prompts import PAPER_PROMPTS, country_prompts
-from streetclip.models import resolve_device
+from streetclip.models.precision import resolve_device
 from streetclip.models.transformers_logging import quiet_transformers
 
 _UNREADABLE = (OSError, SyntaxError, ValueError)

@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streetclip.metrics.differences import bootstrap_ratio_difference
-from streetclip.metrics.intervals import CONFIDENCE, newcombe_paired_interval, wilson_interval
+from streetclip.metrics.intervals import (
+    CONFIDENCE,
+    bootstrap_ratio_difference,
+    newcombe_paired_interval,
+    wilson_interval,
+)
 
 _SEED = 42  # of the bootstrap
 

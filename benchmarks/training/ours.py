@@ -34,7 +34,7 @@ def train(
         settings: Further fields of `TrainConfig`.
     """
     from streetclip.data.manifest import read_manifest
-    from streetclip.models import load_encoder
+    from streetclip.models.loading import load_encoder
     from streetclip.store import open_store
     from streetclip.training import image_source, loop
 

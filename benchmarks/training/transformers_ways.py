@@ -143,7 +143,7 @@ class Collator:
 def _load(workload: Workload) -> tuple[torch.device, str, Any, Any]:
     from transformers import AutoProcessor, CLIPModel
 
-    from streetclip.models import narrowest_tower, resolve_device, resolve_precision
+    from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
     from streetclip.models.transformers_logging import quiet_transformers
 
     device = resolve_device(workload.device)

@@ -56,7 +56,12 @@ class FeatureCache:
         self._files: list[Path] = []
         records, starts = [np.empty(0, _RECORD)], [0]
         for path in sorted(self.folder.glob("*.features")):
-            records.append(_read_index(path, dimensions))
+            try:
+                index = np.fromfile(path.with_suffix(".index"), _RECORD)
+            except FileNotFoundError:
+                continue
+            num_whole = path.stat().st_size // (2 * dimensions)  # the last may be cut off
+            records.append(index[:num_whole])
             starts.append(starts[-1] + len(records[-1]))
             self._files.append(path)
         self._records = np.concatenate(records)
@@ -70,15 +75,10 @@ class FeatureCache:
         """Size of its rows and records on disk."""
         return self.num_rows * (2 * self._dimensions + _RECORD.itemsize)
 
-    def find(self, paths: Sequence[str], signatures_N: NDArray[Any] | None = None) -> Int64:
-        """Find the rows of images, −1 where missing, unknown or changed.
-
-        Paths are absolute; `signatures_N` are current, None to take them here.
-        """
+    def find(self, paths: Sequence[str], signatures_N: NDArray[Any]) -> Int64:
+        """Find the rows of images by absolute path, −1 where missing, unknown or changed."""
         if not self.num_rows:
             return np.full(len(paths), _MISSING, np.int64)
-        if signatures_N is None:
-            signatures_N = signatures(paths)
         rows_N = _lookup(self._by_name, signatures_N["name"])
         for name in _SIGNATURE:
             rows_N[self._records[name][rows_N] != signatures_N[name]] = _MISSING
@@ -96,8 +96,7 @@ class FeatureCache:
 
     def digests(self, rows_N: Int64) -> Digests:
         """Get digests N × 2 of the images' content, by row."""
-        found: Digests = self._records["content"][rows_N]
-        return found
+        return np.asarray(self._records["content"][rows_N])
 
     def read(self, rows_N: Int64) -> tuple[Float16, NDArray[np.bool_]]:
         """Read features ND of rows, and a mask of the intact ones."""
@@ -113,7 +112,10 @@ class FeatureCache:
                 breaks = np.flatnonzero(np.diff(offsets[order]) > _CLOSE_ROWS) + 1
                 for part in np.split(order, breaks):
                     first, last = int(offsets[part[0]]), int(offsets[part[-1]])
-                    span_FD = _read_span(file, first, last + 1, self._dimensions)
+                    span_FD = np.zeros((last + 1 - first, self._dimensions), np.float16)
+                    file.seek(2 * self._dimensions * first)
+                    found = np.fromfile(file, np.float16, span_FD.size)
+                    span_FD.reshape(-1)[: len(found)] = found  # zeros where it was cut off
                     features_ND[chosen[part]] = span_FD[offsets[part] - first]
         return features_ND, _checksums(features_ND) == checksums_N
 
@@ -146,21 +148,20 @@ class CacheWriter:
         paths: Sequence[str],
         before_N: NDArray[Any],
         features_ND: Float16,
-        digests_N2: Digests | None = None,
+        digests_N2: Digests,
     ) -> None:
         """Write features of images, except those that changed since `before_N`.
 
         Paths are absolute. `before_N` are their `signatures` before decoding, `digests_N2` those of
-        their content after it; None to take them here.
+        their content after it; of zeros, an image is not cached.
         """
-        if self._has_failed or not len(paths):
+        if self._has_failed:
             return
-        digests = content_digests(paths) if digests_N2 is None else digests_N2
-        kept = np.flatnonzero((signatures(paths) == before_N) & digests.any(axis=1))
+        kept = np.flatnonzero((signatures(paths) == before_N) & digests_N2.any(axis=1))
         records = np.zeros(len(kept), _RECORD)
         for name in _SIGNATURE:
             records[name] = before_N[name][kept]
-        records["content"] = digests[kept]
+        records["content"] = digests_N2[kept]
         rows = np.ascontiguousarray(features_ND[kept])
         records["checksum"] = _checksums(rows)
         try:
@@ -201,24 +202,6 @@ def cached_folders(cache_dir: Path) -> list[CachedFolder]:
             size = sum(each.stat().st_size for each in path.parent.iterdir())
             found.append(CachedFolder(path.parent, read_json(path), size))
     return found
-
-
-def _read_index(features: Path, dimensions: int) -> NDArray[Any]:
-    """Read the records whose rows are complete."""
-    try:
-        records = np.fromfile(features.with_suffix(".index"), _RECORD)
-    except FileNotFoundError:
-        return np.empty(0, _RECORD)
-    return records[: features.stat().st_size // (2 * dimensions)]
-
-
-def _read_span(file: BinaryIO, start: int, stop: int, dimensions: int) -> Float16:
-    """Read rows of a file; zeros where it was cut off."""
-    span_FD = np.zeros((stop - start, dimensions), np.float16)
-    file.seek(2 * dimensions * start)
-    found = np.fromfile(file, np.float16, span_FD.size)
-    span_FD.reshape(-1)[: len(found)] = found
-    return span_FD
 
 
 def _sorted(keys: Digests) -> tuple[Digests, Int64]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from streetclip.data.file_identity import content_digests, signatures
 from streetclip.data.image_batches import iterate_batches
 from streetclip.evaluation.feature_cache import Digests, FeatureCache, Float16, Int64
-from streetclip.models import DualEncoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess
 from streetclip.provenance import versions
@@ -81,7 +81,7 @@ class Encoding:
         cache: FeatureCache | None,
         before_N: NDArray[Any],
         *,
-        before_new: Callable[[Sequence[str]], object] = lambda _paths: None,
+        before_new: Callable[[Sequence[str]], object],
     ) -> Generator[FeatureBatch]:
         """Yield the features of all images, cached first, and cache new ones.
 
@@ -95,10 +95,8 @@ class Encoding:
                 yield batch
             _LOG.info(
                 "%d of %d images are in the cache (%s, %.1f MB)",
-                len(paths) - is_missing_N.sum(),
-                len(paths),
-                cache.folder,
-                cache.num_bytes / 1e6,
+                *(len(paths) - is_missing_N.sum(), len(paths)),
+                *(cache.folder, cache.num_bytes / 1e6),
             )
         missing = np.flatnonzero(is_missing_N)
         before_new([paths[i] for i in missing.tolist()])

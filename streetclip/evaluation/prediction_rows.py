@@ -10,22 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.data.candidates import Candidates
-from streetclip.evaluation.class_weights import Float32, Int64
-from streetclip.evaluation.predictor import Predictions
+from streetclip.evaluation.predictor import Float32, Float64, Int64, Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 
-Float64 = NDArray[np.float64]
 Objects = NDArray[np.object_]
 
 _NUMBERS = (
-    "country_probability",
-    "city_probability",
-    "margin",
-    "pred_latitude_deg",
-    "pred_longitude_deg",
-    "distance_km",
-)
+    "country_probability", "city_probability", "margin",
+    "pred_latitude_deg", "pred_longitude_deg", "distance_km",
+)  # fmt: skip
 _PARTS_OF_ONE = 100_000  # probabilities of rankings have five decimals
 
 
@@ -82,10 +76,7 @@ def prediction_frame(
         "pred_latitude_deg": latitude_deg_N,
         "pred_longitude_deg": longitude_deg_N,
         "distance_km": haversine_km(
-            latitude_deg_N,
-            longitude_deg_N,
-            truth.latitude_deg_N[rows],
-            truth.longitude_deg_N[rows],
+            latitude_deg_N, longitude_deg_N, truth.latitude_deg_N[rows], truth.longitude_deg_N[rows]
         ),
         "top_countries": _rankings(
             country_texts, predictions.top_countries_NK, predictions.top_country_probabilities_NK

@@ -1,30 +1,103 @@
-"""Predict places from image features by three strategies.
+"""Predict places from image features by three strategies, with the same bits in every batch.
+
+Sums of floats depend on their order, and so on threads, blocks and library. Here they are exact:
+float16 features are multiples of 2⁻²⁴ and weights are rounded to multiples of 2⁻²⁸, so products
+are multiples of 2⁻⁵², and partial sums of unit vectors, below 2, fit float64.
 
 Shapes: N images, C countries, M cities (grouped by country), P cities of the largest country,
-K best kept, D embedding.
+K best kept, R images scored against one country each, D embedding.
 
 Source: hierarchical linear probing of Haas et al. 2023 (arXiv 2302.00275), section 4.
 """
 
+import logging
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetclip.evaluation.class_weights import (
-    Float32,
-    Float64,
-    Int64,
-    PlaceClassifier,
-    city_logits,
-    city_logits_of,
-    country_logits,
-    exact_features,
+from streetclip.captions.prompts import PromptSet
+from streetclip.data.candidates import Candidates
+from streetclip.errors import ModelError
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.prompt_texts import (
+    CityName,
+    check_country_prompts,
+    class_features,
+    fit_city_prompts,
 )
+from streetclip.progress import Progress, no_progress
 
+_LOG = logging.getLogger(__name__)
+
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_WEIGHT_UNITS = 2.0**28
+# Most multiplications that numpy's OpenBLAS leaves to one thread.
+_MOST_UNSHARED = 2**18
 # Scores at a time: an array that fits the processor's cache.
 _MOST_SCORES = 2**20
+
+
+@dataclass(frozen=True)
+class PlaceClassifier:
+    """Class weights of the candidates, encoded once a run."""
+
+    country_features_CD: torch.Tensor  # unit vectors, float32
+    city_features_MD: torch.Tensor  # the same, grouped by country
+    city_country_M: torch.Tensor  # index of each city's country, ascending; none without a city
+    logit_scale: float  # the model's own
+
+    @cached_property
+    def country_weights_CD(self) -> Float64:
+        """Countries' weights for exact products."""
+        return _exact_weights(self.country_features_CD)
+
+    @cached_property
+    def city_weights_MD(self) -> Float64:
+        """Cities' weights for exact products."""
+        return _exact_weights(self.city_features_MD)
+
+    @cached_property
+    def city_offsets(self) -> Int64:
+        """C + 1 bounds of each country's cities; ValueError if not grouped."""
+        num_countries = len(self.country_features_CD)
+        country_M = self.city_country_M.cpu().numpy().astype(np.int64)
+        counts = np.bincount(country_M, minlength=num_countries)
+        if (np.diff(country_M) < 0).any() or len(counts) > num_countries or not counts.all():
+            msg = f"expected the cities of {num_countries} countries, grouped, at least one each"
+            raise ValueError(msg)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def most_cities(self) -> int:
+        """P, the number of cities of the largest country."""
+        return int(np.diff(self.city_offsets).max())
+
+
+def build_classifier(
+    encoder: DualEncoder,
+    candidates: Candidates,
+    prompts: PromptSet,
+    progress: Progress = no_progress,
+) -> PlaceClassifier:
+    """Encode all candidates; TemplateError if a country in a prompt is not read."""
+    countries, cities = candidates.country_names, candidates.city_names
+    _LOG.info("encoding the prompts of %d countries, %d cities", len(countries), len(cities))
+    country_texts = check_country_prompts(encoder.text_reader, prompts, countries)
+    of_city = [countries[country] for country in candidates.city_country_M.tolist()]
+    named = map(CityName, cities, candidates.city_regions, of_city)
+    city_texts = fit_city_prompts(encoder.text_reader, prompts, list(named))
+    return PlaceClassifier(
+        country_features_CD=class_features(encoder, country_texts),
+        city_features_MD=class_features(encoder, city_texts, progress),
+        city_country_M=torch.from_numpy(candidates.city_country_M).to(encoder.device),
+        logit_scale=encoder.logit_scale,
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +148,7 @@ def predict(
         rows = slice(start, start + block_rows)
         features_ND = exact_features(image_features_ND[rows])
         truth = true_country_N[rows], true_city_N[rows]
-        parts.append(_decide(features_ND, classifier, strategy, *truth, top_k))
+        parts.append(_decide(features_ND, classifier, strategy, truth, top_k))
     names = [each.name for each in fields(Predictions)]
     return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
@@ -113,33 +186,31 @@ def _decide(
     features_ND: Float64,
     classifier: PlaceClassifier,
     strategy: str,
-    true_country_N: Int64,
-    true_city_N: Int64,
+    truth: tuple[Int64, Int64],
     top_k: int,
 ) -> Predictions:
+    """Decide one block, whose true countries and cities are `truth`."""
     ranking_NC, logits_NC, rival_logits_NM = _score(features_ND, classifier, strategy)
     top_countries_NK = _best(ranking_NC, top_k)
     top_country_probabilities_NK = _softmax_at(logits_NC, top_countries_NK)
     country_N = top_countries_NK[:, 0]
-    city_logits_NP, true_city_rank_N = _of_two_countries(
-        features_ND, classifier, country_N, true_country_N, true_city_N
-    )
+    city_logits_NP, true_city_rank_N = _of_two_countries(features_ND, classifier, country_N, *truth)
     cities_NK, probabilities_NK = _best_within(city_logits_NP, classifier, country_N, top_k)
-    listed = cities_NK, probabilities_NK
+    top_cities_NK, top_city_probabilities_NK = cities_NK, probabilities_NK
     if rival_logits_NM is not None:
-        top_NK = _best(rival_logits_NM, top_k)
-        listed = top_NK, _softmax_at(rival_logits_NM, top_NK)
+        top_cities_NK = _best(rival_logits_NM, top_k)
+        top_city_probabilities_NK = _softmax_at(rival_logits_NM, top_cities_NK)
     return Predictions(
         country_N=country_N,
         city_N=cities_NK[:, 0],
         country_probability_N=top_country_probabilities_NK[:, 0],
         city_probability_N=probabilities_NK[:, 0],
-        true_country_rank_N=rank_of(ranking_NC, true_country_N),
+        true_country_rank_N=rank_of(ranking_NC, truth[0]),
         true_city_rank_N=true_city_rank_N,
         top_countries_NK=top_countries_NK,
         top_country_probabilities_NK=top_country_probabilities_NK,
-        top_cities_NK=listed[0],
-        top_city_probabilities_NK=listed[1],
+        top_cities_NK=top_cities_NK,
+        top_city_probabilities_NK=top_city_probabilities_NK,
     )
 
 
@@ -204,3 +275,57 @@ def _softmax_at(logits_NC: Float64, index_NK: Int64) -> Float32:
     picked_NK = np.take_along_axis(logits_NC, index_NK, axis=1)
     probabilities_NK: Float64 = np.exp(picked_NK - highest_N1) / sums_N1
     return probabilities_NK.astype(np.float32)
+
+
+def exact_features(image_features_ND: torch.Tensor | NDArray[np.floating]) -> Float64:
+    """Round unit features to float16, for exact products; raise ModelError for NaN."""
+    if isinstance(image_features_ND, torch.Tensor):
+        image_features_ND = image_features_ND.to(torch.float16).cpu().numpy()
+    return _finite(image_features_ND.astype(np.float16, copy=False).astype(np.float64), "images")
+
+
+def country_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
+    """Scale similarities to the prompts of all countries, N × C."""
+    return features_ND @ classifier.country_weights_CD.T * classifier.logit_scale
+
+
+def city_logits(features_ND: Float64, classifier: PlaceClassifier) -> Float64:
+    """Scale similarities to the prompts of all cities, N × M."""
+    return features_ND @ classifier.city_weights_MD.T * classifier.logit_scale
+
+
+def city_logits_of(
+    features_ND: Float64, classifier: PlaceClassifier, rows_R: Int64, country_R: Int64
+) -> Float64:
+    """Score R images against the cities of one country each, R × P.
+
+    Images are given by position, `rows_R`. A country's cities come first in a row, then −inf. One
+    matrix product for each country.
+    """
+    order_R = np.argsort(country_R, kind="stable")
+    present, starts = np.unique(country_R[order_R], return_index=True)
+    stops = np.append(starts, len(rows_R))[1:]
+    logits_RP = np.full((len(rows_R), classifier.most_cities), -np.inf)
+    for country, start, stop in zip(present, starts, stops, strict=True):
+        first, last = classifier.city_offsets[country : country + 2]
+        weights_MD = classifier.city_weights_MD[first:last]
+        step = max(1, _MOST_UNSHARED // weights_MD.size)
+        for low in range(start, stop, step):
+            tile = order_R[low : min(low + step, stop)]
+            logits_RP[tile, : last - first] = features_ND[rows_R[tile]] @ weights_MD.T
+    return logits_RP * classifier.logit_scale
+
+
+def _exact_weights(features: torch.Tensor) -> Float64:
+    doubles = _finite(features.detach().cpu().double().numpy(), "prompts")
+    return np.rint(doubles * _WEIGHT_UNITS) / _WEIGHT_UNITS
+
+
+def _finite(features: Float64, what: str) -> Float64:
+    if not np.isfinite(features.sum()):
+        msg = (
+            f"the model's features of {what} are not numbers, as of a training that diverged or a "
+            "precision that is too low. Name another checkpoint, or add --precision fp32."
+        )
+        raise ModelError(msg)
+    return features

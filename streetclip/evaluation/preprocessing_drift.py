@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from streetclip.data.image_batches import iterate_batches
-from streetclip.evaluation.class_weights import (
+from streetclip.evaluation.predictor import (
     PlaceClassifier,
     city_logits,
     country_logits,
     exact_features,
 )
-from streetclip.models import DualEncoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.preprocessing import Preprocess
 
 _LOG = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, A
     found["calibration"] = {
         "ece": calibrated.ece,
         "n": calibrated.n,
-        "bins": [each.to_dict() for each in calibrated.bins],
+        "bins": [each._asdict() for each in calibrated.bins],
     }
     continents = group_counts(table, table.done, "continent").to_dict("records")
     found["by_continent"] = [

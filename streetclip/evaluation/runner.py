@@ -1,14 +1,18 @@
 """Evaluate a model on a test file and store its predictions continuously.
 
-Features are encoded once for all strategies; each strategy is a run in the store.
+Features are encoded once for all strategies; each strategy is a run in the store. The output folder
+gets `config.json`, then `predictions.csv` and `metrics.json` of the finished run.
 """
 
 import contextlib
+import csv
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,22 +20,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
-from streetclip.data.file_identity import file_records, signatures
+from streetclip.config import STRATEGIES
+from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
-from streetclip.evaluation import output_folder
-from streetclip.evaluation.class_weights import Int64, PlaceClassifier, build_classifier
+from streetclip.errors import OutputError, StreetClipError
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
-from streetclip.evaluation.inputs import Inputs
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
+from streetclip.evaluation.preparation import Inputs, file_columns, image_paths, register
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.evaluation.run_records import file_columns, image_paths, register, running
+from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
+
+_LOG = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"  # marks the folder as taken
+METRICS_FILE = "metrics.json"  # marks the evaluation as complete
+PREDICTIONS_FILE = "predictions.csv"
 
 # A crash loses at most this much.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -68,21 +78,21 @@ def evaluate(
     """
     config = inputs.config
     encoding = _agree(inputs, group)
-    output_folder.claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
+    claim_folder(config.output_dir, inputs.decisive(), resume=config.resume)
     with store.open_store(config.db) as database:
         image_ids, run_ids = register(inputs, database, job_id)
-        settings = {
-            "config": config.to_dict(),
-            "decisive": inputs.decisive(),
-            "run_ids": run_ids,
-            "versions": provenance.versions(),
-            "commit": provenance.commit(),
-        }
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
-        with running(database, pending.values(), job_id):
-            output_folder.write_config(config.output_dir, settings)
+        with _running(database, pending.values(), job_id):
+            settings = {
+                "config": config.to_dict(),
+                "decisive": inputs.decisive(),
+                "run_ids": run_ids,
+                "versions": provenance.versions(),
+                "commit": provenance.commit(),
+            }
+            write_json(config.output_dir / CONFIG_FILE, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
             return [
                 _finish(inputs, database, strategy, run_id, existed_already=strategy not in pending)
@@ -93,11 +103,60 @@ def evaluate(
 def help_evaluate(inputs: Inputs, group: Group) -> None:
     """Encode this process's share of the images for `evaluate`.
 
-    Raises ConfigError for other inputs than the first process has; ResourceError if one ends.
+    Raises ConfigError for other inputs than the first process's; ResourceError if one ends.
     """
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
         encoding.help(image_paths(inputs, group.broadcast(None)))
+
+
+def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
+    """Check that the folder is free or holds this evaluation; else OutputError."""
+    for each in (folder, *(folder / strategy for strategy in STRATEGIES)):
+        clear_leftovers(each)
+    config_path = folder / CONFIG_FILE
+    if not config_path.exists():
+        return
+    held = read_json(config_path).get("decisive", {})
+    differing = sorted(key for key in decisive if held.get(key) != decisive[key])
+    state = "a finished" if (folder / METRICS_FILE).exists() else "an unfinished"
+    if differing and not any(key in held for key in differing):
+        found = (
+            "an evaluation by an earlier version of StreetCLIP, which did not record "
+            f"{', '.join(differing)}, so it cannot be resumed. Name"
+        )
+    elif differing:
+        found = f"another evaluation (it differs in {', '.join(differing)}). Name"
+    elif not resume:
+        found = (
+            f"{state} evaluation of the same model and images. Add --resume to keep or finish it, "
+            "or name"
+        )
+    else:
+        return
+    msg = f"{folder}: holds {found} another folder with --output_dir."
+    raise OutputError(msg)
+
+
+@contextlib.contextmanager
+def _running(database: store.Store, run_ids: Collection[int], job_id: int | None) -> Iterator[None]:
+    """Mark runs as running, and unfinished ones as interrupted or failed."""
+    for run_id in run_ids:
+        store.set_run_state(database, run_id, "running", job_id=job_id)
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        state: store.RunState = "failed"
+        cause: str | None = str(error) if isinstance(error, StreetClipError) else repr(error)
+        if isinstance(error, KeyboardInterrupt):
+            state, cause = "interrupted", None
+        try:
+            for run_id in run_ids:
+                if store.get_run(database, run_id)["state"] == "running":
+                    store.set_run_state(database, run_id, state, error=cause)
+        except StreetClipError as second:  # such as a full disk; the first error is raised
+            _LOG.warning("the run could not be marked as %s: %s", state, second)
+        raise
 
 
 def _agree(inputs: Inputs, group: Group | None) -> Encoding:
@@ -106,9 +165,7 @@ def _agree(inputs: Inputs, group: Group | None) -> Encoding:
     workers = config.num_workers
     if group is not None:
         workers = resolve_num_workers(
-            workers,
-            spare=inputs.encoder.device.type != "cpu",
-            sharing=group.ranks.local_world_size,
+            workers, spare=inputs.encoder.device.type != "cpu", sharing=group.ranks.local_world_size
         )
         check_agreement(group, inputs.shared())
     return Encoding(inputs.encoder, inputs.preprocess, config.batch_size, workers, group)
@@ -136,17 +193,11 @@ def _predict_missing(
         classifier = build_classifier(encoder, inputs.candidates, inputs.prompts, progress)
     paths = image_paths(inputs, rows)
     before_N = signatures(paths)
-    cache = None
-    if not config.no_cache:
-        cache = encoding.open_cache(config.features_dir, inputs.identity)
-    batches = encoding.features(
-        paths,
-        cache,
-        before_N,
-        before_new=partial(
-            report_drift, encoder=encoder, preprocess=inputs.preprocess, classifier=classifier
-        ),
+    cache = None if config.no_cache else encoding.open_cache(config.features_dir, inputs.identity)
+    compare = partial(
+        report_drift, encoder=encoder, preprocess=inputs.preprocess, classifier=classifier
     )
+    batches = encoding.features(paths, cache, before_N, before_new=compare)
     total, done = len(image_ids), len(image_ids) - len(rows)
     prediction = _Prediction(inputs, classifier, run_ids, image_ids, rows, before_N)
     waiting: list[FeatureBatch] = []
@@ -194,7 +245,7 @@ class _Prediction:
         known = self._known(batch, is_readable_F)
         rows = self.rows[batch.indices_F[is_readable_F]]
         features = batch.features_FD[is_readable_F]
-        truth = self.inputs.truth
+        truth, candidates = self.inputs.truth, self.inputs.candidates
         frames = {}
         for strategy, run_id in self.run_ids.items():
             parts = list(failed)
@@ -207,17 +258,14 @@ class _Prediction:
                     true_city_N=truth.city_N[rows],
                     top_k=self.inputs.config.top_k,
                 )
-                candidates = self.inputs.candidates
                 parts.insert(0, prediction_frame(known, predictions, truth, rows, candidates))
             frames[run_id] = pd.concat(parts, ignore_index=True)
         store.write_predictions(database, frames)
 
     def _known(self, batch: FeatureBatch, mask_F: NDArray[np.bool_]) -> pd.DataFrame:
-        indices = batch.indices_F[mask_F]
-        files = file_records(self.before_N[indices], batch.digests_F2[mask_F])
-        inputs = self.inputs
+        indices, inputs = batch.indices_F[mask_F], self.inputs
         known = truth_frame(inputs.manifest.frame, inputs.truth, self.rows[indices], self.image_ids)
-        return known.assign(**file_columns(files))
+        return known.assign(**file_columns(self.before_N[indices], batch.digests_F2[mask_F]))
 
 
 @collection_paused()
@@ -226,16 +274,34 @@ def _finish(
 ) -> EvaluatedRun:
     """Write a run's files and metrics, unless it was finished before."""
     config = inputs.config
-    folder = output_folder.strategy_folder(config.output_dir, config.strategy, strategy)
+    folder = config.output_dir
+    if strategy != config.strategy[0]:  # whose folder is that of the evaluation
+        folder /= strategy
     run = store.get_run(database, run_id)
-    complete = existed_already and (folder / output_folder.METRICS_FILE).exists()
+    metrics_file = folder / METRICS_FILE
+    complete = existed_already and metrics_file.exists()
     # Metrics of an older version are computed again.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
         return EvaluatedRun(run_id, strategy, run["metrics"], folder, existed_already=True)
-    output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))
+    write_predictions(folder, store.iterate_predictions(database, run_id))
     table = RunTable.open(config.db, run_id)
     measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
-    output_folder.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
+    write_json(metrics_file, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, existed_already=False)
+
+
+def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
+    """Write `predictions.csv` from chunks of columns with the same names."""
+    with (
+        atomic_path(folder / PREDICTIONS_FILE) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        # The writer quotes carriage returns only with this line terminator.
+        lines = SimpleNamespace(write=lambda line: file.write(line[:-2] + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
+        for number, chunk in enumerate(chunks):
+            if number == 0:
+                writer.writerow(chunk)
+            writer.writerows(zip(*chunk.values(), strict=True))

@@ -1,8 +1,12 @@
-"""Locate true places among candidates: N images, M candidate cities."""
+"""Locate true places among candidates, and measure how near one of these is.
+
+Shapes: N images, M candidate cities, B places of a block, S candidates near a block; 2 for latitude
+and longitude in degrees, 3 for a unit vector.
+"""
 
 import logging
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import pandas as pd
@@ -12,11 +16,18 @@ from streetclip import gazetteer
 from streetclip.data.candidates import Candidates
 from streetclip.data.place_matching import match_places
 from streetclip.errors import CandidatesError, shown
-from streetclip.evaluation.nearest import nearest_km
+from streetclip.geo import haversine_km, unit_vectors
 
 _LOG = logging.getLogger(__name__)
 
+Float64 = NDArray[np.float64]
+
 FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
+
+_BLOCK: Final = 512  # places, whose cosines fit the processor's cache
+_BAND_DEG: Final = 4.0
+_COSINE_ROUNDING: Final = 1e-14  # of the dot product of two unit vectors, with a margin
+_ANGLE_MARGIN: Final = 1e-6  # radians, far above what rounding does to an angle
 
 
 @dataclass(frozen=True)
@@ -25,10 +36,10 @@ class Truth:
 
     country_N: NDArray[np.int64]  # index among the candidates, −1 for none
     city_N: NDArray[np.int64]  # index among the candidates, −1 for none
-    latitude_deg_N: NDArray[np.float64]  # of the image, else of its city; NaN where unknown
-    longitude_deg_N: NDArray[np.float64]
+    latitude_deg_N: Float64  # of the image, else of its city; NaN where unknown
+    longitude_deg_N: Float64
     coordinate_source_N: NDArray[np.object_]  # "image", "city" or "none"
-    nearest_candidate_km_N: NDArray[np.float64]  # to any candidate city; NaN where unknown
+    nearest_candidate_km_N: Float64  # to any candidate city; NaN where unknown
 
 
 def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
@@ -65,7 +76,7 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
 
 def _coordinates(
     frame: pd.DataFrame, candidates: Candidates, city_N: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_]]:
+) -> tuple[Float64, Float64, NDArray[np.object_]]:
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64, copy=True)
     longitude_deg_N = frame["longitude_deg"].to_numpy(np.float64, copy=True)
     source_N = np.where(np.isnan(latitude_deg_N), FROM_NOWHERE, FROM_IMAGE).astype(object)
@@ -83,3 +94,67 @@ def _coordinates(
             longitude_deg_N[unplaced[rows]] = city.longitude_deg
             source_N[unplaced[rows]] = FROM_CITY
     return latitude_deg_N, longitude_deg_N, source_N
+
+
+def nearest_km(
+    latitude_deg_N: Float64,
+    longitude_deg_N: Float64,
+    candidate_latitude_deg_M: Float64,
+    candidate_longitude_deg_M: Float64,
+) -> Float64:
+    """Find each place's distance in km to its nearest candidate.
+
+    Cosines preselect candidates; `haversine_km`, which also measures predictions, decides, so that
+    none is nearer by rounding. NaN where the place or all candidates lack coordinates.
+    """
+    found_N = np.full(len(latitude_deg_N), np.nan)
+    candidates_M2 = np.stack([candidate_latitude_deg_M, candidate_longitude_deg_M], axis=1)
+    candidates_M2 = np.unique(candidates_M2[~np.isnan(candidates_M2).any(axis=1)], axis=0)
+    known = np.flatnonzero(~np.isnan(latitude_deg_N + longitude_deg_N))
+    if not len(candidates_M2):
+        return found_N
+    candidates_M3 = unit_vectors(*candidates_M2.T)
+    # Blocks of neighbours have few candidates that can be nearest.
+    band = np.floor(latitude_deg_N[known] / _BAND_DEG)
+    order = known[np.lexsort((longitude_deg_N[known], band))]
+    for start in range(0, len(order), _BLOCK):
+        rows = order[start : start + _BLOCK]
+        latitude_deg, longitude_deg = latitude_deg_N[rows], longitude_deg_N[rows]
+        place, candidate = _may_be_nearest(unit_vectors(latitude_deg, longitude_deg), candidates_M3)
+        near_latitude_deg, near_longitude_deg = candidates_M2[candidate].T
+        distance_km = haversine_km(
+            near_latitude_deg, near_longitude_deg, latitude_deg[place], longitude_deg[place]
+        )
+        firsts = np.flatnonzero(np.diff(place, prepend=-1))
+        found_N[rows] = np.minimum.reduceat(distance_km, firsts)
+    return found_N
+
+
+def _may_be_nearest(
+    places_B3: Float64, candidates_M3: Float64
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pair places, ascending, with the candidates that may be nearest."""
+    # A function of its own frees each block's table before the next.
+    near = _near_block(places_B3, candidates_M3)
+    cosine_BS = places_B3 @ candidates_M3[near].T
+    least_B1 = cosine_BS.max(axis=1, keepdims=True) - _COSINE_ROUNDING
+    place, column = np.nonzero(cosine_BS >= least_B1)
+    return place, near[column]
+
+
+def _near_block(places_B3: Float64, candidates_M3: Float64) -> NDArray[np.intp]:
+    """Find candidates that may be nearest to a place of the block.
+
+    In a circle of radius r around c, the nearest candidate of any place is at most d(c) + 2r from
+    c, d(c) being the distance from c to its nearest candidate.
+    """
+    centre_3 = places_B3.sum(axis=0)
+    length = np.linalg.norm(centre_3)
+    if length < _ANGLE_MARGIN:  # the places are all around the globe
+        return np.arange(len(candidates_M3))
+    radius_B, from_centre_M = (
+        np.arccos(np.clip(each @ (centre_3 / length), -1.0, 1.0))
+        for each in (places_B3, candidates_M3)
+    )
+    farthest = from_centre_M.min() + 2 * radius_B.max()
+    return np.flatnonzero(from_centre_M <= farthest + _ANGLE_MARGIN)

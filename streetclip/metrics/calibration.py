@@ -5,8 +5,7 @@ et al. (2015), AAAI. Bins are of equal width, (low, high], the first one closed 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,25 +16,14 @@ NUM_BINS: Final = 15
 _ROUNDING: Final = 1e-4  # a sum of float32 probabilities may pass 1, by less than this
 
 
-@dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """The images whose confidence falls into (low, high].
-
-    Attributes:
-        n: Images in the bin.
-        confidence: Their mean confidence, 0 to 1; None for n = 0.
-        accuracy: Share of them that is correct, 0 to 1; None for n = 0.
-    """
+class ReliabilityBin(NamedTuple):
+    """The images whose confidence falls into (low, high]."""
 
     low: float
     high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Return plain values for JSON."""
-        return asdict(self)
+    n: int  # images in the bin
+    confidence: float | None  # their mean confidence, 0 to 1; None for n = 0
+    accuracy: float | None  # share of them that is correct, 0 to 1; None for n = 0
 
 
 def count_bins(

@@ -1,8 +1,10 @@
-"""Compute proportions, differences and medians, each with its 95 % interval.
+"""Compute proportions, differences, means and medians, each with its 95 % interval.
 
 Wilson (1927), J. Amer. Stat. Assoc. 22: the score interval of one proportion. Newcombe (1998),
-Stat. Med. 17, 2635–2650, method 10: the difference of paired proportions. David & Nagaraja (2003),
-Order Statistics, section 7.1: distribution-free quantile intervals.
+Stat. Med. 17, method 10: the difference of two proportions, independent (873–890) or paired
+(2635–2650). Efron (1979), Ann. Stat. 7: the bootstrap; Efron (1982), chapter 10: its percentile
+interval. David & Nagaraja (2003), Order Statistics, section 7.1: distribution-free quantile
+intervals.
 """
 
 import math
@@ -15,8 +17,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Float64 = NDArray[np.float64]
+
 CONFIDENCE: Final = 0.95
-"""Coverage aimed at by every interval that is shown."""
+"""Coverage aimed at by every interval."""
+
+NUM_RESAMPLES: Final = 2000
+"""Bootstrap resamples; the ends of a 95 % interval then rest on 50 draws each."""
+
+_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96
+_TAIL: Final = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Proportion:
 
     @property
     def high(self) -> float | None:
-        """Upper end of the Wilson interval; None for n = 0."""
+        """Upper end of it; None for n = 0."""
         return float(wilson_interval(self.successes, self.n)[1]) if self.n else None
 
     def to_dict(self) -> dict[str, float | int | None]:
@@ -63,25 +73,12 @@ class Proportion:
         return {name: getattr(self, name) for name in names}
 
 
-def normal_quantile(confidence: float) -> float:
-    """Compute the two-sided standard normal quantile: 1.96 for 0.95."""
-    if not 0 < confidence < 1:
-        msg = f"confidence is {confidence}; expected a number between 0 and 1"
-        raise ValueError(msg)
-    return NormalDist().inv_cdf((1 + confidence) / 2)
-
-
-def wilson_interval(
-    successes: ArrayLike, n: ArrayLike, confidence: float = CONFIDENCE
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson_interval(successes: ArrayLike, n: ArrayLike) -> tuple[Float64, Float64]:
     """Compute the Wilson interval of a proportion, without continuity correction.
 
     The two roots of (p − k/n)² = z² p (1 − p) / n, that is (k + z²/2 ± z √(k (n − k) / n + z²/4)) /
-    (n + z²). Shapes broadcast.
-
-    Returns:
-        Lower and upper ends, 0 ≤ low ≤ k/n ≤ high ≤ 1; NaN where n = 0. Low is exactly 0 for k = 0,
-            high exactly 1 for k = n.
+    (n + z²). Shapes broadcast. Returns both ends, 0 ≤ low ≤ k/n ≤ high ≤ 1, exactly 0 for k = 0 and
+    1 for k = n; NaN where n = 0.
 
     Examples:
         >>> low, high = wilson_interval([0, 81], [10, 263])
@@ -93,14 +90,41 @@ def wilson_interval(
     if not np.all((k >= 0) & (k <= total)):
         msg = "successes out of range; expected 0 ≤ successes ≤ n everywhere"
         raise ValueError(msg)
-    z = normal_quantile(confidence)
     known = np.where(total > 0, total, np.nan)
     share = k / known
-    half_width = z * np.sqrt(k * (total - k) / known + z * z / 4)
-    low = (k + z * z / 2 - half_width) / (known + z * z)
-    high = (k + z * z / 2 + half_width) / (known + z * z)
+    half_width = _Z * np.sqrt(k * (total - k) / known + _Z * _Z / 4)
+    low = (k + _Z * _Z / 2 - half_width) / (known + _Z * _Z)
+    high = (k + _Z * _Z / 2 + half_width) / (known + _Z * _Z)
     # Rounding may carry an end past the value or past 0 and 1, by a last digit.
     return np.clip(low, 0.0, share), np.clip(high, share, 1.0)
+
+
+def newcombe_interval(
+    successes_a: ArrayLike, n_a: ArrayLike, successes_b: ArrayLike, n_b: ArrayLike
+) -> tuple[Float64, Float64, Float64]:
+    """Compare two independent proportions: difference and interval (Newcombe 1998, method 10).
+
+    The Wilson intervals of the two proportions are squared and added: the lower end is d − √((p_a −
+    low_a)² + (high_b − p_b)²), the upper one likewise. Shapes broadcast. Returns (difference, low,
+    high): share of A minus share of B, −1 ≤ low ≤ difference ≤ high ≤ 1; NaN where n is 0.
+
+    Examples:
+        >>> [round(float(end), 4) for end in newcombe_interval(56, 70, 48, 80)]
+        [0.2, 0.0524, 0.3339]
+    """
+    low_a, high_a = wilson_interval(successes_a, n_a)
+    low_b, high_b = wilson_interval(successes_b, n_b)
+    share_a, share_b = _share(successes_a, n_a), _share(successes_b, n_b)
+    difference = share_a - share_b
+    low = difference - np.hypot(share_a - low_a, high_b - share_b)
+    high = difference + np.hypot(high_a - share_a, share_b - low_b)
+    return difference, np.maximum(low, -1.0), np.minimum(high, 1.0)
+
+
+def _share(successes: ArrayLike, n: ArrayLike) -> Float64:
+    total = np.asarray(n, dtype=np.float64)
+    share: Float64 = np.asarray(successes, dtype=np.float64) / np.where(total > 0, total, np.nan)
+    return share
 
 
 def newcombe_paired_interval(
@@ -110,11 +134,9 @@ def newcombe_paired_interval(
 
     Newcombe (1998), method 10: the Wilson intervals of the two proportions are squared and added,
     with the correlation φ of the paired answers, its numerator continuity-corrected when positive.
-    The arguments count images by which of A and B have them correct.
-
-    Returns:
-        (difference, low, high): share correct by A minus that by B, over all four counts together,
-            −1 ≤ low ≤ difference ≤ high ≤ 1; three NaN if all counts are 0.
+    The arguments count images by which of A and B have them correct. Returns (difference, low,
+    high): share correct by A minus that by B, over all four counts together, −1 ≤ low ≤ difference
+    ≤ high ≤ 1; three NaN if all counts are 0.
 
     Examples:
         >>> [round(number, 4) for number in newcombe_paired_interval(36, 12, 2, 0)]
@@ -157,32 +179,82 @@ def _corrected_phi(both: int, only_a: int, only_b: int, neither: int) -> float:
     return numerator / math.sqrt(product)
 
 
+def bootstrap_ratio_difference(counts_33: ArrayLike, *, seed: int) -> tuple[float, float, float]:
+    """Compare two ratios over the same images: difference and percentile bootstrap interval.
+
+    For shares whose denominators depend on the answers, such as city accuracy among the images
+    whose country is correct. Only the category of an image in A and in B matters, so that
+    resampling n images with replacement is one multinomial draw over nine categories.
+
+    `counts_33` are images by what A made of them (rows) and B (columns): 0 not in the denominator,
+    1 in it and wrong, 2 in it and correct. Returns (difference, low, high): A's ratio minus B's,
+    without resamples of denominator 0; all NaN if a denominator of the counts themselves is 0.
+
+    Examples:
+        >>> bootstrap_ratio_difference([[4, 0, 0], [0, 5, 0], [0, 0, 3]], seed=1)
+        (0.0, 0.0, 0.0)
+    """
+    counts = np.asarray(counts_33, dtype=np.int64)
+    if counts.shape != (3, 3) or np.any(counts < 0):
+        msg = f"counts are of shape {counts.shape}, the least {counts.min()}; expected 3 × 3, ≥ 0"
+        raise ValueError(msg)
+    difference = float(_ratio_differences(counts))
+    if math.isnan(difference):
+        return math.nan, math.nan, math.nan
+    shares = counts.ravel() / counts.sum()
+    drawn = np.random.default_rng(seed).multinomial(counts.sum(), shares, size=NUM_RESAMPLES)
+    differences = _ratio_differences(drawn.reshape(-1, 3, 3))
+    low, high = np.nanquantile(differences, [_TAIL, 1 - _TAIL], method="inverted_cdf")
+    return difference, float(low), float(high)
+
+
+def _ratio_differences(counts_33: NDArray[np.int64]) -> Float64:
+    """Compute A's ratio minus B's of each table; NaN where a denominator is 0."""
+    of_a, of_b = counts_33.sum(axis=-1), counts_33.sum(axis=-2)
+    ratio_a, ratio_b = (_share(of[..., 2], of[..., 1] + of[..., 2]) for of in (of_a, of_b))
+    return ratio_a - ratio_b
+
+
+def mean_interval(total: float, total_of_squares: float, n: int) -> tuple[float, float, float]:
+    """Compute the mean of n values from two sums, and its interval: mean ± z · s / √n.
+
+    s has n − 1 degrees of freedom. For the mean of paired differences, n in the hundreds. Returns
+    (mean, low, high); all NaN for n = 0, the ends NaN for n = 1.
+
+    Examples:
+        >>> [round(end, 3) for end in mean_interval(6.0, 14.0, 3)]  # of 1, 2, 3
+        [2.0, 0.868, 3.132]
+    """
+    if n < 0 or total_of_squares < 0:
+        msg = f"n is {n}, total_of_squares {total_of_squares}; expected 0 or more of both"
+        raise ValueError(msg)
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    mean = total / n
+    if n == 1:
+        return mean, math.nan, math.nan
+    variance = max(total_of_squares - n * mean**2, 0.0) / (n - 1)  # rounding may go below zero
+    half_width = _Z * math.sqrt(variance / n)
+    return mean, mean - half_width, mean + half_width
+
+
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 95 % interval; all NaN for no values.
+    """A median with its 95 % interval; all NaN for no values."""
 
-    Attributes:
-        value: The middle value, of an even number the mean of the middle two; may be infinite.
-        low: Lower end of the interval; 0 where no value can be an end.
-        high: Upper end; infinite where no value can be an end.
-    """
-
-    value: float
-    low: float
-    high: float
+    value: float  # the middle one, of an even number the mean of the middle two; may be infinite
+    low: float  # 0 where no value can be an end
+    high: float  # infinite where no value can be an end
 
 
 @lru_cache(maxsize=2**16)
-def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
+def median_ranks(n: int) -> tuple[int, int]:
     """Find the ranks of the values that enclose the median of a population.
 
     The k-th smallest and the k-th largest of n values enclose the median with probability 1 − 2 P(B
     < k), B ~ Binomial(n, ½), whatever the distribution (David & Nagaraja 2003, section 7.1). k is
-    the largest that keeps the coverage; exact, without random numbers.
-
-    Returns:
-        (k − 1, n − k), ranks from 0; (−1, n) where no two values have the coverage, as for n < 6 at
-            95 %.
+    the largest that keeps the coverage; exact, without random numbers. Returns ranks from 0,
+    (k − 1, n − k); (−1, n) where no two values have the coverage, for n < 6.
 
     Examples:
         >>> median_ranks(10), median_ranks(100), median_ranks(5)
@@ -191,13 +263,12 @@ def median_ranks(n: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
     if n < 0:
         msg = f"n is {n}; expected 0 or more"
         raise ValueError(msg)
-    z, tail = normal_quantile(confidence), (1 - confidence) / 2
     # Summed upwards from where less than the rounding error of the sum lies below.
-    k = max(0, math.floor(n / 2 - (z + 10) * math.sqrt(n) / 2))
+    k = max(0, math.floor(n / 2 - (_Z + 10) * math.sqrt(n) / 2))
     log_probability = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     probability = math.exp(log_probability - n * math.log(2))  # P(B = k)
     below = 0.0  # P(B < k)
-    while below + probability <= tail and k <= n:
+    while below + probability <= _TAIL and k <= n:
         below += probability
         probability *= (n - k) / (k + 1)
         k += 1

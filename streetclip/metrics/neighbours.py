@@ -21,10 +21,9 @@ def neighbour_confusion(
     errors of country c, b_c of its neighbours among the o_c other candidates, it sends Σ_c e_c ·
     b_c / o_c errors to neighbours.
 
-    Args:
-        counts: (true, predicted) ISO code → images; "" (nothing predicted) is no error.
-        candidate_codes: The countries that could be predicted.
-        neighbours: ISO code → codes of its land neighbours; named on one side counts on both.
+    `counts` maps (true, predicted) ISO codes to images; "" (nothing predicted) is no error.
+    `candidate_codes` could be predicted. `neighbours` maps a code to those of its land neighbours;
+    named on one side counts on both.
 
     Returns:
         errors: Number of errors.

@@ -18,16 +18,11 @@ _TOLERANCE: Final = 0.05  # copies of IM2GPS3k have 2,997 to 3,000 images; a sub
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A public test set, and what was published on it.
-
-    Attributes:
-        num_images: Images that the published shares are of.
-        shares: Model → threshold in km → share of images within it, in [0, 1].
-    """
+    """A public test set, and what was published on it."""
 
     name: str
-    num_images: int
-    shares: Mapping[str, Mapping[int, float]]
+    num_images: int  # that the published shares are of
+    shares: Mapping[str, Mapping[int, float]]  # model → threshold in km → images within it, 0 to 1
     source: str = SOURCE
 
 

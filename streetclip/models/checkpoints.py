@@ -18,10 +18,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from streetclip.captions.prompts import PromptSet
 from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.files import atomic_path, scratch_folder, write_json
 from streetclip.models.encoder import DualEncoder
@@ -29,9 +30,6 @@ from streetclip.models.model_card import CARD_FILE
 from streetclip.models.transformers_logging import quiet_transformers
 from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
 from streetclip.provenance import versions
-
-if TYPE_CHECKING:
-    from streetclip.captions.prompts import PromptSet
 
 FORMAT = "streetclip-checkpoint"
 FORMAT_VERSION = 1
@@ -42,7 +40,7 @@ def save_folder(
     encoder: DualEncoder,
     path: Path,
     *,
-    prompts: "PromptSet | None",
+    prompts: PromptSet | None,
     model_card: str,
     training: dict[str, Any] | None = None,
 ) -> None:
@@ -66,7 +64,7 @@ def save_folder(
 def write_notes(
     folder: Path,
     *,
-    prompts: "PromptSet | None",
+    prompts: PromptSet | None,
     model_card: str,
     training: dict[str, Any] | None = None,
     **more: Any,
@@ -78,7 +76,7 @@ def write_notes(
 
 
 def build_payload(
-    encoder: DualEncoder, *, prompts: "PromptSet | None", training: dict[str, Any]
+    encoder: DualEncoder, *, prompts: PromptSet | None, training: dict[str, Any]
 ) -> dict[str, Any]:
     """Build the content of a `.pt`, to which callers may add keys."""
     state = {name: value.detach().cpu() for name, value in encoder.model.state_dict().items()}

@@ -9,25 +9,15 @@ from streetclip.models.model_card import CARD_FILE
 from streetclip.models.weights import weight_files
 
 _TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.json",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
+    "tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model",
     "sentencepiece.bpe.model",
-)
+)  # fmt: skip
+# The model card states the licence.
 _SMALL_FILES = (
-    *_TOKENIZER_FILES,
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-    "streetclip.json",
-    CARD_FILE,  # states the licence
-)
+    *_TOKENIZER_FILES, "config.json", "preprocessor_config.json", "processor_config.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
+    "streetclip.json", CARD_FILE,
+)  # fmt: skip
 _TIMEOUT_S = 10.0
 
 
@@ -94,18 +84,17 @@ def _explained(repo_id: str, error: Exception) -> StreetClipError:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        msg = f"{repo_id}: the hub asks for its terms to be accepted first, on the model's page."
-        return ModelError(msg)
+        return ModelError(
+            f"{repo_id}: the hub asks for its terms to be accepted first, on the model's page."
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
-        msg = (
+        return ModelError(
             f"{repo_id}: is no folder or file here, and the hub has no such model that you may "
             "read. Check the spelling, or log in with `hf auth login`."
         )
-        return ModelError(msg)
     why = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else error
-    msg = (
+    return ResourceError(
         f"{repo_id}: is no folder or file here and not in the hub's cache, and the hub cannot be "
         f"reached ({shown(why)}). Connect to the network, or download the model elsewhere and give "
         "its folder (config.json, weights, tokenizer and preprocessor files)."
     )
-    return ResourceError(msg)

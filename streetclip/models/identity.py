@@ -51,9 +51,7 @@ class ModelIdentity:
 
     def of_images(self) -> dict[str, str]:
         """Return the parts that decide image features."""
-        parts = self.to_dict()
-        del parts["tokenizer"]
-        return parts
+        return {name: each for name, each in self.to_dict().items() if name != "tokenizer"}
 
     def to_dict(self) -> dict[str, str]:
         """Return all parts by name."""
@@ -93,7 +91,9 @@ def _backend_values(tokenizer: Any) -> dict[str, Any]:
         return {k: v for k, v in values.items() if k not in {"padding", "truncation"}}
     with scratch_folder() as folder:
         tokenizer.save_vocabulary(str(folder))
-        files = {path.name: _bytes_digest(path.read_bytes()) for path in folder.iterdir()}
+        files = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+        }
     return {"vocabulary": tokenizer.get_vocab(), "files": files}
 
 
@@ -108,8 +108,5 @@ def _without(values: Any, names: frozenset[str]) -> Any:
 
 def _digest(values: Any) -> str:
     # What JSON cannot hold, such as a tokenizer's AddedToken, has its values in its repr.
-    return _bytes_digest(json.dumps(values, sort_keys=True, default=repr).encode())
-
-
-def _bytes_digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    text = json.dumps(values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,16 +1,19 @@
 """Load a dual encoder from the hub, a folder, or a file."""
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import PIL.Image
 import torch
 
+from streetclip.captions.prompts import PromptSet
 from streetclip.errors import ModelError, ResourceError, TemplateError, shown
+from streetclip.files import scratch_folder
 from streetclip.hub_ids import is_hub_id
 from streetclip.models import open_clip
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
@@ -18,7 +21,6 @@ from streetclip.models.encoder import DualEncoder
 from streetclip.models.hub import fetch_from_hub, missing_part
 from streetclip.models.model_card import read_licence
 from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
-from streetclip.models.processors import read_processors, unreadable
 from streetclip.models.transformers_logging import quiet_transformers
 from streetclip.models.weights import (
     first_line,
@@ -28,11 +30,10 @@ from streetclip.models.weights import (
     weight_files,
 )
 
-if TYPE_CHECKING:
-    from streetclip.captions.prompts import PromptSet
-
 _LOG = logging.getLogger(__name__)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
+_IMAGE_PROCESSOR_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
+_OLD_TYPE = re.compile(r'("image_processor_type"\s*:\s*"\w+)FeatureExtractor(?=")')
 
 State = dict[str, torch.Tensor]
 
@@ -61,7 +62,9 @@ def load_encoder(
         found = _find(source, base_model, stack)
         config = _read_config(found.folder, found.name)
         model = _build_model(config, found.read_state(), str(source))
-        tokenizer, image_processor = read_processors(found.folder, config, found.name)
+        with quiet_transformers():
+            tokenizer = _read_tokenizer(found.folder, config, found.name)
+            image_processor = _read_image_processor(found.folder, found.name)
     encoder = DualEncoder(
         model,
         tokenizer,
@@ -122,7 +125,12 @@ def _find_folder(folder: Path, name: str, stack: ExitStack) -> _Found:
         weights = next(file for file in files if file.is_file())
         state = open_clip.to_transformers(read_tensors(weights), str(weights))
         return _Found(name, copy, lambda: state, record)
-    return _Found(name, folder, lambda: _read_shards(folder), record)
+    return _Found(
+        name,
+        folder,
+        lambda: {k: v for file in weight_files(folder) for k, v in read_tensors(file).items()},
+        record,
+    )
 
 
 def _find_bare_weights(path: Path, base_model: str | Path | None, stack: ExitStack) -> _Found:
@@ -171,13 +179,6 @@ def _bare_state(path: Path) -> State:
     return {name.removeprefix(prefix): value for name, value in state.items()}
 
 
-def _read_shards(folder: Path) -> State:
-    state: State = {}
-    for file in weight_files(folder):
-        state |= read_tensors(file)
-    return state
-
-
 def _training(record: dict[str, Any]) -> dict[str, Any]:
     training = record.get("training")
     return training if isinstance(training, dict) else {}  # a foreign file may hold anything
@@ -190,7 +191,7 @@ def _read_config(folder: Path, name: str) -> Any:
         with quiet_transformers():
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unreadable(name, "config.json", error) from error
+        raise _unreadable(name, "config.json", error) from error
 
 
 def _build_model(config: Any, state: State, name: str) -> Any:
@@ -200,15 +201,11 @@ def _build_model(config: Any, state: State, name: str) -> Any:
         with torch.device("meta"), quiet_transformers():
             model_class = type(AutoModel.from_config(config, trust_remote_code=False))
     except (ValueError, KeyError, TypeError, ImportError) as error:
-        raise unreadable(name, "config.json", error) from error
+        raise _unreadable(name, "config.json", error) from error
     try:
         with quiet_transformers():
             model, report = model_class.from_pretrained(
-                None,
-                config=config,
-                state_dict=state,
-                dtype=torch.float32,
-                output_loading_info=True,
+                None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
             )
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         msg = f"{name}: the weights do not fit the {config.model_type} model of config.json "
@@ -224,15 +221,74 @@ def _build_model(config: Any, state: State, name: str) -> Any:
     return model
 
 
-def _read_prompts(value: Any, name: str) -> "PromptSet | None":
+def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return _as_trained(tokenizer, config, folder)
+    except ImportError as error:
+        msg = f"{name}: its tokenizer needs a package that is not installed "
+        raise ModelError(msg + f"({first_line(error)}). Install it, then try again.") from error
+    except Exception as error:  # tokenizers raises bare Exception
+        raise _unreadable(name, "tokenizer", error) from error
+
+
+def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
+    """Make a SigLIP tokenizer lower-case texts, unless its files refuse it.
+
+    The fixed-size SigLIP 2 names a plain `GemmaTokenizer`, which keeps capitals; `Siglip2Tokenizer`
+    adds the missing step (transformers pull request 43101).
+    """
+    if "siglip" not in config.model_type or tokenizer.init_kwargs.get("do_lower_case") is False:
+        return tokenizer
+    upper, lower = tokenizer(["A Road In FRANCE", "a road in france"])["input_ids"]
+    if upper == lower:
+        return tokenizer
+    from tokenizers import normalizers
+    from transformers import GemmaTokenizer, Siglip2Tokenizer
+
+    if isinstance(tokenizer, GemmaTokenizer):
+        return Siglip2Tokenizer.from_pretrained(folder, trust_remote_code=False)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        _LOG.warning(
+            "the tokenizer (%s) keeps capitals, but SigLIP models were trained on lower-case text; "
+            "write captions and prompts in lower case",
+            type(tokenizer).__name__,
+        )
+        return tokenizer
+    steps = [normalizers.Lowercase(), *([backend.normalizer] if backend.normalizer else [])]
+    backend.normalizer = normalizers.Sequence(steps)
+    return tokenizer
+
+
+def _read_image_processor(folder: Path, name: str) -> Any:
+    """Load an image processor, renaming the `FeatureExtractor` of transformers < 4.26."""
+    from transformers import AutoImageProcessor
+
+    options = {"trust_remote_code": False, "backend": "pil"}
+    try:
+        files = [folder / each for each in _IMAGE_PROCESSOR_FILES if (folder / each).is_file()]
+        texts = [file.read_text(encoding="utf-8") for file in files]
+        renamed = [_OLD_TYPE.sub(r"\1ImageProcessor", text) for text in texts]
+        if renamed == texts:
+            return AutoImageProcessor.from_pretrained(folder, **options)
+        with scratch_folder() as copy:
+            for file, text in zip(files, renamed, strict=True):
+                (copy / file.name).write_text(text, encoding="utf-8")
+            return AutoImageProcessor.from_pretrained(copy, **options)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise _unreadable(name, "image processor", error) from error
+
+
+def _read_prompts(value: Any, name: str) -> PromptSet | None:
     if value is None:
         return None
-    from streetclip.captions.prompts import PromptSet
-
     try:
         return PromptSet.from_dict(value)
     except (TemplateError, TypeError, AttributeError) as error:
-        raise unreadable(name, "record of prompts", error) from error
+        raise _unreadable(name, "record of prompts", error) from error
 
 
 def _check_image_size(encoder: DualEncoder) -> None:
@@ -248,3 +304,8 @@ def _check_image_size(encoder: DualEncoder) -> None:
             f"model takes {expected} × {expected}. Fix preprocessor_config.json."
         )
         raise ModelError(msg)
+
+
+def _unreadable(name: str, part: str, error: Exception) -> ModelError:
+    """Make the error about a part of a model that cannot be read."""
+    return ModelError(f"{name}: its {part} cannot be read ({first_line(error)}).")

@@ -170,9 +170,7 @@ def _quiet_exporter() -> Iterator[None]:
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            for category in (UserWarning, FutureWarning, DeprecationWarning):
-                warnings.simplefilter("ignore", category)
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         for name, level in levels.items():

@@ -9,13 +9,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from streetclip.errors import ModelError, shown
 from streetclip.files import scratch_folder
-
-if TYPE_CHECKING:
-    import torch
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -65,7 +64,7 @@ def is_open_clip_state(names: "dict[str, Any]") -> bool:
     return any(name == _MARK or name.startswith(_TIMM_MARK) for name in names)
 
 
-def to_transformers(state: "dict[str, torch.Tensor]", name: str) -> "dict[str, torch.Tensor]":
+def to_transformers(state: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
     """Convert the weights of open_clip's `CLIP` to `CLIPModel`, or raise ModelError."""
     if any(each.startswith(_TIMM_MARK) for each in state):
         msg = (
@@ -179,7 +178,7 @@ def _processor(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _converted(key: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
+def _converted(key: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the tensors of CLIPModel that a tensor holds, if any."""
     if key in _NAMES:
         yield _NAMES[key], tensor

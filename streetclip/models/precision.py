@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from streetclip.errors import ConfigError, shown
-
-if TYPE_CHECKING:
-    import torch
 
 # Instructions that multiply bfloat16, in `torch.cpu.get_capabilities`: x86-64, then Arm.
 _CPU_BFLOAT16 = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")
@@ -29,7 +28,7 @@ class Precision:
     """Format of matrix products; parameters and features remain float32."""
 
     name: str  # "fp32", "bf16" or "fp16"
-    dtype: "torch.dtype"
+    dtype: torch.dtype
     reason: str  # one line for the log
 
     @property
@@ -38,10 +37,8 @@ class Precision:
         return self.name != "fp32"
 
 
-def resolve_device(name: str = "auto") -> "torch.device":
+def resolve_device(name: str = "auto") -> torch.device:
     """Convert `--device` (auto, cpu, cuda, cuda:N, mps) or raise ConfigError."""
-    import torch
-
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return torch.device("cuda", 0) if count else torch.device("cpu")
@@ -70,15 +67,13 @@ def narrowest_tower(config: Any) -> int | None:
     return min((width for width in widths if isinstance(width, int)), default=None)
 
 
-def resolve_precision(name: str, device: "torch.device", width: int | None = None) -> Precision:
+def resolve_precision(name: str, device: torch.device, width: int | None = None) -> Precision:
     """Convert `--precision` (auto, fp32, bf16, fp16) or raise ConfigError.
 
     "auto" takes bfloat16 on a GPU that multiplies it, and on such a CPU if `width`, that of the
     narrowest tower, suffices (None: unknown, taken for wide). A fixed rule, so that run and resume
     agree.
     """
-    import torch
-
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     native, where = _native_bfloat16(device)
     if name == "auto":
@@ -97,7 +92,7 @@ def resolve_precision(name: str, device: "torch.device", width: int | None = Non
 
 
 def _faster_precision(
-    device: "torch.device", width: int | None, *, native: bool, where: str
+    device: torch.device, width: int | None, *, native: bool, where: str
 ) -> tuple[str, str]:
     """Choose the name of a format, with the reason."""
     if not native:
@@ -113,10 +108,8 @@ def _faster_precision(
     return "bf16" if min(encoding, training) > 1 else "fp32", figures
 
 
-def _native_bfloat16(device: "torch.device") -> tuple[bool, str]:
+def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
     """Tell whether a device multiplies bfloat16 directly, and name the device."""
-    import torch
-
     if device.type == "cuda":
         with torch.cuda.device(device):
             native = torch.cuda.is_bf16_supported(including_emulation=False)

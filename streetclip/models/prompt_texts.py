@@ -26,11 +26,7 @@ class CityName(NamedTuple):
 
 
 def class_features(
-    encoder: DualEncoder,
-    texts_per_class: Sequence[Sequence[str]],
-    *,
-    batch_size: int = 256,
-    progress: Progress = no_progress,
+    encoder: DualEncoder, texts_per_class: Sequence[Sequence[str]], progress: Progress = no_progress
 ) -> torch.Tensor:
     """Average each class's prompts into one unit vector: CD, float32.
 
@@ -42,7 +38,7 @@ def class_features(
             raise ValueError(msg)
     unique = _distinct(texts_per_class)
     row = {text: index for index, text in enumerate(unique)}
-    features_UD = encoder.encode_texts(unique, batch_size=batch_size, progress=progress)
+    features_UD = encoder.encode_texts(unique, progress=progress)
     means = [features_UD[[row[text] for text in texts]].mean(dim=0) for texts in texts_per_class]
     if not means:
         return features_UD
@@ -120,9 +116,7 @@ def _warn_of_equal(
 ) -> None:
     """Warn of names within one scope whose prompts have equal tokens."""
     distinct = _distinct(texts)
-    keys = {
-        text: reading.key for text, reading in zip(distinct, reader.read(distinct), strict=True)
-    }
+    keys = dict(zip(distinct, (each.key for each in reader.read(distinct)), strict=True))
     groups: dict[tuple[str, tuple[bytes, ...]], list[str]] = {}
     for scope, of_class, name in zip(scopes, texts, names, strict=True):
         groups.setdefault((scope, tuple(keys[text] for text in of_class)), []).append(name)

@@ -7,25 +7,20 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from streetclip.errors import ModelError, shown
 
-if TYPE_CHECKING:
-    import torch
-
 _WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+    "model.safetensors", "model.safetensors.index.json",
+    "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
 
 
-def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
+def weights_sha256(state: dict[str, torch.Tensor]) -> str:
     """Hash tensors by name, shape, dtype and content, whatever file they came from."""
-    import torch
-
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -34,7 +29,7 @@ def weights_sha256(state: "dict[str, torch.Tensor]") -> str:
     return digest.hexdigest()
 
 
-def size_bytes(state: "dict[str, torch.Tensor]") -> int:
+def size_bytes(state: dict[str, torch.Tensor]) -> int:
     """Sum the bytes of tensors, without headers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
@@ -58,7 +53,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a file of named tensors; raise ModelError for anything else."""
     state = read_weight_file(path)
     if not is_state(state):
@@ -88,8 +83,6 @@ def read_torch_file(path: Path) -> Any:
 
     Raises ModelError for a missing, damaged or foreign file, or a pickle with code.
     """
-    import torch
-
     _check_torch_file(path)
     try:
         with warnings.catch_warnings():
@@ -111,8 +104,6 @@ def read_torch_file(path: Path) -> Any:
 
 def is_state(value: object) -> bool:
     """Tell whether a value is a state dict with at least one tensor."""
-    import torch
-
     return (
         isinstance(value, dict)
         and bool(value)
@@ -132,26 +123,26 @@ def _check_torch_file(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(4)
     except FileNotFoundError:
-        msg = f"{path}: there is no such file."
-        raise ModelError(msg) from None
+        problem = "there is no such file."
     except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror})."
-        raise ModelError(msg) from error
-    if not head:
-        msg = f"{path}: is empty. Was its writing or download cut off?"
-        raise ModelError(msg)
-    # A zip archive, or the pickle of torch before 1.6.
-    if head != b"PK\x03\x04" and head[:1] != b"\x80":
-        msg = f"{path}: is not a file of torch.save. Expected a checkpoint such as best_model.pt."
-        raise ModelError(msg)
-    if _is_torchscript(path):
-        msg = (
-            f"{path}: is a TorchScript archive, whose program is not run. Take the model from the "
-            "hub (ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
-            'alone: torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
-            '"weights.pt"), and give these with --model_name.'
-        )
-        raise ModelError(msg)
+        problem = f"cannot be read ({error.strerror})."
+    else:
+        if not head:
+            problem = "is empty. Was its writing or download cut off?"
+        # A zip archive, or the pickle of torch before 1.6.
+        elif head != b"PK\x03\x04" and head[:1] != b"\x80":
+            problem = "is not a file of torch.save. Expected a checkpoint such as best_model.pt."
+        elif _is_torchscript(path):
+            problem = (
+                "is a TorchScript archive, whose program is not run. Take the model from the hub "
+                "(ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
+                'alone: torch.save(torch.jit.load("model.pt", map_location="cpu").state_dict(), '
+                '"weights.pt"), and give these with --model_name.'
+            )
+        else:
+            return
+    msg = f"{path}: {problem}"
+    raise ModelError(msg)
 
 
 def _is_torchscript(path: Path) -> bool:

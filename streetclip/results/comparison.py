@@ -9,9 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
-from streetclip.metrics.differences import bootstrap_ratio_difference, mean_interval
-from streetclip.metrics.intervals import newcombe_paired_interval
-from streetclip.metrics.sums import exact_sum
+from streetclip.metrics.averages import exact_sum
+from streetclip.metrics.intervals import (
+    bootstrap_ratio_difference,
+    mean_interval,
+    newcombe_paired_interval,
+)
 from streetclip.results.groups import grouping
 from streetclip.results.run_table import Bool, RunTable, check_known
 from streetclip.store import Flag

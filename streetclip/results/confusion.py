@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from streetclip.gazetteer import are_neighbours, countries
-from streetclip.metrics.differences import newcombe_interval
-from streetclip.metrics.intervals import wilson_interval
+from streetclip.metrics.intervals import newcombe_interval, wilson_interval
 from streetclip.results.run_table import Bool, RunTable, selected_rows
 
 COUNTERS: Final = [

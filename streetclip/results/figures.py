@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import Proportion
-from streetclip.metrics.sums import exact_sum
 from streetclip.results.groups import (
     ACCURACIES,
     Share,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
-from streetclip.metrics.accuracy import macro_share
+from streetclip.metrics.averages import macro_share
 from streetclip.metrics.intervals import Median, median_ranks
 from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows
 from streetclip.store import Flag, distance_bin_edges_km
@@ -254,7 +254,7 @@ def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 
 
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
-    """Average a share over the true countries; see `metrics.accuracy.macro_share`.
+    """Average a share over the true countries; see `metrics.averages.macro_share`.
 
     `groups` are as `group_counts` by country or a smaller place; groups of one country, as on two
     continents, are added. `counted` and `of` are counters.

@@ -16,8 +16,8 @@ from streetclip.config.train_options import DataOptions, LossOptions, OptimizerO
 from streetclip.data.manifest import Manifest
 from streetclip.errors import ConfigError, ModelError, OutputError, shown
 from streetclip.files import clear_leftovers
-from streetclip.models import DualEncoder, save_folder
-from streetclip.models.checkpoints import build_payload, read_payload, write_payload
+from streetclip.models.checkpoints import build_payload, read_payload, save_folder, write_payload
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.model_card import licence_of
 from streetclip.store import TrainingSpec

@@ -26,8 +26,8 @@ from streetclip.data.image_batches import (
     iterate_batches,
     resolve_num_workers,
 )
-from streetclip.models import DualEncoder
 from streetclip.models.augmentation import build_augmentation
+from streetclip.models.encoder import DualEncoder
 from streetclip.progress import Stages, no_stages
 from streetclip.runtime.distributed import Group
 from streetclip.training.interrupts import Interrupt

@@ -13,7 +13,7 @@ from streetclip.config import TrainConfig
 from streetclip.config.recipes import CONFIG_FILE, save_config
 from streetclip.data.manifest import Manifest
 from streetclip.errors import ManifestError
-from streetclip.models import DualEncoder
+from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import identify
 from streetclip.progress import Stages, no_progress, no_stages
 from streetclip.runtime.distributed import Group, check_agreement

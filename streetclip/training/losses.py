@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streetclip.config.train_options import DUPLICATES, LossOptions
-from streetclip.models import DualEncoder
+from streetclip.models.encoder import DualEncoder
 
 _BISECTIONS = 64  # halve an interval of hundreds to less than float64 resolves
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.config.train_options import SELECT_BY
-from streetclip.metrics.differences import newcombe_interval
-from streetclip.metrics.intervals import Proportion
+from streetclip.metrics.intervals import Proportion, newcombe_interval
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 from streetclip.config import TrainConfig
 from streetclip.data.image_batches import ImageBatch
 from streetclip.errors import ResourceError, shown
-from streetclip.models import DualEncoder
-from streetclip.models.device_memory import is_out_of_memory
-from streetclip.models.inference import pooled_token_alone
+from streetclip.models.encoder import DualEncoder, is_out_of_memory, pooled_token_alone
 from streetclip.runtime.distributed import Group
 from streetclip.training.curves import StepNumbers
 from streetclip.training.losses import Objective, Share

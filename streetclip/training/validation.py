@@ -13,7 +13,8 @@ from torch import Tensor
 
 from streetclip.captions.prompts import country_prompts
 from streetclip.errors import ConfigError, ManifestError, SelfCheckError
-from streetclip.models import DualEncoder, class_features
+from streetclip.models.encoder import DualEncoder
+from streetclip.models.prompt_texts import class_features
 from streetclip.progress import Stages
 from streetclip.training.captioned_images import CaptionedImages
 from streetclip.training.checkpoints import Origin, TrainingState, save_best

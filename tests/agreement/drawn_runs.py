@@ -14,12 +14,12 @@ import pandas as pd
 import torch
 
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.evaluation import output_folder
-from streetclip.evaluation.class_weights import PlaceClassifier
+from streetclip.evaluation import runner
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.predictor import PlaceClassifier, predict
 from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.true_places import find_truth
+from streetclip.files import write_json
 from streetclip.results import RunTable
 from streetclip.results.filters import Selection
 from streetclip.store import (
@@ -278,10 +278,10 @@ def _write_files(
     store: Store, run_id: int, output: Path, candidates: Candidates, *, is_partial: bool
 ) -> None:
     """What an evaluation does at its end."""
-    output_folder.write_predictions(output, iterate_predictions(store, run_id))
+    runner.write_predictions(output, iterate_predictions(store, run_id))
     table = RunTable.open(store.path, run_id)
     metrics = measure(table, candidate_codes=candidates.country_codes)
-    output_folder.write_metrics(output, metrics)
+    write_json(output / runner.METRICS_FILE, metrics)
     if is_partial:
         set_run_state(store, run_id, "interrupted")
     else:

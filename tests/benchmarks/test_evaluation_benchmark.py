@@ -14,8 +14,8 @@ from benchmarks.evaluation.setup import Setup, Way
 from jobs import benchmark
 from streetclip.config import BenchmarkConfig
 from streetclip.errors import ModelError, ResourceError
-from streetclip.models import load_encoder
 from streetclip.models.identity import ModelIdentity
+from streetclip.models.loading import load_encoder
 
 IDENTITY = ModelIdentity("weights", "config", "images", "tokenizer")
 MEASURED = {

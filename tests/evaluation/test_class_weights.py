@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from streetclip.errors import ModelError
-from streetclip.evaluation import class_weights
-from streetclip.evaluation.class_weights import (
+from streetclip.evaluation import predictor
+from streetclip.evaluation.predictor import (
     PlaceClassifier,
     city_logits,
     city_logits_of,
@@ -62,7 +62,7 @@ def test_the_bits_do_not_depend_on_the_images_beside_one(classifier, features):
 
 @pytest.mark.parametrize("most", [1, 3 * D, 2**18])
 def test_logits_within_a_country_are_those_of_its_cities(monkeypatch, classifier, features, most):
-    monkeypatch.setattr(class_weights, "_MOST_UNSHARED", most)
+    monkeypatch.setattr(predictor, "_MOST_UNSHARED", most)
     rows, countries = np.array([3, 0, 3, 8, 1, 5]), np.array([1, 0, 2, 1, 1, 0])
     found = city_logits_of(features, classifier, rows, countries)
     whole = city_logits(features, classifier)

@@ -29,11 +29,16 @@ class Files:
 
     def fill(self, paths, features):
         with self.open().writer() as writer:
-            writer.add(texts(paths), signatures(texts(paths)), features)
+            names = texts(paths)
+            writer.add(names, signatures(names), features, content_digests(names))
 
 
 def texts(paths):
     return [str(path) for path in paths]
+
+
+def find(cache, paths):
+    return cache.find(texts(paths), signatures(texts(paths)))
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_what_was_written_is_found_and_read(files):
     features = features_of(3)
     files.fill(paths, features)
     cache = files.open()
-    rows = cache.find(texts(paths[::-1]))
+    rows = find(cache, paths[::-1])
     read, whole = cache.read(rows)
     assert cache.num_rows == 3
     assert (read == features[::-1]).all()
@@ -64,7 +69,7 @@ def test_rows_are_read_in_any_order_near_and_far(files):
     files.fill(paths[120:], features[120:])
     cache = files.open()
     for chosen in ([199, 0, 119, 120], [5, 5, 4], np.random.default_rng(1).permutation(200)[:90]):
-        read, whole = cache.read(cache.find(texts([paths[i] for i in chosen])))
+        read, whole = cache.read(find(cache, [paths[i] for i in chosen]))
         assert (read == features[chosen]).all()
         assert whole.all()
 
@@ -75,12 +80,12 @@ def test_rows_that_are_lost_while_the_cache_is_open_are_not_whole(files):
     cache = files.open()
     (path,) = cache.folder.glob("*.features")
     os.truncate(path, 2 * D + 3)
-    assert cache.read(cache.find(texts(paths)))[1].tolist() == [True, False, False]
+    assert cache.read(find(cache, paths))[1].tolist() == [True, False, False]
 
 
 def test_an_empty_cache_knows_nothing_and_makes_nothing(files):
     paths = files.make(b"one")
-    assert files.open().find(texts(paths)).tolist() == [-1]
+    assert find(files.open(), paths).tolist() == [-1]
     assert not files.cache_dir.exists()
 
 
@@ -90,7 +95,7 @@ def test_a_changed_image_is_not_known(files):
     before = paths[0].stat()
     paths[0].write_bytes(b"eno")  # as long, and its times put back
     os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert files.open().find(texts(paths)).tolist() == [-1, 1]
+    assert find(files.open(), paths).tolist() == [-1, 1]
 
 
 def test_a_moved_copied_or_touched_image_is_known_by_its_content(files):
@@ -102,7 +107,7 @@ def test_a_moved_copied_or_touched_image_is_known_by_its_content(files):
     shutil.copy(paths[1], copied)
     os.utime(paths[2])
     cache = files.open()
-    rows = cache.find(texts([paths[2], copied, moved, paths[0]]))
+    rows = find(cache, [paths[2], copied, moved, paths[0]])
     assert rows.tolist() == [2, 1, 0, -1]
     assert (cache.read(rows[:3])[0] == features[::-1]).all()
 
@@ -110,7 +115,7 @@ def test_a_moved_copied_or_touched_image_is_known_by_its_content(files):
 def test_equal_contents_under_two_names_have_their_own_rows(files):
     paths = files.make(b"same", b"same", b"other")
     files.fill(paths, features_of(3))
-    assert files.open().find(texts(paths)).tolist() == [0, 1, 2]
+    assert find(files.open(), paths).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,7 @@ def test_equal_contents_under_two_names_have_their_own_rows(files):
 def test_another_model_precision_or_preprocessing_has_a_cache_of_its_own(files, change):
     paths = files.make(b"one")
     files.fill(paths, features_of(1))
-    assert files.open(**change).find(texts(paths)).tolist() == [-1]
+    assert find(files.open(**change), paths).tolist() == [-1]
     assert FeatureCache(files.cache_dir, MADE_OF, D + 1).num_rows == 0
 
 
@@ -129,7 +134,7 @@ def test_segments_of_several_writers_are_one_cache_and_the_newest_row_counts(fil
     files.fill(first, features_of(2, seed=1))
     files.fill(second, features_of(3, seed=2))
     cache = files.open()
-    rows = cache.find(texts([*second, *first]))
+    rows = find(cache, [*second, *first])
     expected = np.concatenate([features_of(3, seed=2), features_of(2, seed=1)])
     assert (cache.read(rows)[0] == expected).all()
 
@@ -143,7 +148,7 @@ def test_what_was_cut_off_is_computed_anew(files, suffix, lost):
     (path,) = files.open().folder.glob(f"*{suffix}")
     os.truncate(path, max(0, path.stat().st_size - lost))
     cache = files.open()
-    rows = cache.find(texts(paths))
+    rows = find(cache, paths)
     assert rows[-1] == -1
     known = rows[rows >= 0]
     read, whole = cache.read(known)
@@ -159,7 +164,7 @@ def test_a_row_that_was_damaged_is_told(files):
     data[D * 2 + 3] ^= 1
     path.write_bytes(bytes(data))
     cache = files.open()
-    assert cache.read(cache.find(texts(paths)))[1].tolist() == [True, False, True]
+    assert cache.read(find(cache, paths))[1].tolist() == [True, False, True]
 
 
 def test_rows_of_zeros_as_a_crash_may_leave_them_are_not_whole(files):
@@ -168,7 +173,7 @@ def test_rows_of_zeros_as_a_crash_may_leave_them_are_not_whole(files):
     for path in files.open().folder.glob("*.features"):
         path.write_bytes(bytes(path.stat().st_size))
     cache = files.open()
-    assert cache.read(cache.find(texts(paths)))[1].tolist() == [False]
+    assert cache.read(find(cache, paths))[1].tolist() == [False]
 
 
 def test_an_image_that_changed_while_it_was_encoded_is_not_kept(files):
@@ -176,9 +181,9 @@ def test_an_image_that_changed_while_it_was_encoded_is_not_kept(files):
     before = signatures(texts(paths))
     paths[1].write_bytes(b"another")
     with files.open().writer() as writer:
-        writer.add(texts(paths), before, features_of(2))
+        writer.add(texts(paths), before, features_of(2), content_digests(texts(paths)))
     assert files.open().num_rows == 1
-    assert files.open().find(texts(paths)).tolist() == [0, -1]
+    assert find(files.open(), paths).tolist() == [0, -1]
 
 
 def test_missing_files_are_not_known_and_not_kept(files):
@@ -186,7 +191,7 @@ def test_missing_files_are_not_known_and_not_kept(files):
     files.fill(paths, features_of(2))
     cache = files.open()
     assert cache.num_rows == 1
-    assert cache.find(texts(paths)).tolist() == [-1, 0]
+    assert find(cache, paths).tolist() == [-1, 0]
     assert content_digests(texts(paths))[0].tolist() == [0, 0]
 
 
@@ -194,5 +199,5 @@ def test_no_files_are_no_rows(files):
     paths = files.make(b"one")
     files.fill(paths, features_of(1))
     cache = files.open()
-    assert cache.find(texts([])).tolist() == []
+    assert find(cache, []).tolist() == []
     assert cache.read(np.empty(0, np.int64))[0].shape == (0, D)

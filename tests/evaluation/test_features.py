@@ -14,7 +14,7 @@ from streetclip import provenance, store
 from streetclip.config import EvaluateConfig
 from streetclip.evaluation import features
 from streetclip.evaluation.features import Encoding
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 
 

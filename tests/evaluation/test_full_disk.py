@@ -9,8 +9,8 @@ import torch
 from streetclip import store
 from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
-from streetclip.evaluation import output_folder
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation import runner
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 from tests.disks import file_size_limit, fill, free_space, is_whole
@@ -97,7 +97,7 @@ def test_predictions_that_find_no_room_are_whole_batches_and_go_on_later(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("write_config", r"config\.json: the disk is full \(0 MiB free\)"),
+        ("write_json", r"config\.json: the disk is full \(0 MiB free\)"),
         ("write_predictions", r"predictions\.csv: the disk is full \(0 MiB free\)"),
     ],
 )
@@ -105,14 +105,14 @@ def test_files_that_find_no_room_leave_none_in_part(
     small_world, small_disk, whole, monkeypatch, name, message
 ):
     config = config_in(small_world, small_disk)
-    write = getattr(output_folder, name)
+    write = getattr(runner, name)
 
     def fill_and_write(*arguments):
         fill(small_disk)
         write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(output_folder, name, fill_and_write)
+        patched.setattr(runner, name, fill_and_write)
         with pytest.raises(ResourceError, match=message):
             run_of(config)
     assert {path.name for path in config.output_dir.iterdir()} <= {"config.json"}
@@ -125,14 +125,14 @@ def test_a_limit_on_a_file_marks_the_run_and_leaves_nothing_in_part(
     small_world, tmp_path, whole, monkeypatch
 ):
     config = config_in(small_world, tmp_path)
-    write = output_folder.write_predictions
+    write = runner.write_predictions
 
     def write_within_a_limit(*arguments):
         with file_size_limit(5_000):
             write(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(output_folder, "write_predictions", write_within_a_limit)
+        patched.setattr(runner, "write_predictions", write_within_a_limit)
         with pytest.raises(ResourceError, match=r"predictions\.csv: the disk is full, or a quota"):
             run_of(config)
     assert [path.name for path in config.output_dir.iterdir()] == ["config.json"]

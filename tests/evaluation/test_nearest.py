@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from streetclip.evaluation import nearest
-from streetclip.evaluation.nearest import nearest_km
+from streetclip.evaluation import true_places
+from streetclip.evaluation.true_places import nearest_km
 from streetclip.geo import haversine_km
 
 
@@ -32,7 +32,7 @@ def find(places, candidates):
 def test_it_is_that_of_every_candidate_to_the_last_bit(
     num_places, num_candidates, block, monkeypatch
 ):
-    monkeypatch.setattr(nearest, "_BLOCK", block)
+    monkeypatch.setattr(true_places, "_BLOCK", block)
     rng = np.random.default_rng(num_candidates)
     places = around_the_globe(rng, num_places)
     candidates = around_the_globe(rng, num_candidates)

@@ -2,12 +2,7 @@ import pandas as pd
 import pytest
 
 from streetclip.errors import OutputError
-from streetclip.evaluation.output_folder import (
-    claim_folder,
-    strategy_folder,
-    write_config,
-    write_predictions,
-)
+from streetclip.evaluation.runner import claim_folder, write_predictions
 from streetclip.files import write_json
 
 DECISIVE = {"model": "abc", "top_k": 5}
@@ -19,14 +14,14 @@ def test_a_free_folder_is_claimed(tmp_path):
 
 
 def test_another_evaluation_is_refused_with_what_differs(tmp_path):
-    write_config(tmp_path, {"decisive": DECISIVE})
+    write_json(tmp_path / "config.json", {"decisive": DECISIVE})
     for resume in (False, True):
         with pytest.raises(OutputError, match=r"another evaluation \(it differs in model\)"):
             claim_folder(tmp_path, DECISIVE | {"model": "xyz"}, resume=resume)
 
 
 def test_the_same_evaluation_goes_on_only_when_asked(tmp_path):
-    write_config(tmp_path, {"decisive": DECISIVE})
+    write_json(tmp_path / "config.json", {"decisive": DECISIVE})
     with pytest.raises(OutputError, match=r"an unfinished evaluation .* --resume"):
         claim_folder(tmp_path, DECISIVE, resume=False)
     write_json(tmp_path / "metrics.json", {})
@@ -36,7 +31,7 @@ def test_the_same_evaluation_goes_on_only_when_asked(tmp_path):
 
 
 def test_what_a_killed_evaluation_left_half_written_goes(tmp_path):
-    write_config(tmp_path, {"decisive": DECISIVE})
+    write_json(tmp_path / "config.json", {"decisive": DECISIVE})
     for folder in (tmp_path, tmp_path / "flat"):
         half = folder / ".streetclip-abcdefgh.tmp" / "new" / "predictions.csv"
         half.parent.mkdir(parents=True)
@@ -49,12 +44,6 @@ def test_a_config_that_is_no_json_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(OutputError, match=r"config\.json: is not JSON"):
         claim_folder(tmp_path, DECISIVE, resume=True)
-
-
-def test_only_the_first_strategy_takes_the_folder_itself(tmp_path):
-    strategies = ("flat", "marginal")
-    assert strategy_folder(tmp_path, strategies, "flat") == tmp_path
-    assert strategy_folder(tmp_path, strategies, "marginal") == tmp_path / "marginal"
 
 
 AWKWARD = {

@@ -10,9 +10,8 @@ import torch
 
 from streetclip.config import STRATEGIES
 from streetclip.data.candidates import load_candidates
-from streetclip.evaluation.class_weights import PlaceClassifier
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import predict
+from streetclip.evaluation.predictor import PlaceClassifier, predict
 from streetclip.evaluation.true_places import find_truth
 from streetclip.store.predictions import PREDICTION_COLUMNS
 

@@ -10,8 +10,7 @@ import torch
 from streetclip.config import STRATEGIES
 from streetclip.errors import ModelError
 from streetclip.evaluation import predictor
-from streetclip.evaluation.class_weights import PlaceClassifier
-from streetclip.evaluation.predictor import Predictions, predict, rank_of
+from streetclip.evaluation.predictor import PlaceClassifier, Predictions, predict, rank_of
 
 CITIES_OF = [3, 1, 5, 2]  # of four countries; eleven cities
 NUM_IMAGES = 17

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from streetclip.config import EvaluateConfig
-from streetclip.evaluation.class_weights import build_classifier
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation.predictor import build_classifier
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.runner import evaluate
 

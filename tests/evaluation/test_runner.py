@@ -17,9 +17,9 @@ from streetclip.captions.prompts import FULL_PROMPTS
 from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
-from streetclip.evaluation import inputs
-from streetclip.evaluation.class_weights import build_classifier
-from streetclip.evaluation.inputs import load_inputs
+from streetclip.evaluation import preparation
+from streetclip.evaluation.predictor import build_classifier
+from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 
@@ -82,6 +82,8 @@ def test_all_strategies_come_of_one_pass(config):
     seen = []
     runs = run_of(config, lambda done, total, **numbers: seen.append((done, total)))
     assert [run.strategy for run in runs] == ["hierarchical", "flat", "marginal"]
+    folders = [config.output_dir, config.output_dir / "flat", config.output_dir / "marginal"]
+    assert [run.output_dir for run in runs] == folders
     assert seen == [(0, 50), (16, 50), (32, 50), (48, 50), (50, 50)]
     for run in runs:
         written = json.loads((run.output_dir / "metrics.json").read_text(encoding="utf-8"))
@@ -219,7 +221,7 @@ def test_a_resume_with_a_changed_file_of_the_model_is_refused(
 
 def test_a_resume_by_another_version_is_refused(config, monkeypatch):
     run_of(config)
-    monkeypatch.setattr(inputs, "__version__", "99.0")
+    monkeypatch.setattr(preparation, "__version__", "99.0")
     with pytest.raises(OutputError, match=r"it differs in streetclip_version"):
         run_of(dataclasses.replace(config, resume=True))
 
@@ -232,7 +234,7 @@ def test_a_resume_whose_labels_are_read_otherwise_is_refused(config, monkeypatch
         frame = manifest.frame.assign(region="elsewhere")
         return dataclasses.replace(manifest, frame=frame)
 
-    monkeypatch.setattr(inputs, "read_manifest", read)
+    monkeypatch.setattr(preparation, "read_manifest", read)
     with pytest.raises(OutputError, match=r"labels of .*test\.csv were read differently"):
         run_of(dataclasses.replace(config, resume=True))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jobs import clear_cache
-from streetclip.evaluation.feature_cache import FeatureCache, signatures
+from streetclip.evaluation.feature_cache import FeatureCache, content_digests, signatures
 
 
 @pytest.fixture
@@ -12,7 +12,8 @@ def place(tmp_path):
         path = tmp_path / f"{model}.jpg"
         path.write_bytes(model.encode())
         with FeatureCache(tmp_path / "features", {"model": model}, 4).writer() as writer:
-            writer.add([str(path)], signatures([str(path)]), np.ones((1, 4), np.float16))
+            names, features = [str(path)], np.ones((1, 4), np.float16)
+            writer.add(names, signatures(names), features, content_digests(names))
     (tmp_path / "features" / "mine").mkdir()
     (tmp_path / "features" / "mine" / "notes.txt").write_text("keep")
     return tmp_path

@@ -4,7 +4,8 @@ import pytest
 
 from jobs import export
 from streetclip.captions.prompts import FULL_PROMPTS
-from streetclip.models import load_encoder, onnx_export
+from streetclip.models import onnx_export
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 from tests.models.conftest import build_clip_model, build_clip_tokenizer, clip_folder, photos
 

@@ -95,7 +95,7 @@ def test_one_that_is_always_sure_and_always_wrong_has_error_1():
 
 def test_empty_bins_have_no_confidence_and_no_accuracy():
     bins = reliability_bins([0.9], [True], num_bins=2)
-    assert bins[0].to_dict() == {
+    assert bins[0]._asdict() == {
         "low": 0.0,
         "high": 0.5,
         "n": 0,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetclip.metrics.differences import (
+from streetclip.metrics.intervals import (
     bootstrap_ratio_difference,
     mean_interval,
     newcombe_interval,
+    wilson_interval,
 )
-from streetclip.metrics.intervals import wilson_interval
 from tests.random_search import examples
 
 few = settings(deadline=None, max_examples=examples(100))
@@ -113,8 +113,9 @@ def test_a_ratio_difference_is_that_of_its_counts():
     assert low < value < high
 
 
-def test_a_ratio_difference_has_the_interval_of_resampled_images():
-    _, low, high = bootstrap_ratio_difference(COUNTS, seed=3, num_resamples=20_000)
+def test_a_ratio_difference_has_the_interval_of_resampled_images(monkeypatch):
+    monkeypatch.setattr("streetclip.metrics.intervals.NUM_RESAMPLES", 20_000)
+    _, low, high = bootstrap_ratio_difference(COUNTS, seed=3)
     plain = np.quantile(list(resampled(COUNTS, 4000, seed=5)), [0.025, 0.975])
     assert [low, high] == pytest.approx(plain.tolist(), abs=0.008)
 

@@ -37,7 +37,7 @@ def clip_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def encoder(clip_folder):
     """The tiny CLIP in float32 on the CPU; tests must not change it."""
-    from streetclip.models import load_encoder
+    from streetclip.models.loading import load_encoder
 
     return load_encoder(clip_folder, device="cpu", precision="fp32")
 

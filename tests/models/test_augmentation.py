@@ -10,8 +10,8 @@ from streetclip.config.train_options import DataOptions
 from streetclip.data.decoding import decode_crop, decode_image
 from streetclip.data.image_batches import FastPreprocess, RandomPreprocess
 from streetclip.errors import ConfigError
-from streetclip.models import load_encoder
 from streetclip.models.augmentation import Augmentation, build_augmentation
+from streetclip.models.loading import load_encoder
 from streetclip.models.preprocessing import FastResizeCrop, ResizeCrop, build_preprocess
 
 SQUARE = ResizeCrop(24, 3, 24, 24)

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from streetclip.errors import ConfigError
-from streetclip.models import load_encoder
 from streetclip.models.blocks import blocks_above, count_blocks
+from streetclip.models.loading import load_encoder
 
 
 def _clip(vision_blocks, text_blocks):

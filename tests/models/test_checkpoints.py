@@ -8,8 +8,8 @@ import torch
 
 from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ModelError, OutputError, ResourceError
-from streetclip.models import load_encoder, save_folder
-from streetclip.models.checkpoints import build_payload, read_payload, write_payload
+from streetclip.models.checkpoints import build_payload, read_payload, save_folder, write_payload
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 from tests.disks import file_size_limit
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streetclip.errors import ResourceError
-from streetclip.models.device_memory import Portions
+from streetclip.models.encoder import Portions
 
 CPU = torch.device("cpu")
 
@@ -128,7 +128,7 @@ def test_what_the_failed_attempt_held_is_free_before_the_next(values):
 REAL = """
 import logging, resource, sys
 import torch
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 torch.set_num_threads(1)
 encoder = load_encoder(sys.argv[1], device="cpu", precision="fp32")
@@ -163,7 +163,7 @@ def test_freed_memory_is_kept_for_the_next_batch_but_not_in_forked_processes():
     script = """
 import os, resource
 import torch
-from streetclip.models.device_memory import keep_freed_memory
+from streetclip.models.encoder import keep_freed_memory
 torch.set_num_threads(1)
 
 def pages_fetched(size):

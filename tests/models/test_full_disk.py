@@ -5,8 +5,9 @@ import tempfile
 import pytest
 
 from streetclip.errors import ResourceError
-from streetclip.models import checkpoints, load_encoder, save_folder
-from streetclip.models.checkpoints import build_payload
+from streetclip.models import checkpoints
+from streetclip.models.checkpoints import build_payload, save_folder
+from streetclip.models.loading import load_encoder
 from tests.disks import file_size_limit, fill, free_space
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from streetclip.errors import ModelError, ResourceError
 from streetclip.hub_ids import is_hub_id
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -27,7 +27,7 @@ def _fill_cache(cache: Path, model_folder: Path) -> Path:
 IN_NEW_PROCESS = """
 import sys, time
 from streetclip.errors import StreetClipError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 for source in sys.argv[1:]:
     start = time.monotonic()

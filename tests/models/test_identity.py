@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import load_encoder
 from streetclip.models.identity import identify
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 
 CHANGES = [

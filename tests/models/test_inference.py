@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from streetclip.models import load_encoder
-from streetclip.models.inference import pooled_token_alone
+from streetclip.models.encoder import pooled_token_alone
+from streetclip.models.loading import load_encoder
 
 
 def _pixels(encoder, photos):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from streetclip.errors import ConfigError, ModelError, ResourceError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 
 TEXTS = ["A Street View photo in France.", "Zürich"]

@@ -7,7 +7,8 @@ import torch
 
 from streetclip.captions.prompts import PAPER_PROMPTS
 from streetclip.errors import ConfigError, StreetClipError
-from streetclip.models import load_encoder, onnx_export
+from streetclip.models import onnx_export
+from streetclip.models.loading import load_encoder
 from streetclip.models.onnx_export import IMAGE_GRAPH, TEXT_GRAPH, save_onnx
 
 pytestmark = pytest.mark.slow

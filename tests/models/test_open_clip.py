@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from streetclip.errors import ModelError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 from .conftest import IMAGE_SIZE, TEXT_LENGTH
 

@@ -2,12 +2,8 @@ import pytest
 import torch
 
 from streetclip.errors import ConfigError
-from streetclip.models import (
-    load_encoder,
-    narrowest_tower,
-    resolve_device,
-    resolve_precision,
-)
+from streetclip.models.loading import load_encoder
+from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 
 @pytest.fixture

@@ -5,8 +5,12 @@ import torch
 
 from streetclip.captions.prompts import FULL_PROMPTS, PAPER_PROMPTS, PromptSet, city_prompts
 from streetclip.errors import TemplateError
-from streetclip.models import class_features
-from streetclip.models.prompt_texts import CityName, check_country_prompts, fit_city_prompts
+from streetclip.models.prompt_texts import (
+    CityName,
+    check_country_prompts,
+    class_features,
+    fit_city_prompts,
+)
 from streetclip.models.text_reader import TextReader
 
 
@@ -114,7 +118,7 @@ def test_a_text_is_encoded_once_however_many_classes_share_it(encoder, monkeypat
         "encode_texts",
         lambda self, texts, **options: seen.extend(texts) or encode(self, texts, **options),
     )
-    features = class_features(encoder, [["a", "b"], ["b"], ["a", "b"]], batch_size=1)
+    features = class_features(encoder, [["a", "b"], ["b"], ["a", "b"]])
     assert sorted(seen) == ["a", "b"]
     torch.testing.assert_close(features[0], features[2])
 

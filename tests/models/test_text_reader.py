@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 from .conftest import TEXT_LENGTH
 

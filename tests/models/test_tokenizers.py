@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from streetclip.models import load_encoder, save_folder
+from streetclip.models.checkpoints import save_folder
+from streetclip.models.loading import load_encoder
 from tests.checkpoint_files import save_checkpoint
 
 from .conftest import IMAGE_SIZE, LAYERS
@@ -140,10 +141,10 @@ def test_a_tokenizer_without_a_step_for_case_is_told_of(siglip2_folder, monkeypa
             return {"input_ids": [[ord(letter) for letter in text] for text in texts]}
 
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_args, **_options: Slow())
-    from streetclip.models.processors import read_processors
+    from streetclip.models.loading import _read_tokenizer
 
     config = load_config(siglip2_folder)
-    read_processors(siglip2_folder, config, "x")
+    _read_tokenizer(siglip2_folder, config, "x")
     assert "the tokenizer (Slow) keeps capitals" in caplog.text
 
 

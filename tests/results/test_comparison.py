@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from streetclip.geo import geoscore
-from streetclip.metrics.differences import bootstrap_ratio_difference
-from streetclip.metrics.intervals import newcombe_paired_interval
+from streetclip.metrics.intervals import bootstrap_ratio_difference, newcombe_paired_interval
 from streetclip.results import (
     Selection,
     common_masks,

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetclip.metrics.differences import newcombe_interval
-from streetclip.metrics.intervals import wilson_interval
+from streetclip.metrics.intervals import newcombe_interval, wilson_interval
 from streetclip.results import (
     OTHER,
     asymmetric_pairs,

@@ -137,7 +137,7 @@ def world(tmp_path, drawn, precision) -> World:
 def run_training(config, progress=None, job_id=None):
     """Do what the job does; `progress` is told of the steps. Give the result and the encoder."""
     from streetclip.data.manifest import read_manifest
-    from streetclip.models import load_encoder
+    from streetclip.models.loading import load_encoder
     from streetclip.progress import no_progress
     from streetclip.training.loop import train
 

@@ -96,7 +96,7 @@ def test_a_loss_or_gradient_that_is_no_number_stops_with_the_last_good_checkpoin
 
 
 def test_too_little_memory_is_told_with_flags_that_compute_the_same(world, monkeypatch):
-    from streetclip.models import DualEncoder
+    from streetclip.models.encoder import DualEncoder
 
     steps = []
     original = DualEncoder.image_features

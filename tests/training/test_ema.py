@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from streetclip.config.train_options import PartsOptions
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.training.freezing import choose_parts, plain_model
 from streetclip.training.optimizer import WeightAverage
 

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy, normalize
 
 from streetclip.config.train_options import TRAIN_PARTS, PartsOptions
 from streetclip.errors import ConfigError
-from streetclip.models import load_encoder
-from streetclip.models.inference import pooled_token_alone
+from streetclip.models.encoder import pooled_token_alone
+from streetclip.models.loading import load_encoder
 from streetclip.training.freezing import choose_parts, plain_model
 
 TEXTS = ["A Street View photo in Lima .", "Lyon", "the town of Tbilisi", "Paris", "France"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from streetclip.errors import ResourceError
-from streetclip.models import checkpoints, load_encoder
+from streetclip.models import checkpoints
+from streetclip.models.loading import load_encoder
 from streetclip.store import list_trainings, open_store, training_curves
 from streetclip.training import checkpoints as training_checkpoints
 from tests.disks import file_size_limit, fill, free_space, is_whole

@@ -5,8 +5,8 @@ import torch
 
 from streetclip.config.train_options import DataOptions
 from streetclip.data.decoding import decode_image
-from streetclip.models import load_encoder
 from streetclip.models.augmentation import Augmentation
+from streetclip.models.loading import load_encoder
 from streetclip.models.preprocessing import ResizeCrop
 from streetclip.training import image_source
 from streetclip.training.image_source import ImageSource, build_training_preprocess

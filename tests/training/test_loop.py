@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.store import list_trainings, open_store, training_curves
 from streetclip.training.results import why_best
 
@@ -121,7 +121,7 @@ def test_the_logit_scale_stays_within_its_bounds(world):
 
 
 def test_only_distinct_captions_are_encoded(world, monkeypatch):
-    from streetclip.models import DualEncoder
+    from streetclip.models.encoder import DualEncoder
 
     seen = []
     original = DualEncoder.text_features

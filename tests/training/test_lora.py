@@ -6,7 +6,7 @@ from torch import nn
 
 from streetclip.config.train_options import PartsOptions
 from streetclip.errors import ConfigError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.training.freezing import add_adapters, plain_model
 
 TEXTS = ["A Street View photo in Lima .", "Lyon", "the town of Tbilisi"]

@@ -8,7 +8,7 @@ from torch import nn
 from streetclip.config import TrainConfig
 from streetclip.config.train_options import SCHEDULES
 from streetclip.errors import ConfigError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.training.optimizer import (
     build_optimizer,
     clamp_logit_scale,

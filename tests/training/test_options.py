@@ -6,7 +6,8 @@ import torch
 from streetclip.captions.prompts import country_prompts
 from streetclip.data.decoding import decode_image
 from streetclip.data.manifest import read_manifest
-from streetclip.models import class_features, load_encoder
+from streetclip.models.loading import load_encoder
+from streetclip.models.prompt_texts import class_features
 from tests.killing import training_differences
 from tests.models.conftest import siglip_folder  # noqa: F401 -- a fixture
 
@@ -95,7 +96,7 @@ def test_a_siglip_learns_with_its_own_loss_scale_and_bias(world, siglip_folder):
 
 
 def test_what_is_held_out_is_never_shown(world, monkeypatch):
-    from streetclip.models import DualEncoder
+    from streetclip.models.encoder import DualEncoder
 
     seen = []
     original = DualEncoder.text_features

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from streetclip import runtime, store
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 
 pytestmark = pytest.mark.slow
 

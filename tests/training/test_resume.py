@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from streetclip.errors import ConfigError, OutputError, ResourceError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.training.losses import contrastive_loss
 
 from .conftest import curves_of, run_training, stop_at, weights

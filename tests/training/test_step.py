@@ -12,7 +12,7 @@ from torch.nn import functional
 from streetclip.config import TrainConfig
 from streetclip.data.image_batches import ImageBatch
 from streetclip.errors import ResourceError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.training.losses import Objective
 from streetclip.training.step import StepImages, Stepper
 

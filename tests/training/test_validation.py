@@ -13,7 +13,7 @@ from streetclip.config import TrainConfig
 from streetclip.data.decoding import decode_image
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import SelfCheckError
-from streetclip.models import load_encoder
+from streetclip.models.loading import load_encoder
 from streetclip.progress import no_stages
 from streetclip.training import validation
 from streetclip.training.checkpoints import TrainingState
@@ -199,7 +199,7 @@ def features(compute, precision, **inputs):
 @pytest.mark.parametrize("precision", ["bf16"], indirect=True)  # float32 casts nothing
 def test_the_first_epoch_with_stale_weights_stops_the_training(world, monkeypatch):
     """As if weights cast before the training were used for ever after."""
-    from streetclip.models.inference import ImageTower
+    from streetclip.models.encoder import ImageTower
 
     opened = []
 

@@ -68,7 +68,7 @@ def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
     """Add Wilson intervals to bins, NaN for n = 0."""
-    frame = pd.DataFrame([each.to_dict() for each in bins]).astype(
+    frame = pd.DataFrame([each._asdict() for each in bins]).astype(
         {"confidence": "float64", "accuracy": "float64"}
     )
     correct = (frame["accuracy"].fillna(0.0) * frame["n"]).round()

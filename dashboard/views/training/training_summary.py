@@ -21,7 +21,7 @@ from dashboard.queries.trainings import (
 )
 from dashboard.shell import formats, html
 from dashboard.views.jobs import job_cards
-from streetclip.metrics.differences import newcombe_interval
+from streetclip.metrics.intervals import newcombe_interval
 
 
 def label(training: Training) -> str:

@@ -1,15 +1,36 @@
-"""Add numbers up independently of their order, so that every page has the same mean."""
+"""Average accuracies over groups; add numbers up independently of their order."""
 
+import math
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _FIRST_BITS: Final = 20  # behind the binary point, of the first of three limbs
 _LIMB_BITS: Final = 33
 _NUM_LIMBS: Final = 3
 _LARGEST: Final = 2.0**16  # so that sums of 10⁸ limbs fit 63 bits
+
+
+def macro_share(successes: ArrayLike, n: ArrayLike) -> float | None:
+    """Average the shares of groups, each group weighing the same; None without a group.
+
+    With the true country as group, the mean over the true countries that have an image in the
+    denominator; of country accuracy, macro-averaged recall (balanced accuracy). A group with n = 0
+    is left out. The order of the groups does not matter.
+
+    Examples:
+        >>> macro_share([3, 0, 0], [3, 1, 0])
+        0.5
+    """
+    counted, total = np.asarray(successes, np.float64), np.asarray(n, np.float64)
+    if counted.shape != total.shape or np.any((counted < 0) | (counted > total)):
+        msg = "expected as many successes as n, and 0 ≤ successes ≤ n in each group"
+        raise ValueError(msg)
+    is_counted = total > 0
+    shares = (counted[is_counted] / total[is_counted]).tolist()
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def exact_sum(values: NDArray[np.float64]) -> Fraction:

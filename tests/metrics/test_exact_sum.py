@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetclip.metrics.sums import exact_sum
+from streetclip.metrics.averages import exact_sum
 
 VALUES = st.lists(st.floats(0, 2**16) | st.sampled_from([0.0, 0.1, 5000.0]), max_size=30)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import recall_score
 
-from streetclip.metrics.accuracy import macro_share
+from streetclip.metrics.averages import macro_share
 
 
 def test_each_group_weighs_the_same():
