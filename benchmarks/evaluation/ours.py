@@ -136,7 +136,7 @@ class KeptTexts:
         self._encode: Callable[..., torch.Tensor] = encoder.encode_texts
         self._encoder = encoder
         self._folder = folder
-        encoder.encode_texts = self  # type: ignore[method-assign]
+        encoder.encode_texts = self  # type: ignore[assignment]
 
     def __call__(self, texts: Sequence[str], **options: Any) -> torch.Tensor:
         """As `DualEncoder.encode_texts`."""
