@@ -38,6 +38,9 @@ _DEATH_S = 10.0  # within which a worker whose pipe is closed has an exit code
 _KILLING = frozenset({"SIGKILL", "SIGTERM"})  # signals that others send
 _ATTEMPTS = 2  # a worker may have been killed for what other processes did
 _TURN = "turn"  # sent to ask for the turn to decode a large image, and back to give it
+# One process starts at a time: it would inherit the pipes of another that starts, which then stay
+# open when that one dies. A start also reaps dead processes, and notes their exit codes later.
+_STARTING = threading.Lock()
 
 
 class _DiedError(Exception):
@@ -117,22 +120,23 @@ class _Worker:
     pipe: "Connection[Any, Any]"
 
     def __init__(self, prepare: Prepare) -> None:
-        self.pipe, theirs = multiprocessing.Pipe()
-        arguments = (theirs, self.pipe, prepare)
-        self.process = multiprocessing.Process(target=_serve, args=arguments, daemon=True)
-        # It inherits that neither signal reaches it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            self.process.start()
-        except OSError as error:
-            msg = (
-                f"no process to decode images can be started ({error.strerror or error}). "
-                "Lower --num_workers, and run again."
-            )
-            raise ResourceError(msg) from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        with _STARTING:
+            self.pipe, theirs = multiprocessing.Pipe()
+            arguments = (theirs, self.pipe, prepare)
+            self.process = multiprocessing.Process(target=_serve, args=arguments, daemon=True)
+            # It inherits that neither signal reaches it.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+            try:
+                self.process.start()
+            except OSError as error:
+                msg = (
+                    f"no process to decode images can be started ({error.strerror or error}). "
+                    "Lower --num_workers, and run again."
+                )
+                raise ResourceError(msg) from error
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
 
     def ask(self, path: Path, draw: int | None, turn: Turn) -> Pixels:
         """Send an image; return its pixels or raise the error received."""
@@ -147,8 +151,10 @@ class _Worker:
                     return np.frombuffer(self.pipe.recv_bytes(), np.uint8).reshape(answer)
         except (EOFError, OSError):
             self.process.join(_DEATH_S)
-            self.process.kill()  # one that only closed its pipe
-            raise _DiedError(self.process.exitcode) from None
+            with _STARTING:
+                self.process.kill()  # one that only closed its pipe
+                exit_code = self.process.exitcode
+            raise _DiedError(exit_code) from None
         raise answer
 
     def kill(self) -> None:
