@@ -2,13 +2,13 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from jobs import train
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,8 +93,8 @@ def test_doubtful_labels_and_images_of_both_splits_are_warned_of_first(world, ca
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_exits_with_130_and_leaves_what_a_resume_needs(world):
-    command = [sys.executable, "-m", "jobs.train", *flags(world, num_epochs=400)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    command = ["jobs/train.py", *flags(world, num_epochs=400)]
+    process = warm.Job(command, stderr=subprocess.PIPE, text=True)
     checkpoint = world.folder / "out" / "last_checkpoint.pt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
