@@ -198,11 +198,11 @@ def predict(images: Images, run: int, image_ids: np.ndarray) -> pd.DataFrame:
     right = (ease > 0) & world.country_is_candidate_C[true]
     pred = np.where(right, true, world.mistaken_for(true, rng))
     reachable = world.city_is_candidate_M[images.city_N]
-    city_right = right & reachable & (ease + rng.logistic(0, 1, size) > 1.2 - 0.3 * run)
+    city_correct = right & reachable & (ease + rng.logistic(0, 1, size) > 1.2 - 0.3 * run)
     city = world.city_of(pred, rng)
     other = city == images.city_N  # the right city only where it is meant
-    city = np.where(city_right, images.city_N, np.where(other, world.first_city_C[pred], city))
-    city_right = city == images.city_N
+    city = np.where(city_correct, images.city_N, np.where(other, world.first_city_C[pred], city))
+    city_correct = city == images.city_N
     sure = 0.9 * ease + rng.normal(0.2, 0.8, size) + np.where(right, 0.0, 1.0)
     probability = np.clip(1 / (1 + np.exp(-sure)), 0.02, 0.9998).round(5).astype(np.float32)
     second = np.where(~right & (rng.random(size) < 0.5), true, world.mistaken_for(pred, rng))
@@ -214,13 +214,13 @@ def predict(images: Images, run: int, image_ids: np.ndarray) -> pd.DataFrame:
         "pred_country": _texts(world.codes, np.where(readable, pred, -1)),
         "pred_city": _city_texts(world, np.where(readable, city, -1)),
         "country_correct": (right & readable).astype(np.int64),
-        "city_correct": (city_right & readable).astype(np.int64),
+        "city_correct": (city_correct & readable).astype(np.int64),
         "country_probability": np.where(readable, probability, np.nan),
         "city_probability": np.where(readable, rng.beta(2, 3, size).astype(np.float32), np.nan),
         "true_country_rank": _rank(right, second == true, rng, len(world.codes)).where(
             readable & world.country_is_candidate_C[true]
         ),
-        "true_city_rank": _rank(city_right, city_right, rng, CANDIDATES_PER_COUNTRY).where(
+        "true_city_rank": _rank(city_correct, city_correct, rng, CANDIDATES_PER_COUNTRY).where(
             readable & reachable
         ),
         "pred_latitude_deg": np.where(readable, world.latitude_M[city], np.nan),

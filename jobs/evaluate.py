@@ -41,7 +41,7 @@ def _evaluate(config: EvaluateConfig, job: Job) -> None:
             return
         for run in evaluate(inputs, job.progress, job_id=job.id, group=group):
             job.add_output(run.output_dir)
-            state = "existed already" if run.stood_already else "done"
+            state = "existed already" if run.existed_already else "done"
             count = run.metrics["num_images"]
             print(f"run {run.run_id} · {run.strategy} · {count:,} images · {state}\n")
             print(metrics_table(run.metrics))

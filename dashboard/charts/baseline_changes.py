@@ -46,7 +46,7 @@ def outcome_bar(outcomes: Mapping[str, int]) -> None:
             "start": shares.cumsum() - shares,
             "stop": shares.cumsum(),
             "slot": [0.0, 0.25, 0.5, 0.75],
-            "role": ["right", "right", "wrong", "wrong"],
+            "role": ["correct", "correct", "wrong", "wrong"],
             "opacity": [theme.PALE_OPACITY, 1.0, 1.0, theme.PALE_OPACITY],
         }
     )

@@ -36,7 +36,7 @@ def small_map(truth: Place | None, prediction: Place | None, *, key: str, alt_te
         )
         layers.append(arc.encode(role("ink")))
     for name, place, colour, below in (
-        ("true", truth, "right", -13),
+        ("true", truth, "correct", -13),
         ("predicted", prediction, "wrong", 14),
     ):
         if place is not None:

@@ -46,8 +46,8 @@ def distance_curve(
         remark += " Grey: the baseline, over the images that both runs have."
     x, low, value = _x("distance_km"), _y("low"), _y("value")
     layers += [
-        alt.Chart(line).mark_area(opacity=0.3).encode(x, low, alt.Y2("high:Q"), role("right")),
-        alt.Chart(line).mark_line(strokeWidth=2).encode(x, value, role("right")),
+        alt.Chart(line).mark_area(opacity=0.3).encode(x, low, alt.Y2("high:Q"), role("correct")),
+        alt.Chart(line).mark_line(strokeWidth=2).encode(x, value, role("correct")),
         *_thresholds(marks),
     ]
     if published is not None:
@@ -149,7 +149,7 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
             x, alt.YValue(-4), role("muted"), alt.Text("threshold_km:Q", format=",d")
         ),
         chart.mark_point(filled=True, size=50, opacity=1).encode(
-            x, y, role("right"), tooltip=texts
+            x, y, role("correct"), tooltip=texts
         ),
         below.encode(x, y, role("ink"), alt.Text("label:N")),
         above.encode(x, y, role("ink"), alt.Text("label:N")),

@@ -152,7 +152,7 @@ def figure(
 def selection_remark(selection: Selection) -> None:
     """Warn where the filters depend on the run's predictions."""
     chosen_by = {
-        "the outcome": (selection.country_right, selection.city_right) != (None, None),
+        "the outcome": (selection.country_correct, selection.city_correct) != (None, None),
         "the distance": selection.distance_km != (None, None),
         "the confidence": selection.confidence != (None, None),
         "the predicted country": selection.predicted is not None,

@@ -128,7 +128,7 @@ def share_bars(
         bar.encode(
             share_channel(alt.X, "value", title),
             y,
-            role("right") if fill is None else fill,
+            role("correct") if fill is None else fill,
             channels.pale(),
             tooltip=tooltip(**texts),
         ),

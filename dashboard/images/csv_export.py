@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.images import image_queries
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats, html
 from dashboard.shell.page_query import View
@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 def button(view: View, order: str) -> None:
     """Draw the button that makes the file when it is clicked."""
-    num_rows = min(runs.num_selected(view), MOST_ROWS)
+    num_rows = min(run_queries.num_selected(view), MOST_ROWS)
     st.download_button(
         f"CSV of {formats.count(num_rows)} images",
         data=functools.partial(file_of, view, order),
@@ -56,9 +56,9 @@ def button(view: View, order: str) -> None:
 
 def limit_remark(view: View) -> None:
     """Name what the file leaves out, where there is more than it may hold."""
-    if runs.num_selected(view) <= MOST_ROWS:
+    if run_queries.num_selected(view) <= MOST_ROWS:
         return
-    folder = runs.details(view)["output_dir"]
+    folder = run_queries.details(view)["output_dir"]
     whole = f"{formats.plain(folder, 500)}/predictions.csv" if folder else "predictions.csv"
     html.remark(
         f"The CSV holds the first {formats.count(MOST_ROWS)} images in this order; {whole} of the "
@@ -78,7 +78,7 @@ def file_of(view: View, order: str) -> io.BytesIO:
 
 
 def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
-    table, mask = runs.table(view), runs.mask(view)
+    table, mask = run_queries.table(view), run_queries.mask(view)
     image_ids, _ = results.page_of(table, mask, order, 0, MOST_ROWS)
     with run_reader(view) as opened:
         names = store.get_run(opened, view.run_id)["attribute_columns"]

@@ -59,7 +59,7 @@ function body(card) {
       "span", { class: "line-of-place" },
       el("span", { class: "arrow", "aria-hidden": "true" }, "→"),
       hidden("Predicted: "), place(card.predicted_country, card.predicted_city),
-      verdict(card.country_right),
+      verdict(card.country_correct),
     ),
     el("span", { class: "numbers" }, el("span", {}, card.distance), confidence(card)),
     card.line ? el("span", { class: "line-of-card", title: card.line }, el("bdi", {}, card.line)) : null,

@@ -26,7 +26,7 @@ Link = Callable[[int | None], dict[str, url_state.Value]]
 
 def order_words(view: View) -> dict[str, str]:
     """Name the orders by the URL's word."""
-    is_wrong = view.selection.country_right is False
+    is_wrong = view.selection.country_correct is False
     return {
         "surest": "Confidently wrong" if is_wrong else "Most confident",
         "unsurest": "Least confident",
@@ -161,7 +161,7 @@ def card(
         "true_city": formats.plain(fields["true_city"] or "", _LONGEST_PLACE),
         "predicted_country": formats.plain(formats.country(fields["pred_country"]), _LONGEST_PLACE),
         "predicted_city": formats.plain(fields["pred_city"] or "", _LONGEST_PLACE),
-        "country_right": bool(fields["country_correct"]) if is_predicted else None,
+        "country_correct": bool(fields["country_correct"]) if is_predicted else None,
         "distance": formats.kilometres(fields["distance_km"]),
         "confidence": confidence,
         "confidence_text": formats.share(confidence),

@@ -127,7 +127,9 @@ def _rows(
             repeats == 0, rows["name"] + " (" + (repeats + 1).astype(str) + ")"
         ),
         label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-        role=["right" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)],
+        role=[
+            "correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)
+        ],
     )
 
 

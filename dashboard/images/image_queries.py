@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.images import triage
 from dashboard.images.thumbnails import ImageFile
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.store_state import run_reader
 from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
@@ -50,37 +50,37 @@ class Place(NamedTuple):
 
 def page(view: View, order: str, number: int, size: int = PAGE_SIZE) -> Page:
     """Read one page, from 1, of the filtered images, by `results.ORDERS`."""
-    last = max(1, -(-runs.num_selected(view) // size))
+    last = max(1, -(-run_queries.num_selected(view) // size))
     number = min(number, last)
     image_ids, total = _page(view, order, number - 1, size)
     return Page(image_ids, number, size, total)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=run_queries.BY_VIEW)
 def _page(view: View, order: str, number: int, size: int) -> tuple[tuple[int, ...], int]:
-    table, mask = runs.table(view), runs.mask(view)
+    table, mask = run_queries.table(view), run_queries.mask(view)
     image_ids, total = results.page_of(table, mask, order, number, size)
     return tuple(image_ids.tolist()), total
 
 
-@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=run_queries.BY_VIEW)
 def place(view: View, order: str, image_id: int) -> Place:
     """Find the place of an image among those that the filters leave."""
-    table, mask = runs.table(view), runs.mask(view)
+    table, mask = run_queries.table(view), run_queries.mask(view)
     rank, previous, following = results.neighbours_of(table, mask, order, image_id)
     return Place(None if rank is None else rank + 1, previous, following)
 
 
 def is_in_dataset(view: View, image_id: int) -> bool:
     """Check whether the run's dataset has this image."""
-    image_ids = runs.table(view).image_ids  # ascending
+    image_ids = run_queries.table(view).image_ids  # ascending
     row = int(np.searchsorted(image_ids, image_id))
     return row < len(image_ids) and int(image_ids[row]) == image_id
 
 
 def with_status(view: View, status: str) -> View:
     """Narrow a view to images with an annotation status."""
-    return replace(view.but(status=status), annotations_key=runs.annotations_key(view.path))
+    return replace(view.but(status=status), annotations_key=run_queries.annotations_key(view.path))
 
 
 class Image(NamedTuple):

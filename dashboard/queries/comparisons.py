@@ -9,13 +9,21 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries.report import curve_shares
-from dashboard.queries.runs import BY_VIEW, WITH_BASELINE, details, mask, pairs, runs, table
+from dashboard.queries.run_queries import (
+    BY_VIEW,
+    WITH_BASELINE,
+    details,
+    list_runs,
+    mask,
+    pairs,
+    table,
+)
 from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats
 from dashboard.shell.page_query import View
 from streetclip import gazetteer, results, store
 from streetclip.metrics.intervals import Median
-from streetclip.metrics.neighbours import neighbour_confusion_of_counts
+from streetclip.metrics.neighbours import neighbour_confusion
 from streetclip.results.filters import Selection
 
 # Confusion
@@ -84,7 +92,7 @@ def nearness(view: View) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     codes = (counted[name].to_numpy(dtype=object) for name in ("true_country", "pred_country"))
     counts = dict(zip(zip(*codes, strict=True), counted["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    against_chance = neighbour_confusion_of_counts(counts, candidates, borders)
+    against_chance = neighbour_confusion(counts, candidates, borders)
     return results.mistakes_by_nearness(counted), against_chance
 
 
@@ -105,7 +113,7 @@ def calibration(view: View, level: str) -> results.Calibration:
 
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
-    known = runs(view.path)
+    known = list_runs(view.path)
     same = known[known["dataset_id"] == details(view)["dataset_id"]]
     return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
 

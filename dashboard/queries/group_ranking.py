@@ -42,11 +42,11 @@ RANKS: Mapping[str, str] = MappingProxyType(
 """Orders of groups, by the URL's word. Bounds, so that luck with few images ranks nobody first."""
 
 
-def judged(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
+def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Compute the metric of each group, in the order of the groups.
 
     Args:
-        groups: As `results.group_accuracy` counts them.
+        groups: As `results.group_counts` counts them.
         metric: One of `METRICS`.
 
     Returns:

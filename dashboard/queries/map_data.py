@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell.page_query import View
 from streetclip import results
 
@@ -41,41 +41,41 @@ def form_of(wanted: str, total: int) -> str:
     return next((layer for layer, most in LIMITS.items() if total <= most), FLOWS)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
-def num_ends(view: View) -> int:
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=run_queries.BY_VIEW)
+def num_error_arcs(view: View) -> int:
     """Count the images whose true and predicted place have coordinates."""
-    return results.num_ends(runs.table(view), runs.mask(view))
+    return results.num_error_arcs(run_queries.table(view), run_queries.mask(view))
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
-def ends(view: View, layer: str) -> pd.DataFrame:
-    """List the images that a layer draws one by one, as `results.ends`."""
-    return results.ends(runs.table(view), runs.mask(view), LIMITS[layer])
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
+def error_arcs(view: View, layer: str) -> pd.DataFrame:
+    """List the images that a layer draws one by one, as `results.error_arcs`."""
+    return results.error_arcs(run_queries.table(view), run_queries.mask(view), LIMITS[layer])
 
 
-def one_end(view: View, image_id: int) -> pd.DataFrame | None:
+def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
     """Read one image as `ends`: no row without a place; None without a prediction."""
-    table = runs.table(view)
+    table = run_queries.table(view)
     mask = (table.image_ids == image_id) & table.done
-    return results.ends(table, mask, 1) if mask.any() else None
+    return results.error_arcs(table, mask, 1) if mask.any() else None
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
     """List the most frequent pairs as `results.flows`, with their country_probability."""
-    found = results.flows(runs.table(view), runs.mask(view), _MOST_FLOWS)
+    found = results.flows(run_queries.table(view), run_queries.mask(view), _MOST_FLOWS)
     keys = ["true_country", "pred_country"]
     confidence = routes(view)[[*keys, "country_probability"]]
     return found.merge(confidence, on=keys, how="left", validate="1:1")
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
 def routes(view: View) -> pd.DataFrame:
     """List every pair of different countries, the most frequent first.
 
     Its mean distance_km is NaN if unknown.
     """
-    pairs = runs.pairs(view)
+    pairs = run_queries.pairs(view)
     wrong = pairs[(pairs["true_country"] != pairs["pred_country"]) & (pairs["pred_country"] != "")]
     by = ["n", "true_country", "pred_country"]
     found = wrong.sort_values(by, ascending=[False, True, True], ignore_index=True)
@@ -86,7 +86,7 @@ def routes(view: View) -> pd.DataFrame:
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=16, hash_funcs=run_queries.BY_VIEW)
 def hexagons(view: View, where: str, measure: str) -> Hexagons:
     """Gather images into hexagons by place ("true" or "predicted"), finer where they are close.
 
@@ -95,7 +95,11 @@ def hexagons(view: View, where: str, measure: str) -> Hexagons:
 
     def gathered(size_deg: float) -> pd.DataFrame:
         return results.error_hexbins(
-            runs.table(view), runs.mask(view), where=where, measure=measure, size_deg=size_deg
+            run_queries.table(view),
+            run_queries.mask(view),
+            where=where,
+            measure=measure,
+            size_deg=size_deg,
         )
 
     size_deg, found = _WIDEST_DEG, gathered(_WIDEST_DEG)
@@ -121,11 +125,13 @@ def _reach_deg(found: pd.DataFrame) -> float:
     return reach
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=runs.BY_VIEW)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=run_queries.BY_VIEW)
 def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
     """List the images of a hexagon with the largest errors, and count all."""
-    table = runs.table(view)
+    table = run_queries.table(view)
     size_deg = hexagons(view, where, "distance_km").size_deg
-    inside = results.images_in_hexagon(table, runs.mask(view), cell, where=where, size_deg=size_deg)
+    inside = results.images_in_hexagon(
+        table, run_queries.mask(view), cell, where=where, size_deg=size_deg
+    )
     image_ids, total = results.page_of(table, inside, "farthest", 0, size)
     return tuple(image_ids.tolist()), total

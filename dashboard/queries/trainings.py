@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, cached_by_stamp, reader, stamp
 from dashboard.shell import url_state
 from streetclip import store
@@ -36,7 +36,7 @@ Training = dict[str, Any]
 @cached_by_stamp(max_entries=4)
 def listed(store_path: Path) -> list[Training]:
     """List all trainings, newest first; none where there is no store yet."""
-    if not runs.has_store(store_path):
+    if not run_queries.has_store(store_path):
         return []
     with reader(store_path) as opened:
         rows = store.list_trainings(opened).to_dict("records")
@@ -225,7 +225,7 @@ def stop_reason(training: Training) -> str:
 
 def runs_of(store_path: Path, chosen: Best) -> list[tuple[int, str]]:
     """List the id and name of the runs that evaluated these weights, newest first."""
-    listed = runs.runs(store_path)
+    listed = run_queries.list_runs(store_path)
     same = listed[(listed["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
     return [(int(run_id), str(name)) for run_id, name in zip(same["id"], same["name"], strict=True)]
 
@@ -235,7 +235,7 @@ def job(store_path: Path, training: Training) -> dict[str, Any] | None:
     if training["job_id"] is None:
         return None
     try:
-        return runs.job(store_path, int(training["job_id"]))
+        return run_queries.job(store_path, int(training["job_id"]))
     except StoreError:
         return None
 

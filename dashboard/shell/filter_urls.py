@@ -20,7 +20,7 @@ RIGHT, WRONG, ANY = "right", "wrong", "any"
 NO_PREDICTION = "none"
 """The URL's word for a predicted country where nothing was predicted."""
 
-_FIELDS = {"country_is": "country_right", "city_is": "city_right", "km": "distance_km"}
+_FIELDS = {"country_is": "country_correct", "city_is": "city_correct", "km": "distance_km"}
 _OUTCOMES = {RIGHT: True, WRONG: False, ANY: None}
 _LONGEST = 2000  # characters of one value
 _RANGE_MARK = ".."
@@ -115,7 +115,7 @@ def written(selection: Selection) -> dict[str, list[str]]:
     """Write a selection as parameters of the URL; leave out what is not set.
 
     Examples:
-        >>> written(Selection(country="FR", city_right=False, distance_km=(None, 25)))
+        >>> written(Selection(country="FR", city_correct=False, distance_km=(None, 25)))
         {'country': ['FR'], 'city_is': ['wrong'], 'km': ['..25']}
     """
     values: dict[str, list[str]] = {}

@@ -12,10 +12,10 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-RIGHT = "#0072B2"
+CORRECT = "#0072B2"
 WRONG = "#D55E00"
 
-ROLES = ("right", "wrong", "ink", "muted")
+ROLES = ("correct", "wrong", "ink", "muted")
 
 CONTINENT_COLOURS = MappingProxyType(
     {

@@ -113,18 +113,18 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
-def own(name: str, options: Sequence[str], default: str) -> str:
+def page_option(name: str, options: Sequence[str], default: str) -> str:
     """Read a parameter of one page: one of its options, else the default."""
     wanted = st.query_params.get(name, default)
     return wanted if wanted in options else default
 
 
-def own_number(name: str) -> int:
+def page_number(name: str) -> int:
     """Read a whole number from 1 of one page, such as `page`; default 1."""
-    return own_id(name) or 1
+    return page_id(name) or 1
 
 
-def own_id(name: str) -> int | None:
+def page_id(name: str) -> int | None:
     """Read the id in a parameter such as `image`; None without one."""
     wanted = st.query_params.get(name, "")
     return int(wanted) if is_id(wanted) else None

@@ -50,7 +50,7 @@ def _own(
     default: str,
     **settings: Any,
 ) -> str:
-    value = url_state.own(name, list(options), default)
+    value = url_state.page_option(name, list(options), default)
     bound(
         widget,
         label,

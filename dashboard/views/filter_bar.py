@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import filter_urls, formats, html, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import run_picker
@@ -25,8 +25,8 @@ _CHIPS = {
     "city": "city {}",
     "predicted": "predicted {}",
     "status": "status {}",
-    "country_right": "{} country",
-    "city_right": "{} city",
+    "country_correct": "{} country",
+    "city_correct": "{} city",
 }
 _NARROWER = {
     "continent": ("country", "region", "city"),
@@ -59,17 +59,17 @@ def _change(view: View, **changes: Any) -> None:
 
 def _places(view: View) -> None:
     chosen = view.selection
-    places = runs.countries(view)
+    places = run_queries.countries(view)
     _select(view, "Continent", "continent", sorted(places["continent"].unique()))
     if chosen.continent is not None:
         places = places[places["continent"] == chosen.continent]
     by_name = sorted(places["country"], key=formats.country)
     _select(view, "True country", "country", by_name, formats.country)
     if chosen.country is not None:
-        regions, cities = runs.regions_and_cities(view)
+        regions, cities = run_queries.regions_and_cities(view)
         _select(view, "Region", "region", regions)
         _select(view, "City", "city", cities)
-    predicted = sorted(runs.predicted_countries(view), key=formats.country)
+    predicted = sorted(run_queries.predicted_countries(view), key=formats.country)
     _select(view, "Predicted country", "predicted", predicted, formats.country)
 
 
@@ -100,7 +100,7 @@ def _select(
 
 def _outcomes(view: View) -> None:
     words = {url: _OUTCOME_WORDS[value] for url, value in _OUTCOMES.items()}
-    for label, name in (("Country is", "country_right"), ("City is", "city_right")):
+    for label, name in (("Country is", "country_correct"), ("City is", "city_correct")):
         is_correct = getattr(view.selection, name)
 
         def change(chosen: str, name: str = name) -> None:
@@ -148,7 +148,7 @@ def _ranges(view: View) -> None:
 
 
 def _attributes(view: View) -> None:
-    names = runs.attribute_names(view)
+    names = run_queries.attribute_names(view)
     if not names:
         html.remark("The images of this test file have no column to filter by.")
     for position, (column, options) in enumerate(names.items()):
@@ -169,7 +169,7 @@ def _attributes(view: View) -> None:
 def _tags(view: View) -> None:
     _multiselect(
         "Any of the tags",
-        runs.tags(view.path),
+        run_queries.tags(view.path),
         key="filter_tags",
         chosen=view.selection.tags,
         on_change=lambda tags: _change(view, tags=tuple(tags)),

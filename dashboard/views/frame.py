@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
 from dashboard.shell import filter_urls, html, theme, url_state
 from dashboard.shell.page_query import View
@@ -43,7 +43,7 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
 
 def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None:
     seen = stamp(path)
-    table = runs.runs(path)
+    table = run_queries.list_runs(path)
     if table.empty:
         html.notice("No run yet", f"{path} holds no evaluation.")
         run_picker.how_to_start()
@@ -54,8 +54,8 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
     baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
     given = filter_urls.read_filters(url_state.parameters(), defaults)
     problems = [each for each in (of_run, of_baseline, *given.problems) if each]
-    view = runs.view(path, run_id, baseline_id, given.selection, defaults)
-    details = runs.details(view)
+    view = run_queries.make_view(path, run_id, baseline_id, given.selection, defaults)
+    details = run_queries.details(view)
 
     filter_bar.bar(view, table)
     run_picker.heading(details)
@@ -65,7 +65,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
     if details["num_done"] == 0:
         html.notice("No predictions yet", "Figures appear with the first finished batch.")
     else:
-        filter_bar.chips(view, runs.num_selected(view))
+        filter_bar.chips(view, run_queries.num_selected(view))
         body(view)
     if details["state"] == "running":
         _follow(path, seen)
@@ -73,7 +73,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
 
 def is_empty(view: View) -> bool:
     """Check whether no image matches the filters; if so, draw a notice."""
-    if runs.num_selected(view):
+    if run_queries.num_selected(view):
         return False
     html.notice("No image matches", "Remove a filter above, or clear them all.")
     return True

@@ -8,8 +8,8 @@ import numpy as np
 
 from streetclip import gazetteer
 from streetclip.metrics.intervals import Proportion
-from streetclip.metrics.neighbours import neighbour_confusion_of_counts
-from streetclip.results import RunTable, calibration, country_pairs, group_accuracy, run_figures
+from streetclip.metrics.neighbours import neighbour_confusion
+from streetclip.results import RunTable, calibration, country_pairs, group_counts, run_figures
 
 VERSION: Final = 2  # of the definitions of metrics
 
@@ -39,7 +39,7 @@ def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, A
         "n": calibrated.n,
         "bins": [each.to_dict() for each in calibrated.bins],
     }
-    continents = group_accuracy(table, table.done, "continent").to_dict("records")
+    continents = group_counts(table, table.done, "continent").to_dict("records")
     found["by_continent"] = [
         {"continent": row["continent"], **Proportion(row["country_correct"], row["n"]).to_dict()}
         for row in continents
@@ -48,7 +48,7 @@ def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, A
     codes = zip(pairs["true_country"], pairs["pred_country"], strict=True)
     counts = dict(zip(codes, pairs["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
-    found["neighbours"] = neighbour_confusion_of_counts(counts, candidate_codes, borders)
+    found["neighbours"] = neighbour_confusion(counts, candidate_codes, borders)
     return found
 
 

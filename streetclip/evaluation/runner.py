@@ -47,7 +47,7 @@ class EvaluatedRun:
     strategy: str
     metrics: dict[str, Any]  # the body of `metrics.json`
     output_dir: Path
-    stood_already: bool  # finished before this call
+    existed_already: bool  # finished before this call
 
 
 def evaluate(
@@ -85,7 +85,7 @@ def evaluate(
             output_folder.write_config(config.output_dir, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
             return [
-                _finish(inputs, database, strategy, run_id, stood_already=strategy not in pending)
+                _finish(inputs, database, strategy, run_id, existed_already=strategy not in pending)
                 for strategy, run_id in run_ids.items()
             ]
 
@@ -222,20 +222,20 @@ class _Prediction:
 
 @collection_paused()
 def _finish(
-    inputs: Inputs, database: store.Store, strategy: str, run_id: int, *, stood_already: bool
+    inputs: Inputs, database: store.Store, strategy: str, run_id: int, *, existed_already: bool
 ) -> EvaluatedRun:
     """Write a run's files and metrics, unless it was finished before."""
     config = inputs.config
     folder = output_folder.strategy_folder(config.output_dir, config.strategy, strategy)
     run = store.get_run(database, run_id)
-    complete = stood_already and (folder / output_folder.METRICS_FILE).exists()
+    complete = existed_already and (folder / output_folder.METRICS_FILE).exists()
     # Metrics of an older version are computed again.
     if complete and run["metrics"].get("version") == METRICS_VERSION:
-        return EvaluatedRun(run_id, strategy, run["metrics"], folder, stood_already=True)
+        return EvaluatedRun(run_id, strategy, run["metrics"], folder, existed_already=True)
     output_folder.write_predictions(folder, store.iterate_predictions(database, run_id))
     table = RunTable.open(config.db, run_id)
     measured = measure(table, candidate_codes=inputs.candidates.country_codes)
     metrics = {"num_skipped_rows": inputs.manifest.num_skipped} | measured
     output_folder.write_metrics(folder, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
-    return EvaluatedRun(run_id, strategy, metrics, folder, stood_already=False)
+    return EvaluatedRun(run_id, strategy, metrics, folder, existed_already=False)

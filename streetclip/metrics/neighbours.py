@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from streetclip.metrics.intervals import Proportion
 
 
-def neighbour_confusion_of_counts(
+def neighbour_confusion(
     counts: Mapping[tuple[str, str], int],
     candidate_codes: Collection[str],
     neighbours: Mapping[str, Collection[str]],
@@ -38,7 +38,7 @@ def neighbour_confusion_of_counts(
     Examples:
         >>> counts = {("FR", "ES"): 2, ("FR", "JP"): 1, ("ES", "ES"): 1}
         >>> borders = {"FR": {"ES"}, "JP": set()}
-        >>> found = neighbour_confusion_of_counts(counts, ["FR", "ES", "JP"], borders)
+        >>> found = neighbour_confusion(counts, ["FR", "ES", "JP"], borders)
         >>> found["errors"], found["to_neighbours"], found["expected_share"]
         (3, 2, 0.5)
     """

@@ -64,11 +64,11 @@ def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "count
 def compare_by(
     table: RunTable, baseline: RunTable, mask: Bool, level: str, by: str
 ) -> pd.DataFrame:
-    """Compare two runs group by group, as `compare`; `by` as in `groups.group_accuracy`.
+    """Compare two runs group by group, as `compare`; `by` as in `groups.group_counts`.
 
     Returns:
         One row for each group with an image that both have predicted, in alphabetical order: its
-            name (as `group_accuracy`), n, both_right, gained, lost, both_wrong, value,
+            name (as `group_counts`), n, both_right, gained, lost, both_wrong, value,
             baseline_value, difference, low and high.
     """
     groups = grouping(table, by)

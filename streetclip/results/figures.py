@@ -22,7 +22,7 @@ from streetclip.results.blocks import selected_rows
 from streetclip.results.groups import (
     ACCURACIES,
     Share,
-    group_accuracy,
+    group_counts,
     macro_of_countries,
     median_distance,
 )
@@ -35,7 +35,7 @@ def run_figures(
 ) -> dict[str, Any]:
     """Compute the figures of the selected images of a run.
 
-    `countries` is `groups.group_accuracy` of them by "country", if that is there already.
+    `countries` is `groups.group_counts` of them by "country", if that is there already.
 
     Returns:
         Plain values, None where a number does not exist. Shares, intervals (Wilson 95 %), ceilings
@@ -60,7 +60,7 @@ def run_figures(
     """
     mask = table.with_prediction(mask)
     if countries is None:
-        countries = group_accuracy(table, mask, "country")
+        countries = group_counts(table, mask, "country")
     total = countries.select_dtypes("number").sum()
     n = int(total["with_coordinates"])
     median = median_distance(table, mask)

@@ -30,8 +30,8 @@ class Selection:
         region: True region; "" for images without one.
         city: True city; "" for images without one.
         predicted: ISO code of the predicted country; "" where nothing was predicted.
-        country_right: Whether the country is correct; what was not predicted is wrong.
-        city_right: Whether country and city are correct.
+        country_correct: Whether the country is correct; what was not predicted is wrong.
+        city_correct: Whether country and city are correct.
         distance_km: Minimum and maximum, both included; an image without a distance fails both.
         confidence: Minimum and maximum probability of the predicted country, both included, 0 to 1.
         attributes: Pairs (name, value). Values of one name are alternatives; an image must match
@@ -45,8 +45,8 @@ class Selection:
     region: str | None = None
     city: str | None = None
     predicted: str | None = None
-    country_right: bool | None = None
-    city_right: bool | None = None
+    country_correct: bool | None = None
+    city_correct: bool | None = None
     distance_km: Bounds = (None, None)
     confidence: Bounds = (None, None)
     attributes: tuple[tuple[str, str], ...] = ()
@@ -83,7 +83,7 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
     if selection.predicted is not None:
         mask &= (np.array(table.codes) == selection.predicted)[table.pred_country]
     for level in ("country", "city"):
-        wanted = getattr(selection, f"{level}_right")
+        wanted = getattr(selection, f"{level}_correct")
         if wanted is not None:
             mask &= table.correct(level) == wanted
     for name in {name for name, _ in selection.attributes}:

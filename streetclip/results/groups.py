@@ -29,7 +29,7 @@ ATTRIBUTE: Final = "attribute:"
 
 
 class Share(NamedTuple):
-    """An accuracy as counters of `group_accuracy`; `reachable` is the numerator of its ceiling."""
+    """An accuracy as counters of `group_counts`; `reachable` is the numerator of its ceiling."""
 
     correct: str
     of: str
@@ -70,7 +70,7 @@ class Grouping(NamedTuple):
 
 
 def grouping(table: RunTable, by: str) -> Grouping:
-    """Find the group of each image; `by` as in `group_accuracy`.
+    """Find the group of each image; `by` as in `group_counts`.
 
     Raises ValueError if there is no such grouping.
     """
@@ -94,7 +94,7 @@ def grouping(table: RunTable, by: str) -> Grouping:
     return Grouping(codes, np.arange(len(texts)), keys)
 
 
-def group_accuracy(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
+def group_counts(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     """Count what happened in each group of images.
 
     Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
@@ -258,7 +258,7 @@ def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
     """Average a share over the true countries; see `metrics.accuracy.macro_share`.
 
-    `groups` are as `group_accuracy` by country or a smaller place; groups of one country, as on two
+    `groups` are as `group_counts` by country or a smaller place; groups of one country, as on two
     continents, are added. `counted` and `of` are counters.
     """
     sums = groups.groupby("country")[[counted, of]].sum()

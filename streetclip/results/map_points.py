@@ -13,12 +13,12 @@ from streetclip.results.run_table import Bool, RunTable
 Float64 = NDArray[np.float64]
 
 
-def num_ends(table: RunTable, mask: Bool) -> int:
+def num_error_arcs(table: RunTable, mask: Bool) -> int:
     """Count the images that have a true and a predicted place with coordinates."""
     return int(np.count_nonzero(_with_ends(table, mask)))
 
 
-def ends(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
+def error_arcs(table: RunTable, mask: Bool, limit: int) -> pd.DataFrame:
     """Read images with both of their places.
 
     Of more than `limit` images so many are taken, evenly spread over the order of the ids, always

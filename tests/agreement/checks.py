@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dashboard.images import csv_export
-from dashboard.queries import comparisons, group_ranking, runs
+from dashboard.queries import comparisons, group_ranking, run_queries
 from dashboard.shell.page_query import View
 from streetclip.results.filters import Selection
 from tests.agreement.drawn_runs import DrawnRun
@@ -97,7 +97,7 @@ def check_run(drawn: DrawnRun, selections: Iterable[Selection], checker: Checker
     mine, theirs = (read_rows(folder / "predictions.csv", of_images) for folder in drawn.folders)
     _check_metrics(drawn, mine, checker)
     for selection in selections:
-        view = runs.view(drawn.path, *drawn.run_ids, selection, Selection())
+        view = run_queries.make_view(drawn.path, *drawn.run_ids, selection, Selection())
         rows = [row for row in mine if passes(row, selection)]
         expected = figures(rows)
         where = f"{drawn.kind}, {selection}"
@@ -134,7 +134,7 @@ def _check_metrics(drawn: DrawnRun, rows: Sequence[Figures], checker: Checker) -
     checker.near(distance["geoscore"], expected["geoscore"], f"{where} GeoScore")
     for each in distance["share_within_km"]:
         _check_within(each, expected, checker, where)
-    view = runs.view(drawn.path, *drawn.run_ids, Selection(), Selection())
+    view = run_queries.make_view(drawn.path, *drawn.run_ids, Selection(), Selection())
     against_chance = comparisons.nearness(view)[1] or {}
     for name, value in found["neighbours"].items():
         checker.near(against_chance.get(name), value, f"{where} and Confusion, {name}")
@@ -142,7 +142,7 @@ def _check_metrics(drawn: DrawnRun, rows: Sequence[Figures], checker: Checker) -
 
 def check_overview(view: View, expected: Figures, checker: Checker, where: str) -> None:
     """The figures behind Overview."""
-    report = runs.report(view)
+    report = run_queries.report(view)
     where = f"{where}, Overview"
     checker.same(report.num_images, expected["n"], f"{where} n")
     checker.same(report.num_unreadable, expected["unreadable"], f"{where} unreadable")
@@ -159,7 +159,7 @@ def check_overview(view: View, expected: Figures, checker: Checker, where: str) 
         share = expected["within"][int(row.distance_km)]
         checker.same(row.value, share["value"], f"{where} curve at {row.distance_km}")
     if view.is_whole_run:
-        row = runs.runs(view.path).set_index("id").loc[view.run_id]
+        row = run_queries.list_runs(view.path).set_index("id").loc[view.run_id]
         checker.same(row["num_done"], expected["n"], f"{where} runs n")
         checker.same(row["country_correct"], _right(expected["country"]), f"{where} runs")
         checker.same(row["city_correct"], _right(expected["city"]), f"{where} runs")
@@ -202,7 +202,7 @@ def _check_groups(
     names = {"country": "country", "city": "city", "given": "hierarchical"}
     where = f"{where}, Accuracy"
     for metric, name in names.items():
-        macro = group_ranking.macro(runs.groups(view, "country"), metric)
+        macro = group_ranking.macro(run_queries.groups(view, "country"), metric)
         if macro is None:
             msg = f"{where} {metric}: no macro average"
             raise DisagreementError(msg)
@@ -210,7 +210,7 @@ def _check_groups(
         checker.same(macro.ceiling, expected[name]["macro_ceiling"], f"{where} macro {name}")
         checker.below(macro.value, macro.ceiling, f"{where} macro {name}")
     _check_group(view, "overall", [((), rows)], checker, where)
-    attributes = {f"attribute:{name}" for name in runs.attribute_names(view)}
+    attributes = {f"attribute:{name}" for name in run_queries.attribute_names(view)}
     for by in {*GROUPINGS} - ({"attribute:weather"} - attributes):
         inside: dict[tuple[str, ...], list[Figures]] = {}
         for row in rows:
@@ -227,12 +227,12 @@ def _check_group(
 ) -> None:
     if by == "overall" and not inside[0][1]:
         inside = []
-    groups = runs.groups(view, by)
+    groups = run_queries.groups(view, by)
     checker.same(len(groups), len(inside), f"{where} groups by {by}")
     plain = [figures(rows) for _, rows in inside]
     names = {"country": "country", "city": "city", "given": "hierarchical"}
     for metric, name in names.items():
-        found = group_ranking.judged(groups, metric).to_dict("records")
+        found = group_ranking.group_shares(groups, metric).to_dict("records")
         for row, (key, _), each in zip(found, inside, plain, strict=True):
             place = f"{where} {by} {key} {name}"
             for column in ("value", "n", "ceiling"):
@@ -240,7 +240,7 @@ def _check_group(
             checker.near(row["low"], each[name]["low"], f"{place} low")
             checker.near(row["high"], each[name]["high"], f"{place} high")
             checker.below(row["value"], row["ceiling"], place)
-    found = group_ranking.judged(groups, group_ranking.MEDIAN).to_dict("records")
+    found = group_ranking.group_shares(groups, group_ranking.MEDIAN).to_dict("records")
     for row, (key, _), each in zip(found, inside, plain, strict=True):
         place = f"{where} {by} {key}"
         checker.same(row["n"], each["distance_n"], f"{place} n of the median")
@@ -281,7 +281,7 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
     for run, name in ((mine, "value"), (theirs, "baseline_value")):
         mean = math.fsum(by_country[name]) / len(codes) if codes else None
         checker.same(mean, run["country"]["macro"], f"{where} mean over countries of {name}")
-    report = runs.report(view)
+    report = run_queries.report(view)
     if mine["n"] == report.num_images:  # the same images: the very same figures as on Overview
         checker.same(found.value, report.distance.geoscore, f"{where} and Overview, GeoScore")
 

@@ -47,8 +47,8 @@ def passes(row: Row, selection: Any) -> bool:
         "true_region": selection.region,
         "true_city": selection.city,
         "pred_country": selection.predicted,
-        "country_correct": selection.country_right,
-        "city_correct": selection.city_right,
+        "country_correct": selection.country_correct,
+        "city_correct": selection.city_correct,
         **dict(selection.attributes),
     }
     if any(wanted is not None and row[name] != wanted for name, wanted in exact.items()):

@@ -62,12 +62,14 @@ def prediction_frame(image_ids):
     """What `TRUTH` says, as the store takes it."""
     within = [i for n, *_ in TRUTH.values() for i in range(n)]
     of_place = [counts for counts in TRUTH.values() for _ in range(counts[0])]
-    country_right = np.array([i < c[1] for i, c in zip(within, of_place, strict=True)])
-    city_right = np.array([i < c[2] for i, c in zip(within, of_place, strict=True)])
+    country_correct = np.array([i < c[1] for i, c in zip(within, of_place, strict=True)])
+    city_correct = np.array([i < c[2] for i, c in zip(within, of_place, strict=True)])
     reachable = np.array([i < c[3] for i, c in zip(within, of_place, strict=True)])
     readable = np.arange(NUM_IMAGES) < NUM_IMAGES - NUM_UNREADABLE
     truth = manifest_frame()
-    km = np.where(city_right, CITY_RIGHT_KM, np.where(country_right, COUNTRY_RIGHT_KM, WRONG_KM))
+    km = np.where(
+        city_correct, CITY_RIGHT_KM, np.where(country_correct, COUNTRY_RIGHT_KM, WRONG_KM)
+    )
     return pd.DataFrame(
         {
             "image_id": image_ids,
@@ -78,11 +80,11 @@ def prediction_frame(image_ids):
             "true_region": "",
             "true_city": truth["city"],
             "pred_country": np.where(
-                country_right, truth["country_code"], np.where(readable, "BR", None)
+                country_correct, truth["country_code"], np.where(readable, "BR", None)
             ),
             "pred_city": np.where(readable, "Somewhere", None),
-            "country_correct": country_right.astype(int),
-            "city_correct": city_right.astype(int),
+            "country_correct": country_correct.astype(int),
+            "city_correct": city_correct.astype(int),
             "country_reachable": 1,
             "city_reachable": reachable.astype(int),
             "country_probability": np.where(readable, 0.7, np.nan),

@@ -186,10 +186,10 @@ def test_a_click_goes_down_to_the_group_and_keeps_the_other_filters(
     gone = []
     monkeypatch.setattr(breadcrumb, "go", lambda view, selection: gone.append(selection))
     before = Selection(
-        country_right=False, attributes=(("sky", "old"), ("road", "dirt")), city=None
+        country_correct=False, attributes=(("sky", "old"), ("road", "dirt")), city=None
     )
     page._pick(View(path=tmp_path, run_id=1, run_key="", selection=before), by, row)
-    wanted = {"country_right": False, "attributes": before.attributes} | expected
+    wanted = {"country_correct": False, "attributes": before.attributes} | expected
     assert gone == [Selection(**wanted)]
 
 

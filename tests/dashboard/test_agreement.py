@@ -120,7 +120,7 @@ def median_text(median):
     ("seed", "parameters", "selection"),
     [
         (0, {}, Selection()),
-        (1, {"city_is": "wrong"}, Selection(city_right=False)),
+        (1, {"city_is": "wrong"}, Selection(city_correct=False)),
         (2, {"km": "..2500"}, Selection(distance_km=(None, 2500))),
     ],
 )

@@ -166,8 +166,8 @@ def test_the_bar_of_outcomes_is_cut_in_proportion(drawn):
         {"both right": 0.6, "gained": 0.85, "lost": 0.9, "both wrong": 1}
     )
     assert found["role"].to_dict() == {
-        "both right": "right",
-        "gained": "right",
+        "both right": "correct",
+        "gained": "correct",
         "lost": "wrong",
         "both wrong": "wrong",
     }

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import streamlit as st
 
-from dashboard.queries import comparisons, runs
+from dashboard.queries import comparisons, run_queries
 from dashboard.shell.page_query import View
 from dashboard.views.confusion import page
 from streetclip.gazetteer import countries
@@ -268,7 +268,7 @@ def test_a_run_without_a_list_of_candidates_has_none(world):
     with sqlite3.connect(world.path) as connection:
         kept = connection.execute("SELECT config FROM runs WHERE id = 1").fetchone()
         connection.execute("UPDATE runs SET config = '{}' WHERE id = 1")
-    view = runs.view(world.path, 1, None, Selection(), Selection())
+    view = run_queries.make_view(world.path, 1, None, Selection(), Selection())
     assert comparisons.candidate_countries(view) is None
     with sqlite3.connect(world.path) as connection:
         connection.execute("UPDATE runs SET config = ? WHERE id = 1", kept)
@@ -321,12 +321,12 @@ def test_a_click_sets_both_countries_and_a_second_one_takes_them_back(monkeypatc
 
 
 def test_a_click_on_continents_goes_down_to_their_countries(monkeypatch, tmp_path):
-    chosen = Selection(country="FR", predicted="DE", country_right=False)
+    chosen = Selection(country="FR", predicted="DE", country_correct=False)
     cells = [("Asia", "Europe"), ("Asia", "")]
     found, own = clicks(monkeypatch, tmp_path, page._pick_continents, chosen, *cells)
     assert found == [
-        Selection(continent="Asia", country_right=False),
-        Selection(continent="Asia", predicted="", country_right=False),
+        Selection(continent="Asia", country_correct=False),
+        Selection(continent="Asia", predicted="", country_correct=False),
     ]
     assert own == [{"level": None, "to": "Europe"}, {"level": None, "to": None}]
 

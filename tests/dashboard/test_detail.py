@@ -67,7 +67,7 @@ def test_the_truth_is_marked_in_colour_and_in_words(drawn):
     image_detail.countries(fields())
     rows = rows_of(drawn, "detail_countries")
     assert list(rows["name"]) == ["Czechia", "Slovakia", "ZZ"]
-    assert list(rows["role"]) == ["wrong", "right", "muted"]
+    assert list(rows["role"]) == ["wrong", "correct", "muted"]
     assert [label.replace("\u00a0", " ") for label in rows["label"]] == [
         "50.0 %",
         "30.0 %  true",
@@ -78,7 +78,7 @@ def test_the_truth_is_marked_in_colour_and_in_words(drawn):
 
 def test_a_right_prediction_is_not_drawn_as_wrong(drawn):
     image_detail.countries(fields(true_country="CZ", country_correct=True))
-    assert list(rows_of(drawn, "detail_countries")["role"]) == ["right", "muted", "muted"]
+    assert list(rows_of(drawn, "detail_countries")["role"]) == ["correct", "muted", "muted"]
 
 
 def test_a_truth_below_the_bars_is_told_with_its_rank(drawn):
@@ -99,7 +99,7 @@ def test_at_most_ten_bars_are_drawn(drawn):
 
 def test_a_city_of_the_same_name_in_another_country_is_not_the_truth(drawn):
     image_detail.cities(fields())
-    assert "right" not in list(rows_of(drawn, "detail_cities")["role"])
+    assert "correct" not in list(rows_of(drawn, "detail_cities")["role"])
     assert drawn.remarks == ["The true city is not among them: the country is wrong."]
 
 
@@ -112,7 +112,7 @@ def test_a_city_is_known_by_its_name_however_it_is_written(drawn):
             true_city_rank=2,
         )
     )
-    assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "right"]
+    assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "correct"]
 
 
 def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
@@ -125,7 +125,7 @@ def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
             true_city_rank=2,
         )
     )
-    assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "muted", "right"]
+    assert list(rows_of(drawn, "detail_cities")["role"]) == ["wrong", "muted", "correct"]
 
 
 def test_two_cities_of_one_name_have_a_bar_each(drawn):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dashboard.images import csv_export
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.views.failures.page import DEFAULTS
 from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store
@@ -27,7 +27,7 @@ def world(tmp_path_factory):
 
 
 def view_of(world, run_id=2, **selection):
-    return runs.view(world.path, run_id, None, Selection(**selection), DEFAULTS)
+    return run_queries.make_view(world.path, run_id, None, Selection(**selection), DEFAULTS)
 
 
 def rows_of(view, order="file"):
@@ -56,7 +56,7 @@ def test_the_file_has_the_rows_that_sql_gives(world):
         "JOIN images ON images.id = image_id WHERE run_id = 2 AND country_correct = 0 "
         "ORDER BY image_id"
     )
-    found = rows_of(view_of(world, country_right=False))
+    found = rows_of(view_of(world, country_correct=False))
     number = ["" if value is None else value for row in expected for value in row[1:]]
     assert [row["image_filename"] for row in found] == [row[0] for row in expected]
     written = [

@@ -80,7 +80,7 @@ def test_a_card_says_what_the_store_says(open_page, world):
         assert card["name"] == name
         assert card["true_country"] == countries()[true].name
         assert card["predicted_country"] == (countries()[pred].name if pred else "no prediction")
-        assert card["country_right"] == (bool(right) if pred else None)
+        assert card["country_correct"] == (bool(right) if pred else None)
         assert card["confidence"] == p
         assert card["distance"].replace("\u00a0", " ") == ("—" if km is None else f"{km:,.0f} km")
 

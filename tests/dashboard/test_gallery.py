@@ -34,9 +34,9 @@ def sent(number, kind="tag", image=7, value="no cue"):
 
 def test_a_card_says_its_confidence_as_per_cent():
     assert card()["confidence_text"].replace("\u00a0", " ") == "25.0 %"
-    assert (card()["predicted_country"], card()["country_right"]) == ("Spain", False)
+    assert (card()["predicted_country"], card()["country_correct"]) == ("Spain", False)
     nothing = card(pred_country=None, country_probability=float("nan"))
-    assert (nothing["confidence"], nothing["country_right"]) == (None, None)
+    assert (nothing["confidence"], nothing["country_correct"]) == (None, None)
 
 
 def test_names_on_a_card_are_bounded_and_cannot_reorder_the_line():
@@ -178,8 +178,8 @@ def test_what_an_action_has_to_say_is_shown_until_the_next(done):
     "selection",
     [
         Selection(),
-        Selection(country="FR", predicted="", country_right=False),
-        Selection(city_right=True, distance_km=(None, 25.0), confidence=(0.5, None)),
+        Selection(country="FR", predicted="", country_correct=False),
+        Selection(city_correct=True, distance_km=(None, 25.0), confidence=(0.5, None)),
         Selection(attributes=(("a=b", HOSTILE), ("a=b", "")), tags=(HOSTILE, "x"), status="open"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.queries.group_ranking import METRICS, RANKS, judged, macro, ranked
+from dashboard.queries.group_ranking import METRICS, RANKS, group_shares, macro, ranked
 
 Z = 1.959963984540054
 
@@ -46,7 +46,7 @@ def wilson(k, n):
 
 @pytest.mark.parametrize(("metric", "right"), [("country", 2), ("city", 3)])
 def test_a_share_has_its_wilson_bounds_its_errors_and_its_ceiling(metric, right):
-    shown = judged(groups(ROWS), metric).set_index("country")
+    shown = group_shares(groups(ROWS), metric).set_index("country")
     for row in ROWS:
         found = shown.loc[row[0]]
         assert (found["n"], found["errors"]) == (row[1], row[1] - row[right])
@@ -56,14 +56,14 @@ def test_a_share_has_its_wilson_bounds_its_errors_and_its_ceiling(metric, right)
 
 
 def test_city_given_country_is_of_the_images_whose_country_is_right():
-    shown = judged(groups(ROWS), "given").set_index("country")
+    shown = group_shares(groups(ROWS), "given").set_index("country")
     assert (shown.loc["FR", "value"], shown.loc["FR", "n"]) == (0.5, 80)
     assert shown.loc["CI", "n"] == 0
     assert shown.loc["CI", ["value", "low", "high", "ceiling"]].isna().all()
 
 
 def test_luck_with_few_images_does_not_rank_first():
-    shown = judged(groups(ROWS), "country")
+    shown = group_shares(groups(ROWS), "country")
     assert shown.loc[shown["value"].idxmax(), "country"] == "JP"
     assert list(ranked(shown, "lower", "country")["country"]) == ["FR", "NZ", "ZA", "JP", "CI"]
 
@@ -71,14 +71,14 @@ def test_luck_with_few_images_does_not_rank_first():
 def test_bad_luck_with_few_images_does_not_rank_worst():
     # Two of two wrong still leave an upper bound of 66 %, below the 79 % of 300 of 400.
     rows = [("AA", 400, 40, 0, 1.0), ("BB", 2, 0, 0, 1.0), ("CC", 100, 90, 0, 1.0)]
-    order = ranked(judged(groups(rows), "country"), "upper", "country")["country"]
+    order = ranked(group_shares(groups(rows), "country"), "upper", "country")["country"]
     assert list(order) == ["AA", "BB", "CC"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("rank", RANKS)
 def test_every_order_is_that_of_plain_python(metric, rank):
-    shown = judged(groups(ROWS), metric)
+    shown = group_shares(groups(ROWS), metric)
     better = -1 if metric == "median" else 1
     keys = {
         "lower": lambda row: -row["low"] if better == 1 else row["high"],
@@ -92,13 +92,13 @@ def test_every_order_is_that_of_plain_python(metric, rank):
 
 
 def test_groups_without_a_value_come_last_and_stay():
-    order = ranked(judged(groups(ROWS), "given"), "lower", "given")["country"]
+    order = ranked(group_shares(groups(ROWS), "given"), "lower", "given")["country"]
     assert list(order)[-1] == "CI"
     assert len(order) == len(ROWS)
 
 
 def test_a_median_is_better_the_smaller_and_infinite_ones_are_worst():
-    shown = judged(groups(ROWS), "median")
+    shown = group_shares(groups(ROWS), "median")
     assert list(ranked(shown, "lower", "median")["country"]) == ["JP", "ZA", "FR", "NZ", "CI"]
     assert list(ranked(shown, "upper", "median")["country"]) == ["CI", "NZ", "FR", "ZA", "JP"]
     assert shown.set_index("country").loc["FR", "n"] == 98  # with coordinates
@@ -125,8 +125,8 @@ def test_macro_counts_a_country_on_two_continents_once():
 
 def test_a_median_has_neither_macro_average_nor_ceiling():
     assert macro(groups(ROWS), "median") is None
-    assert judged(groups(ROWS), "median")["ceiling"].isna().all()
+    assert group_shares(groups(ROWS), "median")["ceiling"].isna().all()
 
 
 def test_the_share_of_the_most_frequent_mistake_is_of_all_images():
-    assert judged(groups(ROWS), "city").set_index("country").loc["FR", "top_share"] == 0.01
+    assert group_shares(groups(ROWS), "city").set_index("country").loc["FR", "top_share"] == 0.01

@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.queries.report import Delta, continent_shares, curve_shares, report_of
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.results import distance_counts, group_accuracy, run_figures
+from streetclip.results import distance_counts, group_counts, run_figures
 from streetclip.store import Flag
 from tests.results.conftest import make_table
 
@@ -34,7 +34,7 @@ def report(*images):
     table = table_of(*images)
     return report_of(
         run_figures(table, table.done),
-        group_accuracy(table, table.done, "country"),
+        group_counts(table, table.done, "country"),
         distance_counts(table, table.done),
     )
 
@@ -80,7 +80,7 @@ def test_the_curve_is_a_share_of_all_with_coordinates():
 
 def test_continents_are_the_sums_of_their_countries_the_best_first():
     table = table_of((0, BOTH, 0.0), (1, KNOWN, math.nan), (3, BOTH, 0.0), (2, COUNTRY, 0.0))
-    shares = continent_shares(group_accuracy(table, table.done, "country"))
+    shares = continent_shares(group_counts(table, table.done, "country"))
     assert shares["continent"].tolist() == ["Europe", "Asia"]
     assert shares["n"].tolist() == [2, 2]
     assert shares["country"].tolist() == [1, 0.5]
@@ -91,7 +91,7 @@ def test_continents_are_the_sums_of_their_countries_the_best_first():
 
 def test_a_continent_without_a_correct_country_has_no_share_given_country():
     table = table_of((0, Flag.READABLE, math.nan))
-    row = continent_shares(group_accuracy(table, table.done, "country")).iloc[0]
+    row = continent_shares(group_counts(table, table.done, "country")).iloc[0]
     assert row["country"] == 0
     assert math.isnan(row["hierarchical"])
     assert math.isnan(row["geoscore"])

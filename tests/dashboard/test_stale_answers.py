@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard.images import csv_export, image_queries
 from dashboard.images.triage import Action
-from dashboard.queries import comparisons, file_times, map_data, runs, trainings
+from dashboard.queries import comparisons, file_times, map_data, run_queries, trainings
 from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
@@ -60,7 +60,7 @@ def clear():
 
 
 def view_of(path, selection=EVERYTHING, run_id=1, baseline_id=2):
-    return runs.view(path, run_id, baseline_id, selection, EVERYTHING)
+    return run_queries.make_view(path, run_id, baseline_id, selection, EVERYTHING)
 
 
 def training_of(path):
@@ -73,26 +73,26 @@ def cell_of(path):
 
 
 READS = {
-    "runs": runs.runs,
-    "details": lambda path: runs.details(view_of(path)),
-    "report": lambda path: runs.report(view_of(path)),
-    "report of a finished run": lambda path: runs.report(view_of(path, run_id=2)),
-    "report of a selection": lambda path: runs.report(view_of(path, FILTERED)),
-    "mask": lambda path: runs.mask(view_of(path, FILTERED)),
-    "mask by tag": lambda path: runs.mask(view_of(path, TAGGED)),
-    "mask by status": lambda path: runs.mask(view_of(path, OPEN)),
-    "mask by attribute": lambda path: runs.mask(view_of(path, BY_WEATHER)),
-    "num_selected": lambda path: runs.num_selected(view_of(path, FILTERED)),
-    "num_selected of all": lambda path: runs.num_selected(view_of(path)),
-    "groups": lambda path: runs.groups(view_of(path), "city"),
-    "groups by attribute": lambda path: runs.groups(view_of(path), "attribute:weather"),
-    "pairs": lambda path: runs.pairs(view_of(path)),
-    "countries": lambda path: runs.countries(view_of(path)),
-    "predicted_countries": lambda path: runs.predicted_countries(view_of(path)),
-    "places": lambda path: runs.regions_and_cities(view_of(path, FILTERED)),
-    "attribute_names": lambda path: runs.attribute_names(view_of(path)),
-    "tags": runs.tags,
-    "against": lambda path: runs.against(view_of(path)),
+    "runs": run_queries.list_runs,
+    "details": lambda path: run_queries.details(view_of(path)),
+    "report": lambda path: run_queries.report(view_of(path)),
+    "report of a finished run": lambda path: run_queries.report(view_of(path, run_id=2)),
+    "report of a selection": lambda path: run_queries.report(view_of(path, FILTERED)),
+    "mask": lambda path: run_queries.mask(view_of(path, FILTERED)),
+    "mask by tag": lambda path: run_queries.mask(view_of(path, TAGGED)),
+    "mask by status": lambda path: run_queries.mask(view_of(path, OPEN)),
+    "mask by attribute": lambda path: run_queries.mask(view_of(path, BY_WEATHER)),
+    "num_selected": lambda path: run_queries.num_selected(view_of(path, FILTERED)),
+    "num_selected of all": lambda path: run_queries.num_selected(view_of(path)),
+    "groups": lambda path: run_queries.groups(view_of(path), "city"),
+    "groups by attribute": lambda path: run_queries.groups(view_of(path), "attribute:weather"),
+    "pairs": lambda path: run_queries.pairs(view_of(path)),
+    "countries": lambda path: run_queries.countries(view_of(path)),
+    "predicted_countries": lambda path: run_queries.predicted_countries(view_of(path)),
+    "places": lambda path: run_queries.regions_and_cities(view_of(path, FILTERED)),
+    "attribute_names": lambda path: run_queries.attribute_names(view_of(path)),
+    "tags": run_queries.tags,
+    "against": lambda path: run_queries.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
     ),
@@ -110,8 +110,8 @@ READS = {
     "outcome_images": lambda path: comparisons.outcome_images(
         view_of(path), "country", "lost", 1, 20
     ),
-    "num_ends": lambda path: map_data.num_ends(view_of(path, FILTERED)),
-    "ends": lambda path: map_data.ends(view_of(path), map_data.ARCS),
+    "num_error_arcs": lambda path: map_data.num_error_arcs(view_of(path, FILTERED)),
+    "ends": lambda path: map_data.error_arcs(view_of(path), map_data.ARCS),
     "flows": lambda path: map_data.flows(view_of(path)),
     "routes": lambda path: map_data.routes(view_of(path)),
     "hexagons": lambda path: map_data.hexagons(view_of(path), "true", "distance_km"),
@@ -123,7 +123,7 @@ READS = {
     "place": lambda path: [image_queries.place(view_of(path), "surest", i) for i in (1, 5, 9)],
     "trainings": trainings.listed,
     "curves": lambda path: trainings.curves(path, training_of(path)).points,
-    "jobs": lambda path: runs.jobs(path, (), (), 9),
+    "jobs": lambda path: run_queries.jobs(path, (), (), 9),
 }
 """By name, the reads that keep their answers."""
 
@@ -194,7 +194,7 @@ def test_every_answer_is_that_of_the_store_as_it_is_now(path, twins, change):
 
 def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
     monkeypatch.setattr(file_times, "SETTLED_NS", -(10**18))  # not just written
-    runs.runs(path)  # SQLite makes its files beside the store
+    run_queries.list_runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
     monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("read again"))
     assert read_all(path) == before
@@ -230,10 +230,10 @@ def two_views(path, twins):
 @pytest.mark.parametrize(
     "act",
     [
-        runs.report,
-        runs.countries,
-        runs.predicted_countries,
-        runs.mask,
+        run_queries.report,
+        run_queries.countries,
+        run_queries.predicted_countries,
+        run_queries.mask,
         lambda view: csv_export.file_of(view, "surest"),
         lambda view: image_queries.rows(view, [1]),
         lambda view: image_queries.one(view, 1),
@@ -251,7 +251,7 @@ def test_a_page_of_a_store_that_was_replaced_neither_reads_nor_writes_the_new_on
 
 
 def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(path, twins):
-    job = runs.job(path, 1)
+    job = run_queries.job(path, 1)
     acted = []
     job_actions._try(lambda *given: acted.append(given), path, job, None)
     assert acted == [(path, 1, None)]
@@ -262,7 +262,7 @@ def test_a_button_of_a_store_that_was_replaced_touches_no_job_of_the_new_one(pat
 
 
 def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
-    table = runs.table(view_of(path))
+    table = run_queries.table(view_of(path))
     overwrite(path, twins)
     with pytest.raises(StoreError, match="was replaced"):
         table.column("distance_km")
@@ -272,7 +272,7 @@ def test_a_column_that_is_read_late_is_not_that_of_another_store(path, twins):
 
 def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
     go_on(path, twins)
-    table = runs.table(view_of(path))
+    table = run_queries.table(view_of(path))
     settle(path)
     put_in_place(twins[0].path, path)
     with pytest.raises(StoreError, match="older state"):
@@ -283,8 +283,9 @@ def test_a_column_that_is_read_late_is_not_that_of_an_older_state(path, twins):
 def test_an_answer_that_is_newer_than_its_key_is_shown_but_not_kept(path, twins, change):
     """A job or a person writes after the page has read the key and before it reads the answer."""
     view, by_tag = view_of(path), view_of(path, TAGGED)
-    of_run = (runs.report, lambda view: runs.groups(view, "country"), runs.pairs)
-    reads = [(read, view) for read in of_run] + [(runs.mask, by_tag), (runs.pairs, by_tag)]
+    queries = run_queries
+    of_run = (queries.report, lambda view: queries.groups(view, "country"), queries.pairs)
+    reads = [(read, view) for read in of_run] + [(queries.mask, by_tag), (queries.pairs, by_tag)]
     change(path, twins)
     newer = [plain(read(given)) for read, given in reads]
     put_in_place(twins[0].path, path)
@@ -312,10 +313,10 @@ def overwrite_by(twin, path):
 
 def test_looking_at_a_store_changes_no_stamp(path):
     """SQLite makes files beside it for a reader, too."""
-    runs.runs(path)
-    before = runs.stamp(path)
-    runs.tags(path)
-    assert runs.stamp(path)[:2] == before[:2]
+    run_queries.list_runs(path)
+    before = run_queries.stamp(path)
+    run_queries.tags(path)
+    assert run_queries.stamp(path)[:2] == before[:2]
 
 
 def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monkeypatch):
@@ -323,15 +324,15 @@ def test_two_writes_within_one_tick_of_the_clock_have_two_stamps(tmp_path, monke
     path.write_bytes(b"1")
     now_ns = path.stat().st_ctime_ns
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns)
-    soon = runs.stamp(path)
-    assert runs.stamp(path) == soon
+    soon = run_queries.stamp(path)
+    assert run_queries.stamp(path) == soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 200_000_000)
-    assert runs.stamp(path) != soon
+    assert run_queries.stamp(path) != soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 3 * 10**9)
-    settled = runs.stamp(path)
+    settled = run_queries.stamp(path)
     assert settled != soon
     monkeypatch.setattr(file_times.time, "time_ns", lambda: now_ns + 9 * 10**9)
-    assert runs.stamp(path) == settled
+    assert run_queries.stamp(path) == settled
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
@@ -340,9 +341,9 @@ def test_a_stamp_tells_files_of_equal_size_and_time_apart(tmp_path, monkeypatch,
     path = tmp_path / "streetclip.db"
     for each in ("", "-wal"):
         path.with_name(path.name + each).write_bytes(b"1")
-    before = runs.stamp(path)
-    assert runs.stamp(path) == before
+    before = run_queries.stamp(path)
+    assert run_queries.stamp(path) == before
     put_in_place(shutil.copyfile(path, tmp_path / "other"), path.with_name(path.name + suffix))
     if suffix:
         path.with_name(path.name + suffix).write_bytes(b"2")
-    assert runs.stamp(path) != before
+    assert run_queries.stamp(path) != before

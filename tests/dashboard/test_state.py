@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from dashboard.shell.url_state import check_run, own_number, store_path
+from dashboard.shell.url_state import check_run, page_number, store_path
 from streetclip.config import DEFAULT_STORE
 from streetclip.errors import ConfigError
 
@@ -55,4 +55,4 @@ def test_of_several_the_first_that_exists_is_shown_with_a_reason():
 @pytest.mark.parametrize(("text", "page"), [("7", 7), ("", 1), ("0", 1), ("-1", 1), ("x", 1)])
 def test_a_number_that_is_none_is_the_default(monkeypatch, text, page):
     monkeypatch.setattr(st, "query_params", {"page": text})
-    assert own_number("page") == page
+    assert page_number("page") == page

@@ -5,7 +5,7 @@ import pytest
 
 from dashboard.images import image_queries, triage
 from dashboard.images.triage import Action
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell.page_query import View
 from streetclip.errors import ConfigError, ResourceError, StoreError
 from streetclip.results.filters import Selection
@@ -44,7 +44,7 @@ def noted(world, image_id):
 
 
 def view_of(path):
-    return runs.view(path, 1, None, Selection(), Selection())
+    return run_queries.make_view(path, 1, None, Selection(), Selection())
 
 
 # What is kept

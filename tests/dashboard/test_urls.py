@@ -21,8 +21,8 @@ selections = st.builds(
     region=st.none() | texts,
     city=st.none() | texts,
     predicted=st.sampled_from([None, "", "CZ"]),
-    country_right=outcomes,
-    city_right=outcomes,
+    country_correct=outcomes,
+    city_correct=outcomes,
     distance_km=bounds,
     confidence=bounds,
     attributes=st.lists(st.tuples(names, texts), max_size=3, unique=True).map(tuple),
@@ -50,11 +50,13 @@ def test_nothing_in_the_url_filters_by_nothing():
 
 
 def test_a_pages_default_holds_until_the_url_says_otherwise():
-    wrong = Selection(country_right=False)
-    assert filter_urls.read_filters({}, wrong).selection.country_right is False
-    assert filter_urls.read_filters({"country_is": ["any"]}, wrong).selection.country_right is None
+    wrong = Selection(country_correct=False)
+    assert filter_urls.read_filters({}, wrong).selection.country_correct is False
     assert (
-        filter_urls.read_filters({"country_is": ["right"]}, wrong).selection.country_right is True
+        filter_urls.read_filters({"country_is": ["any"]}, wrong).selection.country_correct is None
+    )
+    assert (
+        filter_urls.read_filters({"country_is": ["right"]}, wrong).selection.country_correct is True
     )
 
 

@@ -190,7 +190,7 @@ def plain_calibration(images, num_bins=15):
 
 
 def plain_summary(images):
-    country_right = [record for record in images if record["country_correct"]]
+    country_correct = [record for record in images if record["country_correct"]]
     continents = sorted({record["true_continent"] for record in images})
     return {
         "version": VERSION,
@@ -199,7 +199,7 @@ def plain_summary(images):
         "num_without_coordinates": sum(not record["has_coordinates"] for record in images),
         "country_accuracy": plain_accuracy(images, "country_correct", "country_reachable"),
         "city_accuracy": plain_accuracy(images, "city_correct", "city_reachable"),
-        "hierarchical_accuracy": plain_accuracy(country_right, "city_correct", "city_reachable"),
+        "hierarchical_accuracy": plain_accuracy(country_correct, "city_correct", "city_reachable"),
         "distance": plain_distance(images),
         "calibration": plain_calibration(images),
         "by_continent": [

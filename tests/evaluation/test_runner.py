@@ -187,7 +187,7 @@ def test_an_interrupted_run_is_kept_and_resumes_to_the_same(config, tmp_path):
 def test_resuming_a_finished_run_does_nothing(config):
     (first,) = run_of(config)
     (again,) = run_of(dataclasses.replace(config, resume=True))
-    assert again.stood_already
+    assert again.existed_already
     assert (again.run_id, again.metrics) == (first.run_id, first.metrics)
 
 
@@ -315,7 +315,7 @@ def test_a_resume_goes_on_with_images_that_were_touched_or_copied(own_images):
         os.utime(config.image_dir / name, (1, 2))
     (run,) = run_of(dataclasses.replace(config, resume=True))
     assert run.metrics["num_images"] == 50
-    assert run_of(dataclasses.replace(config, resume=True))[0].stood_already
+    assert run_of(dataclasses.replace(config, resume=True))[0].existed_already
 
 
 def test_a_fault_marks_the_run_as_failed(config):

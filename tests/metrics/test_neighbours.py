@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from streetclip.metrics.neighbours import neighbour_confusion_of_counts
+from streetclip.metrics.neighbours import neighbour_confusion
 
 BORDERS = {
     "FR": {"ES", "DE", "CH"},
@@ -21,7 +21,7 @@ CANDIDATES = ["FR", "ES", "DE", "PT", "JP"]
 
 
 def confuse(pairs, candidates=CANDIDATES, borders=BORDERS):
-    return neighbour_confusion_of_counts(Counter(pairs), candidates, borders)
+    return neighbour_confusion(Counter(pairs), candidates, borders)
 
 
 def test_six_errors_by_hand():

@@ -144,7 +144,7 @@ def _predict(rng, true, image_id):
     probability = rng.choice(PROBABILITIES) if ties else rng.random()
     second = rng.choice([0.0, 0.05, rng.random() / 2])
     reachable = bool(right or rng.random() < 0.5)
-    city_right = bool(right and rng.random() < 0.4)
+    city_correct = bool(right and rng.random() < 0.4)
     latitude, longitude = rng.uniform(-80, 80), rng.uniform(-180, 180)
     placed = country is not None and rng.random() > 0.1
     return {
@@ -155,9 +155,9 @@ def _predict(rng, true, image_id):
         "pred_country": country,
         "pred_city": None if country is None else rng.choice(CITIES),
         "country_correct": int(right),
-        "city_correct": int(city_right),
+        "city_correct": int(city_correct),
         "country_reachable": int(reachable),
-        "city_reachable": int(city_right or (reachable and rng.random() < 0.5)),
+        "city_reachable": int(city_correct or (reachable and rng.random() < 0.5)),
         "country_probability": None if country is None else probability,
         "city_probability": None if country is None else rng.choice(PROBABILITIES),
         "true_country_rank": None if country is None else int(rng.integers(1, 9)),

@@ -28,7 +28,7 @@ def two(tmp_path_factory):
         ]
 
 
-@pytest.mark.parametrize("selection", [Selection(), Selection(country_right=False)])
+@pytest.mark.parametrize("selection", [Selection(), Selection(country_correct=False)])
 def test_each_threshold_is_as_if_compared_alone(two, selection):
     run, baseline = two[0].table, two[1].table
     mask = select(run, selection)

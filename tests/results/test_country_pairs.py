@@ -4,7 +4,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from streetclip.results import continent_pairs, continents, country_pairs, group_accuracy
+from streetclip.results import continent_pairs, continents, country_pairs, group_counts
 
 
 def plain_pairs(rows, keys_of):
@@ -60,7 +60,7 @@ def test_continents_pair_by_what_the_dataset_states(world, chosen):
 
 def test_rows_of_continents_add_up_to_their_images(world, chosen):
     pairs = continent_pairs(world.table, chosen).groupby("true_continent")[["n", "right"]].sum()
-    groups = group_accuracy(world.table, chosen, "continent").set_index("continent")
+    groups = group_counts(world.table, chosen, "continent").set_index("continent")
     assert pairs["n"].to_dict() == groups["n"].to_dict()
     assert pairs["right"].to_dict() == groups["country_correct"].to_dict()
 

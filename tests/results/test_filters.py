@@ -14,8 +14,8 @@ LEVEL_SQL = {
     "region": "d.region = ?",
     "city": "d.city = ?",
     "predicted": "coalesce(p.pred_country, '') = ?",
-    "country_right": "p.country_correct = ?",
-    "city_right": "p.city_correct = ?",
+    "country_correct": "p.country_correct = ?",
+    "city_correct": "p.city_correct = ?",
 }
 
 
@@ -50,11 +50,11 @@ def ids_of(world, mask):
         {"predicted": "JP"},
         {"predicted": "SG"},
         {"predicted": "XX"},
-        {"country_right": True},
-        {"country_right": False},
-        {"city_right": True},
-        {"country_right": True, "city_right": False, "country": "FR"},
-        {"country_right": False, "city_right": True},
+        {"country_correct": True},
+        {"country_correct": False},
+        {"city_correct": True},
+        {"country_correct": True, "city_correct": False, "country": "FR"},
+        {"country_correct": False, "city_correct": True},
     ],
     ids=str,
 )
@@ -153,7 +153,7 @@ def test_all_filters_hold_together(world):
     selection = Selection(
         continent="Europe",
         predicted="GB",
-        country_right=False,
+        country_correct=False,
         distance_km=(0.05, 2500),
         confidence=(0.1, 1),
         attributes=(("road", "paved"),),

@@ -15,7 +15,7 @@ from streetclip.results import (
     DatasetTable,
     RunTable,
     distance_counts,
-    group_accuracy,
+    group_counts,
     macro_of_countries,
     median_distance,
 )
@@ -85,7 +85,7 @@ def plain_counters(rows, by):
 
 
 def check(world, mask, by):
-    found = group_accuracy(world.table, mask, by)
+    found = group_counts(world.table, mask, by)
     expected = plain_groups(world.chosen(mask), by)
     keys = [name for name in found.columns if name in {"continent", "country", "region", "city"}]
     keys += [name for name in ("predicted", "value") if name in found]
@@ -114,7 +114,7 @@ def test_many_groups_are_counted_part_by_part(world, chosen, by, monkeypatch):
 
 @pytest.mark.parametrize("by", ["country", "country_code", "city"])
 def test_macro_is_over_true_countries_whatever_the_groups(world, chosen, by):
-    found = group_accuracy(world.table, chosen, by)
+    found = group_counts(world.table, chosen, by)
     rows = world.chosen(chosen)
     for counted, of in (("country_correct", "n"), ("city_correct", "country_correct")):
         shares = {}
@@ -140,20 +140,20 @@ def test_places_need_not_be_in_order(world):
         DatasetTable(1, columns, {}, None),
         lambda names: RunState(values, table.predicted_places),
     )
-    expected = group_accuracy(table, table.done, "region")
-    pd.testing.assert_frame_equal(group_accuracy(same, same.done, "region"), expected)
+    expected = group_counts(table, table.done, "region")
+    pd.testing.assert_frame_equal(group_counts(same, same.done, "region"), expected)
 
 
 def test_a_grouping_that_there_is_not_is_refused(world):
     with pytest.raises(ValueError, match="cannot group by 'planet'; expected overall"):
-        group_accuracy(world.table, world.table.done, "planet")
+        group_counts(world.table, world.table.done, "planet")
     with pytest.raises(ValueError, match="'moon' is no attribute"):
-        group_accuracy(world.table, world.table.done, "attribute:moon")
+        group_counts(world.table, world.table.done, "attribute:moon")
 
 
 def test_a_mask_of_another_length_is_refused(world):
     with pytest.raises(ValueError, match=r"expected [0-9]+ bool"):
-        group_accuracy(world.table, np.ones(3, dtype=np.bool_), "country")
+        group_counts(world.table, np.ones(3, dtype=np.bool_), "country")
 
 
 def test_distance_counts_are_those_of_a_plain_count(world, chosen):
@@ -166,7 +166,7 @@ def test_distance_counts_are_those_of_a_plain_count(world, chosen):
 
 
 def test_the_median_is_that_of_a_single_group(world, chosen):
-    overall = group_accuracy(world.table, chosen, "overall")
+    overall = group_counts(world.table, chosen, "overall")
     found = median_distance(world.table, chosen)
     names = ["median_km", "median_low_km", "median_high_km"]
     expected = overall.loc[0, names].tolist() if len(overall) else [math.nan] * 3
@@ -194,7 +194,7 @@ def test_medians_of_any_groups_are_those_of_all_their_values(groups):
         place=group,
         places=[("", "", "", str(i)) for i in range(len(groups))],
     )
-    found = group_accuracy(table, table.done, "city")
+    found = group_counts(table, table.done, "city")
     expected = [
         median_with_interval([math.inf if x is None else x for x in each])
         for each in groups

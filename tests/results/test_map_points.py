@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.results import Lattice, ends, error_hexbins, images_in_hexagon, num_ends
+from streetclip.results import Lattice, error_arcs, error_hexbins, images_in_hexagon, num_error_arcs
 
 COORDINATES = [
     f"{end}_{axis}_deg" for end in ("true", "pred") for axis in ("latitude", "longitude")
@@ -22,8 +22,8 @@ def rows_with_ends(world, mask):
 
 def test_every_image_with_both_places_is_given_as_its_row_says(world, chosen):
     expected = rows_with_ends(world, chosen)
-    found = ends(world.table, chosen, 10_000)
-    assert num_ends(world.table, chosen) == len(expected)
+    found = error_arcs(world.table, chosen, 10_000)
+    assert num_error_arcs(world.table, chosen) == len(expected)
     assert found["image_id"].tolist() == [row["image_id"] for row in expected]
     for name in ("true_country", "pred_country"):
         assert found[name].tolist() == [row[name] for row in expected]
@@ -38,7 +38,7 @@ def test_every_image_with_both_places_is_given_as_its_row_says(world, chosen):
 def test_of_more_images_so_many_are_taken_evenly(world, limit):
     everything = np.ones(len(world.image_ids), dtype=np.bool_)
     ids = [row["image_id"] for row in rows_with_ends(world, everything)]
-    found = ends(world.table, everything, limit)["image_id"].tolist()
+    found = error_arcs(world.table, everything, limit)["image_id"].tolist()
     assert found == [ids[i * len(ids) // limit] for i in range(limit)]
     ranks = [ids.index(each) for each in found]
     steps = np.diff([*ranks, len(ids)])
@@ -47,7 +47,7 @@ def test_of_more_images_so_many_are_taken_evenly(world, limit):
 
 def test_a_limit_below_one_is_refused(world, chosen):
     with pytest.raises(ValueError, match="limit is 0"):
-        ends(world.table, chosen, 0)
+        error_arcs(world.table, chosen, 0)
 
 
 @pytest.mark.parametrize("where", ["true", "predicted"])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from streetclip.errors import StoreError
-from streetclip.results import DatasetTable, RunTable, Selection, group_accuracy, select
+from streetclip.results import DatasetTable, RunTable, Selection, group_counts, select
 from streetclip.store import DatasetColumns, open_store, write_predictions
 from tests.results import conftest
 
@@ -69,10 +69,10 @@ def test_columns_are_read_once(partial):
 def test_a_run_stays_as_it_was_opened_while_it_is_written(partial):
     store, run_id, predictions = partial
     table, whole = RunTable.open(store.path, run_id), RunTable.open(store.path, run_id)
-    expected = group_accuracy(whole, whole.done, "city")
+    expected = group_counts(whole, whole.done, "city")
     write_predictions(store, {run_id: predictions})
     assert table.num_done == 60
-    pd.testing.assert_frame_equal(group_accuracy(table, table.done, "city"), expected)
+    pd.testing.assert_frame_equal(group_counts(table, table.done, "city"), expected)
     assert not np.any(table.pred_place[~table.done])
     assert np.isnan(table.column("country_probability")[~table.done]).all()
     assert (table.column("nearest_bin")[~table.done] == 255).all()
@@ -110,7 +110,7 @@ def test_threads_may_read_the_same_columns_at_once(partial):
     store, run_id, _ = partial
     table = RunTable.open(store.path, run_id)
     with ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(group_accuracy, table, table.done, "country") for _ in range(8)]
+        waiting = [pool.submit(group_counts, table, table.done, "country") for _ in range(8)]
         found = [each.result() for each in waiting]
     for each in found:
         pd.testing.assert_frame_equal(each, found[0])
@@ -122,7 +122,7 @@ def test_a_dataset_without_images_gives_empty_answers():
     assert mask.shape == (0,)
     assert table.codes == ("",)
     for by in ("overall", "country", "predicted"):
-        assert group_accuracy(table, mask, by).empty
+        assert group_counts(table, mask, by).empty
 
 
 def test_a_level_that_there_is_not_is_refused(world):

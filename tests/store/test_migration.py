@@ -6,7 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from streetclip.results import RunTable, group_accuracy
+from streetclip.results import RunTable, group_counts
 from streetclip.runtime import list_jobs
 from streetclip.store import (
     RUN_DTYPES,
@@ -307,7 +307,7 @@ def test_nearest_candidates_of_the_true_country_alone_are_no_ceiling(of_true_cou
     with open_store(of_true_country.path) as store:
         assert read_predictions(store, run_id)["nearest_candidate_km"].isna().all()
     table = RunTable.open(of_true_country.path, run_id)
-    overall = group_accuracy(table, table.done, "overall").iloc[0]
+    overall = group_counts(table, table.done, "overall").iloc[0]
     assert (overall["n"], overall["nearest_known"]) == (90, 0)
 
 
@@ -320,5 +320,5 @@ def test_what_is_predicted_after_the_migration_knows_its_nearest_candidates(of_t
     known = rows["nearest_candidate_km"].notna().sum()
     assert 0 < known <= 67
     table = RunTable.open(of_true_country.path, run_id)
-    overall = group_accuracy(table, table.done, "overall").iloc[0]
+    overall = group_counts(table, table.done, "overall").iloc[0]
     assert (overall["n"], overall["nearest_known"]) == (157, known)

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.queries import group_ranking, runs
+from dashboard.queries import group_ranking, run_queries
 from dashboard.shell import formats, html, url_state
 from dashboard.shell.page_query import View
 from streetclip.results.filters import Selection
@@ -15,7 +15,7 @@ def draw(view: View) -> None:
     """Draw clickable steps from the world to the chosen place."""
     chosen = {level: getattr(view.selection, level) for level in group_ranking.LEVELS}
     if chosen["country"] is not None and chosen["continent"] is None:
-        known = runs.countries(view)
+        known = run_queries.countries(view)
         found = known.loc[known["country"] == chosen["country"], "continent"]
         chosen["continent"] = str(found.iloc[0]) if len(found) == 1 else None
     place: dict[str, Any] = dict.fromkeys(group_ranking.LEVELS)

@@ -34,7 +34,7 @@ _DEFINITIONS = {
 def named(shown: pd.DataFrame) -> pd.DataFrame:
     """Add name (distinct) and inside (the place around or "").
 
-    `shown`: of `group_ranking.judged`.
+    `shown`: of `group_ranking.group_shares`.
     """
     keys = [each for each in (*LEVELS, "predicted", "attribute") if each in shown]
     texts = [_key_text(keys[-1], value) for value in shown[keys[-1]]]
@@ -68,7 +68,7 @@ def words(metric: str) -> Callable[[float | None], str]:
 
 
 def intervals(shown: pd.DataFrame, metric: str) -> list[str]:
-    """Write the intervals of a metric, of `group_ranking.judged`."""
+    """Write the intervals of a metric, of `group_ranking.group_shares`."""
     if metric != MEDIAN:
         return share_bars.intervals(shown, "low", "high")
     return [
@@ -84,7 +84,7 @@ def headline(
 ) -> None:
     """Draw the micro and macro figures and the number of small groups.
 
-    `whole`: all images as one group, `shown`: the groups, both of `group_ranking.judged`;
+    `whole`: all images as one group, `shown`: the groups, both of `group_ranking.group_shares`;
     `names`: such as "countries", trusted.
     """
     title, total = METRICS[metric].title.capitalize(), whole.iloc[0]
@@ -169,7 +169,7 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     for is_filled, shown in ((True, f"!({FEW})"), (False, FEW)):
         point = alt.Chart(rows).transform_filter(shown)
         point = point.mark_point(filled=is_filled, size=60, opacity=1, strokeWidth=1.5)
-        layers.append(point.encode(x, y, role("right"), tooltip=texts))
+        layers.append(point.encode(x, y, role("correct"), tooltip=texts))
     return [*layers, *share_bars.values_at_right(rows, y)]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.charts import choropleth, metric_cards, selection_events
-from dashboard.queries import group_ranking, runs
+from dashboard.queries import group_ranking, run_queries
 from dashboard.queries.group_ranking import MEDIAN, METRICS, RANKS
 from dashboard.shell import formats, html, links, url_widgets
 from dashboard.shell.page_query import View
@@ -36,10 +36,10 @@ def _body(view: View) -> None:
     if frame.is_empty(view):
         return
     by, metric, rank = _controls(view)
-    judged = group_ranking.judged(runs.groups(view, by), metric)
+    judged = group_ranking.group_shares(run_queries.groups(view, by), metric)
     ordered = group_ranking.ranked(judged, rank, metric)
-    whole = group_ranking.judged(runs.groups(view, "overall"), metric)
-    macro = group_ranking.macro(runs.groups(view, "country"), metric)
+    whole = group_ranking.group_shares(run_queries.groups(view, "overall"), metric)
+    macro = group_ranking.macro(run_queries.groups(view, "country"), metric)
     group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
     metric_cards.selection_remark(view.selection)
     shown = group_bars.named(ordered.head(group_bars.MOST_ROWS))
@@ -70,7 +70,7 @@ def _body(view: View) -> None:
 def _controls(view: View) -> tuple[str, str, str]:
     attributes = {
         f"{ATTRIBUTE}{name}": f"attribute {formats.isolated(name)}"
-        for name in runs.attribute_names(view)
+        for name in run_queries.attribute_names(view)
     }
     titles = {name: metric.title for name, metric in METRICS.items()}
     columns = st.columns(3, gap="small")
@@ -88,13 +88,13 @@ def _default_level(view: View) -> str:
     if chosen.region is not None or chosen.city is not None:
         return "city"
     if chosen.country is not None:
-        return "region" if len(runs.regions_and_cities(view)[0]) > 1 else "city"
+        return "region" if len(run_queries.regions_and_cities(view)[0]) > 1 else "city"
     return "country"
 
 
 def _map(view: View, by: str, metric: str) -> None:
-    groups = runs.groups(view, "predicted" if by == "predicted" else "country_code")
-    shown = group_ranking.judged(groups.rename(columns={"predicted": "country"}), metric)
+    groups = run_queries.groups(view, "predicted" if by == "predicted" else "country_code")
+    shown = group_ranking.group_shares(groups.rename(columns={"predicted": "country"}), metric)
     words, domain = group_bars.words(metric), None
     if metric == MEDIAN:
         finite = shown.loc[np.isfinite(shown["value"]), "value"]

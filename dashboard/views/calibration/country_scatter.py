@@ -125,7 +125,7 @@ def _layers(
             x,
             y,
             alt.Size("n:Q", scale=size, legend=None),
-            role("right"),
+            role("correct"),
             pale(0.7),
             tooltip=texts,
         ),

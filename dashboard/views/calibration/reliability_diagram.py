@@ -102,13 +102,13 @@ def _bins(rows: pd.DataFrame, subject: str) -> list[alt.Chart]:
     y = share_channel(alt.Y, "value", f"{subject} accuracy (%)", **AXIS_PIXELS)
     return [
         chart.mark_bar(opacity=0.28, stroke=None).encode(
-            x, alt.X2("high:Q"), y, alt.Y2Datum(0), role("right"), tooltip=texts
+            x, alt.X2("high:Q"), y, alt.Y2Datum(0), role("correct"), tooltip=texts
         ),
         chart.mark_rule(strokeWidth=1.5).encode(
             middle, alt.Y("value_low:Q"), alt.Y2("value_high:Q"), role("ink"), pale()
         ),
         chart.mark_point(filled=True, size=55).encode(
-            middle, alt.Y("value:Q"), role("right"), pale(), tooltip=texts
+            middle, alt.Y("value:Q"), role("correct"), pale(), tooltip=texts
         ),
     ]
 
@@ -173,12 +173,12 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
     )
     line = alt.Chart(rows[["coverage", "value", "low", "high", "n"]])
     layers = [
-        line.mark_area(opacity=0.25, clip=True).encode(x, low, alt.Y2("high:Q"), role("right"))
+        line.mark_area(opacity=0.25, clip=True).encode(x, low, alt.Y2("high:Q"), role("correct"))
     ]
     for sign, opacity in ((">=", 1), ("<=", theme.PALE_OPACITY)):
         part = line.transform_filter(f"datum.n {sign} {theme.SMALL_N}")
         part = part.mark_line(strokeWidth=2, opacity=opacity, clip=True)
-        layers.append(part.encode(x, y, role("right")))
+        layers.append(part.encode(x, y, role("correct")))
     texts = tooltip(
         threshold_label="confidence from",
         coverage_label="answered",
@@ -187,7 +187,7 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
         n_label="n",
     )
     point = alt.Chart(marked).mark_point(filled=True, size=55, opacity=1)
-    layers.append(point.encode(x, y, role("right"), tooltip=texts))
+    layers.append(point.encode(x, y, role("correct"), tooltip=texts))
     # The descending curve leaves room for labels above right, except at the edge.
     for shown, align, dx, dy in (
         ("datum.coverage <= 85", "left", 7, -7),

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.charts import baseline_changes, distance_curve, metric_cards
 from dashboard.images import gallery_view
-from dashboard.queries import comparisons, runs
+from dashboard.queries import comparisons, run_queries
 from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
@@ -24,10 +24,10 @@ def _body(view: View) -> None:
     everything = view.but(country=None, region=None, city=None)
     if frame.is_empty(everything) or _lacks_baseline(view):
         return
-    level = url_state.own("level", list(_LEVELS), "country")
+    level = url_state.page_option("level", list(_LEVELS), "country")
     num_common = comparisons.comparison(everything, level).n
-    name = runs.details(view.of_baseline())["name"]
-    baseline_changes.compared_images(name, num_common, runs.num_selected(everything))
+    name = run_queries.details(view.of_baseline())["name"]
+    baseline_changes.compared_images(name, num_common, run_queries.num_selected(everything))
     if not num_common:
         return
     is_empty = frame.is_empty(view)
@@ -83,10 +83,10 @@ def _lacks_baseline(view: View) -> bool:
 def _images(view: View, level: str) -> None:
     st.header("Gained and lost", anchor=False)
     counted = comparisons.comparison(view, level).outcomes
-    chosen = url_state.own(_DELTA, list(baseline_changes.OUTCOMES), "gained")
+    chosen = url_state.page_option(_DELTA, list(baseline_changes.OUTCOMES), "gained")
     outcomes.bar(counted, chosen, lambda outcome: url_state.change(**{_DELTA: outcome}))
     last = max(1, -(-counted[chosen] // _PAGE_SIZE))
-    number = min(url_state.own_number("page"), last)
+    number = min(url_state.page_number("page"), last)
     image_ids, total = comparisons.outcome_images(view, level, chosen, number, _PAGE_SIZE)
     gallery_view.few(
         view,

@@ -65,8 +65,9 @@ def _choices() -> tuple[str, int, str]:
 
 def _style(unit: str, chosen: tuple[str | None, str | None]) -> Style:
     return Style(
-        norm=url_state.own("norm", list(_NORMS), "row"),
-        is_diagonal_coloured=url_state.own("diagonal", list(_DIAGONALS), "apart") == "coloured",
+        norm=url_state.page_option("norm", list(_NORMS), "row"),
+        is_diagonal_coloured=url_state.page_option("diagonal", list(_DIAGONALS), "apart")
+        == "coloured",
         chosen=chosen,
         unit=unit,
     )

@@ -7,14 +7,14 @@ import streamlit as st
 from dashboard.images import csv_export, gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import Image, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
 from streetclip import results
 from streetclip.results.filters import Selection
 
-DEFAULTS: Final = Selection(country_right=False)
+DEFAULTS: Final = Selection(country_correct=False)
 """Filters of the page where the URL names no outcome."""
 
 _MOST_COUNTRIES: Final = 12
@@ -26,8 +26,10 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    order = url_state.own(gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER)
-    image_id = url_state.own_id(gallery_view.IMAGE)
+    order = url_state.page_option(
+        gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER
+    )
+    image_id = url_state.page_id(gallery_view.IMAGE)
     if image_id is not None:
         _one(view, order, image_id)
     elif not frame.is_empty(view):
@@ -35,8 +37,8 @@ def _body(view: View) -> None:
 
 
 def _all(view: View, order: str) -> None:
-    shown = image_queries.page(view, order, url_state.own_number(gallery_view.PAGE))
-    if view.selection.country_right is False:
+    shown = image_queries.page(view, order, url_state.page_number(gallery_view.PAGE))
+    if view.selection.country_correct is False:
         html.remark("Only images with a wrong country. Choose “any” under Outcome to see all.")
     _countries(view)
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
@@ -58,7 +60,8 @@ def _countries(view: View) -> None:
     by, name = ("true_country", "country") if is_first else ("pred_country", "predicted")
     if getattr(view.selection, name) is not None:
         return
-    counts = runs.pairs(view).groupby(by)["n"].sum().sort_values(ascending=False, kind="stable")
+    counts = run_queries.pairs(view).groupby(by)["n"].sum()
+    counts = counts.sort_values(ascending=False, kind="stable")
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.text("By true country" if is_first else "Predicted as", width="content")
         for code, n in counts.head(_MOST_COUNTRIES).items():
@@ -141,7 +144,7 @@ def _one(view: View, order: str, image_id: int) -> None:
 
 
 def _way_back(view: View, place: Place) -> None:
-    total = formats.count(runs.num_selected(view))
+    total = formats.count(run_queries.num_selected(view))
     number, words = 1, "not among the images that the filters leave"
     if place.rank is not None:
         number = -(-place.rank // image_queries.PAGE_SIZE)
@@ -168,4 +171,4 @@ def _more(view: View, image: Image) -> None:
         st.header("Where", anchor=False)
         image_detail.where(image.fields)
         st.header("Prompts", anchor=False)
-        image_detail.prompts(runs.details(view)["prompts"])
+        image_detail.prompts(run_queries.details(view)["prompts"])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import html, url_state
 from dashboard.views.jobs import form_defaults, form_fields, launcher
 from dashboard.views.jobs.allowed_paths import JobOptions
@@ -85,7 +85,7 @@ def _try(
 ) -> None:
     """Act on a job if the store was not replaced; keep the problem."""
     try:
-        if runs.job(store_path, int(job["id"]))["created_at"] != job["created_at"]:
+        if run_queries.job(store_path, int(job["id"]))["created_at"] != job["created_at"]:
             msg = f"{store_path}: was replaced; its job {job['id']} is another. Reload the page."
             raise StoreError(msg)
         act(store_path, int(job["id"]), options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import formats, html, links, url_state
 from dashboard.views.jobs import job_actions, job_cards, job_log, job_queue
 from dashboard.views.jobs.allowed_paths import JobOptions
@@ -31,7 +31,7 @@ def draw(path: Path, job: dict[str, Any], options: JobOptions) -> None:
         job_cards.outputs(job)
         st.header("Log", anchor=False)
         job_log.draw(path, job)
-    run_ids, trainings = runs.work_of_job(path, job["id"])
+    run_ids, trainings = run_queries.work_of_job(path, job["id"])
     for run in run_ids:
         links.link("", f"Run {run} on Overview", "monitoring", run=str(run))
     for training in trainings:
@@ -45,10 +45,10 @@ def draw(path: Path, job: dict[str, Any], options: JobOptions) -> None:
 
 
 def _live(path: Path, job_id: int, options: JobOptions) -> None:
-    job = runs.job(path, job_id)
+    job = run_queries.job(path, job_id)
     job_cards.heading(job)
     if job["state"] == "queued":
-        num_before = [each["id"] for each in runs.live_jobs(path)].index(job_id)
+        num_before = [each["id"] for each in run_queries.live_jobs(path)].index(job_id)
         before = f"{formats.count(num_before)} jobs ahead." if num_before > 1 else "1 job ahead."
         html.remark(before if num_before else "Next in queue.")
     job_cards.progress(job)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import html, url_state
 from dashboard.views.jobs import job_actions, job_cards, job_log, launcher
 from dashboard.views.jobs.allowed_paths import JobOptions
@@ -20,7 +20,7 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
     """Draw a part every two seconds while jobs run; rerun the page on changes."""
 
     def states() -> list[tuple[Any, ...]]:
-        return [(job["id"], job["state"], job["attempt"]) for job in runs.live_jobs(path)]
+        return [(job["id"], job["state"], job["attempt"]) for job in run_queries.live_jobs(path)]
 
     seen = states()
 
@@ -43,7 +43,7 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
 
 def draw(path: Path, options: JobOptions) -> None:
     """Draw the running jobs, then the queued ones."""
-    live = runs.live_jobs(path)
+    live = run_queries.live_jobs(path)
     queued = [job for job in live if job["state"] == "queued"]
     st.header("Now", anchor=False)
     if not live:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from dashboard.queries import runs, store_state
+from dashboard.queries import run_queries, store_state
 from dashboard.views.jobs import form_fields
 from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip import runtime
@@ -151,7 +151,7 @@ def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
     """
     is_needed = any(
         job["state"] == "queued" or job["cancel_requested_at"] is not None
-        for job in runs.live_jobs(store_path)
+        for job in run_queries.live_jobs(store_path)
     )
     if not is_needed or not options.may_start:
         return ""

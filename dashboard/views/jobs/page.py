@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.charts import selection_events
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import (
@@ -56,10 +56,10 @@ def _linked(path: Path, name: str) -> dict[str, Any] | None:
     wanted = st.query_params.get(name)
     if wanted is None:
         return None
-    job_id = url_state.own_id(name)
+    job_id = url_state.page_id(name)
     try:
-        if job_id is not None and runs.has_store(path):
-            return runs.job(path, job_id)
+        if job_id is not None and run_queries.has_store(path):
+            return run_queries.job(path, job_id)
         problem = f"{name} is {formats.plain(wanted, 40)}; expected the number of a job."
     except StoreError as error:
         problem = str(error)
@@ -90,7 +90,7 @@ def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
     following = None if after is None else form_defaults.next_kind(after)
     if after is not None and following is not None:
         return following, form_defaults.after(after, options.roots)
-    kind = url_state.own("form", list(form_fields.FORMS), next(iter(form_fields.FORMS)))
+    kind = url_state.page_option("form", list(form_fields.FORMS), next(iter(form_fields.FORMS)))
     return kind, form_defaults.fresh(kind, options.roots)
 
 
@@ -103,8 +103,8 @@ def _history(path: Path) -> None:
         state = url_widgets.select("State", "state", states, "any")
     of_kind = () if kind == "any" else (kind,)
     in_state = () if state == "any" else (state,)
-    number = min(url_state.own_number("page"), _MOST_PAGES)
-    found = runs.jobs(path, of_kind, in_state, number * _PER_PAGE + 1)
+    number = min(url_state.page_number("page"), _MOST_PAGES)
+    found = run_queries.jobs(path, of_kind, in_state, number * _PER_PAGE + 1)
     shown = found[(number - 1) * _PER_PAGE : number * _PER_PAGE]
     if shown:
         ids = [str(job["id"]) for job in shown]

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.charts import deck_map
 from dashboard.images import gallery_view
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.map_data import HEXAGONS
 from dashboard.shell import url_state
 from dashboard.shell.page_query import View
@@ -25,7 +25,7 @@ def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
     if layer == deck_map.COUNTRIES:
         # A country without images would leave an empty page.
         anywhere = view.but(country=None, region=None, city=None)
-        if row.get("code") in set(runs.pairs(anywhere)["true_country"]):
+        if row.get("code") in set(run_queries.pairs(anywhere)["true_country"]):
             _show(view, anywhere.but(country=str(row["code"])).selection)
     elif layer == layers.FLOW_LAYER:
         pair(view, row.get("true"), row.get("predicted"))
@@ -37,7 +37,7 @@ def pick(view: View, layer: str, row: Mapping[str, Any]) -> None:
 
 def pair(view: View, true: object, predicted: object) -> None:
     """Show the images of a true and a predicted country."""
-    codes = set(runs.table(view).codes)
+    codes = set(run_queries.table(view).codes)
     if true in codes and predicted in codes:
         chosen = view.but(country=str(true), predicted=str(predicted), region=None, city=None)
         _show(view, chosen.selection)

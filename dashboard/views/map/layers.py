@@ -59,7 +59,7 @@ class Drawn:
 def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
     """Draw great circles from true to predicted places.
 
-    `rows`: `results.ends`; `colour`: `ENDS` or one of `MEASURES`.
+    `rows`: `results.error_arcs`; `colour`: `ENDS` or one of `MEASURES`.
     """
     marks = _marks(rows, colour)
     alpha = int(np.interp(len(rows), [50, 500, 2000], [220, 140, 90]))
@@ -70,7 +70,7 @@ def arcs(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def points(rows: pd.DataFrame, colour: str, where: str) -> Drawn:
-    """Draw true or predicted places of `results.ends`, coloured by one of `MEASURES`."""
+    """Draw true or predicted places of `results.error_arcs`, coloured by one of `MEASURES`."""
     is_true = where == "true"
     marks = _marks(rows, colour).drop(columns=["x1", "y1"] if is_true else ["x0", "y0"])
     layer = pdk.Layer(
@@ -146,7 +146,7 @@ def hexagons(rows: pd.DataFrame, colour: str) -> Drawn:
 
 
 def picked(row: pd.DataFrame) -> list[pdk.Layer]:
-    """Draw the picked image, one row of `results.ends`."""
+    """Draw the picked image, one row of `results.error_arcs`."""
     marks = _marks(row, ENDS)
     line = _great_circles("picked", marks, ENDS, 255, get_width=4)
     return [line, *_dots(marks, "picked_", radius=6)]
@@ -228,7 +228,7 @@ def _colours(values: "pd.Series[float] | None", colour: str) -> dict[str, Any]:
 def _great_circles(
     name: str, marks: pd.DataFrame, colour: str, alpha: int, **settings: Any
 ) -> pdk.Layer:
-    ends: Any = (deck_map.rgba(each, alpha) for each in (theme.RIGHT, theme.WRONG))
+    ends: Any = (deck_map.rgba(each, alpha) for each in (theme.CORRECT, theme.WRONG))
     source, target = ends if colour == ENDS else [f"[r, g, b, {alpha}]"] * 2
     return pdk.Layer(
         "GreatCircleLayer",
@@ -257,7 +257,10 @@ def _dots(marks: pd.DataFrame, prefix: str = "", radius: float = 3) -> list[pdk.
             get_radius=radius,
             radius_units=_PIXELS,
         )
-        for name, at, colour in (("truths", _FROM, theme.RIGHT), ("predictions", _TO, theme.WRONG))
+        for name, at, colour in (
+            ("truths", _FROM, theme.CORRECT),
+            ("predictions", _TO, theme.WRONG),
+        )
     ]
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.charts import deck_map, legends, selection_events
 from dashboard.images import gallery_view
-from dashboard.queries import map_data, runs
+from dashboard.queries import map_data, run_queries
 from dashboard.queries.map_data import ARCS, AUTO, FLOWS, HEXAGONS, POINTS
 from dashboard.shell import html, url_state, url_widgets
 from dashboard.shell.page_query import View
@@ -33,21 +33,21 @@ _ORDER = "farthest"
 
 def render() -> None:
     """Draw the page."""
-    frame.show("Map", _body, defaults=Selection(country_right=False))
+    frame.show("Map", _body, defaults=Selection(country_correct=False))
 
 
 def _body(view: View) -> None:
     if frame.is_empty(view):
         return
-    total = map_data.num_ends(view)
+    total = map_data.num_error_arcs(view)
     form, colour, where = _choices(total)
     drawn = _drawn(view, form, colour, where)
     routes = map_data.routes(view)
     words = country_flows.words(
         drawn,
         form,
-        is_by_scale=url_state.own("layer", [*_FORMS], AUTO) == AUTO,
-        num_selected=runs.num_selected(view),
+        is_by_scale=url_state.page_option("layer", [*_FORMS], AUTO) == AUTO,
+        num_selected=run_queries.num_selected(view),
         num_placed=drawn.num_in if form == HEXAGONS else total,  # they need one place only
         num_pairs=len(routes),
     )
@@ -78,13 +78,13 @@ def _drawn(view: View, form: str, colour: str, where: str) -> Drawn:
     if form == HEXAGONS:
         found = map_data.hexagons(view, where, layers.MEASURES[colour])
         return layers.hexagons(found.rows, colour)
-    rows = map_data.ends(view, form)
+    rows = map_data.error_arcs(view, form)
     return layers.arcs(rows, colour) if form == ARCS else layers.points(rows, colour, where)
 
 
 def _map(view: View, drawn: Drawn, choices: tuple[str, str, str], alt_text: str) -> None:
-    image_id = url_state.own_id(gallery_view.IMAGE)
-    row = None if image_id is None else map_data.one_end(view, image_id)
+    image_id = url_state.page_id(gallery_view.IMAGE)
+    row = None if image_id is None else map_data.error_arc(view, image_id)
     above = [] if row is None or row.empty else layers.picked(row)
     deck_map.draw(
         [*drawn.layers, *above],
@@ -100,8 +100,8 @@ def _map(view: View, drawn: Drawn, choices: tuple[str, str, str], alt_text: str)
 
 def _panel(view: View, form: str, where: str) -> None:
     """Draw the images of the clicked mark, else the largest errors."""
-    image_id, cell = url_state.own_id(gallery_view.IMAGE), url_state.own_id(click_handlers.CELL)
-    if image_id is not None and map_data.one_end(view, image_id) is not None:
+    image_id, cell = url_state.page_id(gallery_view.IMAGE), url_state.page_id(click_handlers.CELL)
+    if image_id is not None and map_data.error_arc(view, image_id) is not None:
         st.header("The image", anchor=False)
         gallery_view.few(view, [image_id], 1, key="map_image", order=_ORDER)
         click_handlers.way_back()

@@ -9,7 +9,7 @@ from dashboard.charts import (
     selection_events,
     share_bars,
 )
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.queries.report import Against, Report
 from dashboard.shell import formats, html, links, url_state
 from dashboard.shell.page_query import View
@@ -25,15 +25,15 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    details = runs.details(view)
+    details = run_queries.details(view)
     if not frame.is_empty(view):
-        report = runs.report(view)
-        against = None if view.baseline_id is None else runs.against(view)
+        report = run_queries.report(view)
+        against = None if view.baseline_id is None else run_queries.against(view)
         published = None
         if view.is_whole_run:
             published = benchmark_of(details["dataset"], report.num_images)
         _results(view, report, against, published)
-    run_picker.table(runs.runs(view.path), view.run_id)
+    run_picker.table(run_queries.list_runs(view.path), view.run_id)
     run_picker.details(details)
 
 
@@ -41,7 +41,7 @@ def _results(
     view: View, report: Report, against: Against | None, published: Benchmark | None
 ) -> None:
     if against is not None:
-        name = runs.details(view.of_baseline())["name"]
+        name = run_queries.details(view.of_baseline())["name"]
         baseline_changes.compared_images(name, against.num_common, against.num_chosen)
     compared = against if against is not None and against.num_common else None
     metric_cards.headline(report, compared)

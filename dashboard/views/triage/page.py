@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.images import gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import OPEN_STATUS, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
-from dashboard.queries import runs
+from dashboard.queries import run_queries
 from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
@@ -16,7 +16,7 @@ from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
 
 _PATH: Final = "triage"
-_DEFAULTS: Final = Selection(country_right=False)
+_DEFAULTS: Final = Selection(country_correct=False)
 
 _TRAIL: Final = "triage_trail"
 _PROBLEM: Final = "triage_problem"
@@ -30,7 +30,9 @@ def render() -> None:
 def _body(view: View) -> None:
     if frame.is_empty(view):
         return
-    order = url_state.own(gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER)
+    order = url_state.page_option(
+        gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER
+    )
     # Queue the unreviewed images, unless the filters name a status.
     is_set = view.selection.status is not None
     queue = view if is_set else image_queries.with_status(view, OPEN_STATUS)
@@ -38,8 +40,8 @@ def _body(view: View) -> None:
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         everything = view.but(status=None)
-        total = runs.num_selected(everything)
-        done = total - runs.num_selected(image_queries.with_status(everything, OPEN_STATUS))
+        total = run_queries.num_selected(everything)
+        done = total - run_queries.num_selected(image_queries.with_status(everything, OPEN_STATUS))
         words = f"{formats.progress(done, total)} reviewed"
         st.progress(done / total if total else 1.0, text=words)
     with right:
@@ -61,7 +63,7 @@ def _body(view: View) -> None:
 
 def _present(queue: View, order: str) -> int | None:
     """Take the image of the URL, else the first of the queue."""
-    wanted = url_state.own_id(gallery_view.IMAGE)
+    wanted = url_state.page_id(gallery_view.IMAGE)
     if wanted is not None and image_queries.is_in_dataset(queue, wanted):
         return wanted
     if gallery_view.IMAGE in st.query_params:

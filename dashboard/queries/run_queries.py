@@ -47,13 +47,13 @@ def _of_both(view: View) -> tuple[str, ...]:
 
 
 @cached_by_stamp(max_entries=4)
-def runs(store_path: Path) -> pd.DataFrame:
+def list_runs(store_path: Path) -> pd.DataFrame:
     """List all runs, newest first, as `store.list_runs`."""
     with reader(store_path) as opened:
         return store.list_runs(opened)
 
 
-def view(
+def make_view(
     store_path: Path,
     run_id: int,
     baseline_id: int | None,
@@ -61,7 +61,7 @@ def view(
     defaults: Selection,
 ) -> View:
     """Make the view of a page, with the keys of what it depends on."""
-    keys: Any = runs(store_path).set_index("id")[["uid", "revision"]].loc
+    keys: Any = list_runs(store_path).set_index("id")[["uid", "revision"]].loc
     run_uid, run_key = keys[run_id]
     baseline_uid, baseline_key = ("", "") if baseline_id is None else keys[baseline_id]
     depends = bool(selection.tags) or selection.status is not None
@@ -181,8 +181,8 @@ def num_selected(view: View) -> int:
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def groups(view: View, by: str) -> pd.DataFrame:
-    """Count by group, with median and most frequent mistake, as `results.group_accuracy`."""
-    return results.group_accuracy(table(view), mask(view), by)
+    """Count by group, with median and most frequent mistake, as `results.group_counts`."""
+    return results.group_counts(table(view), mask(view), by)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
