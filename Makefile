@@ -21,20 +21,17 @@ demo-run: $(VENV)/.installed  ## the same without the dashboard
 clean-demo:  ## remove the drawn world and what was made of it; the store keeps its runs
 	rm -rf $(DEMO) $(OUT)
 
-# Two processes take files in the order of tests/conftest.py, the slowest first.
-TWO := -q -n 2 --dist loadfile --no-loadscope-reorder
-
 test: $(VENV)/.installed-test  ## what a contributor needs
-	$(BIN)/python -m pytest $(TWO) -rs -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs -m "not slow"
 
 test-all: $(VENV)/.installed-test  ## every test: also random kills, full disks, several processes
-	$(BIN)/python -m pytest $(TWO) -rs
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -rs
 
 # Draws other inputs in each run, and more of them; a failure prints the input, which becomes an
 # @example of its test. TESTS names the files.
 TESTS ?= $(shell grep -rl "from hypothesis" tests --include="test_*.py")
 test-random: $(VENV)/.installed-test  ## a longer random search in the tests that draw their inputs
-	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest $(TWO) $(TESTS)
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed-test  ## format, lint, types, floors
 	$(BIN)/ruff format --check .

@@ -29,6 +29,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make pytest-xdist keep the order of the files; its own is by their number of tests."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files of `slowest_files.txt` first, so that two workers end together."""
     folder = Path(__file__).parent
