@@ -27,6 +27,12 @@ tiny_clip = _FIXTURES.tiny_clip
 world = _FIXTURES.world
 
 
+@pytest.fixture
+def precision():
+    """One number format: what is computed is tested with the training."""
+    return "fp32"
+
+
 def flags(world, **changes):
     config = world.config(**changes)
     names = ("train_csv", "val_csv", "image_dir", "output_dir", "db", "model_name", "batch_size",
@@ -34,6 +40,7 @@ def flags(world, **changes):
     return [text for name in names for text in (f"--{name}", str(getattr(config, name)))]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_training_prints_its_epochs_and_the_next_command(world, capsys):
     assert train.main(flags(world, num_epochs=2)) == 0
     output = capsys.readouterr().out
