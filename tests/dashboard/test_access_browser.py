@@ -12,6 +12,8 @@ import urllib.request
 
 import pytest
 
+from dashboard.access import Access
+from dashboard.shell.rights import Right
 from tests.dashboard.sites import DESK, ROOT, Visit, serve
 
 TOKEN = "a-token-of-the-tests"
@@ -149,3 +151,20 @@ def handshake(address, host, origin):
     with socket.create_connection((name, int(port)), timeout=20) as opened:
         opened.sendall("\r\n".join([*lines, "", ""]).encode())
         return opened.recv(4096).decode().partition("\r\n")[0]
+
+
+@pytest.mark.browser
+def test_a_link_of_the_lowest_right_shows_pages_and_changes_nothing(site, browser, tmp_path):
+    lowest = Access(TOKEN).tokens()[Right.LOOK]
+    site.written.add_run()
+    with serve(site.written.path, tmp_path, STREETCLIP_TOKEN=TOKEN) as address:
+        visit = Visit(browser, viewport=DESK)
+        page = visit.go(f"{address}/triage?token={lowest}")
+        assert page.get_by_text("Your link does not allow annotations.").is_visible()
+        assert page.get_by_role("button", name="Add tag").is_disabled()
+        page.keyboard.press("1")
+        page.wait_for_timeout(1000)
+        assert page.locator("[data-tag][aria-pressed=true]").count() == 0
+        page = visit.go(f"{address}/jobs")
+        assert page.get_by_text("No jobs from here").is_visible()
+        assert page.get_by_role("button", name="Start").count() == 0
