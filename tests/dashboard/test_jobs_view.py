@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Migrations
 
+from dashboard.shell import rights
+from dashboard.shell.rights import Right
 from dashboard.views.jobs import launcher
 from streetclip.process_identity import ProcessId, current_process
 from streetclip.runtime import JOB_STATES, JobProgress, end_job, register_job, request_cancel
@@ -156,10 +158,22 @@ class TestActions:
         assert f"run={run}" in links[0].query_string
         assert f"training={training}" in links[1].query_string
 
-    def test_no_jobs_shows_everything_and_starts_nothing(self, open_jobs, records, started):
+    @pytest.mark.parametrize(
+        ("words", "right"),
+        [
+            (["--no_jobs"], Right.RUN_JOBS),
+            (["--read_only"], Right.RUN_JOBS),
+            ([], Right.ANNOTATE),
+            ([], Right.LOOK),
+        ],
+    )
+    def test_without_the_right_everything_is_shown_and_nothing_starts(
+        self, open_jobs, records, started, monkeypatch, words, right
+    ):
+        monkeypatch.setattr(rights, "right_of_visitor", lambda: right)
         failed = records.add("failed")
         records.add("queued", output_dir=Path("outputs/q"))
-        for page in (open_jobs(["--no_jobs"]), open_jobs(["--no_jobs"], job=str(failed))):
+        for page in (open_jobs(words), open_jobs(words, job=str(failed))):
             assert not page.exception
             assert not {"Cancel", "Resume", "Run again with changes"} & set(labels(page))
             assert not [each for each in labels(page) if each.startswith("Start")]
