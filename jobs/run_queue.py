@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
@@ -66,7 +65,8 @@ class Runner:
         self.num_ended = 0
         self._store, self._config, self._process = store, config, current_process()
         self.children: dict[int, tuple[JobTicket, subprocess.Popen[bytes]]] = {}  # by job
-        self._signalled: dict[tuple[int, int], signal.Signals] = {}
+        self._signalled: dict[tuple[int, int], signal.Signals] = {}  # by job and attempt
+        self._cancel_seen: dict[tuple[int, int], float] = {}
 
     def look(self) -> bool:
         """Record ended jobs, start queued ones, and return whether any is left to wait for."""
@@ -130,21 +130,26 @@ class Runner:
         runtime.end_job(self._store, ticket.job_id, ticket.attempt, state, error=error)
 
     def _signal_cancelled(self) -> None:
-        """Send TERM to cancelled jobs whose grace is over, KILL after as long again."""
+        """Send TERM to cancelled jobs whose grace is over, KILL after as long again.
+
+        The grace begins when this process first sees the request: clocks may be stepped.
+        """
         from streetclip import runtime
 
         for record in runtime.list_jobs(self._store, states=("running",)).to_dict("records"):
-            asked_at = record["cancel_requested_at"]
-            if not isinstance(asked_at, str):
+            if not isinstance(record["cancel_requested_at"], str):
                 continue
-            waited_s = (datetime.now(UTC) - datetime.fromisoformat(asked_at)).total_seconds()
+            key = (int(record["id"]), int(record["attempt"]))
+            waited_s = time.monotonic() - self._cancel_seen.setdefault(key, time.monotonic())
             if waited_s > self._config.grace_s:
                 is_ignored = waited_s > 2 * self._config.grace_s
-                self._signal(record, signal.SIGKILL if is_ignored else signal.SIGTERM)
+                self._signal(
+                    key,
+                    runtime.process_of(record),
+                    signal.SIGKILL if is_ignored else signal.SIGTERM,
+                )
 
-    def _signal(self, record: dict[Any, Any], number: signal.Signals) -> None:
-        key = (int(record["id"]), int(record["attempt"]))
-        process = ProcessId(record["host"], int(record["pid"]), record["process_started_at"])
+    def _signal(self, key: tuple[int, int], process: ProcessId, number: signal.Signals) -> None:
         if self._signalled.get(key) == number or process == self._process:
             return
         self._signalled[key] = number

@@ -11,6 +11,7 @@ from streetclip.runtime.job_records import JobState as JobState
 from streetclip.runtime.job_records import JobTicket as JobTicket
 from streetclip.runtime.job_records import get_job as get_job
 from streetclip.runtime.job_records import list_jobs as list_jobs
+from streetclip.runtime.job_records import process_of as process_of
 from streetclip.runtime.job_records import runs_of_job as runs_of_job
 from streetclip.runtime.job_records import trainings_of_job as trainings_of_job
 from streetclip.runtime.jobs import attach_job as attach_job

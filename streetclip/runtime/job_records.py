@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 
 from streetclip.errors import ConfigError, OutputError, StoreError, shown
+from streetclip.process_identity import ProcessId
 from streetclip.store.connection import Store
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -23,7 +24,7 @@ RUNNER_KIND = "run_queue"
 """Kind of the job that starts queued ones; hidden from lists, and not counted as running."""
 
 STALE_AFTER_S = 30.0
-"""A job on another machine that has been silent for longer counts as dead."""
+"""A job on another machine that is seen to be silent for longer counts as dead."""
 
 _JSON_COLUMNS = ("arguments", "parameters", "numbers", "outputs")
 _DTYPES = {
@@ -131,6 +132,12 @@ def get_job(store: Store, job_id: int) -> dict[str, Any]:
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     job = {str(name): value for name, value in found.iloc[0].items()}
     return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+
+
+def process_of(job: Mapping[Any, Any]) -> ProcessId:
+    """Return the process of a job, read by `get_job` or `list_jobs`, that has started."""
+    boot_id = job["process_boot_id"] or ""
+    return ProcessId(job["host"], int(job["pid"]), job["process_started_at"], boot_id)
 
 
 def require_state(store: Store, job_id: int) -> JobState:

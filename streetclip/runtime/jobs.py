@@ -14,7 +14,11 @@ from typing import Any
 
 from streetclip.errors import OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
-from streetclip.runtime.dead_jobs import interrupt_dead_jobs, set_state_of_work
+from streetclip.runtime.dead_jobs import (
+    await_sign_of_life,
+    interrupt_dead_jobs,
+    set_state_of_work,
+)
 from streetclip.runtime.job_records import (
     ENDED_STATES,
     RUNNER_KIND,
@@ -31,9 +35,10 @@ from streetclip.store.connection import Store, utc_now
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
 
+_PROCESS = "host = ?, pid = ?, process_started_at = ?, process_boot_id = ?"
 _NEW_ATTEMPT = (
-    "state = 'running', attempt = attempt + 1, host = ?, pid = ?, process_started_at = ?, "
-    "heartbeat_at = ?, started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
+    f"state = 'running', attempt = attempt + 1, {_PROCESS}, heartbeat_at = ?, "
+    "started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
     "cancel_requested_at = NULL, task = '', unit = '', done = 0, total = 0, rate = NULL, "
     "numbers = '{}'"
 )
@@ -56,8 +61,10 @@ def register_job(
     """Record a job that runs already, as one started in a shell.
 
     With `resume`, it is a further attempt of the newest ended job of this kind and output folder,
-    unless that one is done. Raises OutputError as `enqueue_job`.
+    unless that one is done. A silent job on another machine that holds the folder is watched until
+    it is known to live or to be dead. Raises OutputError as `enqueue_job`.
     """
+    await_sign_of_life(store, _output_dir(spec))
     interrupt_dead_jobs(store)
     with store.transaction():
         newest = store.rows(
@@ -113,8 +120,8 @@ def attach_job(
     now = utc_now()
     with store.transaction():
         found = store.rows(
-            "UPDATE jobs SET host = ?, pid = ?, process_started_at = ?, heartbeat_at = ?, "  # noqa: S608 -- our own text
-            "updated_at = ? WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
+            f"UPDATE jobs SET {_PROCESS}, heartbeat_at = ?, updated_at = ? "  # noqa: S608 -- our own text
+            "WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
             f"AND attempt = coalesce(?, attempt) RETURNING {_TICKET}",
             (*astuple(process), now, now, job_id, attempt),
         )
@@ -233,8 +240,15 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
             raise StoreError(msg)
         folder = store.rows("SELECT output_dir FROM jobs WHERE id = ?", (job_id,))[0][0]
         _check_folder_free(store, folder)
-        gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "rate")
-        times = ("heartbeat_at", "started_at", "ended_at")
+        gone = (
+            "error",
+            "cancel_requested_at",
+            "host",
+            "pid",
+            "process_started_at",
+            "process_boot_id",
+        )
+        times = ("heartbeat_at", "started_at", "ended_at", "rate")
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
         store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
 
