@@ -17,6 +17,7 @@ from jobs.support.logs import copied_to
 from streetclip.config import JobConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.errors import ConfigError, ResourceError, StoreError, StreetClipError, shown
+from streetclip.files import locked_folder
 from streetclip.launch_env import Ranks
 from streetclip.process_identity import current_process, raise_interrupt
 
@@ -145,7 +146,7 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     """Run a job with its record: found or made, kept, and closed.
 
     Of several processes that torchrun starts, the first keeps it; the others log only warnings.
-    Raises OutputError if another job writes into the same output folder.
+    Raises OutputError if another job, of any store, writes into the same output folder.
     """
     with contextlib.ExitStack() as stack:
         if config.kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first:
@@ -158,7 +159,15 @@ def recorded(config: JobConfig) -> Iterator[Job]:
         if ticket is not None and named is None:
             stack.enter_context(copied_to(ticket.log_path))
         stack.enter_context(_term_interrupts())
-        yield stack.enter_context(Job(config.db, ticket, queued=named is not None))
+        job = stack.enter_context(Job(config.db, ticket, queued=named is not None))
+        folder: Path | None = getattr(config, "output_dir", None)
+        if folder is not None:
+            process = current_process()
+            holder = (
+                f"{config.kind}, process {process.pid} on {shown(process.host)}, with the store "
+            )
+            stack.enter_context(locked_folder(folder, f"{holder}{config.db.absolute()}"))
+        yield job
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":
@@ -175,13 +184,12 @@ def _attach(config: JobConfig, named: str) -> "JobTicket":
 def _register(config: JobConfig) -> "JobTicket | None":
     from streetclip import runtime, store
 
-    folder: Path | None = getattr(config, "output_dir", None)
     spec = runtime.JobSpec(
         kind=config.kind,
         name=getattr(config, "run_name", None) or "",
         arguments=to_arguments(config),
         parameters=config.to_dict(),
-        output_dir=None if folder is None else folder.resolve(),
+        output_dir=getattr(config, "output_dir", None),
         cwd=Path.cwd(),
     )
     try:
