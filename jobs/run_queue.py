@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
-from streetclip.errors import ResourceError
+from streetclip.errors import ResourceError, StreetClipError
 from streetclip.process_identity import ProcessId, current_process, signal_group
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ class Runner:
     """Starts queued jobs as processes, and records ends that they do not record."""
 
     def __init__(self, store: "Store", config: RunQueueConfig) -> None:
+        from streetclip.runtime import allowed_folders
+
         self.num_ended = 0
+        self._folders = allowed_folders(config.root, store.path)
         self._store, self._config, self._process = store, config, current_process()
         self.children: dict[int, tuple[JobTicket, subprocess.Popen[bytes]]] = {}  # by job
         self._signalled: dict[tuple[int, int], signal.Signals] = {}  # by job and attempt
@@ -84,7 +87,7 @@ class Runner:
         while claimed := runtime.claim_job(self._store, self._process, most_running=most):
             self._start(claimed)
         live = runtime.list_jobs(self._store, states=("queued", "running"))
-        waiting = (live["state"] == "queued") | live["cancel_requested_at"].notna()
+        waiting = live["runs_here"] | live["cancel_requested_at"].notna()
         return bool(self.children) or bool(waiting.any())
 
     def _start(self, ticket: "JobTicket") -> None:
@@ -94,6 +97,8 @@ class Runner:
         variables = {JOB_VARIABLE: f"{ticket.job_id}:{ticket.attempt}", "PYTHONUNBUFFERED": "1"}
         _LOG.info("job %d, attempt %d: %s", ticket.job_id, ticket.attempt, ticket.kind)
         try:
+            roots = runtime.Roots(self._folders, ticket.cwd)
+            runtime.check_job(self._store.path, ticket.kind, ticket.arguments, roots)
             ticket.log_path.parent.mkdir(parents=True, exist_ok=True)
             with ticket.log_path.open("ab") as log:
                 child = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
@@ -105,7 +110,7 @@ class Runner:
                     stderr=log,
                     start_new_session=True,  # it outlives this process, and Ctrl-C here
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StreetClipError) as error:
             cause = f"could not be started in {ticket.cwd}: {error}"
             runtime.end_job(self._store, ticket.job_id, ticket.attempt, "failed", error=cause)
             return

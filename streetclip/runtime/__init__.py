@@ -1,5 +1,8 @@
 """Keep job records and the queue, and exchange values between processes."""
 
+from streetclip.runtime.allowed_paths import Roots as Roots
+from streetclip.runtime.allowed_paths import allowed_folders as allowed_folders
+from streetclip.runtime.allowed_paths import check_job as check_job
 from streetclip.runtime.dead_jobs import find_dead_jobs as find_dead_jobs
 from streetclip.runtime.dead_jobs import interrupt_dead_jobs as interrupt_dead_jobs
 from streetclip.runtime.dead_jobs import live_runner as live_runner

@@ -11,6 +11,7 @@ import pandas as pd
 
 from streetclip.errors import ConfigError, OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
+from streetclip.runtime.signatures import queued_here
 from streetclip.store.connection import Store
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -126,12 +127,14 @@ def resolved(what: str, path: Path) -> str:
 def get_job(store: Store, job_id: int) -> dict[str, Any]:
     """Read a job: the columns of `jobs`, with arguments, parameters, numbers and outputs decoded.
 
-    Raises StoreError if the job does not exist.
+    `runs_here` is True if it is queued and a runner of this installation will start it. Raises
+    StoreError if the job does not exist.
     """
     require_state(store, job_id)
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     job = {str(name): value for name, value in found.iloc[0].items()}
-    return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+    decoded = {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+    return job | decoded | {"runs_here": job_id in queued_here(store)}
 
 
 def process_of(job: Mapping[Any, Any]) -> ProcessId:
@@ -175,6 +178,7 @@ def list_jobs(
     )
     for name in _JSON_COLUMNS:
         found[name] = pd.Series([json.loads(text) for text in found[name]], dtype=object)
+    found["runs_here"] = found["id"].isin(queued_here(store))
     return found.astype(_DTYPES)
 
 

@@ -31,6 +31,7 @@ from streetclip.runtime.job_records import (
     require_state,
     resolved,
 )
+from streetclip.runtime.signatures import queued_here, sign
 from streetclip.store.connection import Store, utc_now
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
@@ -45,14 +46,16 @@ _NEW_ATTEMPT = (
 
 
 def enqueue_job(store: Store, spec: JobSpec) -> int:
-    """Add a job that waits for a runner, and return its id.
+    """Add a job that waits for a runner of this installation, and return its id.
 
     Raises OutputError if a queued or running job has the same output folder, or a folder's name is
-    not Unicode.
+    not Unicode; ConfigError as `signatures.sign`.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
-        return _add_job(store, spec)
+        job_id = _add_job(store, spec)
+        sign(store, job_id)
+    return job_id
 
 
 def register_job(
@@ -89,22 +92,25 @@ def register_job(
 def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
     """Claim the job that has been queued for longest, for a runner to start; None without one.
 
-    Each job goes to one of the runners, which owns the record until the job's own process attaches.
+    Only jobs that this installation queued are claimed. Each goes to one of the runners, which owns
+    the record until the job's own process attaches.
     No job is claimed while `most_running` jobs run; those of a dead process count until they are
     interrupted, runners never.
     """
-    bounds = (RUNNER_KIND, most_running)
-    room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
+
+    def next_job() -> int | None:
+        running = "SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?"
+        has_room = store.rows(running, (RUNNER_KIND,))[0][0] < most_running
+        return next(iter(queued_here(store)), None) if has_room else None
+
     # Runners ask all the time: only those that may get a job take the writer's lock.
-    look = f"SELECT 1 WHERE {room} AND EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')"  # noqa: S608 -- our own text
-    if not store.rows(look, bounds):
+    if next_job() is None:
         return None
     now = utc_now()
     with store.transaction():
         found = store.rows(
-            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
-            f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
-            (*astuple(process), None, now, now, *bounds),
+            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
+            (*astuple(process), None, now, now, next_job()),
         )
     return _ticket(found[0]) if found else None
 
@@ -251,6 +257,7 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
         times = ("heartbeat_at", "started_at", "ended_at", "rate")
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
         store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
+        sign(store, job_id)
 
 
 def _add_job(store: Store, spec: JobSpec) -> int:
