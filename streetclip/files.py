@@ -158,6 +158,15 @@ def scratch_folder() -> Iterator[Path]:
             yield Path(folder)
 
 
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Identify the file at a path by device and inode; None where there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def refuse_existing(*paths: Path, advice: str) -> None:
     """Raise OutputError, ending with `advice`, if one of the paths exists."""
     found = [str(path) for path in paths if path.exists()]

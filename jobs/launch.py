@@ -1,0 +1,44 @@
+"""Start a job in several processes: launch.py --nproc_per_node N jobs/train.py FLAGS.
+
+Takes torchrun's flags and does what it does, but ends as the job itself: 130 and one line after an
+interrupt, 2 after a user's mistake.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from jobs.support.cli import EXIT_DONE, EXIT_FAULT, EXIT_INTERRUPTED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the processes and return the exit code of the job."""
+    # Ctrl-C reaches the processes, too: a second one of the launcher would disturb their saving.
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGHUP,SIGQUIT"
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    def end_with_term(_number: int, _frame: FrameType | None) -> NoReturn:
+        msg = "interrupted"
+        raise SignalException(msg, sigval=signal.SIGTERM)
+
+    logging.disable()  # the processes of the job write what they log themselves
+    signal.signal(signal.SIGINT, end_with_term)
+    try:
+        arguments = parse_args(sys.argv[1:] if argv is None else list(argv))  # type: ignore[no-untyped-call]
+        run(arguments)  # type: ignore[no-untyped-call]
+    except SignalException:
+        return EXIT_INTERRUPTED
+    except ChildFailedError as error:
+        code = error.get_first_failure()[1].exitcode
+        return code if code > 0 else EXIT_FAULT
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
