@@ -3,11 +3,9 @@
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streetclip.errors import OutputError
 from streetclip.process_identity import find_process
 from streetclip.runtime import (
     JOB_STATES,
@@ -35,37 +33,9 @@ from streetclip.store import (
     start_run,
     start_training,
 )
+from tests.runtime.heartbeats import set_heartbeat
 
 PROGRESS = JobProgress("training", "step", 5, 9, 2.5, {"loss": 1.5})
-
-
-def set_heartbeat(queue, job_id, ahead_s):
-    """Let a job have beaten by a clock that is so many seconds ahead of ours."""
-    then = datetime.now(UTC) + timedelta(seconds=ahead_s)
-    last = then.isoformat(timespec="milliseconds")
-    with queue.store.transaction():
-        queue.store.rows("UPDATE jobs SET heartbeat_at = ? WHERE id = ?", (last, job_id))
-    return last
-
-
-class Clock:
-    """What the observer counts seconds with; sleeping takes no time."""
-
-    def __init__(self):
-        self.now_s = 1000.0
-
-    def monotonic(self):
-        return self.now_s
-
-    def sleep(self, seconds):
-        self.now_s += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr("streetclip.runtime.dead_jobs.time", made)
-    return made
 
 
 def start_work(queue, job_id):
@@ -222,43 +192,6 @@ def test_a_job_on_another_machine_is_left_alone_until_it_is_silent(queue, clock)
     clock.sleep(STALE_AFTER_S + 1)
     assert interrupt_dead_jobs(queue.store) == [job_id]
     assert beat_job(queue.store, job_id, 1, None) == (False, False)  # it was only slow: it stops
-
-
-@pytest.mark.parametrize("ahead_s", [-7200, -60, 60, 7200])
-def test_the_clock_of_another_machine_decides_nothing(queue, clock, ahead_s):
-    job_id = queue.start(queue.other(host="elsewhere.invalid"))
-    for beat in range(40):
-        set_heartbeat(queue, job_id, ahead_s + 2 * beat)
-        assert interrupt_dead_jobs(queue.store) == []
-        clock.sleep(2)
-    clock.sleep(STALE_AFTER_S)
-    assert interrupt_dead_jobs(queue.store) == [job_id]
-
-
-def test_a_step_of_a_clock_interrupts_no_job_that_beats(queue, clock):
-    job_id = queue.start(queue.other(host="elsewhere.invalid"))
-    for ahead_s in (0, -3600, 3600, 0):
-        set_heartbeat(queue, job_id, ahead_s)
-        assert interrupt_dead_jobs(queue.store) == []
-        clock.sleep(STALE_AFTER_S)
-
-
-def test_a_job_in_a_shell_watches_one_elsewhere_that_holds_its_folder(queue, clock):
-    folder = queue.folder / "outputs"
-    far = queue.start(queue.other(host="elsewhere.invalid"), output_dir=folder)
-    began_s = clock.now_s
-    ticket = queue.register(output_dir=folder)
-    assert clock.now_s - began_s == pytest.approx(STALE_AFTER_S, abs=1)
-    assert (queue.state(far), queue.state(ticket.job_id)) == ("interrupted", "running")
-
-
-def test_a_sign_of_life_ends_the_watch_and_keeps_the_folder(queue, clock, monkeypatch):
-    folder = queue.folder / "outputs"
-    far = queue.start(queue.other(host="elsewhere.invalid"), output_dir=folder)
-    monkeypatch.setattr(clock, "sleep", lambda _: set_heartbeat(queue, far, -60))
-    with pytest.raises(OutputError, match=f"job {far} .* is running there"):
-        queue.register(output_dir=folder)
-    assert queue.state(far) == "running"
 
 
 def test_a_claimed_job_is_dead_with_the_runner_that_started_no_process(queue):
