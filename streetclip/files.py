@@ -65,7 +65,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked_folder(folder: Path, holder: str) -> Iterator[None]:
-    """Hold an output folder for one job; make it if it is missing.
+    """Hold an output folder for one job, making it if it is missing.
 
     The lock ends with this process, however that ends; forked children do not keep it. Raises
     OutputError with the text `holder` of the job that holds the folder.
@@ -92,7 +92,7 @@ def locked_folder(folder: Path, holder: str) -> Iterator[None]:
 
 
 def is_unused(folder: Path) -> bool:
-    """Return whether a folder holds nothing, or only the lock of a job."""
+    """Return whether a folder holds at most the lock of a job."""
     return all(path.name == _LOCK_FILE for path in folder.iterdir())
 
 
@@ -165,6 +165,18 @@ def file_id(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino
+
+
+def is_moved(path: Path, before: tuple[int, int] | None) -> bool:
+    """Return whether the file of a `file_id` is no longer at a path.
+
+    False where that cannot be known, as while a network disk is away.
+    """
+    try:
+        return file_id(path) != before
+    except OSError as error:
+        _LOG.warning("%s: cannot be looked for (%s)", path, error.strerror)
+        return False
 
 
 def refuse_existing(*paths: Path, advice: str) -> None:

@@ -17,7 +17,7 @@ from jobs.support.logs import copied_to
 from streetclip.config import JobConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.errors import ConfigError, ResourceError, StoreError, StreetClipError, shown
-from streetclip.files import file_id, locked_folder
+from streetclip.files import file_id, is_moved, locked_folder
 from streetclip.launch_env import Ranks
 from streetclip.process_identity import current_process, raise_interrupt
 
@@ -50,7 +50,7 @@ class Job:
         self.queued = queued
         self.bar: ProgressBar | None = None
         self._db, self._ticket, self._advice = db, ticket, advice
-        self._store_id = file_id(db)
+        self._store_id = None if ticket is None else file_id(db)
         self._outputs: list[str] = []
         self._open_bars: list[ProgressBar] = []
         self._beats = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
@@ -97,7 +97,7 @@ class Job:
 
     @property
     def _is_store_lost(self) -> bool:
-        return file_id(self._db) != self._store_id
+        return is_moved(self._db, self._store_id)
 
     def _record_end(self, ticket: "JobTicket", error: BaseException | None) -> None:
         from streetclip import runtime, store
@@ -161,7 +161,7 @@ def one_line(error: BaseException) -> str:
 
 
 def is_helper(kind: str) -> bool:
-    """Return whether another process of this job keeps its record and reports its end."""
+    """Return whether another process of this job keeps its record."""
     return kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first
 
 

@@ -31,7 +31,7 @@ from streetclip.evaluation.preparation import Inputs, file_columns, image_paths,
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.files import atomic_path, clear_leftovers, file_id, read_json, write_json
+from streetclip.files import atomic_path, clear_leftovers, file_id, is_moved, read_json, write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
@@ -174,14 +174,14 @@ def _saved_if_lost(
     before = file_id(config.db)
 
     def check_place() -> None:
-        if file_id(config.db) != before:
+        if is_moved(config.db, before):
             msg = f"{config.db}: was deleted, moved or replaced during this evaluation."
             raise ResourceError(msg)
 
     try:
         yield check_place
     except (KeyboardInterrupt, Exception):
-        if file_id(config.db) != before:
+        if is_moved(config.db, before):
             for strategy, run_id in run_ids.items():
                 rows = store.iterate_predictions(database, run_id)
                 write_predictions(_folder_of(config, strategy), rows)

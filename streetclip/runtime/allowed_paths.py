@@ -74,21 +74,24 @@ class Roots:
         return str(path.relative_to(self.base) if path.is_relative_to(self.base) else path)
 
     def names_path(self, setting: str, text: str) -> bool:
-        """Check whether the value of a path setting is no built-in name and no hub id."""
+        """Check whether the value of a path setting is no name of another thing."""
         is_hub_model = setting in MODEL_SETTINGS and self.names_hub_model(text)
         return bool(text) and text not in BUILT_IN.get(setting, ()) and not is_hub_model
 
 
 def allowed_folders(given: Sequence[Path | str], store_path: Path) -> tuple[Path, ...]:
-    """Resolve the folders of `--root`: by default `data`, `outputs` and that of the store."""
+    """Resolve the folders of `--root`.
+
+    Without any, they are `data`, `outputs` and that of the store.
+    """
     folders = given or ("data", "outputs", store_path.parent)
     return tuple(map(Path, dict.fromkeys(map(os.path.realpath, folders))))
 
 
 def check_job(store_path: Path, kind: str, arguments: Sequence[str], roots: Roots) -> None:
-    """Raise ConfigError unless a job writes its own store, and paths within the roots.
+    """Check that a job uses its own store, and paths within the roots.
 
-    `arguments` are untrusted; `roots.base` is the working folder of the job.
+    `arguments` are untrusted; `roots.base` is the working folder of the job. Raises ConfigError.
     """
     if kind == RUNNER_KIND:
         msg = f"kind is {shown(kind)}; expected a job. Start the runner itself in a shell."

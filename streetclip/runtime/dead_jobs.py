@@ -86,9 +86,9 @@ def live_runner(store: Store) -> bool:
 
 
 def await_sign_of_life(store: Store, folder: str) -> None:
-    """Wait until a job on another machine that holds a folder gives a sign of life, or is dead.
+    """Watch a job that holds a folder until it lives or is dead.
 
-    Returns at once where no such job holds it.
+    Only a job on another machine is watched, for at most `STALE_AFTER_S` seconds.
     """
 
     def holder() -> _Running | None:

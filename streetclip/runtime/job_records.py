@@ -138,7 +138,7 @@ def get_job(store: Store, job_id: int) -> dict[str, Any]:
 
 
 def process_of(job: Mapping[Any, Any]) -> ProcessId:
-    """Return the process of a job, read by `get_job` or `list_jobs`, that has started."""
+    """Return the process of a started job, as read by `get_job`."""
     boot_id = job["process_boot_id"] or ""
     return ProcessId(job["host"], int(job["pid"]), job["process_started_at"], boot_id)
 

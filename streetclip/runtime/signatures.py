@@ -40,7 +40,7 @@ def sign(store: Store, job_id: int) -> None:
 
 
 def queued_here(store: Store) -> list[int]:
-    """List the queued jobs that this installation signed, in the order of the queue."""
+    """List the queued jobs that this installation signed, in their order."""
     sql = f"SELECT signature, {_SIGNED} FROM jobs WHERE state = 'queued' ORDER BY updated_at, id"  # noqa: S608 -- our own names
     queued = store.rows(sql)
     key = _own_key(make=False) if queued else None
@@ -55,7 +55,10 @@ def queued_here(store: Store) -> list[int]:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Locate the folder of this user's own state: by `STATE_VARIABLE`, else that of XDG."""
+    """Locate the folder of this user's own state.
+
+    It is that of `STATE_VARIABLE`, else of XDG_STATE_HOME. Raises ConfigError without a home.
+    """
     named = Path(environment.get(STATE_VARIABLE, ""))
     base = Path(environment.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():

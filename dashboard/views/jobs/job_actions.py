@@ -76,7 +76,7 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
 
 
 def queue_here(job: Job, options: JobOptions) -> None:
-    """Draw what can be done about a queued job that no runner of this installation starts."""
+    """Draw the button that queues a job from elsewhere with the form."""
     is_foreign = job["state"] == "queued" and not job["runs_here"]
     if is_foreign and options.may_start and job["kind"] in form_fields.FORMS:
         changes = {"form": job["kind"], "again": str(job["id"])}

@@ -79,7 +79,7 @@ def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
 
 
 def check_resumable(store_path: Path, job: Mapping[str, Any], options: JobOptions) -> None:
-    """Raise ConfigError for paths outside the roots, another store or an unknown kind."""
+    """Raise ConfigError for foreign paths, another store or an unknown kind."""
     roots = replace(options.roots, base=Path(job["cwd"]))
     runtime.check_job(store_path, job["kind"], job["arguments"], roots)
 
