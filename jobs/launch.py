@@ -5,7 +5,6 @@ interrupt, 2 after a user's mistake.
 """
 
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,11 +13,17 @@ from typing import NoReturn
 
 from jobs.support.cli import EXIT_DONE, EXIT_FAULT, EXIT_INTERRUPTED
 
+# Without SIGINT: Ctrl-C reaches the processes, too, and a second one would disturb their saving.
+_SIGNALS = "SIGTERM,SIGHUP,SIGQUIT"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the processes and return the exit code of the job."""
-    # Ctrl-C reaches the processes, too: a second one of the launcher would disturb their saving.
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGHUP,SIGQUIT"
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] in (["--help"], ["-h"]):
+        print(f"{__doc__}\nFlags of torchrun: python -m torch.distributed.run --help")
+        return EXIT_DONE
+    # Torch takes seconds to import; --help must not wait for it.
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
@@ -30,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.disable()  # the processes of the job write what they log themselves
     signal.signal(signal.SIGINT, end_with_term)
     try:
-        arguments = parse_args(sys.argv[1:] if argv is None else list(argv))  # type: ignore[no-untyped-call]
+        arguments = parse_args(words)  # type: ignore[no-untyped-call]
+        arguments.signals_to_handle = _SIGNALS
         run(arguments)  # type: ignore[no-untyped-call]
     except SignalException:
         return EXIT_INTERRUPTED
