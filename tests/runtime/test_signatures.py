@@ -1,5 +1,6 @@
 """Only what this installation queued is run."""
 
+import dataclasses
 import json
 import shutil
 import stat
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from streetclip.errors import ConfigError, OutputError
-from streetclip.runtime import end_job, get_job, list_jobs, requeue_job
+from streetclip.runtime import end_job, get_job, list_jobs, process_of, requeue_job
 from streetclip.runtime.signatures import STATE_VARIABLE, state_folder
 from streetclip.store import open_store
+from tests.store.older_stores import make_older
 
 
 @pytest.fixture
@@ -126,11 +128,17 @@ def test_a_job_that_is_queued_again_is_signed_again(queue, state):
     assert queue.claim().arguments == ("--resume",)
 
 
-def test_a_job_of_before_the_signatures_is_not_run(queue, state):
-    queue.add()
-    change(queue, "signature", None)
+def test_jobs_of_an_older_store_are_kept_and_not_run(queue, state):
+    running, queued = queue.start(), queue.add()
+    before = list_jobs(queue.store).drop(columns=["runs_here", "signature", "process_boot_id"])
+    queue.store.close()
+    make_older(queue.path, 7)
+    queue.store = open_store(queue.path)
+    after = list_jobs(queue.store)
+    assert after[list(before)].equals(before)
+    assert process_of(queue.get(running)) == dataclasses.replace(queue.process, boot_id="")
     assert queue.claim() is None
-    assert queue.state(1) == "queued"
+    assert queue.state(queued) == "queued"
 
 
 @pytest.mark.parametrize("harm", ["mode", "short", "empty", "link", "folder"])
