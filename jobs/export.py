@@ -50,8 +50,10 @@ def _export(config: ExportConfig, job: Job) -> None:
 
 def _check_output(config: ExportConfig) -> None:
     """Refuse to replace a folder that is no export, or holds the model to export."""
+    from streetclip.files import is_unused
+
     folder = config.output_dir
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and is_unused(folder)):
         return
     source = Path(config.checkpoint_path).expanduser().resolve()
     if not folder.is_dir():

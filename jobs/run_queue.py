@@ -11,14 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
-from streetclip.errors import ResourceError
+from streetclip.errors import ResourceError, StreetClipError
 from streetclip.process_identity import ProcessId, current_process, signal_group
 
 if TYPE_CHECKING:
@@ -63,10 +62,14 @@ class Runner:
     """Starts queued jobs as processes, and records ends that they do not record."""
 
     def __init__(self, store: "Store", config: RunQueueConfig) -> None:
+        from streetclip.runtime import allowed_folders
+
         self.num_ended = 0
+        self._folders = allowed_folders(config.root, store.path)
         self._store, self._config, self._process = store, config, current_process()
         self.children: dict[int, tuple[JobTicket, subprocess.Popen[bytes]]] = {}  # by job
-        self._signalled: dict[tuple[int, int], signal.Signals] = {}
+        self._signalled: dict[tuple[int, int], signal.Signals] = {}  # by job and attempt
+        self._cancel_seen: dict[tuple[int, int], float] = {}
 
     def look(self) -> bool:
         """Record ended jobs, start queued ones, and return whether any is left to wait for."""
@@ -84,7 +87,7 @@ class Runner:
         while claimed := runtime.claim_job(self._store, self._process, most_running=most):
             self._start(claimed)
         live = runtime.list_jobs(self._store, states=("queued", "running"))
-        waiting = (live["state"] == "queued") | live["cancel_requested_at"].notna()
+        waiting = live["runs_here"] | live["cancel_requested_at"].notna()
         return bool(self.children) or bool(waiting.any())
 
     def _start(self, ticket: "JobTicket") -> None:
@@ -94,6 +97,8 @@ class Runner:
         variables = {JOB_VARIABLE: f"{ticket.job_id}:{ticket.attempt}", "PYTHONUNBUFFERED": "1"}
         _LOG.info("job %d, attempt %d: %s", ticket.job_id, ticket.attempt, ticket.kind)
         try:
+            roots = runtime.Roots(self._folders, ticket.cwd)
+            runtime.check_job(self._store.path, ticket.kind, ticket.arguments, roots)
             ticket.log_path.parent.mkdir(parents=True, exist_ok=True)
             with ticket.log_path.open("ab") as log:
                 child = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
@@ -105,7 +110,7 @@ class Runner:
                     stderr=log,
                     start_new_session=True,  # it outlives this process, and Ctrl-C here
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StreetClipError) as error:
             cause = f"could not be started in {ticket.cwd}: {error}"
             runtime.end_job(self._store, ticket.job_id, ticket.attempt, "failed", error=cause)
             return
@@ -130,21 +135,26 @@ class Runner:
         runtime.end_job(self._store, ticket.job_id, ticket.attempt, state, error=error)
 
     def _signal_cancelled(self) -> None:
-        """Send TERM to cancelled jobs whose grace is over, KILL after as long again."""
+        """Send TERM to cancelled jobs whose grace is over, KILL after as long again.
+
+        The grace begins when this process first sees the request: clocks may be stepped.
+        """
         from streetclip import runtime
 
         for record in runtime.list_jobs(self._store, states=("running",)).to_dict("records"):
-            asked_at = record["cancel_requested_at"]
-            if not isinstance(asked_at, str):
+            if not isinstance(record["cancel_requested_at"], str):
                 continue
-            waited_s = (datetime.now(UTC) - datetime.fromisoformat(asked_at)).total_seconds()
+            key = (int(record["id"]), int(record["attempt"]))
+            waited_s = time.monotonic() - self._cancel_seen.setdefault(key, time.monotonic())
             if waited_s > self._config.grace_s:
                 is_ignored = waited_s > 2 * self._config.grace_s
-                self._signal(record, signal.SIGKILL if is_ignored else signal.SIGTERM)
+                self._signal(
+                    key,
+                    runtime.process_of(record),
+                    signal.SIGKILL if is_ignored else signal.SIGTERM,
+                )
 
-    def _signal(self, record: dict[Any, Any], number: signal.Signals) -> None:
-        key = (int(record["id"]), int(record["attempt"]))
-        process = ProcessId(record["host"], int(record["pid"]), record["process_started_at"])
+    def _signal(self, key: tuple[int, int], process: ProcessId, number: signal.Signals) -> None:
         if self._signalled.get(key) == number or process == self._process:
             return
         self._signalled[key] = number

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jobs import evaluate
+from jobs import evaluate, launch
 from jobs.support.cli import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -45,7 +45,7 @@ port=$((20000 + SLURM_JOB_ID % 10000))
 export OMP_NUM_THREADS="${{OMP_NUM_THREADS:-{threads}}}"
 
 exec {srun} \\
-    {python} -m torch.distributed.run \\
+    {python} {launcher} \\
     --nnodes={nodes} --nproc_per_node={nproc_per_node} --rdzv_backend=c10d \\
     --rdzv_endpoint="$head_node:$port" --rdzv_id="$SLURM_JOB_ID" \\
     {command}
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: Path) -> str:
-    """Make the script: on each machine one torchrun, which runs `jobs/evaluate.py` in a folder."""
+    """Make the script: on each machine one launcher, which runs `jobs/evaluate.py` in a folder."""
     gpus, cores = int(flags.gpus_per_node), flags.cpus_per_task
     nproc_per_node = int(flags.nproc_per_node or gpus or 1)
     directives = {
@@ -159,6 +159,7 @@ def sbatch_script(flags: argparse.Namespace, arguments: Sequence[str], folder: P
         # torchrun would leave one thread to each process.
         threads=max(1, int(cores or 1) // nproc_per_node),
         python=_quoted(sys.executable),
+        launcher=_quoted(str(Path(launch.__file__).resolve())),
         nodes=flags.nodes,
         nproc_per_node=nproc_per_node,
         command=" \\\n    ".join(map(_quoted, words)),

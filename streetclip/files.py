@@ -18,6 +18,7 @@ from streetclip.errors import OutputError, ResourceError, shown
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # FileExistsError: a parent of the path is a file.
 _NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
+_NO_PLACE = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 
 # Each write has a holder, a folder next to its target, whose name only this module gives:
 #   .streetclip-XXXXXXXX.tmp/new/NAME   what is being written
@@ -25,6 +26,10 @@ _NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 # The writer keeps the holder locked; the lock ends with its process, however that ends.
 _PREFIX, _SUFFIX = ".streetclip-", ".tmp"
 _HOLDER = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}{re.escape(_SUFFIX)}")
+
+# One job writes into a folder at a time; what it holds locked names it.
+_LOCK_FILE = ".streetclip.lock"
+_LONGEST_HOLDER = 500  # characters
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +61,39 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         _remove_holder(holder)
         os.close(lock)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, holder: str) -> Iterator[None]:
+    """Hold an output folder for one job, making it if it is missing.
+
+    The lock ends with this process, however that ends; forked children do not keep it. Raises
+    OutputError with the text `holder` of the job that holds the folder.
+    """
+    path = folder / _LOCK_FILE
+    with translated_disk_errors(folder):
+        if folder.exists() and not folder.is_dir():
+            msg = f"{folder}: is a file; expected a folder. Name another --output_dir."
+            raise OutputError(msg)
+        made = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock_file(path)
+        os.ftruncate(lock, 0)
+        os.write(lock, holder.encode("utf-8", "backslashreplace"))
+    try:
+        yield
+    finally:
+        if _is_at(lock, path):
+            path.unlink()
+        os.close(lock)
+        for each in made:
+            with contextlib.suppress(OSError):  # it holds files now
+                each.rmdir()
+
+
+def is_unused(folder: Path) -> bool:
+    """Return whether a folder holds at most the lock of a job."""
+    return all(path.name == _LOCK_FILE for path in folder.iterdir())
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -101,7 +139,7 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
                 "some space and run again, with --resume if the job has it, or name another folder."
             )
             raise ResourceError(msg) from error
-        if isinstance(error, _NOT_WRITABLE) or error.errno == errno.EROFS:
+        if isinstance(error, _NOT_WRITABLE) or error.errno in _NO_PLACE:
             msg = f"{path}: cannot be written ({error.strerror}). Name a folder that can."
             raise OutputError(msg) from error
         raise
@@ -118,6 +156,27 @@ def scratch_folder() -> Iterator[Path]:
             raise ResourceError(msg) from error
         with translated_disk_errors(Path(folder)):
             yield Path(folder)
+
+
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Identify the file at a path by device and inode; None where there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def is_moved(path: Path, before: tuple[int, int] | None) -> bool:
+    """Return whether the file of a `file_id` is no longer at a path.
+
+    False where that cannot be known, as while a network disk is away.
+    """
+    try:
+        return file_id(path) != before
+    except OSError as error:
+        _LOG.warning("%s: cannot be looked for (%s)", path, error.strerror)
+        return False
 
 
 def refuse_existing(*paths: Path, advice: str) -> None:
@@ -150,6 +209,37 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         msg = f"{path}: is not JSON ({shown(error)}). Remove it, or name another folder."
         raise OutputError(msg) from error
+
+
+def _lock_file(path: Path) -> int:
+    """Lock a file and return its descriptor; raise OutputError where another process has."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            text = os.read(lock, _LONGEST_HOLDER).decode("utf-8", "replace")
+            os.close(lock)
+            holder = "".join(c for c in text if c.isprintable()) or "another job"
+            msg = (
+                f"{path.parent}: is in use by {holder}. Wait for it, cancel it, or name another "
+                "--output_dir."
+            )
+            raise OutputError(msg) from None
+        except OSError as error:
+            _LOG.warning("%s: cannot be locked (%s); start no second job", path, error.strerror)
+        # The job that held it may have removed it before this one had the lock.
+        if _is_at(lock, path):
+            return lock
+        os.close(lock)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file still lies at a path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _make_holder(folder: Path) -> tuple[Path, int]:

@@ -1,23 +1,33 @@
-"""Identify processes by host, number and start time: numbers are given out again."""
+"""Identify processes by host, number and start: numbers are given out again.
 
+Where the system counts starts in ticks since a boot with an id of its own, no step of the clock
+changes them.
+"""
+
+import contextlib
 import os
 import signal
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
-# The system reports the start relative to the boot, whose time it corrects by a second now and
-# then. A number is not given to a second process that soon.
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Without a boot id: the clock that a start was read from may be corrected by a second.
 _SAME_START_S = 2.0
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """One process, and no later one of the same number; `started_at` in s since 1970."""
+    """One process, and no later one of the same number.
+
+    `started_at` is in ticks since the boot `boot_id`; without one, in s since 1970.
+    """
 
     host: str
     pid: int
     started_at: float
+    boot_id: str = ""
 
 
 def current_process() -> ProcessId:
@@ -29,15 +39,12 @@ def current_process() -> ProcessId:
 
 def find_process(pid: int) -> ProcessId | None:
     """Identify the process with a number on this machine; None if none has it, or a zombie."""
-    import psutil
-
+    boot_id = _boot_id()
     try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return ProcessId(socket.gethostname(), pid, process.create_time())
-    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        started_at = float(_start_ticks(pid)) if boot_id else _created_s(pid)
+    except (ProcessLookupError, FileNotFoundError):
         return None
+    return ProcessId(socket.gethostname(), pid, started_at, boot_id)
 
 
 def is_alive(process: ProcessId) -> bool | None:
@@ -45,15 +52,21 @@ def is_alive(process: ProcessId) -> bool | None:
     if process.host != socket.gethostname():
         return None
     found = find_process(process.pid)
-    return found is not None and abs(found.started_at - process.started_at) < _SAME_START_S
+    if found is None or process.boot_id:
+        return found == process
+    try:  # the record of an earlier version, or of a system without boot ids
+        return abs(_created_s(process.pid) - process.started_at) < _SAME_START_S
+    except ProcessLookupError:
+        return False
 
 
 def signal_group(process: ProcessId, number: signal.Signals) -> bool:
     """Send a signal to a process, and to its group where it leads one.
 
-    Returns False for a process that has ended or is on another machine.
+    Returns False for a process that has ended, is on another machine, or may be another one of the
+    same number, as its start was recorded by an earlier version.
     """
-    if not is_alive(process):
+    if process.boot_id != _boot_id() or not is_alive(process):
         return False
     try:
         if os.getpgid(process.pid) == process.pid:
@@ -73,3 +86,29 @@ def raise_interrupt(number: int, _frame: FrameType | None) -> None:
     """
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _start_ticks(pid: int) -> int:
+    """Read when a process started; raise ProcessLookupError for none and for a zombie."""
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    if fields[0] in "ZX":
+        raise ProcessLookupError
+    return int(fields[19])  # field 22 of proc_pid_stat(5)
+
+
+def _created_s(pid: int) -> float:
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess, ValueError, OverflowError):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return float(process.create_time())
+    raise ProcessLookupError

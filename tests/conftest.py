@@ -20,6 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Jobs keep their records here where a test names no store.
 _FOLDER = tempfile.TemporaryDirectory(prefix="streetclip-tests-")
 os.environ["STREETCLIP_DB"] = str(Path(_FOLDER.name) / "streetclip.db")
+# The key that signs queued jobs is not the user's own.
+os.environ["STREETCLIP_STATE_DIR"] = str(Path(_FOLDER.name) / "state")
 
 load_profile()
 

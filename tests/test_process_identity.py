@@ -1,13 +1,16 @@
 import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from streetclip.process_identity import (
+    ProcessId,
     current_process,
     find_process,
     is_alive,
@@ -65,6 +68,47 @@ def test_the_same_number_with_another_start_is_another_process(start):
     assert is_alive(other) is False
     assert not signal_group(other, signal.SIGKILL)
     assert process.poll() is None
+
+
+def test_a_step_of_the_clock_changes_no_process(start, monkeypatch):
+    process, _ = start(SLEEP)
+    found = find_process(process.pid)
+    created_s = psutil.Process(process.pid).create_time()
+    # The system adds the start since the boot to the time of the boot, which moves with the clock.
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: created_s + 7200)
+    assert is_alive(found)
+    assert find_process(process.pid) == found
+    assert signal_group(found, signal.SIGKILL)
+
+
+def test_a_number_given_out_again_within_a_tick_is_another_process(start):
+    process, _ = start(SLEEP)
+    found = find_process(process.pid)
+    for changes in ({"started_at": found.started_at - 1}, {"boot_id": "another boot"}):
+        other = dataclasses.replace(found, **changes)
+        assert is_alive(other) is False
+        assert not signal_group(other, signal.SIGKILL)
+    assert process.poll() is None
+
+
+def test_a_record_of_before_is_known_by_its_time_and_never_signalled(start):
+    process, _ = start(SLEEP)
+    host, started_at = socket.gethostname(), psutil.Process(process.pid).create_time()
+    assert is_alive(ProcessId(host, process.pid, started_at + 1))
+    assert is_alive(ProcessId(host, process.pid, started_at + 60)) is False
+    assert not signal_group(ProcessId(host, process.pid, started_at), signal.SIGKILL)
+    assert process.poll() is None
+
+
+def test_without_boot_ids_a_process_is_known_by_its_time(start, monkeypatch, tmp_path):
+    monkeypatch.setattr("streetclip.process_identity._BOOT_ID", tmp_path / "none")
+    process, _ = start(SLEEP)
+    found = find_process(process.pid)
+    assert found.boot_id == ""
+    assert abs(found.started_at - time.time()) < 60
+    assert signal_group(found, signal.SIGKILL)
+    process.wait()
+    assert not is_alive(found)
 
 
 def test_of_another_host_nothing_is_known_and_nothing_is_signalled(start):

@@ -23,8 +23,9 @@ _DASHBOARD = """
 import sys, time
 from pathlib import Path
 from dashboard.views.jobs import launcher
-from dashboard.views.jobs.allowed_paths import JobOptions, Roots
+from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip.config import EvaluateConfig
+from streetclip.runtime import Roots
 
 db, test_csv, images, model, candidates, out, root = map(Path, sys.argv[1:])
 config = EvaluateConfig(
@@ -115,15 +116,13 @@ def _other_machine(place: Place, *, silent_s: float) -> tuple[Any, ...]:
             "UPDATE jobs SET heartbeat_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', ?)",
             (f"-{silent_s} seconds",),
         )
-    first, seconds = _timed_look(db, 1)
-    if silent_s:
-        return (f"another machine, silent for {silent_s:g} s", "running", first, seconds,
-                first == "interrupted")  # fmt: skip
+    first, _ = _timed_look(db, 1)
     began = time.monotonic()
     _wait(lambda: _look(db, 1) == "interrupted")
     seconds = time.monotonic() - began
     is_good = first == "running" and seconds < 31
-    return "another machine, silent from now on", first, "interrupted", seconds, is_good
+    what = f"another machine, its clock {silent_s:g} s behind, silent from now on"
+    return what, first, "interrupted", seconds, is_good
 
 
 def _left_running(folder: Path, process: ProcessId) -> Path:

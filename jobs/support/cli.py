@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jobs.support.logs import LOG_FORMAT, output_may_fail
-from jobs.support.record import JOB_VARIABLE, Job, recorded
+from jobs.support.record import JOB_VARIABLE, Job, is_helper, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.config.options import described, scalar_type, worded
 from streetclip.errors import StreetClipError
@@ -98,7 +98,8 @@ def run_job(
             advice = "nothing half-finished is left; run the same command again."
             if "resume" in {field.name for field in dataclasses.fields(config_class)}:
                 advice = "what was finished is kept; run the same command with --resume."
-            print(f"\n{parser.prog}: interrupted; {advice}", file=sys.stderr)
+            if not is_helper(config_class.kind):
+                print(f"\n{parser.prog}: interrupted; {advice}", file=sys.stderr)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
             # The reader of stdout has closed it (as in `| head`); avoid a second error at exit.

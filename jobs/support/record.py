@@ -17,6 +17,7 @@ from jobs.support.logs import copied_to
 from streetclip.config import JobConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.errors import ConfigError, ResourceError, StoreError, StreetClipError, shown
+from streetclip.files import file_id, is_moved, locked_folder
 from streetclip.launch_env import Ranks
 from streetclip.process_identity import current_process, raise_interrupt
 
@@ -30,8 +31,9 @@ JOB_VARIABLE = "STREETCLIP_JOB"
 """Environment variable in which the runner names the record to take over, as ID:ATTEMPT."""
 
 BEAT_S = 2.0
-_SHARED_KINDS = ("train", "evaluate")  # jobs that several processes of torchrun may share
+_SHARED_KINDS = ("train", "evaluate")  # jobs that several processes of a launcher may share
 _LONGEST_ERROR = 500  # characters
+_WHILE_RUNNING = "while this job was running"
 
 
 class Job:
@@ -40,11 +42,15 @@ class Job:
     `bar` is that of the current work, else the last one; `queued` if the runner started it.
     """
 
-    def __init__(self, db: Path, ticket: "JobTicket | None", *, queued: bool = False) -> None:
+    def __init__(
+        self, db: Path, ticket: "JobTicket | None", *, queued: bool = False, advice: str = ""
+    ) -> None:
+        """Keep the record of `ticket`; `advice` is for a store that is lost meanwhile."""
         self.id = None if ticket is None else ticket.job_id
         self.queued = queued
         self.bar: ProgressBar | None = None
-        self._db, self._ticket = db, ticket
+        self._db, self._ticket, self._advice = db, ticket, advice
+        self._store_id = None if ticket is None else file_id(db)
         self._outputs: list[str] = []
         self._open_bars: list[ProgressBar] = []
         self._beats = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
@@ -79,10 +85,19 @@ class Job:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the work is over; recording it is quick
         self._stopped.set()
         self._beats.join()
+        if self._is_store_lost:
+            if error is None or isinstance(error, (KeyboardInterrupt, StoreError, ResourceError)):
+                msg = f"{self._db}: was deleted, moved or replaced {_WHILE_RUNNING}. {self._advice}"
+                raise ResourceError(msg) from error
+            return
         try:
             self._record_end(self._ticket, error)
         except StreetClipError as second:
             _LOG.warning("how this job ended could not be recorded: %s", second)
+
+    @property
+    def _is_store_lost(self) -> bool:
+        return is_moved(self._db, self._store_id)
 
     def _record_end(self, ticket: "JobTicket", error: BaseException | None) -> None:
         from streetclip import runtime, store
@@ -104,7 +119,7 @@ class Job:
         from streetclip import store
 
         has_warned = False
-        while not self._stopped.is_set():
+        while not (self._stopped.is_set() or self._is_store_lost):
             try:
                 with store.open_store(self._db) as opened:
                     self._beat(opened)
@@ -113,22 +128,27 @@ class Job:
                     _LOG.warning("the record of this job could not be written: %s", error)
                 has_warned = True
                 self._stopped.wait(BEAT_S)
+        if not self._stopped.is_set():
+            self._interrupt(f"its store was deleted, moved or replaced {_WHILE_RUNNING}")
 
     def _beat(self, opened: "Store") -> None:
         from streetclip import runtime
 
         assert self._ticket is not None
-        while not self._stopped.wait(BEAT_S):
+        while not (self._stopped.wait(BEAT_S) or self._is_store_lost):
             read = None if self.bar is None else self.bar.read()
             orders = runtime.beat_job(opened, self._ticket.job_id, self._ticket.attempt, read)
             if orders.is_ours and not orders.cancel:
                 continue
             self._was_cancelled |= orders.is_ours
-            if not self._was_interrupted:
-                self._was_interrupted = True
-                reason = "cancelled" if orders.is_ours else "its record was taken over or ended"
-                _LOG.warning("this job ends: %s", reason)
-                os.kill(os.getpid(), signal.SIGTERM)
+            self._interrupt("cancelled" if orders.is_ours else "its record was taken over or ended")
+
+    def _interrupt(self, reason: str) -> None:
+        """Let the main thread save and end, once."""
+        if not self._was_interrupted:
+            self._was_interrupted = True
+            _LOG.warning("this job ends: %s", reason)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def one_line(error: BaseException) -> str:
@@ -140,15 +160,20 @@ def one_line(error: BaseException) -> str:
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
 
 
+def is_helper(kind: str) -> bool:
+    """Return whether another process of this job keeps its record."""
+    return kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first
+
+
 @contextlib.contextmanager
 def recorded(config: JobConfig) -> Iterator[Job]:
     """Run a job with its record: found or made, kept, and closed.
 
-    Of several processes that torchrun starts, the first keeps it; the others log only warnings.
-    Raises OutputError if another job writes into the same output folder.
+    Of several processes that a launcher starts, the first keeps it; the others log only warnings.
+    Raises OutputError if another job, of any store, writes into the same output folder.
     """
     with contextlib.ExitStack() as stack:
-        if config.kind in _SHARED_KINDS and not Ranks.from_environment(os.environ).is_first:
+        if is_helper(config.kind):
             logging.getLogger().setLevel(logging.WARNING)
             stack.enter_context(_term_interrupts())
             yield Job(config.db, None)
@@ -158,7 +183,26 @@ def recorded(config: JobConfig) -> Iterator[Job]:
         if ticket is not None and named is None:
             stack.enter_context(copied_to(ticket.log_path))
         stack.enter_context(_term_interrupts())
-        yield stack.enter_context(Job(config.db, ticket, queued=named is not None))
+        queued, advice = named is not None, _how_to_bring_in(config)
+        job = stack.enter_context(Job(config.db, ticket, queued=queued, advice=advice))
+        folder: Path | None = getattr(config, "output_dir", None)
+        if folder is not None:
+            process = current_process()
+            holder = (
+                f"{config.kind}, process {process.pid} on {shown(process.host)}, with the store "
+            )
+            stack.enter_context(locked_folder(folder, f"{holder}{config.db.absolute()}"))
+        yield job
+
+
+def _how_to_bring_in(config: JobConfig) -> str:
+    """Advise how what a job wrote gets into a store, after its own was lost."""
+    if hasattr(config, "resume"):
+        return (
+            f"What it finished is kept in {getattr(config, 'output_dir', '')}; run it again with "
+            "--resume, and with --db if the store shall lie elsewhere, to bring it in."
+        )
+    return "Run it again, with --db if the store shall lie elsewhere."
 
 
 def _attach(config: JobConfig, named: str) -> "JobTicket":
@@ -175,13 +219,12 @@ def _attach(config: JobConfig, named: str) -> "JobTicket":
 def _register(config: JobConfig) -> "JobTicket | None":
     from streetclip import runtime, store
 
-    folder: Path | None = getattr(config, "output_dir", None)
     spec = runtime.JobSpec(
         kind=config.kind,
         name=getattr(config, "run_name", None) or "",
         arguments=to_arguments(config),
         parameters=config.to_dict(),
-        output_dir=None if folder is None else folder.resolve(),
+        output_dir=getattr(config, "output_dir", None),
         cwd=Path.cwd(),
     )
     try:

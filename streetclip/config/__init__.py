@@ -275,6 +275,9 @@ class RunQueueConfig(JobConfig):
         maximum=86400,
         help="seconds until TERM is sent to a cancelled job, and as many again until KILL",
     )
+    root: tuple[Path, ...] = option(
+        (), help="folders that jobs may read and write; default: data, outputs and the store's"
+    )
     stay: bool = option(False, help="keep waiting for jobs when the queue is empty")
 
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from streetclip.config import JOB_CONFIGS
 from streetclip.config.options import JobConfig, scalar_type
+from streetclip.errors import ConfigError, shown
 
 
 def to_arguments(config: JobConfig) -> tuple[str, ...]:
@@ -34,6 +35,42 @@ def from_parameters(config_class: type[JobConfig], parameters: Mapping[str, Any]
     names = [field.name for field in dataclasses.fields(config_class)]
     given = {name: parameters[name] for name in names if name in parameters}
     return {name: _typed(value, scalar_type(hints[name])) for name, value in given.items()}
+
+
+def from_arguments(kind: str, arguments: Sequence[str]) -> JobConfig:
+    """Build a job's config from flags as `to_arguments` writes them.
+
+    Raises ConfigError for an unknown kind, a flag in another form, or a value out of range.
+
+    Examples:
+        >>> from_arguments("check_data", ["--csv=a.csv", "--csv=b.csv"]).csv
+        (PosixPath('a.csv'), PosixPath('b.csv'))
+    """
+    config_class = JOB_CONFIGS.get(kind)
+    if config_class is None:
+        msg = f"kind is {shown(kind)}, which this version does not have; it cannot be started."
+        raise ConfigError(msg)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    hints = typing.get_type_hints(config_class)
+    given: dict[str, list[Any]] = {}
+    for word in arguments:
+        flag, equals, text = word.partition("=")
+        name, scalar = flag.removeprefix("--"), scalar_type(hints.get(flag.removeprefix("--")))
+        if flag != f"--{name}" or name not in fields or (scalar is bool) == bool(equals):
+            msg = f"argument {shown(word)} of {kind}; expected a flag as --name=value, or --switch."
+            raise ConfigError(msg)
+        try:
+            given.setdefault(name, []).append(True if scalar is bool else scalar(text))
+        except ValueError:
+            msg = f"{flag} is {shown(text)}; expected a number."
+            raise ConfigError(msg) from None
+    required = {name for name, each in fields.items() if each.default is dataclasses.MISSING}
+    if missing := sorted(required - given.keys()):
+        msg = f"{kind}: --{', --'.join(missing)} missing; expected a value. Start it with the form."
+        raise ConfigError(msg)
+    several = {name for name in given if typing.get_origin(hints[name]) is tuple}
+    values: dict[str, Any] = {n: tuple(v) if n in several else v[-1] for n, v in given.items()}
+    return config_class(**values)
 
 
 def resume_arguments(kind: str, arguments: tuple[str, ...], *, begun: bool) -> tuple[str, ...]:

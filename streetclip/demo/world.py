@@ -23,7 +23,7 @@ from streetclip.demo.cues import CityCues, CountryCues, drawn_countries
 from streetclip.demo.drawing import Picture, draw
 from streetclip.demo.scene import Scene, sample_scene
 from streetclip.errors import OutputError, UnknownPlaceError
-from streetclip.files import translated_disk_errors, write_json, write_text
+from streetclip.files import is_unused, translated_disk_errors, write_json, write_text
 from streetclip.gazetteer import countries, find_city
 from streetclip.geo import EARTH_RADIUS_KM
 from streetclip.progress import Progress, no_progress
@@ -123,7 +123,7 @@ def _may_keep(config: DemoConfig) -> bool:
             f"remove the folder{', or add --resume to keep it' if same else ''}."
         )
         raise OutputError(msg)
-    if not marker and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not marker and folder.exists() and not (folder.is_dir() and is_unused(folder)):
         msg = (
             f"{folder}: holds files that are no drawn world; expected a new or an empty folder. "
             "Name another --output_dir."

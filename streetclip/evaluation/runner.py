@@ -8,7 +8,7 @@ import contextlib
 import csv
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
-from streetclip.config import STRATEGIES
+from streetclip.config import STRATEGIES, EvaluateConfig
 from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
-from streetclip.errors import OutputError, StreetClipError
+from streetclip.errors import OutputError, ResourceError, StreetClipError
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
@@ -31,7 +31,7 @@ from streetclip.evaluation.preparation import Inputs, file_columns, image_paths,
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.files import atomic_path, clear_leftovers, read_json, write_json
+from streetclip.files import atomic_path, clear_leftovers, file_id, is_moved, read_json, write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
@@ -84,7 +84,10 @@ def evaluate(
         pending = {
             s: i for s, i in run_ids.items() if store.get_run(database, i)["state"] != "done"
         }
-        with _running(database, pending.values(), job_id):
+        with (
+            _saved_if_lost(config, database, pending) as check_place,
+            _running(database, pending.values(), job_id),
+        ):
             settings = {
                 "config": config.to_dict(),
                 "decisive": inputs.decisive(),
@@ -94,6 +97,7 @@ def evaluate(
             }
             write_json(config.output_dir / CONFIG_FILE, settings)
             _predict_missing(inputs, encoding, database, pending, image_ids, stages)
+            check_place()
             return [
                 _finish(inputs, database, strategy, run_id, existed_already=strategy not in pending)
                 for strategy, run_id in run_ids.items()
@@ -156,6 +160,31 @@ def _running(database: store.Store, run_ids: Collection[int], job_id: int | None
                     store.set_run_state(database, run_id, state, error=cause)
         except StreetClipError as second:  # such as a full disk; the first error is raised
             _LOG.warning("the run could not be marked as %s: %s", state, second)
+        raise
+
+
+@contextlib.contextmanager
+def _saved_if_lost(
+    config: EvaluateConfig, database: store.Store, run_ids: Mapping[str, int]
+) -> Iterator[Callable[[], None]]:
+    """Write predictions so far as files if the store's file is moved or deleted meanwhile.
+
+    The open connection still reads them. Yields a function that raises ResourceError in that case.
+    """
+    before = file_id(config.db)
+
+    def check_place() -> None:
+        if is_moved(config.db, before):
+            msg = f"{config.db}: was deleted, moved or replaced during this evaluation."
+            raise ResourceError(msg)
+
+    try:
+        yield check_place
+    except (KeyboardInterrupt, Exception):
+        if is_moved(config.db, before):
+            for strategy, run_id in run_ids.items():
+                rows = store.iterate_predictions(database, run_id)
+                write_predictions(_folder_of(config, strategy), rows)
         raise
 
 
@@ -274,9 +303,7 @@ def _finish(
 ) -> EvaluatedRun:
     """Write a run's files and metrics, unless it was finished before."""
     config = inputs.config
-    folder = config.output_dir
-    if strategy != config.strategy[0]:  # whose folder is that of the evaluation
-        folder /= strategy
+    folder = _folder_of(config, strategy)
     run = store.get_run(database, run_id)
     metrics_file = folder / METRICS_FILE
     complete = existed_already and metrics_file.exists()
@@ -290,6 +317,11 @@ def _finish(
     write_json(metrics_file, {"run_id": run_id, "strategy": strategy} | metrics)
     store.finish_run(database, run_id, metrics)
     return EvaluatedRun(run_id, strategy, metrics, folder, existed_already=False)
+
+
+def _folder_of(config: EvaluateConfig, strategy: str) -> Path:
+    """Locate the folder of a run; that of the first strategy is the evaluation's."""
+    return config.output_dir / ("" if strategy == config.strategy[0] else strategy)
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 
 from streetclip.errors import ConfigError, OutputError, StoreError, shown
+from streetclip.process_identity import ProcessId
+from streetclip.runtime.signatures import queued_here
 from streetclip.store.connection import Store
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -23,7 +25,7 @@ RUNNER_KIND = "run_queue"
 """Kind of the job that starts queued ones; hidden from lists, and not counted as running."""
 
 STALE_AFTER_S = 30.0
-"""A job on another machine that has been silent for longer counts as dead."""
+"""A job on another machine that is seen to be silent for longer counts as dead."""
 
 _JSON_COLUMNS = ("arguments", "parameters", "numbers", "outputs")
 _DTYPES = {
@@ -125,12 +127,20 @@ def resolved(what: str, path: Path) -> str:
 def get_job(store: Store, job_id: int) -> dict[str, Any]:
     """Read a job: the columns of `jobs`, with arguments, parameters, numbers and outputs decoded.
 
-    Raises StoreError if the job does not exist.
+    `runs_here` is True if it is queued and a runner of this installation will start it. Raises
+    StoreError if the job does not exist.
     """
     require_state(store, job_id)
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     job = {str(name): value for name, value in found.iloc[0].items()}
-    return job | {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+    decoded = {name: json.loads(job[name]) for name in _JSON_COLUMNS}
+    return job | decoded | {"runs_here": job_id in queued_here(store)}
+
+
+def process_of(job: Mapping[Any, Any]) -> ProcessId:
+    """Return the process of a started job, as read by `get_job`."""
+    boot_id = job["process_boot_id"] or ""
+    return ProcessId(job["host"], int(job["pid"]), job["process_started_at"], boot_id)
 
 
 def require_state(store: Store, job_id: int) -> JobState:
@@ -168,6 +178,7 @@ def list_jobs(
     )
     for name in _JSON_COLUMNS:
         found[name] = pd.Series([json.loads(text) for text in found[name]], dtype=object)
+    found["runs_here"] = found["id"].isin(queued_here(store))
     return found.astype(_DTYPES)
 
 

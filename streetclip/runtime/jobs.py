@@ -14,7 +14,11 @@ from typing import Any
 
 from streetclip.errors import OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
-from streetclip.runtime.dead_jobs import interrupt_dead_jobs, set_state_of_work
+from streetclip.runtime.dead_jobs import (
+    await_sign_of_life,
+    interrupt_dead_jobs,
+    set_state_of_work,
+)
 from streetclip.runtime.job_records import (
     ENDED_STATES,
     RUNNER_KIND,
@@ -27,27 +31,31 @@ from streetclip.runtime.job_records import (
     require_state,
     resolved,
 )
+from streetclip.runtime.signatures import queued_here, sign
 from streetclip.store.connection import Store, utc_now
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
 
+_PROCESS = "host = ?, pid = ?, process_started_at = ?, process_boot_id = ?"
 _NEW_ATTEMPT = (
-    "state = 'running', attempt = attempt + 1, host = ?, pid = ?, process_started_at = ?, "
-    "heartbeat_at = ?, started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
+    f"state = 'running', attempt = attempt + 1, {_PROCESS}, heartbeat_at = ?, "
+    "started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
     "cancel_requested_at = NULL, task = '', unit = '', done = 0, total = 0, rate = NULL, "
     "numbers = '{}'"
 )
 
 
 def enqueue_job(store: Store, spec: JobSpec) -> int:
-    """Add a job that waits for a runner, and return its id.
+    """Add a job that waits for a runner of this installation, and return its id.
 
     Raises OutputError if a queued or running job has the same output folder, or a folder's name is
-    not Unicode.
+    not Unicode; ConfigError as `signatures.sign`.
     """
     interrupt_dead_jobs(store)
     with store.transaction():
-        return _add_job(store, spec)
+        job_id = _add_job(store, spec)
+        sign(store, job_id)
+    return job_id
 
 
 def register_job(
@@ -56,8 +64,10 @@ def register_job(
     """Record a job that runs already, as one started in a shell.
 
     With `resume`, it is a further attempt of the newest ended job of this kind and output folder,
-    unless that one is done. Raises OutputError as `enqueue_job`.
+    unless that one is done. A silent job on another machine that holds the folder is watched until
+    it is known to live or to be dead. Raises OutputError as `enqueue_job`.
     """
+    await_sign_of_life(store, _output_dir(spec))
     interrupt_dead_jobs(store)
     with store.transaction():
         newest = store.rows(
@@ -82,22 +92,25 @@ def register_job(
 def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTicket | None:
     """Claim the job that has been queued for longest, for a runner to start; None without one.
 
-    Each job goes to one of the runners, which owns the record until the job's own process attaches.
+    Only jobs that this installation queued are claimed. Each goes to one of the runners, which owns
+    the record until the job's own process attaches.
     No job is claimed while `most_running` jobs run; those of a dead process count until they are
     interrupted, runners never.
     """
-    bounds = (RUNNER_KIND, most_running)
-    room = "(SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?) < ?"
+
+    def next_job() -> int | None:
+        running = "SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?"
+        has_room = store.rows(running, (RUNNER_KIND,))[0][0] < most_running
+        return next(iter(queued_here(store)), None) if has_room else None
+
     # Runners ask all the time: only those that may get a job take the writer's lock.
-    look = f"SELECT 1 WHERE {room} AND EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')"  # noqa: S608 -- our own text
-    if not store.rows(look, bounds):
+    if next_job() is None:
         return None
     now = utc_now()
     with store.transaction():
         found = store.rows(
-            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE {room} AND id = (SELECT id FROM jobs "  # noqa: S608 -- our own text
-            f"WHERE state = 'queued' ORDER BY updated_at, id LIMIT 1) RETURNING {_TICKET}",
-            (*astuple(process), None, now, now, *bounds),
+            f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
+            (*astuple(process), None, now, now, next_job()),
         )
     return _ticket(found[0]) if found else None
 
@@ -113,8 +126,8 @@ def attach_job(
     now = utc_now()
     with store.transaction():
         found = store.rows(
-            "UPDATE jobs SET host = ?, pid = ?, process_started_at = ?, heartbeat_at = ?, "  # noqa: S608 -- our own text
-            "updated_at = ? WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
+            f"UPDATE jobs SET {_PROCESS}, heartbeat_at = ?, updated_at = ? "  # noqa: S608 -- our own text
+            "WHERE id = ? AND state = 'running' AND heartbeat_at IS NULL "
             f"AND attempt = coalesce(?, attempt) RETURNING {_TICKET}",
             (*astuple(process), now, now, job_id, attempt),
         )
@@ -233,10 +246,18 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
             raise StoreError(msg)
         folder = store.rows("SELECT output_dir FROM jobs WHERE id = ?", (job_id,))[0][0]
         _check_folder_free(store, folder)
-        gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "rate")
-        times = ("heartbeat_at", "started_at", "ended_at")
+        gone = (
+            "error",
+            "cancel_requested_at",
+            "host",
+            "pid",
+            "process_started_at",
+            "process_boot_id",
+        )
+        times = ("heartbeat_at", "started_at", "ended_at", "rate")
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
         store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
+        sign(store, job_id)
 
 
 def _add_job(store: Store, spec: JobSpec) -> int:

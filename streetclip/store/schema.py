@@ -78,6 +78,12 @@ def m007_no_aggregates(db: Database) -> None:
     _execute(db, *(f"DROP TABLE IF EXISTS {name}" for name in names))
 
 
+@MIGRATIONS()
+def m008_origin_of_jobs(db: Database) -> None:
+    """Create signatures of queued jobs, and the boot that starts of processes count from."""
+    _execute(db, tables.JOB_ORIGIN)
+
+
 def _execute(db: Database, *scripts: str) -> None:
     # `executescript` would commit the transaction.
     for script in scripts:

@@ -198,7 +198,7 @@ JOBS = """
         cwd TEXT NOT NULL,
         host TEXT,                         -- NULL, as the next two: no process had it yet
         pid INTEGER,
-        process_started_at REAL,           -- seconds since 1970
+        process_started_at REAL,
         heartbeat_at TEXT,                 -- NULL: its process has not reported yet
         created_at TEXT NOT NULL,
         started_at TEXT, ended_at TEXT,
@@ -267,7 +267,7 @@ IDENTITIES = (
         SELECT {_OLD_COLUMNS}, 'dataset ' || id FROM kept_datasets;
     DROP TABLE kept_datasets;
     CREATE TABLE revisions (               -- of what has no row of its own
-        name TEXT PRIMARY KEY,             -- annotations
+        name TEXT PRIMARY KEY,             -- annotations; store: identifies it, never renewed
         revision TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     INSERT INTO revisions VALUES ('annotations', {_TOKEN});
@@ -293,6 +293,14 @@ IDENTITIES = (
         )
     ),
 )
+
+JOB_ORIGIN = f"""
+    -- NULL: process_started_at is in seconds since 1970; else in ticks since this boot
+    ALTER TABLE jobs ADD COLUMN process_boot_id TEXT;
+    -- by the installation that queued the attempt; NULL: none
+    ALTER TABLE jobs ADD COLUMN signature TEXT;
+    INSERT OR REPLACE INTO revisions VALUES ('store', {_TOKEN})
+"""  # noqa: S608 -- our own names
 
 RUN_FILES = """
     CREATE TABLE run_files (

@@ -97,8 +97,12 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(config.seed)  # adapters begin at random
         training = _Training(origin, encoder, stages, group)
-        if not training.is_finished:
+        was_finished = training.is_finished
+        folder = origin.to_spec().output_dir
+        is_unknown = database is not None and store.find_training(database, folder) is None
+        if not was_finished or is_unknown:
             training.run(database, job_id)
+        if not was_finished:
             return training.result()
     _LOG.info("%s: the training is finished; nothing to do.", config.output_dir)
     return training.result(was_finished=True)
@@ -188,8 +192,11 @@ class _Training:
         self._state.training_id = recorder.training_id
         recorder.set_state("running")
         try:
-            recorder.write_best(self._state.describe_best(self._config, None))
-            self._run_or_save(recorder)
+            recorder.write_best(self._state.describe_best(self._config, self._stop_reason))
+            if self.is_finished:  # but not recorded in this store
+                recorder.write(self._state.curves.points, now=True)
+            else:
+                self._run_or_save(recorder)
         except KeyboardInterrupt:
             recorder.set_stopped("interrupted")
             raise

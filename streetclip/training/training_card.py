@@ -130,7 +130,7 @@ def _command(training: Mapping[str, Any]) -> str:
     short = dataclasses.replace(config, **paths)
     words = [word for word in to_arguments(short) if not word.startswith("--db=")]
     processes = _number(training, "num_processes") or 1
-    launcher = "python" if processes == 1 else f"torchrun --nproc_per_node {processes}"
+    launcher = "python" if processes == 1 else f"python jobs/launch.py --nproc_per_node {processes}"
     lines = [f"{launcher} jobs/train.py", *(f"    {shlex.quote(one_line(word))}" for word in words)]
     return "What differs from the defaults:\n\n    " + " \\\n    ".join(lines)
 

@@ -232,7 +232,7 @@ def test_the_command_of_a_run_is_understood_by_a_shell_and_the_job(folder, tmp_p
 def test_a_run_of_several_processes_is_repeated_with_as_many():
     config, _ = parsed(NEEDED)
     command = reproduce_command(config, num_processes=3)
-    assert command.startswith("torchrun --nproc_per_node 3 jobs/train.py --recipe=")
+    assert command.startswith("python jobs/launch.py --nproc_per_node 3 jobs/train.py --recipe=")
 
 
 def test_help_names_the_recipes_and_loads_nothing_heavy():

@@ -62,7 +62,7 @@ def test_graphs_are_written_with_what_their_check_found(checkpoint, tmp_path, ca
 
     def save(encoder, path, *, model_card):
         given.append((encoder.training, model_card.partition("\n")[0]))
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         return onnx_export.OnnxExport(1.25e-7, None if len(given) > 1 else 3e-6)
 
     monkeypatch.setattr(onnx_export, "save_onnx", save)

@@ -257,12 +257,41 @@ def test_a_job_that_hears_nothing_is_killed_in_the_end(queue, monkeypatch):
         runtime.claim_job(opened, find_process(deaf.pid), most_running=1)
         runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=100))
         term, kill = signal.SIGTERM, signal.SIGKILL
-        for waited_s, expected in ((50, []), (150, [term]), (199, [term]), (250, [term, kill])):
-            asked_at = datetime.now(UTC) - timedelta(seconds=waited_s)
+        waits = ((0, []), (50, []), (150, [term]), (199, [term]), (250, [term, kill]))
+        for number, (waited_s, expected) in enumerate(waits):
+            # Stamped by a clock that is stepped back and forth.
+            asked_at = datetime.now(UTC) + timedelta(hours=(-1) ** number)
             with opened.transaction():
                 opened.update("jobs", job_id, {"cancel_requested_at": asked_at.isoformat()})
+            monkeypatch.setattr(run_queue.time, "monotonic", lambda now=waited_s: float(now))
             assert runner.look()
             assert sent == expected
         assert deaf.wait() == -signal.SIGKILL
         assert not runner.look()
     assert queue.record(job_id)["state"] == "cancelled"
+
+
+def test_a_runner_starts_nothing_that_another_installation_queued(queue, monkeypatch):
+    out = queue.folder.parent / "elsewhere"
+    config = CaptionConfig(db=queue.db, train_csv=queue.csv, output_dir=out)
+    with monkeypatch.context() as theirs:
+        theirs.setenv("STREETCLIP_STATE_DIR", str(queue.folder / "theirs"))
+        foreign = queue.add(config)
+    assert run_queue.main([f"--db={queue.db}"]) == 0
+    assert queue.record(foreign)["state"] == "queued"
+    own = queue.add(queue.check())
+    queue.run()
+    assert (queue.record(foreign)["state"], queue.record(own)["state"]) == ("queued", "done")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_paths_are_checked_where_a_job_starts(queue, tmp_path_factory, allowed):
+    out = tmp_path_factory.mktemp("elsewhere") / "out"
+    job_id = queue.add(CaptionConfig(db=queue.db, train_csv=queue.csv, output_dir=out))
+    queue.run(root=(queue.folder, *[out.parent] * allowed))
+    record = queue.record(job_id)
+    assert record["state"] == ("done" if allowed else "failed")
+    assert out.exists() == allowed
+    if not allowed:
+        assert f"--output_dir is '{out}': lies outside the allowed folders" in record["error"]

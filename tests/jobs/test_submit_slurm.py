@@ -128,7 +128,7 @@ def test_every_word_reaches_the_evaluation_as_it_is(slurm, tmp_path):
     )
     where, *got = done.stdout.splitlines()
     assert where == str(folder)
-    assert got[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert got[:2] == [sys.executable, str(ROOT / "jobs" / "launch.py")]
     assert "--rdzv_endpoint=localhost:21234" in got
     assert "--rdzv_id=31234" in got
     assert got[got.index(str(ROOT / "jobs" / "evaluate.py")) + 1 :] == words

@@ -14,6 +14,7 @@ from streetclip.runtime import (
     end_job,
     enqueue_job,
     get_job,
+    process_of,
     request_cancel,
     requeue_job,
 )
@@ -46,8 +47,7 @@ def test_a_job_from_a_shell_runs_at_once_as_its_process(queue):
     ticket = queue.register()
     job = queue.get(ticket.job_id)
     assert (job["state"], ticket.attempt, job["attempt"]) == ("running", 1, 1)
-    identity = (job["host"], job["pid"], job["process_started_at"])
-    assert identity == tuple(vars(queue.process).values())
+    assert process_of(job) == queue.process
     assert job["heartbeat_at"] is not None
 
 
@@ -167,7 +167,15 @@ def test_a_job_queued_again_has_nothing_of_the_attempt_before_but_its_outputs(qu
     end_job(queue.store, job_id, 1, "failed", error="out of memory", outputs=["a"])
     requeue_job(queue.store, job_id, [])
     job = queue.get(job_id)
-    gone = ("error", "cancel_requested_at", "host", "pid", "process_started_at", "heartbeat_at")
+    gone = (
+        "error",
+        "cancel_requested_at",
+        "host",
+        "pid",
+        "process_started_at",
+        "process_boot_id",
+        "heartbeat_at",
+    )
     gone += ("started_at", "ended_at", "rate")
     assert {name: job[name] for name in gone} == dict.fromkeys(gone)
     queue.claim()

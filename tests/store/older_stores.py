@@ -14,6 +14,7 @@ NAMES = (
     "m005_identities",
     "m006_image_files",
     "m007_no_aggregates",
+    "m008_origin_of_jobs",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.

@@ -102,7 +102,7 @@ def test_three_processes_learn_what_one_does_and_write_once(world, steady):
     assert alone.returncode == 0, alone.stderr
     assert_close(last_checkpoint(world, "three"), last_checkpoint(world, "one"), world.precision)
     assert shared.stdout.count("training 1 ·") == 1
-    assert "torchrun --nproc_per_node 3 jobs/train.py --recipe=" in shared.stdout
+    assert "python jobs/launch.py --nproc_per_node 3 jobs/train.py --recipe=" in shared.stdout
     with store.open_store(world.folder / "three.db", read_only=True) as opened:
         assert runtime.list_jobs(opened)["state"].tolist() == ["done"]
         assert store.list_trainings(opened)["state"].tolist() == ["done"]

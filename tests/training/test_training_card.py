@@ -105,9 +105,9 @@ def test_the_recipe_is_a_command_that_this_version_understands():
     _, body = header_and_body(model_card(record(), None))
     command = body.partition("What differs from the defaults:\n\n")[2].partition("\n\n## ")[0]
     words = shlex.split(command.replace("\\\n", " "))
-    assert words[:4] == ["torchrun", "--nproc_per_node", "3", "jobs/train.py"]
+    assert words[:5] == ["python", "jobs/launch.py", "--nproc_per_node", "3", "jobs/train.py"]
     parser = build_config_parser(TrainConfig, "x")
-    values, _ = resolve_flags(parser, TrainConfig, vars(parser.parse_args(words[4:])))
+    values, _ = resolve_flags(parser, TrainConfig, vars(parser.parse_args(words[5:])))
     names = {
         field.name
         for field in dataclasses.fields(TrainConfig)

@@ -1,70 +1,18 @@
-"""Restrict the Jobs page to allowed paths; read its start options."""
+"""Read the start options of the Jobs page: allowed folders, jobs at once."""
 
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dashboard.shell import rights, url_state
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ConfigError, shown
-from streetclip.hub_ids import is_hub_id
+from streetclip.runtime import Roots, allowed_folders
 
 # Unlike those of `Path`, these do not raise for a text that can be no path.
 exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
-
-
-@dataclass(frozen=True)
-class Roots:
-    """Folders that the dashboard may read and write; symbolic links are resolved.
-
-    Relative paths start from `base`, the working folder of the jobs.
-    """
-
-    folders: tuple[Path, ...]
-    base: Path = field(default_factory=Path.cwd)
-
-    def hold(self, path: Path) -> bool:
-        """Check whether a path, symbolic links resolved, lies in one of the folders."""
-        try:
-            resolved = Path(os.path.realpath(self.base / path))
-        except (OSError, ValueError):  # a text that can be no path, as with a NUL in it
-            return False
-        return any(resolved.is_relative_to(folder) for folder in self.folders)
-
-    def check(self, flag: str, text: str) -> Path:
-        """Resolve an untrusted text to a path, existing or not, or raise ConfigError."""
-        if not text.strip() or "\0" in text:
-            problem = "is no path. Choose a file or folder."
-        elif ".." in Path(text).parts:
-            problem = "leads upwards with '..'; expected a path without. Write it out."
-        elif text.startswith("~"):
-            problem = "'~' is not expanded; expected a path. Write the home folder out."
-        elif not self.hold(Path(text)):
-            problem = (
-                "lies outside the folders that this dashboard works in "
-                f"({', '.join(map(str, self.folders))}). Choose a path in them, or start the "
-                "dashboard with a further --root DIR."
-            )
-        else:
-            return self.base / text
-        msg = f"{flag} is {shown(text)}: {problem}"
-        raise ConfigError(msg)
-
-    def check_source(self, flag: str, text: str) -> None:
-        """Check a model like `check`, unless it is a hub id; its path must exist."""
-        if not self.names_hub_model(text) and not exists(self.check(flag, text)):
-            msg = f"{flag} is {shown(text)}: no such path and no hub id. Choose it again."
-            raise ConfigError(msg)
-
-    def names_hub_model(self, text: str) -> bool:
-        """Check whether a text names a model on the hub and no existing path."""
-        return is_hub_id(text) and not exists(self.base / text)
-
-    def written(self, path: Path) -> str:
-        """Write a path for a form, relative to the working folder if possible."""
-        return str(path.relative_to(self.base) if path.is_relative_to(self.base) else path)
 
 
 @dataclass(frozen=True)
@@ -91,8 +39,7 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
                 "streamlit run dashboard/Home.py -- --root data --root outputs"
             )
             raise ConfigError(msg)
-    folders = [os.path.realpath(each) for each in given or ("data", "outputs", store_path.parent)]
-    roots = Roots(tuple(map(Path, dict.fromkeys(folders))))
+    roots = Roots(allowed_folders(given, store_path))
     most = [RunQueueConfig().max_jobs, *url_state.option_values(words, "--max_jobs")][-1]
     try:
         max_jobs = RunQueueConfig(max_jobs=int(most)).max_jobs  # which checks its bounds

@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from dashboard.shell import formats, html
-from dashboard.views.jobs.allowed_paths import Roots, is_folder
+from dashboard.views.jobs.allowed_paths import is_folder
 from dashboard.views.jobs.form_fields import Setting
+from streetclip.runtime import Roots
 
 MOST_READ: Final = 5000
 """Entries of a folder that are read; the dialog says so where there are more."""

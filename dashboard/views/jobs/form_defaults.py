@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dashboard.views.jobs import form_fields
-from dashboard.views.jobs.allowed_paths import Roots, exists
+from dashboard.views.jobs.allowed_paths import exists
 from dashboard.views.jobs.form_fields import Draft
 from streetclip.config import JOB_CONFIGS
 from streetclip.config.arguments import from_parameters
 from streetclip.config.recipes import load_recipe, recipe_names
+from streetclip.runtime import Roots
 
 _NEXT: Final = {"generate_captions": "train", "train": "evaluate"}
 _NOT_REPEATED: Final = ("resume", "overwrite", "db")  # they depend on the files of that time

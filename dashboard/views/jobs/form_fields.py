@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from dashboard.shell import formats
-from dashboard.views.jobs.allowed_paths import Roots, exists, is_file, is_folder
-from streetclip.captions.prompts import FULL_PROMPTS, PAPER_PROMPTS
+from dashboard.views.jobs.allowed_paths import exists, is_file, is_folder
 from streetclip.config import JOB_CONFIGS, JobConfig, train_options
 from streetclip.config.options import described, scalar_type
 from streetclip.errors import ConfigError, shown
+from streetclip.runtime import Roots
+from streetclip.runtime.allowed_paths import BUILT_IN, MODEL_SETTINGS
 
 Group = Literal["required", "usual", "more"]
 Widget = Literal[
@@ -48,13 +49,11 @@ _SECTIONS: Final[dict[type[JobConfig], str]] = {
     train_options.SelectionOptions: "Best epoch, stopping, checkpoints",
 }
 _REST: Final = "More settings"
-_MODELS: Final = ("model_name", "checkpoint_path")
-_SUFFIXES: Final = dict.fromkeys(_MODELS, ".pt") | {
+_SUFFIXES: Final = dict.fromkeys(MODEL_SETTINGS, ".pt") | {
     "candidates_file": ".json",
     "prompts": ".json",
     "template_file": ".txt",
 }
-_BUILT_IN: Final = {"prompts": ("auto", PAPER_PROMPTS.name, FULL_PROMPTS.name)}
 _WORDS: Final = {"csv": "CSV", "dir": "folder", "num": "number of"}
 _MOST_NUMBERED: Final = 1000
 _MOST_DIGITS: Final = 18  # what SQLite and every reader of JSON keep exactly
@@ -96,9 +95,7 @@ class Setting:
 
     def names_path(self, text: str, roots: Roots) -> bool:
         """Check that a value is a path, not a built-in name or hub id."""
-        if not self.is_path or not text or text in self.words:
-            return False
-        return self.widget != "source" or bool(self.words) or not roots.names_hub_model(text)
+        return self.is_path and roots.names_path(self.name, text)
 
 
 @functools.cache
@@ -131,7 +128,7 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
                 kind=scalar,
                 default=None if is_required else field.default,
                 choices=choices,
-                words=_BUILT_IN.get(name, ()),
+                words=BUILT_IN.get(name, ()),
                 suffix=_SUFFIXES.get(name, ".csv" if name.endswith("csv") else ""),
                 help=f"--{name}: {described(field, field.default)}",
             )
@@ -156,7 +153,7 @@ def _widget(name: str, kind: type, choices: tuple[str, ...], *, is_several: bool
         return "choices" if choices else "words"
     if choices:
         return "choice"
-    if name in _MODELS or name in _BUILT_IN:
+    if name in MODEL_SETTINGS or name in BUILT_IN:
         return "source"
     if kind is Path:
         is_output = name.startswith("output")

@@ -51,7 +51,7 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
     problem = ""
     if job["state"] in launcher.RESUMABLE:
         try:
-            launcher.check_resumable(job, options)
+            launcher.check_resumable(store_path, job, options)
         except StreetClipError as error:
             problem = str(error)
     with st.container(horizontal=True, gap="small"):
@@ -73,6 +73,15 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
             _form_button("Run again with changes", "job_again", "secondary", **changes)
     if problem:
         html.notice("Cannot be resumed from here", problem, css="sc-alert")
+
+
+def queue_here(job: Job, options: JobOptions) -> None:
+    """Draw the button that queues a job from elsewhere with the form."""
+    is_foreign = job["state"] == "queued" and not job["runs_here"]
+    if is_foreign and options.may_start and job["kind"] in form_fields.FORMS:
+        changes = {"form": job["kind"], "again": str(job["id"])}
+        label, key = "Queue here with the form", f"job_here_{job['id']}"
+        _form_button(label, key, "secondary", **changes)
 
 
 def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:

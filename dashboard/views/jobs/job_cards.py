@@ -25,6 +25,8 @@ def kind_words(kind: str) -> str:
 
 def state_words(job: Job) -> str:
     """Name the state of a job; "starting…" or "stopping…" in between."""
+    if job["state"] == "queued" and not job["runs_here"]:
+        return "queued elsewhere, not run here"
     if job["state"] != "running":
         return str(job["state"])
     if job["cancel_requested_at"] is not None:

@@ -62,6 +62,7 @@ def draw(path: Path, options: JobOptions) -> None:
         for job in queued:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 job_cards.heading(job)
+                job_actions.queue_here(job, options)
                 job_actions.cancel(path, job, options)
                 _open_button(job)
 

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dashboard.queries import run_queries, store_state
-from dashboard.views.jobs import form_fields
 from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip import runtime
 from streetclip.config import JOB_CONFIGS, JobConfig, RunQueueConfig
-from streetclip.config.arguments import from_parameters, resume_arguments, to_arguments
-from streetclip.errors import ConfigError, StreetClipError
+from streetclip.config.arguments import resume_arguments, to_arguments
+from streetclip.errors import StreetClipError
 from streetclip.files import translated_disk_errors
 from streetclip.results.run_table import BUSY_S
 from streetclip.runtime import JobSpec
@@ -74,24 +73,15 @@ def resume(store_path: Path, job_id: int, options: JobOptions) -> None:
     """Queue a job again that was stopped or failed, if its files lie inside the roots."""
     with open_store(store_path, busy_timeout_s=_BUSY_TIMEOUT_S) as opened:
         job = runtime.get_job(opened, job_id)
-        check_resumable(job, options)
+        check_resumable(store_path, job, options)
         runtime.requeue_job(opened, job_id, arguments_to_resume(job))
     ensure_runner(store_path, options, at_once=True)
 
 
-def check_resumable(job: Mapping[str, Any], options: JobOptions) -> None:
-    """Raise ConfigError for paths outside the roots or an unknown kind."""
-    if job["kind"] not in KINDS:
-        msg = f"job {job['id']} is of a kind that this version does not have; it cannot be resumed"
-        raise ConfigError(msg)
-    values = from_parameters(JOB_CONFIGS[job["kind"]], job["parameters"])
+def check_resumable(store_path: Path, job: Mapping[str, Any], options: JobOptions) -> None:
+    """Raise ConfigError for foreign paths, another store or an unknown kind."""
     roots = replace(options.roots, base=Path(job["cwd"]))
-    for each in form_fields.settings_of(job["kind"]):
-        value = values.get(each.name, each.default)
-        for path in value if isinstance(value, tuple) else (value,):
-            text = "" if path is None else str(path)
-            if each.names_path(text, roots):
-                roots.check(each.flag, text)
+    runtime.check_job(store_path, job["kind"], job["arguments"], roots)
 
 
 def arguments_to_resume(job: Mapping[str, Any]) -> tuple[str, ...]:
@@ -148,7 +138,7 @@ def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
     Unless `at_once`, wait after a runner that failed.
     """
     live = run_queries.live_jobs(store_path)
-    waiting = [each["state"] == "queued" or each["cancel_requested_at"] for each in live]
+    waiting = [each["runs_here"] or each["cancel_requested_at"] for each in live]
     if not any(waiting) or not options.may_start:
         return ""
     return _start_unless_alive(store_path, options, at_once=at_once)
@@ -184,7 +174,8 @@ def _start_unless_alive(store_path: Path, options: JobOptions, *, at_once: bool)
 
 
 def _start_runner(store_path: Path, options: JobOptions) -> "subprocess.Popen[bytes]":
-    config = RunQueueConfig(db=store_path, max_jobs=options.max_jobs)
+    folders, most = options.roots.folders, options.max_jobs
+    config = RunQueueConfig(db=store_path, max_jobs=most, root=folders)
     command = [sys.executable, str(ROOT / "jobs" / "run_queue.py"), *to_arguments(config)]
     log = log_path(store_path)
     with translated_disk_errors(log):

@@ -171,8 +171,11 @@ def _job(path: Path, job: dict[str, Any], options: JobOptions) -> None:
 def _live(path: Path, job_id: int, options: JobOptions) -> None:
     job = run_queries.job(path, job_id)
     job_cards.heading(job)
-    if job["state"] == "queued":
-        num_before = [each["id"] for each in run_queries.live_jobs(path)].index(job_id)
+    job_actions.queue_here(job, options)
+    if job["runs_here"]:
+        live = run_queries.live_jobs(path)
+        before = [each for each in live if each["runs_here"] or each["state"] == "running"]
+        num_before = [each["id"] for each in before].index(job_id)
         before = f"{formats.count(num_before)} jobs ahead." if num_before > 1 else "1 job ahead."
         html.remark(before if num_before else "Next in queue.")
     job_cards.progress(job)

@@ -100,7 +100,11 @@ def reproduce_command(config: JobConfig, *, num_processes: int = 1) -> str:
         '--output_dir=my outputs-again'
     """
     folder: Path = getattr(config, "output_dir")  # noqa: B009 -- not every config has one
-    launcher = "python" if num_processes == 1 else f"torchrun --nproc_per_node {num_processes}"
+    launcher = (
+        "python"
+        if num_processes == 1
+        else f"python jobs/launch.py --nproc_per_node {num_processes}"
+    )
     again = folder.resolve() if folder.name in ("", "..") else folder
     flags = (f"--recipe={folder / CONFIG_FILE}", f"--output_dir={again}-again")
     return " ".join([launcher, f"jobs/{config.kind}.py", *map(shlex.quote, flags)])

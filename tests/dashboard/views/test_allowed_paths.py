@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.views.jobs.allowed_paths import Roots, job_options
+from dashboard.views.jobs.allowed_paths import job_options
 from streetclip.errors import ConfigError
+from streetclip.runtime import Roots
 
 
 @pytest.fixture

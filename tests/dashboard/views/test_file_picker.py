@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dashboard.views.jobs import file_picker
-from dashboard.views.jobs.allowed_paths import Roots
+from streetclip.runtime import Roots
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from dashboard.views.jobs import form_defaults
-from dashboard.views.jobs.allowed_paths import Roots
 from dashboard.views.jobs.form_fields import (
     FORMS,
     GENERAL,
@@ -19,6 +18,7 @@ from dashboard.views.jobs.form_fields import (
 from streetclip.config import JOB_CONFIGS
 from streetclip.config.arguments import to_arguments
 from streetclip.config.train_options import PartsOptions
+from streetclip.runtime import Roots
 from tests.dashboard.job_records import Records
 
 SHARED_FLAGS = ("db", "log_level")

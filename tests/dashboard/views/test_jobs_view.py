@@ -305,3 +305,35 @@ def test_cancelling_a_job_that_has_ended_is_reported(open_jobs, records):
     page = page.button(key=f"job_cancel_{job_id}").click().run()
     assert not page.exception
     assert "is cancelled already" in text_of(page)
+
+
+class TestForeignJobs:
+    @pytest.fixture
+    def foreign(self, records, monkeypatch):
+        with monkeypatch.context() as theirs:
+            theirs.setenv("STREETCLIP_STATE_DIR", str(records.folder / "theirs"))
+            return records.add("queued", "generate_captions")
+
+    def test_a_visit_starts_no_runner_for_them(self, open_jobs, records, foreign, started):
+        before = records.get(foreign)
+        for page in (open_jobs(), open_jobs(job=str(foreign))):
+            assert not page.exception
+            assert "queued elsewhere, not run here" in text_of(page)
+            assert "Queue here with the form" in labels(page)
+        assert started == []
+        assert records.get(foreign) == before
+
+    def test_they_are_queued_here_with_the_form(self, open_jobs, records, foreign, started):
+        page = open_jobs().button(key=f"job_here_{foreign}").click().run()
+        csv = page.text_input(key="job_generate_captions_train_csv")
+        assert csv.value == "data/train.csv"
+        page.text_input(key="job_generate_captions_output_dir").set_value("outputs/mine")
+        page.button(key="job_start").click().run()
+        assert records.states() == {foreign: "queued", foreign + 1: "queued"}
+        assert records.get(foreign + 1)["runs_here"]
+        assert set(started) == {records.path}
+
+    def test_without_leave_to_start_jobs_they_are_only_shown(self, open_jobs, foreign):
+        page = open_jobs(["--no_jobs"])
+        assert "queued elsewhere, not run here" in text_of(page)
+        assert "Queue here with the form" not in labels(page)

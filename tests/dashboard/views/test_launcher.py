@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from dashboard.views.jobs import launcher
-from dashboard.views.jobs.allowed_paths import JobOptions, Roots
+from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip.config import TrainConfig
 from streetclip.errors import ConfigError, OutputError, StoreError
-from streetclip.runtime import get_job
+from streetclip.runtime import Roots, get_job
 from streetclip.store import open_store
 from tests.dashboard.job_records import NEEDED, Records
 from tests.dashboard.worlds import HOSTILE
@@ -80,7 +80,8 @@ class TestRunner:
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
         command = command_of(process)
         assert command[1] == str(launcher.ROOT / "jobs" / "run_queue.py")
-        assert command[2:] == [f"--db={records.path}"]
+        roots = [f"--root={folder}" for folder in options.roots.folders]
+        assert command[2:] == [f"--db={records.path}", *roots]
         assert psutil.Process(process.pid).cwd() == str(options.roots.base)
 
     def test_it_gets_the_number_of_jobs_that_may_run(self, records, options, program):
@@ -263,8 +264,9 @@ DASHBOARD = """
 import sys, time
 from pathlib import Path
 from dashboard.views.jobs import launcher
-from dashboard.views.jobs.allowed_paths import JobOptions, Roots
+from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip.config import CaptionConfig
+from streetclip.runtime import Roots
 
 folder = Path(sys.argv[1])
 config = CaptionConfig(
