@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from streetclip.evaluation import feature_cache
 from streetclip.evaluation.feature_cache import FeatureCache, content_digests, signatures
 
 MADE_OF = {"model": "abc", "precision": "fp32", "preprocessing": "exact"}
@@ -137,6 +138,17 @@ def test_segments_of_several_writers_are_one_cache_and_the_newest_row_counts(fil
     rows = find(cache, [*second, *first])
     expected = np.concatenate([features_of(3, seed=2), features_of(2, seed=1)])
     assert (cache.read(rows)[0] == expected).all()
+
+
+def test_the_newest_row_of_an_image_is_found_without_reading_the_image(files, monkeypatch):
+    paths = files.make(b"one")
+    names = texts(paths)
+    with files.open().writer() as writer:
+        for content in (b"first", b"second"):
+            paths[0].write_bytes(content)
+            writer.add(names, signatures(names), features_of(1), content_digests(names))
+    monkeypatch.setattr(feature_cache, "content_digests", lambda _: pytest.fail("read an image"))
+    assert find(files.open(), paths).tolist() == [1]
 
 
 @pytest.mark.parametrize("suffix", [".features", ".index"])

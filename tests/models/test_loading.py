@@ -178,6 +178,16 @@ def test_weights_of_another_size_are_named(folder, clip_folder, clip_parts):
         load_encoder(folder)
 
 
+def test_weights_that_lack_a_tensor_are_refused(folder):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(folder / "model.safetensors")
+    del state["text_model.final_layer_norm.bias"]
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of the .*final_layer_norm\.bias"):
+        load_encoder(folder)
+
+
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "bare.pt"])
 @pytest.mark.parametrize("old_pickle", [False, True])
 def test_a_pickle_that_would_run_code_is_refused(name, old_pickle, folder, clip_folder, tmp_path):
