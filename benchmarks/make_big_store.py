@@ -84,20 +84,20 @@ def make_big_store(
         run_ids = []
         for run in range(num_runs):
             bar.set_description(f"run {run + 1}")
-            spec = _run_spec(run, dataset.id, num_images, candidates)
+            spec = run_spec(run, dataset.id, num_images, candidates)
             run_ids.append(start_run(store, spec))
             _write_run(store, world, run, run_ids[-1], dataset.image_ids, bar)
     return run_ids
 
 
-def _chunks(num_images: int) -> list[tuple[int, int, int]]:
+def chunks(num_images: int) -> list[tuple[int, int, int]]:
     """Number, start and size of each chunk."""
     starts = range(0, num_images, CHUNK)
     return [(i, start, min(CHUNK, num_images - start)) for i, start in enumerate(starts)]
 
 
 def _manifest(world: World, num_images: int) -> pd.DataFrame:
-    images = [draw_images(world, chunk, size) for chunk, _, size in _chunks(num_images)]
+    images = [draw_images(world, chunk, size) for chunk, _, size in chunks(num_images)]
     city = np.concatenate([each.city_N for each in images])
     places = big_world.place_columns(world, city)
     places["country_code"] = places.pop("country")
@@ -133,7 +133,8 @@ def _dataset_spec(path: Path, folder: Path, frame: pd.DataFrame, seed: int) -> D
     )
 
 
-def _run_spec(run: int, dataset_id: int, num_images: int, candidates: Path) -> RunSpec:
+def run_spec(run: int, dataset_id: int, num_images: int, candidates: Path) -> RunSpec:
+    """Describe a run, numbered from 0."""
     return RunSpec(
         name=NAMES[run] if run < len(NAMES) else f"{NAMES[-1]}, try {run}",
         fingerprint=f"big-{dataset_id}-{run}",
@@ -156,7 +157,7 @@ def _run_spec(run: int, dataset_id: int, num_images: int, candidates: Path) -> R
 def _write_run(
     store: Store, world: World, run: int, run_id: int, image_ids: np.ndarray, bar: tqdm
 ) -> None:
-    for chunk, start, size in _chunks(len(image_ids)):
+    for chunk, start, size in chunks(len(image_ids)):
         images = draw_images(world, chunk, size)
         frame = predict(images, run, image_ids[start : start + size])
         write_predictions(store, {run_id: frame})

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import resource
+import sqlite3
 import subprocess
 import sys
 import time
@@ -63,8 +64,6 @@ def _in_a_process(arguments, view):
 
 def measure(store_path, view, num_clicks, seed):
     """First view and clicks of one page, in this process."""
-    import sqlite3
-
     sys.path.insert(0, str(ROOT))
     from streamlit.testing.v1 import AppTest
     from streamlit.util import calc_hash
@@ -73,12 +72,7 @@ def measure(store_path, view, num_clicks, seed):
 
     os.environ["STREETCLIP_DB"] = str(store_path.resolve())
     sys.argv = ["Home.py"]
-    with sqlite3.connect(f"file:{store_path}?mode=ro", uri=True) as connection:
-        pairs = connection.execute(
-            "SELECT true_country, coalesce(pred_country, ''), count(*) AS n FROM predictions "
-            "WHERE run_id = (SELECT max(id) FROM runs) AND NOT country_correct "
-            "GROUP BY 1, 2 ORDER BY n DESC LIMIT 500"
-        ).fetchall()
+    pairs = confused_pairs(store_path)
     draw = random.Random(seed)
     page = AppTest.from_file(ROOT / "dashboard" / "Home.py", default_timeout=120)
     page._page_hash = calc_hash("" if view == "overview" else view)
@@ -90,7 +84,7 @@ def measure(store_path, view, num_clicks, seed):
     first_ms = timed.run(page)
     clicks = []
     for _ in range(num_clicks):
-        changed = _click(draw, pairs)
+        changed = click(draw, pairs)
         for name in ("continent", "country", "predicted", "km", "confidence", "attr", "city_is"):
             page.query_params.pop(name, None)
         page.query_params.update(changed)
@@ -104,7 +98,18 @@ def measure(store_path, view, num_clicks, seed):
     }
 
 
-def _click(draw, pairs):
+def confused_pairs(store_path):
+    """The most frequent mistakes of the latest finished run: true and predicted country, count."""
+    with sqlite3.connect(f"file:{store_path}?mode=ro", uri=True) as connection:
+        return connection.execute(
+            "SELECT true_country, coalesce(pred_country, ''), count(*) AS n FROM predictions "
+            "WHERE run_id = (SELECT max(id) FROM runs WHERE state = 'done') "
+            "AND NOT country_correct GROUP BY 1, 2 ORDER BY n DESC LIMIT 500"
+        ).fetchall()
+
+
+def click(draw, pairs):
+    """Draw the filters of a click."""
     true_country, pred_country, _ = draw.choice(pairs)
     choices = [
         {"continent": draw.choice(["Europe", "Asia", "Africa", "North America"])},

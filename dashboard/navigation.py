@@ -56,9 +56,10 @@ def run() -> None:
     }
     links.register(page for members in pages.values() for page in members)
     chosen = st.navigation(pages, position="hidden")
+    shared = url_state.shared_parameters()
     for number, (section, members) in enumerate(pages.items()):
         with st.sidebar.container(gap=None, key=f"nav_{number}"):
             st.caption(section)
             for page in members:
-                st.page_link(page, query_params=url_state.shared_parameters())
+                st.page_link(page, query_params=shared)
     chosen.run()

@@ -5,7 +5,6 @@ import functools
 import io
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats, html
 from dashboard.shell.page_query import View
 from streetclip import results, store
+from streetclip.data.csv_formulas import defuse
 
 MOST_ROWS: Final = 200_000
 """Most rows of an export; a run's whole `predictions.csv` is in its output folder."""
@@ -34,8 +34,6 @@ COLUMNS: Final = (
 
 _NOTED = ("tags", "note", "triage_status")
 _CHUNK_ROWS = 5_000
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def button(view: View, order: str) -> None:
@@ -100,20 +98,12 @@ def _rows(view: View, order: str) -> Iterator[Sequence[object]]:
 
 
 def harmless(value: object) -> object:
-    """Make a cell that no spreadsheet takes for a formula; numbers stay numbers.
-
-    Texts that begin with `= + - @`, tab or carriage return get an apostrophe in front, unless all
-    of the text is a number (OWASP, "CSV Injection").
+    """Make a cell as `defuse`; what is missing is blank, and booleans are 0 and 1.
 
     Examples:
-        >>> harmless("=1+1"), harmless("-3.5"), harmless(-3.5), harmless("- a dash")
-        ("'=1+1", '-3.5', -3.5, "'- a dash")
-        >>> harmless(True), harmless(None), harmless(float("nan"))
-        (1, '', '')
+        >>> harmless("=1+1"), harmless(-3.5), harmless(True), harmless(None), harmless(float("nan"))
+        ("'=1+1", -3.5, 1, '', '')
     """
-    if isinstance(value, str):
-        is_risky = value.startswith(_RISKY) and not _NUMBER.fullmatch(value)
-        return f"'{value}" if is_risky else value
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return int(value) if isinstance(value, bool) else value
+    return int(value) if isinstance(value, bool) else defuse(value)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dashboard.queries import store_state
-from streetclip.data.decoding import decode_image, real_image_path
+from streetclip.data.decoding import real_image_path
+from streetclip.data.previews import decode_preview
 from streetclip.errors import ImageError, shown
 
 CARD_SIDE = 480
@@ -100,7 +101,7 @@ def _key(path: Path, status: os.stat_result, max_side: int) -> _Key:
 
 def _make(key: _Key) -> Thumbnail:
     try:
-        image = decode_image(key.path, key.max_side)
+        image = decode_preview(key.path, key.max_side)
     except ImageError as error:
         return Thumbnail(problem=str(error))
     buffer = io.BytesIO()

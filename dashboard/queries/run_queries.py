@@ -46,11 +46,21 @@ def _of_both(view: View) -> tuple[str, ...]:
 # Runs
 
 
-@cached_by_stamp(max_entries=4)
 def list_runs(store_path: Path) -> pd.DataFrame:
     """List all runs, newest first, as `store.list_runs`."""
-    with reader(store_path) as opened:
-        return store.list_runs(opened)
+    return _state(store_path)[0]
+
+
+def annotations_key(store_path: Path) -> str:
+    """Read a text that changes with each change of an annotation."""
+    return _state(store_path)[1]
+
+
+@cached_by_stamp(max_entries=4)
+def _state(store_path: Path) -> tuple[pd.DataFrame, str]:
+    """Read what every page asks after each batch that a job writes, at once."""
+    with reader(store_path) as opened, opened.snapshot():
+        return store.list_runs(opened), store.annotations_version(opened)
 
 
 def make_view(
@@ -77,21 +87,17 @@ def make_view(
     )
 
 
-@cached_by_stamp(max_entries=4)
-def annotations_key(store_path: Path) -> str:
-    """Read a text that changes with each change of an annotation."""
-    with reader(store_path) as opened:
-        return store.annotations_version(opened)
-
-
 def details(view: View) -> dict[str, Any]:
     """Read what the run was made of, as `store.get_run`."""
-    return _run(view.path, view.run_id)
+    key = (view.path, view.run_id, view.run_uid, view.run_key)
+    found: dict[str, Any] = kept_if(view.run_key, _run, *key, found=lambda run: run["revision"])
+    return found
 
 
-@cached_by_stamp(max_entries=16)
-def _run(store_path: Path, run_id: int) -> dict[str, Any]:
-    with reader(store_path) as opened:
+@st.cache_data(show_spinner=False, max_entries=16)
+def _run(store_path: Path, run_id: int, run_uid: str, run_key: str) -> dict[str, Any]:  # noqa: ARG001
+    with reader(store_path) as opened, opened.snapshot():
+        store.run_revision(opened, run_id, run_uid)
         return store.get_run(opened, run_id)
 
 
@@ -106,10 +112,8 @@ def table(view: View) -> results.RunTable:
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results.RunTable:  # noqa: ARG001
-    with reader(store_path) as opened, opened.snapshot():
-        store.run_revision(opened, run_id, run_uid)
-    run = _run(store_path, run_id)
+def _table(store_path: Path, run_id: int, run_uid: str, run_key: str) -> results.RunTable:
+    run = _run(store_path, run_id, run_uid, run_key)
     dataset = _dataset(store_path, run["dataset_content"], int(run["dataset_id"]))
     return results.RunTable.open(store_path, run_id, dataset)
 
@@ -302,22 +306,22 @@ def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
     return regions, sorted(places["city"].unique())
 
 
-def attribute_names(view: View) -> dict[str, tuple[str, ...]]:
+def attribute_names(view: View) -> Mapping[str, tuple[str, ...]]:
     """List the attributes that can be filtered by, with their values."""
-    return _attribute_names(view.path, int(details(view)["dataset_id"]))
+    return table(view).dataset.attributes
 
 
-@cached_by_stamp(max_entries=16)
-def _attribute_names(store_path: Path, dataset_id: int) -> dict[str, tuple[str, ...]]:
-    with reader(store_path) as opened:
-        return store.attribute_names(opened, dataset_id)
-
-
-@cached_by_stamp(max_entries=4)
 def tags(store_path: Path) -> list[str]:
     """List every tag in use."""
-    with reader(store_path) as opened:
-        return list(store.tag_counts(opened)["tag"])
+    key = annotations_key(store_path)
+    found: tuple[list[str], str] = kept_if(key, _tags, store_path, key, found=lambda each: each[1])
+    return found[0]
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _tags(store_path: Path, annotations: str) -> tuple[list[str], str]:  # noqa: ARG001
+    with reader(store_path) as opened, opened.snapshot():
+        return list(store.tag_counts(opened)["tag"]), store.annotations_version(opened)
 
 
 # Jobs

@@ -15,6 +15,7 @@ from streetclip.captions.templates import (
     make_captions,
 )
 from streetclip.data.columns import CAPTION_COLUMNS
+from streetclip.data.csv_formulas import defuse
 from streetclip.data.manifest import ManifestReader
 
 _NUM_EXAMPLES = 2
@@ -38,9 +39,10 @@ def write_captions(
 ) -> CaptionFile:
     """Write a manifest with a caption for each image, chunk by chunk.
 
-    The manifest's columns come first, as written, then new `caption` and `template` columns. The
-    caller makes sure that the destination is whole or absent. Bad rows that are not to be skipped
-    raise a `ManifestError`, an image that no template fits a `TemplateError`.
+    The manifest's columns come first, then new `caption` and `template` columns, all defused: see
+    `csv_formulas`; `ManifestReader` undoes it. The caller makes sure that the destination is whole
+    or absent. Bad rows that are not to be skipped raise a `ManifestError`, an image that no
+    template fits a `TemplateError`.
     """
     kept = [i for i, name in enumerate(reader.header) if name not in CAPTION_COLUMNS]
     has_captions = len(kept) < len(reader.header)
@@ -49,11 +51,11 @@ def write_captions(
     # With "\r\n" between rows, the csv module quotes every cell with a "\r" or "\n" in it.
     with destination.open("w", encoding="utf-8", newline="", buffering=2**18) as file:
         writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow([*(reader.header[i] for i in kept), *CAPTION_COLUMNS])
+        writer.writerow(map(defuse, [*(reader.header[i] for i in kept), *CAPTION_COLUMNS]))
         for chunk in reader:
             made = make_captions(templates, chunk.columns, seed=seed)
             rows = [[row[i] for i in kept] for row in chunk.rows] if has_captions else chunk.rows
-            writer.writerows(map(iconcat, rows, made))
+            writer.writerows(map(defuse, row) for row in map(iconcat, rows, made))
             # Images share captions: estimate each once, and name its first image.
             names, captions = chunk.columns["image_filename"], [caption for caption, _ in made]
             counts = Counter(captions)

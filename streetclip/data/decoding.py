@@ -56,7 +56,6 @@ _TOO_LARGE = (
     f"more than {MAX_PIXELS / 1e6:.0f} million pixels, the most that is decoded. Make it smaller, "
     "or leave it out."
 )
-_REDUCING_GAP = 2.0  # Pillow: averages whole blocks down to twice the size, then resamples
 
 _CHECKED = 100
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -96,32 +95,20 @@ class _PillowSettings:
 _pillow_settings = _PillowSettings()
 
 
-def decode_image(
-    path: Path, max_side: int | None = None, *, turn: Turn = LARGE_TURN
-) -> Image.Image:
+def decode_image(path: Path, *, turn: Turn = LARGE_TURN) -> Image.Image:
     """Decode an image as RGB, upright, its first frame.
 
     The pixels are those of transformers' `load_image` (EXIF orientation, then Pillow's
     `convert("RGB")`), except that 16-bit greys keep their high byte, where `convert` would clip.
-    Formats are recognised by content. `max_side` is the largest side in pixels, for which a JPEG is
-    decoded at a reduced scale; `turn` is held while a large image is decoded. A file that is
-    missing, damaged, no image, too large, or has pixels of unknown range raises an `ImageError`.
+    Formats are recognised by content; `turn` is held while a large image is decoded. A file that
+    is missing, damaged, no image, too large, or has pixels of unknown range raises an `ImageError`.
     """
 
     def decode(content: bytes | None) -> Image.Image:
-        with _opened(path, content) as image:
-            whole_size = image.size
-            if max_side is not None:
-                # The smallest size that a reduced decoding may give: that of the result, or above.
-                scale = max_side / max(*whole_size, max_side)
-                image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-            with _turn_for(image, whole_size, turn):
-                image.load()
-                orientation = _orientation(image)
-                decoded = _upright(_to_rgb(image, path), orientation)
-            if max_side is not None:
-                decoded.thumbnail((max_side, max_side), reducing_gap=_REDUCING_GAP)
-            return decoded
+        with opened(path, content) as image, _turn_for(image, image.size, turn):
+            image.load()
+            orientation = orientation_of(image)
+            return upright(to_rgb(image, path), orientation)
 
     return _decoded(path, decode, turn)
 
@@ -136,12 +123,12 @@ def decode_crop(
     """
 
     def decode(content: bytes | None) -> Image.Image:
-        with _opened(path, content) as image, contextlib.ExitStack() as held:
+        with opened(path, content) as image, contextlib.ExitStack() as held:
             is_jpeg = image.format in JPEG_FORMATS
             if not is_jpeg:  # cannot be reduced; a TIFF turns as it loads
                 held.enter_context(_turn_for(image, image.size, turn))
                 image.load()
-            whole_size, orientation = image.size, _orientation(image)
+            whole_size, orientation = image.size, orientation_of(image)
             box, size, resample = crop_of(*_turned(whole_size, orientation))
             left, top, right, bottom = _box_in_file(box, whole_size, orientation)
             size = _turned(size, orientation)
@@ -149,10 +136,10 @@ def decode_crop(
             reduced, scale = open_reduced(image, reduced_scale(shrinking))
             if is_jpeg:
                 held.enter_context(_turn_for(reduced, whole_size, turn))
-            rgb = _to_rgb(reduced, path)
+            rgb = to_rgb(reduced, path)
             scaled = (left / scale, top / scale, right / scale, bottom / scale)
             resized = rgb.resize(size, Image.Resampling(resample), scaled)
-            return _upright(resized, orientation)
+            return upright(resized, orientation)
 
     return _decoded(path, decode, turn)
 
@@ -173,7 +160,7 @@ def _decoded(path: Path, decode: Callable[[bytes | None], Image.Image], turn: Tu
 
 
 @contextlib.contextmanager
-def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
+def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
     """Open an image and translate errors until it is closed."""
     _check_file(path)
     try:
@@ -181,25 +168,26 @@ def _opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
         with _pillow_settings, Image.open(source, formats=FORMATS) as image:
             size = f"is {image.width} × {image.height} pixels"
             if min(image.size) < 1:
-                _fail(path, f"{size}; expected at least 1 × 1.")
+                fail(path, f"{size}; expected at least 1 × 1.")
             if math.prod(image.size) > MAX_PIXELS:
-                _fail(path, f"{size}, that is {_TOO_LARGE}")
+                fail(path, f"{size}, that is {_TOO_LARGE}")
             yield image
     except UnidentifiedImageError:
         problem = describe_file(path) or "is not an image, or damaged at its start."
-        _fail(path, f"{problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+        fail(path, f"{problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     except MemoryError:
-        _fail(path, "needs more memory to decode than there is. Make it smaller.")
+        fail(path, "needs more memory to decode than there is. Make it smaller.")
     except Image.DecompressionBombError:
-        _fail(path, f"has {_TOO_LARGE}")
+        fail(path, f"has {_TOO_LARGE}")
     except (OSError, *DAMAGED) as error:
         reason = f"{type(error).__name__}: {shown(error)}"
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-        _fail(path, f"cannot be decoded ({reason}); the file is damaged. Copy it again.")
+        fail(path, f"cannot be decoded ({reason}); the file is damaged. Copy it again.")
 
 
-def _fail(path: Path, what: str) -> NoReturn:
+def fail(path: Path, what: str) -> NoReturn:
+    """Raise an `ImageError` about a file."""
     msg = f"{shown(path.name)}: {what}"
     raise ImageError(msg)
 
@@ -214,26 +202,27 @@ def _check_file(path: Path) -> None:
     try:
         status = path.stat()
     except FileNotFoundError:
-        _fail(path, f"no such file in {path.parent}. Check the name and --image_dir.")
+        fail(path, f"no such file in {path.parent}. Check the name and --image_dir.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        _fail(path, f"cannot be read ({reason}). Check the name and --image_dir.")
+        fail(path, f"cannot be read ({reason}). Check the name and --image_dir.")
     if not stat.S_ISREG(status.st_mode):
-        _fail(path, "is a folder or device; expected an image file.")
+        fail(path, "is a folder or device; expected an image file.")
     if status.st_size == 0:
-        _fail(path, "is empty (0 bytes). Copy it again.")
+        fail(path, "is empty (0 bytes). Copy it again.")
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Read the EXIF orientation, 1 to 8; 1 if unknown."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except (OSError, *DAMAGED):
         return 1  # The pixels are good, only the notes about them are damaged.
     return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn pixels as their EXIF orientation asks."""
     return image.transpose(_ORIENTATIONS[orientation][0]) if orientation > 1 else image
 
 
@@ -255,11 +244,12 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
 
 
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+def to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Convert pixels to RGB; raise an `ImageError` if their range is unknown."""
     mode, file_format = image.mode, image.format
     if mode in {"I", "F"} and not (mode == "I" and file_format in {"PNG", "PPM"}):
         pixels = "32-bit or signed pixels, whose range is unknown"
-        _fail(path, f"has {pixels}; expected 8 or 16 bits a channel. Save it with 8.")
+        fail(path, f"has {pixels}; expected 8 or 16 bits a channel. Save it with 8.")
     if mode.startswith("I"):
         # Pillow opens a PPM of more than 8 bits as "I", scaled to 0…65535.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -348,7 +338,7 @@ def check_image_dir(image_dir: Path, names: Sequence[str]) -> None:
     errors = []
     for path in paths:
         try:
-            with _opened(path):
+            with opened(path):
                 pass
         except ImageError as error:
             errors.append(error)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetclip.data.columns import read_columns
+from streetclip.data.columns import CAPTION_COLUMNS, read_columns
+from streetclip.data.csv_formulas import restore
 from streetclip.data.csv_text import CsvFile, Rows
 from streetclip.data.row_checks import RowChecker, name_hashes
 from streetclip.errors import ManifestError
@@ -87,6 +88,10 @@ class ManifestReader:
         self._check_captions = check_captions
         self._progress = progress
         with CsvFile(path) as file:
+            # Only `write_captions` ends a header so; a name in other files may begin with "'=".
+            self._is_defused = file.header[-2:] == list(CAPTION_COLUMNS)
+            if self._is_defused:
+                file.header = list(map(restore, file.header))
             self._columns = read_columns(file)
         self.header = self._columns.header
         self.attribute_columns = tuple(self._columns.attribute_names.values())
@@ -139,7 +144,7 @@ class ManifestReader:
             done = file.num_bytes if is_second else 0
             self._progress(done, total)
             for rows, lines in file.chunks(self._chunk_rows):
-                yield rows, lines
+                yield [list(map(restore, row)) for row in rows] if self._is_defused else rows, lines
                 self._progress(done + file.bytes_read, total)
             self.sha256 = file.sha256()
 

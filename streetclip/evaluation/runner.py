@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from streetclip import provenance, store
 from streetclip.config import STRATEGIES, EvaluateConfig
+from streetclip.data.csv_formulas import defuse
 from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
 from streetclip.errors import OutputError, ResourceError, StreetClipError
@@ -325,7 +326,7 @@ def _folder_of(config: EvaluateConfig, strategy: str) -> Path:
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
-    """Write `predictions.csv` from chunks of columns with the same names."""
+    """Write `predictions.csv` from chunks of columns with the same names; see `csv_formulas`."""
     with (
         atomic_path(folder / PREDICTIONS_FILE) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -335,5 +336,9 @@ def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]
         writer = csv.writer(lines, lineterminator="\r\n")
         for number, chunk in enumerate(chunks):
             if number == 0:
-                writer.writerow(chunk)
-            writer.writerows(zip(*chunk.values(), strict=True))
+                writer.writerow(map(defuse, chunk))
+            columns = [
+                map(defuse, column) if str in set(map(type, column)) else column
+                for column in chunk.values()
+            ]
+            writer.writerows(zip(*columns, strict=True))

@@ -87,7 +87,7 @@ def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None
             mask &= table.correct(level) == wanted
     for name in {name for name, _ in selection.attributes}:
         values = {value for each, value in selection.attributes if each == name}
-        if name in table.dataset.attribute_names:
+        if name in table.dataset.attributes:
             codes, texts = table.dataset.attribute(name)
             mask &= np.array([text in values for text in texts], dtype=np.bool_)[codes]
         else:

@@ -57,7 +57,7 @@ class DatasetTable:
         place: N rows of `places`.
         places: continent, country (ISO code), region and city of each of the P true places.
         content: Hash of the dataset's rows.
-        attribute_names: Attributes that can be filtered and grouped by.
+        attributes: Those that can be filtered and grouped by, each with its values.
     """
 
     def __init__(
@@ -74,8 +74,7 @@ class DatasetTable:
         self.places = columns.places
         self.content = columns.content
         self.num_images = len(self.image_ids)
-        self.attribute_names = tuple(attributes)
-        self._attributes = attributes
+        self.attributes = attributes
         self._read_codes = read_codes
         self._codes: dict[str, Codes] = {}
         self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
@@ -105,13 +104,13 @@ class DatasetTable:
 
         Raises ValueError if the dataset has no such attribute.
         """
-        if name not in self._attributes:
+        if name not in self.attributes:
             msg = f"{shown(name)} is no attribute of dataset {self.dataset_id}"
             raise ValueError(msg)
         with self._lock:
             if name not in self._codes:
                 self._codes[name] = read_only(self._read_codes(name))
-            return self._codes[name], self._attributes[name]
+            return self._codes[name], self.attributes[name]
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
         """Number the P places by the distinct ones of a level of `LEVELS`.

@@ -113,7 +113,7 @@ def meet(ranks: Ranks, device: torch.device | None = None) -> Iterator[Group | N
     except (RuntimeError, ValueError) as error:
         msg = (
             f"the {ranks.world_size - 1} other processes of this job could not be met at "
-            f"{where} ({_first_line(error)}). Start all of them with jobs/launch.py, on machines that "
+            f"{where} ({_first_line(error)}). Start all with jobs/launch.py, on machines that "
             "reach each other."
         )
         raise ResourceError(msg) from error

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,9 @@ _TRANSLATIONS: dict[int, tuple[type[StreetClipError], str]] = {
     sqlite3.SQLITE_NOTADB: (StoreError, _NO_DATABASE),
     sqlite3.SQLITE_CORRUPT: (StoreError, _DAMAGED),
 }
+
+
+T = TypeVar("T")
 
 
 class Store:
@@ -234,6 +237,21 @@ def insert_sql(table: str, columns: Sequence[str]) -> str:
     names = ", ".join(columns)
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 -- our own names
+
+
+def from_json(text: Any, kind: type[T], where: str) -> T | None:
+    """Parse the store's JSON, None for NULL; raise StoreError if it is no dict or list as asked."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        value = None
+    if isinstance(value, kind):
+        return value
+    what = f"holds {shown(text)}; expected a JSON {kind.__name__}"
+    msg = f"{where} {what}. The store is damaged: restore a copy, or name another with --db."
+    raise StoreError(msg)
 
 
 def to_json(value: Any) -> str:

@@ -1,6 +1,5 @@
 """Read single images with their predictions: rows of a page, details of one."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from streetclip.errors import StoreError
-from streetclip.store.connection import Store
+from streetclip.store.connection import Store, from_json
 from streetclip.store.predictions import (
     BOOLEANS,
     FLOATS,
@@ -79,8 +78,10 @@ def image_detail(store: Store, run_id: int, image_id: int) -> dict[str, Any]:
     detail = {str(name): value for name, value in frame.iloc[0].items()}
     for name in BOOLEANS:
         detail[name] = None if detail[name] is None else bool(detail[name])
-    for name, blank in (("attributes", {}), ("top_countries", []), ("top_cities", [])):
-        detail[name] = json.loads(detail[name]) if detail[name] else blank
+    kinds: dict[str, type] = {"attributes": dict, "top_countries": list, "top_cities": list}
+    for name, kind in kinds.items():
+        where = f"{store.path}: image {image_id}: {name}"
+        detail[name] = from_json(detail[name], kind, where) or kind()
     return detail
 
 

@@ -1,6 +1,5 @@
 """Keep runs: the predictions of one model, dataset and strategy."""
 
-import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from streetclip.errors import StoreError
 from streetclip.store.column_writer import sort_run_columns
 from streetclip.store.columns import RUN_DTYPES, Flag, read_column
-from streetclip.store.connection import Store, to_json, utc_now
+from streetclip.store.connection import Store, from_json, to_json, utc_now
 
 _CORRECT = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}
 
@@ -104,10 +103,12 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
             dtype=object,
         )
     run = {str(name): value for name, value in found.iloc[0].items()}
+    where = f"{store.path}: run {run_id}:"
     for name in ("prompts", "config", "versions", "metrics"):
-        run[name] = None if run[name] is None else json.loads(run[name])
+        run[name] = from_json(run[name], dict, f"{where} {name}")
     run["drawn"] = bool(run["drawn"])
-    run["attribute_columns"] = tuple(json.loads(run["attribute_columns"]))
+    names = from_json(run["attribute_columns"], list, f"{where} attribute_columns")
+    run["attribute_columns"] = tuple(map(str, names or ()))
     return run
 
 

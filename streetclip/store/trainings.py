@@ -1,6 +1,5 @@
 """Keep trainings and their curves."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from streetclip.store.connection import Store, to_json, utc_now
+from streetclip.store.connection import Store, from_json, to_json, utc_now
 from streetclip.store.runs import set_state, spec_values
 
 set_training_state = partial(set_state, "trainings")
@@ -105,7 +104,13 @@ def list_trainings(store: Store) -> pd.DataFrame:
         "FROM trainings ORDER BY id DESC"
     )
     for name in ("config", "versions", "best"):
-        values = [json.loads(text) if isinstance(text, str) else None for text in frame[name]]
+        texts = zip(frame["id"], frame[name].astype(object), strict=True)
+        values = [
+            from_json(text, dict, f"{store.path}: training {training_id}: {name}")
+            if isinstance(text, str)
+            else None
+            for training_id, text in texts
+        ]
         frame[name] = pd.Series(values, dtype=object)
     return frame.astype({"job_id": "Int64"})
 

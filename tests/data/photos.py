@@ -52,14 +52,14 @@ def error_of(path):
     return str(caught.value)
 
 
-def watch_sizes(monkeypatch):
-    """Collects the sizes at which images are decoded."""
+def watch_sizes(monkeypatch, module=decoding):
+    """Collects the sizes at which a module decodes images."""
     sizes = []
-    to_rgb = decoding._to_rgb
+    to_rgb = module.to_rgb
 
     def watched(image, where):
         sizes.append(image.size)
         return to_rgb(image, where)
 
-    monkeypatch.setattr(decoding, "_to_rgb", watched)
+    monkeypatch.setattr(module, "to_rgb", watched)
     return sizes

@@ -38,13 +38,15 @@ def rows_of(path):
         return list(csv.reader(file))
 
 
-def test_columns_stand_as_written_with_caption_and_template_after_them(manifest, tmp_path):
+def test_columns_come_as_written_and_defused_with_caption_and_template_last(manifest, tmp_path):
     out = tmp_path / "out.csv"
     summary = caption(manifest, out)
     rows = rows_of(out)
     assert rows[0] == [*HEADER.split(","), "caption", "template"]
     with manifest.open(newline="", encoding="utf-8-sig") as file:
-        assert [row[:-2] for row in rows] == list(csv.reader(file))
+        written = list(csv.reader(file))
+    written[2][2], written[3][2] = "'\r", "'=1+1"
+    assert [row[:-2] for row in rows] == written
     assert [row[-2] for row in rows[1:]] == [
         "A Street View photo close to the town of Paris in the region of Île-de-France in France.",
         "A Street View photo close to the town of Spring field in the USA.",
@@ -54,6 +56,47 @@ def test_columns_stand_as_written_with_caption_and_template_after_them(manifest,
     assert {row[-1] for row in rows[1:]} == {"full"}
     assert summary.num_rows == 4
     assert [name for name, _ in summary.examples] == ["a.jpg", "b.jpg"]
+
+
+AWKWARD = (
+    "=1+1",
+    "'=1+1",
+    "''-x",
+    "-3.5",
+    "'-3.5",
+    "@a",
+    "+1 (2)",
+    "'s-Gravenhage",
+    "'",
+    "-",
+    "\tx",
+)
+
+
+def test_names_and_texts_that_look_like_formulas_come_back_as_they_were(tmp_path):
+    """Also when captions are made of a captions file again; no cell of it is a formula."""
+    names = [f"{text.strip()}.jpg" for text in AWKWARD]
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADER.split(","), "=note", "'=note"])
+        for name, text in zip(names, AWKWARD, strict=True):
+            writer.writerow([name, text, text, text, "France", "Europe", text, text])
+    first = read_manifest(tmp_path / "a.csv").frame
+    for source, out in (("a", "b"), ("b", "c")):
+        caption(tmp_path / f"{source}.csv", tmp_path / f"{out}.csv")
+        cells = [cell for row in rows_of(tmp_path / f"{out}.csv") for cell in row]
+        assert {cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))} == {
+            "-3.5"
+        }
+        again = read_manifest(tmp_path / f"{out}.csv").frame
+        assert again["image_filename"].tolist() == names
+        assert again[list(first)].equals(first)
+
+
+def test_a_manifest_of_someone_else_is_read_as_it_is(tmp_path):
+    (tmp_path / "a.csv").write_text(f"{HEADER}\n'=1.jpg,'@b,'-c,,France,Europe\n")
+    row = read_manifest(tmp_path / "a.csv").frame.iloc[0]
+    assert list(row[["image_filename", "city", "note"]]) == ["'=1.jpg", "'@b", "'-c"]
 
 
 def test_what_is_written_can_be_read_as_a_manifest(manifest, tmp_path):

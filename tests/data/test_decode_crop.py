@@ -148,9 +148,9 @@ def test_a_turn_is_held_while_a_large_image_is_in_memory(
     large_photo.save(tmp_path / name, **options)
     monkeypatch.setattr(decoding, "_LARGE_PIXELS", 1_000_000)
     turns, held = Turns(), []
-    to_rgb = decoding._to_rgb
+    to_rgb = decoding.to_rgb
     monkeypatch.setattr(
-        decoding, "_to_rgb", lambda *of: (held.append(turns.is_held), to_rgb(*of))[1]
+        decoding, "to_rgb", lambda *of: (held.append(turns.is_held), to_rgb(*of))[1]
     )
     decode_crop(tmp_path / name, left_third((57, 40)), turn=turns)
     assert (turns.count, held) == (count, [count == 1])

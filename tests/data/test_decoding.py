@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from streetclip.data import decoding
 from streetclip.data.decoding import decode_crop, decode_image
 from streetclip.errors import ImageError
-from tests.data.photos import GREY_16, HEIGHT, MODES, WIDTH, error_of, png, watch_sizes
+from tests.data.photos import GREY_16, HEIGHT, MODES, WIDTH, error_of, png
 
 
 def transformers_reference(path):
@@ -194,7 +194,6 @@ def test_a_jpeg_without_its_end_is_decoded_whole(tmp_path, photo, num_missing, p
     np.testing.assert_array_equal(np.asarray(decode_image(path)), whole)
     part = decode_crop(path, lambda *size: ((0, 0, *size), size, Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(np.asarray(part), whole)
-    assert decode_image(path, max_side=8).size == (8, 5)
 
 
 def test_a_format_that_runs_other_programs_is_refused(tmp_path, photo):
@@ -255,57 +254,6 @@ def test_the_limit_is_that_of_the_documentation():
     assert decoding.MAX_PIXELS == 200_000_000
 
 
-# Reduced, for looking at
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_a_reduced_photo_looks_like_the_whole_one(tmp_path, large_photo, name, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    large_photo.save(tmp_path / name, exif=exif, quality=95)
-    reduced = decode_image(tmp_path / name, max_side=480)
-    whole = decode_image(tmp_path / name)
-    expected = (480, 298) if orientation == 1 else (298, 480)
-    assert (reduced.mode, reduced.size) == ("RGB", expected)
-    by_area = np.asarray(whole.resize(expected, Image.Resampling.BOX)).astype(int)
-    difference = np.abs(np.asarray(reduced).astype(int) - by_area)
-    assert difference.mean() < 1.5
-
-
-def test_a_jpeg_is_not_decoded_at_full_size_to_be_reduced(tmp_path, large_photo, monkeypatch):
-    large_photo.save(tmp_path / "a.jpg")
-    sizes = watch_sizes(monkeypatch)
-    decode_image(tmp_path / "a.jpg", max_side=480)
-    assert sizes == [(551, 342)]
-
-
-def test_a_small_photo_is_not_enlarged(tmp_path, photo):
-    photo.save(tmp_path / "a.png")
-    reduced = decode_image(tmp_path / "a.png", max_side=480)
-    np.testing.assert_array_equal(np.asarray(reduced), np.asarray(photo))
-
-
-@pytest.mark.parametrize("size", [(9000, 2), (2, 9000)])
-def test_a_strip_keeps_at_least_one_pixel(tmp_path, size):
-    Image.new("RGB", size).save(tmp_path / "a.jpg")
-    reduced = decode_image(tmp_path / "a.jpg", max_side=300)
-    assert (max(reduced.size), min(reduced.size)) == (300, 1)
-
-
-def test_what_cannot_be_decoded_is_told_alike_when_reduced(tmp_path, large_photo):
-    for name, content in {"text.jpg": b"<html>", "empty.jpg": b""}.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "bomb.png").write_bytes(png(20_000, 20_000, 8, 2, b"never read"))
-    large_photo.save(tmp_path / "cut.jpg")
-    whole = (tmp_path / "cut.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 3])
-    for name in ("text.jpg", "empty.jpg", "bomb.png", "cut.jpg", "missing.jpg"):
-        with pytest.raises(ImageError) as caught:
-            decode_image(tmp_path / name, max_side=480)
-        assert str(caught.value) == error_of(tmp_path / name)
-
-
 # Several threads
 
 
@@ -317,20 +265,20 @@ def decode_in_threads(path, count):
 def test_threads_decode_at_the_same_time(tmp_path, photo, monkeypatch):
     photo.save(tmp_path / "a.jpg")
     together = threading.Barrier(3, timeout=20)
-    to_rgb = decoding._to_rgb
+    to_rgb = decoding.to_rgb
 
     def meet(image, where):
         together.wait()
         return to_rgb(image, where)
 
-    monkeypatch.setattr(decoding, "_to_rgb", meet)
+    monkeypatch.setattr(decoding, "to_rgb", meet)
     assert len(decode_in_threads(tmp_path / "a.jpg", 3)) == 3
 
 
 def test_large_images_are_decoded_one_at_a_time(tmp_path, photo, monkeypatch):
     photo.save(tmp_path / "a.jpg")
     inside, most = [], []
-    to_rgb = decoding._to_rgb
+    to_rgb = decoding.to_rgb
 
     def watched(image, where):
         inside.append(image)
@@ -339,7 +287,7 @@ def test_large_images_are_decoded_one_at_a_time(tmp_path, photo, monkeypatch):
         inside.pop()
         return to_rgb(image, where)
 
-    monkeypatch.setattr(decoding, "_to_rgb", watched)
+    monkeypatch.setattr(decoding, "to_rgb", watched)
     monkeypatch.setattr(decoding, "_LARGE_PIXELS", WIDTH * HEIGHT)
     decode_in_threads(tmp_path / "a.jpg", 4)
     assert most == [1] * 4

@@ -1,6 +1,9 @@
+import csv
+
 import pandas as pd
 import pytest
 
+from streetclip.data.csv_formulas import restore
 from streetclip.errors import OutputError
 from streetclip.evaluation.runner import claim_folder, write_predictions
 from streetclip.files import write_json
@@ -65,3 +68,16 @@ def test_predictions_are_written_as_pandas_would(tmp_path, sizes):
     frame = pd.DataFrame(AWKWARD).astype({"line": "Int64"})
     expected = frame.to_csv(index=False, lineterminator="\n")
     assert (tmp_path / "predictions.csv").read_bytes().decode() == expected
+
+
+def test_predictions_hold_no_text_that_a_spreadsheet_runs(tmp_path):
+    texts = ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", "'=1+1", "-3.5", "plain", None)
+    numbers = tuple(range(-5, 5))
+    write_predictions(tmp_path, [{"=text": texts, "number": numbers}])
+    with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        (header, *rows) = csv.reader(file)
+    assert header == ["'=text", "number"]
+    assert [int(number) for _, number in rows] == list(numbers)
+    written = [text for text, _ in rows]
+    assert written == [f"'{text}" for text in texts[:7]] + ["-3.5", "plain", ""]
+    assert [restore(text) for text in written] == [*texts[:-1], ""]

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -139,3 +140,25 @@ def test_metrics_that_are_no_json_are_refused(filled):
 def test_a_run_that_is_not_there_is_told(filled, ask):
     with pytest.raises(StoreError, match=r"streetclip\.db: has no run 41"):
         ask(filled.store)
+
+
+@pytest.mark.parametrize("name", ["prompts", "config", "versions", "attribute_columns"])
+@pytest.mark.parametrize("text", ["[1, 2]", '{"a": 1}', "7", "x", "[" * 100_000])
+def test_json_of_another_shape_is_named_with_its_column(filled, name, text):
+    run_id = filled.start()
+    table = "datasets" if name == "attribute_columns" else "runs"
+    with filled.store.transaction() as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE {table} SET {name} = ?", (text,))
+    if isinstance(_parsed(text), list if name == "attribute_columns" else dict):
+        get_run(filled.store, run_id)
+        return
+    with pytest.raises(StoreError, match=rf"run {run_id}: {name} holds .*; expected a JSON"):
+        get_run(filled.store, run_id)
+
+
+def _parsed(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,5 +1,6 @@
 """Make form fields from a job's config class, and parse them into a config."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -229,11 +230,11 @@ def _read(setting: Setting, value: Any, roots: Roots) -> Any:
 
 
 def _number(setting: Setting, text: str) -> int | float:
-    try:
-        number: int | float = setting.kind(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or (setting.kind is int and len(text) > _MOST_DIGITS):
+    number: int | float = math.nan
+    if setting.kind is not int or len(text) <= _MOST_DIGITS:
+        with contextlib.suppress(ValueError):
+            number = setting.kind(text)
+    if not math.isfinite(number):
         expected = "a whole number" if setting.kind is int else "a number, as 0.01 or 1e-6"
         msg = f"{setting.flag} is {shown(text)}; expected {expected}."
         raise ConfigError(msg)

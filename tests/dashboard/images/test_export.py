@@ -12,8 +12,8 @@ from streetclip.store import annotate, open_store
 from tests.dashboard.twins import write_sql
 from tests.dashboard.worlds import World
 
-RISKY = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "-", "+", '=HYPERLINK("x")']
-HARMLESS = ["a=1", " =1", "'=1", "", "−5", "-5", "+5.5", "-.5e-3", "1,5", "🙈", '"=1"']
+RISKY = ["=1+1", "'=1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "-", "+", '=HYPERLINK("x")']
+HARMLESS = ["a=1", " =1", "", "−5", "-5", "+5.5", "-.5e-3", "1,5", "🙈", '"=1"']
 
 
 @pytest.fixture(scope="module")

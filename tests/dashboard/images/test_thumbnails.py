@@ -76,7 +76,7 @@ def test_pictures_come_in_the_order_asked_whatever_is_wrong_with_some(folder):
 def test_a_second_look_does_not_decode_again(folder, monkeypatch):
     save(folder / "a.png")
     first = thumbnail(ImageFile(folder, "a.png"))
-    monkeypatch.setattr(thumbnails, "decode_image", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(thumbnails, "decode_preview", lambda *_: pytest.fail("decoded again"))
     assert thumbnail(ImageFile(folder, "a.png")) == first
 
 
@@ -223,13 +223,13 @@ def test_a_page_of_photos_is_decoded_once(folder, monkeypatch):
     for i in range(24):
         Image.new("RGB", (64, 48), (i, 0, 0)).save(folder / f"{i}.jpg")
     requests = [ImageFile(folder, f"{i}.jpg") for i in range(24)]
-    decode, made = thumbnails.decode_image, []
+    decode, made = thumbnails.decode_preview, []
 
     def decode_and_note(path, max_side):
         made.append(path.name)
         return decode(path, max_side)
 
-    monkeypatch.setattr(thumbnails, "decode_image", decode_and_note)
+    monkeypatch.setattr(thumbnails, "decode_preview", decode_and_note)
     first, second = ([each.data_uri for each in thumbnails.thumbnails(requests)] for _ in range(2))
     assert all(first)
     assert first == second

@@ -130,6 +130,7 @@ def test_an_empty_field_means_the_default(roots):
         ("batch_size", "32.5", "expected a whole number"),
         ("batch_size", "many", "expected a whole number"),
         ("batch_size", "9" * 19, "expected a whole number"),
+        ("batch_size", "9" * 400, "expected a whole number"),  # no float is so large
         ("seed", "-" + "9" * 6000, "expected a whole number"),
         ("learning_rate", "0", "expected above 0"),
         ("learning_rate", "nan", "expected a number"),
