@@ -13,6 +13,7 @@ from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
 from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
+from streetclip.store import explained, is_writable
 
 _REFRESH_S = 5.0
 
@@ -34,7 +35,11 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
     theme.apply()
     st.title(title, anchor=False)
     try:
-        body(url_state.store_path())
+        path = url_state.store_path()
+        if path.exists() and not is_writable(path):
+            html.notice("Read-only store", f"{path} cannot be written: no tags, notes or jobs.")
+        with explained(path):
+            body(path)
     except StreetClipError as error:
         html.notice("Nothing to show", str(error), css="sc-alert", role="alert")
         return False

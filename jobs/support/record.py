@@ -153,6 +153,10 @@ def recorded(config: JobConfig) -> Iterator[Job]:
             stack.enter_context(_term_interrupts())
             yield Job(config.db, None)
             return
+        if not config.is_recorded:
+            stack.enter_context(_term_interrupts())
+            yield Job(config.db, None)
+            return
         named = os.environ.pop(JOB_VARIABLE, None)
         ticket = _register(config) if named is None else _attach(config, named)
         if ticket is not None and named is None:

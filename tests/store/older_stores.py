@@ -14,6 +14,7 @@ NAMES = (
     "m005_identities",
     "m006_image_files",
     "m007_no_aggregates",
+    "m008_column_checksums",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.
@@ -81,6 +82,8 @@ def make_older(path, number):
         db.execute(statement)
     if number > 1:
         db.execute("DROP INDEX predictions_by_pair")
+    if 1 < number < 8:
+        db.execute("ALTER TABLE column_parts DROP COLUMN crc32")
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     db.conn.commit()
     db.execute("ATTACH ? AS newer", (str(path),))
