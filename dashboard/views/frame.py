@@ -8,12 +8,12 @@ import streamlit as st
 
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
-from dashboard.shell import filter_urls, html, theme, url_state
+from dashboard.shell import filter_urls, html, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
 from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
-from streetclip.store import explained, is_writable
+from streetclip.store import explained
 
 _REFRESH_S = 5.0
 
@@ -36,7 +36,7 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
     st.title(title, anchor=False)
     try:
         path = url_state.store_path()
-        if path.exists() and not is_writable(path):
+        if rights.is_store_read_only():
             html.notice("Read-only store", f"{path} cannot be written: no tags, notes or jobs.")
         with explained(path):
             body(path)

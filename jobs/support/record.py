@@ -193,7 +193,8 @@ def _register(config: JobConfig) -> "JobTicket | None":
             resume = bool(getattr(config, "resume", False))
             return runtime.register_job(opened, spec, current_process(), resume=resume)
     except (StoreError, ResourceError) as error:
-        # A job that needs the store reports this itself; checking a CSV needs none.
+        if config.kind in _SHARED_KINDS and isinstance(error, StoreError):
+            raise  # they write into the store; checking a CSV needs none
         _LOG.warning("no record of this job is kept: %s", error)
         return None
 

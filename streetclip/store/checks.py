@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,10 +98,19 @@ def explained(path: Path) -> Iterator[None]:
     except StreetClipError:
         raise
     except Exception as error:
-        found = damage(path) if path.is_file() else ""
+        if not path.is_file():
+            raise
+        status = path.stat()
+        found = _damage_at(path, (status.st_size, status.st_mtime_ns))
         if not found:
             raise
         raise StoreError(found) from error
+
+
+@lru_cache(maxsize=4)
+def _damage_at(path: Path, _stamp: tuple[int, int]) -> str:
+    # Of a store with a million images it takes seconds: not again for each click.
+    return damage(path)
 
 
 def repair_store(path: Path, faults: list[Fault]) -> int:
