@@ -19,7 +19,7 @@ from streetclip.store.annotations import (
     merge_annotations,
 )
 from streetclip.store.checks import find_faults
-from streetclip.store.connection import Store, translated
+from streetclip.store.connection import Store, check_advice, translated
 from streetclip.store.images import image_path
 from streetclip.store.predictions import read_run_files
 from streetclip.store.schema import open_store
@@ -191,8 +191,5 @@ def _check(copy: Path, path: Path) -> None:
     with open_store(copy, read_only=True) as store:
         fault = next(find_faults(store), None)
     if fault is not None:
-        msg = (
-            f"{path}: {fault.text}; no backup was made. See what can be repaired: "
-            "python jobs/check_store.py"
-        )
+        msg = f"{path}: {fault.text}; no backup was made. {check_advice(path)}"
         raise StoreError(msg)

@@ -95,22 +95,28 @@ def explained(path: Path) -> Iterator[None]:
     """Turn an unexpected error into a StoreError where damage of the store explains it."""
     try:
         yield
-    except StreetClipError:
+    except (StreetClipError, OSError):  # neither is SQLite's
         raise
     except Exception as error:
         if not path.is_file():
             raise
-        status = path.stat()
-        found = _damage_at(path, (status.st_size, status.st_mtime_ns))
+        found = _damage_at(str(path), *_stamp(path), *_stamp(path.with_name(f"{path.name}-wal")))
         if not found:
             raise
         raise StoreError(found) from error
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    if not path.exists():
+        return 0, 0
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 @lru_cache(maxsize=4)
-def _damage_at(path: Path, _stamp: tuple[int, int]) -> str:
+def _damage_at(path: str, *_stamp: int) -> str:
     # Of a store with a million images it takes seconds: not again for each click.
-    return damage(path)
+    return damage(Path(path))
 
 
 def repair_store(path: Path, faults: list[Fault]) -> int:

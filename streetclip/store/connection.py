@@ -205,10 +205,14 @@ def translated(path: Path) -> Iterator[None]:
         raise kind(msg) from error
 
 
+def check_advice(path: Path) -> str:
+    """Return the command that finds all damage of a store."""
+    return f"See what can be repaired: python jobs/check_store.py --db {shlex.quote(str(path))}"
+
+
 def repair_advice(path: Path) -> str:
-    """Say how to rebuild what a store holds twice."""
-    command = f"python jobs/check_store.py --db {shlex.quote(str(path))} --repair"
-    return f"Rebuild it from the store's rows: {command}"
+    """Return the command that rebuilds what a store holds twice."""
+    return f"{check_advice(path)} --repair".replace("See what can be repaired", "Repair it")
 
 
 def utc_now() -> str:

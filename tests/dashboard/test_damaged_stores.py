@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.images import image_queries, triage
+from dashboard.shell.page_query import View
+from dashboard.views import frame
+from streetclip.errors import StoreError
 from streetclip.process_identity import current_process
+from streetclip.results.filters import Selection
 from streetclip.runtime import JobSpec, end_job, register_job
 from streetclip.store import (
     TrainingSpec,
     annotate,
+    explained,
     log_training_points,
     open_store,
     set_training_state,
@@ -67,7 +73,7 @@ def problem_of(page):
     assert not page.exception
     found = text_of(page).split("Nothing to show ")[1:]
     assert len(found) <= 1
-    return found[0].split(" Run one of these commands")[0] if found else ""
+    return found[0] if found else ""
 
 
 def check(page, path):
@@ -98,8 +104,8 @@ def test_a_damaged_column_of_one_run_is_named_and_the_other_run_is_shown(
     DAMAGE["flipped bytes in a column"](path)
     page = open_page(path, "map", run="1")
     line = check(page, path)
-    assert "older" in text_of(page)  # the heading is drawn
-    assert "run 1: its column 'distance_km' is damaged. Rebuild it" in line
+    assert "make demo-run" not in text_of(page)  # advice for those without a store
+    assert "run 1: its column 'distance_km' is damaged. Repair it" in line
     assert "--repair" in line
     assert problem_of(open_page(path, "map", run="2")) == ""
 
@@ -109,6 +115,26 @@ def test_damaged_texts_hide_no_figures(open_page, whole, tmp_path, kind):
     path = shutil.copy(whole, tmp_path / "streetclip.db")
     DAMAGE[kind](path)
     assert problem_of(open_page(path, run="2")) == ""
+
+
+def test_damage_during_a_visit_is_shown_by_a_fragment_and_a_tag(monkeypatch, whole, tmp_path):
+    path = Path(shutil.copy(whole, tmp_path / "streetclip.db"))
+    DAMAGE["no annotations table"](path)
+    with open_store(path, read_only=True) as store:
+        (uid,) = store.rows("SELECT uid FROM runs WHERE id = 1")[0]
+    view = View(path=path, run_id=1, run_key="", selection=Selection(), run_uid=uid)
+    with pytest.raises(StoreError, match="the table annotation_tags is missing"):
+        image_queries.note(view, triage.Action(triage.TAG, 1, "x"))
+    shown = []
+    monkeypatch.setattr("dashboard.shell.html.notice", lambda *words, **_: shown.append(words))
+
+    def draw():
+        with explained(path):
+            1 / 0  # noqa: B018
+
+    assert not frame.guarded(draw)
+    assert len(shown) == 1
+    assert "annotation_tags is missing" in shown[0][1]
 
 
 def test_our_own_faults_are_not_dressed_up_as_damage(monkeypatch, open_page, whole):

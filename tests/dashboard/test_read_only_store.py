@@ -53,7 +53,7 @@ def test_jobs_that_write_the_store_end_with_one_line(world, capsys, tmp_path):
             assert (code, out) == (0, f"{world.path}: no fault\n")
             continue
         assert code == 2
-        assert [line for line in err.splitlines() if ": error: " in line][0].endswith(
+        assert next(line for line in err.splitlines() if ": error: " in line).endswith(
             "Copy it into a folder that can be written, and name that copy with --db."
         )
         assert "Traceback" not in err
