@@ -35,7 +35,8 @@ def _check(config: CheckStoreConfig, job: Job) -> None:
         advice = "Restore a backup."
         if num_repairable:
             advice = f"Add --repair to repair {num_repairable:,} of them, on a backup first."
-        msg = f"{config.db}: has {len(faults):,} faults. {advice}"
+        found = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
+        msg = f"{config.db}: has {found}. {advice}"
         raise StoreError(msg)
     print(f"{config.db}: no fault")
 
@@ -62,7 +63,7 @@ def _repair(config: CheckStoreConfig, job: Job, faults: "list[Fault]") -> "list[
     with job.progress("repair", "repair") as progress:
         count = repair_store(config.db, faults)
         progress(count, count)
-    print(f"{config.db}: repaired {count:,} faults")
+    print(f"{config.db}: repaired {count:,} of {len(faults):,} faults")
     return _faults(config, job)
 
 

@@ -167,7 +167,8 @@ def _schema_faults(store: Store) -> Iterator[Fault]:
 
 
 def _page_faults(store: Store) -> Iterator[Fault]:
-    for (message,) in store.rows(f"PRAGMA integrity_check({_MOST_MESSAGES})"):
+    messages = store.rows(f"PRAGMA integrity_check({_MOST_MESSAGES})")
+    for (message,) in dict.fromkeys(messages):
         if message != "ok":
             index = _INDEX_DISAGREES.search(message)
             repair: Repair | None = (_run, f'REINDEX "{index[1]}"') if index else None
@@ -194,24 +195,35 @@ def _column_faults(store: Store) -> Iterator[Fault]:
         places = _count(store, "places", "dataset_id", dataset_id)
         if counted != num_images:
             yield Fault(f"dataset {dataset_id} has {counted:,} images; expected {num_images:,}")
-        yield from _faults_of_columns(store, owner, dtypes, counted, {"place": places})
+        repair = (_rebuild, owner) if counted == num_images else None
+        columns = _Columns(owner, dtypes, num_images, {"place": places}, repair)
+        yield from _faults_of_columns(store, columns)
     for run_id, num_done in store.rows("SELECT id, num_done FROM runs ORDER BY id"):
         owner = ("run", run_id)
         counted = _count(store, "predictions", "run_id", run_id)
         places = _count(store, "predicted_places", "run_id", run_id) + 1
+        # Where rows were lost, the columns may hold more: they are not rebuilt.
+        repair = (_rebuild, owner) if counted >= num_done else None
         if counted != num_done:
-            text = f"run {run_id} has {counted:,} predictions; its record says {num_done:,}"
-            yield Fault(text, (_rebuild, owner))
-        yield from _faults_of_columns(store, owner, RUN_DTYPES, counted, {"pred_place": places})
+            text = f"run {run_id} has {counted:,} predictions; expected {num_done:,}"
+            yield Fault(text, repair)
+        num_rows = max(counted, num_done)
+        columns = _Columns(owner, RUN_DTYPES, num_rows, {"pred_place": places}, repair)
+        yield from _faults_of_columns(store, columns)
 
 
-def _faults_of_columns(
-    store: Store,
-    owner: Owner,
-    dtypes: Mapping[str, str],
-    num_rows: int,
-    bounds: dict[str, int],
-) -> Iterator[Fault]:
+class _Columns(NamedTuple):
+    """What is expected of the columns of a dataset or run; `bounds` are above all values."""
+
+    owner: Owner
+    dtypes: Mapping[str, str]
+    num_rows: int
+    bounds: Mapping[str, int]
+    repair: Repair | None
+
+
+def _faults_of_columns(store: Store, expected: _Columns) -> Iterator[Fault]:
+    owner, dtypes, num_rows, bounds, repair = expected
     for name, dtype in dtypes.items():
         try:
             column = read_column(store.db.conn, owner, name, dtype)
@@ -225,7 +237,7 @@ def _faults_of_columns(
                 found = f"names places beyond the {bounds[name]:,} that are known"
         if found:
             text = f"the column {shown(name)} of {owner[0]} {owner[1]} {found}"
-            yield Fault(text, (_rebuild, owner))
+            yield Fault(text, repair)
 
 
 def _reference_faults(store: Store) -> Iterator[Fault]:

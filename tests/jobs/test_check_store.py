@@ -43,10 +43,10 @@ def test_damage_is_named_and_repaired_after_a_backup(world, capsys):
     assert check(world) == 2
     out, err = capsys.readouterr()
     assert "✗ the column 'distance_km' of run 1 is damaged (can be repaired)" in out
-    assert "has 1 faults. Add --repair" in err
+    assert "has 1 fault. Add --repair" in err
     assert world.path.read_bytes() == damaged
     assert check(world, "--repair") == 0
-    assert "repaired 1 faults" in capsys.readouterr().out
+    assert "repaired 1 of 1 faults" in capsys.readouterr().out
     (backup,) = world.path.parent.glob("streetclip-before-repair-*.db")
     with open_store(backup, read_only=True) as store:
         assert len(list(find_faults(store))) == 1

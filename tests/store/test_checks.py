@@ -24,6 +24,8 @@ from streetclip.store.columns import read_column
 from tests.store.damaged_stores import DAMAGE
 from tests.store.older_stores import make_older
 
+HELD_ONCE = ("no predictions table", "text for a number", "no JSON in a run")
+
 
 @pytest.fixture(params=["done", "partial"])
 def run(request, filled):
@@ -99,7 +101,7 @@ def test_a_flipped_bit_is_found_named_and_repaired(run, name, position):
         ("DELETE FROM predicted_places WHERE id > 1", "names places beyond the 2"),
         ("DELETE FROM places WHERE id > 2", "names places beyond the 3"),
         ("DELETE FROM column_parts WHERE owner = 'dataset'", "0 rows; expected 157"),
-        ("UPDATE runs SET num_done = num_done + 3", "its record says"),
+        ("UPDATE runs SET num_done = num_done - 3", "predictions; expected"),
         ("DROP INDEX runs_by_job", "runs_by_job, an index or trigger, is missing"),
         ("DROP TRIGGER runs_changed", "runs_changed, an index or trigger, is missing"),
     ],
@@ -114,6 +116,14 @@ def test_what_is_held_twice_is_repaired(run, statement, text):
     assert_same(state(run), run.before)
 
 
+def test_where_rows_were_lost_the_columns_that_hold_more_are_kept(run):
+    sql(run.path, "DELETE FROM predictions WHERE image_id % 2", "DELETE FROM dataset_images")
+    found = faults(run.path)
+    assert [each.repair for each in found] == [None, None]
+    assert "dataset 1 has 0 images; expected 157" in found[0].text
+    assert "run 1 has" in found[1].text
+
+
 def test_an_index_that_disagrees_is_rebuilt(filled):
     filled.start(name="second")
     filled.store.close()
@@ -125,7 +135,7 @@ def test_an_index_that_disagrees_is_rebuilt(filled):
     assert faults(filled.path) == []
 
 
-@pytest.mark.parametrize("kind", ["no predictions table", "text for a number", "no JSON in a run"])
+@pytest.mark.parametrize("kind", [*HELD_ONCE])
 def test_what_is_held_once_is_not_repaired(run, kind):
     DAMAGE[kind](run.path)
     found = faults(run.path)
