@@ -206,7 +206,7 @@ def read_json(path: Path) -> Any:
     """Read one of our own JSON files; raise OutputError if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path}: is not JSON ({shown(error)}). Remove it, or name another folder."
         raise OutputError(msg) from error
 

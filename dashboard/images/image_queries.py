@@ -149,7 +149,7 @@ def note(view: View, action: triage.Action) -> Noted:
         triage.NOTE: {"note": action.value},
         triage.STATUS: {"status": action.value},
     }
-    with open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
+    with store.explained(view.path), open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
         store.run_revision(opened, view.run_id, view.run_uid)
         if action.kind == triage.UNDO:
             words = store.undo(opened)

@@ -91,13 +91,15 @@ def mount(
     """
     memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
     memory.show(image_ids)
-    may_annotate = rights.may_annotate()
+    is_fixed = rights.is_store_read_only()
+    may_annotate = rights.may_annotate() and not is_fixed
+    refusal = "The store is read-only." if is_fixed else "Your link does not allow annotations."
     shared = {
         "suggested": list(SUGGESTED_TAGS),
         "statuses": dict(STATUS_LABELS),
         "handled": memory.handled,
         "problem": memory.problem,
-        "words": memory.words if may_annotate else "Your link does not allow annotations.",
+        "words": memory.words if may_annotate else refusal,
         "may_annotate": may_annotate,
     }
 

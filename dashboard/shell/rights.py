@@ -8,6 +8,9 @@ import enum
 
 import streamlit as st
 
+from dashboard.shell import url_state
+from streetclip.store import is_writable
+
 HEADER = "x-streetclip-right"
 
 
@@ -28,6 +31,12 @@ def right_of_visitor() -> Right:
 def may_annotate() -> bool:
     """Check whether the visitor may tag and judge images."""
     return right_of_visitor() >= Right.ANNOTATE
+
+
+def is_store_read_only() -> bool:
+    """Check whether the store exists and nobody may write it here."""
+    path = url_state.store_path()
+    return path.exists() and not is_writable(path)
 
 
 def may_run_jobs() -> bool:

@@ -8,11 +8,12 @@ import streamlit as st
 
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
-from dashboard.shell import filter_urls, html, theme, url_state
+from dashboard.shell import filter_urls, html, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
-from streetclip.errors import StreetClipError
+from streetclip.errors import ConfigError, StreetClipError
 from streetclip.results.filters import Selection
+from streetclip.store import explained
 
 _REFRESH_S = 5.0
 
@@ -22,7 +23,8 @@ def show(title: str, body: Callable[[View], None], *, defaults: Selection | None
 
     `body` draws a run with predictions; `defaults` are the filters where the URL names none.
     """
-    if not frame(title, lambda path: _page(path, body, defaults or Selection())):
+    is_drawn = frame(title, lambda path: _page(path, body, defaults or Selection()))
+    if not is_drawn and not _has_store():
         run_picker.how_to_start()
 
 
@@ -33,8 +35,28 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
     """
     theme.apply()
     st.title(title, anchor=False)
+
+    def draw() -> None:
+        path = url_state.store_path()
+        if rights.is_store_read_only():
+            html.notice("Read-only store", f"{path} cannot be written: no tags, notes or jobs.")
+        with explained(path):
+            body(path)
+
+    return guarded(draw)
+
+
+def _has_store() -> bool:
     try:
-        body(url_state.store_path())
+        return run_queries.has_store(url_state.store_path())
+    except ConfigError:  # shown above
+        return False
+
+
+def guarded(draw: Callable[[], None]) -> bool:
+    """Draw a page or fragment, or the one line of its error; return whether it was drawn."""
+    try:
+        draw()
     except StreetClipError as error:
         html.notice("Nothing to show", str(error), css="sc-alert", role="alert")
         return False

@@ -89,7 +89,9 @@ def run_job(
             logging.captureWarnings(capture=True)
             for message in messages:
                 _LOG.info("%s", message)
-            with recorded(config) as job:
+            from streetclip.store import explained
+
+            with explained(config.db), recorded(config) as job:
                 work(config, job)
         except StreetClipError as error:
             print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -178,6 +178,10 @@ def recorded(config: JobConfig) -> Iterator[Job]:
             stack.enter_context(_term_interrupts())
             yield Job(config.db, None)
             return
+        if not config.is_recorded:
+            stack.enter_context(_term_interrupts())
+            yield Job(config.db, None)
+            return
         named = os.environ.pop(JOB_VARIABLE, None)
         ticket = _register(config) if named is None else _attach(config, named)
         if ticket is not None and named is None:
@@ -232,7 +236,8 @@ def _register(config: JobConfig) -> "JobTicket | None":
             resume = bool(getattr(config, "resume", False))
             return runtime.register_job(opened, spec, current_process(), resume=resume)
     except (StoreError, ResourceError) as error:
-        # A job that needs the store reports this itself; checking a CSV needs none.
+        if config.kind in _SHARED_KINDS and isinstance(error, StoreError):
+            raise  # they write into the store; checking a CSV needs none
         _LOG.warning("no record of this job is kept: %s", error)
         return None
 

@@ -281,6 +281,37 @@ class RunQueueConfig(JobConfig):
     stay: bool = option(False, help="keep waiting for jobs when the queue is empty")
 
 
+@dataclass(frozen=True, kw_only=True)
+class BackupStoreConfig(JobConfig):
+    """Settings of the `backup_store` job."""
+
+    kind: ClassVar[str] = "backup_store"
+    is_recorded: ClassVar[bool] = False
+    output: Path | None = option(None, help="new file for the backup")
+    annotations_only: bool = option(False, help="write tags, notes and statuses alone, as JSON")
+    restore: Path | None = option(
+        None,
+        help="instead, restore this file: a backup into a --db that does not exist, annotations "
+        "into the images of --db with the same content",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.output is None) == (self.restore is None):
+            found = "neither is" if self.output is None else "both are"
+            msg = f"of --output and --restore {found} given; expected one of them."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckStoreConfig(JobConfig):
+    """Settings of the `check_store` job."""
+
+    kind: ClassVar[str] = "check_store"
+    is_recorded: ClassVar[bool] = False
+    repair: bool = option(False, help="repair what can be, after a backup next to the store")
+
+
 JOB_CONFIGS: dict[str, type[JobConfig]] = {
     each.kind: each
     for each in (
@@ -294,5 +325,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         BenchmarkConfig,
         ExportConfig,
         RunQueueConfig,
+        BackupStoreConfig,
+        CheckStoreConfig,
     )
 }

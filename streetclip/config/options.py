@@ -44,6 +44,7 @@ class JobConfig:
 
     kind: ClassVar[str] = ""
     takes_recipes: ClassVar[bool] = False  # by --recipe
+    is_recorded: ClassVar[bool] = True  # in the store
 
     db: Path = option(DEFAULT_STORE, help="SQLite store of runs, trainings and jobs")
     log_level: str = option(

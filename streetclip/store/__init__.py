@@ -12,6 +12,11 @@ from streetclip.store.annotations import status_image_ids as status_image_ids
 from streetclip.store.annotations import tag_counts as tag_counts
 from streetclip.store.annotations import tagged_image_ids as tagged_image_ids
 from streetclip.store.annotations import undo as undo
+from streetclip.store.checks import Fault as Fault
+from streetclip.store.checks import explained as explained
+from streetclip.store.checks import find_faults as find_faults
+from streetclip.store.checks import missing_folders as missing_folders
+from streetclip.store.checks import repair_store as repair_store
 from streetclip.store.columns import RUN_DTYPES as RUN_DTYPES
 from streetclip.store.columns import RUN_FILLS as RUN_FILLS
 from streetclip.store.columns import DatasetColumns as DatasetColumns
@@ -44,6 +49,7 @@ from streetclip.store.runs import pending_image_ids as pending_image_ids
 from streetclip.store.runs import run_revision as run_revision
 from streetclip.store.runs import set_run_state as set_run_state
 from streetclip.store.runs import start_run as start_run
+from streetclip.store.schema import is_writable as is_writable
 from streetclip.store.schema import open_store as open_store
 from streetclip.store.trainings import TrainingSpec as TrainingSpec
 from streetclip.store.trainings import find_begun_training as find_begun_training

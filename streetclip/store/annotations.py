@@ -42,7 +42,7 @@ _READ = """
     FROM annotations AS a WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id"""
 
 
-class _State(NamedTuple):
+class Annotation(NamedTuple):
     """The annotation of one image."""
 
     status: str = OPEN
@@ -85,7 +85,7 @@ def annotate(
         _check_status(status)
         changed["status"] = status
     now = utc_now()
-    with store.transaction() as connection:
+    with store.transaction():
         missing = store.rows(
             "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM images) LIMIT 1",
             (json.dumps(ids),),
@@ -94,27 +94,51 @@ def annotate(
             msg = f"{store.path}: has no image {missing[0][0]}. Choose an image of one of its runs."
             raise StoreError(msg)
         before, after = {}, {}
-        known = {i: _state(*values) for i, *values in store.rows(_READ, (json.dumps(ids),))}
+        known = _read_states(store, ids)
         for image_id in ids:
-            state = known.get(image_id, _State())
+            state = known.get(image_id, Annotation())
             tags = (state.tags - removed) | added
             if state._replace(tags=tags, **changed) != state:
                 before[image_id] = state
                 after[image_id] = state._replace(tags=tags, updated_at=now, **changed)
-        if after:
-            description = _description(added, removed, changed, len(after))
-            event = {"description": description, "created_at": utc_now()}
-            event_id = store.insert("annotation_events", event)
-            connection.executemany(
-                "INSERT INTO annotation_changes "
-                "(event_id, image_id, status, note, updated_at, tags) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (event_id, image_id, *state[:-1], to_json(sorted(state.tags)))
-                    for image_id, state in before.items()
-                ),
-            )
-            _write_states(store, after)
+        _record(store, before, after, _description(added, removed, changed, len(after)))
     return len(after)
+
+
+def merge_annotations(store: Store, annotations: Mapping[int, Annotation]) -> int:
+    """Add tags, and notes and statuses where an image has none, as one event.
+
+    Returns how many of the images, which exist, changed.
+    """
+    with store.transaction():
+        known = _read_states(store, list(annotations))
+        before, after = {}, {}
+        for image_id, given in annotations.items():
+            state = known.get(image_id, Annotation())
+            merged = Annotation(
+                status=given.status if state.status == OPEN else state.status,
+                note=state.note or given.note,
+                updated_at=state.updated_at,
+                tags=state.tags | given.tags,
+            )
+            if merged != state:
+                before[image_id] = state
+                after[image_id] = merged._replace(updated_at=utc_now())
+        _record(store, before, after, f"restored annotations ({len(after):,} images)")
+    return len(after)
+
+
+def all_annotations(store: Store) -> dict[int, Annotation]:
+    """Read the annotation of each image that has one."""
+    ids = [row[0] for row in store.rows("SELECT image_id FROM annotations ORDER BY image_id")]
+    return _read_states(store, ids)
+
+
+def checked_annotation(tags: Iterable[str], note: str, status: str) -> Annotation:
+    """Make an annotation of untrusted values; raise ConfigError as `annotate`."""
+    _check_status(status)
+    checked = frozenset(map(_checked_tag, tags))
+    return Annotation(status, _checked_text("a note", note, LONGEST_NOTE, "\n\t"), None, checked)
 
 
 def undo(store: Store) -> str | None:
@@ -219,15 +243,41 @@ def _description(
     return ", ".join(parts) + (f" ({num_images:,} images)" if num_images > 1 else "")
 
 
-def _state(status: str, note: str, updated_at: str | None, tags: str) -> _State:
-    return _State(status, note, updated_at, frozenset(json.loads(tags)))
+def _state(status: str, note: str, updated_at: str | None, tags: str) -> Annotation:
+    return Annotation(status, note, updated_at, frozenset(json.loads(tags)))
 
 
-def _write_states(store: Store, states: Mapping[int, _State]) -> None:
+def _read_states(store: Store, image_ids: list[int]) -> dict[int, Annotation]:
+    return {i: _state(*values) for i, *values in store.rows(_READ, (json.dumps(image_ids),))}
+
+
+def _record(
+    store: Store,
+    before: Mapping[int, Annotation],
+    after: Mapping[int, Annotation],
+    description: str,
+) -> None:
+    """Write changed annotations as one event, unless there are none."""
+    if not after:
+        return
+    event = {"description": description, "created_at": utc_now()}
+    event_id = store.insert("annotation_events", event)
+    store.db.conn.executemany(
+        "INSERT INTO annotation_changes "
+        "(event_id, image_id, status, note, updated_at, tags) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (event_id, image_id, *state[:-1], to_json(sorted(state.tags)))
+            for image_id, state in before.items()
+        ),
+    )
+    _write_states(store, after)
+
+
+def _write_states(store: Store, states: Mapping[int, Annotation]) -> None:
     connection, ids = store.db.conn, [(image_id,) for image_id in states]
     connection.executemany("DELETE FROM annotation_tags WHERE image_id = ?", ids)
     connection.executemany("DELETE FROM annotations WHERE image_id = ?", ids)
-    kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != _State()}
+    kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != Annotation()}
     connection.executemany(
         "INSERT INTO annotations (image_id, status, note, updated_at) VALUES (?, ?, ?, ?)",
         ((image_id, *state[:-1]) for image_id, state in kept.items()),

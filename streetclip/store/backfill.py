@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,29 +24,47 @@ _log = logging.getLogger(__name__)
 
 def fill_columns(connection: sqlite3.Connection) -> None:
     """Write the columns of every dataset and run; call it in a transaction."""
-    datasets = connection.execute("SELECT id, attribute_columns FROM datasets ORDER BY id")
-    for dataset_id, names_json in datasets.fetchall():
-        names = json.loads(names_json)
-        sql = """
-            SELECT image_id, continent, country_code, region, city, attributes
-            FROM dataset_images WHERE dataset_id = ? ORDER BY image_id"""
-        chunks = (
-            _add_attributes(each, names)
-            for each in _chunks(connection, sql, dataset_id, _CHUNK_ROWS)
-        )
-        add_dataset_columns(connection, dataset_id, names, chunks)
-    runs = connection.execute("SELECT id, name, num_done, state FROM runs ORDER BY id")
-    for run_id, name, num_done, state in runs.fetchall():
-        _log.info("run %d, %s: writing the columns of %d predictions", run_id, name, num_done)
-        sql = """
-            SELECT p.*, r.top_countries ->> '$[0][1]' - r.top_countries ->> '$[1][1]' AS margin
-            FROM predictions AS p
-            LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
-            WHERE p.run_id = ? ORDER BY p.image_id"""
-        for chunk in _chunks(connection, sql, run_id, _CHUNK_ROWS):
-            add_run_columns(connection, run_id, chunk)
-        if state == "done":
-            sort_run_columns(connection, run_id)
+    for fill, table in ((fill_dataset_columns, "datasets"), (fill_run_columns, "runs")):
+        sql = f"SELECT id FROM {table} ORDER BY id"  # noqa: S608 -- our own names
+        for (owner_id,) in connection.execute(sql).fetchall():
+            fill(connection, owner_id)
+
+
+def fill_dataset_columns(connection: sqlite3.Connection, dataset_id: int) -> None:
+    """Write the columns of a dataset that has none; call it in a transaction."""
+    sql = "SELECT attribute_columns FROM datasets WHERE id = ?"
+    names = json.loads(connection.execute(sql, (dataset_id,)).fetchone()[0])
+    sql = """
+        SELECT image_id, continent, country_code, region, city, attributes
+        FROM dataset_images WHERE dataset_id = ? ORDER BY image_id"""
+    chunks = _chunks(connection, sql, dataset_id, _CHUNK_ROWS)
+    with_attributes = (_add_attributes(each, names) for each in chunks)
+    add_dataset_columns(connection, dataset_id, names, with_attributes)
+
+
+def fill_run_columns(connection: sqlite3.Connection, run_id: int) -> None:
+    """Write the columns of a run that has none; call it in a transaction."""
+    sql = "SELECT name, num_done, state FROM runs WHERE id = ?"
+    name, num_done, state = connection.execute(sql, (run_id,)).fetchone()
+    _log.info("run %d, %s: writing the columns of %d predictions", run_id, name, num_done)
+    sql = """
+        SELECT p.*, r.top_countries ->> '$[0][1]' - r.top_countries ->> '$[1][1]' AS margin
+        FROM predictions AS p
+        LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
+        WHERE p.run_id = ? ORDER BY p.image_id"""
+    for chunk in _chunks(connection, sql, run_id, _CHUNK_ROWS):
+        add_run_columns(connection, run_id, chunk)
+    if state == "done":
+        sort_run_columns(connection, run_id)
+
+
+def add_checksums(connection: sqlite3.Connection) -> None:
+    """Add checksums to the parts of columns unless they have them; call it in a transaction."""
+    names = [row[1] for row in connection.execute("PRAGMA table_info(column_parts)")]
+    if "crc32" not in names:
+        connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
+        connection.execute("ALTER TABLE column_parts ADD COLUMN crc32 INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE column_parts SET crc32 = crc32(data)")
 
 
 def forget_nearest_candidates(connection: sqlite3.Connection) -> None:

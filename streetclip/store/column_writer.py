@@ -4,6 +4,7 @@ It takes a plain connection, as migrations have it.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -219,9 +220,9 @@ def append_columns(
         for number, start in enumerate(range(0, len(values), PART_ROWS), first):
             part = little_endian[start : start + PART_ROWS]
             connection.execute(
-                "INSERT INTO column_parts (owner, owner_id, name, part, num_rows, data) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (*owner, name, number, len(part), part.data),
+                "INSERT INTO column_parts (owner, owner_id, name, part, num_rows, data, crc32) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*owner, name, number, len(part), part.data, zlib.crc32(part.data)),
             )
 
 

@@ -6,9 +6,11 @@ too.
 
 import enum
 import sqlite3
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import pandas as pd
 
 from streetclip.errors import StoreError, shown
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.store.connection import Store, translated
+from streetclip.store.connection import Store, repair_advice, translated
 
 Int64 = npt.NDArray[np.int64]
 
@@ -115,12 +117,15 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
     connection, owner = store.db.conn, ("dataset", dataset_id)
     sql = "SELECT continent, country, region, city FROM places WHERE dataset_id = ? ORDER BY id"
     with store.snapshot(), translated(store.path):
-        return DatasetColumns(
+        columns = DatasetColumns(
             content=store.require("datasets", dataset_id, "content_sha256"),
             image_ids=read_column(connection, owner, "image_id", np.int64),
             place=read_column(connection, owner, "place", np.uint32).view(np.int32),
             places=store.frame(sql, (dataset_id,)),
         )
+        _check_columns(connection, owner, {"place": columns.place}, len(columns.image_ids))
+        _check_places(connection, owner, columns.place, len(columns.places))
+    return columns
 
 
 def attribute_names(store: Store, dataset_id: int) -> dict[str, tuple[str, ...]]:
@@ -198,6 +203,7 @@ def run_columns(
         store.require("runs", run_id)
         of_rows = read_column(connection, owner, "image_id", np.int64)
         columns = {name: read_column(connection, owner, name, RUN_DTYPES[name]) for name in names}
+        _check_columns(connection, owner, columns, len(of_rows))
     columns["done"] = np.ones(len(of_rows), np.bool_)
     if np.array_equal(of_rows, image_ids):
         return columns
@@ -207,6 +213,26 @@ def run_columns(
         columns[name] = np.full(len(image_ids), RUN_FILLS.get(name, False), values.dtype)
         columns[name][positions] = values[taken]
     return columns
+
+
+def _check_columns(
+    connection: sqlite3.Connection,
+    owner: Owner,
+    columns: Mapping[str, npt.NDArray[Any]],
+    num_rows: int,
+) -> None:
+    for name, values in columns.items():
+        if len(values) != num_rows:
+            found = f"its column {name} has {len(values):,} rows; expected {num_rows:,}"
+            raise damaged_columns(connection, owner, found)
+
+
+def _check_places(
+    connection: sqlite3.Connection, owner: Owner, place: npt.NDArray[Any], num_places: int
+) -> None:
+    if len(place) and place.max() >= num_places:
+        found = f"a place is number {place.max():,}; expected fewer than {num_places:,} places"
+        raise damaged_columns(connection, owner, found)
 
 
 def count_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tuple[int, int]:
@@ -219,12 +245,21 @@ def count_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tupl
 def read_column(
     connection: sqlite3.Connection, owner: Owner, name: str, dtype: npt.DTypeLike
 ) -> npt.NDArray[Any]:
-    """Read a whole column in the order of writing; empty if there is none."""
+    """Read a whole column in the order of writing; empty if there is none.
+
+    Raises StoreError if a part differs from its checksum.
+    """
     dtype = np.dtype(dtype)
-    column = np.empty(count_parts(connection, owner, name)[1], dtype)
-    sql = f"SELECT num_rows, data FROM column_parts {PARTS_OF_COLUMN} ORDER BY part"  # noqa: S608 -- our own text
-    start = 0
-    for num_rows, data in connection.execute(sql, (*owner, name)):
-        column[start : start + num_rows] = np.frombuffer(data, dtype.newbyteorder("<"))
-        start += num_rows
-    return column
+    parts = [np.empty(0, dtype)]
+    sql = f"SELECT num_rows, data, crc32 FROM column_parts {PARTS_OF_COLUMN} ORDER BY part"  # noqa: S608 -- our own text
+    for num_rows, data, crc32 in connection.execute(sql, (*owner, name)):
+        if len(data) != num_rows * dtype.itemsize or zlib.crc32(data) != crc32:
+            raise damaged_columns(connection, owner, f"its column {shown(name)} is damaged")
+        parts.append(np.frombuffer(data, dtype.newbyteorder("<")))
+    return np.concatenate(parts, dtype=dtype)
+
+
+def damaged_columns(connection: sqlite3.Connection, owner: Owner, found: str) -> StoreError:
+    """Make the error of columns that can be rebuilt from rows."""
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    return StoreError(f"{path}: {owner[0]} {owner[1]}: {found}. {repair_advice(path)}")

@@ -5,9 +5,11 @@ SQLite's errors become ours: a full disk, a lock, a file that is no store.
 
 import contextlib
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -37,7 +39,15 @@ _CLOSED = (
     "file and its folder write permission, or name another file with --db."
 )
 _NO_DATABASE = "is no SQLite database; expected a StreetCLIP store. Name another file with --db."
-_DAMAGED = "is damaged ({error}). Restore a copy, or name another file with --db."
+_DAMAGED = (
+    "is damaged ({error}). See what can be repaired with jobs/check_store.py, restore a backup, or "
+    "name another file with --db."
+)
+_NO_LOCKS = (
+    "its file system does not lock as SQLite needs it ({error}), as some network disks. Put the "
+    "store on a local disk, and name it with --db."
+)
+_UNDECODABLE = "Could not decode to UTF-8"  # Python's error, which has no code
 
 _TRANSLATIONS: dict[int, tuple[type[StreetClipError], str]] = {
     sqlite3.SQLITE_FULL: (ResourceError, _FULL),
@@ -51,6 +61,9 @@ _TRANSLATIONS: dict[int, tuple[type[StreetClipError], str]] = {
     sqlite3.SQLITE_IOERR: (ResourceError, _FAILING),
     sqlite3.SQLITE_NOTADB: (StoreError, _NO_DATABASE),
     sqlite3.SQLITE_CORRUPT: (StoreError, _DAMAGED),
+    sqlite3.SQLITE_PROTOCOL: (ResourceError, _NO_LOCKS),
+    sqlite3.SQLITE_IOERR_LOCK: (ResourceError, _NO_LOCKS),
+    sqlite3.SQLITE_IOERR_SHMLOCK: (ResourceError, _NO_LOCKS),
 }
 
 
@@ -60,12 +73,14 @@ T = TypeVar("T")
 class Store:
     """A connection to the store; made by `open_store`, used by the thread that opened it.
 
-    `db` is the sqlite-utils database; only for this package.
+    `db` is the sqlite-utils database; only for this package. A reader gets texts that are not
+    UTF-8 with replacement characters.
     """
 
-    def __init__(self, db: Database, path: Path) -> None:
+    def __init__(self, db: Database, path: Path, *, is_reader: bool = False) -> None:
         self.db = db
         self.path = path
+        self._is_reader = is_reader
 
     def __enter__(self) -> Self:
         return self
@@ -102,19 +117,14 @@ class Store:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return all of its rows."""
-        self._check_range(parameters)
-        with translated(self.path):
-            return self.db.conn.execute(sql, parameters).fetchall()
+        return self._read(sql, parameters)[1]
 
     def frame(
         self, sql: str, parameters: Sequence[Any] = (), dtype: type | None = None
     ) -> pd.DataFrame:
         """Run a query and return all of its rows, with the names of its columns."""
-        self._check_range(parameters)
-        with translated(self.path):
-            cursor = self.db.conn.execute(sql, parameters)
-            names = [column[0] for column in cursor.description]
-            return pd.DataFrame(cursor.fetchall(), columns=names, dtype=dtype)
+        cursor, rows = self._read(sql, parameters)
+        return pd.DataFrame(rows, columns=[each[0] for each in cursor.description], dtype=dtype)
 
     def require(self, table: str, row_id: int, column: str = "id") -> Any:
         """Read a value of a row; raise StoreError if the row does not exist."""
@@ -137,6 +147,23 @@ class Store:
         changes = ", ".join(f"{name} = ?" for name in values)
         sql = f"UPDATE {table} SET {changes} WHERE id = ?"  # noqa: S608 -- our own names
         self.rows(sql, (*values.values(), row_id))
+
+    def _read(
+        self, sql: str, parameters: Sequence[Any]
+    ) -> tuple[sqlite3.Cursor, list[tuple[Any, ...]]]:
+        self._check_range(parameters)
+        with translated(self.path):
+            connection = self.db.conn
+            try:
+                cursor = connection.execute(sql, parameters)
+                return cursor, cursor.fetchall()
+            except sqlite3.OperationalError as error:
+                if not self._is_reader or _UNDECODABLE not in str(error):
+                    raise
+                # Slower: only where it is needed, until this connection is closed.
+                connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+                cursor = connection.execute(sql, parameters)
+                return cursor, cursor.fetchall()
 
     def _check_range(self, parameters: Sequence[Any]) -> None:
         # An id may come from a link, which may hold any number.
@@ -172,11 +199,23 @@ def translated(path: Path) -> Iterator[None]:
         # Errors of Python's own module, as of a wrong thread, carry no code.
         code = getattr(error, "sqlite_errorcode", 0)
         found = _TRANSLATIONS.get(code) or _TRANSLATIONS.get(code & 0xFF)
+        if _UNDECODABLE in str(error):
+            found = StoreError, _DAMAGED
         if found is None:
             raise
         kind, text = found
-        msg = f"{path}: {text.format(error=error)}"
+        msg = f"{path}: {text.format(error=shown(error)[1:-1])}"
         raise kind(msg) from error
+
+
+def check_advice(path: Path) -> str:
+    """Return the command that finds all damage of a store."""
+    return f"See what can be repaired: python jobs/check_store.py --db {shlex.quote(str(path))}"
+
+
+def repair_advice(path: Path) -> str:
+    """Return the command that rebuilds what a store holds twice."""
+    return f"{check_advice(path)} --repair".replace("See what can be repaired", "Repair it")
 
 
 def utc_now() -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from streetclip.errors import StoreError
 from streetclip.store.column_writer import add_run_columns
 from streetclip.store.columns import distance_bin_edges_km
 from streetclip.store.connection import (
@@ -142,7 +143,13 @@ def read_run_files(store: Store, run_id: int) -> npt.NDArray[Any]:
     with store.snapshot():
         store.require("runs", run_id)
         found = store.rows("SELECT data FROM run_files WHERE run_id = ? ORDER BY part", (run_id,))
-    records = np.frombuffer(b"".join(data for (data,) in found), _FILE_RECORD)
+    data = b"".join(row[0] for row in found)
+    if len(data) % _FILE_RECORD.itemsize:
+        msg = (
+            f"{store.path}: run {run_id}: the record of its image files is damaged. Evaluate again."
+        )
+        raise StoreError(msg)
+    records = np.frombuffer(data, _FILE_RECORD)
     return records[np.argsort(records["image_id"], kind="stable")]
 
 

@@ -127,19 +127,28 @@ def list_runs(store: Store) -> pd.DataFrame:
                 runs.dataset_id, datasets.name AS dataset, datasets.drawn, runs.model_source,
                 runs.model_sha256, runs.strategy, runs.num_done, runs.num_images, runs.created_at,
                 runs.updated_at, runs.job_id,
-                runs.metrics ->> '$.country_accuracy.successes' AS country_correct,
-                runs.metrics ->> '$.city_accuracy.successes' AS city_correct
+                iif(json_valid(runs.metrics),
+                    runs.metrics ->> '$.country_accuracy.successes', NULL) AS country_correct,
+                iif(json_valid(runs.metrics),
+                    runs.metrics ->> '$.city_accuracy.successes', NULL) AS city_correct
             FROM runs JOIN datasets ON datasets.id = runs.dataset_id ORDER BY runs.id DESC"""
         )
         # Only finished runs have metrics: of the others, count the predictions so far.
         unfinished = runs["country_correct"].isna()
-        counts = []
-        for run_id in runs.loc[unfinished, "id"].tolist():
-            flags = read_column(store.db.conn, ("run", run_id), "flags", RUN_DTYPES["flags"])
-            counts.append([np.count_nonzero(flags & flag) for flag in _CORRECT.values()])
+        counts = [_count_correct(store, run_id) for run_id in runs.loc[unfinished, "id"].tolist()]
     runs.loc[unfinished, list(_CORRECT)] = np.array(counts).reshape(-1, len(_CORRECT))
     types: dict[str, Any] = {"drawn": bool, "job_id": "Int64", **dict.fromkeys(_CORRECT, np.int64)}
     return runs.astype(types)
+
+
+def _count_correct(store: Store, run_id: int) -> tuple[int, ...]:
+    try:
+        flags = read_column(store.db.conn, ("run", run_id), "flags", RUN_DTYPES["flags"])
+    except StoreError:  # damaged: the rows hold the same, but are slower to count
+        sums = ", ".join(f"coalesce(sum({name}), 0)" for name in _CORRECT)
+        sql = f"SELECT {sums} FROM predictions WHERE run_id = ?"  # noqa: S608 -- our own names
+        return store.rows(sql, (run_id,))[0]
+    return tuple(int(np.count_nonzero(flags & flag)) for flag in _CORRECT.values())
 
 
 def run_revision(store: Store, run_id: int, uid: str) -> str:

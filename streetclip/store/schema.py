@@ -7,6 +7,7 @@ A released migration keeps its name for good; a change of the schema is a furthe
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -15,7 +16,12 @@ from sqlite_utils import Database, Migrations
 
 from streetclip.errors import StoreError, shown
 from streetclip.store import tables
-from streetclip.store.backfill import fill_columns, fill_contents, forget_nearest_candidates
+from streetclip.store.backfill import (
+    add_checksums,
+    fill_columns,
+    fill_contents,
+    forget_nearest_candidates,
+)
 from streetclip.store.connection import Store, translated
 
 # In the file's header, so that another program's database is never taken for a store.
@@ -55,6 +61,7 @@ def m004_nearest_candidate_of_any_country(db: Database) -> None:
     A prediction may be nearer than those, so that a share could pass its ceiling. The candidates
     are not in the store: the nearest stays unknown until the images are evaluated again.
     """
+    add_checksums(db.conn)  # what writes columns today needs them
     forget_nearest_candidates(db.conn)
 
 
@@ -84,6 +91,12 @@ def m008_origin_of_jobs(db: Database) -> None:
     _execute(db, tables.JOB_ORIGIN)
 
 
+@MIGRATIONS()
+def m009_column_checksums(db: Database) -> None:
+    """Add a checksum to each part of a column."""
+    add_checksums(db.conn)
+
+
 def _execute(db: Database, *scripts: str) -> None:
     # `executescript` would commit the transaction.
     for script in scripts:
@@ -95,7 +108,7 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
     """Open the store; make it if it is missing, unless for reading.
 
     A file of an older schema is migrated first, with its rows kept, also for a reader. Another
-    writer is waited for up to `busy_timeout_s`.
+    writer is waited for up to `busy_timeout_s`. A reader needs no write permission.
 
     Raises:
         StoreError: The file is missing (when reading), no SQLite database, another program's, of
@@ -111,9 +124,11 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
     """
     path = Path(path)
     _check_place(path, read_only=read_only)
+    if not read_only:
+        _check_writable(path)
     with contextlib.ExitStack() as closed_on_error:
         mode = "ro" if read_only else "rwc"
-        store = closed_on_error.enter_context(_connect(path, mode, busy_timeout_s))
+        store = closed_on_error.enter_context(connect(path, mode, busy_timeout_s))
         with translated(path):
             _check_schema(store, may_be_new=not read_only)
             if not read_only:
@@ -124,9 +139,24 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
         closed_on_error.pop_all()
     if is_outdated and read_only:
         store.close()
+        _check_writable(path, "has an older schema, which this program migrates, but")
         open_store(path, busy_timeout_s=busy_timeout_s).close()
-        store = _connect(path, "ro", busy_timeout_s)
+        store = connect(path, "ro", busy_timeout_s)
     return store
+
+
+def is_writable(path: Path) -> bool:
+    """Check whether an existing store, and the files that SQLite makes next to it, can change."""
+    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+
+
+def _check_writable(path: Path, before: str = "") -> None:
+    if path.exists() and not is_writable(path):
+        msg = (
+            f"{path}: {before} cannot be written: the file, its folder or its disk is read-only. "
+            "Copy it into a folder that can be written, and name that copy with --db."
+        )
+        raise StoreError(msg.replace("  ", " "))
 
 
 def _migrate(store: Store) -> None:
@@ -137,7 +167,8 @@ def _migrate(store: Store) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
+def connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
+    """Connect without a check of the schema; `mode` is ro or rwc."""
     settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
     if mode == "ro":
         settings += ["query_only = ON"]
@@ -151,6 +182,8 @@ def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
             f"journal_size_limit = {_LOG_LIMIT_BYTES}",
         ]
     with translated(path):
+        if mode == "ro" and not is_writable(path):
+            mode = _mode_without_log(path)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -163,7 +196,26 @@ def _connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
         except sqlite3.Error:
             connection.close()
             raise
-    return Store(Database(connection, recursive_triggers=False, execute_plugins=False), path)
+    db = Database(connection, recursive_triggers=False, execute_plugins=False)
+    return Store(db, path, is_reader="ro" in mode)
+
+
+def _mode_without_log(path: Path) -> str:
+    """Choose how to read a store next to which no log can be made.
+
+    A program that writes has made one: then SQLite reads with it. Else nothing changes the file.
+    """
+    log = path.resolve().with_name(f"{path.resolve().name}-wal")
+    shared = log.with_name(log.name.removesuffix("wal") + "shm")
+    if not path.exists() or (log.exists() and shared.exists()):
+        return "ro"
+    if log.exists() and log.stat().st_size:
+        msg = (
+            f"{path}: its newest changes are in {log.name}, which can only be read in a folder "
+            "that can be written. Copy both files into one, and name that copy with --db."
+        )
+        raise StoreError(msg)
+    return "ro&immutable=1"
 
 
 def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:

@@ -124,6 +124,7 @@ COLUMNS = """
         part INTEGER NOT NULL,
         num_rows INTEGER NOT NULL,
         data BLOB NOT NULL,                -- numbers, little-endian; the program knows their type
+        crc32 INTEGER NOT NULL,            -- of data
         PRIMARY KEY (owner, owner_id, name, part)
     ) STRICT;
     CREATE TABLE places (                  -- true places of a dataset, in alphabetical order

@@ -196,7 +196,7 @@ def test_answers_of_a_store_that_stays_as_it_is_are_kept(path, monkeypatch):
     monkeypatch.setattr(store_state, "SETTLED_NS", -(10**18))  # not just written
     run_queries.list_runs(path)  # SQLite makes its files beside the store
     before = read_all(path)
-    monkeypatch.setattr(schema, "_connect", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(schema, "connect", lambda *_: pytest.fail("read again"))
     assert read_all(path) == before
 
 

@@ -15,6 +15,7 @@ NAMES = (
     "m006_image_files",
     "m007_no_aggregates",
     "m008_origin_of_jobs",
+    "m009_column_checksums",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.
@@ -82,6 +83,8 @@ def make_older(path, number):
         db.execute(statement)
     if number > 1:
         db.execute("DROP INDEX predictions_by_pair")
+    if 1 < number < 9:
+        db.execute("ALTER TABLE column_parts DROP COLUMN crc32")
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     db.conn.commit()
     db.execute("ATTACH ? AS newer", (str(path),))

@@ -44,3 +44,10 @@ def test_predictions_without_files_have_none(described):
 def test_a_run_that_is_not_there_has_no_files(described):
     with pytest.raises(StoreError, match="has no run 99"):
         read_run_files(described.store, 99)
+
+
+def test_a_record_of_files_that_was_cut_is_named(described):
+    write_predictions(described.store, {described.other: described.frame})
+    described.store.rows("UPDATE run_files SET data = substr(data, 1, length(data) - 5)")
+    with pytest.raises(StoreError, match="the record of its image files is damaged"):
+        read_run_files(described.store, described.other)

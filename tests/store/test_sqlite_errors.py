@@ -1,5 +1,7 @@
 """What becomes of the store when the disk gives out, as the system really reports it."""
 
+import contextlib
+
 import pytest
 
 from streetclip.errors import ResourceError
@@ -93,6 +95,30 @@ def test_a_store_on_a_full_disk_can_still_be_read(small_disk):
         fill(small_disk)
         with open_store(path, read_only=True) as reader:
             assert num_batches(reader, training_id) == 4
+
+
+@pytest.mark.parametrize("free_kb", range(0, 64, 4))
+def test_with_little_space_each_call_works_or_says_that_the_disk_is_full(small_disk, free_kb):
+    filled = Filled(small_disk, 157)
+    filled.store.close()
+    fill(small_disk, leave_bytes=free_kb * 1024)
+
+    def read(path):
+        with open_store(path, read_only=True) as store:
+            get_run(store, filled.run_id)
+
+    def write(path):
+        with open_store(path) as store:
+            write_predictions(store, {filled.run_id: filled.predictions()})
+
+    for call in (read, lambda path: open_store(path.with_name("new.db")).close()):
+        with contextlib.suppress(ResourceError):  # and no other error
+            call(filled.path)
+    with pytest.raises(ResourceError, match="disk is full"):
+        write(filled.path)
+    free_space(small_disk)
+    write(filled.path)
+    assert is_whole(filled.path)
 
 
 def test_a_store_cannot_be_made_on_a_full_disk(small_disk):

@@ -47,4 +47,4 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
         msg = f"--max_jobs is {shown(most)}; expected a whole number from 1 on."
         raise ConfigError(msg) from None
     may_start = not {"--no_jobs", "--read_only"} & set(words) and rights.may_run_jobs()
-    return JobOptions(roots, max_jobs, may_start)
+    return JobOptions(roots, max_jobs, may_start and not rights.is_store_read_only())

@@ -12,6 +12,7 @@ from dashboard.shell import html, url_state
 from dashboard.views.jobs import job_actions, job_cards, job_log, launcher
 from dashboard.views.jobs.allowed_paths import JobOptions
 from streetclip.errors import StreetClipError
+from streetclip.store import explained
 
 _POLL_S: Final = 2.0
 
@@ -27,12 +28,13 @@ def watch(path: Path, options: JobOptions, draw: Callable[[], None]) -> None:
     @st.fragment(run_every=_POLL_S if seen else None)
     def part() -> None:
         try:
-            launcher.mark_dead_jobs(path)
-            if states() != seen:
-                st.rerun()
-            problem = launcher.ensure_runner(path, options)
-            job_actions.problem_of_last_click()
-            draw()
+            with explained(path):
+                launcher.mark_dead_jobs(path)
+                if states() != seen:
+                    st.rerun()
+                problem = launcher.ensure_runner(path, options)
+                job_actions.problem_of_last_click()
+                draw()
         except StreetClipError as error:
             problem = str(error)
         if problem:

@@ -48,7 +48,8 @@ def _body(path: Path) -> None:
     else:
         html.notice(
             "No jobs from here",
-            "The dashboard was started with --no_jobs or --read_only, or your link allows no jobs.",
+            "The dashboard was started with --no_jobs or --read_only, your link allows no jobs, or "
+            "the store is read-only.",
         )
     _history(path)
 

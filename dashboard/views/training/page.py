@@ -14,6 +14,7 @@ from dashboard.views.jobs import launcher
 from dashboard.views.training import training_charts
 from dashboard.views.training import training_summary as summary
 from dashboard.views.training.training_charts import Shown
+from streetclip.store import explained
 
 _POLL_S: Final = 2.0
 _AXES: Final = {"step": "Steps", "epoch": "Epochs"}
@@ -46,8 +47,12 @@ def _body(path: Path) -> None:
     with right:
         axis = url_widgets.segmented("Horizontal axis", "axis", _AXES, "step")
     is_live = _is_live(_chosen(path, ids))
-    figures = partial(_figures, path, ids, axis, is_live)
-    st.fragment(figures, run_every=_POLL_S if is_live else None)()
+
+    def figures() -> None:
+        with explained(path):
+            _figures(path, ids, axis, is_live)
+
+    st.fragment(partial(frame.guarded, figures), run_every=_POLL_S if is_live else None)()
     for training in _chosen(path, ids):
         _links(path, training, is_alone=len(ids) == 1)
         summary.details(training)
