@@ -16,6 +16,8 @@ from typing import Any
 from streetclip.errors import OutputError, ResourceError, shown
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The last two: a network disk that is gone.
+_DISK_FAILS = {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN}
 # FileExistsError: a parent of the path is a file.
 _NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -87,7 +89,7 @@ def clear_leftovers(folder: Path) -> None:
 
 @contextlib.contextmanager
 def translated_disk_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors about a full or read-only disk into ours."""
+    """Turn the system's errors about a full, failing or read-only disk into ours."""
     try:
         yield
     except OSError as error:
@@ -99,6 +101,12 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
             msg = (
                 f"{path}: the disk is full{limit} ({free}); an earlier version is untouched. Free "
                 "some space and run again, with --resume if the job has it, or name another folder."
+            )
+            raise ResourceError(msg) from error
+        if error.errno in _DISK_FAILS:
+            msg = (
+                f"{path}: the disk fails ({error.strerror}); nothing is half-written. Check it and "
+                "run again, with --resume if the job has it, or name another folder."
             )
             raise ResourceError(msg) from error
         if isinstance(error, _NOT_WRITABLE) or error.errno == errno.EROFS:

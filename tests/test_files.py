@@ -71,7 +71,7 @@ def test_a_folder_whose_swap_fails_is_the_old_one_again(tmp_path, monkeypatch):
             raise OSError(errno.EIO, "Input/output error")
         return replace(self, target)
 
-    with pytest.raises(OSError, match="Input/output"), atomic_path(path) as temporary:  # noqa: PT012
+    with pytest.raises(ResourceError, match="Input/output"), atomic_path(path) as temporary:  # noqa: PT012
         temporary.mkdir()
         monkeypatch.setattr(type(path), "replace", refuse_the_new)
     assert [each.name for each in path.iterdir()] == ["old.bin"]
@@ -84,6 +84,15 @@ def test_a_full_disk_is_a_resource_error_that_calms(number, tmp_path):
     path.write_text("old")
     with pytest.raises(ResourceError, match=r"the disk is full.* \(.* MiB free\).*untouched"):
         _write_half(path, OSError(number, "full"))
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN])
+def test_a_disk_that_fails_is_a_resource_error_that_names_it(number, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("old")
+    with pytest.raises(ResourceError, match=r"x\.json: the disk fails \(gone\).* run again"):
+        _write_half(path, OSError(number, "gone"))
     assert path.read_text() == "old"
 
 

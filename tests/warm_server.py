@@ -25,6 +25,9 @@ def _preload() -> None:
     import streetclip.evaluation.runner
     import streetclip.runtime.distributed
     import streetclip.training.loop  # noqa: F401
+    from streetclip.gazetteer.cities import listed_cities
+
+    listed_cities("FR")  # reads those of all countries
 
 
 def _run(request: dict, files: list[int]) -> int:
