@@ -117,15 +117,18 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a temporary folder; raise ResourceError where the disk is full."""
-    with contextlib.ExitStack() as stack:
-        try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX[1:]))
-        except FileNotFoundError as error:  # Python tried to write a byte in each folder it knows
-            msg = f"{error.strerror}. Free some space, or name a folder with the variable TMPDIR."
-            raise ResourceError(msg) from error
-        with translated_disk_errors(Path(folder)):
-            yield Path(folder)
+    """Yield a temporary folder; raise ResourceError where the disk is full or fails."""
+    try:
+        place = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:  # Python tried to write a byte in each folder it knows
+        msg = f"{error.strerror}. Free some space, or name a folder with the variable TMPDIR."
+        raise ResourceError(msg) from error
+    prefix = _PREFIX[1:]
+    with (
+        translated_disk_errors(place / f"{prefix}…"),
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
+    ):
+        yield Path(folder)
 
 
 def refuse_existing(*paths: Path, advice: str) -> None:

@@ -136,6 +136,27 @@ def test_no_room_for_temporary_files_is_told_with_a_way_out(monkeypatch):
         pass
 
 
+def test_a_disk_too_full_for_a_temporary_folder_is_a_resource_error(monkeypatch, tmp_path):
+    def full(path, mode=0):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("os.mkdir", full)
+    with pytest.raises(ResourceError, match=r"streetclip-…: the disk is full"), scratch_folder():
+        pass
+
+
+def test_a_temporary_folder_that_cannot_be_removed_fails_nothing(monkeypatch, tmp_path):
+    def fail(path, *, dir_fd=None):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with monkeypatch.context() as patched, scratch_folder() as folder:
+        (folder / "config.json").write_text("{}")
+        patched.setattr("os.unlink", fail)
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["config.json"]
+
+
 def test_a_parent_that_is_a_file_is_the_users_to_mend(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "x", tmp_path / "file" / "deeper" / "x"):

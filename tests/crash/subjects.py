@@ -72,7 +72,7 @@ class Stage:
     def __init__(self, subject: Subject, world: Path, folder: Path) -> None:
         self.subject, self._world = subject, world
         self._before, self._whole = folder / "before", folder / "whole"
-        self._trial = folder / "trial"
+        self._trial, self._copy = folder / "trial", folder / "copy"
         _prepare(world, self._before)
         self._annotations = _annotations(self._before)
         shutil.copytree(self._before, self._whole)
@@ -85,7 +85,7 @@ class Stage:
         """The writes at which a fault makes a difference.
 
         Half of a call without data is none. Within a file that has a temporary name, one write is
-        as good as another: the first two and the last stand for all of them.
+        as good as another: the first two and the last represent all of them.
         """
         is_short = mode == "short"
         places = {i: call.paths[0] for i, call in enumerate(self.calls, 1) if call.is_hidden}
@@ -101,24 +101,29 @@ class Stage:
 
     def problems(self, fault: Fault) -> list[str]:
         """Let a write of the subject meet a fault, run it again, and name what is not right."""
-        shutil.rmtree(self._trial, ignore_errors=True)
-        shutil.copytree(self._before, self._trial)
+        _replace(self._trial, self._before)
         command = self.subject.command(self._world, self._trial)
-        found = _untold(run(command, self._trial, fault), fault)
-        found += self._losses()
-        found += self.subject.damages(self._trial, self._whole)
+        found = _misreported(run(command, self._trial, fault), fault)
+        # SQLite mends a store when it is opened; the rerun must find it as the fault left it.
+        _replace(self._copy, self._trial)
+        found += [*self._losses(self._copy), *self.subject.damages(self._copy, self._whole)]
         again = run([*command, self.subject.again], self._trial)
         if again.code:
             return [*found, f"the rerun ends with {again.code}: {again.errors}"]
-        left = [str(path) for path in self._trial.rglob("*.tmp")]
-        return [*found, *self._losses(), *left, *self.subject.differences(self._trial, self._whole)]
+        found += [*self._losses(self._trial), *map(str, self._trial.rglob("*.tmp"))]
+        return [*found, *self.subject.differences(self._trial, self._whole)]
 
-    def _losses(self) -> list[str]:
+    def _losses(self, folder: Path) -> list[str]:
         """What the store has lost of what it held before."""
-        if not is_whole(self._trial / "streetclip.db"):
+        if not is_whole(folder / "streetclip.db"):
             return ["the store is damaged"]
-        lost = not _annotations(self._trial).loc[self._annotations.index].equals(self._annotations)
-        return ["annotations were lost"] if lost else []
+        is_same = _annotations(folder).equals(self._annotations)
+        return [] if is_same else ["annotations were lost"]
+
+
+def _replace(folder: Path, source: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
 
 
 def _prepare(world: Path, folder: Path) -> None:
@@ -148,7 +153,7 @@ def _annotations(folder: Path) -> pd.DataFrame:
         return read_annotations(store, range(1, 4))
 
 
-def _untold(outcome: Outcome, fault: Fault) -> list[str]:
+def _misreported(outcome: Outcome, fault: Fault) -> list[str]:
     """What is wrong with how the job ended, if it was not killed."""
     code, errors = outcome.code, outcome.errors
     lines = [line for line in errors.splitlines() if _ERROR.match(line)]
@@ -221,9 +226,8 @@ def _evaluation_damages(folder: Path, whole: Path) -> list[str]:
             found += _unreadable([path])
         elif path.read_bytes() != other.read_bytes():
             found.append(f"{path}: is not whole")
-    for metrics in (folder / "out").rglob("metrics.json"):
-        if not metrics.with_name("predictions.csv").exists():
-            found.append(f"{metrics}: without predictions")
+        if path.name == "metrics.json" and not path.with_name("predictions.csv").exists():
+            found.append(f"{path}: without predictions")
     return found
 
 
