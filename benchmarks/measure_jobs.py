@@ -18,14 +18,26 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, tests/ al
 from benchmarks.reliability.claims import claims
 from benchmarks.reliability.contention import contention
 from benchmarks.reliability.cost import cost
+from benchmarks.reliability.crashes import crashes
 from benchmarks.reliability.full_disks import disk_full
 from benchmarks.reliability.kills import kill_evaluation, kill_training
 from benchmarks.reliability.place import Place
 from benchmarks.reliability.restart import restart
+from tests.crash.subjects import SUBJECTS
+from tests.crash.system_calls import MODES
 
 MEASUREMENTS = {
     each.__name__: each
-    for each in (kill_training, kill_evaluation, contention, claims, disk_full, restart, cost)
+    for each in (
+        kill_training,
+        kill_evaluation,
+        crashes,
+        contention,
+        claims,
+        disk_full,
+        restart,
+        cost,
+    )
 }
 
 
@@ -52,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     parsers["claims"].add_argument("--jobs", type=int, default=200, help="claimed, but not run")
     parsers["claims"].add_argument("--real_jobs", type=int, default=200, help="claimed and run")
     parsers["disk_full"].add_argument("--times", type=int, default=10, help="for each kind of job")
+    every = parsers["crashes"]
+    every.add_argument("--subjects", nargs="+", choices=sorted(SUBJECTS), help="default: all")
+    every.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="default: all")
+    every.add_argument("--minutes", type=float, default=600.0, help="then stop, in random order")
     return parser
 
 

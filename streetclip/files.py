@@ -16,6 +16,8 @@ from typing import Any
 from streetclip.errors import OutputError, ResourceError, shown
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The last two: a network disk that is gone.
+_DISK_FAILS = {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN}
 # FileExistsError: a parent of the path is a file.
 _NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 _NO_PLACE = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
@@ -125,7 +127,7 @@ def clear_leftovers(folder: Path) -> None:
 
 @contextlib.contextmanager
 def translated_disk_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors about a full or read-only disk into ours."""
+    """Turn the system's errors about a full, failing or read-only disk into ours."""
     try:
         yield
     except OSError as error:
@@ -139,6 +141,12 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
                 "some space and run again, with --resume if the job has it, or name another folder."
             )
             raise ResourceError(msg) from error
+        if error.errno in _DISK_FAILS:
+            msg = (
+                f"{path}: the disk fails ({error.strerror}); nothing is half-written. Check it and "
+                "run again, with --resume if the job has it, or name another folder."
+            )
+            raise ResourceError(msg) from error
         if isinstance(error, _NOT_WRITABLE) or error.errno in _NO_PLACE:
             msg = f"{path}: cannot be written ({error.strerror}). Name a folder that can."
             raise OutputError(msg) from error
@@ -147,15 +155,18 @@ def translated_disk_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a temporary folder; raise ResourceError where the disk is full."""
-    with contextlib.ExitStack() as stack:
-        try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX[1:]))
-        except FileNotFoundError as error:  # Python tried to write a byte in each folder it knows
-            msg = f"{error.strerror}. Free some space, or name a folder with the variable TMPDIR."
-            raise ResourceError(msg) from error
-        with translated_disk_errors(Path(folder)):
-            yield Path(folder)
+    """Yield a temporary folder; raise ResourceError where the disk is full or fails."""
+    try:
+        place = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:  # Python tried to write a byte in each folder it knows
+        msg = f"{error.strerror}. Free some space, or name a folder with the variable TMPDIR."
+        raise ResourceError(msg) from error
+    prefix = _PREFIX[1:]
+    with (
+        translated_disk_errors(place / f"{prefix}…"),
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
+    ):
+        yield Path(folder)
 
 
 def file_id(path: Path) -> tuple[int, int] | None:

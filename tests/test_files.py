@@ -71,19 +71,33 @@ def test_a_folder_whose_swap_fails_is_the_old_one_again(tmp_path, monkeypatch):
             raise OSError(errno.EIO, "Input/output error")
         return replace(self, target)
 
-    with pytest.raises(OSError, match="Input/output"), atomic_path(path) as temporary:  # noqa: PT012
+    with pytest.raises(ResourceError, match="Input/output"), atomic_path(path) as temporary:  # noqa: PT012
         temporary.mkdir()
         monkeypatch.setattr(type(path), "replace", refuse_the_new)
     assert [each.name for each in path.iterdir()] == ["old.bin"]
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_a_resource_error_that_calms(number, tmp_path):
+_FULL = r"the disk is full.* \(.* MiB free\).*untouched"
+_FAILS = r"x\.json: the disk fails \(as it says\).* run again"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, _FULL),
+        (errno.EDQUOT, _FULL),
+        (errno.EFBIG, _FULL),
+        (errno.EIO, _FAILS),
+        (errno.ESTALE, _FAILS),
+        (errno.ENOTCONN, _FAILS),
+    ],
+)
+def test_a_full_or_failing_disk_is_a_resource_error_that_calms(number, message, tmp_path):
     path = tmp_path / "x.json"
     path.write_text("old")
-    with pytest.raises(ResourceError, match=r"the disk is full.* \(.* MiB free\).*untouched"):
-        _write_half(path, OSError(number, "full"))
+    with pytest.raises(ResourceError, match=message):
+        _write_half(path, OSError(number, "as it says"))
     assert path.read_text() == "old"
 
 
@@ -125,6 +139,27 @@ def test_no_room_for_temporary_files_is_told_with_a_way_out(monkeypatch):
         scratch_folder(),
     ):
         pass
+
+
+def test_a_disk_too_full_for_a_temporary_folder_is_a_resource_error(monkeypatch, tmp_path):
+    def full(path, mode=0):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("os.mkdir", full)
+    with pytest.raises(ResourceError, match=r"streetclip-…: the disk is full"), scratch_folder():
+        pass
+
+
+def test_a_temporary_folder_that_cannot_be_removed_fails_nothing(monkeypatch, tmp_path):
+    def fail(path, *, dir_fd=None):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with monkeypatch.context() as patched, scratch_folder() as folder:
+        (folder / "config.json").write_text("{}")
+        patched.setattr("os.unlink", fail)
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["config.json"]
 
 
 def test_a_parent_that_is_a_file_is_the_users_to_mend(tmp_path):

@@ -21,10 +21,18 @@ def _preload() -> None:
     import torch  # noqa: F401
     import transformers.models.clip.modeling_clip  # noqa: F401
     from transformers import AutoProcessor, CLIPModel  # noqa: F401
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     import streetclip.evaluation.runner
     import streetclip.runtime.distributed
     import streetclip.training.loop  # noqa: F401
+    from streetclip.gazetteer.cities import listed_cities
+    from streetclip.gazetteer.outlines import outline_features
+
+    # What each job would read or compile again.
+    listed_cities("FR")
+    outline_features()
+    get_checkpoint_conversion_mapping("clip")
 
 
 def _run(request: dict, files: list[int]) -> int:

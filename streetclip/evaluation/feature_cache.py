@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from streetclip.data.file_identity import SIGNATURE_FIELDS, content_digests, signatures
 from streetclip.errors import StreetClipError
-from streetclip.files import read_json, write_json
+from streetclip.files import clear_leftovers, read_json, write_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -177,6 +177,7 @@ class CacheWriter:
     def _opened(self) -> tuple[BinaryIO, BinaryIO]:
         if self._segment is None:
             self._folder.mkdir(parents=True, exist_ok=True)
+            clear_leftovers(self._folder)
             if not (self._folder / _MADE_OF).exists():
                 write_json(self._folder / _MADE_OF, self._made_of)
             path = self._folder / uuid.uuid4().hex

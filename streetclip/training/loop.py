@@ -98,14 +98,10 @@ def train(  # noqa: PLR0913 -- two manifests, a model and a store are what it ta
         torch.manual_seed(config.seed)  # adapters begin at random
         training = _Training(origin, encoder, stages, group)
         was_finished = training.is_finished
-        folder = origin.to_spec().output_dir
-        is_unknown = database is not None and store.find_training(database, folder) is None
-        if not was_finished or is_unknown:
-            training.run(database, job_id)
-        if not was_finished:
-            return training.result()
-    _LOG.info("%s: the training is finished; nothing to do.", config.output_dir)
-    return training.result(was_finished=True)
+        if was_finished:
+            _LOG.info("%s: the training is finished; nothing to train.", config.output_dir)
+        training.run(database, job_id)  # also a finished one: the store may lack its end
+        return training.result(was_finished=was_finished)
 
 
 class _Training:
@@ -222,6 +218,9 @@ class _Training:
             raise
 
     def _run(self, recorder: Recorder) -> None:
+        if self.is_finished:
+            self._record(recorder)
+            return
         validator = Validator(self._origin, self._stepper, self._images, self._stages)
         with self._stages("train", "step") as self._progress:
             self._progress(self._state.step, self._num_steps)
@@ -329,5 +328,8 @@ class _Training:
         state.seconds, self._began = state.seconds + now - self._began, now
         if self._is_first:
             save_state(self._last_path, self._stepper, state, self._origin)
-        recorder.write(state.curves.points, now=True)
-        recorder.write_best(state.describe_best(self._config, self._stop_reason))
+        self._record(recorder)
+
+    def _record(self, recorder: Recorder) -> None:
+        recorder.write(self._state.curves.points, now=True)
+        recorder.write_best(self._state.describe_best(self._config, self._stop_reason))

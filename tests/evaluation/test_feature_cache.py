@@ -213,3 +213,13 @@ def test_no_files_are_no_rows(files):
     cache = files.open()
     assert find(cache, []).tolist() == []
     assert cache.read(np.empty(0, np.int64))[0].shape == (0, D)
+
+
+def test_what_a_killed_job_left_in_the_folder_is_removed_by_the_next_that_writes(files):
+    paths = files.make(b"one")
+    with files.open().writer() as writer:
+        folder = writer._folder / ".streetclip-abcd_f01.tmp"
+    (folder / "new").mkdir(parents=True)
+    files.fill(paths, features_of(1))
+    assert not folder.exists()
+    assert files.open().num_rows == 1

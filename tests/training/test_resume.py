@@ -7,11 +7,13 @@ import os
 import shutil
 import signal
 
+import pandas as pd
 import pytest
 import torch
 
 from streetclip.errors import ConfigError, OutputError, ResourceError
 from streetclip.models.loading import load_encoder
+from streetclip.store import open_store
 from streetclip.training.losses import contrastive_loss
 
 from .conftest import curves_of, run_training, stop_at, weights
@@ -174,6 +176,25 @@ def test_a_resume_of_a_finished_training_does_nothing(world):
     assert again.was_finished
     assert dataclasses.replace(again, was_finished=False) == first
     assert checkpoint.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("db", ["same", "other"])
+def test_a_resume_of_a_finished_training_writes_what_the_store_lacks(world, db):
+    """As after a crash between the last checkpoint and its points, or a store that was lost."""
+    config = world.config(num_epochs=1)
+    run_training(config)
+    trainings, curves = curves_of(config)
+    with open_store(config.db) as store, store.transaction() as connection:
+        connection.execute("UPDATE trainings SET state = 'running', best = NULL")
+        connection.execute("DELETE FROM training_points WHERE step > 1")
+    again = dataclasses.replace(config, resume=True)
+    if db == "other":
+        again = dataclasses.replace(again, db=world.folder / "other.db")
+    run_training(again)
+    trainings_now, curves_now = curves_of(again)
+    assert trainings_now["state"].tolist() == ["done"]
+    assert trainings_now["best"].tolist() == trainings["best"].tolist()
+    pd.testing.assert_frame_equal(curves_now, curves)
 
 
 @pytest.mark.parametrize(

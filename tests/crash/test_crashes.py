@@ -1,0 +1,37 @@
+"""Jobs stopped or refused at writes drawn by lot: all is whole, and a rerun ends as ever.
+
+`benchmarks/measure_jobs.py crashes` does so at every write.
+"""
+
+import random
+
+import pytest
+
+from tests.crash.subjects import SUBJECTS, Stage, trimmed
+from tests.crash.system_calls import IS_POSSIBLE, MODES, Fault
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IS_POSSIBLE, reason="seccomp needs Linux on x86-64"),
+]
+
+NUM_WRITES = {"training": 2, "evaluation": 2, "captions": 3, "annotation": 4}
+"""Of each subject and kind of fault."""
+
+
+@pytest.fixture(scope="module")
+def few_rows(small_world, tmp_path_factory):
+    return trimmed(small_world, tmp_path_factory.mktemp("world") / "few-rows")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_whatever_a_write_meets_all_is_whole_and_a_rerun_ends_as_ever(few_rows, tmp_path, name):
+    stage = Stage(SUBJECTS[name], few_rows, tmp_path)
+    draw = random.Random(f"crash {name}")
+    faults = [
+        Fault(mode, at)
+        for mode in MODES
+        for at in draw.sample(stage.points(mode), NUM_WRITES[name])
+    ]
+    found = {str(fault): stage.problems(fault) for fault in faults}
+    assert {fault: problems for fault, problems in found.items() if problems} == {}
