@@ -194,9 +194,7 @@ def run_group(
     arguments: Sequence[str], num_processes: int, **options: Any
 ) -> list[subprocess.CompletedProcess[str]]:
     """Run a script in several processes that share a job, as torchrun would on one machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     jobs = [
         Job(
             arguments,
@@ -212,6 +210,13 @@ def run_group(
         subprocess.CompletedProcess(job.args, job.returncode or 0, *texts)
         for job, texts in zip(jobs, outputs, strict=True)
     ]
+
+
+def free_port() -> int:
+    """A port that nothing listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def rank_environment(rank: int, num_processes: int, port: int) -> dict[str, str]:
