@@ -18,7 +18,7 @@ from jobs.support.logs import LOG_FORMAT, output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.config.options import described, scalar_type, worded
-from streetclip.errors import StreetClipError
+from streetclip.errors import StreetClipError, shown
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,6 +103,12 @@ def run_job(
         except BrokenPipeError:
             # The reader of stdout has closed it (as in `| head`); avoid a second error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_FAULT
+        except OSError as error:
+            # The system's reason and file say more than a traceback, which --log_level debug shows.
+            _LOG.debug("where it failed", exc_info=error)
+            where = shown(error.filename or "a file or connection").strip("'")
+            print(f"{parser.prog}: error: {where}: {error.strerror or error}.", file=sys.stderr)
             return EXIT_FAULT
     return EXIT_DONE
 

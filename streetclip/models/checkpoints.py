@@ -31,12 +31,19 @@ from streetclip.models.encoder import DualEncoder
 from streetclip.models.limits import check_size
 from streetclip.models.model_card import CARD_FILE
 from streetclip.models.transformers_logging import quiet_transformers
-from streetclip.models.weights import file_sha256, read_torch_file, size_bytes, weights_sha256
+from streetclip.models.weights import (
+    file_sha256,
+    is_state,
+    read_torch_file,
+    size_bytes,
+    weights_sha256,
+)
 from streetclip.provenance import versions
 
 FORMAT = "streetclip-checkpoint"
 FORMAT_VERSION = 1
 NOTES_FILE = "streetclip.json"
+_FILE_NAME = re.compile(r"\w[\w.-]{0,99}")  # of configuration and processors; never `..`
 _FILE_HASHES, _OWN_HASH = "files_sha256", "sha256"  # keys of the notes
 
 _LOG = logging.getLogger(__name__)
@@ -140,15 +147,15 @@ def read_payload(path: Path) -> dict[str, Any] | None:
 def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
     """Write configuration and processor files of a `.pt` to a temporary folder."""
     files = payload.get("files")
-    if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
+    if not isinstance(files, dict) or not is_state(payload.get("model")):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
         raise ModelError(msg)
     with scratch_folder() as folder:
         for name, content in files.items():
-            if not isinstance(name, str) or Path(name).name != name:
+            if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
                 msg = f"{path}: holds a file named {shown(name)}; expected a plain file name."
                 raise ModelError(msg)
-            data = content if isinstance(content, bytes) else str(content).encode()
+            data = content if isinstance(content, bytes) else str(content).encode(errors="replace")
             (folder / name).write_bytes(data)
         yield folder
 
