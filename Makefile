@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := data/demo
 OUT := outputs/demo
 
-.PHONY: demo demo-run test test-all test-random check clean-demo
+.PHONY: demo demo-run test test-all test-random check lock clean-demo
 
 demo: demo-run  ## set up, draw the world, caption, train, evaluate, open the dashboard
 	$(BIN)/streamlit run dashboard/Home.py
@@ -39,12 +39,25 @@ check: $(VENV)/.installed-test  ## format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/.installed: requirements.txt pyproject.toml
+# Every package is checked against its hash where the platform has those of requirements.lock: Linux
+# x86-64, Python 3.11, torch's CPU build. Elsewhere the pins of requirements.txt decide.
+INSTALL := -m pip install --quiet --disable-pip-version-check
+$(VENV)/.installed: requirements.txt requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	if $(BIN)/python $(INSTALL) --dry-run --no-deps torch==2.13.0+cpu 2>/dev/null; then \
+	  $(BIN)/python $(INSTALL) --require-hashes -r requirements.lock; \
+	else \
+	  echo "requirements.lock is for Linux x86-64, Python 3.11, torch's CPU build: installing without hashes"; \
+	fi
+	$(BIN)/python $(INSTALL) -r requirements.txt
 	touch $@
 
+# With pip-tools and cyclonedx-bom installed apart from the project: make lock TOOLS=FOLDER_OF_PROGRAMS
+lock: requirements.txt $(VENV)/.installed  ## requirements.lock and sbom.cdx.json from requirements.txt
+	grep -v '^-e' requirements.txt | $(TOOLS)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --no-annotate --no-header --output-file requirements.lock -
+	$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.cdx.json $(BIN)/python
+
 $(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt requirements-compare.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-compare.txt
+	$(BIN)/python $(INSTALL) -r requirements-test.txt
+	$(BIN)/python $(INSTALL) --no-deps -r requirements-compare.txt
 	touch $@

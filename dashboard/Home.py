@@ -1,12 +1,11 @@
 """Start the dashboard: `streamlit run dashboard/Home.py [-- --db PATH --root DIR …]`."""  # noqa: N999 -- the promised name
 
 import streamlit as st
-from starlette.middleware import Middleware
 
-from dashboard.server import OwnPage, warm_start
+from dashboard.server import middleware, warm_start
 
 # What `streamlit run` serves.
-app = st.App(__file__, lifespan=warm_start, middleware=[Middleware(OwnPage)])
+app = st.App(__file__, lifespan=warm_start, middleware=middleware())
 
 if __name__ == "__main__":  # what it runs for each visitor, whenever something changes
     from dashboard import navigation

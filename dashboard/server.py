@@ -1,33 +1,61 @@
-"""Extend Streamlit's server: a page that loads nothing from elsewhere, and a fast first visit.
+"""Extend Streamlit's server: who may reach it, nothing loaded from elsewhere.
 
 A page such as `/map` first looks for its backend below its own address; with the address in the
 page it need not. The policy lets no text from a file load anything from elsewhere.
 """
 
 import contextlib
+import functools
 import gc
 import importlib
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from streamlit import config
+from streamlit.web.server.server_util import get_display_address, get_url
+
+from dashboard.access import Access, Gate, announcement
+from streetclip.errors import ConfigError
 
 BACKEND = b"<script>window.__streamlit={BACKEND_BASE_URL:location.origin+'/'}</script>"
 POLICY = (
     # Streamlit's own scripts, Vega's compiled expressions and components' modules need the rest.
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'"
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 _NOT_PASSED_ON = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 
 
+@functools.cache
+def access() -> Access:
+    """Read once who may reach this server; the token lasts until it stops."""
+    try:
+        return Access.of_arguments(sys.argv[1:], os.environ, config.get_option("server.port"))
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+
+
+def middleware() -> list[Middleware]:
+    """List what every request passes, the outermost first."""
+    return [Middleware(Gate, access=access()), Middleware(OwnPage)]
+
+
 @contextlib.asynccontextmanager
 async def warm_start(app: ASGIApp) -> AsyncIterator[None]:  # noqa: ARG001 -- Starlette's signature
-    """Load what the pages need while the server starts, so that no visitor waits for it."""
+    """Print where to open the dashboard; load what the pages need before anybody waits for it."""
+    address = config.get_option("server.address") or "0.0.0.0"  # noqa: S104 -- Streamlit's default
+    url = get_url(get_display_address(address))
+    sys.stdout.write(announcement(access(), address, url) + "\n")
+    sys.stdout.flush()
     threading.Thread(target=load_pages, name="warm-up", daemon=True).start()
     yield
 

@@ -29,6 +29,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SMALL_WORLD = {"num_train": 80, "num_val": 40, "num_test": 50}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make pytest-xdist keep the order of the files; its own is by their number of tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of `slowest_files.txt` first, so that two workers end together."""
+    folder = Path(__file__).parent
+    names = (folder / "slowest_files.txt").read_text(encoding="utf-8").split()
+    places = {folder / name: place for place, name in enumerate(names)}
+    if missing := [str(path) for path in places if not path.exists()]:
+        msg = f"slowest_files.txt names files that do not exist: {', '.join(missing)}"
+        raise pytest.UsageError(msg)
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def _process_stays_as_it_is() -> Iterator[None]:
     """Take back what a job's `main` sets up for a process of its own.

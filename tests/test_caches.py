@@ -36,6 +36,7 @@ REVIEWED = {
 OUTSIDE = {"open", "environ", "getenv", "cwd", "stat", "glob", "read_text", "read_bytes", "now"}
 # Files of the package or of a pinned dependency.
 READS_PACKAGE_FILES = {
+    "streetclip/demo/cues.py:read_toml",
     "streetclip/gazetteer/outlines.py:outline_topojson",
 }
 

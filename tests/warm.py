@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 ROOT = Path(__file__).parents[1]
+_STREAMS = ("stdout", "stderr")
 
 
 class _Server:
@@ -67,7 +68,7 @@ class _Server:
 
     def close(self) -> None:
         self._socket.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @functools.cache
@@ -190,26 +191,40 @@ def run(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(job.args, job.returncode, output, errors)
 
 
-def run_group(
-    arguments: Sequence[str], num_processes: int, **options: Any
-) -> list[subprocess.CompletedProcess[str]]:
-    """Run a script in several processes that share a job, as torchrun would on one machine."""
+def start_group(arguments: Sequence[str], num_processes: int) -> list[Job]:
+    """Start a script in several processes that share a job, as torchrun would on one machine."""
     port = free_port()
-    jobs = [
+    return [
         Job(
             arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | options.get("env", {}) | rank_environment(rank, num_processes, port),
+            env=os.environ | rank_environment(rank, num_processes, port),
         )
         for rank in range(num_processes)
     ]
+
+
+def run_group(
+    arguments: Sequence[str], num_processes: int
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run a script in several processes to their end, and return what came of each, by rank."""
+    jobs = start_group(arguments, num_processes)
     outputs = [job.communicate(600.0) for job in jobs]
     return [
         subprocess.CompletedProcess(job.args, job.returncode or 0, *texts)
         for job, texts in zip(jobs, outputs, strict=True)
     ]
+
+
+def joined(
+    group: Sequence[subprocess.CompletedProcess[str]],
+) -> subprocess.CompletedProcess[str]:
+    """Join the outputs of a group; its exit code is the first that is not 0, as torchrun's."""
+    code = next((each.returncode for each in group if each.returncode), 0)
+    output, errors = ("".join(getattr(each, name) for each in group) for name in _STREAMS)
+    return subprocess.CompletedProcess(group[0].args, code, output, errors)
 
 
 def free_port() -> int:

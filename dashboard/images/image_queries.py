@@ -13,10 +13,11 @@ from dashboard.images import triage
 from dashboard.images.thumbnails import ImageFile
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import run_reader
+from dashboard.shell import rights
 from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from streetclip import results, store
-from streetclip.errors import StoreError
+from streetclip.errors import ConfigError, StoreError
 from streetclip.store import Store, open_store
 
 PAGE_SIZE: Final = 24
@@ -132,10 +133,13 @@ def note(view: View, action: triage.Action) -> Noted:
     """Store a tag, note, status or undo of an image.
 
     Raises:
-        ConfigError: The tag or note cannot be stored as it is.
+        ConfigError: The tag or note cannot be stored as it is, or the visitor may not annotate.
         StoreError: The store is gone, replaced since the view, or read-only.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
+    if not rights.may_annotate():
+        msg = "Your link does not allow annotations. The one who started the dashboard has others."
+        raise ConfigError(msg)
     if not view.path.is_file():  # opening it for writing would make an empty one
         msg = f"{view.path}: is gone, so nothing was saved. Put the store back and try again."
         raise StoreError(msg)

@@ -129,7 +129,7 @@ class TriageForm {
     this.statuses = el("div", { class: "statuses", role: "group", "aria-label": "Status" });
     this.messages = new Messages();
     this.node = el(
-      "div", { class: "triage" },
+      "fieldset", { class: "triage" },
       this.tags,
       el(
         "form", { class: "line", submit: (event) => this.addOwn(event) },
@@ -162,6 +162,7 @@ class TriageForm {
       this.lastNote = image.note;
     }
     this.image = image;
+    this.node.disabled = !data.may_annotate;
     this.drawTags(image);
     this.drawStatuses(image);
     this.messages.show(data);
@@ -248,6 +249,7 @@ class TriageForm {
 
   // Do what a key means; false if it means nothing here.
   press(name) {
+    if (this.node.disabled) return false;
     const tag = this.data.suggested[Number(name) - 1];
     const { status } = this.image;
     if (tag !== undefined) this.toggleTag(tag);

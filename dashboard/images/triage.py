@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from dashboard.shell import rights
 from dashboard.shell.formats import STATUS_LABELS
 from streetclip.errors import StreetClipError
 from streetclip.store import SUGGESTED_TAGS
@@ -90,12 +91,14 @@ def mount(
     """
     memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
     memory.show(image_ids)
+    may_annotate = rights.may_annotate()
     shared = {
         "suggested": list(SUGGESTED_TAGS),
         "statuses": dict(STATUS_LABELS),
         "handled": memory.handled,
         "problem": memory.problem,
-        "words": memory.words,
+        "words": memory.words if may_annotate else "Your link does not allow annotations.",
+        "may_annotate": may_annotate,
     }
 
     def receive() -> None:

@@ -1,7 +1,7 @@
 """Define colours, chart defaults and the style of our own HTML.
 
-Colours that differ between themes are roles: `.streamlit/config.toml` gives each theme its
-`chartCategoricalColors` in the order of `ROLES`. Okabe & Ito, "Color Universal Design" (2008).
+Colours that differ between themes are roles: `dashboard/.streamlit/config.toml` gives each theme
+its `chartCategoricalColors` in the order of `ROLES`. Okabe & Ito, "Color Universal Design" (2008).
 """
 
 import functools

@@ -340,6 +340,7 @@ def test_texts_of_another_model_or_precision_are_encoded(small_world, tmp_path, 
         assert kept.num_encoded == 1
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_gives_the_same_and_raises_the_same(small_world, tmp_path):
     config = BenchmarkConfig(image_dir=small_world / "images", num_images=4)
     photos.lay_out(config, tmp_path, "France")

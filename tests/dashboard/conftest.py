@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from dashboard.views.jobs import launcher
 from streetclip.evaluation.run_metrics import measure
 from streetclip.results import RunTable
 from streetclip.store import (
@@ -21,6 +22,7 @@ from streetclip.store import (
     start_run,
     write_predictions,
 )
+from tests.dashboard.job_records import Records
 from tests.dashboard.pages import open_page_of
 from tests.dashboard.sites import FLAGS, Visit, chromium, serve
 
@@ -226,3 +228,35 @@ def visit(browser):
     yield make
     for each in made:
         each.context.close()
+
+
+# The Jobs page
+
+
+@pytest.fixture
+def records(tmp_path):
+    return Records(tmp_path)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The stores for which a runner would have been started."""
+    stores = []
+
+    def start_unless_alive(path, options, *, at_once):
+        stores.append(path)
+        return ""
+
+    monkeypatch.setattr(launcher, "_start_unless_alive", start_unless_alive)
+    return stores
+
+
+@pytest.fixture
+def open_jobs(monkeypatch, records, started):
+    monkeypatch.chdir(records.folder)
+    opener = open_page_of(monkeypatch)
+
+    def run(arguments=(), **parameters):
+        return opener(records.path, "jobs", arguments, **parameters)
+
+    return run

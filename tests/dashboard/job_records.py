@@ -80,3 +80,19 @@ class Records:
         with open_store(self.path) as store:
             jobs = list_jobs(store)
         return dict(zip(jobs["id"][::-1], jobs["state"][::-1], strict=True))
+
+
+def fill(page, **texts):
+    for key, text in texts.items():
+        page.text_input(key=f"job_train_{key}").set_value(text)
+
+
+def start_train(page, **texts):
+    """Fill the form of a training and send it."""
+    given = {"train_csv": "data/train.csv", "val_csv": "data/val.csv", "image_dir": "data/images"}
+    fill(page, **(given | texts))
+    return page.button(key="job_start").click().run()
+
+
+def labels(page):
+    return [each.label for each in page.button]

@@ -17,7 +17,8 @@ from tests.agreement.drawn_runs import KINDS, draw_run, draw_selections
 from tests.agreement.plain_figures import figures, passes, read_rows
 from tests.dashboard.pages import open_page_of, text_of
 
-SEEDS = range(15)
+SEEDS = range(len(KINDS))  # a run of each kind
+MORE = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(len(KINDS), 15)]
 FEW_IMAGES = 50
 
 
@@ -59,7 +60,7 @@ def test_the_kinds_of_runs_are_what_their_names_say(runs):
     assert not all(row["country_correct"] for row in nearest)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *MORE])
 def test_every_place_shows_the_figures_of_predictions_csv(runs, seed):
     drawn, checker = runs(seed), Checker()
     check_run(drawn, draw_selections(drawn, seed, 3), checker)
@@ -67,7 +68,7 @@ def test_every_place_shows_the_figures_of_predictions_csv(runs, seed):
     assert checker.num_ceilings > 20
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *MORE])
 def test_no_prediction_is_nearer_than_the_nearest_candidate(runs, seed):
     for number in (0, 1):
         for row in rows_of(runs(seed), number):

@@ -144,7 +144,7 @@ def test_removing_a_chip_widens_the_view(world, address, visit):
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, colours):
     visited = visit(viewport=DESK, color_scheme=colours)
     path = "" if name == "overview" else name

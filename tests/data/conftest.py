@@ -18,3 +18,15 @@ def large_photo():
     y, x = np.mgrid[:1365, :2201]
     pixels = np.stack([x // 92 * 10, y // 6, (x + y) // 15], axis=-1)
     return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a manifest and gives its path."""
+
+    def _write(content, name="test.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return _write

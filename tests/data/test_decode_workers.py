@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +83,19 @@ def leave(_path, _turn, _draw):
     os._exit(3)
 
 
-def test_an_exit_is_told_with_its_code(tmp_path):
-    assert "ends with exit code 3" in str(outcomes(leave)[0])
+@pytest.mark.parametrize("delay_s", [0.0, 0.01])
+def test_an_exit_is_told_with_its_code(monkeypatch, delay_s):
+    """Also when starting another process reaps the dead one first."""
+    wait = os.waitpid
+
+    def wait_slowly(pid, options):
+        time.sleep(0 if options == os.WNOHANG else delay_s)
+        found = wait(pid, options)
+        time.sleep(delay_s if found[0] else 0)
+        return found
+
+    monkeypatch.setattr(os, "waitpid", wait_slowly)
+    assert all("ends with exit code 3" in str(each) for each in outcomes(leave))
 
 
 def divide(_path, _turn, _draw):

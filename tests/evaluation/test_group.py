@@ -1,6 +1,5 @@
 """Several processes that torchrun starts predict what one does, row for row."""
 
-import os
 import shutil
 import signal
 import sqlite3
@@ -15,6 +14,7 @@ import pytest
 from jobs import evaluate
 from streetclip import runtime, store
 from streetclip.data.image_batches import resolve_num_workers
+from tests import warm
 from tests.large_world import repeat_test_images
 
 ROOT = Path(__file__).parents[2]
@@ -37,15 +37,16 @@ def flags(world, folder, *more):
     ]
 
 
-def torchrun(*arguments, num_processes=NUM_PROCESSES):
+def torchrun(*arguments):
+    """Run the job as its users do, cold."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*launcher, f"--nproc_per_node={num_processes}", "jobs/evaluate.py", *arguments]
+    command = [*launcher, f"--nproc_per_node={NUM_PROCESSES}", "jobs/evaluate.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def run(command, **environment):
-    return subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+def run_group(*arguments):
+    """Run the job in as many processes, warm."""
+    return warm.joined(warm.run_group(["jobs/evaluate.py", *arguments], NUM_PROCESSES))
 
 
 def predictions(folder):
@@ -71,7 +72,8 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     asked = ("--strategy=all", f"--precision={precision}")
     assert evaluate.main(flags(world, one, *asked)) == 0
     alone = capsys.readouterr().out
-    shared = run(torchrun(*flags(world, three, *asked)))
+    launch = torchrun if precision == "fp32" else run_group
+    shared = launch(*flags(world, three, *asked))
     assert shared.returncode == 0, shared.stderr
     assert shared.stdout.replace(str(three), str(one)) == alone  # once, and the same
     for ours, theirs in zip(predictions(three), predictions(one), strict=True):
@@ -91,14 +93,14 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
     images = repeat_test_images(small_world, tmp_path / "large", 40)
     asked = (f"--model_name={small_world / 'model'}",)
     arguments = flags(images, tmp_path / "killed", *asked)
-    with subprocess.Popen(
-        torchrun(*arguments, num_processes=2), cwd=ROOT, stderr=subprocess.PIPE, text=True
-    ) as launcher:
-        helper = _second_rank(launcher.pid)
+    first, helper = warm.start_group(["jobs/evaluate.py", *arguments], 2)
+    with helper:
         _wait_for_rows(tmp_path / "killed" / "streetclip.db")
-        os.kill(helper, signal.SIGKILL)
-        launcher.communicate(timeout=120)
-    assert launcher.returncode != 0
+        helper.kill()
+        _, told = first.communicate(timeout=120)
+    assert first.returncode == 1, told
+    assert helper.returncode == -signal.SIGKILL
+    assert "another process of this job ended early" in told
     with store.open_store(tmp_path / "killed" / "streetclip.db") as opened:
         runtime.interrupt_dead_jobs(opened)
         (state,) = store.list_runs(opened)["state"]
@@ -106,7 +108,7 @@ def test_a_process_that_is_killed_leaves_a_run_that_goes_on(small_world, tmp_pat
         left = len(store.pending_image_ids(opened, run_id))
     assert state in {"interrupted", "failed"}
     assert 0 < left < 2000
-    resumed = run(torchrun(*arguments, "--resume", num_processes=2))
+    resumed = run_group(*arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert evaluate.main(flags(images, tmp_path / "whole", *asked)) == 0
     pd.testing.assert_frame_equal(*(predictions(tmp_path / n)[0] for n in ("killed", "whole")))
@@ -122,10 +124,8 @@ def test_processes_with_other_inputs_are_told_apart(world, tmp_path):
         "sys.exit(main([*sys.argv[2:], *other]))\n"
     )
     (tmp_path / "script.py").write_text(script)
-    command = torchrun(*flags(world, tmp_path), num_processes=2)
-    command[command.index("jobs/evaluate.py")] = str(tmp_path / "script.py")
-    command.insert(command.index(str(tmp_path / "script.py")) + 1, str(tmp_path / "other.csv"))
-    told = run(command, PYTHONPATH=str(ROOT))
+    script = [str(tmp_path / "script.py"), str(tmp_path / "other.csv"), *flags(world, tmp_path)]
+    told = warm.run_group(script, 2)[1]
     assert told.returncode != 0
     assert "in process 1 of this job" in told.stderr
     assert "test_csv is" in told.stderr
@@ -145,18 +145,6 @@ def test_processes_of_one_machine_share_its_cores():
     assert resolve_num_workers(-1, spare=False, sharing=2) == whole // 2
     assert resolve_num_workers(-1, sharing=10**6) == 0
     assert resolve_num_workers(5, sharing=2) == 5
-
-
-def _second_rank(launcher):
-    import psutil
-
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for child in psutil.Process(launcher).children():
-            if child.environ().get("RANK") == "1":
-                return child.pid
-        time.sleep(0.05)
-    pytest.fail("no second process was started")
 
 
 def _wait_for_rows(db):

@@ -29,6 +29,15 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+EACH_FORMAT = pytest.mark.parametrize("precision", ["fp32", "bf16"])
+
+
+@pytest.fixture
+def precision():
+    """One number format, where the test asks for no other."""
+    return "fp32"
+
+
 @pytest.fixture
 def config(small_world, tmp_path, precision):
     return EvaluateConfig(
@@ -77,6 +86,7 @@ def stop_after(num_images):
     return progress
 
 
+@EACH_FORMAT
 def test_all_strategies_come_of_one_pass(config):
     config = dataclasses.replace(config, strategy=("all",))
     seen = []
@@ -120,6 +130,7 @@ def test_a_city_whose_prompt_is_too_long_is_scored_without_its_region(config):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
+@EACH_FORMAT
 def test_predictions_are_those_of_the_features(config):
     """The stored rows against a plain product of features, country by country."""
     (run,) = run_of(config)
@@ -141,6 +152,7 @@ def test_predictions_are_those_of_the_features(config):
         assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)
 
 
+@EACH_FORMAT
 def test_the_same_seed_gives_identical_predictions(config, tmp_path):
     other = dataclasses.replace(config, output_dir=tmp_path / "again", num_workers=1)
     (first,), (second,) = run_of(config), run_of(other)
@@ -150,6 +162,7 @@ def test_the_same_seed_gives_identical_predictions(config, tmp_path):
     assert first.metrics == second.metrics
 
 
+@EACH_FORMAT
 def test_an_interrupted_run_is_kept_and_resumes_to_the_same(config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_of(config, stop_after(20))
@@ -322,6 +335,7 @@ def test_a_fault_marks_the_run_as_failed(config):
     assert "the lamp went out" in run["error"]
 
 
+@EACH_FORMAT
 def test_unreadable_images_count_as_wrong(config, small_world, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(small_world / "images", images)

@@ -22,8 +22,8 @@ from streetclip.config import (
 )
 from streetclip.config.arguments import to_arguments
 from streetclip.process_identity import find_process, is_alive, signal_group
+from tests import warm
 
-ROOT = Path(__file__).parents[2]
 HEAD = "image_filename,city,region,country,continent\n"
 
 
@@ -75,9 +75,10 @@ class Queue:
     @contextlib.contextmanager
     def started(self, *flags):
         """The runner as its own process, ended in any case."""
-        command = [sys.executable, str(ROOT / "jobs" / "run_queue.py"), f"--db={self.db}", *flags]
         with (self.folder / "runner.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = warm.Job(
+                ["jobs/run_queue.py", f"--db={self.db}", *flags], stdout=log, stderr=log
+            )
         try:
             yield process
         finally:
@@ -225,7 +226,7 @@ def test_a_runner_that_is_asked_to_end_leaves_its_jobs_running(queue):
     job_id = queue.add(queue.long_job())
     with queue.started() as runner, killed_at_last(queue, job_id):
         record = queue.wait_for(job_id, lambda record: record["done"])
-        runner.terminate()
+        runner.send_signal(signal.SIGTERM)
         assert runner.wait(timeout=20) == 130
         assert is_alive(find_process(int(record["pid"])))
         assert queue.record(job_id)["state"] == "running"

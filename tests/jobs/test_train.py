@@ -2,13 +2,13 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from jobs import train
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +27,12 @@ tiny_clip = _FIXTURES.tiny_clip
 world = _FIXTURES.world
 
 
+@pytest.fixture
+def precision():
+    """One number format: what is computed is tested with the training."""
+    return "fp32"
+
+
 def flags(world, **changes):
     config = world.config(**changes)
     names = ("train_csv", "val_csv", "image_dir", "output_dir", "db", "model_name", "batch_size",
@@ -34,6 +40,7 @@ def flags(world, **changes):
     return [text for name in names for text in (f"--{name}", str(getattr(config, name)))]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_training_prints_its_epochs_and_the_next_command(world, capsys):
     assert train.main(flags(world, num_epochs=2)) == 0
     output = capsys.readouterr().out
@@ -93,8 +100,8 @@ def test_doubtful_labels_and_images_of_both_splits_are_warned_of_first(world, ca
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_exits_with_130_and_leaves_what_a_resume_needs(world):
-    command = [sys.executable, "-m", "jobs.train", *flags(world, num_epochs=400)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    command = ["jobs/train.py", *flags(world, num_epochs=400)]
+    process = warm.Job(command, stderr=subprocess.PIPE, text=True)
     checkpoint = world.folder / "out" / "last_checkpoint.pt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -1,18 +1,15 @@
 """Portions, and processes, give the loss and the gradients of one plain batch."""
 
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 
 from streetclip.training.step import PortionedFeatures, deal
+from tests import warm
 
 from .exactness import gradients_of_plain_batch, gradients_of_step, largest_difference
 
-ROOT = Path(__file__).parents[2]
 # Portions, and the passes of a step of 32 images.
 CUTS = [(5, 7), (8, 4), (32, 1)]
 LOSSES = [(loss, dup) for loss in ("softmax", "sigmoid") for dup in ("positive", "mask", "ignore")]
@@ -73,7 +70,6 @@ def test_dropout_drops_the_same_both_times(tiny_clip, monkeypatch):
     assert largest_difference(ours, without) > 1e-3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "loss", "duplicates", "negatives"),
     [
@@ -85,11 +81,9 @@ def test_dropout_drops_the_same_both_times(tiny_clip, monkeypatch):
 def test_processes_equal_one_plain_batch(
     tiny_clip, tmp_path, processes, loss, duplicates, negatives
 ):
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    run += [f"--nproc_per_node={processes}", "-m", "tests.training.exactness"]
-    command = [*run, str(tiny_clip), str(tmp_path / "found"), loss, duplicates, negatives]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    arguments = [str(tiny_clip), str(tmp_path / "found"), loss, duplicates, negatives]
+    for done in warm.run_group(["tests/training/exactness.py", *arguments], processes):
+        assert done.returncode == 0, done.stderr
     theirs = gradients_of_plain_batch(
         tiny_clip,
         loss=loss,

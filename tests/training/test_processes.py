@@ -1,6 +1,5 @@
 """Several processes that torchrun starts learn what one does, and go on where others stopped."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,24 +11,27 @@ import torch
 
 from streetclip import runtime, store
 from streetclip.models.loading import load_encoder
+from tests import warm
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
 
-def command(config_flags, num_processes):
-    python = [sys.executable]
-    if num_processes > 1:
-        python += ["-m", "torch.distributed.run", "--standalone"]
-        python += [f"--nproc_per_node={num_processes}"]
-    return [*python, "jobs/train.py", *config_flags]
+def torchrun(arguments, num_processes):
+    """Run the job as its users do, cold."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*launcher, f"--nproc_per_node={num_processes}", "jobs/train.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def run(*arguments, **options):
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False, **options
-    )
+def run_group(arguments, num_processes):
+    """Run the job in as many processes, warm."""
+    return warm.joined(warm.run_group(["jobs/train.py", *arguments], num_processes))
+
+
+def run(arguments):
+    return warm.run(["jobs/train.py", *arguments])
 
 
 def flags(world, out, *more, passes=1, model=None):
@@ -93,9 +95,10 @@ def assert_close(ours, theirs, precision, rounding=1):
 def test_three_processes_learn_what_one_does_and_write_once(world, steady):
     (world.folder / "images" / "train4.png").write_bytes(b"no image")
     (world.folder / "images" / "val7.png").unlink()
-    shared = run(flags(world, "three", model=steady), 3)
+    launch = torchrun if world.precision == "fp32" else run_group
+    shared = launch(flags(world, "three", model=steady), 3)
     assert shared.returncode == 0, shared.stderr
-    alone = run(flags(world, "one", passes=3, model=steady), 1)
+    alone = run(flags(world, "one", passes=3, model=steady))
     assert alone.returncode == 0, alone.stderr
     assert_close(last_checkpoint(world, "three"), last_checkpoint(world, "one"), world.precision)
     assert shared.stdout.count("training 1 ·") == 1
@@ -109,40 +112,35 @@ def test_three_processes_learn_what_one_does_and_write_once(world, steady):
 @pytest.mark.parametrize("precision", ["fp32"], indirect=True)
 def test_a_training_goes_on_with_another_number_of_processes(world, steady):
     long = ("--num_epochs=16", "--learning_rate=3e-4")
-    begun = run(flags(world, "moved", *long, passes=4, model=steady), 1)
+    begun = run(flags(world, "moved", *long, passes=4, model=steady))
     assert begun.returncode == 0, begun.stderr
     whole = last_checkpoint(world, "moved")
     _stop_after_a_step(world, "parts", flags(world, "parts", *long, passes=2, model=steady))
     stopped = last_checkpoint(world, "parts")["resume"]["step"]
     assert 0 < stopped < whole["resume"]["step"]
     other = flags(world, "parts", *long, "--resume", passes=4, model=steady)
-    refused = run([*other, "--gradient_accumulation_steps=3"], 1)
+    refused = run([*other, "--gradient_accumulation_steps=3"])
     assert refused.returncode == 2
     assert "the images of a step" in refused.stderr
     assert "was '12', is '9'" in refused.stderr
-    resumed = run(other, 1)
+    resumed = run(other)
     assert resumed.returncode == 0, resumed.stderr
     # Over 48 steps rounding grows.
     assert_close(last_checkpoint(world, "parts"), whole, world.precision, rounding=10)
 
 
 def _stop_after_a_step(world, out, arguments):
-    """Send TERM to all of two processes and their launcher, as a batch system does."""
+    """Send TERM to both of two processes, as a batch system does."""
     checkpoint = world.folder / out / "last_checkpoint.pt"
-    with subprocess.Popen(
-        command([*arguments, "--checkpoint_every=1"], 2),
-        cwd=ROOT,
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as launcher:
-        deadline = time.monotonic() + 120
-        while not (checkpoint.exists() and last_checkpoint(world, out)["resume"]["step"]):
-            assert time.monotonic() < deadline, "no step within two minutes"
-            time.sleep(0.02)
-        os.killpg(launcher.pid, signal.SIGTERM)
-        _, told = launcher.communicate(timeout=120)
-    assert launcher.returncode != 0
+    jobs = warm.start_group(["jobs/train.py", *arguments, "--checkpoint_every=1"], 2)
+    deadline = time.monotonic() + 120
+    while not (checkpoint.exists() and last_checkpoint(world, out)["resume"]["step"]):
+        assert time.monotonic() < deadline, "no step within two minutes"
+        time.sleep(0.02)
+    for job in jobs:
+        job.send_signal(signal.SIGTERM)
+    told = "".join(job.communicate(timeout=120)[1] for job in jobs)
+    assert [job.returncode for job in jobs] == [130, 130], told
     assert "saved at step" in told, told
     with store.open_store(world.folder / f"{out}.db", read_only=True) as opened:
         assert store.list_trainings(opened)["state"].tolist() == ["interrupted"]
@@ -156,11 +154,6 @@ def test_processes_that_were_started_otherwise_are_told_apart(world, tmp_path):
         "sys.exit(main([*sys.argv[1:], *other]))\n"
     )
     (tmp_path / "script.py").write_text(script)
-    started = command(flags(world, "told"), 2)
-    started[started.index("jobs/train.py")] = str(tmp_path / "script.py")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    told = subprocess.run(
-        started, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    told = warm.run_group([str(tmp_path / "script.py"), *flags(world, "told")], 2)[1]
     assert told.returncode != 0
     assert "--learning_rate is '0.01' in process 1 of this job" in told.stderr

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dashboard.shell import url_state
+from dashboard.shell import rights, url_state
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ConfigError, shown
 from streetclip.hub_ids import is_hub_id
@@ -79,8 +79,8 @@ class JobOptions:
 def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> JobOptions:
     """Read `--root DIR … --max_jobs N --no_jobs`, by default from this process's arguments.
 
-    Without `--root`, the folders are `data`, `outputs` and that of the store. Wrong values raise
-    ConfigError.
+    Without `--root`, the folders are `data`, `outputs` and that of the store. Nobody starts jobs
+    without the right to. Wrong values raise ConfigError.
     """
     words = sys.argv[1:] if arguments is None else arguments
     given = url_state.option_values(words, "--root")
@@ -99,4 +99,5 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
     except ValueError:
         msg = f"--max_jobs is {shown(most)}; expected a whole number from 1 on."
         raise ConfigError(msg) from None
-    return JobOptions(roots, max_jobs, may_start="--no_jobs" not in words)
+    may_start = not {"--no_jobs", "--read_only"} & set(words) and rights.may_run_jobs()
+    return JobOptions(roots, max_jobs, may_start)

@@ -46,7 +46,10 @@ def _body(path: Path) -> None:
     if options.may_start:
         _form(path, options)
     else:
-        html.notice("Read-only", "This dashboard was started with --no_jobs.")
+        html.notice(
+            "No jobs from here",
+            "The dashboard was started with --no_jobs or --read_only, or your link allows no jobs.",
+        )
     _history(path)
 
 

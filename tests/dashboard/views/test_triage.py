@@ -6,7 +6,9 @@ import pytest
 from dashboard.images import image_queries, triage
 from dashboard.images.triage import Action
 from dashboard.queries import run_queries
+from dashboard.shell import rights
 from dashboard.shell.page_query import View
+from dashboard.shell.rights import Right
 from streetclip.errors import ConfigError, ResourceError, StoreError
 from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store, read_annotations
@@ -330,3 +332,22 @@ def test_a_card_beside_a_chart_opens_its_image_among_those_of_the_chart(served, 
     assert "/failures?" in page.url
     assert f"country={true}&predicted={predicted}" in page.url
     assert visited.errors == []
+
+
+# Rights
+
+
+@pytest.mark.parametrize("kind", ["tag", "untag", "note", "status", "undo"])
+def test_a_link_that_only_looks_changes_nothing(world, monkeypatch, kind):
+    image_queries.note(view_of(world.path), Action("tag", 1, "no cue"))
+    kept = noted(world, 1)
+    monkeypatch.setattr(rights, "right_of_visitor", lambda: Right.LOOK)
+    with pytest.raises(ConfigError, match="does not allow annotations"):
+        image_queries.note(view_of(world.path), Action(kind, 1, "reviewed"))
+    assert noted(world, 1) == kept
+
+
+@pytest.mark.parametrize(("right", "may"), [(Right.LOOK, False), (Right.ANNOTATE, True)])
+def test_the_form_knows_whether_it_may_be_used(world, monkeypatch, open_page, right, may):
+    monkeypatch.setattr(rights, "right_of_visitor", lambda: right)
+    assert data_of(open_page(world), "image")["may_annotate"] is may
