@@ -26,7 +26,11 @@ def test_the_lock_holds_every_pin_and_what_each_requires():
     for name in needed:
         for text in importlib.metadata.requires(name) or ():
             requirement = re.split(r"[\s;<>=!~\[(]", text)[0]
-            if "extra ==" not in text and is_for_linux(text) and normalised(requirement) not in locked:
+            if (
+                "extra ==" not in text
+                and is_for_linux(text)
+                and normalised(requirement) not in locked
+            ):
                 missing.add((name, text))
     assert missing == set()
 

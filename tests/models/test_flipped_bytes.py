@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def folder(saved, tmp_path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "best_model"))
 
 
+def payload_or_refusal(path):
+    try:
+        return read_payload(path)
+    except ModelError as error:
+        return str(error)
+
+
 def test_a_checkpoint_with_flipped_bytes_is_refused_or_the_same(checkpoint, tmp_path):
     draw, path = random.Random(5), tmp_path / "flipped.pt"
     whole = dict(leaves("", read_payload(checkpoint)))
@@ -58,15 +66,12 @@ def test_a_checkpoint_with_flipped_bytes_is_refused_or_the_same(checkpoint, tmp_
         shutil.copy(checkpoint, path)
         # Names, sizes and checksums of the parts are at the end.
         flip(path, draw, first=path.stat().st_size - 12_000 if number % 4 == 0 else 0)
-        try:
-            payload = read_payload(path)
-        except ModelError as error:
-            assert str(error).startswith(f"{path}: ")
-            assert "\n" not in str(error)
+        found = payload_or_refusal(path)
+        if isinstance(found, str):
+            assert re.fullmatch(rf"{re.escape(str(path))}: [^\n]+", found)
             num_refused += 1
         else:  # in the padding between parts, or the time of writing
-            assert payload is not None
-            assert dict(leaves("", payload)) == whole
+            assert dict(leaves("", found)) == whole
     assert num_refused > 140
 
 
