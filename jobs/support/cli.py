@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 the user's mistake (one line), 1 a fault, 130 interrupted.
 import argparse
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import sys
@@ -26,6 +27,7 @@ EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+_BAD_PATHS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
 
@@ -105,11 +107,10 @@ def run_job(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_FAULT
         except OSError as error:
-            # The system's reason and file say more than a traceback, which --log_level debug shows.
-            _LOG.debug("where it failed", exc_info=error)
+            # The system's reason says enough; the job's log keeps the traceback.
             where = shown(error.filename or "a file or connection").strip("'")
             print(f"{parser.prog}: error: {where}: {error.strerror or error}.", file=sys.stderr)
-            return EXIT_FAULT
+            return EXIT_USER_ERROR if error.errno in _BAD_PATHS else EXIT_FAULT
     return EXIT_DONE
 
 

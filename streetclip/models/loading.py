@@ -236,7 +236,7 @@ def _build_model(config: Any, state: State, name: str) -> Any:
             kind = f"{state[each].dtype}".removeprefix("torch.")
             msg = f"{name}: its tensor {shown(each)} has {kind} numbers; expected floating point."
             raise ModelError(msg + " Take the model before quantisation.")
-        if not weights.isfinite().all():
+        if not torch.stack(weights.detach().aminmax()).isfinite().all():
             msg = f"{name}: its tensor {shown(each)} has NaN or infinite numbers. Its training "
             raise ModelError(msg + "diverged, or the file is damaged; take an earlier checkpoint.")
     return model
