@@ -82,9 +82,9 @@ def write_notes(
     training: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Write the card and `streetclip.json` (with `more`) of a folder whose other files are there.
+    """Write card, hashes and `streetclip.json` (with `more`) of a finished folder.
 
-    The notes hold the hashes of those files and of themselves; cards may be edited.
+    The notes hold the hashes of the other files and of themselves; cards may be edited.
     """
     notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}} | more
     notes[_FILE_HASHES] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
@@ -161,7 +161,7 @@ def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """Read `streetclip.json` of a folder and verify its hashes; empty for a foreign one."""
+    """Read and verify `streetclip.json` of a folder; empty if foreign."""
     path = folder / NOTES_FILE
     if not path.is_file():
         return {}

@@ -39,9 +39,10 @@ _LIMITS = {
 
 
 def read_settings(path: Path, name: str) -> dict[str, Any]:
-    """Read a JSON file of a model, `name`, whose numbers are all in bounds.
+    """Read a model's JSON file whose numbers are all in bounds.
 
-    Raises ModelError for a file that is too large, no JSON object, or asks for too much.
+    `name` is the model's, for messages. Raises ModelError for a file that is too large, no JSON
+    object, or asks for too much.
     """
     check_size(path, name, MOST_BYTES)
     try:
@@ -62,7 +63,7 @@ def read_settings(path: Path, name: str) -> dict[str, Any]:
 
 
 def check_size(path: Path, name: str, most_bytes: int = 4 * MOST_BYTES) -> None:
-    """Raise ModelError for a file of a model that is larger than any real one."""
+    """Raise ModelError for a file larger than any real model's."""
     if path.stat().st_size > most_bytes:
         msg = (
             f"{name}: its {path.name} has {path.stat().st_size / 2**20:,.0f} MiB; expected at most "
