@@ -4,7 +4,7 @@
     python benchmarks/measure_jobs.py contention --minutes 5
 
 Each prints a table, and ends with 1 where a promise is not kept. Jobs run as processes of their
-own on a drawn world, on the CPU in float32. For measurements only; the tests do the same, shortly.
+own on a drawn world, on the CPU. For measurements only; the tests do the same, shortly.
 """
 
 import argparse
@@ -55,6 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     }
     for name in ("kill_training", "kill_evaluation"):
         parsers[name].add_argument("--kills", type=int, default=20, help="in all")
+        parsers[name].add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+        parsers[name].add_argument("--processes", type=int, default=1, help="that share the job")
     parsers["kill_training"].add_argument("--epochs", type=int, default=12, help="of 25 steps each")
     parsers["cost"].add_argument("--epochs", type=int, default=20, help="of 25 steps each")
     for name, images in (("kill_evaluation", 8000), ("contention", 2000), ("cost", 8000)):

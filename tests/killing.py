@@ -38,17 +38,18 @@ _PATIENCE_S = 300.0
 _INTERRUPTED = 130  # exit code of a job that saved what it has and ended
 
 
-def run_job(name: str, arguments: Sequence[str]) -> float:
+def run_job(name: str, arguments: Sequence[str], *, num_processes: int = 1) -> float:
     """Run a job undisturbed, and give how long it worked, in seconds: its start does not count.
 
     Args:
         name: Of its file in `jobs/`.
         arguments: Its flags.
+        num_processes: That share the job, as torchrun starts them.
 
     Raises:
         RuntimeError: It failed; with its stderr.
     """
-    with _Session(name, arguments) as session:
+    with _Session(name, arguments, num_processes) as session:
         session.wait_for_bar()
         began = time.monotonic()
         session.finish()
@@ -63,6 +64,7 @@ def run_killed(
     longest_s: float,
     seed: int,
     numbers: Sequence[signal.Signals] = (signal.SIGKILL,),
+    num_processes: int = 1,
 ) -> int:
     """Run a job with `--resume`, kill it and all its processes, and again, until it is done.
 
@@ -74,6 +76,7 @@ def run_killed(
             while the job still starts.
         seed: Of the moments.
         numbers: The signals that are sent to all its processes, in turn.
+        num_processes: That share the job, as torchrun starts them.
 
     Returns:
         How often it was killed: fewer times where it was done before.
@@ -85,23 +88,34 @@ def run_killed(
     for num_done in range(num_kills):
         in_start = moments.random() < _SHARE_IN_START
         delay_s = moments.uniform(0, _LONGEST_START_S if in_start else longest_s)
-        with _Session(name, (*arguments, "--resume")) as session:
+        with _Session(name, (*arguments, "--resume"), num_processes) as session:
             if not in_start:
                 session.wait_for_bar()
             if not session.end_after(delay_s, numbers[num_done % len(numbers)]):
                 session.finish()
                 return num_done
-    run_job(name, (*arguments, "--resume"))
+    run_job(name, (*arguments, "--resume"), num_processes=num_processes)
     return num_kills
 
 
 class _Session:
-    """One process of a job, with its own in a group of their own."""
+    """The processes of one job; those that they start are in a group with them."""
 
-    def __init__(self, name: str, arguments: Sequence[str]) -> None:
-        self._process = warm.Job(
-            [f"jobs/{name}.py", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+    def __init__(self, name: str, arguments: Sequence[str], num_processes: int) -> None:
+        ranks: list[dict[str, str]] = [{}]
+        if num_processes > 1:
+            port = warm.free_port()
+            ranks = [warm.rank_environment(i, num_processes, port) for i in range(num_processes)]
+        self._processes = [
+            warm.Job(
+                [f"jobs/{name}.py", *arguments],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if number else subprocess.PIPE,
+                env=os.environ | rank,
+            )
+            for number, rank in enumerate(ranks)
+        ]
+        self._first = self._processes[0]
         self._stderr = bytearray()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -110,40 +124,45 @@ class _Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
         self._reader.join()
-        self._process.stderr.close()
+        self._first.stderr.close()
 
     def wait_for_bar(self) -> None:
         """Wait until the work has begun, or the job has ended."""
         deadline = time.monotonic() + _PATIENCE_S
-        while _BAR not in self._stderr and self._process.poll() is None:
+        while _BAR not in self._stderr and self._first.poll() is None:
             if time.monotonic() > deadline:
                 msg = f"no bar within {_PATIENCE_S:.0f} s: {self._stderr.decode()}"
                 raise RuntimeError(msg)
             time.sleep(0.005)
 
     def end_after(self, delay_s: float, number: signal.Signals) -> bool:
-        """Signal the whole group a moment later; False if the job had ended by then."""
+        """Signal all processes a moment later; False if the job had ended by then."""
         try:
-            self._process.wait(delay_s)
+            self._first.wait(delay_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, number)
-            return self._process.wait(_PATIENCE_S) in (-number, _INTERRUPTED)
+            self._signal(number)
+            return self._first.wait(_PATIENCE_S) in (-number, _INTERRUPTED)
         return False
 
     def finish(self) -> None:
         """Wait for the end, which must be a good one."""
-        status = self._process.wait(_PATIENCE_S)
+        statuses = [process.wait(_PATIENCE_S) for process in self._processes]
         self._reader.join()
-        if status:
-            msg = f"exit code {status}: {self._stderr.decode()}"
+        if any(statuses):
+            msg = f"exit codes {statuses}: {self._stderr.decode()}"
             raise RuntimeError(msg)
 
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                os.killpg(process.pid, number)
+
     def _read(self) -> None:
-        while piece := self._process.stderr.read1():
+        while piece := self._first.stderr.read1():
             self._stderr += piece
 
 
@@ -167,12 +186,12 @@ def training_differences(output_dir: Path, db: Path, other_dir: Path, other_db: 
 
 def _outcome(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
     best = torch.load(output_dir / "best_model.pt", weights_only=True)
-    yield from _leaves("best_model.pt", best["model"])
+    yield from leaves("best_model.pt", best["model"])
     last = torch.load(output_dir / "last_checkpoint.pt", weights_only=True)
     resume = last["resume"]
     kept = ("step", "epochs", "best", "best_sha256", "window", "optimizer", "scaler")
-    yield from _leaves("last_checkpoint.pt", last["model"])
-    yield from _leaves("last_checkpoint.pt", {name: resume[name] for name in kept})
+    yield from leaves("last_checkpoint.pt", last["model"])
+    yield from leaves("last_checkpoint.pt", {name: resume[name] for name in kept})
     points = [point for point in resume["points"] if point[2] not in OF_THE_MACHINE]
     yield "last_checkpoint.pt points", points
     with open_store(db, read_only=True) as store:
@@ -183,14 +202,14 @@ def _outcome(output_dir: Path, db: Path) -> Iterator[tuple[str, Any]]:
     yield "curves in the store", list(curves.itertuples(index=False, name=None))
 
 
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Every plain value in nested dicts and lists, by its path; tensors as their bytes."""
     if isinstance(value, torch.Tensor):
         yield name, (value.dtype, tuple(value.shape), value.numpy().tobytes())
     elif isinstance(value, dict | list | tuple):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, each in pairs:
-            yield from _leaves(f"{name} {key}", each)
+            yield from leaves(f"{name} {key}", each)
     else:
         yield name, value
 

@@ -193,9 +193,7 @@ def run(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess
 
 def start_group(arguments: Sequence[str], num_processes: int) -> list[Job]:
     """Start a script in several processes that share a job, as torchrun would on one machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     return [
         Job(
             arguments,
@@ -227,6 +225,13 @@ def joined(
     code = next((each.returncode for each in group if each.returncode), 0)
     output, errors = ("".join(getattr(each, name) for each in group) for name in _STREAMS)
     return subprocess.CompletedProcess(group[0].args, code, output, errors)
+
+
+def free_port() -> int:
+    """A port that nothing listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def rank_environment(rank: int, num_processes: int, port: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 the user's mistake (one line), 1 a fault, 130 interrupted.
 import argparse
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import sys
@@ -18,7 +19,7 @@ from jobs.support.logs import LOG_FORMAT, output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, is_helper, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
 from streetclip.config.options import described, scalar_type, worded
-from streetclip.errors import StreetClipError
+from streetclip.errors import StreetClipError, shown
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+_BAD_PATHS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
 
@@ -107,6 +109,11 @@ def run_job(
             # The reader of stdout has closed it (as in `| head`); avoid a second error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_FAULT
+        except OSError as error:
+            # The system's reason says enough; the job's log keeps the traceback.
+            where = shown(error.filename or "a file or connection").strip("'")
+            print(f"{parser.prog}: error: {where}: {error.strerror or error}.", file=sys.stderr)
+            return EXIT_USER_ERROR if error.errno in _BAD_PATHS else EXIT_FAULT
     return EXIT_DONE
 
 

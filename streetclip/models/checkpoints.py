@@ -12,7 +12,9 @@ A `.pt` is a dict of plain values and tensors, read with `weights_only=True`:
     versions       packages that wrote it
 """
 
+import hashlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -26,14 +28,25 @@ from streetclip.captions.prompts import PromptSet
 from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.files import atomic_path, scratch_folder, write_json
 from streetclip.models.encoder import DualEncoder
+from streetclip.models.limits import check_size
 from streetclip.models.model_card import CARD_FILE
 from streetclip.models.transformers_logging import quiet_transformers
-from streetclip.models.weights import read_torch_file, size_bytes, weights_sha256
+from streetclip.models.weights import (
+    file_sha256,
+    is_state,
+    read_torch_file,
+    size_bytes,
+    weights_sha256,
+)
 from streetclip.provenance import versions
 
 FORMAT = "streetclip-checkpoint"
 FORMAT_VERSION = 1
 NOTES_FILE = "streetclip.json"
+_FILE_NAME = re.compile(r"\w[\w.-]{0,99}")  # of configuration and processors; never `..`
+_FILE_HASHES, _OWN_HASH = "files_sha256", "sha256"  # keys of the notes
+
+_LOG = logging.getLogger(__name__)
 
 
 def save_folder(
@@ -69,10 +82,14 @@ def write_notes(
     training: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Write the card and `streetclip.json` (with `more`) of a model folder."""
+    """Write card, hashes and `streetclip.json` (with `more`) of a finished folder.
+
+    The notes hold the hashes of the other files and of themselves; cards may be edited.
+    """
+    notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}} | more
+    notes[_FILE_HASHES] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     (folder / CARD_FILE).write_bytes(model_card.encode("utf-8", "replace"))
-    notes = {"prompts": prompts.to_dict() if prompts else None, "training": training or {}}
-    write_json(folder / NOTES_FILE, notes | more)
+    write_json(folder / NOTES_FILE, notes | {_OWN_HASH: _notes_sha256(notes)})
 
 
 def build_payload(
@@ -130,32 +147,57 @@ def read_payload(path: Path) -> dict[str, Any] | None:
 def unpacked_files(payload: dict[str, Any], path: Path) -> Iterator[Path]:
     """Write configuration and processor files of a `.pt` to a temporary folder."""
     files = payload.get("files")
-    if not isinstance(files, dict) or not isinstance(payload.get("model"), dict):
+    if not isinstance(files, dict) or not is_state(payload.get("model")):
         msg = f"{path}: lacks the model or its files; expected a checkpoint as train writes it."
         raise ModelError(msg)
     with scratch_folder() as folder:
         for name, content in files.items():
-            if not isinstance(name, str) or Path(name).name != name:
+            if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
                 msg = f"{path}: holds a file named {shown(name)}; expected a plain file name."
                 raise ModelError(msg)
-            data = content if isinstance(content, bytes) else str(content).encode()
+            data = content if isinstance(content, bytes) else str(content).encode(errors="replace")
             (folder / name).write_bytes(data)
         yield folder
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """Read `streetclip.json` of a folder; empty for a foreign one."""
+    """Read and verify `streetclip.json` of a folder; empty if foreign."""
     path = folder / NOTES_FILE
     if not path.is_file():
         return {}
+    check_size(path, str(folder))
     try:
         notes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         notes = None
     if not isinstance(notes, dict):
         msg = f"{path}: is no JSON object. Remove it to load the model without its prompts."
         raise ModelError(msg)
+    _verify_folder(folder, notes)
     return notes
+
+
+def _verify_folder(folder: Path, notes: dict[str, Any]) -> None:
+    own, files = notes.pop(_OWN_HASH, None), notes.get(_FILE_HASHES)
+    if own is None and files is None:
+        _LOG.info("%s: records no checksums, as older versions wrote it; not verified", folder)
+        return
+    changed = [NOTES_FILE] if own != _notes_sha256(notes) or not isinstance(files, dict) else [
+        name
+        for name, sha256 in files.items()
+        if not (folder / name).is_file() or file_sha256(folder / name) != sha256
+    ]  # fmt: skip
+    if changed:
+        msg = (
+            f"{folder / changed[0]}: is damaged, or was changed after it was written: it does not "
+            f"match its checksum. Copy the folder again; if the change is yours, remove "
+            f"{_FILE_HASHES} and {_OWN_HASH} from {NOTES_FILE}."
+        )
+        raise ModelError(msg)
+
+
+def _notes_sha256(notes: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(notes, sort_keys=True).encode()).hexdigest()
 
 
 def check_space(path: Path, needed_bytes: int) -> None:

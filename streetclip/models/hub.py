@@ -8,13 +8,13 @@ from streetclip.models import open_clip
 from streetclip.models.model_card import CARD_FILE
 from streetclip.models.weights import weight_files
 
-_TOKENIZER_FILES = (
+TOKENIZER_FILES = (
     "tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model",
     "sentencepiece.bpe.model",
 )  # fmt: skip
 # The model card states the licence.
 _SMALL_FILES = (
-    *_TOKENIZER_FILES, "config.json", "preprocessor_config.json", "processor_config.json",
+    *TOKENIZER_FILES, "config.json", "preprocessor_config.json", "processor_config.json",
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
     "streetclip.json", CARD_FILE,
 )  # fmt: skip
@@ -63,7 +63,7 @@ def missing_part(folder: Path) -> str | None:
         return "model.safetensors or pytorch_model.bin"
     elif not has("preprocessor_config.json", "processor_config.json"):
         return "preprocessor_config.json"
-    return None if has(*_TOKENIZER_FILES) else "tokenizer.json or vocab.json"
+    return None if has(*TOKENIZER_FILES) else "tokenizer.json or vocab.json"
 
 
 def _wanted(names: list[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """Load a dual encoder from the hub, a folder, or a file."""
 
 import logging
+import math
 import re
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,20 @@ import PIL.Image
 import torch
 
 from streetclip.captions.prompts import PromptSet
-from streetclip.errors import ModelError, ResourceError, TemplateError, shown
+from streetclip.errors import ModelError, ResourceError, shown
 from streetclip.files import scratch_folder
 from streetclip.hub_ids import is_hub_id
 from streetclip.models import open_clip
 from streetclip.models.checkpoints import read_notes, read_payload, unpacked_files
 from streetclip.models.encoder import DualEncoder
-from streetclip.models.hub import fetch_from_hub, missing_part
+from streetclip.models.hub import TOKENIZER_FILES, fetch_from_hub, missing_part
+from streetclip.models.limits import (
+    MOST_BYTES,
+    MOST_PER_WORD,
+    bounded_modules,
+    check_size,
+    read_settings,
+)
 from streetclip.models.model_card import read_licence
 from streetclip.models.precision import narrowest_tower, resolve_device, resolve_precision
 from streetclip.models.transformers_logging import quiet_transformers
@@ -65,16 +73,21 @@ def load_encoder(
         with quiet_transformers():
             tokenizer = _read_tokenizer(found.folder, config, found.name)
             image_processor = _read_image_processor(found.folder, found.name)
-    encoder = DualEncoder(
-        model,
-        tokenizer,
-        image_processor,
-        source=str(source),
-        precision=resolve_precision(precision, where, narrowest_tower(config)),
-        prompts=_read_prompts(found.record.get("prompts"), str(source)),
-        training=_training(found.record),
-    )
+    prompts = _read_prompts(found.record.get("prompts"), str(source))
+    with _naming(str(source), "configuration"):
+        encoder = DualEncoder(
+            model,
+            tokenizer,
+            image_processor,
+            source=str(source),
+            precision=resolve_precision(precision, where, narrowest_tower(config)),
+            prompts=prompts,
+            training=_training(found.record),
+        )
     _check_image_size(encoder)
+    if not math.isfinite(encoder.logit_scale):
+        msg = f"{source}: its logit_scale gives {encoder.logit_scale}; expected at most 80."
+        raise ModelError(msg)
     try:
         encoder.model.to(where).eval()
     except torch.OutOfMemoryError as error:
@@ -187,27 +200,27 @@ def _training(record: dict[str, Any]) -> dict[str, Any]:
 def _read_config(folder: Path, name: str) -> Any:
     from transformers import AutoConfig
 
-    try:
-        with quiet_transformers():
-            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(name, "config.json", error) from error
+    read_settings(folder / "config.json", name)
+    with _naming(name, "config.json"), quiet_transformers():
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
 def _build_model(config: Any, state: State, name: str) -> Any:
     from transformers import AutoModel
 
-    try:
-        with torch.device("meta"), quiet_transformers():
-            model_class = type(AutoModel.from_config(config, trust_remote_code=False))
-    except (ValueError, KeyError, TypeError, ImportError) as error:
-        raise _unreadable(name, "config.json", error) from error
+    with (
+        _naming(name, "config.json"),
+        bounded_modules(state, name),
+        torch.device("meta"),
+        quiet_transformers(),
+    ):
+        model_class = type(AutoModel.from_config(config, trust_remote_code=False))
     try:
         with quiet_transformers():
             model, report = model_class.from_pretrained(
                 None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
             )
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:
         msg = f"{name}: the weights do not fit the {config.model_type} model of config.json "
         raise ModelError(msg + f"({first_line(error)}).") from error
     missing = sorted(report["missing_keys"])
@@ -218,20 +231,32 @@ def _build_model(config: Any, state: State, name: str) -> Any:
             "another architecture?"
         )
         raise ModelError(msg)
+    for each, weights in model.named_parameters():
+        if each in state and not state[each].is_floating_point():
+            kind = f"{state[each].dtype}".removeprefix("torch.")
+            msg = f"{name}: its tensor {shown(each)} has {kind} numbers; expected floating point."
+            raise ModelError(msg + " Take the model before quantisation.")
+        if not torch.stack(weights.detach().aminmax()).isfinite().all():
+            msg = f"{name}: its tensor {shown(each)} has NaN or infinite numbers. Its training "
+            raise ModelError(msg + "diverged, or the file is damaged; take an earlier checkpoint.")
     return model
 
 
 def _read_tokenizer(folder: Path, config: Any, name: str) -> Any:
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        return _as_trained(tokenizer, config, folder)
-    except ImportError as error:
-        msg = f"{name}: its tokenizer needs a package that is not installed "
-        raise ModelError(msg + f"({first_line(error)}). Install it, then try again.") from error
-    except Exception as error:  # tokenizers raises bare Exception
-        raise _unreadable(name, "tokenizer", error) from error
+    words = getattr(getattr(config, "text_config", config), "vocab_size", None) or 0
+    for file in filter(Path.is_file, map(folder.joinpath, TOKENIZER_FILES)):
+        check_size(file, name, MOST_BYTES + MOST_PER_WORD * words)
+    if (folder / "tokenizer_config.json").is_file():
+        read_settings(folder / "tokenizer_config.json", name)
+    with _naming(name, "tokenizer"):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            return _as_trained(tokenizer, config, folder)
+        except ImportError as error:
+            msg = f"{name}: its tokenizer needs a package that is not installed "
+            raise ModelError(msg + f"({first_line(error)}). Install it, then try again.") from error
 
 
 def _as_trained(tokenizer: Any, config: Any, folder: Path) -> Any:
@@ -268,8 +293,10 @@ def _read_image_processor(folder: Path, name: str) -> Any:
     from transformers import AutoImageProcessor
 
     options = {"trust_remote_code": False, "backend": "pil"}
-    try:
-        files = [folder / each for each in _IMAGE_PROCESSOR_FILES if (folder / each).is_file()]
+    files = [folder / each for each in _IMAGE_PROCESSOR_FILES if (folder / each).is_file()]
+    for file in files:
+        read_settings(file, name)
+    with _naming(name, "image processor"):
         texts = [file.read_text(encoding="utf-8") for file in files]
         renamed = [_OLD_TYPE.sub(r"\1ImageProcessor", text) for text in texts]
         if renamed == texts:
@@ -278,17 +305,13 @@ def _read_image_processor(folder: Path, name: str) -> Any:
             for file, text in zip(files, renamed, strict=True):
                 (copy / file.name).write_text(text, encoding="utf-8")
             return AutoImageProcessor.from_pretrained(copy, **options)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise _unreadable(name, "image processor", error) from error
 
 
 def _read_prompts(value: Any, name: str) -> PromptSet | None:
     if value is None:
         return None
-    try:
+    with _naming(name, "record of prompts"):
         return PromptSet.from_dict(value)
-    except (TemplateError, TypeError, AttributeError) as error:
-        raise _unreadable(name, "record of prompts", error) from error
 
 
 def _check_image_size(encoder: DualEncoder) -> None:
@@ -297,7 +320,8 @@ def _check_image_size(encoder: DualEncoder) -> None:
     expected = getattr(vision, "image_size", None)
     if not isinstance(expected, int):
         return
-    found = encoder.preprocess(PIL.Image.new("RGB", (4, 3))).shape[:2]
+    with _naming(encoder.source, "image processor"):
+        found = encoder.preprocess(PIL.Image.new("RGB", (4, 3))).shape[:2]
     if found != (expected, expected):
         msg = (
             f"{encoder.source}: the image processor makes {found[0]} × {found[1]} pixels, but the "
@@ -306,6 +330,16 @@ def _check_image_size(encoder: DualEncoder) -> None:
         raise ModelError(msg)
 
 
-def _unreadable(name: str, part: str, error: Exception) -> ModelError:
-    """Make the error about a part of a model that cannot be read."""
-    return ModelError(f"{name}: its {part} cannot be read ({first_line(error)}).")
+@contextmanager
+def _naming(name: str, part: str) -> Iterator[None]:
+    """Raise what libraries raise over a part of a model as ModelError.
+
+    They raise any error over a file that they do not expect; tokenizers even bare Exception.
+    """
+    try:
+        yield
+    except (ModelError, ResourceError):
+        raise
+    except Exception as error:
+        msg = f"{name}: its {part} cannot be read ({first_line(error)})."
+        raise ModelError(msg) from error

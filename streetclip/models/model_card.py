@@ -22,6 +22,8 @@ def read_licence(folder: Path) -> dict[str, str]:
     """Read the licence in a folder's model card; empty where none is readable."""
     import yaml
 
+    if not (folder / CARD_FILE).is_file():
+        return {}
     try:
         with (folder / CARD_FILE).open(encoding="utf-8", errors="replace") as file:
             header = _HEADER.match(file.read(_LONGEST_CARD))

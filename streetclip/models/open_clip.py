@@ -15,6 +15,7 @@ import torch
 
 from streetclip.errors import ModelError, shown
 from streetclip.files import scratch_folder
+from streetclip.models.limits import check_size, read_settings
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -103,7 +104,7 @@ def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
     ModelError unless it is a CLIP with plain transformers.
     """
     try:
-        record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        record = read_settings(folder / CONFIG_FILE, name)
         config, processor = _model_config(record["model_cfg"]), _processor(record)
     except _UnknownOptionError as error:
         msg = (
@@ -112,12 +113,13 @@ def as_transformers_folder(folder: Path, name: str) -> Iterator[Path]:
             "format (with a config.json)."
         )
         raise ModelError(msg) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         msg = f"{name}: its {CONFIG_FILE} cannot be read ({shown(error)})."
         raise ModelError(msg) from error
     with scratch_folder() as copy:
         for file in folder.iterdir():
-            if file.suffix in {".json", ".txt"} and file.name != CONFIG_FILE:
+            if file.suffix in {".json", ".txt"} and file.name != CONFIG_FILE and file.is_file():
+                check_size(file, name)
                 shutil.copy(file, copy)
         (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
         (copy / "preprocessor_config.json").write_text(json.dumps(processor), encoding="utf-8")

@@ -222,7 +222,10 @@ def build_inputs(image_processor: Any) -> "Callable[[torch.Tensor], dict[str, An
     factor = float(image_processor.rescale_factor) if image_processor.do_rescale else 1.0
     mean, std = (0.0,) * 3, (1.0,) * 3
     if image_processor.do_normalize:
-        mean, std = tuple(image_processor.image_mean), tuple(image_processor.image_std)
+        mean, std = (
+            tuple(np.ravel(each).tolist())
+            for each in (image_processor.image_mean, image_processor.image_std)
+        )
     if len(mean) != 3 or len(std) != 3 or 0 in std:  # noqa: PLR2004 -- red, green, blue
         msg = f"the image processor's mean is {shown(mean)} and std {shown(std)}; "
         raise ModelError(msg + "expected three numbers each, no std of 0.")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from streetclip.errors import ModelError, shown
+from streetclip.models.limits import check_size
 
 _WEIGHT_FILES = (
     "model.safetensors", "model.safetensors.index.json",
@@ -29,6 +30,12 @@ def weights_sha256(state: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Hash the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def size_bytes(state: dict[str, torch.Tensor]) -> int:
     """Sum the bytes of tensors, without headers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
@@ -41,9 +48,10 @@ def weight_files(folder: Path) -> list[Path]:
         return []
     if not path.name.endswith(".index.json"):
         return [path]
+    check_size(path, str(path.parent))
     try:
         names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         msg = f"{path}: is no index of weight files ({first_line(error)})."
         raise ModelError(msg) from error
     for name in names:
@@ -81,7 +89,8 @@ def read_weight_file(path: Path) -> Any:
 def read_torch_file(path: Path) -> Any:
     """Read what `torch.save` wrote, tensors and plain values only; never run code.
 
-    Raises ModelError for a missing, damaged or foreign file, or a pickle with code.
+    The archive's checksums are verified, which torch does not; the pickles of torch before 1.6
+    have none. Raises ModelError for a missing, damaged or foreign file, or a pickle with code.
     """
     _check_torch_file(path)
     try:
@@ -98,7 +107,7 @@ def read_torch_file(path: Path) -> Any:
             "torch.save(model.state_dict(), …)."
         )
         raise ModelError(msg) from error
-    except (RuntimeError, EOFError, KeyError, IndexError, ValueError, TypeError) as error:
+    except Exception as error:  # of a damaged pickle, any
         raise _damaged(path, error) from error
 
 
@@ -132,7 +141,7 @@ def _check_torch_file(path: Path) -> None:
         # A zip archive, or the pickle of torch before 1.6.
         elif head != b"PK\x03\x04" and head[:1] != b"\x80":
             problem = "is not a file of torch.save. Expected a checkpoint such as best_model.pt."
-        elif _is_torchscript(path):
+        elif head[:1] == b"P" and _is_torchscript(path):
             problem = (
                 "is a TorchScript archive, whose program is not run. Take the model from the hub "
                 "(ViT-B-32.pt: --model_name openai/clip-vit-base-patch32), or save its weights "
@@ -146,12 +155,27 @@ def _check_torch_file(path: Path) -> None:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Recognise torch.jit.save, whose archives have constants."""
+    """Recognise torch.jit.save, whose archives have constants; verify those of torch.save."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False  # an old pickle, or cut off
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                return True
+            problem = _archive_problem(archive, path.stat().st_size)
+    except Exception as error:  # of a damaged archive, any
+        raise _damaged(path, error) from error
+    if problem:
+        raise _damaged(path, ValueError(problem))
+    return False
+
+
+def _archive_problem(archive: zipfile.ZipFile, num_bytes: int) -> str | None:
+    """Verify the CRC-32 of each part, none of which may take more than the file has."""
+    parts = archive.infolist()
+    is_plain = all(part.compress_type == zipfile.ZIP_STORED for part in parts)
+    if not is_plain or sum(part.file_size for part in parts) > num_bytes:
+        return "it is compressed, as torch.save never does"
+    changed = archive.testzip()
+    return f"its part {changed} does not match its checksum" if changed else None
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

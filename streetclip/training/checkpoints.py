@@ -20,6 +20,7 @@ from streetclip.models.checkpoints import build_payload, read_payload, save_fold
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.model_card import licence_of
+from streetclip.models.weights import first_line
 from streetclip.store import TrainingSpec
 from streetclip.training.curves import Curves, Point
 from streetclip.training.freezing import ADAPTER_MARK, plain_model
@@ -248,27 +249,35 @@ def load_state(path: Path, stepper: Stepper, decisive: Mapping[str, Any]) -> Tra
     Raises ConfigError if the conditions differ, see `Origin.decisive`; ModelError if the file is
     damaged, or holds nothing to resume from.
     """
-    payload = read_payload(path)
-    if payload is None or payload.get(RESUME, {}).get("version") != _VERSION:
+    payload = read_payload(path) or {}
+    resume = payload.get(RESUME)
+    if not isinstance(resume, dict) or resume.get("version") != _VERSION:
         msg = (
             f"{path}: holds no training that this version can resume. Name another --output_dir; "
             "if the file is a model, give it as --model_name."
         )
         raise ModelError(msg)
-    resume = payload[RESUME]
-    check_same_training(path, resume["decisive"], decisive)
+    try:
+        check_same_training(path, resume["decisive"], decisive)
+        _restore(stepper, payload["model"], resume)
+        return TrainingState.from_dict(resume)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        msg = f"{path}: its record of the training cannot be read ({first_line(error)}). Name "
+        raise ModelError(msg + "another --output_dir.") from error
+
+
+def _restore(stepper: Stepper, weights: dict[str, Tensor], resume: Mapping[str, Any]) -> None:
     model = stepper.encoder.model
     if resume["adapters"]:
         # Their base weights are unchanged; in the file they are merged.
         model.load_state_dict(resume["adapters"], strict=False)
     else:
-        model.load_state_dict(payload["model"])
+        model.load_state_dict(weights)
     stepper.optimizer.load_state_dict(resume["optimizer"])
     stepper.scaler.load_state_dict(resume["scaler"])
     stepper.objective.load_state_dict(resume["objective"])
     if stepper.average is not None:
         stepper.average.load_state_dict(resume["average"])
-    return TrainingState.from_dict(resume)
 
 
 def check_same_training(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

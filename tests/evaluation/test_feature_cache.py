@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 
 import numpy as np
@@ -177,6 +178,30 @@ def test_a_row_that_was_damaged_is_told(files):
     path.write_bytes(bytes(data))
     cache = files.open()
     assert cache.read(find(cache, paths))[1].tolist() == [True, False, True]
+
+
+def test_flipped_bytes_lose_rows_and_change_none(files):
+    draw = random.Random(4)
+    paths = files.make(*(bytes([i]) * (i + 1) for i in range(9)))
+    features = features_of(9)
+    files.fill(paths, features)
+    num_lost = 0
+    for number in range(120):
+        path = next(files.open().folder.glob(("*.features", "*.index")[number % 2]))
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[draw.randrange(len(damaged))] ^= draw.randrange(1, 256)
+        path.write_bytes(damaged)
+        cache = files.open()
+        rows = find(cache, paths)
+        is_known = rows >= 0
+        read, is_whole = cache.read(rows[is_known])
+        expected = features[is_known][is_whole]
+        assert read[is_whole].tobytes() == expected.tobytes()
+        num_lost += 9 - len(expected)
+        path.write_bytes(whole)
+    assert num_lost > 120
 
 
 def test_rows_of_zeros_as_a_crash_may_leave_them_are_not_whole(files):

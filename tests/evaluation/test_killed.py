@@ -10,7 +10,7 @@ from tests.large_world import repeat_test_images
 NUM_KILLS = 2
 
 
-def flags(world, images, folder):
+def flags(world, images, folder, precision):
     """An evaluation of some seconds, whose predictions are stored every two of them."""
     return (
         f"--test_csv={images / 'test.csv'}",
@@ -24,21 +24,27 @@ def flags(world, images, folder):
         "--batch_size=4",
         "--num_workers=1",
         "--device=cpu",
-        "--precision=fp32",
+        f"--precision={precision}",
     )
 
 
 @pytest.mark.slow
-def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(small_world, tmp_path):
+@pytest.mark.parametrize(("precision", "num_processes"), [("fp32", 1), ("bf16", 2)])
+def test_an_evaluation_killed_at_random_moments_ends_as_an_undisturbed_one(
+    small_world, tmp_path, precision, num_processes
+):
     images = repeat_test_images(small_world, tmp_path / "large", 16)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    work_s = run_job("evaluate", flags(small_world, images, whole))
+    work_s = run_job(
+        "evaluate", flags(small_world, images, whole, precision), num_processes=num_processes
+    )
     num_kills = run_killed(
         "evaluate",
-        flags(small_world, images, killed),
+        flags(small_world, images, killed, precision),
         num_kills=NUM_KILLS,
         longest_s=work_s / (NUM_KILLS + 1),
         seed=6,
+        num_processes=num_processes,
     )
     assert num_kills == NUM_KILLS
     places = [(folder / "evaluation", folder / "streetclip.db") for folder in (killed, whole)]

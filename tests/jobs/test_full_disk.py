@@ -101,6 +101,18 @@ def test_an_evaluation_whose_disk_fills_up_goes_on_once_there_is_room(small_worl
     assert the_job(small_disk / "streetclip.db")["state"] == "done"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kib", [16, 20, 24, 28, 30])
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_few_kilobytes_for_the_outputs_are_too_few_in_one_line(
+    name, kib, small_world, small_disk, tmp_path
+):
+    flags = {"train": training_flags, "evaluate": evaluation_flags}[name](small_world, small_disk)
+    fill(small_disk, leave_bytes=kib * 1024)
+    done = warm.run([f"jobs/{name}.py", *flags, f"--db={tmp_path / 'streetclip.db'}"])
+    assert_told_in_one_line(name, done.returncode, done.stderr)
+
+
 def test_a_record_that_finds_no_room_for_a_while_stops_no_job(small_disk, monkeypatch, capsys):
     """The job writes elsewhere, say; when there is room again its record goes on."""
     monkeypatch.setattr("jobs.support.record.BEAT_S", 0.02)

@@ -30,12 +30,12 @@ def flags(world, folder, precision):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32"])  # what is computed is tested elsewhere
+@pytest.mark.parametrize(("precision", "num_processes"), [("fp32", 1), ("bf16", 2)])
 def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(
-    small_world, tmp_path, precision
+    small_world, tmp_path, precision, num_processes
 ):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    work_s = run_job("train", flags(small_world, whole, precision))
+    work_s = run_job("train", flags(small_world, whole, precision), num_processes=num_processes)
     num_kills = run_killed(
         "train",
         flags(small_world, killed, precision),
@@ -43,6 +43,7 @@ def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(
         longest_s=work_s / (len(SIGNALS) + 1),
         seed=2,  # one of the moments is in the start
         numbers=SIGNALS,
+        num_processes=num_processes,
     )
     assert num_kills == len(SIGNALS)
     differences = training_differences(

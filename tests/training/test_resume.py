@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from streetclip.errors import ConfigError, OutputError, ResourceError
+from streetclip.errors import ConfigError, ModelError, OutputError, ResourceError
 from streetclip.models.loading import load_encoder
 from streetclip.store import open_store
 from streetclip.training.losses import contrastive_loss
@@ -285,3 +285,35 @@ def test_a_resume_of_an_earlier_version_names_what_that_did_not_record(world):
     torch.save(payload, path)
     with pytest.raises(ConfigError, match=r"the tokenizer of --model_name .* was not recorded by"):
         run_training(world.config(resume=True))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("decisive", None),
+        ("adapters", 7),
+        ("optimizer", {"state": {}, "param_groups": []}),
+        ("points", [(1, 2)]),
+        ("epochs", [{"epoch": 1, "odd": 2}]),
+        ("best", "none"),
+    ],
+)
+def test_a_record_that_cannot_be_restored_is_refused_in_one_line(world, key, value):
+    run_training(world.config(num_epochs=1))
+    path = world.folder / "out" / "last_checkpoint.pt"
+    payload = torch.load(path, weights_only=True)
+    payload["resume"][key] = value
+    torch.save(payload, path)
+    with pytest.raises(ModelError, match=r"last_checkpoint\.pt: its record of the training [^\n]+"):
+        run_training(world.config(num_epochs=1, resume=True))
+
+
+def test_a_resume_from_flipped_bytes_is_refused(world):
+    run_training(world.config(num_epochs=1))
+    path = world.folder / "out" / "last_checkpoint.pt"
+    damaged = bytearray(path.read_bytes())
+    for offset in (9_000, 10_000, 11_000):
+        damaged[offset] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ModelError, match="does not match its checksum"):
+        run_training(world.config(num_epochs=1, resume=True))

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -97,6 +98,26 @@ def test_exit_code_and_line_follow_the_error(error, code, capsys):
     assert captured.err.strip().startswith("job: ")
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [
+        (errno.ENAMETOOLONG, "x" * 300, 2),
+        (errno.ELOOP, "a\nb\x1b[31m", 2),
+        (errno.ENOSPC, "out/log", 1),
+        (errno.EIO, None, 1),
+    ],
+)
+def test_an_error_of_the_system_is_one_line(number, name, code, capsys):
+    def work(_config):
+        raise OSError(number, os.strerror(number), name)
+
+    assert run(["--folder", "x"], work) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("job: error: ")
+    assert line.endswith(f": {os.strerror(number)}.")
+    assert line.isprintable()
 
 
 def test_a_fault_of_our_own_keeps_its_traceback():
