@@ -42,7 +42,7 @@ _REACHABLE = """\
   WARNING: other machines can reach address {address}. What is sent is not encrypted unless TLS is
   in front. For yourself alone, leave --server.address out and use an SSH tunnel."""
 _OPEN_TO_ALL = """\
-  WARNING: started with --no_token: whoever reaches it {what}. Put a login in front."""
+  WARNING: started with --no_token: everyone who reaches it {what}. Put a login in front."""
 _SIGN_IN_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>StreetCLIP: token required</title>
 <style>:root{{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}}body{{max-width:34rem;

@@ -23,7 +23,7 @@ class Right(enum.IntEnum):
 
 
 def right_of_visitor() -> Right:
-    """Return the visitor's right; the highest where no server stands between (tests)."""
+    """Return the visitor's right; the highest without a server in between (tests)."""
     text = st.context.headers.get(HEADER)
     return Right.RUN_JOBS if text is None else Right(int(text))
 

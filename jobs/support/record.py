@@ -108,7 +108,7 @@ class Job:
         elif isinstance(error, KeyboardInterrupt):
             state = "cancelled" if self._was_cancelled else "interrupted"
         cause = one_line(error) if error is not None and state == "failed" else None
-        with store.open_store(self._db) as opened:
+        with store.open_store(self._db, must_exist=True) as opened:
             read = None if self.bar is None else self.bar.read()
             runtime.beat_job(opened, ticket.job_id, ticket.attempt, read)
             runtime.end_job(
@@ -121,7 +121,7 @@ class Job:
         has_warned = False
         while not (self._stopped.is_set() or self._is_store_lost):
             try:
-                with store.open_store(self._db) as opened:
+                with store.open_store(self._db, must_exist=True) as opened:
                     self._beat(opened)
             except StreetClipError as error:
                 if not has_warned:
@@ -140,6 +140,8 @@ class Job:
             orders = runtime.beat_job(opened, self._ticket.job_id, self._ticket.attempt, read)
             if orders.is_ours and not orders.cancel:
                 continue
+            if not orders.is_ours and self._is_store_lost:
+                return  # another file has taken its place since
             self._was_cancelled |= orders.is_ours
             self._interrupt("cancelled" if orders.is_ours else "its record was taken over or ended")
 

@@ -104,15 +104,21 @@ def _execute(db: Database, *scripts: str) -> None:
             db.execute(statement)
 
 
-def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: float = 60.0) -> Store:
-    """Open the store; make it if it is missing, unless for reading.
+def open_store(
+    path: Path | str,
+    *,
+    read_only: bool = False,
+    must_exist: bool = False,
+    busy_timeout_s: float = 60.0,
+) -> Store:
+    """Open the store; make it if it is missing, unless for reading or if it must exist.
 
     A file of an older schema is migrated first, with its rows kept, also for a reader. Another
     writer is waited for up to `busy_timeout_s`. A reader needs no write permission.
 
     Raises:
-        StoreError: The file is missing (when reading), no SQLite database, another program's, of
-            a newer schema, or cannot be opened.
+        StoreError: The file is missing and may not be made, is no SQLite database, another
+            program's, of a newer schema, or cannot be opened.
         ResourceError: The disk is full or fails, or another job holds the lock for too long.
 
     Examples:
@@ -123,14 +129,14 @@ def open_store(path: Path | str, *, read_only: bool = False, busy_timeout_s: flo
         [(0,)]
     """
     path = Path(path)
-    _check_place(path, read_only=read_only)
+    _check_place(path, must_exist=read_only or must_exist)
     if not read_only:
         _check_writable(path)
     with contextlib.ExitStack() as closed_on_error:
-        mode = "ro" if read_only else "rwc"
+        mode = "ro" if read_only else "rw" if must_exist else "rwc"
         store = closed_on_error.enter_context(connect(path, mode, busy_timeout_s))
         with translated(path):
-            _check_schema(store, may_be_new=not read_only)
+            _check_schema(store, may_be_new=mode == "rwc")
             if not read_only:
                 _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
             is_outdated = bool(MIGRATIONS.pending(store.db))
@@ -168,7 +174,7 @@ def _migrate(store: Store) -> None:
 
 
 def connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
-    """Connect without a check of the schema; `mode` is ro or rwc."""
+    """Connect without a check of the schema; `mode` is ro, rw or rwc."""
     settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
     if mode == "ro":
         settings += ["query_only = ON"]
@@ -231,9 +237,9 @@ def _turn_on_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: flo
             time.sleep(0.01)
 
 
-def _check_place(path: Path, *, read_only: bool) -> None:
+def _check_place(path: Path, *, must_exist: bool) -> None:
     try:
-        if not read_only:
+        if not must_exist:
             path.parent.mkdir(parents=True, exist_ok=True)
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
@@ -245,7 +251,7 @@ def _check_place(path: Path, *, read_only: bool) -> None:
     if is_folder:
         msg = f"{path}: is a folder; expected a SQLite file. Name a file in it with --db."
         raise StoreError(msg)
-    if read_only and not exists:
+    if must_exist and not exists:
         raise _no_store(path, "does not exist")
 
 

@@ -1,5 +1,6 @@
 """Keep trainings and their curves."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from streetclip.store.connection import Store, from_json, to_json, utc_now
+from streetclip.store.connection import Store, to_json, utc_now
 from streetclip.store.runs import set_state, spec_values
 
 set_training_state = partial(set_state, "trainings")
@@ -104,15 +105,17 @@ def list_trainings(store: Store) -> pd.DataFrame:
         "FROM trainings ORDER BY id DESC"
     )
     for name in ("config", "versions", "best"):
-        texts = zip(frame["id"], frame[name].astype(object), strict=True)
-        values = [
-            from_json(text, dict, f"{store.path}: training {training_id}: {name}")
-            if isinstance(text, str)
-            else None
-            for training_id, text in texts
-        ]
-        frame[name] = pd.Series(values, dtype=object)
+        frame[name] = pd.Series([_settings(text) for text in frame[name]], dtype=object)
     return frame.astype({"job_id": "Int64"})
+
+
+def _settings(text: Any) -> dict[str, Any] | None:
+    """Parse settings; None for NULL and for what is none: one odd row must not hide the others."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd.DataFrame:
