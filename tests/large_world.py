@@ -1,17 +1,16 @@
 """The small drawn world's test images many times over, so that an evaluation takes its time."""
 
 import csv
-import os
 import shutil
 from pathlib import Path
 
 
 def repeat_test_images(world: Path, folder: Path, num_copies: int) -> Path:
-    """Link the images under new names, with a test.csv and the candidates.
+    """Copy the images under new names, with a test.csv and the candidates.
 
     Args:
         world: A drawn world.
-        folder: To be made, on the same file system.
+        folder: To be made.
         num_copies: Of each test image.
 
     Returns:
@@ -27,6 +26,7 @@ def repeat_test_images(world: Path, folder: Path, num_copies: int) -> Path:
         for copy in range(num_copies):
             for row in rows:
                 name = f"{copy}_{row['image_filename']}"
-                os.link(world / "images" / row["image_filename"], folder / "images" / name)
+                # A link would change the time of the image's inode under other tests.
+                shutil.copyfile(world / "images" / row["image_filename"], folder / "images" / name)
                 writer.writerow(row | {"image_filename": name})
     return folder

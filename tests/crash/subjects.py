@@ -183,7 +183,11 @@ def _unreadable(paths: Any) -> list[str]:
 
 def _under_final_names(folder: Path) -> list[Path]:
     files = sorted(path for path in (folder / "out").rglob("*") if path.is_file())
-    return [path for path in files if not any(".streetclip-" in part for part in path.parts)]
+    return [
+        path
+        for path in files
+        if not any(".streetclip" in part for part in path.relative_to(folder).parts)
+    ]
 
 
 def _shared(world: Path, folder: Path) -> list[str]:

@@ -185,5 +185,5 @@ os.wait()
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     usual, kept, forked = map(int, done.stdout.split())
-    assert kept < usual / 4
+    assert kept < usual / 2  # a system that is short of memory takes some of it back
     assert forked > 2 * usual  # four times as much memory, fetched each time
