@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         msg = "interrupted"
         raise SignalException(msg, sigval=signal.SIGTERM)
 
+    before = signal.signal(signal.SIGINT, end_with_term)
     logging.disable()  # the processes of the job write what they log themselves
-    signal.signal(signal.SIGINT, end_with_term)
     try:
         arguments = parse_args(words)  # type: ignore[no-untyped-call]
         arguments.signals_to_handle = _SIGNALS
@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         return code if code > 0 else EXIT_FAULT
+    finally:
+        logging.disable(logging.NOTSET)
+        signal.signal(signal.SIGINT, before)
     return EXIT_DONE
 
 

@@ -1,5 +1,6 @@
 """Several processes of one job end as one: its exit code, and one line."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -110,3 +111,11 @@ def test_wrong_flags_of_the_launcher_are_its_own(capsys):
     with pytest.raises(SystemExit) as ended:
         launch.main(["--no_such_flag"])
     assert ended.value.code == 2
+
+
+def test_the_process_is_left_as_it_was(capsys):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit):
+        launch.main(["--no_such_flag"])
+    assert signal.getsignal(signal.SIGINT) is before
+    assert logging.root.manager.disable == logging.NOTSET
