@@ -11,5 +11,5 @@ if __name__ == "__main__":  # what it runs for each visitor, whenever something 
     from dashboard import navigation
     from dashboard.shell import theme
 
-    st.set_page_config(page_title="StreetCLIP", page_icon=theme.FAVICON, layout="wide")
+    st.set_page_config(page_title=theme.NAME, page_icon=theme.FAVICON, layout="wide")
     navigation.run()

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.shell import links, url_state
+from dashboard.shell import html, links, theme, url_state
 from dashboard.views.accuracy import page as accuracy
 from dashboard.views.calibration import page as calibration
 from dashboard.views.compare import page as compare
@@ -57,6 +57,8 @@ def run() -> None:
     links.register(page for members in pages.values() for page in members)
     chosen = st.navigation(pages, position="hidden")
     shared = url_state.shared_parameters()
+    with st.sidebar:
+        html.draw(html.tag("p", theme.NAME, css="sc-app"))
     for number, (section, members) in enumerate(pages.items()):
         with st.sidebar.container(gap=None, key=f"nav_{number}"):
             st.caption(section)

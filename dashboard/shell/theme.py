@@ -7,7 +7,7 @@ its `chartCategoricalColors` in the order of `ROLES`. Okabe & Ito, "Color Univer
 import functools
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import streamlit as st
@@ -84,6 +84,8 @@ def altair_theme() -> alt.theme.ThemeConfig:
     return alt.theme.ThemeConfig(config=config)
 
 
+NAME: Final = "StreetCLIP"
+
 FAVICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
     "<circle cx='8' cy='8' r='6' fill='none' stroke='#0072B2' stroke-width='2'/>"
@@ -96,6 +98,11 @@ RAMPS = MappingProxyType({"sequential": SEQUENTIAL, "difference": DIFFERENCE})
 
 WIDEST_PIXELS = 10
 """Of a line in a legend; the class `sc-width-N` draws one of N pixels."""
+
+
+def name_tab(*titles: str) -> None:
+    """Name the browser's tab, and so the entry in its history."""
+    st.set_page_config(page_title=" · ".join([*titles, NAME]))
 
 
 def apply() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
-from dashboard.shell import filter_urls, html, rights, theme, url_state
+from dashboard.shell import filter_urls, formats, html, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
 from streetclip.errors import ConfigError, StreetClipError
@@ -23,7 +23,7 @@ def show(title: str, body: Callable[[View], None], *, defaults: Selection | None
 
     `body` draws a run with predictions; `defaults` are the filters where the URL names none.
     """
-    is_drawn = frame(title, lambda path: _page(path, body, defaults or Selection()))
+    is_drawn = frame(title, lambda path: _page(path, title, body, defaults or Selection()))
     if not is_drawn and not _has_store():
         run_picker.how_to_start()
 
@@ -34,6 +34,7 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
     `body` gets the path of the store, which may not exist.
     """
     theme.apply()
+    theme.name_tab(title)
     st.title(title, anchor=False)
 
     def draw() -> None:
@@ -63,7 +64,7 @@ def guarded(draw: Callable[[], None]) -> bool:
     return True
 
 
-def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None:
+def _page(path: Path, title: str, body: Callable[[View], None], defaults: Selection) -> None:
     seen = stamp(path)
     table = run_queries.list_runs(path)
     if table.empty:
@@ -78,6 +79,7 @@ def _page(path: Path, body: Callable[[View], None], defaults: Selection) -> None
     problems = [each for each in (of_run, of_baseline, *given.problems) if each]
     view = run_queries.make_view(path, run_id, baseline_id, given.selection, defaults)
     details = run_queries.details(view)
+    theme.name_tab(title, formats.plain(details["name"]))
 
     filter_bar.bar(view, table)
     run_picker.heading(details)

@@ -1,0 +1,47 @@
+"""The sidebar's links, and the titles of the browser's tab."""
+
+import itertools
+
+import pytest
+
+from tests.dashboard.sites import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+LINKS = "[data-testid=stSidebar] [data-testid=stPageLink-NavLink]"
+SECTIONS = ["Results", "Images", "Evaluation", "Training and jobs"]
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_links_are_below_one_another_and_named(site, visit, viewport):
+    site.written.add_run()
+    visited = visit(viewport=viewport)
+    page = visited.go(f"{site.address}/accuracy")
+    if viewport is PHONE:
+        page.get_by_test_id("stExpandSidebarButton").click()
+    page.locator(LINKS).last.wait_for()
+    boxes = [each.bounding_box() for each in page.locator(LINKS).all()]
+    assert len(boxes) == 10
+    assert all(box["height"] >= 24 for box in boxes)
+    for upper, lower in itertools.pairwise(boxes):
+        assert upper["y"] + upper["height"] <= lower["y"]
+    sidebar = page.get_by_test_id("stSidebar").inner_text()
+    assert sidebar.index("StreetCLIP") < min(map(sidebar.index, SECTIONS))
+
+
+def test_the_tab_names_the_page_and_the_run(site, visit):
+    run_id = site.written.add_run(name="trained *twice* :smile:")
+    page = visit().go(f"{site.address}/map?run={run_id}")
+    page.wait_for_function("document.title === 'Map · trained *twice* :smile: · StreetCLIP'")
+    page = visit().go(f"{site.address}/jobs")
+    page.wait_for_function("document.title === 'Jobs · StreetCLIP'")
+
+
+def test_every_page_is_reached_by_keyboard_alone(site, visit):
+    site.written.add_run()
+    page = visit(viewport=DESK).go(f"{site.address}/accuracy")
+    page.locator(LINKS).first.focus()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Map", level=1).wait_for()
