@@ -121,7 +121,7 @@ def half_of_the_places(places, rng):
 
     def half(code):
         index = np.array(by_code.get(code, []), int)
-        return coordinates._unit_vectors(places.latitude_deg[index], places.longitude_deg[index])
+        return coordinates.unit_vectors(places.latitude_deg[index], places.longitude_deg[index])
 
     coordinates._place_points = half
     try:

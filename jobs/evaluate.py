@@ -1,6 +1,6 @@
 """Evaluate a model on a test file: predictions into the store, metrics on stdout.
 
-Several processes that torchrun starts share the images; the first one does everything else.
+Several processes that launch.py starts share the images; the first one does everything else.
 """
 
 import logging

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from jobs.support.cli import EXIT_DONE, EXIT_FAULT, EXIT_INTERRUPTED
+from jobs import EXIT_INTERRUPTED
+from jobs.support.cli import EXIT_DONE, EXIT_FAULT
 
 # Without SIGINT: Ctrl-C reaches the processes, too, and a second one would disturb their saving.
 _SIGNALS = "SIGTERM,SIGHUP,SIGQUIT"

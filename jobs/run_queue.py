@@ -148,11 +148,8 @@ class Runner:
             waited_s = time.monotonic() - self._cancel_seen.setdefault(key, time.monotonic())
             if waited_s > self._config.grace_s:
                 is_ignored = waited_s > 2 * self._config.grace_s
-                self._signal(
-                    key,
-                    runtime.process_of(record),
-                    signal.SIGKILL if is_ignored else signal.SIGTERM,
-                )
+                number = signal.SIGKILL if is_ignored else signal.SIGTERM
+                self._signal(key, runtime.process_of(record), number)
 
     def _signal(self, key: tuple[int, int], process: ProcessId, number: signal.Signals) -> None:
         if self._signalled.get(key) == number or process == self._process:

@@ -13,14 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jobs import evaluate, launch
-from jobs.support.cli import (
-    EXIT_DONE,
-    EXIT_INTERRUPTED,
-    OneLineParser,
-    build_config_parser,
-    resolve_flags,
-)
+from jobs import EXIT_INTERRUPTED, evaluate, launch
+from jobs.support.cli import EXIT_DONE, OneLineParser, build_config_parser, resolve_flags
 from streetclip.config import EvaluateConfig
 from streetclip.config.arguments import to_arguments
 from streetclip.errors import ConfigError, ResourceError, StreetClipError, shown
@@ -81,11 +75,7 @@ def build_parser() -> OneLineParser:
     add("--mem", type=_matching(r"\d{1,9}[KMGT]?", "a size such as 64G"), metavar="SIZE",
         help="memory of each machine, such as 64G (default: Slurm's)")  # fmt: skip
     add("--script", type=Path, metavar="FILE", help="new file to write the script to")
-    add(
-        "--dry_run",
-        action="store_true",
-        help="do not submit; print the script or write it",
-    )
+    add("--dry_run", action="store_true", help="do not submit; print the script or write it")
     return parser
 
 

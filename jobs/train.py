@@ -1,6 +1,6 @@
 """Train a model on images and their captions: checkpoints into --output_dir, curves into --db.
 
-Several processes that torchrun starts share the images of each step; the first one writes.
+Several processes that launch.py starts share the images of each step; the first one writes.
 """
 
 import contextlib

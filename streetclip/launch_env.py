@@ -7,8 +7,8 @@ from typing import Self
 from streetclip.errors import ConfigError, shown
 
 _ADVICE = (
-    "Start with `torchrun --nproc_per_node N` (or accelerate's launcher), which sets all of them, "
-    "or unset WORLD_SIZE to run as one process."
+    "Start with jobs/launch.py --nproc_per_node N (or torchrun), which sets all of them, or unset "
+    "WORLD_SIZE to run as one process."
 )
 _REQUIRED = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 _HIGHEST_PORT = 65535

@@ -44,7 +44,9 @@ def test_one_process_needs_nothing_else(world_size):
     ],
 )
 def test_nonsense_is_told_with_the_way_out(change, word):
-    with pytest.raises(ConfigError, match=r"torchrun --nproc_per_node N.*unset WORLD_SIZE") as told:
+    with pytest.raises(
+        ConfigError, match=r"launch.py --nproc_per_node N.*unset WORLD_SIZE"
+    ) as told:
         Ranks.from_environment(LAUNCHED | change)
     assert word in str(told.value)
     assert len(str(told.value)) < 600

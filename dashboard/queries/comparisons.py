@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.report import curve_shares
 from dashboard.queries.run_queries import (
     BY_VIEW,
     WITH_BASELINE,
@@ -130,7 +129,7 @@ def comparison_by_country(view: View, level: str) -> pd.DataFrame:
 
 
 class Distances(NamedTuple):
-    """Errors in km of two runs over their common images; curves as `curve_shares`."""
+    """Errors in km of two runs over their common images; curves as `distance_shares`."""
 
     by_threshold: dict[int, results.Comparison]
     curve: pd.DataFrame
@@ -146,8 +145,8 @@ def distances(view: View) -> Distances:
     mine, theirs = results.common_masks(run, baseline, chosen)
     return Distances(
         results.compare_distances(run, baseline, chosen),
-        curve_shares(results.distance_counts(run, mine)),
-        curve_shares(results.distance_counts(baseline, theirs)),
+        results.distance_shares(run, mine),
+        results.distance_shares(baseline, theirs),
         results.median_distance(run, mine),
         results.median_distance(baseline, theirs),
     )

@@ -1,17 +1,15 @@
 """Compute the figures of the overview, with caches."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
 from dashboard.shell.page_query import View
 from streetclip import results
-from streetclip.metrics.intervals import Median, newcombe_paired_interval, wilson_interval
+from streetclip.metrics.intervals import Median, newcombe_paired_interval
 from streetclip.results import ACCURACIES
 
 
@@ -95,11 +93,8 @@ class Against(NamedTuple):
 def report(view: View) -> Report:
     """Compute the figures of the selected images."""
     opened, chosen, counted = table(view), mask(view), groups(view, "country")
-    return report_of(
-        results.run_figures(opened, chosen, counted),
-        counted,
-        results.distance_counts(opened, chosen),
-    )
+    figures = results.run_figures(opened, chosen, counted)
+    return report_of(figures, counted, results.distance_shares(opened, chosen))
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
@@ -124,7 +119,7 @@ def against(view: View) -> Against:
         outcomes=outcomes,
         countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
         continents=by_continent.rename(columns={"baseline_value": "baseline"}),
-        curve=curve_shares(results.distance_counts(baseline, theirs)),
+        curve=results.distance_shares(baseline, theirs),
     )
 
 
@@ -137,27 +132,6 @@ def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.Dat
         **{name: Accuracy(**figures[f"{name}_accuracy"]) for name in ACCURACIES},
         distance=Distance(Median(**distance["median_km"]), distance["geoscore"], distance["n"]),
         thresholds=pd.DataFrame(distance["share_within_km"]),
-        curve=curve_shares(curve),
-        continents=continent_shares(countries),
+        curve=curve,
+        continents=results.continent_shares(countries),
     )
-
-
-def curve_shares(curve: pd.DataFrame) -> pd.DataFrame:
-    """Turn cumulative counts of `results.distance_counts` into shares with intervals."""
-    seen = curve[curve["total"] > 0].reset_index(drop=True)
-    low, high = wilson_interval(seen["n"], seen["total"])
-    shares = (seen["n"] / seen["total"]).astype(np.float64)
-    return seen[["distance_km"]].assign(value=shares, low=low, high=high)
-
-
-def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
-    """Compute the accuracies and the mean GeoScore by true continent, the best first."""
-    counts = countries.groupby("continent", as_index=False).sum(numeric_only=True)
-    shares = counts[["continent", "n"]].copy()
-    for name, share in ACCURACIES.items():
-        correct, of = counts[share.correct], counts[share.of]
-        shares[name] = correct / of.where(of > 0, math.nan)
-        shares[f"{name}_low"], shares[f"{name}_high"] = wilson_interval(correct, of)
-    n = counts["with_coordinates"]
-    shares["geoscore"] = counts["geoscore_sum"] / n.where(n > 0, math.nan)
-    return shares.sort_values("country", ascending=False, ignore_index=True)

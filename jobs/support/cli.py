@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from jobs import EXIT_INTERRUPTED
 from jobs.support.logs import LOG_FORMAT, output_may_fail
 from jobs.support.record import JOB_VARIABLE, Job, is_helper, recorded
 from streetclip.config import STORE_VARIABLE, JobConfig
@@ -26,7 +27,6 @@ _LOG = logging.getLogger(__name__)
 EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
 _BAD_PATHS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
@@ -100,7 +100,7 @@ def run_job(
             return error.exit_code
         except KeyboardInterrupt:
             advice = "nothing half-finished is left; run the same command again."
-            if "resume" in {field.name for field in dataclasses.fields(config_class)}:
+            if hasattr(config_class, "resume"):
                 advice = "what was finished is kept; run the same command with --resume."
             if not is_helper(config_class.kind):
                 print(f"\n{parser.prog}: interrupted; {advice}", file=sys.stderr)

@@ -177,10 +177,7 @@ def recorded(config: JobConfig) -> Iterator[Job]:
     with contextlib.ExitStack() as stack:
         if is_helper(config.kind):
             logging.getLogger().setLevel(logging.WARNING)
-            stack.enter_context(_term_interrupts())
-            yield Job(config.db, None)
-            return
-        if not config.is_recorded:
+        if is_helper(config.kind) or not config.is_recorded:
             stack.enter_context(_term_interrupts())
             yield Job(config.db, None)
             return
@@ -193,11 +190,9 @@ def recorded(config: JobConfig) -> Iterator[Job]:
         job = stack.enter_context(Job(config.db, ticket, queued=queued, advice=advice))
         folder: Path | None = getattr(config, "output_dir", None)
         if folder is not None:
-            process = current_process()
-            holder = (
-                f"{config.kind}, process {process.pid} on {shown(process.host)}, with the store "
-            )
-            stack.enter_context(locked_folder(folder, f"{holder}{config.db.absolute()}"))
+            process, db = current_process(), config.db.absolute()
+            holder = f"{config.kind}, process {process.pid} on {shown(process.host)}"
+            stack.enter_context(locked_folder(folder, f"{holder}, with the store {db}"))
         yield job
 
 

@@ -49,7 +49,7 @@ _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 @dataclass(frozen=True)
 class Segment:
-    """Store a stretch of a pattern; `text` is ready for `str.format`."""
+    """Hold a stretch of a pattern; `text` is ready for `str.format`."""
 
     text: str
     fields: tuple[str, ...]

@@ -17,7 +17,7 @@ _MAX_PATTERNS = 1000
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Store patterns that score countries and cities, averaged by level.
+    """Hold patterns that score countries and cities, averaged by level.
 
     Country patterns need {country} or {the_country}, city patterns {city}; fields that may be blank
     need a segment [ ]. Others raise a `TemplateError`. `name` is the origin: "paper", "full",

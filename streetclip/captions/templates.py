@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class CaptionTemplate:
-    """Store a pattern that names a place and cannot come out empty; see `captions.patterns`."""
+    """Hold a pattern that names a place and cannot come out empty; see `captions.patterns`."""
 
     name: str
     pattern: str

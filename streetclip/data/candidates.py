@@ -39,7 +39,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Store C countries and their M cities, grouped by country."""
+    """Hold C countries and their M cities, grouped by country."""
 
     country_codes: tuple[str, ...]
     country_names: tuple[str, ...]  # as in the file, or names for its codes; prompts use these

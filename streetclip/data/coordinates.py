@@ -22,7 +22,7 @@ from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.countries import countries
 from streetclip.gazetteer.data_files import country_additions
 from streetclip.gazetteer.outlines import outline_features
-from streetclip.geo import EARTH_RADIUS_KM
+from streetclip.geo import EARTH_RADIUS_KM, unit_vectors
 
 FAR_KM: Final = 100.0
 """From here on a point is far from a country: wider than bays and the errors of the outlines."""
@@ -190,7 +190,7 @@ def country_at(latitude_deg: float, longitude_deg: float) -> str | None:
 
 def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> Kilometres:
     """Measure distances to borders; only where far, read all places too."""
-    vectors = _unit_vectors(latitude_deg, longitude_deg)
+    vectors = unit_vectors(latitude_deg, longitude_deg)
     km = _km_to_nearest(vectors, _outline_points(code))
     index = np.flatnonzero(~(km <= FAR_KM - _HALF_DIAGONAL_KM))
     if len(index):
@@ -260,7 +260,7 @@ def _outline_points(code: str) -> Degrees:
     lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
     places = list(country_additions(code).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
-    return _unit_vectors(latitudes, longitudes)
+    return unit_vectors(latitudes, longitudes)
 
 
 @functools.cache
@@ -269,7 +269,7 @@ def _place_points(code: str) -> Degrees:
     places = [(city.latitude_deg, city.longitude_deg) for city in all_cities().get(code, ())]
     latitude_deg, longitude_deg = np.array(places).reshape(-1, 2).T
     outside = ~_inside_own(latitude_deg, longitude_deg, code)
-    return _unit_vectors(latitude_deg[outside], longitude_deg[outside])
+    return unit_vectors(latitude_deg[outside], longitude_deg[outside])
 
 
 def _densified(ring: Degrees) -> Degrees:
@@ -281,12 +281,6 @@ def _densified(ring: Degrees) -> Degrees:
     number = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
     points: Degrees = ring[edge] + steps[edge] * (number / counts[edge])[:, None]
     return points
-
-
-def _unit_vectors(latitude_deg: Degrees, longitude_deg: Degrees) -> Degrees:
-    latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
-    x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
-    return np.column_stack([x, y, np.sin(latitude)])
 
 
 def _cells(latitude_deg: Degrees, longitude_deg: Degrees) -> NDArray[np.int64]:

@@ -175,8 +175,7 @@ def _describe_bad_quotes(path: Path, dialect: CsvDialect, error: csv.Error) -> s
             start = reader.line_num + 1
     return (
         f"{path}:{start}: the row that starts here is badly quoted, up to line {reader.line_num} "
-        f"({error}). "
-        'Close every quote, and write a quote inside a quoted cell twice ("").'
+        f'({error}). Close every quote, and write a quote inside a quoted cell twice ("").'
     )
 
 

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import gc
 import itertools
-import math
 import multiprocessing
 import os
 import signal
@@ -77,14 +76,14 @@ class RandomPreprocess(Protocol):
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Store a batch of images."""
+    """Hold a batch of images."""
 
     indices_B: NDArray[np.int64]  # in the `paths` given
     pixels_BCHW: torch.Tensor  # uint8; shape (0, 3, 0, 0) without a readable image
     errors: dict[int, str]  # of the unreadable images, by index
 
 
-def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
+def iterate_batches(
     paths: Sequence[Path],
     preprocess: Preprocess | FastPreprocess | RandomPreprocess,
     *,
@@ -92,7 +91,6 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     num_workers: int,
     order: Sequence[int] | NDArray[np.int64] | None = None,
     draws: NDArray[np.uint64] | None = None,
-    drop_last: bool = False,
     device: torch.device | None = None,
 ) -> Iterator[ImageBatch]:
     """Decode and preprocess images in batches; the same batches for any `num_workers`.
@@ -107,8 +105,6 @@ def iterate_batches(  # noqa: PLR0913 -- which images, how, and in what batches
     decoded meanwhile; pixels for CUDA are in pinned memory; None if the caller computes little.
     """
     visited = np.arange(len(paths)) if order is None else np.asarray(order, np.int64)
-    num_batches = (math.floor if drop_last else math.ceil)(len(visited) / batch_size)
-    visited = visited[: num_batches * batch_size]
     takes_turns = device is not None and device.type == "cpu"
     workers = min(resolve_num_workers(num_workers, spare=not takes_turns), len(visited))
     ahead = workers if takes_turns else max(_BATCHES_AHEAD * batch_size, 2 * workers)

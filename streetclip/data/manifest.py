@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manifest:
-    """Store a manifest in memory.
+    """Hold a manifest in memory.
 
     Attributes:
         frame: A row for each good row, in order, with columns `image_filename`, `city`, `region`,
@@ -58,7 +58,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestChunk:
-    """Store good rows: `columns` as in `Manifest.frame`, `rows` as written."""
+    """Hold good rows: `columns` as in `Manifest.frame`, `rows` as written."""
 
     columns: dict[str, Any]
     rows: Rows

@@ -41,7 +41,7 @@ class DoubtfulPlace:
 
 @dataclass(frozen=True)
 class PlaceMatches:
-    """Store the candidates that N images' labels mean."""
+    """Hold the candidates that N images' labels mean."""
 
     country_N: Int64  # indices, −1 where no candidate is meant
     city_N: Int64  # also −1 where the city is ambiguous

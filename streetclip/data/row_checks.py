@@ -69,7 +69,7 @@ def name_hashes(names: Sequence[str]) -> Iterator[int]:
 
 
 class _Country(NamedTuple):
-    """Store the country that a cell names; blank if unknown."""
+    """Hold the country that a cell names; blank if unknown."""
 
     code: str = ""
     continent: str = ""

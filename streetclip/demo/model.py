@@ -6,12 +6,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import normalizers, pre_tokenizers
-from transformers import (
-    CLIPConfig,
-    CLIPImageProcessorPil,
-    CLIPModel,
-    CLIPTokenizer,
-)
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from streetclip.demo.cues import drawn_countries
 from streetclip.gazetteer import countries

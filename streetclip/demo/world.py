@@ -5,7 +5,6 @@ import io
 import json
 import math
 import multiprocessing
-import os
 import shutil
 import signal
 from collections.abc import Generator
@@ -162,15 +161,21 @@ def _draw_all(config: DemoConfig) -> Generator[tuple[str, list[_Row]], None, Non
         for first in range(0, count, _CHUNK)
     ]
     draw_chunk = partial(_draw_chunk, config.output_dir / "images", config.seed)
-    processes = config.num_workers if config.num_workers >= 0 else len(os.sched_getaffinity(0))
+    from streetclip.data.image_batches import resolve_num_workers  # imports torch
+
+    processes = resolve_num_workers(config.num_workers, spare=False)
     if processes <= 1 or sum(num_images(config).values()) < _TOO_FEW_FOR_PROCESSES:
         yield from map(draw_chunk, chunks)
         return
-    context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches every process of the terminal; only the parent should answer it.
-    pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
     try:
-        yield from pool.map(draw_chunk, chunks)
+        # Ctrl-C reaches every process of the terminal; those started here inherit it blocked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            drawn = pool.map(draw_chunk, chunks)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield from drawn
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,9 +1,9 @@
 """Cache image features on disk, so that a second evaluation decodes nothing.
 
 Each way of computing them has a folder, named by its hash. Each process that writes has a segment
-in it: `NAME.features`, rows of float16, and `NAME.index`, a record for each row. Files are read,
-not mapped, so that a file cut off ends no process. Rows that are cut off or do not fit their
-checksum are ignored.
+in it: `NAME.features`, rows of float16, and `NAME.index`, a record for each row; names ascend, so
+that of two records of an image the newer one counts. Files are read, not mapped, so that a file cut
+off ends no process. Rows that are cut off or do not fit their checksum are ignored.
 
 Images are identified by path, size and times; those moved, copied or touched by their content.
 
@@ -22,7 +22,12 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.data.file_identity import SIGNATURE_FIELDS, content_digests, signatures
+from streetclip.data.file_identity import (
+    SIGNATURE_FIELDS,
+    Digests,
+    content_digests,
+    signatures,
+)
 from streetclip.errors import StreetClipError
 from streetclip.files import clear_leftovers, read_json, write_json
 
@@ -30,7 +35,6 @@ _LOG = logging.getLogger(__name__)
 
 Float16 = NDArray[np.float16]
 Int64 = NDArray[np.int64]
-Digests = NDArray[np.uint64]
 
 # Increase it when our code changes pixels or features.
 _VERSION = 2
@@ -180,7 +184,9 @@ class CacheWriter:
             clear_leftovers(self._folder)
             if not (self._folder / _MADE_OF).exists():
                 write_json(self._folder / _MADE_OF, self._made_of)
-            path = self._folder / uuid.uuid4().hex
+            # Behind the names of earlier versions, which were random alone.
+            number = sum(1 for _ in self._folder.glob("*.features"))
+            path = self._folder / f"segment-{number:06}-{uuid.uuid4().hex}"
             features = self._stack.enter_context(path.with_suffix(".features").open("xb"))
             index = self._stack.enter_context(path.with_suffix(".index").open("xb"))
             self._segment = features, index

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetclip.data.file_identity import content_digests, signatures
+from streetclip.data.file_identity import Digests, content_digests, signatures
 from streetclip.data.image_batches import iterate_batches
-from streetclip.evaluation.feature_cache import Digests, FeatureCache, Float16, Int64
+from streetclip.evaluation.feature_cache import FeatureCache, Float16, Int64
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.identity import ModelIdentity
 from streetclip.models.preprocessing import Preprocess

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.data.candidates import Candidates
-from streetclip.evaluation.predictor import Float32, Float64, Int64, Predictions
+from streetclip.data.candidates import Candidates, Float64, Int64
+from streetclip.evaluation.predictor import Float32, Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from streetclip.captions.prompts import PromptSet
-from streetclip.data.candidates import Candidates
+from streetclip.data.candidates import Candidates, Float64, Int64
 from streetclip.errors import ModelError
 from streetclip.models.encoder import DualEncoder
 from streetclip.models.prompt_texts import (
@@ -32,9 +32,7 @@ from streetclip.progress import Progress, no_progress
 
 _LOG = logging.getLogger(__name__)
 
-Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 
 _WEIGHT_UNITS = 2.0**28
 # Most multiplications that numpy's OpenBLAS leaves to one thread.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streetclip import __version__, provenance, store
 from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
 from streetclip.config import EvaluateConfig
-from streetclip.data.candidates import Candidates, load_candidates
+from streetclip.data.candidates import Candidates, Int64, load_candidates
 from streetclip.data.decoding import check_image_dir, resolve_image_paths
 from streetclip.data.file_identity import (
     FILE_RECORD,
@@ -25,7 +25,6 @@ from streetclip.data.file_identity import (
 )
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.errors import OutputError
-from streetclip.evaluation.predictor import Int64
 from streetclip.evaluation.true_places import Truth, find_truth
 from streetclip.gc_utils import collection_paused
 from streetclip.launch_env import ALONE, Ranks
@@ -152,8 +151,7 @@ def _find_runs(
         elif store.find_run(database, name):
             msg = (
                 f"{config.output_dir}: holds an evaluation for which the labels of "
-                f"{config.test_csv} were read differently. "
-                "Name another folder with --output_dir."
+                f"{config.test_csv} were read differently. Name another folder with --output_dir."
             )
             raise OutputError(msg)
     paths = image_paths(inputs, np.arange(len(dataset.image_ids))) if runs else []
@@ -168,8 +166,11 @@ def _find_runs(
             recorded_N["content"][:, i] = predicted[name].view(np.uint64)
         changed_N, _ = compare_files(files, recorded_N, content_digests)
         if changed := count_changed(files, changed_N, "they were predicted"):
-            msg = f"{config.output_dir}: {changed}. Restore them, or name another folder with "
-            raise OutputError(msg + "--output_dir; features of the others come from the cache.")
+            msg = (
+                f"{config.output_dir}: {changed}. Restore them, or name another folder with "
+                "--output_dir; features of the others come from the cache."
+            )
+            raise OutputError(msg)
     return runs
 
 

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from streetclip import provenance, store
 from streetclip.config import STRATEGIES, EvaluateConfig
+from streetclip.data.candidates import Int64
 from streetclip.data.csv_formulas import defuse
 from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
 from streetclip.errors import OutputError, ResourceError, StreetClipError
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
-from streetclip.evaluation.predictor import Int64, PlaceClassifier, build_classifier, predict
+from streetclip.evaluation.predictor import PlaceClassifier, build_classifier, predict
 from streetclip.evaluation.preparation import Inputs, file_columns, image_paths, register
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION

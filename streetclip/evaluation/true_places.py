@@ -13,14 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import gazetteer
-from streetclip.data.candidates import Candidates
+from streetclip.data.candidates import Candidates, Float64
 from streetclip.data.place_matching import match_places
 from streetclip.errors import CandidatesError, shown
 from streetclip.geo import haversine_km, unit_vectors
 
 _LOG = logging.getLogger(__name__)
-
-Float64 = NDArray[np.float64]
 
 FROM_IMAGE, FROM_CITY, FROM_NOWHERE = "image", "city", "none"
 

@@ -46,7 +46,7 @@ _ByName = Mapping[str, tuple[City, ...]]
 
 @dataclass(frozen=True, slots=True)
 class CityMeant:
-    """Store the city that a name means, if any, and others of that name elsewhere.
+    """Hold the city that a name means, if any, and others of that name elsewhere.
 
     With `city` None, the name is ambiguous among the others, which are most populous first.
     """

@@ -9,7 +9,6 @@ import ctypes
 import functools
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -337,7 +336,7 @@ class Portions:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether a device, CUDA or other, ran out of memory."""
+    """Return whether a device, CUDA or other, ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )
@@ -349,8 +348,6 @@ def keep_freed_memory() -> None:
 
     Forked processes free memory as usual. Does nothing without glibc.
     """
-    if sys.platform != "linux":
-        return
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
 

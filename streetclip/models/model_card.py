@@ -69,7 +69,7 @@ def card_header(base_model: str, licence: Mapping[str, str]) -> str:
 
 
 def is_on_hub(source: str) -> bool:
-    """Tell whether a source is a user's model on the hub."""
+    """Return whether a source is a user's model on the hub."""
     return "/" in source and is_hub_id(source) and not Path(source).exists()
 
 

@@ -61,7 +61,7 @@ _INTERPOLATION = {"bilinear": 2, "bicubic": 3}
 
 
 def is_open_clip_state(names: "dict[str, Any]") -> bool:
-    """Tell whether a state dict is named as by open_clip or OpenAI."""
+    """Return whether a state dict is named as by open_clip or OpenAI."""
     return any(name == _MARK or name.startswith(_TIMM_MARK) for name in names)
 
 
@@ -92,7 +92,7 @@ def to_transformers(state: dict[str, torch.Tensor], name: str) -> dict[str, torc
 
 
 def is_open_clip_folder(folder: Path) -> bool:
-    """Tell whether a folder has open_clip's configuration only, not transformers'."""
+    """Return whether a folder has open_clip's configuration only, not transformers'."""
     return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
 
 

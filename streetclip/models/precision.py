@@ -109,7 +109,7 @@ def _faster_precision(
 
 
 def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
-    """Tell whether a device multiplies bfloat16 directly, and name the device."""
+    """Return whether a device multiplies bfloat16 directly, and name the device."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             native = torch.cuda.is_bf16_supported(including_emulation=False)

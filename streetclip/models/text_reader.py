@@ -51,7 +51,7 @@ class TextReader:
         return [each for i in starts for each in self._read_batch(list(texts[i : i + _BATCH]))]
 
     def fit(self, texts: Sequence[str]) -> list[bool]:
-        """Tell for each text whether the model reads all of it."""
+        """Return for each text whether the model reads all of it."""
         return [reading.num_tokens <= self.max_tokens for reading in self.read(texts)]
 
     def _read_batch(self, texts: list[str]) -> list[TextReading]:

@@ -112,7 +112,7 @@ def read_torch_file(path: Path) -> Any:
 
 
 def is_state(value: object) -> bool:
-    """Tell whether a value is a state dict with at least one tensor."""
+    """Return whether a value is a state dict with at least one tensor."""
     return (
         isinstance(value, dict)
         and bool(value)

@@ -15,11 +15,9 @@ from streetclip.metrics.intervals import (
     mean_interval,
     newcombe_paired_interval,
 )
-from streetclip.results.groups import grouping
+from streetclip.results.groups import Int64, grouping
 from streetclip.results.run_table import Bool, RunTable, check_known
 from streetclip.store import Flag
-
-Int64 = NDArray[np.int64]
 
 OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
 """What can happen to an image: gained is correct now and was wrong in the baseline."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.metrics.averages import macro_share
-from streetclip.metrics.intervals import Median, median_ranks
+from streetclip.metrics.intervals import Median, median_ranks, wilson_interval
 from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows
 from streetclip.store import Flag, distance_bin_edges_km
 
@@ -241,16 +241,36 @@ def median_distance(table: RunTable, mask: Bool) -> Median:
     return Median(*medians[0].tolist())
 
 
-def distance_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
-    """Count the images within each distance_km: the upper edges of the bins, ascending.
+def distance_shares(table: RunTable, mask: Bool) -> pd.DataFrame:
+    """Compute the share of images within each distance_km, the upper edges of the bins.
 
-    n is exact; total counts all images whose true place has coordinates.
+    Columns: distance_km, ascending, and the share of the images whose true place has coordinates:
+    value, low and high (Wilson 95 %). Empty without such images.
     """
     mask = table.with_prediction(mask)
-    edges = distance_bin_edges_km()
-    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
     total = np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)
-    return pd.DataFrame({"distance_km": edges, "n": counts[: len(edges)].cumsum(), "total": total})
+    edges = distance_bin_edges_km()[: None if total else 0]
+    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
+    n = counts[: len(edges)].cumsum()
+    low, high = wilson_interval(n, total)
+    return pd.DataFrame({"distance_km": edges, "value": n / total, "low": low, "high": high})
+
+
+def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
+    """Compute the accuracies and the mean GeoScore by true continent, the best first.
+
+    `countries` are of `group_counts` by country. Columns: continent, n, geoscore, and each of
+    `ACCURACIES` with _low and _high (Wilson 95 %); NaN without images.
+    """
+    counts = countries.groupby("continent", as_index=False).sum(numeric_only=True)
+    shares = counts[["continent", "n"]].copy()
+    for name, share in ACCURACIES.items():
+        correct, of = counts[share.correct], counts[share.of]
+        shares[name] = correct / of.where(of > 0, np.nan)
+        shares[f"{name}_low"], shares[f"{name}_high"] = wilson_interval(correct, of)
+    n = counts["with_coordinates"]
+    shares["geoscore"] = counts["geoscore_sum"] / n.where(n > 0, np.nan)
+    return shares.sort_values("country", ascending=False, ignore_index=True)
 
 
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:

@@ -1,11 +1,10 @@
 """Prepare single images and confusions of countries for a map."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from streetclip.geo import unit_vectors
 from streetclip.results.confusion import country_pairs, wrong_pairs
 from streetclip.results.run_table import Bool, RunTable
 
@@ -87,12 +86,12 @@ def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
     flow = flow[rows]
     latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
     places = table.predicted_places
-    true_3N = _unit_vectors(latitude[rows], longitude[rows])
-    predicted_3P = _unit_vectors(
-        places["latitude_deg"].to_numpy(), places["longitude_deg"].to_numpy()
-    )
-    for side, points in (("true", true_3N), ("pred", predicted_3P[:, table.pred_place[rows]])):
-        sums = [np.bincount(flow, weights=each, minlength=len(top)) for each in points]
+    ends = {
+        "true": _points(latitude[rows], longitude[rows]),
+        "pred": _points(places["latitude_deg"], places["longitude_deg"])[table.pred_place[rows]],
+    }
+    for side, points_N3 in ends.items():
+        sums = [np.bincount(flow, weights=each, minlength=len(top)) for each in points_N3.T]
         frame[f"{side}_latitude_deg"], frame[f"{side}_longitude_deg"] = _directions(np.stack(sums))
     return frame
 
@@ -111,13 +110,12 @@ def _with_ends(table: RunTable, mask: Bool) -> Bool:
     return table.with_prediction(mask) & is_located
 
 
-def _unit_vectors(latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]) -> Float64:
-    """Compute points on the unit sphere, 3 × N; the origin where a coordinate is NaN."""
-    latitude = np.radians(latitude_deg.astype(np.float64))
-    longitude = np.radians(longitude_deg.astype(np.float64))
-    across = np.cos(latitude)
-    vectors = np.stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])
-    return np.where(np.isnan(vectors).any(axis=0), 0.0, vectors)
+def _points(latitude_deg: ArrayLike, longitude_deg: ArrayLike) -> Float64:
+    """Compute points on the unit sphere, N × 3; the origin where a coordinate is NaN."""
+    vectors_N3 = unit_vectors(
+        np.asarray(latitude_deg, np.float64), np.asarray(longitude_deg, np.float64)
+    )
+    return np.where(np.isnan(vectors_N3).any(axis=1, keepdims=True), 0.0, vectors_N3)
 
 
 def _directions(sums_3N: Float64) -> tuple[Float64, Float64]:

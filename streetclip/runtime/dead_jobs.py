@@ -65,10 +65,9 @@ def interrupt_dead_jobs(store: Store) -> list[int]:
         for job, error in dead:
             # Since it was read it may have been attached, have reported, ended or been resumed.
             found = store.rows(
-                "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = "
-                "CASE WHEN cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END "
-                "WHERE id = ? AND attempt = ? AND state = 'running' AND heartbeat_at IS ? "
-                "RETURNING id",
+                "UPDATE jobs SET ended_at = ?, error = ?, updated_at = ?, state = CASE WHEN "
+                "cancel_requested_at IS NULL THEN 'interrupted' ELSE 'cancelled' END WHERE id = ? "
+                "AND attempt = ? AND state = 'running' AND heartbeat_at IS ? RETURNING id",
                 (job.last_sign, error, utc_now(), job.id, job.attempt, job.heartbeat_at),
             )
             if found:

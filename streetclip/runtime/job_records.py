@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import pandas as pd
 
-from streetclip.errors import ConfigError, OutputError, StoreError, shown
+from streetclip.errors import ConfigError, OutputError, shown
 from streetclip.process_identity import ProcessId
 from streetclip.runtime.signatures import queued_here
 from streetclip.store.connection import Store
@@ -130,7 +130,7 @@ def get_job(store: Store, job_id: int) -> dict[str, Any]:
     `runs_here` is True if it is queued and a runner of this installation will start it. Raises
     StoreError if the job does not exist.
     """
-    require_state(store, job_id)
+    store.require("jobs", job_id)
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     job = {str(name): value for name, value in found.iloc[0].items()}
     decoded = {name: json.loads(job[name]) for name in _JSON_COLUMNS}
@@ -143,22 +143,8 @@ def process_of(job: Mapping[Any, Any]) -> ProcessId:
     return ProcessId(job["host"], int(job["pid"]), job["process_started_at"], boot_id)
 
 
-def require_state(store: Store, job_id: int) -> JobState:
-    """Read the state of a job; raise StoreError if it does not exist."""
-    found = store.rows("SELECT state FROM jobs WHERE id = ?", (job_id,))
-    if not found:
-        msg = f"{store.path}: has no job {job_id}. Choose one of those that it lists."
-        raise StoreError(msg)
-    state: JobState = found[0][0]
-    return state
-
-
 def list_jobs(
-    store: Store,
-    *,
-    kinds: Sequence[str] = (),
-    states: Sequence[str] = (),
-    limit: int = 100,
+    store: Store, *, kinds: Sequence[str] = (), states: Sequence[str] = (), limit: int = 100
 ) -> pd.DataFrame:
     """Read the newest jobs as a frame with the columns of `get_job`, the newest first.
 

@@ -14,11 +14,7 @@ from typing import Any
 
 from streetclip.errors import OutputError, StoreError, shown
 from streetclip.process_identity import ProcessId
-from streetclip.runtime.dead_jobs import (
-    await_sign_of_life,
-    interrupt_dead_jobs,
-    set_state_of_work,
-)
+from streetclip.runtime.dead_jobs import await_sign_of_life, interrupt_dead_jobs, set_state_of_work
 from streetclip.runtime.job_records import (
     ENDED_STATES,
     RUNNER_KIND,
@@ -28,7 +24,6 @@ from streetclip.runtime.job_records import (
     JobState,
     JobTicket,
     check_arguments,
-    require_state,
     resolved,
 )
 from streetclip.runtime.signatures import queued_here, sign
@@ -36,12 +31,15 @@ from streetclip.store.connection import Store, utc_now
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
 
+_OF_ATTEMPT = (
+    "error", "cancel_requested_at", "host", "pid", "process_started_at", "process_boot_id",
+    "heartbeat_at", "started_at", "ended_at", "rate",
+)  # fmt: skip
 _PROCESS = "host = ?, pid = ?, process_started_at = ?, process_boot_id = ?"
 _NEW_ATTEMPT = (
-    f"state = 'running', attempt = attempt + 1, {_PROCESS}, heartbeat_at = ?, "
-    "started_at = ?, updated_at = ?, ended_at = NULL, error = NULL, "
-    "cancel_requested_at = NULL, task = '', unit = '', done = 0, total = 0, rate = NULL, "
-    "numbers = '{}'"
+    f"state = 'running', attempt = attempt + 1, {_PROCESS}, heartbeat_at = ?, started_at = ?, "
+    "updated_at = ?, ended_at = NULL, error = NULL, cancel_requested_at = NULL, task = '', "
+    "unit = '', done = 0, total = 0, rate = NULL, numbers = '{}'"
 )
 
 
@@ -93,9 +91,8 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
     """Claim the job that has been queued for longest, for a runner to start; None without one.
 
     Only jobs that this installation queued are claimed. Each goes to one of the runners, which owns
-    the record until the job's own process attaches.
-    No job is claimed while `most_running` jobs run; those of a dead process count until they are
-    interrupted, runners never.
+    the record until the job's own process attaches. No job is claimed while `most_running` jobs
+    run; those of a dead process count until they are interrupted, runners never.
     """
 
     def next_job() -> int | None:
@@ -132,7 +129,7 @@ def attach_job(
             (*astuple(process), now, now, job_id, attempt),
         )
         if not found:
-            state: str = require_state(store, job_id)
+            state = store.require("jobs", job_id, "state")
             if state == "running":
                 owner = store.rows("SELECT attempt, pid, host FROM jobs WHERE id = ?", (job_id,))[0]
                 state += f", attempt {owner[0]}, process {owner[1]} on {shown(owner[2])}"
@@ -210,7 +207,7 @@ def request_cancel(store: Store, job_id: int) -> None:
     """
     now = utc_now()
     with store.transaction():
-        state = require_state(store, job_id)
+        state = store.require("jobs", job_id, "state")
         if state == "queued":
             store.update("jobs", job_id, {"state": "cancelled", "ended_at": now, "updated_at": now})
         elif state == "running":
@@ -237,26 +234,16 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
     check_arguments(arguments)
     interrupt_dead_jobs(store)
     with store.transaction():
-        state = require_state(store, job_id)
+        state = store.require("jobs", job_id, "state")
         if state not in ENDED_STATES or state == "done":
             msg = (
                 f"{store.path}: job {job_id} is {state}; expected one that failed, was cancelled "
                 "or was interrupted. Start a new job instead."
             )
             raise StoreError(msg)
-        folder = store.rows("SELECT output_dir FROM jobs WHERE id = ?", (job_id,))[0][0]
-        _check_folder_free(store, folder)
-        gone = (
-            "error",
-            "cancel_requested_at",
-            "host",
-            "pid",
-            "process_started_at",
-            "process_boot_id",
-        )
-        times = ("heartbeat_at", "started_at", "ended_at", "rate")
+        _check_folder_free(store, store.require("jobs", job_id, "output_dir"))
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
-        store.update("jobs", job_id, values | dict.fromkeys((*gone, *times)))
+        store.update("jobs", job_id, values | dict.fromkeys(_OF_ATTEMPT))
         sign(store, job_id)
 
 

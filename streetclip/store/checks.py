@@ -24,6 +24,7 @@ from streetclip.store.schema import MIGRATIONS, connect, open_store
 Repair = tuple[Callable[[sqlite3.Connection, Any], None], Any]
 """A function that repairs in a transaction, and its argument."""
 
+_BUSY_S = 5.0
 _MOST_MESSAGES = 20  # of one check of SQLite
 _INDEX_DISAGREES = re.compile(r"index (\w+)$")
 _JSON_COLUMNS = {
@@ -77,19 +78,6 @@ def missing_folders(store: Store) -> list[str]:
     return [path for (path,) in found if not Path(path).is_dir()]
 
 
-def damage(path: Path, busy_timeout_s: float = 5.0) -> str:
-    """Describe the first fault of a store and what to do; "" if none is found."""
-    try:
-        with connect(path, "ro", busy_timeout_s) as store:
-            fault = next(find_faults(store), None)
-    except StreetClipError as error:
-        return str(error)
-    if fault is None:
-        return ""
-    advice = "Restore a backup, or name another file with --db."
-    return f"{path}: {fault.text}. {repair_advice(path) if fault.repair else advice}"
-
-
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn an unexpected error into a StoreError where damage of the store explains it."""
@@ -100,7 +88,7 @@ def explained(path: Path) -> Iterator[None]:
     except Exception as error:
         if not path.is_file():
             raise
-        found = _damage_at(str(path), *_stamp(path), *_stamp(path.with_name(f"{path.name}-wal")))
+        found = _damage(path, *_stamp(path), *_stamp(path.with_name(f"{path.name}-wal")))
         if not found:
             raise
         raise StoreError(found) from error
@@ -113,10 +101,18 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-@lru_cache(maxsize=4)
-def _damage_at(path: str, *_stamp: int) -> str:
-    # Of a store with a million images it takes seconds: not again for each click.
-    return damage(Path(path))
+@lru_cache(maxsize=4)  # of a store with a million images it takes seconds: not for each click
+def _damage(path: Path, *_stamp: int) -> str:
+    """Describe the first fault of a store and what to do; "" if none is found."""
+    try:
+        with connect(path, "ro", _BUSY_S) as store:
+            fault = next(find_faults(store), None)
+    except StreetClipError as error:
+        return str(error)
+    if fault is None:
+        return ""
+    advice = "Restore a backup, or name another file with --db."
+    return f"{path}: {fault.text}. {repair_advice(path) if fault.repair else advice}"
 
 
 def repair_store(path: Path, faults: list[Fault]) -> int:

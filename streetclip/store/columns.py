@@ -124,7 +124,10 @@ def dataset_columns(store: Store, dataset_id: int) -> DatasetColumns:
             places=store.frame(sql, (dataset_id,)),
         )
         _check_columns(connection, owner, {"place": columns.place}, len(columns.image_ids))
-        _check_places(connection, owner, columns.place, len(columns.places))
+        place, num_places = columns.place, len(columns.places)
+        if len(place) and place.max() >= num_places:
+            found = f"a place is number {place.max():,}; expected fewer than {num_places:,} places"
+            raise damaged_columns(connection, owner, found)
     return columns
 
 
@@ -225,14 +228,6 @@ def _check_columns(
         if len(values) != num_rows:
             found = f"its column {name} has {len(values):,} rows; expected {num_rows:,}"
             raise damaged_columns(connection, owner, found)
-
-
-def _check_places(
-    connection: sqlite3.Connection, owner: Owner, place: npt.NDArray[Any], num_places: int
-) -> None:
-    if len(place) and place.max() >= num_places:
-        found = f"a place is number {place.max():,}; expected fewer than {num_places:,} places"
-        raise damaged_columns(connection, owner, found)
 
 
 def count_parts(connection: sqlite3.Connection, owner: Owner, name: str) -> tuple[int, int]:

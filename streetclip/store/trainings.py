@@ -1,6 +1,5 @@
 """Keep trainings and their curves."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from streetclip.store.connection import Store, to_json, utc_now
+from streetclip.errors import StoreError
+from streetclip.store.connection import Store, from_json, to_json, utc_now
 from streetclip.store.runs import set_state, spec_values
 
 set_training_state = partial(set_state, "trainings")
@@ -112,10 +112,9 @@ def list_trainings(store: Store) -> pd.DataFrame:
 def _settings(text: Any) -> dict[str, Any] | None:
     """Parse settings; None for NULL and for what is none: one odd row must not hide the others."""
     try:
-        value = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
+        return from_json(text, dict, "settings")
+    except StoreError:
         return None
-    return value if isinstance(value, dict) else None
 
 
 def training_curves(store: Store, training_id: int, *, from_step: int = 0) -> pd.DataFrame:

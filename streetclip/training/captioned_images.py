@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streetclip.captions.patterns import PLACE_FIELDS, bare_name, fill_pattern
+from streetclip.captions.patterns import PLACE_FIELDS, Place, bare_name, fill_pattern
 from streetclip.captions.templates import (
     CaptionTemplate,
     load_templates,
@@ -38,7 +38,6 @@ CAPTION_COLUMNS = {"image_filename", "line", "country_code", "caption", "templat
 """Columns of a manifest that captions are made of."""
 
 _MOST_KNOWN = 2**16
-_Place = tuple[str, str, str, str]  # city, region, country and continent; blank where unknown
 _Readings = dict[str, TextReading]  # by caption
 
 
@@ -48,7 +47,7 @@ class CaptionRows:
 
     path: Path
     lines: Sequence[int]
-    places: Sequence[_Place]
+    places: Sequence[Place]
     captions: Sequence[str]
     patterns: Sequence[str | None]
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -122,14 +123,10 @@ class Curves:
         return fmean(self.epoch_losses) if self.epoch_losses else None
 
 
-def peak_memory_mib(device: torch.device) -> float | None:
-    """Measure the peak memory of this process or, on CUDA, the device; None on Windows."""
+def peak_memory_mib(device: torch.device) -> float:
+    """Measure the peak memory of this process or, on CUDA, the device."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MIB
-    try:
-        import resource
-    except ImportError:
-        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / _MIB if sys.platform == "darwin" else peak / 1024  # bytes there, KiB elsewhere
 

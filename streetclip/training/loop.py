@@ -279,10 +279,12 @@ class _Training:
         )
 
     def _close_window(self) -> None:
-        step, memory_mib = self._state.step, peak_memory_mib(self._encoder.device)
-        now = {"lr": self._learning_rate(step - 1), "logit_scale": self._encoder.logit_scale}
-        if memory_mib is not None:
-            now["memory_mib"] = memory_mib
+        step = self._state.step
+        now = {
+            "lr": self._learning_rate(step - 1),
+            "logit_scale": self._encoder.logit_scale,
+            "memory_mib": peak_memory_mib(self._encoder.device),
+        }
         self._state.curves.close_window(step, step / self._feed.steps_per_epoch, **now)
 
     def _report(self, recorder: Recorder) -> None:

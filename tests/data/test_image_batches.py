@@ -157,11 +157,6 @@ def test_all_images_are_visited_in_order_by_default(paths):
     assert [batch.indices_B.tolist() for batch in batches] == [[0, 1, 2], [5, 6, 7], [8, 9, 10]]
 
 
-def test_a_last_batch_can_be_left_out(paths):
-    batches = list(iterate_batches(paths, to_array, batch_size=4, num_workers=0, drop_last=True))
-    assert len(batches) == 2
-
-
 def test_a_batch_without_a_readable_image_is_empty(paths):
     (batch,) = iterate_batches(paths, to_array, batch_size=2, num_workers=0, order=[3, 4])
     assert len(batch.indices_B) == 0

@@ -152,6 +152,22 @@ def test_the_newest_row_of_an_image_is_found_without_reading_the_image(files, mo
     assert find(files.open(), paths).tolist() == [1]
 
 
+def test_the_newest_of_many_segments_counts_and_those_of_earlier_versions_are_older(
+    files, monkeypatch
+):
+    (path,) = files.make(b"0")
+    for number in range(9):
+        path.write_bytes(str(number).encode())
+        files.fill([path], features_of(1, seed=number))
+        if number == 0:  # as earlier versions named it
+            for file in files.open().folder.glob("segment-*"):
+                file.rename(file.with_stem("f" * 32))
+        with monkeypatch.context() as patch:
+            patch.setattr(feature_cache, "content_digests", lambda _: pytest.fail("read an image"))
+            rows = find(files.open(), [path])
+        assert (files.open().read(rows)[0] == features_of(1, seed=number)).all()
+
+
 @pytest.mark.parametrize("suffix", [".features", ".index"])
 @pytest.mark.parametrize("lost", [1, 13, 10_000])
 def test_what_was_cut_off_is_computed_anew(files, suffix, lost):

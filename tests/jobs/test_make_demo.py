@@ -1,10 +1,16 @@
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs import make_demo
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = ["--num_train", "5", "--num_val", "2", "--num_test", "3", "--num_workers", "1"]
 
@@ -51,3 +57,24 @@ def test_help_imports_neither_torch_nor_pillow():
     assert done.returncode == 0, done.stderr
     assert "--num_train" in done.stdout
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_drawing_processes_start_is_one_line(tmp_path):
+    words = ["--output_dir", str(tmp_path / "demo"), "--num_train", "300", "--num_workers", "2"]
+    with subprocess.Popen(
+        [sys.executable, "jobs/make_demo.py", *words, "--db", str(tmp_path / "store.db")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as job:
+        own = psutil.Process(job.pid)
+        while not any("spawn_main" in " ".join(each.cmdline()) for each in own.children()):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.killpg(job.pid, signal.SIGINT)
+        errors = job.communicate(timeout=60)[1]
+    assert job.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "interrupted; what was finished is kept" in errors

@@ -11,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.metrics.intervals import Proportion
 from streetclip.results import (
     DatasetTable,
     RunTable,
-    distance_counts,
+    distance_shares,
     group_counts,
     macro_of_countries,
     median_distance,
 )
 from streetclip.results.run_table import RunState
-from streetclip.store import DatasetColumns, Flag
+from streetclip.store import DatasetColumns, Flag, distance_bin_edges_km
 from tests.metrics.medians import median_with_interval
 from tests.random_search import examples
 from tests.results.conftest import make_table
@@ -156,13 +157,15 @@ def test_a_mask_of_another_length_is_refused(world):
         group_counts(world.table, np.ones(3, dtype=np.bool_), "country")
 
 
-def test_distance_counts_are_those_of_a_plain_count(world, chosen):
+def test_distance_shares_are_those_of_a_plain_count(world, chosen):
     rows = world.chosen(chosen)
-    found = distance_counts(world.table, chosen)
+    found = distance_shares(world.table, chosen)
     known = [row["distance_km"] for row in rows if row["distance_km"] is not None]
-    assert found["n"].tolist() == [sum(x <= km for x in known) for km in found["distance_km"]]
     judged = sum(row["coordinate_source"] != "none" for row in rows)
-    assert set(found["total"]) == {judged}
+    shares = [Proportion(sum(x <= km for x in known), judged) for km in found["distance_km"]]
+    assert len(found) == (len(distance_bin_edges_km()) if judged else 0)
+    for name in ("value", "low", "high"):
+        assert found[name].tolist() == [getattr(share, name) for share in shares]
 
 
 def test_the_median_is_that_of_a_single_group(world, chosen):
