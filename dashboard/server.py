@@ -87,7 +87,7 @@ class OwnPage(BaseHTTPMiddleware):
                 del answer.headers[name]
             answer.headers["content-length"] = str(len(page))
             answer.headers["content-security-policy"] = POLICY
-        return answer  # type: ignore[no-any-return]
+        return answer
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
