@@ -93,7 +93,7 @@ class OwnPage(BaseHTTPMiddleware):
                 del answer.headers[name]
             answer.headers["content-length"] = str(len(page))
             answer.headers["content-security-policy"] = POLICY
-        return answer  # type: ignore[no-any-return]
+        return answer
 
 
 def _depth(path: str) -> int:

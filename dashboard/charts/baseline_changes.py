@@ -11,7 +11,7 @@ from dashboard.charts.channels import by_role, role, tooltip
 from dashboard.shell import formats, html, theme
 
 OUTCOMES: Mapping[str, str] = {
-    "both_right": "both right",
+    "both_right": "both correct",
     "gained": "gained",
     "lost": "lost",
     "both_wrong": "both wrong",

@@ -15,6 +15,10 @@ _ROLES: Final = alt.Scale(domain=list(theme.ROLES), range="category")
 FEW: Final = f"datum.n < {theme.SMALL_N}"
 """Vega's expression for rows of fewer than `theme.SMALL_N` images."""
 
+WHOLE_X: Final[dict[str, Any]] = {"x": alt.XValue(0), "x2": alt.X2Value("width")}
+WHOLE_Y: Final[dict[str, Any]] = {"y": alt.YValue(0), "y2": alt.Y2Value("height")}
+"""Channels of a mark from one edge of the chart to the other."""
+
 
 def show(
     layers: Sequence[alt.Chart],

@@ -1,14 +1,14 @@
 """Draw a world map without tiles, its countries coloured by a value."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, legends, selection_events, share_bars
+from dashboard.charts import channels, legends, selection_events
 from dashboard.charts.channels import FEW, share_tooltip, stroke, when
 from dashboard.charts.close_up_map import azimuthal, inline_json, land, outlines, position
 from dashboard.shell import formats, theme
@@ -45,11 +45,11 @@ def choropleth(
     scale: str = "sequential",
     domain: tuple[float, float] | None = None,
     words: Callable[[float | None], str] = formats.share,
-    on_select: Callable[[str], None] | None = None,
+    on_select: Callable[[str], None],
 ) -> None:
     """Draw a map of countries by a value, grey without images.
 
-    `frame`: country (ISO code), value, low, high, n; optionally label and interval (tooltip).
+    `frame`: country (ISO code), value, n, and the tooltip's texts label and interval.
     `scale`: "sequential", or "difference" around 0. `domain`: values at the ends of the colours;
     default: 0 to 1, or the largest difference. `on_select` gets the code of a clicked country.
     """
@@ -59,18 +59,20 @@ def choropleth(
     continents = {continent_of[code].continent for code in known if code in continent_of}
     view = _VIEWS[continents.pop()] if len(continents) == 1 else None
 
+    rows = frame.assign(n_label=frame["n"].map(formats.count))
+
     def pick() -> None:
-        code = selection_events.clicked_mark(key).get("country")
-        if on_select is not None and code in known:
+        code = selection_events.clicked_mark(key).get("country", "")
+        if code in known:
             on_select(code)
 
     with st.container(key=f"map_of_world_{key}"):
         channels.show(
-            _layers(_texts(frame, words), title, colours, on_select is not None, view is not None),
+            _layers(rows[["country", *_FIELDS]], title, colours, clip=view is not None),
             key=key,
             alt_text=_alt_text(frame, title, words),
             height=HEIGHT,
-            on_select=None if on_select is None else pick,
+            on_select=pick,
             fill=True,
             projection=_projection(view),
         )
@@ -88,26 +90,15 @@ def _domain(frame: pd.DataFrame, scale: str) -> tuple[float, float]:
     return -steps * _NICE_DIFFERENCE, steps * _NICE_DIFFERENCE
 
 
-def _texts(frame: pd.DataFrame, words: Callable[[float | None], str]) -> pd.DataFrame:
-    texts: dict[str, Any] = {"n_label": frame["n"].map(formats.count)}
-    if "label" not in frame:
-        texts["label"] = frame["value"].map(words)
-    if "interval" not in frame:
-        texts["interval"] = share_bars.intervals(frame, "low", "high")
-    return frame.assign(**texts)[["country", *_FIELDS]]
-
-
 def _projection(view: tuple[float, float, float] | None) -> alt.Projection:
     if view is None:
         return alt.Projection(type="equalEarth", rotate=list(_TURN_DEG))
-    *centre, radius_deg = view
+    latitude_deg, longitude_deg, radius_deg = view
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
-    return azimuthal(*centre, f"min(width, 2 * height) / 2 / {reach:.6f}")
+    return azimuthal(latitude_deg, longitude_deg, f"min(width, 2 * height) / 2 / {reach:.6f}")
 
 
-def _layers(
-    rows: pd.DataFrame, title: str, colours: alt.Scale, is_clickable: bool, clip: bool
-) -> list[alt.Chart]:
+def _layers(rows: pd.DataFrame, title: str, colours: alt.Scale, *, clip: bool) -> list[alt.Chart]:
     """Layer countries in grey, coloured by value, and tiny as dots."""
     # Antarctica takes a quarter of the map: draw it only with images.
     has_antarctica = bool((rows["country"] == _ANTARCTICA).any())
@@ -126,11 +117,10 @@ def _layers(
         .transform_calculate(country="datum.properties.code", name="datum.properties.name")
         .transform_lookup("country", alt.LookupData(found, key="country", fields=list(_FIELDS)))
         .transform_filter("datum.n > 0")
-        .mark_geoshape(cursor="pointer" if is_clickable else "default", clip=clip)
+        .mark_geoshape(cursor="pointer", clip=clip)
         .encode(**channels_by_value)
+        .add_params(selection_events.mark("country"))
     )
-    if is_clickable:
-        shapes = shapes.add_params(selection_events.mark("country"))
     layers = [land(seen, clip=clip), shapes]
     tiny = _tiny_countries(rows)
     if len(tiny):
@@ -143,9 +133,12 @@ def _layers(
 
 def _tiny_countries(rows: pd.DataFrame) -> pd.DataFrame:
     """Select countries smaller than a pixel, with their names and centres."""
-    centres = {code: country_centre(code) for code in rows["country"]}
-    is_tiny = [country_km2(code) < _TINY_KM2 and centres[code] is not None for code in centres]
-    tiny = rows[np.array(is_tiny, dtype=np.bool_)]
+    centres = {
+        code: centre
+        for code in rows["country"]
+        if country_km2(code) < _TINY_KM2 and (centre := country_centre(code)) is not None
+    }
+    tiny = rows[rows["country"].isin(list(centres))]
     return tiny.assign(
         latitude_deg=[centres[code][0] for code in tiny["country"]],
         longitude_deg=[centres[code][1] for code in tiny["country"]],

@@ -167,7 +167,7 @@ class Json:
         self.text = rows
 
 
-class Deck(pdk.Deck):
+class Deck(pdk.Deck):  # type: ignore[misc]  # pydeck has no types
     """A map without tiles and without keys of tile servers."""
 
     def __init__(self, layers: Sequence[pdk.Layer], **options: Any) -> None:

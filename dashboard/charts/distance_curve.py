@@ -19,6 +19,7 @@ _CEILING_HELP = (
 )
 _NEAREST_KM, _FARTHEST_KM = 0.5, 20_000
 _LABEL_SPOTS_KM = (5.0, 70.0, 387.0, 1369.0, 7000.0)  # between the thresholds, in the log scale
+_NEAR_AXIS = 10.0  # per cent: a label below would lie on the axis
 _SHAPES: Mapping[str, str] = {"StreetCLIP": "diamond", "CLIP": "triangle-up"}
 
 
@@ -72,7 +73,7 @@ def distance_curve(
             "ceiling": tables.per_cent("ceiling (%)", help=_CEILING_HELP),
             "n": tables.whole(),
         }
-        tables.show(thresholds, columns)
+        tables.show(thresholds, columns, key="distance_rows")
 
 
 def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:
@@ -109,11 +110,12 @@ def _baseline_curve(baseline: pd.DataFrame, line: pd.DataFrame) -> list[alt.Char
     spots = np.array(_LABEL_SPOTS_KM)
     own, other = (np.interp(spots, each["distance_km"], each["value"]) for each in (line, rows))
     spot = int(np.argmax(np.abs(own - other)))
-    is_below = own[spot] >= other[spot]
     label = pd.DataFrame([(spots[spot], other[spot])], columns=["distance_km", "value"])
-    side, align = (1, "left") if is_below else (-1, "right")
     text = alt.Chart(label.assign(text="baseline"))
-    text = text.mark_text(align=align, dx=6 * side, dy=10 * side)
+    if own[spot] >= other[spot] > _NEAR_AXIS:
+        text = text.mark_text(align="left", dx=6, dy=10)
+    else:
+        text = text.mark_text(align="right", dx=-6, dy=-10)
     x, y, colour = _x("distance_km"), _y("value"), role("muted")
     return [
         alt.Chart(rows).mark_line(strokeWidth=1.5).encode(x, y, colour),
@@ -126,7 +128,7 @@ def _thresholds(marks: pd.DataFrame) -> list[alt.Chart]:
     texts = share_tooltip("share", name="threshold", threshold_km="km")
     texts += tooltip(ceiling_label="ceiling")
     # Labels go right below their points, where the curve leaves room; above near the axis.
-    is_low = "datum.value < 10"
+    is_low = f"datum.value < {_NEAR_AXIS}"
     below = chart.transform_filter(f"!({is_low})").mark_text(align="left", dx=6, dy=11)
     above = chart.transform_filter(is_low).mark_text(align="center", dy=-16)
     return [

@@ -115,7 +115,7 @@ def _geoscore(report: Report, against: Against | None) -> Sequence[str]:
 
 
 def share_delta(delta: Delta, against: str = "the baseline") -> str:
-    """Write a difference of shares and its interval, for `below` of `figure`."""
+    """Write a difference of shares and its interval, as the comparison of `figures`."""
     interval = formats.points_interval(delta.low, delta.high)
     return _delta(delta, f"{formats.points(delta.value)}{formats.NBSP}pp", interval, against)
 
@@ -129,25 +129,19 @@ def _delta(delta: Delta, value: str, interval: str, against: str = "the baseline
     return html.tag("div", html.tag("strong", value), words, css=f"sc-delta {css}")
 
 
-def figure(
-    label: str, value: str, interval: str, under: str, help_text: str, below: str = ""
-) -> None:
-    """Draw one figure with its interval and its denominator.
-
-    `label` and `help_text` are trusted Markdown; `below`, a comparison, is a text or `html.tag`.
-    """
-    with st.container(gap=None):
-        st.markdown(label, help=help_text)
-        value_line = html.tag("div", value, html.tag("small", interval), css="sc-value")
-        lines = [value_line, html.tag("div", under, css="sc-under"), *([below] if below else [])]
-        html.draw(html.tag("div", *lines, css="sc-figure"))
-
-
 def figures(*cards: Sequence[str]) -> None:
-    """Draw figures next to each other, each given by the arguments of `figure`."""
+    """Draw figures next to each other, each with its interval and its denominator.
+
+    A card is label, value, interval, the line under them, help and, if any, a comparison. Label
+    and help are trusted Markdown; the others are texts or `html.tag`.
+    """
     for column, card in zip(st.columns(len(cards), gap="small"), cards, strict=True):
-        with column:
-            figure(*card)
+        label, value, interval, under, help_text, *below = card
+        with column, st.container(gap=None):
+            st.markdown(label, help=help_text)
+            value_line = html.tag("div", value, html.tag("small", interval), css="sc-value")
+            lines = value_line, html.tag("div", under, css="sc-under"), *below
+            html.draw(html.tag("div", *lines, css="sc-figure"))
 
 
 def selection_remark(selection: Selection) -> None:

@@ -66,7 +66,8 @@ def continent_bars(continents: pd.DataFrame) -> None:
             columns[f"{name}_interval"] = tables.interval(f"{name}_low", f"{name}_high")
             if name == "country" and "baseline" in continents:
                 columns["baseline"] = tables.per_cent("country, baseline (%)")
-        tables.show(continents, columns | {"geoscore": tables.whole("GeoScore")})
+        columns["geoscore"] = tables.whole("GeoScore")
+        tables.show(continents, columns, key="continent_rows")
 
 
 def listed(

@@ -23,7 +23,7 @@ def show(
     rows: pd.DataFrame,
     columns: Mapping[str, Column],
     *,
-    key: str | None = None,
+    key: str,
     values: Sequence[Any] = (),
     chosen: Any = None,
     on_pick: Callable[[Any], None] | None = None,
@@ -45,6 +45,11 @@ def show(
         options = {"on_select": clicked, "selection_mode": "single-row", "selection_default": first}
     settled = halves_settled(shown, config)
     st.dataframe(settled, key=key, hide_index=True, column_config=config, **options)
+
+
+def columns_of(rows: pd.DataFrame, **made: Column) -> dict[str, Column]:
+    """List all columns of some rows, under their own names unless `made` has another."""
+    return {name: made.get(name, Column(name)) for name in map(str, rows)}
 
 
 def decimal(title: str, *, form: str = "%.1f", **options: Any) -> Column:
@@ -79,6 +84,7 @@ def interval(
     low: str = "low",
     high: str = "high",
     write: Callable[[float, float], str] = formats.interval,
+    title: str = "95 %",
     **options: Any,
 ) -> Column:
     """Make a column of 95 % intervals from two columns."""
@@ -86,7 +92,7 @@ def interval(
     def made(rows: pd.DataFrame, _: str) -> list[str]:
         return [write(*bounds) for bounds in zip(rows[low], rows[high], strict=True)]
 
-    return text("95 %", **options)._replace(made=made)
+    return text(title, **options)._replace(made=made)
 
 
 def halves_settled(rows: pd.DataFrame, column_config: Mapping[str, Any]) -> pd.DataFrame:

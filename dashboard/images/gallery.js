@@ -1,6 +1,5 @@
 // A page of images as cards. Clicking a card opens it; a click with Ctrl opens a new window.
 
-const VIEWS = new WeakMap();
 const CHIPS = 2;
 
 function place(country, city) {
@@ -86,8 +85,6 @@ class Gallery {
       this.edited = null;
     });
     root.append(this.messages.node, this.list, this.box, this.help);
-    this.onKey = (event) => this.press(event);
-    window.addEventListener("keydown", this.onKey, true);
   }
 
   update({ data, setTriggerValue }) {
@@ -187,10 +184,6 @@ class Gallery {
   }
 
   press(event) {
-    if (!this.root.isConnected) {
-      window.removeEventListener("keydown", this.onKey, true);
-      return;
-    }
     if (this.box.open || this.help.open || belongsElsewhere(event, this.root)) return;
     const inside = event.composedPath().includes(this.root);
     if (event.key === "?") this.help.showModal();
@@ -246,7 +239,5 @@ class Gallery {
 }
 
 export default function (component) {
-  const root = component.parentElement.querySelector(".root");
-  if (!VIEWS.has(root)) VIEWS.set(root, new Gallery(root));
-  VIEWS.get(root).update(component);
+  mount(Gallery, component);
 }

@@ -7,8 +7,9 @@ import streamlit as st
 
 from dashboard.images import image_queries, triage
 from dashboard.images.thumbnails import Thumbnail, thumbnails
-from dashboard.shell import filter_urls, formats, html, links, url_state
+from dashboard.shell import filter_urls, formats, html, links, url_state, url_widgets
 from dashboard.shell.page_query import View
+from streetclip import results
 
 PATH: Final = "failures"
 """The page that browses and opens images."""
@@ -35,6 +36,16 @@ def order_words(view: View) -> dict[str, str]:
         "margin": "Smallest margin",
         "file": "As in the file",
     }
+
+
+def chosen_order() -> str:
+    """Read the order of images from the URL."""
+    return url_state.page_option(SORT, list(results.ORDERS), DEFAULT_ORDER)
+
+
+def order_choice(view: View) -> None:
+    """Draw the choice of an order of images."""
+    url_widgets.select("Order", SORT, order_words(view), DEFAULT_ORDER)
 
 
 def parameters(view: View, **own: url_state.Value) -> dict[str, url_state.Value]:
@@ -72,12 +83,12 @@ def few(
     key: str,
     order: str = DEFAULT_ORDER,
     words: str = "",
-    beside: Mapping[int, str] | None = None,
+    lines: Mapping[int, str] | None = None,
 ) -> None:
     """Draw some dozens of images; a click opens one on the images page.
 
     `total`: number of images of their kind; `key`: unique on the page; `order`: in which the images
-    page continues; `words`: the order in words; `beside`: by image, an untrusted line for its card.
+    page continues; `words`: the order in words; `lines`: by image, an untrusted line for its card.
     """
     # Streamlit changes the page in the script, not in the callback that asks for it.
     if (target := st.session_state.pop(f"{key}:go", None)) is not None:
@@ -95,7 +106,7 @@ def few(
             return ""
         return "" if action.kind == triage.PAGE else image_queries.note(view, action).words
 
-    _draw(view, image_ids, link, key=key, on_action=act, lines=beside)
+    _draw(view, image_ids, link, key=key, on_action=act, lines=lines)
 
 
 def page_of(view: View, shown: image_queries.Page, order: str, *, key: str) -> None:

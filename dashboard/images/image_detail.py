@@ -201,13 +201,14 @@ def in_runs(rows: pd.DataFrame, run_id: int, *, key: str, on_pick: Callable[[int
             "strategy": [formats.plain(each) for each in rows["strategy"]],
         }
     )
-    columns = {
-        "confidence": tables.decimal("confidence (%)"),
-        "distance": tables.decimal("distance (km)", form="%,.0f"),
-    }
+    columns = tables.columns_of(
+        shown,
+        confidence=tables.decimal("confidence (%)"),
+        distance=tables.decimal("distance (km)", form="%,.0f"),
+    )
     tables.show(
         shown,
-        {name: columns.get(name, tables.Column(name)) for name in shown},
+        columns,
         key=selection_events.keyed(key, run_id),
         values=run_ids,
         chosen=run_id,

@@ -1,7 +1,5 @@
 // The triage of one image: the form on the page itself, and the way to its neighbours.
 
-const VIEWS = new WeakMap();
-
 class Single {
   constructor(root) {
     this.root = root;
@@ -17,8 +15,6 @@ class Single {
       el("nav", { class: "steps", "aria-label": "Images" }, this.previous, this.next),
       this.form.node, this.help,
     );
-    this.onKey = (event) => this.press(event);
-    window.addEventListener("keydown", this.onKey, true);
   }
 
   link(name, text) {
@@ -52,10 +48,6 @@ class Single {
   }
 
   press(event) {
-    if (!this.root.isConnected) {
-      window.removeEventListener("keydown", this.onKey, true);
-      return;
-    }
     if (event.key === "Escape" && event.composedPath().includes(this.form.node)) {
       this.root.getRootNode().activeElement?.blur();
       return;
@@ -72,7 +64,5 @@ class Single {
 }
 
 export default function (component) {
-  const root = component.parentElement.querySelector(".root");
-  if (!VIEWS.has(root)) VIEWS.set(root, new Single(root));
-  VIEWS.get(root).update(component);
+  mount(Single, component);
 }

@@ -53,6 +53,23 @@ function leave(event) {
   event.stopImmediatePropagation();
 }
 
+const VIEWS = new WeakMap();
+
+// Make the view of a mounted component once, hand it the keys while it is shown, and update it.
+function mount(View, component) {
+  const root = component.parentElement.querySelector(".root");
+  if (!VIEWS.has(root)) {
+    const view = new View(root);
+    const onKey = (event) => {
+      if (root.isConnected) view.press(event);
+      else window.removeEventListener("keydown", onKey, true);
+    };
+    window.addEventListener("keydown", onKey, true);
+    VIEWS.set(root, view);
+  }
+  VIEWS.get(root).update(component);
+}
+
 // Actions that are not known to be stored yet.
 class Actions {
   constructor() {

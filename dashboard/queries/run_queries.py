@@ -89,9 +89,7 @@ def make_view(
 
 def details(view: View) -> dict[str, Any]:
     """Read what the run was made of, as `store.get_run`."""
-    key = (view.path, view.run_id, view.run_uid, view.run_key)
-    found: dict[str, Any] = kept_if(view.run_key, _run, *key, found=lambda run: run["revision"])
-    return found
+    return kept_if(view.run_key, _run, *view.of_run, found=lambda run: run["revision"])
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -106,9 +104,7 @@ def _run(store_path: Path, run_id: int, run_uid: str, run_key: str) -> dict[str,
 
 def table(view: View) -> results.RunTable:
     """Open the run's predictions as columns."""
-    key = (view.path, view.run_id, view.run_uid, view.run_key)
-    found: results.RunTable = kept_if(view.run_key, _table, *key, found=lambda of: of.revision)
-    return found
+    return kept_if(view.run_key, _table, *view.of_run, found=lambda run: run.revision)
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
@@ -141,10 +137,7 @@ def _annotated(view: View) -> tuple[results.AnnotatedIds, str]:
     if not chosen.tags and chosen.status is None:
         return results.AnnotatedIds(), ""
     key = (view.path, view.annotations_key, chosen.tags, chosen.status is not None)
-    found: tuple[results.AnnotatedIds, str] = kept_if(
-        view.annotations_key, _annotated_ids, *key, found=lambda answer: answer[1]
-    )
-    return found
+    return kept_if(view.annotations_key, _annotated_ids, *key, found=lambda answer: answer[1])
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -314,8 +307,7 @@ def attribute_names(view: View) -> Mapping[str, tuple[str, ...]]:
 def tags(store_path: Path) -> list[str]:
     """List every tag in use."""
     key = annotations_key(store_path)
-    found: tuple[list[str], str] = kept_if(key, _tags, store_path, key, found=lambda each: each[1])
-    return found[0]
+    return kept_if(key, _tags, store_path, key, found=lambda answer: answer[1])[0]
 
 
 @st.cache_data(show_spinner=False, max_entries=4)

@@ -15,11 +15,10 @@ def register(pages: Iterable[Any]) -> None:
     _PAGES.update({page.url_path: page for page in pages})
 
 
-def link(path: str, label: str, icon: str | None = None, **changes: Any) -> None:
+def link(path: str, label: str, icon: str, **changes: Any) -> None:
     """Draw a link that keeps the state; the label is read as Markdown."""
-    symbol = f":material/{icon}:" if icon else None
     parameters = url_state.shared_parameters(**changes)
-    st.page_link(_PAGES[path], label=label, icon=symbol, query_params=parameters)
+    st.page_link(_PAGES[path], label=label, icon=f":material/{icon}:", query_params=parameters)
 
 
 def go(path: str, parameters: Iterable[tuple[str, str]]) -> None:

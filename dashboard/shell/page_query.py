@@ -33,10 +33,14 @@ class View:
         return self.selection.is_everything
 
     @property
+    def of_run(self) -> tuple[Path, int, str, str]:
+        """What an answer about the whole run depends on."""
+        return self.path, self.run_id, self.run_uid, self.run_key
+
+    @property
     def of_selection(self) -> tuple[object, ...]:
         """What an answer about the run's selected images depends on: not on a baseline."""
-        run = str(self.path), self.run_id, self.run_uid, self.run_key
-        return *run, self.selection, self.annotations_key
+        return *self.of_run, self.selection, self.annotations_key
 
     def but(self, **changes: Any) -> "View":
         """Change filters, as `but(country=None, predicted=None)`."""

@@ -1,1 +1,1 @@
-"""One page a file: read the state, load, show."""
+"""Pages of the dashboard, a folder each."""

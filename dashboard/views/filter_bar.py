@@ -109,9 +109,13 @@ def _outcomes(view: View) -> None:
             words,
             key=f"filter_{name}",
             value=next(url for url, value in values.items() if value is is_correct),
-            on_change=lambda chosen, name=name: _change(view, **{name: values.get(chosen)}),
+            on_change=partial(_set_outcome, view, name),
             required=True,
         )
+
+
+def _set_outcome(view: View, name: str, chosen: str) -> None:
+    _change(view, **{name: filter_urls.OUTCOME_VALUES.get(chosen)})
 
 
 def _ranges(view: View) -> None:
@@ -160,12 +164,13 @@ def _attributes(view: View) -> None:
 
 
 def _tags(view: View) -> None:
-
-    def change(tags: list[str]) -> None:
-        _change(view, tags=tuple(tags))
-
-    tags = run_queries.tags(view.path)
-    _multiselect("filter_tags", "Any of the tags", tags, view.selection.tags, change)
+    _multiselect(
+        "filter_tags",
+        "Any of the tags",
+        run_queries.tags(view.path),
+        view.selection.tags,
+        lambda tags: _change(view, tags=tuple(tags)),
+    )
     _select(view, "Triage status", "status", STATUSES, formats.STATUS_LABELS.__getitem__)
 
 

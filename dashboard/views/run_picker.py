@@ -116,18 +116,19 @@ def table(runs: pd.DataFrame, run_id: int) -> None:
             "started": runs["created_at"].map(formats.moment),
         }
     )
-    columns = {
-        "name": tables.text("name", width="medium"),
-        "dataset": tables.text("dataset", width="small"),
-        "model": tables.text("model", width="medium"),
-        "country": tables.decimal("country (%)"),
-        "city": tables.decimal("city (%)"),
-        "hierarchical": tables.decimal("city given country (%)"),
-        "n": tables.whole(),
-    }
+    columns = tables.columns_of(
+        shown,
+        name=tables.text("name", width="medium"),
+        dataset=tables.text("dataset", width="small"),
+        model=tables.text("model", width="medium"),
+        country=tables.decimal("country (%)"),
+        city=tables.decimal("city (%)"),
+        hierarchical=tables.decimal("city given country (%)"),
+        n=tables.whole(),
+    )
     tables.show(
         shown,
-        {name: columns.get(name, tables.Column(name)) for name in map(str, shown)},
+        columns,
         key=f"runs_table_{run_id}",  # a key per run selects its row again
         values=[int(each) for each in runs["id"]],
         chosen=run_id,

@@ -23,8 +23,9 @@ from streetclip.store import (
     write_predictions,
 )
 from tests.dashboard.job_records import Records
-from tests.dashboard.pages import open_page_of
+from tests.dashboard.pages import open_page_of, opener_of
 from tests.dashboard.sites import FLAGS, Visit, chromium, serve
+from tests.dashboard.training_records import Trainings
 
 ROOT = Path(__file__).parents[2]
 
@@ -260,3 +261,16 @@ def open_jobs(monkeypatch, records, started):
         return opener(records.path, "jobs", arguments, **parameters)
 
     return run
+
+
+# The Training page
+
+
+@pytest.fixture
+def trained(tmp_path):
+    return Trainings(tmp_path / "streetclip.db")
+
+
+@pytest.fixture
+def open_training(monkeypatch, trained):
+    return opener_of(monkeypatch, trained.path, "training")

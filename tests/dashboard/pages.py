@@ -44,6 +44,12 @@ def open_page_of(monkeypatch):
     return run
 
 
+def opener_of(monkeypatch, store_path, name, **fixed):
+    """A function that opens one page of a store, with further URL parameters."""
+    run = open_page_of(monkeypatch)
+    return lambda **parameters: run(store_path, name, **(fixed | parameters))
+
+
 class Elements(html.parser.HTMLParser):
     """Which elements a page's HTML has, and its text."""
 

@@ -125,6 +125,25 @@ class Visit:
         self.page.wait_for_timeout(300)
         return self.page
 
+    def text(self):
+        """What the page says, spaces made plain."""
+        return self.page.inner_text("[data-testid=stMain]").replace("\u00a0", " ")
+
+    def width(self):
+        """Pixels that the page takes: more than the window's if it scrolls sideways."""
+        return self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+
+    def violations(self):
+        """Serious faults of accessibility that axe finds, a line each."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        return [
+            f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
+            for each in Axe().run(self.page).response["violations"]
+            if each["impact"] in {"serious", "critical"}
+            for node in each["nodes"]
+        ]
+
     def strangers(self):
         """Addresses outside this machine that the page asked."""
         parts = [urlsplit(address) for address in self.asked]

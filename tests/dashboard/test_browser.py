@@ -24,7 +24,7 @@ def test_a_full_store_is_drawn_without_asking_anyone(site, visit, colours):
     run_id = site.written.add_run(name="b32-lora-3")
     visited = visit(color_scheme=colours)
     page = open_overview(visited, site.address)
-    text = page.inner_text("[data-testid=stMain]").replace("\u00a0", " ")
+    text = visited.text()
     assert "58.3 %" in text
     assert "49.4–66.8" in text
     assert "n = 120 · ceiling 100.0 % · macro 50.0 %" in text
@@ -61,9 +61,9 @@ def test_a_click_on_a_row_of_the_runs_shows_that_run(site, visit):
 
 def test_a_phone_shows_everything_in_one_column(site, visit):
     run_id = site.written.add_run()
-    page = open_overview(visit(viewport=PHONE), f"{site.address}/?run={run_id}")
-    widest = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert widest <= PHONE["width"]
+    visited = visit(viewport=PHONE)
+    open_overview(visited, f"{site.address}/?run={run_id}")
+    assert visited.width() <= PHONE["width"]
 
 
 def test_a_running_job_is_followed_without_a_click(site, visit):

@@ -20,10 +20,7 @@ from tests.dashboard.worlds import HOSTILE, World
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"))
-    made.add_run("older", skill=0.4, seed=1)
-    made.add_run("newer", skill=0.7, seed=2)
-    return made
+    return World(tmp_path_factory.mktemp("world")).with_two_runs()
 
 
 @pytest.fixture(scope="module")

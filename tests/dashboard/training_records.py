@@ -84,5 +84,9 @@ class Trainings:
             log_training_points(store, training, rows)
 
 
+def epoch_table(page):
+    return next(each.value for each in page.dataframe if "val_loss" in each.value)
+
+
 def label(number, name="b32"):
     return f"{number} · {formats.isolated(name)}"

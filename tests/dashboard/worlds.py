@@ -196,6 +196,12 @@ class World:
                 set_run_state(store, run_id, state, error)
         return run_id
 
+    def with_two_runs(self, older=0.4, newer=0.7):
+        """Add a run, and one of another skill, and give this world."""
+        self.add_run("older", skill=older, seed=1)
+        self.add_run("newer", skill=newer, seed=2)
+        return self
+
     def sql(self, query, *values):
         """Rows of a plain SQL query, past all code of ours."""
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:

@@ -11,26 +11,18 @@ import pandas as pd
 import pytest
 
 from streetclip import provenance, store
-from streetclip.config import EvaluateConfig
 from streetclip.evaluation import features
 from streetclip.evaluation.features import Encoding
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
+from tests.evaluation.configs import config_in
 
 
 @pytest.fixture
 def config(small_world, tmp_path):
     shutil.copytree(small_world / "images", tmp_path / "images")
-    return EvaluateConfig(
-        test_csv=small_world / "test.csv",
-        image_dir=tmp_path / "images",
-        model_name=str(small_world / "model"),
-        candidates_file=small_world / "candidates.json",
-        output_dir=tmp_path / "first",
-        db=tmp_path / "store.db",
-        num_workers=0,
-        batch_size=16,
-        precision="fp32",
+    return config_in(
+        small_world, tmp_path, image_dir=tmp_path / "images", output_dir=tmp_path / "first"
     )
 
 

@@ -7,18 +7,19 @@ import pytest
 import torch
 
 from streetclip import store
-from streetclip.config import EvaluateConfig
 from streetclip.errors import ResourceError
 from streetclip.evaluation import runner
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
 from tests.disks import file_size_limit, fill, free_space, is_whole
+from tests.evaluation.configs import config_in
 from tests.killing import evaluation_differences
 
 pytestmark = pytest.mark.slow
 
 BATCH_SIZE = 8
+SETTINGS = {"strategy": ("flat", "marginal"), "batch_size": BATCH_SIZE}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,25 +32,10 @@ def _each_batch_is_written(monkeypatch):
     monkeypatch.setattr("streetclip.evaluation.runner._SECONDS_BETWEEN_WRITES", 0.0)
 
 
-def config_in(world, folder):
-    return EvaluateConfig(
-        test_csv=world / "test.csv",
-        image_dir=world / "images",
-        model_name=str(world / "model"),
-        candidates_file=world / "candidates.json",
-        output_dir=folder / "evaluation",
-        db=folder / "streetclip.db",
-        strategy=("flat", "marginal"),
-        num_workers=0,
-        batch_size=BATCH_SIZE,
-        precision="fp32",
-    )
-
-
 @pytest.fixture(scope="module")
 def whole(small_world, tmp_path_factory):
     """The evaluation undisturbed."""
-    config = config_in(small_world, tmp_path_factory.mktemp("whole"))
+    config = config_in(small_world, tmp_path_factory.mktemp("whole"), **SETTINGS)
     evaluate(load_inputs(config))
     return config
 
@@ -82,7 +68,7 @@ def assert_resumes_to_the_same(config, whole):
 def test_predictions_that_find_no_room_are_whole_batches_and_go_on_later(
     small_world, small_disk, whole, caplog, leave_bytes
 ):
-    config = config_in(small_world, small_disk)
+    config = config_in(small_world, small_disk, **SETTINGS)
     with pytest.raises(ResourceError, match=r"streetclip\.db: the disk is full; what was written"):
         run_of(config, 2 * BATCH_SIZE, lambda: fill(small_disk, leave_bytes=leave_bytes))
     assert is_whole(config.db)
@@ -104,7 +90,7 @@ def test_predictions_that_find_no_room_are_whole_batches_and_go_on_later(
 def test_files_that_find_no_room_leave_none_in_part(
     small_world, small_disk, whole, monkeypatch, name, message
 ):
-    config = config_in(small_world, small_disk)
+    config = config_in(small_world, small_disk, **SETTINGS)
     write = getattr(runner, name)
 
     def fill_and_write(*arguments):
@@ -124,7 +110,7 @@ def test_files_that_find_no_room_leave_none_in_part(
 def test_a_limit_on_a_file_marks_the_run_and_leaves_nothing_in_part(
     small_world, tmp_path, whole, monkeypatch
 ):
-    config = config_in(small_world, tmp_path)
+    config = config_in(small_world, tmp_path, **SETTINGS)
     write = runner.write_predictions
 
     def write_within_a_limit(*arguments):
@@ -144,7 +130,7 @@ def test_the_last_word_of_a_run_finds_no_room_and_is_said_later(
     small_world, small_disk, whole, monkeypatch
 ):
     """Files are written, the store cannot say so."""
-    config = config_in(small_world, small_disk)
+    config = config_in(small_world, small_disk, **SETTINGS)
     finish = store.finish_run
 
     def fill_and_finish(database, run_id, metrics):

@@ -7,27 +7,16 @@ import pandas as pd
 import pytest
 
 from streetclip import store
-from streetclip.config import EvaluateConfig
 from streetclip.errors import StreetClipError
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
+from tests.evaluation.configs import config_in
 
 
 @pytest.fixture
 def config(small_world, tmp_path):
-    return EvaluateConfig(
-        test_csv=small_world / "test.csv",
-        image_dir=small_world / "images",
-        model_name=str(small_world / "model"),
-        candidates_file=small_world / "candidates.json",
-        output_dir=tmp_path / "evaluation",
-        db=tmp_path / "store.db",
-        num_workers=0,
-        batch_size=16,
-        precision="fp32",
-        strategy=("flat", "marginal"),
-    )
+    return config_in(small_world, tmp_path, strategy=("flat", "marginal"))
 
 
 def run(config, progress=no_progress):
@@ -57,7 +46,7 @@ def test_predictions_so_far_become_files_and_a_resume_completes_them(config, who
         if done != (32 if when == "at an interrupt" else 50) or not config.db.exists():
             return
         for suffix in ("", "-wal", "-shm"):
-            path = config.db.with_name(f"store.db{suffix}")
+            path = config.db.with_name(f"{config.db.name}{suffix}")
             path.rename(f"{path}.moved") if how == "moved" else path.unlink()
         if how == "replaced":
             store.open_store(config.db).close()

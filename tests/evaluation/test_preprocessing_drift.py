@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from streetclip.config import EvaluateConfig
 from streetclip.evaluation.predictor import build_classifier
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.runner import evaluate
+from tests.evaluation.configs import config_in
 
 
 class Blurred:
@@ -28,19 +28,7 @@ class Blurred:
 @pytest.fixture(scope="module")
 def inputs(small_world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("drift")
-    return load_inputs(
-        EvaluateConfig(
-            test_csv=small_world / "test.csv",
-            image_dir=small_world / "images",
-            model_name=str(small_world / "model"),
-            candidates_file=small_world / "candidates.json",
-            output_dir=folder / "evaluation",
-            db=folder / "store.db",
-            num_workers=0,
-            precision="fp32",
-            no_cache=True,
-        )
-    )
+    return load_inputs(config_in(small_world, folder, batch_size=32, no_cache=True))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import torch
 
 from streetclip import store
 from streetclip.captions.prompts import FULL_PROMPTS
-from streetclip.config import EvaluateConfig
 from streetclip.data.manifest import read_manifest
 from streetclip.errors import ImageError, ManifestError, OutputError
 from streetclip.evaluation import preparation
@@ -22,6 +21,7 @@ from streetclip.evaluation.predictor import build_classifier
 from streetclip.evaluation.preparation import load_inputs
 from streetclip.evaluation.runner import evaluate
 from streetclip.progress import no_progress
+from tests.evaluation.configs import config_in
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,17 +40,7 @@ def precision():
 
 @pytest.fixture
 def config(small_world, tmp_path, precision):
-    return EvaluateConfig(
-        test_csv=small_world / "test.csv",
-        image_dir=small_world / "images",
-        model_name=str(small_world / "model"),
-        candidates_file=small_world / "candidates.json",
-        output_dir=tmp_path / "evaluation",
-        db=tmp_path / "store.db",
-        num_workers=0,
-        batch_size=16,
-        precision=precision,
-    )
+    return config_in(small_world, tmp_path, precision=precision)
 
 
 def run_of(config, progress=None):

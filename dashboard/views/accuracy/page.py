@@ -129,7 +129,7 @@ def _map(view: View, by: str, metric: str) -> None:
         finite = shown.loc[np.isfinite(shown["value"]), "value"]
         domain = (0.0, float(max([1.0, *finite])))
     choropleth.choropleth(
-        shown.assign(interval=group_bars.intervals(shown, metric)),
+        shown.assign(label=shown["value"].map(words), interval=group_bars.intervals(shown, metric)),
         key=selection_events.keyed("world", view.selection, by, metric),
         title=METRICS[metric].title,
         domain=domain,
@@ -140,6 +140,7 @@ def _map(view: View, by: str, metric: str) -> None:
 
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
     """Filter by a group."""
+    changes: dict[str, Any]
     if by.startswith(ATTRIBUTE):
         name = by.removeprefix(ATTRIBUTE)
         others = tuple(pair for pair in view.selection.attributes if pair[0] != name)

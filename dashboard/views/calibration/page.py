@@ -69,6 +69,8 @@ def _body(view: View) -> None:
 
 def _headline(found: Calibration, level: str) -> None:
     """Draw calibration error, confidence and accuracy; `found` is not empty."""
+    assert found.accuracy is not None
+    assert found.confidence is not None
     n = f"n = {formats.count(found.n)}"
     silent = found.num_images - found.n
     of_all = f"{n}, {formats.count(silent)} more without a prediction" if silent else n

@@ -1,7 +1,7 @@
 """Draw the reliability diagram and the coverage curve of a run."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -15,7 +15,7 @@ from dashboard.shell import formats, html, theme
 from streetclip.metrics.calibration import ReliabilityBin
 from streetclip.metrics.intervals import wilson_interval
 
-AXIS_PIXELS: Final = {"minExtent": 42, "maxExtent": 42}
+AXIS_PIXELS: Final[dict[str, Any]] = {"minExtent": 42, "maxExtent": 42}
 """Width of vertical axes, so that stacked charts share their horizontal axis."""
 
 CONFIDENCE: Final = {"confidence": tables.decimal("mean confidence (%)")}
@@ -63,7 +63,7 @@ def diagram(found: Sequence[ReliabilityBin], subject: str) -> None:
     )
     columns = {"bin": tables.text("confidence (%)"), "n": tables.whole(), **CONFIDENCE}
     with st.expander("Table: accuracy by confidence", key="reliability_table"):
-        tables.show(rows, columns | ACCURACY)
+        tables.show(rows, columns | ACCURACY, key="reliability_rows")
 
 
 def bin_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
@@ -142,9 +142,14 @@ def coverage(curve: pd.DataFrame, subject: str) -> None:
         "Points: accuracy if only answers from that confidence on are given. Band: Wilson "
         f"95 %. Pale: fewer than {theme.SMALL_N} images."
     )
-    covered = {"coverage": tables.decimal("answered (%)"), "n": tables.whole()}
+    columns = {
+        "threshold_label": tables.text("confidence"),
+        "coverage": tables.decimal("answered (%)"),
+        "n": tables.whole(),
+        **ACCURACY,
+    }
     with st.expander("Table: accuracy by threshold", key="coverage_table"):
-        tables.show(marked, {"threshold_label": tables.text("confidence")} | covered | ACCURACY)
+        tables.show(marked, columns, key="coverage_rows")
 
 
 def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> list[alt.Chart]:
@@ -169,13 +174,10 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
     point = alt.Chart(marked).mark_point(filled=True, size=55, opacity=1)
     layers.append(point.encode(x, y, role("correct"), tooltip=texts))
     # The descending curve leaves room for labels above right, except at the edge.
-    for shown, align, dx, dy in (
-        ("datum.coverage <= 85", "left", 7, -7),
-        ("datum.coverage > 85", "right", -7, 11),
-    ):
-        label = alt.Chart(marked).transform_filter(shown).mark_text(align=align, dx=dx, dy=dy)
-        layers.append(label.encode(x, y, role("ink"), alt.Text("threshold_label:N")))
-    return layers
+    label = alt.Chart(marked).encode(x, y, role("ink"), alt.Text("threshold_label:N"))
+    inside = label.transform_filter("datum.coverage <= 85").mark_text(align="left", dx=7, dy=-7)
+    at_edge = label.transform_filter("datum.coverage > 85").mark_text(align="right", dx=-7, dy=11)
+    return [*layers, inside, at_edge]
 
 
 def axis_start(least: float) -> tuple[float, int]:

@@ -61,9 +61,7 @@ def _verdict(low: float, high: float) -> str:
     return "worse" if high < 0 else "n.s."
 
 
-_VERDICT: Final = tables.interval(write=_verdict, width=60)._replace(
-    config=st.column_config.TextColumn("", width=60)
-)
+_VERDICT: Final = tables.interval(write=_verdict, title="", width=60)
 
 
 def bar(outcomes: Mapping[str, int], chosen: str, on_pick: Callable[[str], None]) -> None:
@@ -102,7 +100,7 @@ def countries(
     )
     # Order by the bound of the interval nearer to 0; 0 where it contains 0.
     certain = np.maximum(frame["low"], 0.0) + np.minimum(frame["high"], 0.0)
-    ordered = frame.iloc[np.argsort(-certain.to_numpy(), kind="stable")]
+    ordered = frame.iloc[np.argsort(-np.asarray(certain), kind="stable")]
     columns = {
         "country": tables.country("true country", width=110),
         "n": tables.whole(width=48),

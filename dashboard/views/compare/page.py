@@ -94,7 +94,7 @@ def _images(view: View, level: str) -> None:
         total,
         key="outcome_images",
         words=f"{baseline_changes.OUTCOMES[chosen]}, most confident first",
-        beside=comparisons.predictions_of_baseline(view, image_ids),
+        lines=comparisons.predictions_of_baseline(view, image_ids),
     )
     if last == 1:
         return

@@ -1,15 +1,14 @@
 """Draw confused pairs as tables, one-sided pairs, and near and far mistakes."""
 
-from collections.abc import Callable
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from dashboard.charts import channels, selection_events, share_bars, tables
-from dashboard.charts.channels import role, tooltip
+from dashboard.charts.channels import WHOLE_X, WHOLE_Y, role, tooltip
 from dashboard.shell import formats, html
-from dashboard.views.confusion.confusion_heatmap import Matrix, Style
+from dashboard.views.confusion.confusion_heatmap import Matrix, Pick, Style
 from streetclip.results import OTHER
 
 _BAR_HEIGHT = 90
@@ -27,7 +26,7 @@ def cells(
     style: Style,
     *,
     key: str,
-    on_pick: Callable[[str, str], None],
+    on_pick: Pick,
     most: int | None = None,
 ) -> None:
     """Draw the cells of a matrix, most frequent mistakes first.
@@ -52,11 +51,11 @@ def cells(
             on_pick(*cell)
 
     columns = {
-        "true": tables.text(f"true {style.unit}", width=92),
-        "predicted": tables.text("predicted", width=92),
-        "n": tables.whole(width=40),
-        "value": tables.per_cent("of true (%)", width=74),
-        "interval": tables.interval(width=78),
+        "true": tables.text(f"true {style.unit}", width=86),
+        "predicted": tables.text("predicted", width=84),
+        "n": tables.whole(width=34),
+        "value": tables.per_cent("of true (%)", width=72),
+        "interval": tables.interval(width=76),
     }
     if most is None:
         columns["mean_km"] = tables.whole("mean km")
@@ -73,10 +72,7 @@ def cells(
 
 
 def asymmetric(
-    pairs: pd.DataFrame,
-    chosen: tuple[str | None, str | None],
-    *,
-    on_pick: Callable[[str, str], None],
+    pairs: pd.DataFrame, chosen: tuple[str | None, str | None], *, on_pick: Pick
 ) -> None:
     """Draw one-sided pairs of countries; `pairs`: `results.asymmetric_pairs`, not empty."""
     columns = {
@@ -165,7 +161,6 @@ def _segments(rows: pd.DataFrame) -> list[alt.Chart]:
     """Draw one bar in labelled segments, with an outline."""
     scale = alt.Scale(domain=[0, 100], nice=False)
     axis = alt.Axis(values=share_bars.SHARE_TICKS, grid=False)
-    edges = {"y": alt.YValue(0), "y2": alt.Y2Value("height")}
     segment = alt.Chart(rows).mark_rect(stroke=None)
     frame = alt.Chart(rows.head(1)).mark_rect(aria=False, filled=False, strokeWidth=0.5)
     layers = [
@@ -174,9 +169,9 @@ def _segments(rows: pd.DataFrame) -> list[alt.Chart]:
             alt.X2("stop:Q"),
             alt.Fill("fill:N", scale=None),
             tooltip=tooltip(name="taken for", count="n", share="share", interval="95 % interval"),
-            **edges,
+            **WHOLE_Y,
         ),
-        frame.encode(alt.XValue(0), alt.X2Value("width"), role("muted"), **edges),
+        frame.encode(role("muted"), **WHOLE_X, **WHOLE_Y),
     ]
     for field, line in (("name", -8), ("share", 8)):
         letters = f"{_LETTER_PIXELS} * length(datum.{field})"

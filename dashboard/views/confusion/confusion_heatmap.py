@@ -3,19 +3,22 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
 from dashboard.charts import channels, legends, selection_events, share_bars
-from dashboard.charts.channels import role, tooltip
+from dashboard.charts.channels import WHOLE_X, WHOLE_Y, role, tooltip
 from dashboard.shell import formats, theme
 from streetclip.metrics.intervals import wilson_interval
 from streetclip.results import OTHER, ConfusionMatrix
 
 NORMS: Final = {"row": "share of true", "column": "share of predicted", "count": "count"}
 """Meanings of a cell's colour, by the URL's word."""
+
+Pick = Callable[[str | None, str | None], None]
+"""Gets the true and the predicted class of what is clicked."""
 
 _PHONE_PIXELS = 700
 _MOST_PHONE_LABELS = 24  # side by side
@@ -86,7 +89,7 @@ class Style:
     unit: str
 
 
-def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Callable[[str, str], None]) -> None:
+def draw(matrix: Matrix, style: Style, *, key: str, on_pick: Pick) -> None:
     """Draw a matrix and its legend; `on_pick` gets two classes."""
     cells = _texts(matrix, style)
     on_scale = cells.loc[~cells["apart"] & (cells["predicted"] != ""), "shown"]
@@ -151,7 +154,7 @@ def _count_text(n: float) -> str:
 
 def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -> list[alt.Chart]:
     """Layer frame, cells, borders of continents, texts and the chosen outline."""
-    x, y = (
+    axes: Any = (
         channel(
             f"{field}:N",
             sort=None,
@@ -164,11 +167,12 @@ def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -
             (alt.Y, "true", matrix.rows, {}),
         )
     )
+    x, y = axes
     frame = alt.Chart(pd.DataFrame({"frame": [0]})).mark_rect(
         aria=False, filled=False, strokeWidth=0.5, opacity=0.6
     )
     return [
-        frame.encode(role("muted"), **_whole_axis("x"), **_whole_axis("y")),
+        frame.encode(role("muted"), **WHOLE_X, **WHOLE_Y),
         _cells(cells, style, highest, x, y),
         *_borders(matrix, x, y),
         _cell_texts(cells, x, y),
@@ -176,13 +180,7 @@ def _layers(matrix: Matrix, cells: pd.DataFrame, style: Style, highest: float) -
     ]
 
 
-def _whole_axis(axis: str) -> dict[str, object]:
-    if axis == "x":
-        return {"x": alt.XValue(0), "x2": alt.X2Value("width")}
-    return {"y": alt.YValue(0), "y2": alt.Y2Value("height")}
-
-
-def _axis(matrix: Matrix, labels: Sequence[str], **place: object) -> alt.Axis:
+def _axis(matrix: Matrix, labels: Sequence[str], **place: Any) -> alt.Axis:
     """Label classes, on a phone in short and fewer."""
     every = 2 if place and len(labels) > _MOST_PHONE_LABELS else 1
     long = {label: matrix.name(label) for label in labels}
@@ -241,7 +239,7 @@ def _borders(matrix: Matrix, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     layers = []
     for field, labels, axis in (("true", matrix.rows, y), ("predicted", matrix.columns, x)):
         rows = pd.DataFrame({field: _first_of_groups(labels, matrix.groups)})
-        at = axis.copy(deep=False)
+        at: Any = axis.copy(deep=False)
         at.bandPosition = 0
         line = alt.Chart(rows).mark_rule(strokeWidth=1, opacity=0.6)
         layers.append(line.encode(at, role("muted")))
@@ -263,8 +261,8 @@ def _outline(matrix: Matrix, style: Style, x: alt.X, y: alt.Y) -> list[alt.Chart
     if style.chosen == (None, None) or not is_shown:
         return []
     rows = pd.DataFrame({"true": [true], "predicted": [predicted]})
-    places = _whole_axis("y") if true is None else {"y": y}
-    places |= _whole_axis("x") if predicted is None else {"x": x}
+    places: dict[str, Any] = WHOLE_Y if true is None else {"y": y}
+    places = places | (WHOLE_X if predicted is None else {"x": x})
     rect = alt.Chart(rows).mark_rect(filled=False, strokeWidth=3, opacity=1)
     return [rect.encode(role("wrong"), **places)]
 

@@ -1,6 +1,5 @@
 """Confusion: the countries taken for others, and the images of each cell."""
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -11,7 +10,7 @@ from dashboard.shell import formats, html, theme, url_state, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame
 from dashboard.views.confusion import confused_pairs, confusion_heatmap
-from dashboard.views.confusion.confusion_heatmap import Matrix, Style
+from dashboard.views.confusion.confusion_heatmap import Matrix, Pick, Style
 from streetclip.gazetteer import CONTINENTS
 
 _LEVELS = {"country": "Country", "continent": "Continent"}
@@ -23,8 +22,6 @@ _TOWARDS = "to"
 _MOST_PAIRS = 12
 _MOST_ONE_SIDED = 100
 _NUM_IMAGES = 8
-
-Pick = Callable[[str, str], None]
 
 
 def render() -> None:
@@ -96,7 +93,7 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
         _images(view, shown, style, pick)
 
 
-def _pick_countries(view: View, true: str, predicted: str) -> None:
+def _pick_countries(view: View, true: str | None, predicted: str | None) -> None:
     """Filter by a cell; a second click clears the filter."""
     is_again = (true, predicted) == (view.selection.country, view.selection.predicted)
     cell = (None, None) if is_again else (true, predicted)
@@ -133,7 +130,7 @@ def _continents(view: View, everything: View) -> None:
         confused_pairs.cells(shown, style, key="continent_cells", on_pick=pick)
 
 
-def _pick_continents(view: View, true: str, predicted: str) -> None:
+def _pick_continents(view: View, true: str | None, predicted: str | None) -> None:
     """Filter by the countries of a cell."""
     no_prediction = None if predicted else ""
     below = view.but(continent=true, country=None, region=None, city=None, predicted=no_prediction)

@@ -8,10 +8,9 @@ from dashboard.images import csv_export, gallery_view, image_detail, image_queri
 from dashboard.images.image_queries import Image, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import run_queries
-from dashboard.shell import formats, html, url_state, url_widgets
+from dashboard.shell import formats, html, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame
-from streetclip import results
 from streetclip.results.filters import Selection
 
 DEFAULTS: Final = Selection(country_correct=False)
@@ -26,9 +25,7 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    order = url_state.page_option(
-        gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER
-    )
+    order = gallery_view.chosen_order()
     image_id = url_state.page_id(gallery_view.IMAGE)
     if image_id is not None:
         _one(view, order, image_id)
@@ -42,9 +39,7 @@ def _all(view: View, order: str) -> None:
         html.remark("Only images with a wrong country. Choose “any” under Outcome to see all.")
     _countries(view)
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
-        url_widgets.select(
-            "Order", gallery_view.SORT, gallery_view.order_words(view), gallery_view.DEFAULT_ORDER
-        )
+        gallery_view.order_choice(view)
         _pager(shown, "above")
         csv_export.button(view, order)
     csv_export.limit_remark(view)

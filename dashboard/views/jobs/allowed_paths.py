@@ -40,7 +40,7 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
             )
             raise ConfigError(msg)
     roots = Roots(allowed_folders(given, store_path))
-    most = [RunQueueConfig().max_jobs, *url_state.option_values(words, "--max_jobs")][-1]
+    most = (url_state.option_values(words, "--max_jobs") or [str(RunQueueConfig().max_jobs)])[-1]
     try:
         max_jobs = RunQueueConfig(max_jobs=int(most)).max_jobs  # which checks its bounds
     except ValueError:

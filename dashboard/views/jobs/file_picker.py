@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
@@ -159,7 +159,7 @@ def _entries(request: _Request, folder: Path, listing: Listing, roots: Roots) ->
 
 
 def _entry(key: str, name: str, icon: str, on_click: Callable[[], None]) -> None:
-    look = {"icon": f":material/{icon}:", "type": "tertiary"}
+    look: dict[str, Any] = {"icon": f":material/{icon}:", "type": "tertiary"}
     st.button(formats.markdown(name, 120), key=f"browser_{key}", on_click=on_click, **look)
 
 

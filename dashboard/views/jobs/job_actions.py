@@ -69,8 +69,7 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
                 on_click=lambda: _try(launcher.resume, store_path, job, options),
             )
         if job["kind"] in form_fields.FORMS:
-            changes = {"form": job["kind"], "again": str(job["id"])}
-            _form_button("Run again with changes", "job_again", "secondary", **changes)
+            _again_button("Run again with changes", "job_again", job)
     if problem:
         html.notice("Cannot be resumed from here", problem, css="sc-alert")
 
@@ -79,9 +78,11 @@ def queue_here(job: Job, options: JobOptions) -> None:
     """Draw the button that queues a job from elsewhere with the form."""
     is_foreign = job["state"] == "queued" and not job["runs_here"]
     if is_foreign and options.may_start and job["kind"] in form_fields.FORMS:
-        changes = {"form": job["kind"], "again": str(job["id"])}
-        label, key = "Queue here with the form", f"job_here_{job['id']}"
-        _form_button(label, key, "secondary", **changes)
+        _again_button("Queue here with the form", f"job_here_{job['id']}", job)
+
+
+def _again_button(label: str, key: str, job: Job) -> None:
+    _form_button(label, key, "secondary", form=job["kind"], again=str(job["id"]))
 
 
 def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:

@@ -110,10 +110,10 @@ def _history(path: Path) -> None:
     if shown:
         ids = [str(job["id"]) for job in shown]
         rows = job_cards.table(shown)
-        widths = {"name": "medium", "error": "large"}
+        wide, widest = tables.text("name", width="medium"), tables.text("error", width="large")
         tables.show(
             rows,
-            {name: tables.text(name, width=widths.get(name)) for name in rows},
+            tables.columns_of(rows, name=wide, error=widest),
             key=selection_events.keyed("jobs", ids[0], len(ids)),
             values=ids,
             on_pick=lambda job: None if job is None else url_state.change(job=job),
@@ -173,12 +173,12 @@ def _live(path: Path, job_id: int, options: JobOptions) -> None:
     job = run_queries.job(path, job_id)
     job_cards.heading(job)
     job_actions.queue_here(job, options)
-    if job["runs_here"]:
-        live = run_queries.live_jobs(path)
-        before = [each for each in live if each["runs_here"] or each["state"] == "running"]
-        num_before = [each["id"] for each in before].index(job_id)
-        before = f"{formats.count(num_before)} jobs ahead." if num_before > 1 else "1 job ahead."
-        html.remark(before if num_before else "Next in queue.")
+    live = run_queries.live_jobs(path)
+    ids = [each["id"] for each in live if each["runs_here"] or each["state"] == "running"]
+    if job["runs_here"] and job_id in ids:  # not if it ended since, or is behind hundreds
+        ahead = ids.index(job_id)
+        words = f"{formats.count(ahead)} jobs ahead." if ahead > 1 else "1 job ahead."
+        html.remark(words if ahead else "Next in queue.")
     job_cards.progress(job)
     job_actions.cancel(path, job, options)
     st.header("Log", anchor=False)

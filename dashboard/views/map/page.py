@@ -234,7 +234,7 @@ def picked(row: pd.DataFrame) -> list[pdk.Layer]:
     return [line, *_dots(marks, "picked_", radius=6)]
 
 
-def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.float64]:
+def share_of(values: npt.NDArray[Any], colour: str) -> npt.NDArray[Any]:
     """Scale a measure to [0, 1]: confidence unchanged, distances by their log.
 
     Examples:
@@ -244,7 +244,7 @@ def share_of(values: npt.NDArray[np.float64], colour: str) -> npt.NDArray[np.flo
     if colour == _CONFIDENCE:
         return values
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(values / _NEAREST_KM) / _SCALE, dtype=np.float64)
+        return np.log(values / _NEAREST_KM) / _SCALE
 
 
 def _colour_legend(colour: str, mean: str = "") -> list[html.Html]:
@@ -262,8 +262,7 @@ def _widths(n: Any, most: int) -> npt.NDArray[np.float64]:
     """Compute pixels of flows, proportional to the square root of their images."""
     least, widest = _WIDEST_PIXELS
     scale = least + (widest - least) * min(1.0, np.log10(most) / 3)
-    widths: npt.NDArray[np.float64] = scale * np.sqrt(np.asarray(n) / most)
-    return widths
+    return scale * np.sqrt(np.asarray(n) / most)
 
 
 def _fitted(rows: pd.DataFrame, ends: Sequence[str] = ("true", "pred")) -> Places:

@@ -23,6 +23,18 @@ from dashboard.shell import formats, html
 from dashboard.views.jobs import job_cards
 from streetclip.metrics.intervals import newcombe_interval
 
+_ACCURACY_HELP = (
+    "Share of all validation images whose country is predicted zero-shot among the countries of "
+    "both manifests; an unreadable image is wrong. Optimistic: the epoch was chosen by these "
+    "images. Interval: Wilson 95 %."
+)
+_HELD_OUT_HELP = (
+    "The same over validation images of countries that training did not see: what is left of the "
+    "zero-shot ability. Interval: Wilson 95 %. Below: difference from the model before training in "
+    "percentage points, with Newcombe's 95 % interval of two independent shares, too wide rather "
+    "than too narrow as the images are the same; grey if not significant."
+)
+
 
 def label(training: Training) -> str:
     """Label a training by number and untrusted name; no two labels are equal."""
@@ -94,39 +106,34 @@ def headline(training: Training, curves: Curves, best_epoch: Mapping[str, Any]) 
     n = f"n = {formats.count(best_epoch['n'])} · " if best_epoch["n"] > 0 else ""
     loss = curves["loss"]["value"].dropna()
     when = f"epoch {formats.count(best_epoch['epoch'])}"
-    columns = st.columns(3, gap="small")
-    with columns[0]:
-        metric_cards.figure(
-            "Validation country accuracy",
-            formats.share(best_epoch["accuracy"]),
-            formats.interval(best_epoch["low"], best_epoch["high"]) if n else "",
-            f"{n}{when}",
-            "Share of all validation images whose country is predicted zero-shot among the "
-            "countries of both manifests; an unreadable image is wrong. Optimistic: the epoch was "
-            "chosen by these images. Interval: Wilson 95 %.",
-        )
-    with columns[1]:
-        metric_cards.figure(
-            "Validation loss",
-            _loss_text(best_epoch["val_loss"]),
-            "",
-            f"{when} · training loss now {_loss_text(loss.iloc[-1] if len(loss) else None)}",
-            "Contrastive loss over groups of as many images as a training step contrasts.",
-        )
-    with columns[2]:  # of three: the speed also has its own chart
-        if pd.isna(best_epoch[f"{HOLDOUT}accuracy"]):
-            _speed(training, curves)
-        else:
-            _held_out(curves.epochs.iloc[0], best_epoch, when)
+    accuracy = (
+        "Validation country accuracy",
+        formats.share(best_epoch["accuracy"]),
+        formats.interval(best_epoch["low"], best_epoch["high"]) if n else "",
+        f"{n}{when}",
+        _ACCURACY_HELP,
+    )
+    of_loss = (
+        "Validation loss",
+        _loss_text(best_epoch["val_loss"]),
+        "",
+        f"{when} · training loss now {_loss_text(loss.iloc[-1] if len(loss) else None)}",
+        "Contrastive loss over groups of as many images as a training step contrasts.",
+    )
+    if pd.isna(best_epoch[f"{HOLDOUT}accuracy"]):
+        third = _speed(training, curves)  # of three: it also has its own chart
+    else:
+        third = _held_out(curves.epochs.iloc[0], best_epoch, when)
+    metric_cards.figures(accuracy, of_loss, third)
 
 
-def _speed(training: Training, curves: Curves) -> None:
+def _speed(training: Training, curves: Curves) -> Sequence[str]:
     speed = curves["images_per_s"]["value"]
     batch = _setting(training, "batch_size")
     passes = _setting(training, "gradient_accumulation_steps")
     if passes not in ("1", formats.NONE):
         batch = f"{batch}, {passes} per step"
-    metric_cards.figure(
+    return (
         "Images per second",
         formats.count(speed.median()) if len(speed) else formats.NONE,
         "",
@@ -135,7 +142,7 @@ def _speed(training: Training, curves: Curves) -> None:
     )
 
 
-def _held_out(before: "pd.Series[Any]", after: Mapping[str, Any], when: str) -> None:
+def _held_out(before: "pd.Series[Any]", after: Mapping[str, Any], when: str) -> Sequence[str]:
     low, high, n = (after[f"{HOLDOUT}{name}"] for name in ("low", "high", "n"))
     below = ""
     if not (pd.isna(low) or pd.isna(before[f"{HOLDOUT}low"])):
@@ -143,15 +150,12 @@ def _held_out(before: "pd.Series[Any]", after: Mapping[str, Any], when: str) -> 
         counts = [each[name] for each in (after, before) for name in names]
         delta = Delta(*map(float, newcombe_interval(*counts)))
         below = metric_cards.share_delta(delta, "before training")
-    metric_cards.figure(
+    return (
         "Held-out country accuracy",
         formats.share(after[f"{HOLDOUT}accuracy"]),
         "" if pd.isna(low) else formats.interval(low, high),
         f"n = {formats.count(n)} · {when}" if n > 0 else when,
-        "The same over validation images of countries that training did not see: what is left of "
-        "the zero-shot ability. Interval: Wilson 95 %. Below: difference from the model before "
-        "training in percentage points, with Newcombe's 95 % interval of two independent shares, "
-        "too wide rather than too narrow as the images are the same; grey if not significant.",
+        _HELD_OUT_HELP,
         below,
     )
 

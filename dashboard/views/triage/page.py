@@ -8,10 +8,9 @@ from dashboard.images import gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import OPEN_STATUS, Place
 from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import run_queries
-from dashboard.shell import formats, html, links, url_state, url_widgets
+from dashboard.shell import formats, html, links, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame
-from streetclip import results
 from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
 
@@ -30,9 +29,7 @@ def render() -> None:
 def _body(view: View) -> None:
     if frame.is_empty(view):
         return
-    order = url_state.page_option(
-        gallery_view.SORT, list(results.ORDERS), gallery_view.DEFAULT_ORDER
-    )
+    order = gallery_view.chosen_order()
     # Queue the unreviewed images, unless the filters name a status.
     is_set = view.selection.status is not None
     queue = view if is_set else image_queries.with_status(view, OPEN_STATUS)
@@ -45,9 +42,7 @@ def _body(view: View) -> None:
         words = f"{formats.progress(done, total)} reviewed"
         st.progress(done / total if total else 1.0, text=words)
     with right:
-        url_widgets.select(
-            "Order", gallery_view.SORT, gallery_view.order_words(view), gallery_view.DEFAULT_ORDER
-        )
+        gallery_view.order_choice(view)
     if image_id is not None:
         _one(view, queue, order, image_id)
         return

@@ -160,18 +160,18 @@ def test_the_bar_of_outcomes_is_cut_in_proportion(drawn):
     assert bar["encoding"]["color"]["field"] == "role"
     found = segments.set_index("name")
     assert found["start"].to_dict() == pytest.approx(
-        {"both right": 0, "gained": 0.6, "lost": 0.85, "both wrong": 0.9}
+        {"both correct": 0, "gained": 0.6, "lost": 0.85, "both wrong": 0.9}
     )
     assert found["stop"].to_dict() == pytest.approx(
-        {"both right": 0.6, "gained": 0.85, "lost": 0.9, "both wrong": 1}
+        {"both correct": 0.6, "gained": 0.85, "lost": 0.9, "both wrong": 1}
     )
     assert found["role"].to_dict() == {
-        "both right": "correct",
+        "both correct": "correct",
         "gained": "correct",
         "lost": "wrong",
         "both wrong": "wrong",
     }
-    assert found.loc["both right", "opacity"] < found.loc["gained", "opacity"] == 1
+    assert found.loc["both correct", "opacity"] < found.loc["gained", "opacity"] == 1
     assert "lost 5 (5.0 %)" in drawn.alts["outcome_bar"]
 
 

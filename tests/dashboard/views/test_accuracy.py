@@ -8,7 +8,7 @@ import pytest
 from dashboard.shell.page_query import View
 from dashboard.views.accuracy import page
 from streetclip.results.filters import Selection
-from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.pages import opener_of, text_of
 from tests.dashboard.plain import wilson
 from tests.dashboard.worlds import World
 
@@ -17,16 +17,14 @@ NUM_IMAGES = 331
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"), num_images=NUM_IMAGES, with_files=False)
-    made.add_run("older", skill=0.4, seed=1)
-    made.add_run("newer", skill=0.7, seed=2)
-    return made
+    return World(
+        tmp_path_factory.mktemp("world"), num_images=NUM_IMAGES, with_files=False
+    ).with_two_runs()
 
 
 @pytest.fixture
 def open_page(monkeypatch, world):
-    opener = open_page_of(monkeypatch)
-    return lambda **parameters: opener(world.path, "accuracy", run="2", **parameters)
+    return opener_of(monkeypatch, world.path, "accuracy", run="2")
 
 
 def counted(world, column, where="1", right="country_correct"):

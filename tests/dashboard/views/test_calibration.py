@@ -10,7 +10,7 @@ from dashboard.shell.page_query import View
 from dashboard.views import frame
 from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
-from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.pages import opener_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.specs import assert_valid
 from tests.dashboard.worlds import World
@@ -20,16 +20,12 @@ NUM_BINS = 15
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"), num_images=500, with_files=False)
-    made.add_run("older", skill=0.4, seed=1)
-    made.add_run("newer", skill=0.7, seed=2)
-    return made
+    return World(tmp_path_factory.mktemp("world"), num_images=500, with_files=False).with_two_runs()
 
 
 @pytest.fixture
 def open_page(monkeypatch, world):
-    opener = open_page_of(monkeypatch)
-    return lambda **parameters: opener(world.path, "calibration", run="2", **parameters)
+    return opener_of(monkeypatch, world.path, "calibration", run="2")
 
 
 def judged(world, level="country", where="1"):

@@ -7,7 +7,7 @@ import pytest
 
 from streetclip.gazetteer import countries
 from tests.dashboard.galleries import cards_of
-from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.pages import open_page_of, opener_of, text_of
 from tests.dashboard.plain import one_decimal
 from tests.dashboard.specs import assert_valid
 from tests.dashboard.worlds import World
@@ -27,18 +27,12 @@ BOTH = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"), num_images=400)
-    made.add_run("older", skill=0.5, seed=1)
-    made.add_run("newer", skill=0.6, seed=2)
-    return made
+    return World(tmp_path_factory.mktemp("world"), num_images=400).with_two_runs(0.5, 0.6)
 
 
 @pytest.fixture
 def open_page(monkeypatch, world):
-    opener = open_page_of(monkeypatch)
-    return lambda **parameters: opener(
-        world.path, "compare", **({"run": "2", "baseline": "1"} | parameters)
-    )
+    return opener_of(monkeypatch, world.path, "compare", run="2", baseline="1")
 
 
 class Elsewhere(World):
@@ -70,7 +64,8 @@ def test_the_bar_counts_what_sql_counts(open_page, world, level):
     bar = next(each.proto.alt for each in charts if "baseline" in each.proto.alt)
     for name, n in counts(world, level).items():
         assert n > 3
-        assert f"{name.replace('_', ' ')} {n} " in bar.replace("\u00a0", " ")
+        words = name.replace("_", " ").replace("right", "correct")
+        assert f"{words} {n} " in bar.replace("\u00a0", " ")
 
 
 def test_differences_stand_with_both_shares_and_n(open_page, world):

@@ -14,7 +14,7 @@ from dashboard.shell.page_query import View
 from dashboard.views.confusion import page
 from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
-from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.pages import opener_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.sites import DESK, serve
 from tests.dashboard.specs import assert_valid, layers_of
@@ -25,16 +25,12 @@ NAMES = {code: country.name for code, country in countries().items()} | {None: "
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"), num_images=900, with_files=False)
-    made.add_run("older", skill=0.4, seed=1)
-    made.add_run("newer", skill=0.7, seed=2)
-    return made
+    return World(tmp_path_factory.mktemp("world"), num_images=900, with_files=False).with_two_runs()
 
 
 @pytest.fixture
 def open_page(monkeypatch, world):
-    opener = open_page_of(monkeypatch)
-    return lambda **parameters: opener(world.path, "confusion", run="2", **parameters)
+    return opener_of(monkeypatch, world.path, "confusion", run="2")
 
 
 def pairs_of(world):

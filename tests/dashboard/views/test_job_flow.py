@@ -114,7 +114,7 @@ def test_captions_training_and_evaluation_from_the_dashboard(desk, small_world, 
 
     page.get_by_role("link", name="Run 1 on Overview").click()
     page.get_by_text("Run details").wait_for(timeout=PATIENCE_MS)
-    text = page.inner_text("[data-testid=stMain]").replace("\u00a0", " ")
+    text = desk.visited.text()
     assert "from the dashboard" in text
     assert "n = 50" in text
     with open_store(desk.store_path, read_only=True) as store:

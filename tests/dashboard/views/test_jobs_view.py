@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Migrations
 
+from dashboard.queries import run_queries
 from dashboard.shell import rights
 from dashboard.shell.rights import Right
 from dashboard.views.jobs import launcher
@@ -81,6 +82,13 @@ class TestStates:
         page = open_jobs()
         page.button(key=f"job_cancel_{first}").click().run()
         assert records.states() == {first: "cancelled", second: "queued", third: "queued"}
+
+    def test_a_job_behind_more_than_are_listed_is_shown(self, open_jobs, records, monkeypatch):
+        first, *_ = (records.add("queued", output_dir=Path(f"outputs/{i}")) for i in range(2))
+        monkeypatch.setattr(run_queries, "_MOST_LIVE_JOBS", 1)  # the newest
+        page = open_jobs(job=str(first))
+        assert not page.exception
+        assert "queued" in text_of(page)
 
     def test_a_dead_job_is_found_interrupted_at_the_first_look(self, open_jobs, records):
         with open_store(records.path) as store:

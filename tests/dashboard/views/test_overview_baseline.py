@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.dashboard.pages import open_page_of, text_of
+from tests.dashboard.pages import open_page_of, opener_of, text_of
 from tests.dashboard.worlds import World
 
 NUM_IMAGES = 237
@@ -25,8 +25,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def open_page(monkeypatch, world):
-    opener = open_page_of(monkeypatch)
-    return lambda run="2", **parameters: opener(world.path, "overview", run=run, **parameters)
+    return opener_of(monkeypatch, world.path, "overview", run="2")
 
 
 def paired(world, *, run=2, baseline=1, right="country_correct", where="1"):
@@ -49,7 +48,7 @@ def points(share):
 
 def outcome_words(counts):
     n = sum(counts)
-    names = ("both right", "gained", "lost", "both wrong")
+    names = ("both correct", "gained", "lost", "both wrong")
     return ", ".join(
         f"{name} {count} ({100 * count / n:.1f} %)"
         for name, count in zip(names, counts, strict=True)
