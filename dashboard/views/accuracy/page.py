@@ -96,8 +96,7 @@ def _breadcrumb(view: View) -> None:
 
 def _go(view: View, selection: Selection) -> None:
     """Filter by a place in a click's callback, with its default groups."""
-    url_state.change_filters(selection, view.defaults)
-    url_state.change(by=None)
+    url_state.change_filters(selection, view.defaults, by=None)
 
 
 def _controls(view: View) -> tuple[str, str, str]:

@@ -134,8 +134,8 @@ def _pick_continents(view: View, true: str | None, predicted: str | None) -> Non
     """Filter by the countries of a cell."""
     no_prediction = None if predicted else ""
     below = view.but(continent=true, country=None, region=None, city=None, predicted=no_prediction)
-    url_state.change_filters(below.selection, view.defaults)
-    url_state.change(level=None, **{_TOWARDS: predicted or None})
+    more: dict[str, str | None] = {"level": None, _TOWARDS: predicted or None}
+    url_state.change_filters(below.selection, view.defaults, **more)
 
 
 def _one_sided(view: View, everything: View) -> None:

@@ -148,7 +148,7 @@ def test_the_tooltip_says_countries_distance_and_confidence(drawn):
     texts = [(each["title"], each["detail"]) for each in drawn.layer("arcs")["data"]]
     assert texts[0][0] == "Estonia → New Zealand"
     assert texts[0][1].replace("\u00a0", " ").startswith("17,127 km · confidence ")
-    assert texts[2][1].startswith("— · confidence ")
+    assert texts[2][1].startswith("– · confidence ")
     assert "text" in drawn.tooltip
     assert "html" not in drawn.tooltip
 

@@ -17,7 +17,7 @@ from streetclip.results.filters import Selection
 from tests.dashboard.pages import opener_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
 from tests.dashboard.sites import DESK, serve
-from tests.dashboard.specs import assert_valid, layers_of
+from tests.dashboard.specs import assert_valid, layers_of, words_of
 from tests.dashboard.worlds import CANDIDATES, World
 
 NAMES = {code: country.name for code, country in countries().items()} | {None: "no prediction"}
@@ -282,10 +282,10 @@ def test_every_chart_is_valid_and_says_what_it_shows(open_page):
         page = open_page(country="FR", predicted="DE", **parameters)
         for chart in page.get("vega_lite_chart"):
             assert_valid(json.loads(chart.proto.spec))
-            assert len(chart.proto.alt) > 30
+            assert len(words_of(chart.proto)) > 30
     most = max((n, p) for p, n in pairs_of_wrong(open_page).items())
     assert f"{most[1][0]} taken for {most[1][1]} {most[0]} times" in (
-        open_page().get("vega_lite_chart")[0].proto.alt
+        words_of(open_page().get("vega_lite_chart")[0].proto)
     )
 
 
@@ -298,8 +298,12 @@ def clicks(monkeypatch, tmp_path, pick, selection, *cells):
     """What clicks on cells write into the URL."""
     view = View(path=tmp_path / "s.db", run_id=1, run_key="", selection=selection)
     filters, own = [], []
-    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: filters.append(s))
-    monkeypatch.setattr(page.url_state, "change", lambda **changes: own.append(changes))
+
+    def change_filters(selection, defaults, **others):
+        filters.append(selection)
+        own.append(others)
+
+    monkeypatch.setattr(page.url_state, "change_filters", change_filters)
     for cell in cells:
         pick(view, *cell)
     return filters, own

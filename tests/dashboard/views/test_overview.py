@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.dashboard.pages import NBSP, Elements, text_of
-from tests.dashboard.specs import layers_of
+from tests.dashboard.pages import Elements, text_of
+from tests.dashboard.specs import layers_of, words_of
 
 
 def markup_of(page):
@@ -93,7 +93,7 @@ def test_the_curve_marks_the_five_thresholds_and_has_a_text_and_a_table(open_pag
     written.add_run()
     page = open_page(written.path)
     spec = page.get("vega_lite_chart")[0].proto
-    assert spec.alt.replace(NBSP, " ") == (
+    assert words_of(spec) == (
         "Share of images by distance from the true place: 0.0 % within 1.0 km, 37.5 % within "
         "25 km, 37.5 % within 200 km, 58.3 % within 750 km, 58.3 % within 2,500 km."
     )
