@@ -257,10 +257,11 @@ def distance_shares(table: RunTable, mask: Bool) -> pd.DataFrame:
 
 
 def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
-    """Compute the accuracies and the mean GeoScore by true continent, the best first.
+    """Compute the accuracies and the mean GeoScore by true continent, the worst first.
 
     `countries` are of `group_counts` by country. Columns: continent, n, geoscore, and each of
-    `ACCURACIES` with _low and _high (Wilson 95 %); NaN without images.
+    `ACCURACIES` with _low and _high (Wilson 95 %); NaN without images. The worst has the lowest
+    upper bound of the country accuracy.
     """
     counts = countries.groupby("continent", as_index=False).sum(numeric_only=True)
     shares = counts[["continent", "n"]].copy()
@@ -270,7 +271,7 @@ def continent_shares(countries: pd.DataFrame) -> pd.DataFrame:
         shares[f"{name}_low"], shares[f"{name}_high"] = wilson_interval(correct, of)
     n = counts["with_coordinates"]
     shares["geoscore"] = counts["geoscore_sum"] / n.where(n > 0, np.nan)
-    return shares.sort_values("country", ascending=False, ignore_index=True)
+    return shares.sort_values("country_high", ignore_index=True)
 
 
 def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | None:
