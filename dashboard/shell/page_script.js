@@ -1,11 +1,12 @@
-// Make whole rows of tables clickable, and scroll to where one was on Back and on reload.
+// Make whole rows of tables clickable, a click one step of the history, and Back return to where one
+// was.
 
 const PICKABLE = "[class*='st-key-pick_row_']";
 const HEADER_REM = 2.1875; // height of the header row
 const MARKER_PIXELS = 16; // from the left edge to the middle of a row's box
 const MOST_MOVE_PIXELS = 4; // of a click; more is a drag
 const SETTLED_MS = 500;
-const MOST_WAIT_MS = 10_000;
+const MOST_WAIT_MS = 30_000;
 
 const main = () => document.querySelector("[data-testid=stMain]");
 const isRunning = () => document.querySelector("[data-test-script-state=running]") !== null;
@@ -34,6 +35,20 @@ function pickRow(event) {
     canvas.dispatchEvent(new MouseEvent(`mouse${type}`, at));
   }
   canvas.dispatchEvent(new MouseEvent("click", at));
+}
+
+// Steps. Streamlit pushes an entry for the new parameters and one for the new page: both are one step.
+
+let hasActed = false; // since the last entry
+
+function pushOnce() {
+  const push = history.pushState.bind(history);
+  history.pushState = (...entry) => {
+    if (hasActed) push(...entry);
+    else history.replaceState(...entry);
+    hasActed = false;
+  };
+  document.addEventListener("click", () => { hasActed = true; }, true);
 }
 
 // Scrolling. An entry of the history keeps its position, as its page is drawn again after Back.
@@ -70,10 +85,12 @@ function press(event) {
   if (!event.isTrusted) return;
   leave();
   keep();
+  hasActed = true;
   if (event.type === "pointerdown") pressed = { x: event.clientX, y: event.clientY };
 }
 
 function install() {
+  pushOnce();
   document.addEventListener("click", pickRow, true);
   for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, press, true);
   for (const type of ["wheel", "touchmove"]) {
@@ -87,6 +104,7 @@ function install() {
   window.addEventListener("popstate", (event) => {
     clearTimeout(timer);
     leave();
+    hasActed = false;
     restore(event.state?.scrollTop);
   });
   restore(history.state?.scrollTop);

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
-from dashboard.shell import filter_urls, formats, html, page_script, rights, theme, url_state
+from dashboard.shell import filter_urls, formats, html, links, page_script, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
 from streetclip.errors import ConfigError, StreetClipError
@@ -33,6 +33,7 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
 
     `body` gets the path of the store, which may not exist.
     """
+    links.go_if_asked()
     theme.apply()
     page_script.apply()
     theme.name_tab(title)

@@ -135,6 +135,22 @@ def group_counts(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
     return counted[counted["n"] > 0].reset_index(drop=True)
 
 
+def attribute_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
+    """Count the images of every value of every attribute: quicker than `group_counts` of each.
+
+    Columns: attribute, value, n (above 0) and country_correct.
+    """
+    mask = table.with_prediction(mask)
+    is_correct = mask & table.correct("country")
+    rows: list[tuple[str, str, int, int]] = []
+    for name in table.dataset.attributes:
+        codes, texts = table.dataset.attribute(name)
+        n, correct = (np.bincount(codes[of], minlength=len(texts)) for of in (mask, is_correct))
+        rows += [(name, *each) for each in zip(texts, n.tolist(), correct.tolist(), strict=True)]
+    counted = pd.DataFrame(rows, columns=["attribute", "value", "n", "country_correct"])
+    return counted[counted["n"] > 0].reset_index(drop=True)
+
+
 def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, Int64]]:
     """Yield the selected rows of at most `_MOST_GROUPS` groups, and the group of each, from 0."""
     for rows in selected_rows(mask):

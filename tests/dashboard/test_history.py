@@ -22,6 +22,11 @@ def scrolled(page):
     return page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
 
 
+def wait_until_scrolled(page, at):
+    main = "document.querySelector('[data-testid=stMain]')"
+    page.wait_for_function(f"Math.abs({main}.scrollTop - {at}) <= 2", timeout=30_000)
+
+
 def entries(page):
     return page.evaluate("history.length")
 
@@ -51,9 +56,7 @@ def test_a_click_on_a_row_is_one_step_and_back_returns_to_where_one_was(address,
     assert entries(page) == before + 1
     page.go_back()
     page.wait_for_function("!location.search.includes('country=')")
-    visited.settle()
-    page.wait_for_timeout(700)
-    assert scrolled(page) == pytest.approx(at, abs=2)
+    wait_until_scrolled(page, at)
     assert visited.errors == []
 
 
@@ -71,14 +74,12 @@ def test_two_filters_of_a_cell_are_one_step_and_a_page_is_left_where_one_was(add
     last.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     at = scrolled(page)
-    page.evaluate("document.querySelector('[data-testid=stSidebar] a[href*=accuracy]').click()")
+    page.locator("[data-testid=stSidebar] a[href*=accuracy]").click()
     page.wait_for_url("**/accuracy**", timeout=20_000)
     visited.settle()
     page.go_back()
     page.wait_for_url("**/confusion**", timeout=20_000)
-    visited.settle()
-    page.wait_for_timeout(700)
-    assert scrolled(page) == pytest.approx(at, abs=2)
+    wait_until_scrolled(page, at)
 
 
 def test_buttons_of_charts_and_tables_have_short_names(address, visit):
