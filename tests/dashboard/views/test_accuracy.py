@@ -41,6 +41,11 @@ def counted(world, column, where="1", right="country_correct"):
     return {name: (n, k) for name, n, k in rows}
 
 
+def by_weather(world):
+    """By weather: images, and how many countries are right."""
+    return counted(world, "attributes ->> 'weather'")
+
+
 def crumbs(page):
     labels = [each.label for each in page.button if (each.key or "").startswith("crumb_")]
     return [label.removesuffix(" /") for label in labels]
@@ -139,14 +144,7 @@ def test_what_is_chosen_decides_what_is_compared_and_the_way_back(
 
 def test_attributes_are_groups_too(open_page, world):
     table = open_page(by="attribute:weather").dataframe[0].value.set_index("name")
-    expected = {
-        value: (n, k)
-        for value, n, k in world.sql(
-            "SELECT attributes ->> 'weather', count(*), sum(country_correct) FROM predictions "
-            "JOIN runs ON runs.id = run_id JOIN dataset_images USING (dataset_id, image_id) "
-            "WHERE run_id = 2 GROUP BY 1"
-        )
-    }
+    expected = by_weather(world)
     assert {name: row["n"] for name, row in table.iterrows()} == {
         name: n for name, (n, _) in expected.items()
     }
@@ -277,14 +275,7 @@ def test_the_bars_keep_the_worst_whatever_the_order():
 def test_a_value_of_an_attribute_is_compared_with_the_rest(open_page, world):
     page = open_page(by="attribute:weather", attr="weather=rain")
     assert not page.exception
-    rows = {
-        value: (n, k)
-        for value, n, k in world.sql(
-            "SELECT attributes ->> 'weather', count(*), sum(country_correct) FROM predictions "
-            "JOIN runs ON runs.id = run_id JOIN dataset_images USING (dataset_id, image_id) "
-            "WHERE run_id = 2 GROUP BY 1"
-        )
-    }
+    rows = by_weather(world)
     n, k = rows.pop("rain")
     rest_n, rest_k = (sum(each) for each in zip(*rows.values(), strict=True))
     p, q = k / n, rest_k / rest_n
