@@ -8,10 +8,11 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from streetclip.errors import OutputError, ResourceError, shown
 
@@ -91,6 +92,31 @@ def locked_folder(folder: Path, holder: str) -> Iterator[None]:
         for each in made:
             with contextlib.suppress(OSError):  # it holds files now
                 each.rmdir()
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a plain file, following no link at its name or its folder's.
+
+    Returns its descriptor. Raises FileExistsError for a file that is not plain, OSError as
+    `os.open`.
+    """
+    folder = _open_folder(path.parent)
+    try:
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe must not wait for its other end
+        descriptor = os.open(path.name, flags, 0o666, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileExistsError(errno.EEXIST, "it is no plain file", str(path))
+    return descriptor
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open a log to append to it, making it and its folder; raises as `open_plain`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    return cast("BinaryIO", os.fdopen(descriptor, "ab", buffering=0))
 
 
 def is_unused(folder: Path) -> bool:

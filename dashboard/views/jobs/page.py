@@ -173,7 +173,7 @@ def _live(path: Path, job_id: int, options: JobOptions) -> None:
     job = run_queries.job(path, job_id)
     job_cards.heading(job)
     job_actions.queue_here(job, options)
-    if job["runs_here"]:
+    if job["state"] == "queued" and job["runs_here"]:
         live = run_queries.live_jobs(path)
         before = [each for each in live if each["runs_here"] or each["state"] == "running"]
         num_before = [each["id"] for each in before].index(job_id)
