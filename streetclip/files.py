@@ -102,13 +102,20 @@ def open_plain(path: Path, flags: int) -> int:
     """
     folder = _open_folder(path.parent)
     try:
-        flags |= os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe must not wait for its other end
-        descriptor = os.open(path.name, flags, 0o666, dir_fd=folder)
+        return open_regular(path.name, flags | os.O_NOFOLLOW, folder)
     finally:
         os.close(folder)
+
+
+def open_regular(path: str, flags: int = os.O_RDONLY, folder: int | None = None) -> int:
+    """Open a plain file, or what a link leads to; a pipe or a device is not waited for.
+
+    A relative path starts from the descriptor `folder`. Raises as `open_plain`.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise FileExistsError(errno.EEXIST, "it is no plain file", str(path))
+        raise FileExistsError(errno.EEXIST, "it is no plain file", path)
     return descriptor
 
 
