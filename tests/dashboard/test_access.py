@@ -194,6 +194,7 @@ def test_every_answer_forbids_framing_and_sniffing():
     for answer in (with_cookie(TOKEN).get("/map"), client(Access(TOKEN)).get("/map")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
 
 
 def test_a_short_token_is_refused_and_a_drawn_one_is_long():
