@@ -105,28 +105,27 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-SWAP = (
-    "CREATE TRIGGER swap AFTER INSERT ON jobs "
-    "BEGIN UPDATE jobs SET arguments = '[\"--resume\"]' WHERE id = NEW.id; END"
-)
+FOREIGN = {
+    "swap": (
+        "CREATE TRIGGER swap AFTER INSERT ON jobs "
+        "BEGIN UPDATE jobs SET arguments = '[\"--resume\"]' WHERE id = NEW.id; END",
+    ),
+    "runs_made": (
+        "DROP TRIGGER runs_made",
+        "CREATE TRIGGER runs_made AFTER INSERT ON runs BEGIN SELECT 1; END",
+    ),
+}
 
 
-def test_a_trigger_of_others_may_be_looked_at_and_not_written_with(queue):
-    queue.store.close()
-    with closing(sqlite3.connect(queue.path)) as connection:
-        connection.execute(SWAP)
-    with open_store(queue.path, read_only=True) as store:
-        assert store.rows("SELECT count(*) FROM jobs") == [(0,)]
-    with pytest.raises(StoreError, match="holds the trigger 'swap', which is not StreetCLIP's"):
-        open_store(queue.path)
-
-
-def test_a_trigger_that_has_another_body_is_not_ours(filled):
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_trigger_of_others_may_be_looked_at_and_not_written_with(filled, name):
     filled.store.close()
     with closing(sqlite3.connect(filled.path)) as connection:
-        connection.execute("DROP TRIGGER runs_made")
-        connection.execute("CREATE TRIGGER runs_made AFTER INSERT ON runs BEGIN SELECT 1; END")
-    with pytest.raises(StoreError, match="holds the trigger 'runs_made'"):
+        for statement in FOREIGN[name]:
+            connection.execute(statement)
+    with open_store(filled.path, read_only=True) as store:
+        assert store.rows("SELECT count(*) FROM jobs") == [(0,)]
+    with pytest.raises(StoreError, match=f"holds the trigger '{name}', which is not StreetCLIP's"):
         open_store(filled.path)
 
 
