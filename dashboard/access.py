@@ -184,11 +184,12 @@ class Gate:
             return HTMLResponse(_SIGN_IN_PAGE.format(problem="This token is not valid."), 403)
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = urlencode([pair for pair in pairs if pair[0] != PARAMETER])
-        name = scope["path"].rstrip("/").rpartition("/")[2]
+        name = scope["path"].rpartition("/")[2]
         answer = RedirectResponse(f"./{name}?{query}" if query else f"./{name}", 303)
         answer.set_cookie(
             self._access.cookie,
             token,
+            path=None,  # where the page lies: behind a proxy, other programs share the host
             httponly=True,
             samesite="lax",
             secure=scope["scheme"] == "https",

@@ -1,7 +1,8 @@
 """Extend Streamlit's server: who may reach it, nothing loaded from elsewhere.
 
 A page such as `/map` first looks for its backend below its own address; with the address in the
-page it need not. The policy lets no text from a file load anything from elsewhere.
+page it need not, and finds it behind any prefix, one that a proxy strips included. The policy lets
+no text from a file load anything from elsewhere.
 """
 
 import contextlib
@@ -25,7 +26,11 @@ from streamlit.web.server.server_util import get_display_address, get_url
 from dashboard.access import Access, Gate, announcement
 from streetclip.errors import ConfigError
 
-BACKEND = b"<script>window.__streamlit={BACKEND_BASE_URL:location.origin+'/'}</script>"
+# The address without its last parts, which name a page; the browser alone knows a proxy's prefix.
+BACKEND = (
+    "<script>window.__streamlit={{BACKEND_BASE_URL:"
+    "location.origin+location.pathname.split('/').slice(0,-{depth}).join('/')+'/'}}</script>"
+)
 POLICY = (
     # Streamlit's own scripts, Vega's compiled expressions and components' modules need the rest.
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -81,13 +86,20 @@ class OwnPage(BaseHTTPMiddleware):
         answer: Any = await call_next(request)
         if answer.headers.get("content-type", "").startswith("text/html"):
             page = b"".join([part async for part in answer.body_iterator])
-            page = page.replace(b"<head>", b"<head>" + BACKEND, 1)
+            script = BACKEND.format(depth=_depth(request.scope["path"])).encode()
+            page = page.replace(b"<head>", b"<head>" + script, 1)
             answer.body_iterator = _once(page)
             for name in ("etag", "last-modified"):  # of the page before it was rewritten
                 del answer.headers[name]
             answer.headers["content-length"] = str(len(page))
             answer.headers["content-security-policy"] = POLICY
         return answer  # type: ignore[no-any-return]
+
+
+def _depth(path: str) -> int:
+    """Count the slashes of a request's path after the server's own prefix."""
+    prefix = f"/{config.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+    return path.removeprefix(prefix).count("/")
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

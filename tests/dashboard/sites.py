@@ -32,11 +32,11 @@ FLAGS = (
 
 
 @contextlib.contextmanager
-def serve(store_path, folder, *arguments, **environment):
+def serve(store_path, folder, *arguments, prefix="", **environment):
     """Start the dashboard on a free loopback port, and give its address.
 
     `arguments` are further start options, `environment` further variables. No token is required
-    unless `environment` sets one.
+    unless `environment` sets one; `prefix`: that of the server's paths, as in "/tool".
     """
     if "STREETCLIP_TOKEN" not in environment:
         arguments = ("--no_token", *arguments)
@@ -46,6 +46,7 @@ def serve(store_path, folder, *arguments, **environment):
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py"]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
     command += ["--server.port", str(port), "--server.fileWatcherType", "none"]
+    command += ["--server.baseUrlPath", prefix]
     log_path = folder / f"server_{port}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
@@ -56,19 +57,20 @@ def serve(store_path, folder, *arguments, **environment):
             stderr=log,
         )
         try:
-            _wait_until_healthy(process, port, log_path)
-            yield f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}{prefix}"
+            _wait_until_healthy(process, address, log_path)
+            yield address
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def _wait_until_healthy(process, port, log_path):
+def _wait_until_healthy(process, address, log_path):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer,
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer,
         ):
             if answer.status == 200:
                 return

@@ -94,6 +94,15 @@ def test_a_link_with_the_token_becomes_a_cookie_and_an_address_without_it():
     assert visitor.get("/map?run=2").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "location"), [("/", "./"), ("/map", "./map"), ("/tool/", "./"), ("/tool/map", "./map")]
+)
+def test_the_address_without_the_token_lies_below_the_same_prefix(path, location):
+    answer = client(Access(TOKEN)).get(f"{path}?token={TOKEN}")
+    assert answer.headers["location"] == location
+    assert "path=" not in answer.headers["set-cookie"].lower()
+
+
 @pytest.mark.parametrize("token", ["", "x", TOKEN + "x", TOKEN[:-1], "é" * 20, "\0"])
 def test_a_wrong_token_opens_nothing(token):
     visitor = client(Access(TOKEN))

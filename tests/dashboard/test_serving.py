@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from streamlit import config
 
 from dashboard.server import BACKEND, POLICY, OwnPage
 
@@ -24,14 +25,26 @@ async def text(request):
 
 @pytest.fixture(scope="module")
 def client():
-    routes = [Route("/page", page), Route("/text", text)]
+    routes = [Route("/page", page), Route("/tool/page", page), Route("/text", text)]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(OwnPage)]))
 
 
 def test_a_page_names_its_backend_first_of_all(client):
     answer = client.get("/page", headers={"accept": "text/html,*/*"})
-    assert answer.text == PAGE.replace("<head>", "<head>" + BACKEND.decode())
+    assert answer.text == PAGE.replace("<head>", "<head>" + BACKEND.format(depth=1))
     assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_the_prefix_of_the_server_belongs_to_its_address(client):
+    answer = client.get("/tool/page", headers={"accept": "text/html"})
+    assert BACKEND.format(depth=2) in answer.text
+    before = config.get_option("server.baseUrlPath")
+    config.set_option("server.baseUrlPath", "tool")
+    try:
+        answer = client.get("/tool/page", headers={"accept": "text/html"})
+    finally:
+        config.set_option("server.baseUrlPath", before)
+    assert BACKEND.format(depth=1) in answer.text
 
 
 def test_a_page_may_load_nothing_from_elsewhere(client):
@@ -60,5 +73,5 @@ def test_every_page_of_the_dashboard_is_rewritten(site):
     for path in ("", "map", "failures"):
         asked = urllib.request.Request(f"{site.address}/{path}", headers={"Accept": "text/html"})
         with urllib.request.urlopen(asked) as answer:
-            assert BACKEND in answer.read()
+            assert BACKEND.format(depth=1) in answer.read().decode()
             assert answer.headers["content-security-policy"] == POLICY
