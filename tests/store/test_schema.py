@@ -106,14 +106,10 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path):
 
 
 FOREIGN = {
-    "swap": (
-        "CREATE TRIGGER swap AFTER INSERT ON jobs "
-        "BEGIN UPDATE jobs SET arguments = '[\"--resume\"]' WHERE id = NEW.id; END",
-    ),
-    "runs_made": (
-        "DROP TRIGGER runs_made",
-        "CREATE TRIGGER runs_made AFTER INSERT ON runs BEGIN SELECT 1; END",
-    ),
+    "swap": "CREATE TRIGGER swap AFTER INSERT ON jobs "
+    "BEGIN UPDATE jobs SET arguments = '[]' WHERE id = NEW.id; END",
+    "runs_made": "DROP TRIGGER runs_made; "
+    "CREATE TRIGGER runs_made AFTER INSERT ON runs BEGIN SELECT 1; END",
 }
 
 
@@ -121,8 +117,7 @@ FOREIGN = {
 def test_a_trigger_of_others_may_be_looked_at_and_not_written_with(filled, name):
     filled.store.close()
     with closing(sqlite3.connect(filled.path)) as connection:
-        for statement in FOREIGN[name]:
-            connection.execute(statement)
+        connection.executescript(FOREIGN[name])
     with open_store(filled.path, read_only=True) as store:
         assert store.rows("SELECT count(*) FROM jobs") == [(0,)]
     with pytest.raises(StoreError, match=f"holds the trigger '{name}', which is not StreetCLIP's"):
