@@ -289,7 +289,7 @@ def _sign_running(store: Store, job_id: int) -> None:
     """Sign which process runs a job; without a key it runs all the same."""
     try:
         sign(store, job_id)
-    except StreetClipError as error:
+    except (StreetClipError, OSError) as error:
         _LOG.warning("a runner of the queue will not end this job by force: %s", error)
 
 

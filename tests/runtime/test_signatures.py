@@ -1,7 +1,9 @@
 """Only what this installation queued is run."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import stat
 import threading
@@ -119,9 +121,15 @@ def test_an_ended_record_cannot_be_queued_again_by_its_state_alone(queue, state)
     assert queue.claim() is None
 
 
-def test_a_job_runs_where_no_key_can_be_made(queue, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("why", ["a file is in the way", "the file system has no links"])
+def test_a_job_runs_where_no_key_can_be_made(queue, tmp_path, monkeypatch, caplog, why):
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    folder = tmp_path / "file" if why.startswith("a file") else tmp_path
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "file" / "below"))
+    monkeypatch.setenv(STATE_VARIABLE, str(folder / "below"))
+    monkeypatch.setattr(os, "link", refuse)
     ticket = queue.register()
     assert not queue.get(ticket.job_id)["runs_here"]
     assert "will not end this job by force" in caplog.text
