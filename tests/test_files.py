@@ -16,6 +16,7 @@ from streetclip.errors import OutputError, ResourceError
 from streetclip.files import (
     atomic_path,
     clear_leftovers,
+    open_log,
     read_json,
     scratch_folder,
     write_json,
@@ -167,6 +168,30 @@ def test_a_parent_that_is_a_file_is_the_users_to_mend(tmp_path):
     for path in (tmp_path / "file" / "x", tmp_path / "file" / "deeper" / "x"):
         with pytest.raises(OutputError, match="cannot be written"):
             write_text(path, "text")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "link to its folder"])
+def test_a_log_is_a_plain_file_in_a_plain_folder(kind, tmp_path):
+    mine, log = tmp_path / "mine", tmp_path / "logs" / "a.log"
+    mine.mkdir()
+    (mine / "a.log").write_text("mine")
+    if kind == "link to its folder":
+        log.parent.symlink_to(mine)
+    else:
+        log.parent.mkdir()
+        make = {"link": lambda: log.symlink_to(mine / "a.log"), "pipe": lambda: os.mkfifo(log)}
+        make.get(kind, log.mkdir)()
+    with pytest.raises(OSError, match=r"links|plain|directory|device"):
+        open_log(log)
+    assert (mine / "a.log").read_text() == "mine"
+
+
+def test_a_log_is_made_and_appended_to(tmp_path):
+    log = tmp_path / "logs" / "a.log"
+    for text in (b"a", b"b"):
+        with open_log(log) as file:
+            file.write(text)
+    assert log.read_bytes() == b"ab"
 
 
 def test_json_comes_back_and_takes_no_nan(tmp_path):

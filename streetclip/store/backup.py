@@ -26,8 +26,9 @@ from streetclip.store.schema import open_store
 
 FORMAT = "streetclip annotations 1"
 
-Digest = Callable[[Path], str]
-"""Hashes the content of an image file as hexadecimal text; "" where it cannot be read."""
+Digest = Callable[[Path, str], str]
+"""Hashes the content of an image, of a folder and with a name that the store holds, as hexadecimal
+text; "" where it cannot be read or lies outside of the folder."""
 
 _MAGIC = b"SQLite format 3\0"
 _PAGES_PER_STEP = 4096
@@ -96,7 +97,7 @@ def backup_annotations(path: Path, output: Path, digest: Digest) -> int:
             records.append(
                 {
                     "image_filename": name,
-                    "content": known.get(image_id) or digest(folder / name),
+                    "content": known.get(image_id) or digest(folder, name),
                     "tags": sorted(each.tags),
                     "note": each.note,
                     "status": each.status,
@@ -148,9 +149,7 @@ class _Images:
         return [image_id for (image_id,) in rows if self._may_be(image_id, content)]
 
     def _may_be(self, image_id: int, content: str) -> bool:
-        known = self._content_of.get(image_id) or self._digest(
-            Path(*image_path(self._store, image_id))
-        )
+        known = self._content_of.get(image_id) or self._digest(*image_path(self._store, image_id))
         return not known or not content or known == content
 
 
