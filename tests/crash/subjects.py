@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import torch
 from streetclip.data.manifest import read_manifest
 from streetclip.store import DatasetSpec, annotate, open_store, read_annotations, register_dataset
 from tests.crash.annotating import STEPS, annotation_state
-from tests.crash.system_calls import Fault, Mode, Outcome, run
+from tests.crash.states import States
+from tests.crash.system_calls import Call, Fault, Mode, Outcome, run
 from tests.disks import is_whole
 from tests.killing import evaluation_differences, training_differences
 
 OLD_CAPTIONS = "image_filename,caption\nold.jpg,old\n"
 _SPLITS = ("train", "val", "test")
+_BACKUP = "out/backup.db"
 _ERROR = re.compile(r"\w+\.py: error: ")
 
 
@@ -31,7 +33,7 @@ class Subject:
     Attributes:
         script: From the repository's root.
         flags: Of a world and a folder.
-        again: The flag of a rerun that completes what was begun.
+        again: The flag of a rerun that completes what was begun; "{}" is the folder.
         damages: Names what is not whole under its final name, in a folder where the subject was
             stopped; the second folder is one where it was not.
         differences: Names what differs from that folder, after a rerun.
@@ -43,6 +45,8 @@ class Subject:
     again: str
     damages: Callable[[Path, Path], list[str]]
     differences: Callable[[Path, Path], list[str]]
+    prepare: Callable[[Path], None] = lambda _folder: None
+    """Changes the folder that all trials begin with."""
 
     def command(self, world: Path, folder: Path) -> list[str]:
         return [self.script, *self.flags(world, folder), f"--db={folder / 'streetclip.db'}"]
@@ -73,7 +77,9 @@ class Stage:
         self.subject, self._world = subject, world
         self._before, self._whole = folder / "before", folder / "whole"
         self._trial, self._copy = folder / "trial", folder / "copy"
+        self._command = subject.command(world, self._trial)
         _prepare(world, self._before)
+        subject.prepare(self._before)
         self._annotations = _annotations(self._before)
         shutil.copytree(self._before, self._whole)
         self.undisturbed = run(subject.command(world, self._whole), self._whole)
@@ -81,37 +87,55 @@ class Stage:
             raise RuntimeError(self.undisturbed.errors)
         self.calls = self.undisturbed.calls
 
-    def points(self, mode: Mode) -> list[int]:
-        """The writes at which a fault makes a difference.
+    def points(self, mode: Mode, calls: Sequence[Call] = ()) -> list[int]:
+        """The writes, of those of another run if given, at which a fault makes a difference.
 
         Half of a call without data is none. Within a file that has a temporary name, one write is
         as good as another: the first two and the last represent all of them.
         """
-        is_short = mode == "short"
-        places = {i: call.paths[0] for i, call in enumerate(self.calls, 1) if call.is_hidden}
+        calls, is_short = calls or self.calls, mode == "short"
+        places = {i: call.paths[0] for i, call in enumerate(calls, 1) if call.is_hidden}
         of_file: dict[Path, list[int]] = {}
         for at, path in places.items():
             of_file.setdefault(path, []).append(at)
         chosen = {at for ats in of_file.values() for at in (*ats[:2], ats[-1])}
         return [
             at
-            for at, call in enumerate(self.calls, 1)
+            for at, call in enumerate(calls, 1)
             if (at in chosen or at not in places) and (call.num_bytes > 1 or not is_short)
         ]
 
     def problems(self, fault: Fault) -> list[str]:
         """Let a write of the subject meet a fault, run it again, and name what is not right."""
         _replace(self._trial, self._before)
-        command = self.subject.command(self._world, self._trial)
-        found = _misreported(run(command, self._trial, fault), fault)
+        found = _misreported(run(self._command, self._trial, fault), fault)
+        return [*found, *self._problems_left()]
+
+    def killed_states(self) -> tuple[States, list[Call]]:
+        """What a kill at each write of one run leaves, before it or in the middle of it."""
+        _replace(self._trial, self._before)
+        states = States(self._trial)
+        outcome = run(self._command, self._trial, watch=states.watch)
+        if outcome.code:
+            raise RuntimeError(outcome.errors)
+        return states, outcome.calls
+
+    def problems_of(self, states: States, key: object) -> list[str]:
+        """Go on from a state, as `problems` does from what a fault has left."""
+        shutil.rmtree(self._trial, ignore_errors=True)
+        states.restore(key)
+        return self._problems_left()
+
+    def _problems_left(self) -> list[str]:
         # SQLite mends a store when it is opened; the rerun must find it as the fault left it.
         _replace(self._copy, self._trial)
-        found += [*self._losses(self._copy), *self.subject.damages(self._copy, self._whole)]
-        again = run([*command, self.subject.again], self._trial)
+        found = [*self.subject.damages(self._copy, self._whole), *self._losses(self._copy)]
+        again = run([*self._command, self.subject.again.format(self._trial)], self._trial)
         if again.code:
             return [*found, f"the rerun ends with {again.code}: {again.errors}"]
-        found += [*self._losses(self._trial), *map(str, self._trial.rglob("*.tmp"))]
-        return [*found, *self.subject.differences(self._trial, self._whole)]
+        found += [*map(str, self._trial.rglob("*.tmp"))]
+        found += self.subject.differences(self._trial, self._whole)
+        return [*found, *self._losses(self._trial)]
 
     def _losses(self, folder: Path) -> list[str]:
         """What the store has lost of what it held before."""
@@ -275,6 +299,37 @@ def _annotation_differences(folder: Path, whole: Path) -> list[str]:
     return [] if states[0] == states[1] else [f"annotations are {states[0]}"]
 
 
+def _leave_a_log(folder: Path) -> None:
+    """Leave the store as a killed writer does: its last change is in the log alone."""
+    db = folder / "streetclip.db"
+    paths = [db, db.with_name(f"{db.name}-wal")]
+    with open_store(db) as store:
+        annotate(store, [5], note="in the log")
+        contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+
+
+def _backup_flags(_world: Path, folder: Path) -> list[str]:
+    return [f"--output={folder / _BACKUP}"]
+
+
+def _backup_damages(folder: Path, whole: Path) -> list[str]:
+    backup = folder / _BACKUP
+    found = [] if not backup.exists() else _backup_differences(folder, whole, _BACKUP)
+    source = ("streetclip.db", "streetclip.db-wal")
+    return found + [
+        f"{name} was changed"
+        for name in source
+        if (folder / name).read_bytes() != (whole / name).read_bytes()
+    ]
+
+
+def _backup_differences(folder: Path, whole: Path, name: str = "out/again.db") -> list[str]:
+    is_equal = (folder / name).read_bytes() == (whole / _BACKUP).read_bytes()
+    return [] if is_equal and is_whole(folder / name) else [f"{name}: is not the whole backup"]
+
+
 SUBJECTS = {
     each.name: each
     for each in (
@@ -286,5 +341,7 @@ SUBJECTS = {
                 _caption_damages, _caption_differences),
         Subject("annotation", "tests/crash/annotating.py", lambda _world, _folder: [], "--resume",
                 _annotation_damages, _annotation_differences),
+        Subject("backup", "jobs/backup_store.py", _backup_flags, "--output={}/out/again.db",
+                _backup_damages, _backup_differences, _leave_a_log),
     )
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Jobs stopped or refused at writes drawn by lot: all is whole, and a rerun ends as ever.
 
-`benchmarks/measure_jobs.py crashes` does so at every write.
+`benchmarks/measure_jobs.py crashes` does so at every write, where it can by `states`.
 """
 
 import random
@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(not IS_POSSIBLE, reason="seccomp needs Linux on x86-64"),
 ]
 
-NUM_WRITES = {"training": 2, "evaluation": 2, "captions": 3, "annotation": 4}
+NUM_WRITES = {"training": 2, "evaluation": 2, "captions": 3, "annotation": 4, "backup": 4}
 """Of each subject and kind of fault."""
 
 
@@ -33,5 +33,14 @@ def test_whatever_a_write_meets_all_is_whole_and_a_rerun_ends_as_ever(few_rows, 
         for mode in MODES
         for at in draw.sample(stage.points(mode), NUM_WRITES[name])
     ]
+    found = {str(fault): stage.problems(fault) for fault in faults}
+    assert {fault: problems for fault, problems in found.items() if problems} == {}
+
+
+def test_a_backup_whose_open_or_sync_fails_says_so_and_leaves_none(few_rows, tmp_path):
+    stage = Stage(SUBJECTS["backup"], few_rows, tmp_path)
+    names = ("openat", "fdatasync", "fsync")
+    faults = [Fault("failing", at) for at, call in enumerate(stage.calls, 1) if call.name in names]
+    assert len(faults) > 8
     found = {str(fault): stage.problems(fault) for fault in faults}
     assert {fault: problems for fault, problems in found.items() if problems} == {}
