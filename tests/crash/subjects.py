@@ -13,7 +13,15 @@ import safetensors.torch
 import torch
 
 from streetclip.data.manifest import read_manifest
-from streetclip.store import DatasetSpec, annotate, open_store, read_annotations, register_dataset
+from streetclip.store import (
+    DatasetSpec,
+    annotate,
+    open_store,
+    read_annotations,
+    register_dataset,
+    undo,
+)
+from streetclip.store.backup import backup_annotations
 from tests.crash.annotating import STEPS, annotation_state
 from tests.crash.states import States
 from tests.crash.system_calls import Call, Fault, Mode, Outcome, run
@@ -22,7 +30,7 @@ from tests.killing import evaluation_differences, training_differences
 
 OLD_CAPTIONS = "image_filename,caption\nold.jpg,old\n"
 _SPLITS = ("train", "val", "test")
-_BACKUP = "out/backup.db"
+_BACKUP, _AGAIN = "out/backup", "out/again"
 _ERROR = re.compile(r"\w+\.py: error: ")
 
 
@@ -310,24 +318,42 @@ def _leave_a_log(folder: Path) -> None:
         path.write_bytes(content)
 
 
-def _backup_flags(_world: Path, folder: Path) -> list[str]:
-    return [f"--output={folder / _BACKUP}"]
-
-
 def _backup_damages(folder: Path, whole: Path) -> list[str]:
-    backup = folder / _BACKUP
-    found = [] if not backup.exists() else _backup_differences(folder, whole, _BACKUP)
-    source = ("streetclip.db", "streetclip.db-wal")
-    return found + [
-        f"{name} was changed"
-        for name in source
-        if (folder / name).read_bytes() != (whole / name).read_bytes()
-    ]
+    names = ["streetclip.db", "streetclip.db-wal", *_existing(folder, _BACKUP)]
+    return [name for name in names if _bytes(folder, name) != _bytes(whole, name)]
 
 
-def _backup_differences(folder: Path, whole: Path, name: str = "out/again.db") -> list[str]:
-    is_equal = (folder / name).read_bytes() == (whole / _BACKUP).read_bytes()
-    return [] if is_equal and is_whole(folder / name) else [f"{name}: is not the whole backup"]
+def _backup_differences(folder: Path, whole: Path) -> list[str]:
+    return [] if _bytes(folder, _AGAIN) == _bytes(whole, _BACKUP) else [_AGAIN]
+
+
+def _existing(folder: Path, name: str) -> list[str]:
+    return [name] if (folder / name).exists() else []
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    return (folder / name).read_bytes()
+
+
+def _leave_annotations(folder: Path) -> None:
+    """Leave a file of annotations, and the store without those of the images 5 and 6."""
+    with open_store(folder / "streetclip.db") as store:
+        annotate(store, [5, 6], add_tags=["restored"], note="from the file")
+        backup_annotations(store.path, folder / _BACKUP, lambda _path: "")
+        undo(store)
+
+
+def _restored(folder: Path) -> list[str]:
+    with open_store(folder / "streetclip.db", read_only=True) as store:
+        return read_annotations(store, [5, 6])["note"].tolist()
+
+
+def _restore_damages(folder: Path, whole: Path) -> list[str]:
+    return [] if _restored(folder) in ([], _restored(whole)) else ["half of it is restored"]
+
+
+def _restore_differences(folder: Path, whole: Path) -> list[str]:
+    return [] if _restored(folder) == _restored(whole) else ["not all is restored"]
 
 
 SUBJECTS = {
@@ -341,7 +367,15 @@ SUBJECTS = {
                 _caption_damages, _caption_differences),
         Subject("annotation", "tests/crash/annotating.py", lambda _world, _folder: [], "--resume",
                 _annotation_damages, _annotation_differences),
-        Subject("backup", "jobs/backup_store.py", _backup_flags, "--output={}/out/again.db",
-                _backup_damages, _backup_differences, _leave_a_log),
+        Subject("backup", "jobs/backup_store.py",
+                lambda _world, folder: [f"--output={folder / _BACKUP}"],
+                f"--output={{}}/{_AGAIN}", _backup_damages, _backup_differences, _leave_a_log),
+        Subject("annotations_backup", "jobs/backup_store.py",
+                lambda _world, folder: [f"--output={folder / _BACKUP}", "--annotations_only"],
+                f"--output={{}}/{_AGAIN}", _backup_damages, _backup_differences, _leave_a_log),
+        Subject("annotations_restore", "jobs/backup_store.py",
+                lambda _world, folder: [f"--restore={folder / _BACKUP}"],
+                f"--restore={{}}/{_BACKUP}", _restore_damages, _restore_differences,
+                _leave_annotations),
     )
 }  # fmt: skip
