@@ -5,9 +5,9 @@ for its next write is the same, so that one run shows what a kill at any of its 
 nothing has changed since another write, as before a sync, what is left is equal to the last byte.
 """
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,11 @@ class States:
 
     def watch(self, number: int, half: Half | None) -> None:
         """Keep what a kill before a write leaves, and a kill in the middle of it."""
-        state = {path: self._read(self.folder / path) for path in sorted(_below(self.folder))}
+        state = None
+        while state is None:
+            # The last write of another thread may not have ended; its next one waits.
+            with contextlib.suppress(FileNotFoundError):
+                state = {path: self._read(self.folder / path) for path in _below(self.folder)}
         self._add(state, Fault("kill", number))
         path = None if half is None else half.path.relative_to(self.folder)
         # A file without a name, or outside, is as it would be without the write.
@@ -82,5 +86,5 @@ class States:
         return name
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    return (path.relative_to(folder) for path in folder.rglob("*"))
+def _below(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*"))
