@@ -25,11 +25,16 @@ def crashes(place: Place, options: Any) -> bool:
     for name in names:
         stage = Stage(SUBJECTS[name], world, place.folder / f"crashes-{name}")
         draw = random.Random(options.seed)
-        trials = [*_killed(stage, options.modes, draw), *_refused(stage, options.modes, draw)]
+        number, parts = map(int, options.part.split("/"))
+        killed = list(_killed(stage, options.modes))
+        killed = killed[len(killed) * (number - 1) // parts : len(killed) * number // parts]
+        draw.shuffle(killed)
+        trials = killed + _refused(stage, options.modes, draw)[number - 1 :: parts]
         points = Counter(fault.mode for faults, _, _ in trials for fault in faults)
         distinct = Counter(faults[0].mode for faults, _, _ in trials)
         print(name, sum(points.values()), "faults,", len(trials), "trials", flush=True)
         passed, failed = _try(name, trials, 60 * options.minutes / len(names))
+        print(name, stage.num_reruns, "reruns", flush=True)
         rows += [(name, mode, points[mode], distinct[mode], passed[mode], failed[mode])
                  for mode in options.modes]  # fmt: skip
         is_good = is_good and not failed
@@ -59,16 +64,14 @@ def _try(name: str, trials: Sequence[Trial], seconds: float) -> tuple[Counter[Mo
     return passed, failed
 
 
-def _killed(stage: Stage, modes: Sequence[Mode], draw: random.Random) -> Iterator[Trial]:
-    """A trial for each distinct state that a kill at a write may leave, in random order."""
+def _killed(stage: Stage, modes: Sequence[Mode]) -> Iterator[Trial]:
+    """A trial for each distinct state that a kill at a write may leave."""
     states, calls = stage.killed_states()
     wanted = {
         Fault(mode, at) for mode in modes if mode in _KILLS for at in stage.points(mode, calls)
     }
-    keys = list(states.faults)
-    draw.shuffle(keys)
-    for key in keys:
-        faults = [fault for fault in states.faults[key] if fault in wanted]
+    for key, left_by in states.faults.items():
+        faults = [fault for fault in left_by if fault in wanted]
         if faults:
             yield faults, calls, lambda key=key: stage.problems_of(states, key)
 
@@ -78,8 +81,10 @@ def _refused(stage: Stage, modes: Sequence[Mode], draw: random.Random) -> list[T
     of_kind = defaultdict(list)
     for mode in modes:
         for at in stage.points(mode) if mode not in _KILLS else ():
-            near = stage.calls[max(0, at - 2) : at + 1]
-            of_kind[(mode, *map(_kind, near))].append(Fault(mode, at))
+            call = stage.calls[at - 1]
+            before = (each for each in stage.calls[at - 2 :: -1] if each.is_main == call.is_main)
+            last = next(before, None) if at > 1 else None
+            of_kind[(mode, call.is_main, _kind(call), last and _kind(last))].append(Fault(mode, at))
     ranked = []
     for faults in of_kind.values():
         draw.shuffle(faults)

@@ -8,10 +8,13 @@ nothing has changed since another write, as before a sync, what is left is equal
 import contextlib
 import hashlib
 import os
+import re
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.crash.system_calls import Fault, Half
+from tests.killing import OF_THE_MACHINE
 
 _REBUILT = "-shm"  # SQLite makes it from the log when nobody has the store open
 
@@ -84,6 +87,37 @@ class States:
         name = hashlib.blake2b(content, digest_size=16).hexdigest()
         self._contents.setdefault(name, content)
         return name
+
+
+def found_by_a_rerun(folder: Path) -> str:
+    """A hash of what a folder means to a rerun; its store is mended by that.
+
+    That is the rows of the store, not how far SQLite had come with a transaction, and without a
+    job's process, signs of life and progress; the other files but for logs; and of what is written
+    under a temporary name, which is removed, the names alone. Times and random names are left out.
+    """
+    found = hashlib.blake2b()
+    for path in _below(folder):
+        if path.parts[0].startswith("streetclip.db") or path.suffix == ".log":
+            continue
+        is_read = (folder / path).is_file() and ".streetclip-" not in str(path)
+        content = (folder / path).read_bytes() if is_read else b""
+        found.update(_VARIES.sub(b"*", f"{path}\n".encode() + content))
+    with contextlib.closing(sqlite3.connect(folder / "streetclip.db")) as connection:
+        connection.execute(_FORGET)
+        for line in connection.iterdump():
+            if not any(name in line for name in OF_THE_MACHINE):
+                found.update(_VARIES.sub(b"*", line.encode()))
+    return found.hexdigest()
+
+
+_VARIES = re.compile(
+    rb"\d{4}-\d\d-\d\d[T ][\d:.]+\d|[0-9a-f]{16,}|(?<=\.streetclip-)[a-z0-9_]{8}(?=\.tmp)"
+)
+_FORGET = """
+    UPDATE jobs SET pid = 0, process_started_at = 0, heartbeat_at = '', updated_at = '', task = '',
+        unit = '', done = 0, total = 0, rate = 0, numbers = '{}'
+"""
 
 
 def _below(folder: Path) -> list[Path]:

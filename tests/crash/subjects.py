@@ -23,8 +23,8 @@ from streetclip.store import (
 )
 from streetclip.store.backup import backup_annotations
 from tests.crash.annotating import STEPS, annotation_state
-from tests.crash.states import States
-from tests.crash.system_calls import Call, Fault, Mode, Outcome, run
+from tests.crash.states import States, found_by_a_rerun
+from tests.crash.system_calls import Call, Fault, Mode, Outcome, run, run_alone
 from tests.disks import is_whole
 from tests.killing import evaluation_differences, training_differences
 
@@ -94,6 +94,7 @@ class Stage:
         if self.undisturbed.code:
             raise RuntimeError(self.undisturbed.errors)
         self.calls = self.undisturbed.calls
+        self._reruns: dict[str, list[str]] = {}
 
     def points(self, mode: Mode, calls: Sequence[Call] = ()) -> list[int]:
         """The writes, of those of another run if given, at which a fault makes a difference.
@@ -119,6 +120,11 @@ class Stage:
         found = _misreported(run(self._command, self._trial, fault), fault)
         return [*found, *self._problems_left()]
 
+    @property
+    def num_reruns(self) -> int:
+        """How many reruns there were: those that would find the same are one."""
+        return len(self._reruns)
+
     def killed_states(self) -> tuple[States, list[Call]]:
         """What a kill at each write of one run leaves, before it or in the middle of it."""
         _replace(self._trial, self._before)
@@ -135,15 +141,24 @@ class Stage:
         return self._problems_left()
 
     def _problems_left(self) -> list[str]:
+        """What a fault has damaged; and what a rerun does, unless it finds what another found."""
         # SQLite mends a store when it is opened; the rerun must find it as the fault left it.
         _replace(self._copy, self._trial)
         found = [*self.subject.damages(self._copy, self._whole), *self._losses(self._copy)]
-        again = run([*self._command, self.subject.again.format(self._trial)], self._trial)
+        meaning = found_by_a_rerun(self._copy)
+        if meaning not in self._reruns:
+            self._reruns[meaning] = self._rerun()
+        return [*found, *self._reruns[meaning]]
+
+    def _rerun(self) -> list[str]:
+        again = run_alone([*self._command, self.subject.again.format(self._trial)], self._trial)
         if again.code:
-            return [*found, f"the rerun ends with {again.code}: {again.errors}"]
-        found += [*map(str, self._trial.rglob("*.tmp"))]
-        found += self.subject.differences(self._trial, self._whole)
-        return [*found, *self._losses(self._trial)]
+            return [f"the rerun ends with {again.code}: {again.errors}"]
+        return [
+            *map(str, self._trial.rglob("*.tmp")),
+            *self.subject.differences(self._trial, self._whole),
+            *self._losses(self._trial),
+        ]
 
     def _losses(self, folder: Path) -> list[str]:
         """What the store has lost of what it held before."""
