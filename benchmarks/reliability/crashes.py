@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.reliability.place import Place, print_table
-from tests.crash.subjects import SUBJECTS, Stage, trimmed
+from tests.crash.stage import Stage, trimmed
+from tests.crash.subjects import SUBJECTS
 from tests.crash.system_calls import Call, Fault, Mode
 
 Trial = tuple[list[Fault], list[Call], Callable[[], list[str]]]

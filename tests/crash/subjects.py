@@ -1,37 +1,27 @@
 """What is made to crash, and what has to be true afterwards, whichever of its writes it was."""
 
 import json
-import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import safetensors.torch
 import torch
 
-from streetclip.data.manifest import read_manifest
 from streetclip.store import (
-    DatasetSpec,
     annotate,
     open_store,
     read_annotations,
-    register_dataset,
     undo,
 )
-from streetclip.store.backup import backup_annotations
+from streetclip.store.backup import backup_annotations, backup_store
 from tests.crash.annotating import STEPS, annotation_state
-from tests.crash.states import States, found_by_a_rerun
-from tests.crash.system_calls import Call, Fault, Mode, Outcome, run, run_alone
-from tests.disks import is_whole
 from tests.killing import evaluation_differences, training_differences
 
 OLD_CAPTIONS = "image_filename,caption\nold.jpg,old\n"
-_SPLITS = ("train", "val", "test")
-_BACKUP, _AGAIN = "out/backup", "out/again"
-_ERROR = re.compile(r"\w+\.py: error: ")
+SPLITS = ("train", "val", "test")
+_SOURCE, _COPY, _AGAIN = "out/source", "out/copy", "out/again"
 
 
 @dataclass(frozen=True)
@@ -57,159 +47,7 @@ class Subject:
     """Changes the folder that all trials begin with."""
 
     def command(self, world: Path, folder: Path) -> list[str]:
-        return [self.script, *self.flags(world, folder), f"--db={folder / 'streetclip.db'}"]
-
-
-def trimmed(world: Path, folder: Path) -> Path:
-    """A few rows of a drawn world, with its images and model, so that a trial takes little time."""
-    folder.mkdir(parents=True)
-    for name in ("images", "model"):
-        (folder / name).symlink_to(world / name)
-    tables = {split: pd.read_csv(world / f"{split}.csv", dtype=str) for split in _SPLITS}
-    test = tables["test"]
-    countries = test["country"].value_counts().index[:3]
-    kept = {"train": tables["train"][:16], "val": tables["val"][:6]}
-    kept["test"] = test[test["country"].isin(countries)][:8]
-    for split, table in kept.items():
-        table.to_csv(folder / f"{split}.csv", index=False)
-    candidates = json.loads((world / "candidates.json").read_text())
-    chosen = {country: candidates[country] for country in countries}
-    (folder / "candidates.json").write_text(json.dumps(chosen))
-    return folder
-
-
-class Stage:
-    """A folder for trials of one subject: what it was before, and what it is undisturbed."""
-
-    def __init__(self, subject: Subject, world: Path, folder: Path) -> None:
-        self.subject, self._world = subject, world
-        self._before, self._whole = folder / "before", folder / "whole"
-        self._trial, self._copy = folder / "trial", folder / "copy"
-        self._command = subject.command(world, self._trial)
-        _prepare(world, self._before)
-        subject.prepare(self._before)
-        self._annotations = _annotations(self._before)
-        shutil.copytree(self._before, self._whole)
-        self.undisturbed = run(subject.command(world, self._whole), self._whole)
-        if self.undisturbed.code:
-            raise RuntimeError(self.undisturbed.errors)
-        self.calls = self.undisturbed.calls
-        self._reruns: dict[str, list[str]] = {}
-
-    def points(self, mode: Mode, calls: Sequence[Call] = ()) -> list[int]:
-        """The writes, of those of another run if given, at which a fault makes a difference.
-
-        Half of a call without data is none. Within a file that has a temporary name, one write is
-        as good as another: the first two and the last represent all of them.
-        """
-        calls, is_short = calls or self.calls, mode == "short"
-        places = {i: call.paths[0] for i, call in enumerate(calls, 1) if call.is_hidden}
-        of_file: dict[Path, list[int]] = {}
-        for at, path in places.items():
-            of_file.setdefault(path, []).append(at)
-        chosen = {at for ats in of_file.values() for at in (*ats[:2], ats[-1])}
-        return [
-            at
-            for at, call in enumerate(calls, 1)
-            if (at in chosen or at not in places) and (call.num_bytes > 1 or not is_short)
-        ]
-
-    def problems(self, fault: Fault) -> list[str]:
-        """Let a write of the subject meet a fault, run it again, and name what is not right."""
-        _replace(self._trial, self._before)
-        found = _misreported(run(self._command, self._trial, fault), fault)
-        return [*found, *self._problems_left()]
-
-    @property
-    def num_reruns(self) -> int:
-        """How many reruns there were: those that would find the same are one."""
-        return len(self._reruns)
-
-    def killed_states(self) -> tuple[States, list[Call]]:
-        """What a kill at each write of one run leaves, before it or in the middle of it."""
-        _replace(self._trial, self._before)
-        states = States(self._trial)
-        outcome = run(self._command, self._trial, watch=states.watch)
-        if outcome.code:
-            raise RuntimeError(outcome.errors)
-        return states, outcome.calls
-
-    def problems_of(self, states: States, key: object) -> list[str]:
-        """Go on from a state, as `problems` does from what a fault has left."""
-        shutil.rmtree(self._trial, ignore_errors=True)
-        states.restore(key)
-        return self._problems_left()
-
-    def _problems_left(self) -> list[str]:
-        """What a fault has damaged; and what a rerun does, unless it finds what another found."""
-        # SQLite mends a store when it is opened; the rerun must find it as the fault left it.
-        _replace(self._copy, self._trial)
-        found = [*self.subject.damages(self._copy, self._whole), *self._losses(self._copy)]
-        meaning = found_by_a_rerun(self._copy)
-        if meaning not in self._reruns:
-            self._reruns[meaning] = self._rerun()
-        return [*found, *self._reruns[meaning]]
-
-    def _rerun(self) -> list[str]:
-        again = run_alone([*self._command, self.subject.again.format(self._trial)], self._trial)
-        if again.code:
-            return [f"the rerun ends with {again.code}: {again.errors}"]
-        return [
-            *map(str, self._trial.rglob("*.tmp")),
-            *self.subject.differences(self._trial, self._whole),
-            *self._losses(self._trial),
-        ]
-
-    def _losses(self, folder: Path) -> list[str]:
-        """What the store has lost of what it held before."""
-        if not is_whole(folder / "streetclip.db"):
-            return ["the store is damaged"]
-        is_same = _annotations(folder).equals(self._annotations)
-        return [] if is_same else ["annotations were lost"]
-
-
-def _replace(folder: Path, source: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source, folder)
-
-
-def _prepare(world: Path, folder: Path) -> None:
-    """A store in which images are annotated, and captions that will be replaced."""
-    (folder / "out").mkdir(parents=True)
-    manifest = read_manifest(world / "test.csv")
-    with open_store(folder / "streetclip.db") as store:
-        dataset = register_dataset(
-            store,
-            DatasetSpec(
-                name="test",
-                csv_path=manifest.path,
-                csv_sha256=manifest.sha256,
-                image_dir=world / "images",
-                frame=manifest.frame,
-                attribute_columns=manifest.attribute_columns,
-            ),
-        )
-        annotate(store, dataset.image_ids[:3], add_tags=["ambiguous"], note="seen before")
-    for split in _SPLITS:
-        (folder / "out" / f"{split}_captions.csv").write_text(OLD_CAPTIONS)
-
-
-def _annotations(folder: Path) -> pd.DataFrame:
-    with open_store(folder / "streetclip.db", read_only=True) as store:
-        # Images 4 and later are the subject's.
-        return read_annotations(store, range(1, 4))
-
-
-def _misreported(outcome: Outcome, fault: Fault) -> list[str]:
-    """What is wrong with how the job ended, if it was not killed."""
-    code, errors = outcome.code, outcome.errors
-    lines = [line for line in errors.splitlines() if _ERROR.match(line)]
-    if fault.mode in ("kill", "short") and code == -9:
-        return []
-    raw = [each for each in ("Traceback", "Logging error", "Exception ignored") if each in errors]
-    if raw or code not in (0, 1, 2) or len(lines) != (code > 0):
-        return [f"exit {code}: {errors}"]
-    return []
+        return [self.script, f"--db={folder / 'streetclip.db'}", *self.flags(world, folder)]
 
 
 def _unreadable(paths: Any) -> list[str]:
@@ -288,13 +126,13 @@ def _evaluation_differences(folder: Path, whole: Path) -> list[str]:
 
 
 def _caption_flags(world: Path, folder: Path) -> list[str]:
-    tables = [f"--{split}_csv={world / f'{split}.csv'}" for split in _SPLITS]
+    tables = [f"--{split}_csv={world / f'{split}.csv'}" for split in SPLITS]
     return [*tables, f"--output_dir={folder / 'out'}", "--overwrite"]
 
 
 def _caption_damages(folder: Path, whole: Path) -> list[str]:
     found = []
-    for split in _SPLITS:
+    for split in SPLITS:
         path = folder / f"out/{split}_captions.csv"
         if path.read_text() not in (OLD_CAPTIONS, (whole / path.relative_to(folder)).read_text()):
             found.append(f"{path}: is neither the old nor the new one")
@@ -333,17 +171,20 @@ def _leave_a_log(folder: Path) -> None:
         path.write_bytes(content)
 
 
-def _backup_damages(folder: Path, whole: Path) -> list[str]:
-    names = ["streetclip.db", "streetclip.db-wal", *_existing(folder, _BACKUP)]
+def _leave_a_backup(folder: Path) -> None:
+    _leave_a_log(folder)
+    backup_store(folder / "streetclip.db", folder / _SOURCE)
+
+
+def _copy_damages(folder: Path, whole: Path) -> list[str]:
+    sources = ("streetclip.db", "streetclip.db-wal", _SOURCE)
+    names = [name for name in sources if (whole / name).exists()]
+    names += [_COPY] if (folder / _COPY).exists() else []
     return [name for name in names if _bytes(folder, name) != _bytes(whole, name)]
 
 
-def _backup_differences(folder: Path, whole: Path) -> list[str]:
-    return [] if _bytes(folder, _AGAIN) == _bytes(whole, _BACKUP) else [_AGAIN]
-
-
-def _existing(folder: Path, name: str) -> list[str]:
-    return [name] if (folder / name).exists() else []
+def _copy_differences(folder: Path, whole: Path) -> list[str]:
+    return [] if _bytes(folder, _AGAIN) == _bytes(whole, _COPY) else [_AGAIN]
 
 
 def _bytes(folder: Path, name: str) -> bytes:
@@ -354,7 +195,7 @@ def _leave_annotations(folder: Path) -> None:
     """Leave a file of annotations, and the store without those of the images 5 and 6."""
     with open_store(folder / "streetclip.db") as store:
         annotate(store, [5, 6], add_tags=["restored"], note="from the file")
-        backup_annotations(store.path, folder / _BACKUP, lambda _path: "")
+        backup_annotations(store.path, folder / _SOURCE, lambda _path: "")
         undo(store)
 
 
@@ -383,14 +224,17 @@ SUBJECTS = {
         Subject("annotation", "tests/crash/annotating.py", lambda _world, _folder: [], "--resume",
                 _annotation_damages, _annotation_differences),
         Subject("backup", "jobs/backup_store.py",
-                lambda _world, folder: [f"--output={folder / _BACKUP}"],
-                f"--output={{}}/{_AGAIN}", _backup_damages, _backup_differences, _leave_a_log),
+                lambda _world, folder: [f"--output={folder / _COPY}"],
+                f"--output={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_log),
+        Subject("restore", "jobs/backup_store.py",
+                lambda _world, folder: [f"--restore={folder / _SOURCE}", f"--db={folder / _COPY}"],
+                f"--db={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_backup),
         Subject("annotations_backup", "jobs/backup_store.py",
-                lambda _world, folder: [f"--output={folder / _BACKUP}", "--annotations_only"],
-                f"--output={{}}/{_AGAIN}", _backup_damages, _backup_differences, _leave_a_log),
+                lambda _world, folder: [f"--output={folder / _COPY}", "--annotations_only"],
+                f"--output={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_log),
         Subject("annotations_restore", "jobs/backup_store.py",
-                lambda _world, folder: [f"--restore={folder / _BACKUP}"],
-                f"--restore={{}}/{_BACKUP}", _restore_damages, _restore_differences,
+                lambda _world, folder: [f"--restore={folder / _SOURCE}"],
+                f"--restore={{}}/{_SOURCE}", _restore_damages, _restore_differences,
                 _leave_annotations),
     )
 }  # fmt: skip

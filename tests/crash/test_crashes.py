@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from tests.crash.subjects import SUBJECTS, Stage, trimmed
+from tests.crash.stage import Stage, trimmed
+from tests.crash.subjects import SUBJECTS
 from tests.crash.system_calls import IS_POSSIBLE, MODES, Fault
 
 pytestmark = [
@@ -28,11 +29,11 @@ def few_rows(small_world, tmp_path_factory):
 def test_whatever_a_write_meets_all_is_whole_and_a_rerun_ends_as_ever(few_rows, tmp_path, name):
     stage = Stage(SUBJECTS[name], few_rows, tmp_path)
     draw = random.Random(f"crash {name}")
-    faults = [
-        Fault(mode, at)
-        for mode in MODES
-        for at in draw.sample(stage.points(mode), NUM_WRITES.get(name, 4))
-    ]
+    faults = []
+    for mode in MODES:
+        points = stage.points(mode)
+        num_writes = min(NUM_WRITES.get(name, 4), len(points))
+        faults += [Fault(mode, at) for at in draw.sample(points, num_writes)]
     found = {str(fault): stage.problems(fault) for fault in faults}
     assert {fault: problems for fault, problems in found.items() if problems} == {}
 
