@@ -113,7 +113,7 @@ class Stage:
         if again.code:
             return [f"the rerun ends with {again.code}: {again.errors}"]
         return [
-            *map(str, self._trial.rglob("*.tmp")),
+            *_left_over(self._trial),
             *self.subject.differences(self._trial, self._whole),
             *self._losses(self._trial),
         ]
@@ -124,6 +124,15 @@ class Stage:
             return ["the store is damaged"]
         is_same = _annotations(folder).equals(self._annotations)
         return [] if is_same else ["annotations were lost"]
+
+
+def _left_over(folder: Path) -> list[str]:
+    """Files of writes that were not completed.
+
+    A folder that a failing disk did not remove, empty, may wait for the next write next to it.
+    """
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return [str(each) for each in found if any(part.endswith(".tmp") for part in each.parts)]
 
 
 def _replace(folder: Path, source: Path) -> None:
