@@ -4,23 +4,23 @@ Streamlit's own checks let any Host pass, and look up the machine's outside addr
 foreign Origin. Here a request that is not allowed never gets that far. See SECURITY.md.
 """
 
+import argparse
 import hmac
 import ipaddress
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.shell.rights import HEADER, Right
-from dashboard.shell.url_state import option_values
-from streetclip.errors import ConfigError
+from streetclip.errors import ConfigError, shown
 
 VARIABLE = "STREETCLIP_TOKEN"  # a token of one's own, to keep links over restarts
 PARAMETER = "token"
@@ -32,6 +32,7 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
 }
 _WHAT = {
     Right.LOOK: "looks",
@@ -74,18 +75,20 @@ class Access:
     def of_arguments(cls, words: Sequence[str], variables: Mapping[str, str], port: int) -> Self:
         """Read `--no_token --read_only --no_jobs --allowed_host NAME… --allowed_origin URL…`.
 
-        Raises ConfigError for an origin that is none and for a short token of STREETCLIP_TOKEN.
+        Raises ConfigError for an option that the dashboard lacks, an origin that is none, and a
+        token of STREETCLIP_TOKEN that is short or no cookie can hold.
         """
+        given = _parsed(words)
         token = variables.get(VARIABLE) or secrets.token_urlsafe(24)
-        if len(token) < _LEAST_CHARACTERS:
-            msg = f"{VARIABLE} is too short; expected at least {_LEAST_CHARACTERS} characters"
+        if len(token) < _LEAST_CHARACTERS or not (token.isascii() and token.isprintable()):
+            msg = f"{VARIABLE}: expected at least {_LEAST_CHARACTERS} characters of printable ASCII"
             raise ConfigError(msg)
-        highest = Right.ANNOTATE if "--no_jobs" in words else Right.RUN_JOBS
+        highest = Right.ANNOTATE if given.no_jobs else Right.RUN_JOBS
         return cls(
-            token=None if "--no_token" in words else token,
-            highest=Right.LOOK if "--read_only" in words else highest,
-            hosts=frozenset(each.lower() for each in option_values(words, "--allowed_host")),
-            origins=frozenset(map(_origin, option_values(words, "--allowed_origin"))),
+            token=None if given.no_token else token,
+            highest=Right.LOOK if given.read_only else highest,
+            hosts=frozenset(each.lower() for each in given.allowed_host),
+            origins=frozenset(map(_origin, given.allowed_origin)),
             cookie=f"streetclip_token_{port}",
         )
 
@@ -113,8 +116,12 @@ class Access:
     def allows_host(self, host: str | None) -> bool:
         """Check the Host header. No foreign page can make a browser send an address as its name."""
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            parts = urlsplit(f"//{host}")
+            name, port = parts.hostname or "", parts.port
         except ValueError:
+            return False
+        bare = f"[{name}]" if ":" in name else name
+        if (host or "").lower() not in {bare, f"{bare}:{port}"}:  # more than a name and a port
             return False
         return name in {"localhost", socket.gethostname().lower(), *self.hosts} or _is_ip(name)
 
@@ -159,7 +166,7 @@ class Gate:
         elif scope["path"].endswith(_HEALTH):
             right = Right.LOOK
         else:
-            right = access.right_of(_cookie(headers, access.cookie))
+            right = access.right_of(HTTPConnection(scope).cookies.get(access.cookie, ""))
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if scope["type"] == "http" and access.token is not None and PARAMETER in given:
             return self._sign_in(scope, given[PARAMETER])
@@ -198,7 +205,9 @@ def announcement(access: Access, address: str, url: str) -> str:
         if access.token is None:
             lines.append(_OPEN_TO_ALL.format(what=_WHAT[access.highest]))
         lines.append("")
-    links = {right: f"{url}/?{PARAMETER}={token}" for right, token in access.tokens().items()}
+    links = {
+        right: f"{url}/?{urlencode({PARAMETER: token})}" for right, token in access.tokens().items()
+    }
     lines.append("  StreetCLIP dashboard. Open:")
     lines += [f"    {links[each]}   ({_WHAT[each]})" for each in sorted(links, reverse=True)]
     if not links:
@@ -219,20 +228,32 @@ def _is_ip(name: str) -> bool:
     return True
 
 
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Parse all options of the dashboard: a misspelt `--read_only` must not be passed over."""
+    parser = argparse.ArgumentParser(
+        "streamlit run dashboard/Home.py --", allow_abbrev=False, exit_on_error=False
+    )
+    for name in ("--no_token", "--read_only", "--no_jobs"):
+        parser.add_argument(name, action="store_true")
+    for name in ("--db", "--root", "--max_jobs", "--allowed_host", "--allowed_origin"):
+        parser.add_argument(name, action="append", default=[])
+    try:
+        given, unknown = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        msg = f"{error}. See: {parser.prog} --help"
+        raise ConfigError(msg) from error
+    if unknown:
+        msg = f"{shown(unknown[0])} is no option of the dashboard. See: {parser.prog} --help"
+        raise ConfigError(msg)
+    return given
+
+
 def _origin(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
         msg = f"--allowed_origin {text!r}; expected scheme and host, as in https://hub.example.org"
         raise ConfigError(msg)
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _cookie(headers: Headers, name: str) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
 
 
 def _foreign_host(host: str | None) -> str:

@@ -47,9 +47,15 @@ def _restore(source: Path, config: BackupStoreConfig, job: Job) -> None:
     )
 
 
-def _digest(path: Path) -> str:
+def _digest(folder: Path, name: str) -> str:
+    from streetclip.data.decoding import real_image_path
     from streetclip.data.file_identity import content_digests
+    from streetclip.errors import ImageError
 
+    try:
+        path = real_image_path(folder, name)  # the store may come from elsewhere
+    except (ImageError, OSError, RuntimeError):  # RuntimeError: links in a circle
+        return ""
     words = content_digests([str(path)])[0]
     return "".join(f"{int(word):016x}" for word in words) if words.any() else ""
 

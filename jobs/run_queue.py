@@ -18,6 +18,7 @@ from jobs.support.cli import run_job
 from jobs.support.record import JOB_VARIABLE, Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ResourceError, StreetClipError
+from streetclip.files import open_log, open_plain
 from streetclip.process_identity import ProcessId, current_process, signal_group
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Runner:
         while claimed := runtime.claim_job(self._store, self._process, most_running=most):
             self._start(claimed)
         live = runtime.list_jobs(self._store, states=("queued", "running"))
-        waiting = live["runs_here"] | live["cancel_requested_at"].notna()
+        is_asked = (live["state"] == "queued") | live["cancel_requested_at"].notna()
+        waiting = live["runs_here"] & is_asked
         return bool(self.children) or bool(waiting.any())
 
     def _start(self, ticket: "JobTicket") -> None:
@@ -99,8 +101,7 @@ class Runner:
         try:
             roots = runtime.Roots(self._folders, ticket.cwd)
             runtime.check_job(self._store.path, ticket.kind, ticket.arguments, roots)
-            ticket.log_path.parent.mkdir(parents=True, exist_ok=True)
-            with ticket.log_path.open("ab") as log:
+            with open_log(ticket.log_path) as log:
                 child = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
                     [sys.executable, str(script), *ticket.arguments],
                     cwd=ticket.cwd,
@@ -137,12 +138,13 @@ class Runner:
     def _signal_cancelled(self) -> None:
         """Send TERM to cancelled jobs whose grace is over, KILL after as long again.
 
-        The grace begins when this process first sees the request: clocks may be stepped.
+        The grace begins when this process first sees the request: clocks may be stepped. A record
+        that comes from elsewhere may name any process: nothing is sent to it.
         """
         from streetclip import runtime
 
         for record in runtime.list_jobs(self._store, states=("running",)).to_dict("records"):
-            if not isinstance(record["cancel_requested_at"], str):
+            if not (record["runs_here"] and isinstance(record["cancel_requested_at"], str)):
                 continue
             key = (int(record["id"]), int(record["attempt"]))
             waited_s = time.monotonic() - self._cancel_seen.setdefault(key, time.monotonic())
@@ -161,7 +163,7 @@ class Runner:
 
 def _last_line(path: Path) -> str:
     """Return the last line of a log: a failed job ends with its error."""
-    with contextlib.suppress(OSError), path.open("rb") as log:
+    with contextlib.suppress(OSError), os.fdopen(open_plain(path, os.O_RDONLY), "rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         lines = log.read().decode("utf-8", "replace").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:500]

@@ -8,10 +8,11 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from streetclip.errors import OutputError, ResourceError, shown
 
@@ -41,8 +42,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name that becomes `path` on success and is removed on failure.
 
     Works for a file, and for a folder that the caller makes at the temporary name. An earlier
-    `path` is kept until the new one is complete and on disk. Raises ResourceError on a full disk.
+    `path` is kept until the new one is complete and on disk. What killed jobs left in its folder is
+    cleared. Raises ResourceError on a full disk.
     """
+    clear_leftovers(path.parent)
     with translated_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         holder, lock = _make_holder(path.parent)
@@ -91,6 +94,38 @@ def locked_folder(folder: Path, holder: str) -> Iterator[None]:
         for each in made:
             with contextlib.suppress(OSError):  # it holds files now
                 each.rmdir()
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a plain file, following no link at its name or its folder's.
+
+    Returns its descriptor. Raises FileExistsError for a file that is not plain, OSError as
+    `os.open`.
+    """
+    folder = _open_folder(path.parent)
+    try:
+        return open_regular(path.name, flags | os.O_NOFOLLOW, folder)
+    finally:
+        os.close(folder)
+
+
+def open_regular(path: str, flags: int = os.O_RDONLY, folder: int | None = None) -> int:
+    """Open a plain file, or what a link leads to; a pipe or a device is not waited for.
+
+    A relative path starts from the descriptor `folder`. Raises as `open_plain`.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileExistsError(errno.EEXIST, "it is no plain file", path)
+    return descriptor
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open a log to append to it, making it and its folder; raises as `open_plain`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    return cast("BinaryIO", os.fdopen(descriptor, "ab", buffering=0))
 
 
 def is_unused(folder: Path) -> bool:

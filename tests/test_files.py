@@ -16,6 +16,7 @@ from streetclip.errors import OutputError, ResourceError
 from streetclip.files import (
     atomic_path,
     clear_leftovers,
+    open_log,
     read_json,
     scratch_folder,
     write_json,
@@ -169,6 +170,30 @@ def test_a_parent_that_is_a_file_is_the_users_to_mend(tmp_path):
             write_text(path, "text")
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "link to its folder"])
+def test_a_log_is_a_plain_file_in_a_plain_folder(kind, tmp_path):
+    mine, log = tmp_path / "mine", tmp_path / "logs" / "a.log"
+    mine.mkdir()
+    (mine / "a.log").write_text("mine")
+    if kind == "link to its folder":
+        log.parent.symlink_to(mine)
+    else:
+        log.parent.mkdir()
+        make = {"link": lambda: log.symlink_to(mine / "a.log"), "pipe": lambda: os.mkfifo(log)}
+        make.get(kind, log.mkdir)()
+    with pytest.raises(OSError, match=r"links|plain|directory|device"):
+        open_log(log)
+    assert (mine / "a.log").read_text() == "mine"
+
+
+def test_a_log_is_made_and_appended_to(tmp_path):
+    log = tmp_path / "logs" / "a.log"
+    for text in (b"a", b"b"):
+        with open_log(log) as file:
+            file.write(text)
+    assert log.read_bytes() == b"ab"
+
+
 def test_json_comes_back_and_takes_no_nan(tmp_path):
     path = tmp_path / "new folder" / "x.json"
     write_json(path, {"city": "Zürich", "share": 0.5})
@@ -314,6 +339,14 @@ def test_half_a_file_of_a_killed_job_is_removed(tmp_path):
     leftover(tmp_path, new=["predictions.csv"])
     clear_leftovers(tmp_path)
     assert contents(tmp_path) == {"predictions.csv": "whole"}
+
+
+def test_the_next_write_into_a_folder_clears_what_a_killed_job_left_in_it(tmp_path):
+    leftover(tmp_path, new=["streetclip.db"])
+    leftover(tmp_path, old=["model"], name=".streetclip-87654321.tmp")
+    write_text(tmp_path / "x.txt", "text")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model", "x.txt"]
+    assert contents(tmp_path / "model") == {"a.bin": "old"}
 
 
 def test_what_another_process_is_writing_stays(tmp_path):

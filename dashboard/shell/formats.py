@@ -108,9 +108,9 @@ def moment(iso_text: str | None) -> str:
         return NONE
     try:
         when = datetime.fromisoformat(iso_text)
-    except ValueError:
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
         return plain(iso_text)
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 

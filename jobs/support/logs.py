@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streetclip.errors import StreetClipError
+from streetclip.files import open_log
 
 LOG_FORMAT = "%(levelname)s %(message)s"
 
@@ -31,8 +32,7 @@ def copied_to(path: Path) -> Iterator[None]:
     """Copy stdout, log lines and the final error to a log file."""
     with contextlib.ExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            raw = stack.enter_context(path.open("ab", buffering=0))
+            raw = stack.enter_context(open_log(path))
         except OSError as error:
             _LOG.warning("%s: no log is kept there (%s)", path, error.strerror)
             yield

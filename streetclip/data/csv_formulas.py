@@ -1,14 +1,16 @@
 """Keep spreadsheets from running cells of our CSV files as formulas.
 
-Every CSV that is written of others' texts follows one rule: a text that begins with `= + - @`, tab
-or carriage return, or with apostrophes and then one of these, gets an apostrophe in front, unless
-all of it is a number (OWASP, "CSV Injection"). So the text can be restored exactly.
+Every CSV that is written of others' texts follows one rule: a text that begins with `= + - @`, one
+of these in full width, tab or a line's end, or with apostrophes and then one of these, gets an
+apostrophe in front, unless all of it is a number (OWASP, "CSV Injection"). So the text can be
+restored exactly.
 """
 
 import re
 
-_FIRST = frozenset("=+-@\t\r'")
-_RISKY = re.compile(r"'*[=+\-@\t\r]")
+_SIGNS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+_FIRST = frozenset(f"{_SIGNS}'")
+_RISKY = re.compile(f"'*[{_SIGNS}]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
+from streetclip.files import open_regular
 
 MISSING = -1
 """Size of a file that does not exist."""
@@ -111,7 +112,7 @@ def _digests(paths: Sequence[str], digest: Callable[[str], bytes]) -> Digests:
 
 def _content_digest(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except (OSError, ValueError):
         return bytes(16)
@@ -119,7 +120,7 @@ def _content_digest(path: str) -> bytes:
 
 def _sampled_digest(path: str) -> bytes:
     try:
-        with Path(path).open("rb", buffering=0) as file:
+        with os.fdopen(open_regular(path), "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
             for start in (0, (size - _SAMPLE_BYTES) // 2, size - _SAMPLE_BYTES):

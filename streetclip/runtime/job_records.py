@@ -1,6 +1,5 @@
 """Define the values of a job's record, and read records."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ import pandas as pd
 
 from streetclip.errors import ConfigError, OutputError, shown
 from streetclip.process_identity import ProcessId
-from streetclip.runtime.signatures import queued_here
-from streetclip.store.connection import Store
+from streetclip.runtime.signatures import signed_here
+from streetclip.store.connection import Store, from_json
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
@@ -27,7 +26,12 @@ RUNNER_KIND = "run_queue"
 STALE_AFTER_S = 30.0
 """A job on another machine that is seen to be silent for longer counts as dead."""
 
-_JSON_COLUMNS = ("arguments", "parameters", "numbers", "outputs")
+_JSON_COLUMNS: dict[str, type[Any]] = {
+    "arguments": list,
+    "parameters": dict,
+    "numbers": dict,
+    "outputs": list,
+}
 _DTYPES = {
     **dict.fromkeys(("id", "attempt", "done", "total"), "int64"),
     **dict.fromkeys(("process_started_at", "rate"), "float64"),
@@ -127,14 +131,23 @@ def resolved(what: str, path: Path) -> str:
 def get_job(store: Store, job_id: int) -> dict[str, Any]:
     """Read a job: the columns of `jobs`, with arguments, parameters, numbers and outputs decoded.
 
-    `runs_here` is True if it is queued and a runner of this installation will start it. Raises
-    StoreError if the job does not exist.
+    `runs_here` is True if it is queued or running, and by this installation. Raises StoreError if
+    the job does not exist or its JSON is damaged.
     """
     store.require("jobs", job_id)
     found = store.frame("SELECT * FROM jobs WHERE id = ?", (job_id,), dtype=object)
     job = {str(name): value for name, value in found.iloc[0].items()}
-    decoded = {name: json.loads(job[name]) for name in _JSON_COLUMNS}
-    return job | decoded | {"runs_here": job_id in queued_here(store)}
+    decoded = {name: decode(store, job_id, name, job[name]) for name in _JSON_COLUMNS}
+    return job | decoded | {"runs_here": job_id in signed_here(store)}
+
+
+def decode(store: Store, job_id: int, name: str, text: str) -> Any:
+    """Parse a JSON column of a job: an object, or a list of texts.
+
+    Raises StoreError for anything else: the store may come from elsewhere.
+    """
+    value = from_json(text, _JSON_COLUMNS[name], f"{store.path}: {name} of job {job_id}")
+    return list(map(str, value)) if isinstance(value, list) else value
 
 
 def process_of(job: Mapping[Any, Any]) -> ProcessId:
@@ -163,8 +176,10 @@ def list_jobs(
         dtype=object,
     )
     for name in _JSON_COLUMNS:
-        found[name] = pd.Series([json.loads(text) for text in found[name]], dtype=object)
-    found["runs_here"] = found["id"].isin(queued_here(store))
+        texts = zip(found["id"], found[name], strict=True)
+        values = [decode(store, job_id, name, text) for job_id, text in texts]
+        found[name] = pd.Series(values, dtype=object)
+    found["runs_here"] = found["id"].isin(signed_here(store))
     return found.astype(_DTYPES)
 
 

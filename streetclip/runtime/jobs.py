@@ -6,13 +6,14 @@ ResourceError where the disk is full or another job holds the store for too long
 """
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from streetclip.errors import OutputError, StoreError, shown
+from streetclip.errors import OutputError, StoreError, StreetClipError, shown
 from streetclip.process_identity import ProcessId
 from streetclip.runtime.dead_jobs import await_sign_of_life, interrupt_dead_jobs, set_state_of_work
 from streetclip.runtime.job_records import (
@@ -24,10 +25,13 @@ from streetclip.runtime.job_records import (
     JobState,
     JobTicket,
     check_arguments,
+    decode,
     resolved,
 )
-from streetclip.runtime.signatures import queued_here, sign
+from streetclip.runtime.signatures import sign, signed_here
 from streetclip.store.connection import Store, utc_now
+
+_LOG = logging.getLogger(__name__)
 
 _TICKET = "id, attempt, kind, arguments, cwd, log_path"
 
@@ -76,7 +80,8 @@ def register_job(
         if resume and newest and newest[0][1] != "done":
             job_id = newest[0][0]
             _check_folder_free(store, _output_dir(spec))
-            store.update("jobs", job_id, _spec_values(spec))
+            log_path = _log_path(store, job_id, spec.kind)
+            store.update("jobs", job_id, _spec_values(spec) | {"log_path": log_path})
         else:
             job_id = _add_job(store, spec)
         now = utc_now()
@@ -84,6 +89,7 @@ def register_job(
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
             (*astuple(process), now, now, now, job_id),
         )
+        _sign_running(store, job_id)
     return _ticket(found[0])
 
 
@@ -98,7 +104,7 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
     def next_job() -> int | None:
         running = "SELECT count(*) FROM jobs WHERE state = 'running' AND kind <> ?"
         has_room = store.rows(running, (RUNNER_KIND,))[0][0] < most_running
-        return next(iter(queued_here(store)), None) if has_room else None
+        return next(iter(signed_here(store, "queued")), None) if has_room else None
 
     # Runners ask all the time: only those that may get a job take the writer's lock.
     if next_job() is None:
@@ -109,6 +115,8 @@ def claim_job(store: Store, process: ProcessId, *, most_running: int) -> JobTick
             f"UPDATE jobs SET {_NEW_ATTEMPT} WHERE id = ? RETURNING {_TICKET}",  # noqa: S608 -- our own text
             (*astuple(process), None, now, now, next_job()),
         )
+        if found:
+            sign(store, found[0][0])
     return _ticket(found[0]) if found else None
 
 
@@ -138,6 +146,7 @@ def attach_job(
                 "Start it from the dashboard, or as a command of its own."
             )
             raise StoreError(msg)
+        _sign_running(store, job_id)
     return _ticket(found[0])
 
 
@@ -192,7 +201,7 @@ def end_job(
         if not found:
             return False
         now, text = utc_now(), None if error is None else _storable(error)
-        paths = list(dict.fromkeys([*json.loads(found[0][0]), *outputs]))
+        paths = list(dict.fromkeys([*decode(store, job_id, "outputs", found[0][0]), *outputs]))
         ended = {"state": state, "error": text, "ended_at": now, "updated_at": now}
         store.update("jobs", job_id, ended | {"outputs": _ascii_json(paths)})
         if state != "done":
@@ -242,7 +251,9 @@ def requeue_job(store: Store, job_id: int, arguments: Sequence[str]) -> None:
             )
             raise StoreError(msg)
         _check_folder_free(store, store.require("jobs", job_id, "output_dir"))
+        kind = store.require("jobs", job_id, "kind")
         values = {"state": "queued", "arguments": _ascii_json(arguments), "updated_at": utc_now()}
+        values["log_path"] = _log_path(store, job_id, kind)  # not one that came with the record
         store.update("jobs", job_id, values | dict.fromkeys(_OF_ATTEMPT))
         sign(store, job_id)
 
@@ -253,10 +264,21 @@ def _add_job(store: Store, spec: JobSpec) -> int:
     first = {"state": "queued", "attempt": 0, "kind": spec.kind, "log_path": ""}
     values = _spec_values(spec) | first | {"created_at": now, "updated_at": now}
     job_id = store.insert("jobs", values)
-    path = Path(resolved("--db", store.path))
-    log_path = path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{spec.kind}.log"
-    store.update("jobs", job_id, {"log_path": str(log_path)})
+    store.update("jobs", job_id, {"log_path": _log_path(store, job_id, spec.kind)})
     return job_id
+
+
+def _log_path(store: Store, job_id: int, kind: str) -> str:
+    path = Path(resolved("--db", store.path))
+    return str(path.with_name(f"{path.stem}-logs") / f"job-{job_id}-{Path(kind).name}.log")
+
+
+def _sign_running(store: Store, job_id: int) -> None:
+    """Sign which process runs a job; without a key it runs all the same."""
+    try:
+        sign(store, job_id)
+    except (StreetClipError, OSError) as error:
+        _LOG.warning("a runner of the queue will not end this job by force: %s", error)
 
 
 def _spec_values(spec: JobSpec) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Sign queued jobs with a key of this user that lies apart from the data.
+"""Sign queued and running jobs with a key of this user that lies apart from the data.
 
-A store that comes from elsewhere may hold queued jobs; they are not signed with the key, and
-never run.
+A store that comes from elsewhere may hold queued jobs, and running ones of any process of this
+machine; they are not signed with the key: none is started, and no process is ended.
 """
 
 import contextlib
@@ -24,12 +24,15 @@ STATE_VARIABLE = "STREETCLIP_STATE_DIR"
 
 _KEY_FILE = "job_key"
 _KEY_BYTES = 32
-# What a process is started with, and which attempt of which job it is.
-_SIGNED = "id, attempt, kind, arguments, cwd, log_path, output_dir, created_at"
+# What a process is started with, which attempt of which job it is, and which process that has.
+_SIGNED = (
+    "id, state, attempt, kind, arguments, cwd, log_path, output_dir, created_at, "
+    "host, pid, process_started_at, process_boot_id"
+)
 
 
 def sign(store: Store, job_id: int) -> None:
-    """Sign the queued attempt of a job; call it in a transaction.
+    """Sign the queued or running attempt of a job; call it in a transaction.
 
     Raises ConfigError where the key can be read by others, OutputError where none can be made.
     """
@@ -39,16 +42,23 @@ def sign(store: Store, job_id: int) -> None:
     store.update("jobs", job_id, {"signature": _signature(store, key, row)})
 
 
-def queued_here(store: Store) -> list[int]:
-    """List the queued jobs that this installation signed, in their order."""
-    sql = f"SELECT signature, {_SIGNED} FROM jobs WHERE state = 'queued' ORDER BY updated_at, id"  # noqa: S608 -- our own names
-    queued = store.rows(sql)
-    key = _own_key(make=False) if queued else None
+def signed_here(store: Store, *states: str) -> list[int]:
+    """List the jobs that this installation signed, in the order of the queue.
+
+    They are in one of `states`, without any queued or running.
+    """
+    states = states or ("queued", "running")
+    found = store.rows(
+        f"SELECT signature, {_SIGNED} FROM jobs "  # noqa: S608 -- our own names
+        f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY updated_at, id",
+        states,
+    )
+    key = _own_key(make=False) if found else None
     if key is None:
         return []
     return [
         row[0]
-        for signature, *row in queued
+        for signature, *row in found
         if signature
         and hmac.compare_digest(signature.encode(), _signature(store, key, row).encode())
     ]
@@ -77,13 +87,18 @@ def _signature(store: Store, key: bytes, row: list[object] | tuple[object, ...])
 
 
 def _own_key(*, make: bool) -> bytes | None:
-    path = state_folder(os.environ) / _KEY_FILE
+    try:
+        path = state_folder(os.environ) / _KEY_FILE
+    except ConfigError:
+        if make:
+            raise
+        return None
     with translated_disk_errors(path):
         if make and not path.exists():
             _make_key(path)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             status = os.fstat(descriptor)

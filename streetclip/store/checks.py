@@ -6,6 +6,7 @@ Columns are rebuilt from the rows of datasets and predictions, indexes and trigg
 import contextlib
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -27,15 +28,20 @@ Repair = tuple[Callable[[sqlite3.Connection, Any], None], Any]
 _BUSY_S = 5.0
 _MOST_MESSAGES = 20  # of one check of SQLite
 _INDEX_DISAGREES = re.compile(r"index (\w+)$")
+_UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
+# By table: its key, and what its JSON columns hold.
 _JSON_COLUMNS = {
-    "datasets": ("attribute_columns",),
-    "runs": ("prompts", "config", "versions", "metrics"),
-    "trainings": ("config", "versions", "best"),
-    "jobs": ("arguments", "parameters", "numbers", "outputs"),
-    "annotation_changes": ("tags",),
-    "prediction_rankings": ("top_countries", "top_cities"),
+    "datasets": ("id", {"attribute_columns": "array"}),
+    "dataset_images": ("image_id", {"attributes": "object"}),
+    "runs": ("id", dict.fromkeys(("prompts", "config", "versions", "metrics"), "object")),
+    "trainings": ("id", dict.fromkeys(("config", "versions", "best"), "object")),
+    "jobs": (
+        "id",
+        {"arguments": "array", "parameters": "object", "numbers": "object", "outputs": "array"},
+    ),
+    "annotation_changes": ("event_id", {"tags": "array"}),
+    "prediction_rankings": ("image_id", {"top_countries": "array", "top_cities": "array"}),
 }
-_JSON_ROWS = {"annotation_changes": "event_id", "prediction_rankings": "image_id"}
 _DATASET_DTYPES = {"image_id": "i8", "place": "u4"}
 _ATTRIBUTE_DTYPE = "u2"
 
@@ -58,10 +64,17 @@ class Schema(NamedTuple):
 def find_faults(store: Store, progress: Progress = no_progress) -> Iterator[Fault]:
     """Yield the faults of a store, the gravest first; the first may hide others.
 
-    Checked are the schema, SQLite's own structure and types, JSON, the checksums and row counts of
-    columns, and references between tables.
+    Checked are the schema, SQLite's own structure and types, texts and JSON, the checksums and row
+    counts of columns, and references between tables.
     """
-    checks = (_schema_faults, _page_faults, _json_faults, _column_faults, _reference_faults)
+    checks = (
+        _schema_faults,
+        _page_faults,
+        _text_faults,
+        _json_faults,
+        _column_faults,
+        _reference_faults,
+    )
     with store.snapshot():
         for number, check in enumerate(checks):
             progress(number, len(checks))
@@ -171,13 +184,37 @@ def _page_faults(store: Store) -> Iterator[Fault]:
             yield Fault(f"SQLite finds {shown(message)}", repair)
 
 
+def _text_faults(store: Store) -> Iterator[Fault]:
+    """Decode every text; a reader of the store shows those that are not UTF-8 with marks."""
+    connection = store.db.conn
+    kept, connection.text_factory = connection.text_factory, str
+    try:
+        for table, known in _expected().columns.items():
+            typed = store.rows(
+                "SELECT name FROM pragma_table_info(?) WHERE type = 'TEXT'", (table,)
+            )
+            names = [name for (name,) in typed if name in known]
+            if not names:
+                continue
+            try:
+                sql = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608 -- our own names
+                deque(connection.execute(sql), maxlen=0)
+            except sqlite3.OperationalError as error:
+                found = _UNDECODABLE.match(str(error))
+                if found is None:
+                    raise
+                yield Fault(f"{found[1]} of {table} holds a text that is not UTF-8")
+    finally:
+        connection.text_factory = kept
+
+
 def _json_faults(store: Store) -> Iterator[Fault]:
-    for table, names in _JSON_COLUMNS.items():
-        row = _JSON_ROWS.get(table, "id")
-        for name in names:
-            bad = f"{name} IS NOT NULL AND NOT json_valid({name})"
+    for table, (row, kinds) in _JSON_COLUMNS.items():
+        for name, kind in kinds.items():
+            is_bad = f"CASE WHEN json_valid({name}) THEN json_type({name}) <> '{kind}' ELSE 1 END"
+            bad = f"{name} IS NOT NULL AND {is_bad}"
             for (row_id,) in store.rows(f"SELECT {row} FROM {table} WHERE {bad} LIMIT 1"):  # noqa: S608 -- our own names
-                yield Fault(f"{name} of row {row_id} of {table} is no JSON")
+                yield Fault(f"{name} of row {row_id} of {table} is no JSON {kind}")
 
 
 def _column_faults(store: Store) -> Iterator[Fault]:

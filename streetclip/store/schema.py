@@ -137,6 +137,7 @@ def open_store(
         store = closed_on_error.enter_context(connect(path, mode, busy_timeout_s))
         with translated(path):
             _check_schema(store, may_be_new=mode == "rwc")
+            _check_statements(store, is_written=not read_only)
             if not read_only:
                 _turn_on_write_ahead_log(store.db.conn, busy_timeout_s)
             is_outdated = bool(MIGRATIONS.pending(store.db))
@@ -176,6 +177,7 @@ def _migrate(store: Store) -> None:
 def connect(path: Path, mode: str, busy_timeout_s: float) -> Store:
     """Connect without a check of the schema; `mode` is ro, rw or rwc."""
     settings = [f"cache_size = -{_CACHE_KIB}", "temp_store = MEMORY", "foreign_keys = ON"]
+    settings += ["trusted_schema = OFF"]  # the file may come from elsewhere
     if mode == "ro":
         settings += ["query_only = ON"]
     else:
@@ -260,6 +262,23 @@ def _no_store(path: Path, found: str) -> StoreError:
         f"{path}: {found}; expected a StreetCLIP store. Run a training or an evaluation with "
         "this --db first, or name another file."
     )
+
+
+def _check_statements(store: Store, *, is_written: bool) -> None:
+    """Raise StoreError for statements of others that would run when the store is used.
+
+    A view may stand in for a table; a trigger may change what is written, such as a job.
+    """
+    sql = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    for kind, name, statement in store.rows(sql):
+        is_view = kind == "view"
+        is_own = name.lower() not in tables.NAMES if is_view else statement in tables.TRIGGERS
+        if not is_own and (is_view or is_written):
+            msg = (
+                f"{store.path}: holds the {kind} {shown(name)}, which is not StreetCLIP's. Remove "
+                f"it with another program (DROP {kind.upper()}), or name another file with --db."
+            )
+            raise StoreError(msg)
 
 
 def _check_schema(store: Store, *, may_be_new: bool = True) -> None:

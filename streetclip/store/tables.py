@@ -4,6 +4,8 @@ Tables whose rows are short and found by a compound key are WITHOUT ROWID: the k
 place in the file. Each line that ends with a semicolon ends a statement.
 """
 
+import re
+
 # A later migration makes it again: SQLite cannot change the UNIQUE of a table.
 DATASETS = """
     CREATE TABLE datasets (
@@ -295,6 +297,8 @@ IDENTITIES = (
     ),
 )
 
+TRIGGERS = frozenset(each for each in IDENTITIES if each.startswith("CREATE TRIGGER"))
+
 JOB_ORIGIN = f"""
     -- NULL: process_started_at is in seconds since 1970; else in ticks since this boot
     ALTER TABLE jobs ADD COLUMN process_boot_id TEXT;
@@ -310,3 +314,7 @@ RUN_FILES = """
         data BLOB NOT NULL,                -- little-endian int64: see predictions.py
         PRIMARY KEY (run_id, part)
     ) STRICT"""
+
+_SCRIPTS = (IMAGES, RUNS, TRAININGS, COLUMNS, ANNOTATIONS, JOBS, *IDENTITIES, RUN_FILES)
+NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", "\n".join(_SCRIPTS)))
+"""Names of the tables."""

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from dashboard.shell import rights
 from dashboard.views.jobs import launcher
 from streetclip.evaluation.run_metrics import measure
 from streetclip.results import RunTable
@@ -104,6 +105,12 @@ def prediction_frame(image_ids):
             "margin": np.nan,
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def every_right(monkeypatch):
+    """Without a server between them, tests have the highest right unless they choose another."""
+    monkeypatch.setattr(rights, "right_of_visitor", lambda: rights.Right.RUN_JOBS)
 
 
 class Written:

@@ -15,7 +15,22 @@ from streetclip.errors import ConfigError
 TOKEN = "a-token-of-the-tests"
 HERE = "http://localhost:8501"
 SOCKET = "ws://localhost:8501/_stcore/stream"
-FOREIGN_HOSTS = ["evil.example", "localhost.evil.example", "", "[", "127.0.0.1.nip"]
+FOREIGN_HOSTS = [
+    "evil.example",
+    "localhost.evil.example",
+    "",
+    "[",
+    "127.0.0.1.nip",
+    "evil@localhost",
+    "localhost/evil",
+    "localhost#.evil.example",
+    "localhost?.evil.example",
+    "[::1].evil.example",
+    "localhost:x",
+    "localhost:99999",
+    "localhost.",
+    "2130706433",
+]
 OWN_HOSTS = ["localhost:8501", "127.0.0.1:1", "[::1]:8501", "10.0.0.7", "LOCALHOST"]
 FOREIGN_ORIGINS = [
     "http://localhost:9999",
@@ -129,9 +144,7 @@ def test_nobody_has_a_higher_right_than_the_start_allows(words, highest):
     assert client(everyone).get("/map").json()[HEADER] == str(int(highest))
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "", "[", "127.0.0.1.nip"]
-)
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 def test_a_foreign_host_is_refused_on_pages_and_sockets(host):
     for access in (Access(TOKEN), Access(None)):
         visitor = client(access, cookies={access.cookie: TOKEN})
@@ -142,9 +155,7 @@ def test_a_foreign_host_is_refused_on_pages_and_sockets(host):
             socket_headers(visitor, {"host": host, "origin": f"http://{host}"})
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost:8501", "127.0.0.1:1", "[::1]:8501", "10.0.0.7", "LOCALHOST"]
-)
+@pytest.mark.parametrize("host", OWN_HOSTS)
 def test_names_of_this_machine_and_addresses_are_allowed(host):
     assert with_cookie(TOKEN).get("/map", headers={"host": host}).status_code == 200
 
@@ -192,6 +203,7 @@ def test_every_answer_forbids_framing_and_sniffing():
     for answer in (with_cookie(TOKEN).get("/map"), client(Access(TOKEN)).get("/map")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
 
 
 def test_a_short_token_is_refused_and_a_drawn_one_is_long():
@@ -210,3 +222,35 @@ def test_the_printed_links_warn_of_an_address_that_others_reach():
     assert outside.count("WARNING") == 1
     assert announcement(Access(None), "0.0.0.0", HERE).count("WARNING") == 2
     assert [is_loopback(each) for each in ("127.0.0.5", "::1", "::", "x")] == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("other", ['a={"x": 1}', "a[b]=c", "a=\xe9", "=", "a=b, c", 'a="b'])
+def test_cookies_of_other_programs_lock_nobody_out(other):
+    access = Access(TOKEN)
+    for cookie in (f"{other}; {access.cookie}={TOKEN}", f"{access.cookie}={TOKEN}; {other}"):
+        headers = {"cookie": cookie.encode("latin-1")}
+        assert client(access).get("/map", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["q+/=" * 6, 'a&b#c%41;d,"\\e ' * 2, "~!@$^*()_{}|:<>?"])
+def test_a_token_of_any_signs_makes_a_link_that_opens(token):
+    access = Access.of_arguments([], {"STREETCLIP_TOKEN": token}, 8501)
+    link = announcement(access, "localhost", HERE).split("Open:")[1].split()[0]
+    visitor = client(access)
+    assert visitor.get(link).status_code == 303
+    assert visitor.get("/map").json()[HEADER] == str(int(Right.RUN_JOBS))
+
+
+@pytest.mark.parametrize("token", ["пароль, который длинный", "line\nbreak of a token", "x" * 15])
+def test_a_token_that_no_cookie_holds_is_refused_at_the_start(token):
+    with pytest.raises(ConfigError, match="STREETCLIP_TOKEN"):
+        Access.of_arguments([], {"STREETCLIP_TOKEN": token}, 8501)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--readonly"], ["--read-only"], ["--read_only=true"], ["--no_job"], ["x"], ["--db"]],
+)
+def test_an_option_that_does_not_exist_stops_the_start(words):
+    with pytest.raises(ConfigError, match="--help"):
+        Access.of_arguments(words, {}, 8501)

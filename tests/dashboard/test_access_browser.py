@@ -66,6 +66,11 @@ def test_a_page_elsewhere_cannot_frame_the_dashboard_or_open_its_socket(guarded,
 
 
 def test_it_is_safe_wherever_it_is_started(tmp_path):
+    (tmp_path / ".streamlit").mkdir()  # of the folder and of the home
+    settings = (
+        '[server]\naddress = "0.0.0.0"\n[client]\nallowedOrigins = ["https://evil.example"]\n'
+    )
+    (tmp_path / ".streamlit" / "config.toml").write_text(settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

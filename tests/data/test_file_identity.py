@@ -117,3 +117,11 @@ def test_of_many_changed_files_three_are_named_and_all_counted():
     changed_N[4] = False
     assert "others" not in count_changed(paths, changed_N, "then")
     assert count_changed(paths, np.zeros(6, bool), "then") == ""
+
+
+@DIGESTS
+def test_a_pipe_or_a_device_is_unreadable_and_not_waited_for(tmp_path, digests_of):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.jpg").symlink_to("/dev/zero")
+    found = digests_of([str(tmp_path / "pipe.jpg"), str(tmp_path / "link.jpg"), "/dev/zero"])
+    assert not found.any()

@@ -1,5 +1,6 @@
 """The check of a store, and its repair, as commands."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -82,6 +83,22 @@ def test_a_job_that_meets_damage_explains_it(world, capsys, kind, tmp_path):
     flags = [f"--test_csv={tmp_path / 'none.csv'}", f"--image_dir={tmp_path}"]
     assert evaluate.main([f"--db={world.path}", *flags, f"--output_dir={tmp_path / 'o'}"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../secret", "/dev/zero", "secret"])
+def test_no_file_outside_the_folder_of_images_is_hashed(world, tmp_path, name):
+    (tmp_path / "secret").write_text("secret")
+    (world.image_dir / "secret").symlink_to(tmp_path / "secret")
+    with open_store(world.path) as store:
+        annotate(store, [1], add_tags=["no cue"])
+    with closing(sqlite3.connect(world.path)) as connection, connection:
+        connection.execute("UPDATE images SET filename = ? WHERE id = 1", (name,))
+        connection.execute("DELETE FROM run_files")
+    notes = tmp_path / "notes.json"
+    flags = [f"--output={notes}", "--annotations_only"]
+    assert backup_store.main([f"--db={world.path}", *flags]) == 0
+    (record,) = json.loads(notes.read_text())["streetclip annotations 1"]
+    assert (record["image_filename"], record["content"]) == (name, "")
 
 
 def test_a_backup_and_its_annotations_are_written_and_restored(world, capsys, tmp_path):

@@ -271,6 +271,36 @@ def test_a_job_that_hears_nothing_is_killed_in_the_end(queue, monkeypatch):
     assert queue.record(job_id)["state"] == "cancelled"
 
 
+def test_a_runner_ends_no_process_that_a_record_from_elsewhere_names(queue, monkeypatch):
+    sent = []
+    monkeypatch.setattr(run_queue, "signal_group", lambda *signalled: sent.append(signalled))
+    with store.open_store(queue.db) as opened:
+        with monkeypatch.context() as theirs:
+            theirs.setenv("STREETCLIP_STATE_DIR", str(queue.folder / "theirs"))
+            foreign = queue.add(queue.check())
+            runtime.claim_job(opened, find_process(os.getpid()), most_running=1)
+        runtime.request_cancel(opened, foreign)
+        runner = run_queue.Runner(opened, RunQueueConfig(db=queue.db, grace_s=0.001))
+        for _ in range(3):
+            assert not runner.look()
+            time.sleep(0.01)
+    assert sent == []
+
+
+def test_a_log_that_is_a_link_is_not_written_through(queue):
+    mine = queue.folder / "mine.txt"
+    mine.write_text("mine")
+    job_id = queue.add(queue.check())
+    log = Path(queue.record(job_id)["log_path"])
+    log.parent.mkdir(exist_ok=True)
+    log.symlink_to(mine)
+    queue.run()
+    record = queue.record(job_id)
+    assert record["state"] == "failed"
+    assert "could not be started" in record["error"]
+    assert mine.read_text() == "mine"
+
+
 def test_a_runner_starts_nothing_that_another_installation_queued(queue, monkeypatch):
     out = queue.folder.parent / "elsewhere"
     config = CaptionConfig(db=queue.db, train_csv=queue.csv, output_dir=out)

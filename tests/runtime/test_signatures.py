@@ -1,7 +1,9 @@
 """Only what this installation queued is run."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import stat
 import threading
@@ -100,6 +102,51 @@ def test_a_changed_record_is_not_run(queue, state, column, value):
     change(queue, column, value)
     assert list_jobs(queue.store)["runs_here"].tolist() == [False]
     assert queue.claim() is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("pid", 1), ("host", "x"), ("process_started_at", 1.0), ("kind", "x")]
+)
+@pytest.mark.parametrize("by", ["start", "register"])
+def test_a_running_record_that_names_another_process_is_not_ours(queue, state, by, column, value):
+    getattr(queue, by)()
+    assert list_jobs(queue.store)["runs_here"].tolist() == [True]
+    change(queue, column, value)
+    assert list_jobs(queue.store)["runs_here"].tolist() == [False]
+
+
+def test_an_ended_record_cannot_be_queued_again_by_its_state_alone(queue, state):
+    end_job(queue.store, queue.start(), 1, "done")
+    change(queue, "state", "queued")
+    assert queue.claim() is None
+
+
+@pytest.mark.parametrize("why", ["a file is in the way", "the file system has no links"])
+def test_a_job_runs_where_no_key_can_be_made(queue, tmp_path, monkeypatch, caplog, why):
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    folder = tmp_path / "file" if why.startswith("a file") else tmp_path
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(STATE_VARIABLE, str(folder / "below"))
+    monkeypatch.setattr(os, "link", refuse)
+    ticket = queue.register()
+    assert not queue.get(ticket.job_id)["runs_here"]
+    assert "will not end this job by force" in caplog.text
+
+
+@pytest.mark.parametrize("by", ["requeue", "register"])
+def test_a_resumed_job_logs_next_to_its_store_whatever_its_record_names(queue, state, by):
+    job_id = queue.register().job_id
+    end_job(queue.store, job_id, 1, "failed")
+    change(queue, "log_path", "/elsewhere/x.log")
+    if by == "requeue":
+        requeue_job(queue.store, job_id, [])
+        ticket = queue.claim()
+    else:
+        ticket = queue.register(resume=True)
+    assert (ticket.job_id, ticket.attempt) == (job_id, 2)
+    assert ticket.log_path == queue.folder / "streetclip-logs" / f"job-{job_id}-train.log"
 
 
 def test_a_signed_record_counts_in_its_own_store_alone(queue, state, tmp_path):

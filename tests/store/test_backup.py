@@ -31,7 +31,7 @@ from tests.disks import fill, is_whole
 from .conftest import Filled
 
 
-def unknown(_path):
+def unknown(_folder, _name):
     return ""
 
 
@@ -162,7 +162,7 @@ def test_without_a_known_content_the_name_decides_unless_the_file_is_another(ann
         digests = {names[1]: content[0]["content"], names[2]: "0" * 32}
         by_name = {Path(name).name: each for name, each in digests.items()}
         restored = restore_annotations(
-            annotated.file, other.path, lambda path: by_name.get(path.name, "")
+            annotated.file, other.path, lambda _, name: by_name.get(Path(name).name, "")
         )
     assert restored.total == 3
     assert restored.found == restored.changed == 2

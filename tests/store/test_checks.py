@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from streetclip.errors import StoreError
+from streetclip.runtime import JobSpec, enqueue_job
 from streetclip.store import (
     RUN_DTYPES,
     explained,
@@ -141,6 +142,38 @@ def test_what_is_held_once_is_not_repaired(run, kind):
     found = faults(run.path)
     assert found
     assert repair_store(run.path, [each for each in found if each.repair]) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("runs", "name"), ("predictions", "pred_city"), ("dataset_images", "city"), ("jobs", "error")],
+)
+def test_a_text_that_is_not_utf8_is_found_and_named(run, table, column):
+    if table == "jobs":
+        with open_store(run.path) as store:
+            enqueue_job(store, JobSpec(**JOB, output_dir=None, cwd=run.path.parent))
+    sql(run.path, f"UPDATE {table} SET {column} = CAST(x'c3' AS TEXT)")
+    found = faults(run.path)
+    assert [each.text for each in found] == [f"{column} of {table} holds a text that is not UTF-8"]
+    with open_store(run.path, read_only=True) as store:
+        assert len(list(find_faults(store))) == 1
+        assert store.rows(f"SELECT {column} FROM {table} LIMIT 1") == [("\ufffd",)]
+
+
+JOB = {"kind": "train", "arguments": ("--num_epochs=3",), "parameters": {}}
+
+
+@pytest.mark.parametrize("value", ["{}", "[", "null", "7", "NaN", "[NaN]", '["a",]', "[" * 2000])
+def test_odd_json_is_found_and_named(run, value):
+    with open_store(run.path) as store:
+        enqueue_job(store, JobSpec(**JOB, output_dir=None, cwd=run.path.parent))
+    with closing(sqlite3.connect(run.path)) as connection, connection:
+        connection.execute("UPDATE jobs SET arguments = ?", (value,))
+        connection.execute("UPDATE dataset_images SET attributes = '[]' WHERE image_id = 3")
+    assert {each.text for each in faults(run.path)} == {
+        "arguments of row 1 of jobs is no JSON array",
+        "attributes of row 3 of dataset_images is no JSON object",
+    }
 
 
 def test_a_run_that_is_written_is_counted_from_rows_where_its_column_is_damaged(filled):

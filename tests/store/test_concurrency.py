@@ -157,15 +157,16 @@ with open_store(path) as store:
 @pytest.mark.slow
 def test_eight_runners_claim_200_queued_jobs_each_exactly_once(queue):
     job_ids = [queue.add() for _ in range(200)]
+    runners = [start_process(CLAIMER, queue.path, 5) for _ in range(8)]
+    assert [runner.stdout.readline() for runner in runners] == ["ready\n"] * 8
     with queue.store.transaction():
-        # The store itself notes each claim, and how many jobs run from then on.
+        # After they have opened it, which refuses triggers of others, the store
+        # itself notes each claim, and how many jobs run from then on.
         queue.store.rows("CREATE TABLE claims (job_id INTEGER, num_running INTEGER)")
         queue.store.rows(
             "CREATE TRIGGER claimed AFTER UPDATE OF attempt ON jobs BEGIN "
             "INSERT INTO claims SELECT new.id, count(*) FROM jobs WHERE state = 'running'; END"
         )
-    runners = [start_process(CLAIMER, queue.path, 5) for _ in range(8)]
-    assert [runner.stdout.readline() for runner in runners] == ["ready\n"] * 8
     for runner in runners:
         runner.stdin.write("go\n")
         runner.stdin.flush()

@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -102,3 +103,36 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path):
         with pytest.raises(StoreError, match="database of another program"):
             open_store(path, read_only=read_only)
     assert path.read_bytes() == before
+
+
+FOREIGN = {
+    "swap": "CREATE TRIGGER swap AFTER INSERT ON jobs "
+    "BEGIN UPDATE jobs SET arguments = '[]' WHERE id = NEW.id; END",
+    "runs_made": "DROP TRIGGER runs_made; "
+    "CREATE TRIGGER runs_made AFTER INSERT ON runs BEGIN SELECT 1; END",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_trigger_of_others_may_be_looked_at_and_not_written_with(filled, name):
+    filled.store.close()
+    with closing(sqlite3.connect(filled.path)) as connection:
+        connection.executescript(FOREIGN[name])
+    with open_store(filled.path, read_only=True) as store:
+        assert store.rows("SELECT count(*) FROM jobs") == [(0,)]
+    with pytest.raises(StoreError, match=f"holds the trigger '{name}', which is not StreetCLIP's"):
+        open_store(filled.path)
+
+
+def test_a_view_is_never_read_in_place_of_a_table(filled):
+    filled.store.close()
+    with closing(sqlite3.connect(filled.path)) as connection:
+        connection.execute("CREATE VIEW my_runs AS SELECT * FROM runs")
+        connection.execute("ALTER TABLE image_folders RENAME TO kept")
+    open_store(filled.path, read_only=True).close()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    with closing(sqlite3.connect(filled.path)) as connection:
+        connection.execute(f"CREATE VIEW Image_Folders (path) AS {endless}")
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match="holds the view 'Image_Folders'"):
+            open_store(filled.path, read_only=read_only)

@@ -1,6 +1,6 @@
 """Jobs as text: heading, progress, error, outputs, record, and a table of many."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -89,7 +89,7 @@ def progress(job: Job) -> None:
 
 
 def _number(name: str, value: object) -> str:
-    is_known = isinstance(value, int | float) and math.isfinite(value)
+    is_known = isinstance(value, int | float) and abs(value) <= sys.float_info.max
     shown = f"{value:.4g}".replace("-", formats.MINUS) if is_known else formats.NONE
     return f"{formats.plain(name, 40)} {shown}"
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from dashboard.queries import store_state
 from dashboard.shell import formats, html
 from streetclip.errors import shown
+from streetclip.files import open_plain
 
 MOST_BYTES: Final = 64 * 1024
 
@@ -35,16 +35,13 @@ def read_tail(store_path: Path, job: Mapping[str, Any], most_bytes: int = MOST_B
     """Read the end of a job's log, a plain file in the log folder."""
     path = _path(store_path, job)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_plain(path, os.O_RDONLY)
     except FileNotFoundError:
         return Tail((), problem="Nothing has been logged yet.")
     except (OSError, ValueError) as error:
         return Tail((), problem=f"{path}: cannot be read ({shown(error)}).")
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return Tail((), problem=f"{path}: is no plain file; expected a log.")
-        start = max(0, status.st_size - most_bytes)
+        start = max(0, os.fstat(descriptor).st_size - most_bytes)
         text = os.pread(descriptor, most_bytes, start).decode("utf-8", "replace")
     finally:
         os.close(descriptor)

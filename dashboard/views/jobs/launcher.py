@@ -23,7 +23,7 @@ from streetclip import runtime
 from streetclip.config import JOB_CONFIGS, JobConfig, RunQueueConfig
 from streetclip.config.arguments import resume_arguments, to_arguments
 from streetclip.errors import StreetClipError
-from streetclip.files import translated_disk_errors
+from streetclip.files import open_log, translated_disk_errors
 from streetclip.results.run_table import BUSY_S
 from streetclip.runtime import JobSpec
 from streetclip.store import open_store
@@ -138,8 +138,9 @@ def ensure_runner(store_path: Path, options: JobOptions, *, at_once: bool = Fals
     Unless `at_once`, wait after a runner that failed.
     """
     live = run_queries.live_jobs(store_path)
-    waiting = [each["runs_here"] or each["cancel_requested_at"] for each in live]
-    if not any(waiting) or not options.may_start:
+    own = (each for each in live if each["runs_here"])
+    is_needed = any(each["state"] == "queued" or each["cancel_requested_at"] for each in own)
+    if not is_needed or not options.may_start:
         return ""
     return _start_unless_alive(store_path, options, at_once=at_once)
 
@@ -178,17 +179,15 @@ def _start_runner(store_path: Path, options: JobOptions) -> "subprocess.Popen[by
     config = RunQueueConfig(db=store_path, max_jobs=most, root=folders)
     command = [sys.executable, str(ROOT / "jobs" / "run_queue.py"), *to_arguments(config)]
     log = log_path(store_path)
-    with translated_disk_errors(log):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
-                command,
-                cwd=options.roots.base,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+    with translated_disk_errors(log), open_log(log) as output:
+        process = subprocess.Popen(  # noqa: S603 -- an argument list, never a shell
+            command,
+            cwd=options.roots.base,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     # Waited for, so that it leaves no zombie behind.
     threading.Thread(target=process.wait, name=f"runner {process.pid}", daemon=True).start()
     return process

@@ -175,7 +175,7 @@ def _live(path: Path, job_id: int, options: JobOptions) -> None:
     job_actions.queue_here(job, options)
     live = run_queries.live_jobs(path)
     ids = [each["id"] for each in live if each["runs_here"] or each["state"] == "running"]
-    if job["runs_here"] and job_id in ids:  # not if it ended since, or is behind hundreds
+    if job["state"] == "queued" and job["runs_here"] and job_id in ids:  # not behind hundreds
         ahead = ids.index(job_id)
         words = f"{formats.count(ahead)} jobs ahead." if ahead > 1 else "1 job ahead."
         html.remark(words if ahead else "Next in queue.")

@@ -94,7 +94,9 @@ def test_negative_numbers_have_a_real_minus_sign():
     assert count(-1234) == "−1,234"
 
 
-@pytest.mark.parametrize("text", ["not a time", "2026-13-01", "\u202e2026"])
+@pytest.mark.parametrize(
+    "text", ["not a time", "2026-13-01", "\u202e2026", "0001-01-01T00:00:00+23:59"]
+)
 def test_a_time_that_cannot_be_read_is_shown_as_text(text):
     assert moment(text) == plain(text)
 

@@ -95,3 +95,13 @@ def test_what_is_no_plain_file_is_not_read(log, tmp_path):
     log.unlink()
     os.mkfifo(log)
     assert "no plain file" in tail_of(log).problem
+
+
+def test_a_folder_of_logs_that_is_a_link_is_not_entered(log, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / log.name).write_text("secret")
+    log.parent.rmdir()
+    log.parent.symlink_to(elsewhere)
+    tail = tail_of(log)
+    assert (tail.lines, "cannot be read" in tail.problem) == ((), True)

@@ -331,6 +331,33 @@ class TestForeignJobs:
         assert started == []
         assert records.get(foreign) == before
 
+    def test_a_visit_starts_no_runner_for_one_that_is_asked_to_end(
+        self, open_jobs, records, started, monkeypatch
+    ):
+        with monkeypatch.context() as theirs:
+            theirs.setenv("STREETCLIP_STATE_DIR", str(records.folder / "theirs"))
+            job_id = records.add("running")
+        with open_store(records.path) as store:
+            request_cancel(store, job_id)
+        assert not open_jobs().exception
+        assert started == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"numbers": '{"loss": 1' + "0" * 400 + ', "b": [], "c": 1e999}'},
+            {"arguments": "[1, null, {}]", "outputs": "[[], 2]"},
+            {"arguments": "[" * 900 + "]" * 900},
+        ],
+    )
+    @pytest.mark.parametrize("state", ["running", "failed"])
+    def test_odd_json_in_their_records_is_shown_as_text(self, open_jobs, records, changes, state):
+        job_id = records.add(state)
+        with open_store(records.path) as store, store.transaction():
+            store.update("jobs", job_id, changes)
+        for page in (open_jobs(), open_jobs(job=str(job_id))):
+            assert not page.exception
+
     def test_they_are_queued_here_with_the_form(self, open_jobs, records, foreign, started):
         page = open_jobs().button(key=f"job_here_{foreign}").click().run()
         csv = page.text_input(key="job_generate_captions_train_csv")
