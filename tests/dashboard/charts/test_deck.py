@@ -73,9 +73,14 @@ def draw(form, drawn):
         form.layers,
         fitted=form.fitted,
         key="m",
-        alt_text="a map",
+        alt_text="A map. Most frequent: a pair.",
         on_pick=lambda *what: drawn.picked.append(what),
     )
+
+
+def test_buttons_of_the_map_have_a_short_name(drawn):
+    draw(page.arcs(images(), "ends"), drawn)
+    assert drawn.alt == "A map"
 
 
 def test_nothing_in_the_map_names_an_address_to_fetch(drawn):
