@@ -1,11 +1,11 @@
-"""Compute distances on the sphere, and the scores that follow from them.
+"""Compute distances on the sphere, the scores that follow from them, and places on a flat map.
 
 Latitudes and longitudes are in degrees, distances in kilometres. A distance of NaN is missing: the
 image could not be read, or the prediction names no place.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,14 @@ GEOSCORE_SCALE_KM: Final = 1492.7
 
 GEOSCORE_MAXIMUM: Final = 5000.0
 """Score of a prediction at distance 0."""
+
+MAP_MIDDLE_DEG: Final = 11.0
+"""Central meridian of maps of the world: their edges, at 169° W, cut through no country."""
+
+MAP_WIDTH, MAP_HEIGHT = 310.157, 150.959
+"""Extent of `equal_earth` along the equator and from pole to pole, around (0, 0)."""
+
+_EQUAL_EARTH: Final = (1.340264, -0.081106, 0.000893, 0.003796)  # A1 to A4 of the paper
 
 
 def haversine_km(
@@ -106,3 +114,40 @@ def geoscore(distance_km: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(msg)
     score = GEOSCORE_MAXIMUM * np.exp(-distance / GEOSCORE_SCALE_KM)
     return np.where(np.isnan(score), 0.0, score)
+
+
+def equal_earth(
+    latitude_deg: NDArray[Any], east_deg: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Project N places to a map of the world of equal areas: x eastward, y northward.
+
+    Equal Earth (Šavrič, Patterson and Jenny 2018, IJGIS 33), in degrees of a sphere of its area and
+    in the precision of the arguments. `east_deg`: of the central meridian, as `east_of_middle`.
+
+    Examples:
+        >>> x, y = equal_earth(np.array([0.0, 90.0]), np.array([180.0, 180.0]))
+        >>> x.round(3).tolist(), y.round(3).tolist()
+        ([155.078, 91.879], [0.0, 75.479])
+    """
+    a1, a2, a3, a4 = _EQUAL_EARTH
+    half_root = 3**0.5 / 2
+    sine = half_root * np.sin(np.radians(latitude_deg))
+    theta = np.arcsin(sine)
+    square = theta * theta
+    sixth = square * square * square
+    slope = a1 + 3 * a2 * square + sixth * (7 * a3 + 9 * a4 * square)
+    x = east_deg * np.sqrt(1 - sine * sine) / (half_root * slope)
+    return x, np.degrees(theta * (a1 + a2 * square + sixth * (a3 + a4 * square)))
+
+
+def east_of_middle(longitude_deg: NDArray[Any]) -> NDArray[Any]:
+    """Convert longitudes of −180 to 180 to degrees east of `MAP_MIDDLE_DEG`, −180 to 180."""
+    east = longitude_deg - MAP_MIDDLE_DEG
+    return np.where(east < -180.0, east + 360.0, east)  # noqa: PLR2004 -- the map's edge
+
+
+def on_map(
+    latitude_deg: NDArray[Any], longitude_deg: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Project N places, longitudes −180 to 180, to x and y of `equal_earth`; NaN stays NaN."""
+    return equal_earth(latitude_deg, east_of_middle(longitude_deg))

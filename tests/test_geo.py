@@ -11,9 +11,13 @@ from sklearn.metrics.pairwise import haversine_distances
 from streetclip.geo import (
     EARTH_RADIUS_KM,
     GEOSCORE_SCALE_KM,
+    MAP_HEIGHT,
+    MAP_WIDTH,
     THRESHOLDS_KM,
+    equal_earth,
     geoscore,
     haversine_km,
+    on_map,
 )
 from tests.random_search import examples
 
@@ -200,3 +204,30 @@ def test_geoscore_keeps_the_shape():
 def test_a_negative_distance_is_refused():
     with pytest.raises(ValueError, match=r"-1\.0 km"):
         geoscore([3.0, -1.0, np.nan])
+
+
+def test_the_map_keeps_areas():
+    """The area of a small cell, by differences, is cos φ square degrees everywhere."""
+    latitude, east = np.meshgrid(np.linspace(-85, 85, 35), np.linspace(-175, 175, 15))
+    h = 1e-4
+    (x_east, y_east), (x_west, y_west) = (equal_earth(latitude, east + s * h) for s in (1, -1))
+    (x_north, y_north), (x_south, y_south) = (equal_earth(latitude + s * h, east) for s in (1, -1))
+    across = (x_east - x_west) * (y_north - y_south) - (x_north - x_south) * (y_east - y_west)
+    assert np.allclose(across / (2 * h) ** 2, np.cos(np.radians(latitude)), rtol=1e-5)
+
+
+def test_the_map_ends_at_its_extent_and_its_parallels_are_straight():
+    x, y = equal_earth(np.array([0.0, 0.0, 90.0, -90.0]), np.array([-180.0, 180.0, 0.0, 50.0]))
+    assert x[:3] == pytest.approx([-MAP_WIDTH / 2, MAP_WIDTH / 2, 0.0], abs=1e-3)
+    assert y[2:] == pytest.approx([MAP_HEIGHT / 2, -MAP_HEIGHT / 2], abs=1e-3)
+    _, y = on_map(np.full(4, 49.0), np.array([-180.0, -95.0, 11.0, 180.0]))
+    assert np.ptp(y) == 0
+
+
+def test_the_bering_strait_parts_the_map():
+    # Uelen in Chukotka and Wales in Alaska are 90 km apart, at opposite edges.
+    (uelen, wales), _ = on_map(np.array([66.16, 65.61]), np.array([-169.81, -168.09]))
+    edge, _ = on_map(66.0, -169.0)
+    assert edge < 0
+    assert (wales, uelen) == pytest.approx((edge, -edge), abs=1.5)
+    assert np.isnan(on_map(np.array([np.nan]), np.array([5.0]))).all()

@@ -14,13 +14,13 @@ from dashboard.charts.close_up_map import azimuthal, inline_json, land, outlines
 from dashboard.shell import formats, theme
 from streetclip.gazetteer import countries
 from streetclip.gazetteer.outlines import country_centre, country_km2
+from streetclip.geo import MAP_MIDDLE_DEG
 
 HEIGHT: Final = 420
 """Pixels of a map of the world on a desktop."""
 
 _ANTARCTICA = "AQ"
 _TINY_KM2 = 4_000  # about one pixel on a map of the world: also drawn as a dot
-_TURN_DEG = (-11, 0, 0)  # the map is cut in the Bering Strait, through no country
 _NAMED = 3
 _NICE_DIFFERENCE = 0.05
 _FIELDS = ("value", "n", "label", "interval", "n_label")
@@ -92,7 +92,7 @@ def _domain(frame: pd.DataFrame, scale: str) -> tuple[float, float]:
 
 def _projection(view: tuple[float, float, float] | None) -> alt.Projection:
     if view is None:
-        return alt.Projection(type="equalEarth", rotate=list(_TURN_DEG))
+        return alt.Projection(type="equalEarth", rotate=[-MAP_MIDDLE_DEG, 0, 0])
     latitude_deg, longitude_deg, radius_deg = view
     reach = 2 * np.sin(np.radians(radius_deg) / 2)  # of the projection at scale 1
     return azimuthal(latitude_deg, longitude_deg, f"min(width, 2 * height) / 2 / {reach:.6f}")

@@ -1,4 +1,7 @@
-"""Draw maps of arcs, points, hexagons and flows over outlines, without tiles."""
+"""Draw maps of arcs, points, hexagons and flows over outlines, without tiles.
+
+One flat map of the world, that of `geo.equal_earth`: positions are its x and y.
+"""
 
 import functools
 import json
@@ -13,57 +16,64 @@ import streamlit as st
 from pydeck.bindings.json_tools import default_serialize
 from pydeck.types import String
 
+from dashboard.charts import map_buttons, selection_events
 from dashboard.shell import theme
-from streetclip.gazetteer.outlines import outline_borders, outline_features
+from streetclip.gazetteer.outlines import outline_borders, outline_features, world_edge
+from streetclip.geo import MAP_HEIGHT, MAP_WIDTH
 
 COUNTRIES: Final = "countries"
 """Layer of the outlines; a click gives the country's `code`."""
 
 _LAND_RGBA: Final = [128, 134, 142, 50]
+_HOVER_RGBA: Final = [128, 134, 142, 90]
 _BORDER_RGBA: Final = [128, 134, 142, 130]
 _TOOLTIP: Final = {
     "text": "{title}\n{detail}",
     "style": {"color": "#ffffff", "backgroundColor": "#1b1f24", "fontSize": "13px"},
 }
 
-_TILE_PIXELS: Final = 512  # of deck.gl's world at zoom 0
-_FITTED_WIDTH, _FITTED_HEIGHT = 540, 440  # pixels that the data should fill
-_PHONE_WIDTH: Final = 310  # likewise
-_FARTHEST_ZOOM, _CLOSEST_ZOOM = -0.8, 5.0
-_NORTHERNMOST_DEG: Final = 80.0
+_SHAPE: Final = 2.0  # width of the canvas by its height, as in theme.css
+_MARGIN: Final = 1.08  # of the first view around its places
+_LEAST_WIDTH: Final = 12.0  # of the first view, in degrees of the map: a middle-sized country
+_SOUTHERN_EDGE: Final = -58.0  # of the first view, unless a place is farther south
+_NARROWEST_PIXELS: Final = 280  # of a canvas
+_CLOSEST_ZOOM: Final = 8.0  # 2⁸ pixels for a degree of the map
 
 _DECIMALS: Final = 3  # of degrees: about 100 m
 _COMMAND: Final = '"@@'  # begins what deck.gl evaluates, in texts of the data, too
 _HARMLESS: Final = '"\u2060@@'  # an invisible joiner before it
 _PLACE: Final = "data of this layer"
 
-Degrees = npt.NDArray[np.float64]
+Positions = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""x and y on the map, in its degrees; NaN where they are unknown."""
+
+NOWHERE: Final[Positions] = (np.empty(0), np.empty(0))
+"""No position: the first view is the world."""
 
 
 def draw(
     layers: Sequence[pdk.Layer],
     *,
-    fitted: tuple[Degrees, Degrees],
+    fitted: Positions | None,
     key: str,
     alt_text: str,
     on_pick: Callable[[str, Mapping[str, Any]], None],
+    on_world: Callable[[bool], None],
 ) -> None:
-    """Draw layers above the outlines, the lowest first.
+    """Draw layers above the outlines, the lowest first, and the buttons of the view.
 
-    Rows of `layers` have id, title and detail (the tooltip); `fitted`: latitudes and longitudes in
-    the first view. `on_pick` gets layer and row (untrusted) of a clicked mark, ("", {}) for a click
-    elsewhere or on the picked mark.
+    Rows of `layers` have id, title and detail (the tooltip); `fitted`: what the first view holds,
+    None for the world. `on_pick` gets layer and row (untrusted) of a clicked mark, ("", {}) for a
+    click elsewhere or on the picked mark; `on_world` as of `map_buttons.draw`.
     """
-    is_phone = "Mobi" in (st.context.headers.get("User-Agent") or "")  # the width is not known
-    deck = Deck(
-        [*_outlines(), *layers],
-        views=[pdk.View("MapView", controller=True, repeat=True)],
-        initial_view_state=view_of(*fitted, _PHONE_WIDTH if is_phone else None),
-        tooltip=_TOOLTIP,
-    )
+    view, state = view_of(*(NOWHERE if fitted is None else fitted))
+    deck = Deck([*_outlines(), *layers], views=[view], initial_view_state=state, tooltip=_TOOLTIP)
+    # Only a chart of another key starts at its view state.
+    resets = map_buttons.times_reset(key)
+    chart_key = selection_events.keyed(key, resets, view.controller["maxBounds"])
 
     def picked() -> None:
-        objects = st.session_state[key]["selection"]["objects"]
+        objects = st.session_state[chart_key]["selection"]["objects"]
         marks = [(name, rows[0]) for name, rows in objects.items() if rows]
         on_pick(*next((each for each in marks if isinstance(each[1], Mapping)), ("", {})))
 
@@ -71,17 +81,18 @@ def draw(
         st.pydeck_chart(
             deck,
             height="stretch",
-            key=key,
+            key=chart_key,
             # Streamlit repeats it in the names of buttons; a table on the page has the rest.
             alt=alt_text.partition(". ")[0],
             on_select=picked,
             selection_mode="single-object",
         )
+        map_buttons.draw(key, is_world=fitted is None, on_world=on_world)
 
 
 @functools.cache
 def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
-    """Layer the clickable areas of countries, then their borders."""
+    """Layer the clickable areas of countries, then their borders and the map's edge."""
     areas = [
         {
             "type": "Feature",
@@ -92,47 +103,51 @@ def _outlines() -> tuple[pdk.Layer, pdk.Layer]:
         }
         for feature in outline_features()
     ]
-    paths = [{"path": line} for line in outline_borders()]
+    paths = [{"path": line} for line in (*outline_borders(), world_edge())]
     land, borders = (Json(json.dumps(rows, separators=(",", ":"))) for rows in (areas, paths))
-    colour = {"get_fill_color": _LAND_RGBA}
+    fill = {"stroked": False, "get_fill_color": _LAND_RGBA, "highlight_color": _HOVER_RGBA}
     line = {"width_units": String("pixels"), "get_width": 0.8, "get_color": _BORDER_RGBA}
     return (
-        pdk.Layer("GeoJsonLayer", land, id=COUNTRIES, pickable=True, stroked=False, **colour),
+        pdk.Layer("GeoJsonLayer", land, id=COUNTRIES, pickable=True, auto_highlight=True, **fill),
         pdk.Layer("PathLayer", borders, id="borders", pickable=False, **line, get_path="path"),
     )
 
 
 def view_of(
-    latitude_deg: Degrees, longitude_deg: Degrees, width: int | None = None
-) -> pdk.ViewState:
-    """Fit the view to places in degrees, else to the world.
-
-    `width`: most pixels that the places fill. Places across the antimeridian stay together.
-    """
-    known = ~(np.isnan(latitude_deg) | np.isnan(longitude_deg))
-    if not known.any():
-        return pdk.ViewState(latitude=20.0, longitude=10.0, zoom=0.2)
-    west, span = _shortest_span(longitude_deg[known])
-    latitude = np.radians(latitude_deg[known].clip(-_NORTHERNMOST_DEG, _NORTHERNMOST_DEG))
-    y = np.arcsinh(np.tan(latitude))  # Mercator
-    low, high = float(y.min()), float(y.max())
-    zoom = min(
-        np.log2((width or _FITTED_WIDTH) / _TILE_PIXELS * 360 / max(span, 1e-6)),
-        np.log2(_FITTED_HEIGHT / _TILE_PIXELS * 2 * np.pi / max(high - low, 1e-6)),
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[pdk.View, pdk.ViewState]:
+    """Fit the view to positions on the map, else to the world, at any width of the canvas."""
+    known = ~(np.isnan(x) | np.isnan(y))
+    west, east, south, north = -MAP_WIDTH / 2, MAP_WIDTH / 2, _SOUTHERN_EDGE, MAP_HEIGHT / 2
+    if known.any():
+        west, east, south, north = (
+            float(extreme) for each in (x[known], y[known]) for extreme in (each.min(), each.max())
+        )
+    wanted = _MARGIN * max(east - west, _SHAPE * (north - south))
+    width = float(np.clip(wanted, _LEAST_WIDTH, 1.02 * MAP_WIDTH))
+    centre_x = _within((west + east) / 2, width, -MAP_WIDTH / 2, MAP_WIDTH / 2)
+    edge = min(_SOUTHERN_EDGE, south)
+    centre_y = _within((south + north) / 2, width / _SHAPE, edge, MAP_HEIGHT / 2)
+    # deck.gl knows the canvas: it zooms in until the bounds fill the width, from far away. They are
+    # higher than the canvas, so that the height does not count in full screen, either.
+    reach = width / 2, width / 2 * 0.8
+    bounds = [
+        [centre_x - reach[0], centre_y - reach[1]],
+        [centre_x + reach[0], centre_y + reach[1]],
+    ]
+    view = pdk.View("OrthographicView", controller={"maxBounds": bounds}, flipY=False)
+    state = pdk.ViewState(
+        target=[centre_x, centre_y, 0],
+        zoom=float(np.log2(_NARROWEST_PIXELS / width)),
+        max_zoom=_CLOSEST_ZOOM,
     )
-    return pdk.ViewState(
-        latitude=round(float(np.degrees(np.arctan(np.sinh((low + high) / 2)))), 3),
-        longitude=round((west + span / 2 + 180) % 360 - 180, 3),
-        zoom=round(float(np.clip(zoom, _FARTHEST_ZOOM, _CLOSEST_ZOOM)), 2),
-    )
+    return view, state
 
 
-def _shortest_span(longitude_deg: Degrees) -> tuple[float, float]:
-    """Find west end and width of the smallest arc of longitudes."""
-    ordered = np.unique(longitude_deg % 360)
-    gaps = np.diff(ordered, append=ordered[0] + 360)
-    widest = int(gaps.argmax())
-    return float(ordered[(widest + 1) % len(ordered)]), float(360 - gaps[widest])
+def _within(centre: float, extent: float, low: float, high: float) -> float:
+    """Move a view's centre so that it shows as little beyond the map as it can."""
+    room = max(0.0, (high - low - extent) / 2)
+    return round(float(np.clip(centre, (low + high) / 2 - room, (low + high) / 2 + room)), 3)
 
 
 def colours(share: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -208,7 +208,7 @@ _WIDEST_DEG, _FINER_DEG = 4.0, ((80.0, 1.0), (25.0, 0.3))
 
 
 class Hexagons(NamedTuple):
-    """Images as `results.error_hexbins`, with `cell` numbers, and the width in degrees."""
+    """Images as `results.hexagon_counts`, and the width of the hexagons in degrees."""
 
     rows: pd.DataFrame
     size_deg: float
@@ -259,12 +259,9 @@ def routes(view: View) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
-def hexagons(view: View, where: str, measure: str) -> Hexagons:
-    """Gather images into hexagons by place ("true" or "predicted"), finer where they are close.
-
-    `measure` is distance_km or country_probability.
-    """
-    gathered = partial(results.error_hexbins, table(view), mask(view), where=where, measure=measure)
+def hexagons(view: View, where: str) -> Hexagons:
+    """Gather images into hexagons by place ("true" or "predicted"), finer where they are close."""
+    gathered = partial(results.hexagon_counts, table(view), mask(view), where=where)
     size_deg = _WIDEST_DEG
     found = gathered(size_deg=size_deg)
     reach_deg = _reach_deg(found)
@@ -272,9 +269,7 @@ def hexagons(view: View, where: str, measure: str) -> Hexagons:
     if finer:
         size_deg = finer[-1]
         found = gathered(size_deg=size_deg)
-    lattice = results.Lattice.of_size(size_deg)
-    centres = (found["latitude_deg"].to_numpy(), found["longitude_deg"].to_numpy())
-    return Hexagons(found.assign(cell=lattice.cells(*centres)), size_deg)
+    return Hexagons(found, size_deg)
 
 
 def _reach_deg(found: pd.DataFrame) -> float:
@@ -282,7 +277,7 @@ def _reach_deg(found: pd.DataFrame) -> float:
     if found.empty:
         return _WIDEST_DEG
     reach = 0.0
-    for axis in ("latitude_deg", "longitude_deg"):
+    for axis in ("x", "y"):
         ordered = found.sort_values(axis)
         share = ordered["n"].cumsum() / ordered["n"].sum()
         inner = ordered.loc[(share > 0.025) & (share <= 0.975), axis]  # noqa: PLR2004
@@ -291,9 +286,11 @@ def _reach_deg(found: pd.DataFrame) -> float:
 
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
-def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int, ...], int]:
-    """List the images of a hexagon with the largest errors, and count all."""
-    run, size_deg = table(view), hexagons(view, where, "distance_km").size_deg
+def in_hexagon(
+    view: View, where: str, cell: int, size_deg: float, size: int
+) -> tuple[tuple[int, ...], int]:
+    """List the images of one of `hexagons` with the largest errors, and count all."""
+    run = table(view)
     inside = results.images_in_hexagon(run, mask(view), cell, where=where, size_deg=size_deg)
     image_ids, total = results.page_of(run, inside, "farthest", 0, size)
     return tuple(image_ids.tolist()), total

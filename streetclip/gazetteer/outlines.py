@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streetclip.errors import ResourceError, shown
-from streetclip.geo import EARTH_RADIUS_KM
+from streetclip.geo import EARTH_RADIUS_KM, MAP_MIDDLE_DEG, equal_earth
 
 OBJECT_NAME = "countries"
 """The TopoJSON object that holds the shapes; Vega calls it the feature."""
@@ -27,8 +27,7 @@ Degrees = npt.NDArray[np.float64]
 
 _FILE = Path(__file__).parents[2] / "data" / "reference" / "countries.json"
 _EDGE_DEG = 180.0
-_NORTHERNMOST_DEG = 85.05  # where the square Web Mercator map ends
-_DECIMALS = 2  # about 1 km
+_DECIMALS = 2  # of the map's degrees: about 1 km
 
 # Too small for Natural Earth 1:50m: the capital (GeoNames).
 _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -54,14 +53,14 @@ def outline_topojson() -> str:
 
 @functools.cache
 def outline_features() -> tuple[Mapping[str, Any], ...]:
-    """Make GeoJSON features for flat maps, with code and name.
+    """Make GeoJSON features on the map of `geo.equal_earth`, with code and name.
 
-    Rings end at the antimeridian and at ±85.05° of latitude, where a Web Mercator map ends.
+    Rings end at the map's edges.
     """
     features = []
     for shape in _decoded()[1]:
         pieces = [piece for polygon in shape.polygons for piece in _cut_polygon(polygon)]
-        coordinates = [[_rounded(ring) for ring in piece] for piece in pieces]
+        coordinates = [[_projected(ring) for ring in piece] for piece in pieces]
         geometry = {"type": "MultiPolygon", "coordinates": coordinates}
         features.append(
             {"type": "Feature", "properties": dict(shape.properties), "geometry": geometry}
@@ -71,11 +70,17 @@ def outline_features() -> tuple[Mapping[str, Any], ...]:
 
 @functools.cache
 def outline_borders() -> tuple[list[list[float]], ...]:
-    """Make lines of coasts and borders, each drawn once: [longitude, latitude] points.
+    """Make lines of coasts and borders, each drawn once: [x, y] points of `outline_features`."""
+    return tuple(_projected(part) for arc in _decoded()[0] for part in _cut_line(_moved(arc)))
 
-    They end where `outline_features` end.
-    """
-    return tuple(_rounded(part) for arc in _decoded()[0] for part in _cut_line(_unwrapped(arc)))
+
+@functools.cache
+def world_edge() -> list[list[float]]:
+    """Make the closed line around the map of `outline_features`: [x, y] points."""
+    latitude = np.linspace(-90.0, 90.0, 91)
+    sides = [np.column_stack([np.full(91, sign * _EDGE_DEG), sign * latitude]) for sign in (1, -1)]
+    line = np.vstack(sides)
+    return _projected(np.vstack([line, line[:1]]))
 
 
 def country_centre(code: str) -> tuple[float, float] | None:
@@ -170,8 +175,8 @@ def _unwrapped(line: Degrees) -> Degrees:
 
 
 def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
-    """Cut a polygon where it crosses the antimeridian."""
-    outer, *holes = map(_closed_line, polygon)
+    """Move a polygon to the map's degrees; cut it where it crosses an edge."""
+    outer, *holes = (_moved(_closed_line(ring)) for ring in polygon)
     if np.abs(outer[:, 0]).max() <= _EDGE_DEG:
         yield [outer, *holes]
         return
@@ -179,6 +184,11 @@ def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
         piece = _between_edges(outer - [2 * _EDGE_DEG * turns, 0.0])
         if len(piece):
             yield [piece]  # no country has a hole where it crosses
+
+
+def _moved(line: Degrees) -> Degrees:
+    """Convert longitudes to degrees east of the middle of the map, continued beyond ±180°."""
+    return _unwrapped(line) - [MAP_MIDDLE_DEG, 0.0]
 
 
 def _closed_line(ring: Degrees) -> Degrees:
@@ -192,7 +202,7 @@ def _closed_line(ring: Degrees) -> Degrees:
 
 
 def _between_edges(line: Degrees) -> Degrees:
-    """Clip a ring to the meridians ±180° (Sutherland & Hodgman 1974)."""
+    """Clip a ring to the map's edges at ±180° (Sutherland & Hodgman 1974)."""
     for edge, sign in ((-_EDGE_DEG, 1.0), (_EDGE_DEG, -1.0)):
         inside = sign * (line[:, 0] - edge) >= 0
         points: list[Any] = []
@@ -209,7 +219,7 @@ def _between_edges(line: Degrees) -> Degrees:
 
 
 def _cut_line(line: Degrees) -> Iterator[Degrees]:
-    """Cut a line at the antimeridian, parts on their side."""
+    """Cut a line at the map's edges, parts on their side."""
     if np.abs(line[:, 0]).max() <= _EDGE_DEG:
         yield line
         return
@@ -220,8 +230,8 @@ def _cut_line(line: Degrees) -> Iterator[Degrees]:
             yield part - [2 * _EDGE_DEG * turn, 0.0]
 
 
-def _rounded(line: Degrees) -> list[list[float]]:
-    top = _NORTHERNMOST_DEG
-    flat = np.column_stack([line[:, 0], line[:, 1].clip(-top, top)]).round(_DECIMALS)
-    points: list[list[float]] = flat.tolist()
+def _projected(line: Degrees) -> list[list[float]]:
+    """Project a line of the map's degrees, rounded."""
+    x, y = equal_earth(line[:, 1], line[:, 0])
+    points: list[list[float]] = np.column_stack([x, y]).round(_DECIMALS).tolist()
     return points

@@ -34,6 +34,7 @@ from streetclip.results.figures import run_figures as run_figures
 from streetclip.results.filters import AnnotatedIds as AnnotatedIds
 from streetclip.results.filters import Selection as Selection
 from streetclip.results.filters import select as select
+from streetclip.results.great_circles import great_circles as great_circles
 from streetclip.results.groups import ACCURACIES as ACCURACIES
 from streetclip.results.groups import ATTRIBUTE as ATTRIBUTE
 from streetclip.results.groups import Share as Share
@@ -44,7 +45,7 @@ from streetclip.results.groups import group_counts as group_counts
 from streetclip.results.groups import macro_of_countries as macro_of_countries
 from streetclip.results.groups import median_distance as median_distance
 from streetclip.results.hexbins import Lattice as Lattice
-from streetclip.results.hexbins import error_hexbins as error_hexbins
+from streetclip.results.hexbins import hexagon_counts as hexagon_counts
 from streetclip.results.hexbins import images_in_hexagon as images_in_hexagon
 from streetclip.results.map_points import error_arcs as error_arcs
 from streetclip.results.map_points import flows as flows

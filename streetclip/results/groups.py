@@ -92,12 +92,13 @@ def grouping(table: RunTable, by: str) -> Grouping:
     return Grouping(codes, np.arange(len(texts)), keys)
 
 
-def group_counts(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
+def group_counts(table: RunTable, mask: Bool, by: str | Grouping) -> pd.DataFrame:
     """Count what happened in each group of images.
 
     Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
     "country_code", which is one row for a country on two continents, where "country" has two;
-    "predicted" country; or "attribute:" and the name of one. Raises ValueError for others.
+    "predicted" country; "attribute:" and the name of one; or those given. Raises ValueError for
+    others.
 
     Returns:
         One row for each group that has an image, in alphabetical order:
@@ -119,7 +120,7 @@ def group_counts(table: RunTable, mask: Bool, by: str) -> pd.DataFrame:
           country of most of the wrong predictions.
     """
     mask = table.with_prediction(mask)
-    groups = grouping(table, by)
+    groups = by if isinstance(by, Grouping) else grouping(table, by)
     other = table.true_country if by == "predicted" else table.pred_country
     starts = range(0, max(len(groups.keys), 1), _MOST_GROUPS)
     parts = [

@@ -67,8 +67,8 @@ def training_of(path):
 
 
 def cell_of(path):
-    found = run_queries.hexagons(view_of(path), "true", "distance_km").rows
-    return int(found["cell"].iloc[0])
+    found, size_deg = run_queries.hexagons(view_of(path), "true")
+    return int(found["cell"].iloc[0]), size_deg
 
 
 READS = {
@@ -113,8 +113,8 @@ READS = {
     "ends": lambda path: run_queries.error_arcs(view_of(path), run_queries.ARCS),
     "flows": lambda path: run_queries.flows(view_of(path)),
     "routes": lambda path: run_queries.routes(view_of(path)),
-    "hexagons": lambda path: run_queries.hexagons(view_of(path), "true", "distance_km"),
-    "in_hexagon": lambda path: run_queries.in_hexagon(view_of(path), "true", cell_of(path), 20),
+    "hexagons": lambda path: run_queries.hexagons(view_of(path), "true"),
+    "in_hexagon": lambda path: run_queries.in_hexagon(view_of(path), "true", *cell_of(path), 20),
     "page": lambda path: image_queries.page(view_of(path), "surest", 1),
     "page by status": lambda path: image_queries.page(
         image_queries.with_status(view_of(path), "open"), "surest", 1

@@ -2,6 +2,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streetclip.errors import ResourceError
@@ -9,9 +10,12 @@ from streetclip.gazetteer import countries, outlines, resolve_country
 from streetclip.gazetteer.outlines import (
     country_centre,
     country_km2,
+    outline_borders,
     outline_features,
     outline_topojson,
+    world_edge,
 )
+from streetclip.geo import MAP_HEIGHT, MAP_WIDTH
 
 ROOT = Path(__file__).parents[2]
 TOO_SMALL = {"GI", "TV"}  # for Natural Earth 1:50m
@@ -117,23 +121,33 @@ def test_rings_of_the_flat_map_are_closed_and_on_the_map():
     for code, ring in rings():
         assert ring[0] == ring[-1], code
         assert len(ring) >= 4, code
-        for longitude, latitude in ring:
-            assert -180 <= longitude <= 180, code
-            assert -85.05 <= latitude <= 85.05, code
+        x, y = np.abs(np.array(ring)).max(axis=0)
+        assert x <= MAP_WIDTH / 2 + 0.01, code
+        assert y <= MAP_HEIGHT / 2 + 0.01, code
 
 
 def test_no_country_draws_a_band_across_the_map():
     for code, ring in rings():
-        longitudes = [point[0] for point in ring]
-        assert code == "AQ" or max(longitudes) - min(longitudes) < 160, code
-        leaps = (abs(a - b) for a, b in zip(longitudes[1:], longitudes[:-1], strict=True))
-        assert code == "AQ" or max(leaps) < 30, code
+        x = np.array(ring)[:, 0]
+        assert code == "AQ" or np.ptp(x) < 140, code
+        assert code == "AQ" or np.abs(np.diff(x)).max() < 30, code
+    for line in outline_borders():
+        assert np.abs(np.diff(np.array(line)[:, 0])).max() < 30
 
 
-def test_a_country_across_the_antimeridian_lies_on_both_edges():
-    longitudes = [x for code, ring in rings() if code == "RU" for x, _ in ring]
-    assert min(longitudes) < -179
-    assert max(longitudes) > 179
+def test_russia_and_new_zealand_lie_in_one_piece_at_the_eastern_edge():
+    mainland = max((ring for code, ring in rings() if code == "RU"), key=len)
+    assert np.ptp(np.array(mainland)[:, 0]) > 90
+    for code in ("RU", "NZ", "FJ"):
+        x, _ = np.array([point for each, ring in rings() if each == code for point in ring]).T
+        assert x.min() > 0, code
+
+
+def test_the_edge_of_the_map_is_a_closed_line_through_its_corners():
+    line = np.array(world_edge())
+    assert (line[0] == line[-1]).all()
+    assert np.abs(line).max(axis=0) == pytest.approx([MAP_WIDTH / 2, MAP_HEIGHT / 2], abs=0.01)
+    assert np.hypot(*np.diff(line, axis=0).T).max() == pytest.approx(183.76, abs=0.01)  # a pole
 
 
 def test_the_smallest_countries_have_a_polygon():

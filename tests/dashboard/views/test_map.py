@@ -1,13 +1,20 @@
 """The map page: what it says, which images it draws, and what a click on it shows."""
 
 import json
-from urllib.parse import parse_qs, urlsplit
+import time
+from io import BytesIO
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
+from scipy import ndimage
 
+from dashboard.charts import deck_map
 from dashboard.queries import run_queries
 from dashboard.views.map import country_flows
+from streetclip.geo import on_map
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, PHONE, serve
 from tests.dashboard.worlds import World
@@ -42,8 +49,10 @@ def open_map(monkeypatch, world):
 
 
 def marks(drawn, name):
+    """The rows of a layer; of ways, the first piece of each."""
     (found,) = (each for each in drawn["layers"] if each["id"] == name)
-    return found["data"]
+    seen = {json.dumps({**row, "path": 0} | dict.fromkeys("rgb", 0)): row for row in found["data"]}
+    return [*seen.values()]
 
 
 WRONG = "country_correct = 0"
@@ -96,6 +105,40 @@ def test_hexagons_hold_every_image_once(open_map, world):
         numbers = [int(each["title"].split()[0]) for each in marks(drawn, "hexagons")]
         on_the_map = ids_of(world, WRONG, f"{column} IS NOT NULL")
         assert sum(numbers) == len(on_the_map)
+
+
+def test_hexagons_show_the_accuracy_of_correct_and_wrong_images(open_map, world):
+    text, drawn, _ = open_map(layer="hexagons", colour="accuracy", country="NZ")
+    n, correct = world.sql(
+        "SELECT COUNT(*), SUM(country_correct) FROM predictions WHERE true_country = 'NZ'"
+    )[0]
+    assert 0 < correct < n
+    numbers = [int(each["title"].split()[0]) for each in marks(drawn, "hexagons")]
+    accuracies = [float(each["detail"].split()[2]) for each in marks(drawn, "hexagons")]
+    assert sum(numbers) == n
+    assert np.dot(numbers, accuracies) / 100 == pytest.approx(correct, abs=0.1)
+    assert "the filters of the outcome do not apply" in text
+    text, drawn, _ = open_map(layer="hexagons", colour="n", country="NZ")
+    assert sum(int(each["title"].split()[0]) for each in marks(drawn, "hexagons")) == n - correct
+    assert "do not apply" not in text
+
+
+def test_the_error_of_a_hexagon_is_that_of_its_image(open_map, world):
+    image_id, pair = one_alone(world)
+    _, drawn, _ = open_map(layer="hexagons", **pair)
+    ((km,),) = world.sql("SELECT distance_km FROM predictions WHERE image_id = ?", image_id)
+    (mark,) = marks(drawn, "hexagons")
+    assert mark["detail"].replace("\u00a0", " ") == f"median error {km:,.0f} km"
+
+
+def test_the_world_can_be_shown_around_the_filtered_images(open_map):
+    widths = []
+    for extent in ("data", "world"):
+        _, drawn, _ = open_map(continent="Europe", layer="points", extent=extent)
+        (west, _), (east, _) = drawn["views"][0]["controller"]["maxBounds"]
+        widths.append(east - west)
+    assert widths[0] < 60
+    assert widths[1] > 300
 
 
 def test_above_the_limits_the_form_changes_and_the_page_says_why(open_map, world, monkeypatch):
@@ -227,14 +270,14 @@ def one_alone(world):
         "AND q.pred_country = p.pred_country) ORDER BY image_id"
     )
     image_id, true, predicted = rows[0]
-    return image_id, f"country={true}&predicted={predicted}"
+    return image_id, {"country": true, "predicted": predicted}
 
 
 @pytest.mark.browser
 def test_a_click_on_a_point_shows_its_image(map_visit, world):
-    image_id, query = one_alone(world)
+    image_id, pair = one_alone(world)
     opened = map_visit()
-    opened.open(f"{query}&layer=points")
+    opened.open(f"{urlencode(pair)}&layer=points")
     assert opened.click("image")["image"] == [str(image_id)]
     assert opened.shown() == [image_id]
     assert opened.visited.strangers() == []
@@ -243,9 +286,9 @@ def test_a_click_on_a_point_shows_its_image(map_visit, world):
 
 @pytest.mark.browser
 def test_a_click_on_a_hexagon_shows_the_images_in_it(map_visit, world):
-    image_id, query = one_alone(world)
+    image_id, pair = one_alone(world)
     opened = map_visit()
-    opened.open(f"{query}&layer=hexagons")
+    opened.open(f"{urlencode(pair)}&layer=hexagons")
     opened.click("cell")
     opened.visited.page.get_by_text("In the hexagon").wait_for()
     assert opened.shown() == [image_id]
@@ -264,6 +307,102 @@ def test_a_click_on_a_country_filters_by_it(map_visit, world):
         "ORDER BY distance_km DESC NULLS LAST, image_id LIMIT 12"
     )
     assert opened.shown() == sorted(image_id for (image_id,) in farthest)
+
+
+def marked(page):
+    """Pixels of the canvas that have a colour, [y, x]; land, borders and buttons are grey."""
+    box = page.locator("[data-testid=stDeckGlJsonChart] canvas").bounding_box(timeout=90_000)
+    image = Image.open(BytesIO(page.screenshot(clip=box, timeout=90_000))).convert("RGB")
+    pixels = np.asarray(image).astype(np.int64)
+    return np.ptp(pixels, axis=2) > 60
+
+
+def spots(page):
+    """Centres of the coloured spots as shares of the canvas: [n, (x, y)], from left to right."""
+    pixels = marked(page)
+    labels, count = ndimage.label(ndimage.binary_dilation(pixels, iterations=2))
+    centres = ndimage.center_of_mass(pixels, labels, range(1, count + 1))
+    return np.array(sorted((x, y) for y, x in centres)) / pixels.shape[::-1]
+
+
+def expected_spots(*places, fitted):
+    """Where places are, as shares of the canvas, if the view is fitted to some."""
+    view, _ = deck_map.view_of(*fitted)
+    (west, _), (east, _) = view.controller["maxBounds"]
+    middle = view.controller["maxBounds"][0][1] + view.controller["maxBounds"][1][1]
+    x, y = on_map(*np.array(places).T)
+    return np.stack(
+        [(x - west) / (east - west), 0.5 - (y - middle / 2) / (east - west) * 2], axis=1
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "light"), (1440, "dark"), (1920, "light"), (2560, "dark")]
+)
+def test_one_world_with_all_its_places_is_seen_at_every_width(map_visit, world, width, scheme):
+    opened = map_visit(viewport={"width": width, "height": 1200}, color_scheme=scheme)
+    # One New Zealand, where it belongs.
+    page = opened.open("city=Auckland&layer=points&country_is=any&extent=world")
+    auckland = expected_spots((-36.85, 174.76), fitted=deck_map.NOWHERE)
+    await_spots(page, auckland)
+    # Every place and every arc inside the canvas, which they fill.
+    page = opened.open("layer=arcs")
+    pixels = marked(page)
+    assert not any(edge.any() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+    columns = np.flatnonzero(pixels.any(axis=0)) / pixels.shape[1]
+    assert columns[0] < 0.1
+    assert columns[-1] > 0.9
+    assert opened.visited.errors == []
+
+
+def await_spots(page, expected):
+    """Wait until the coloured spots are where they should be: a zoom takes some frames."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = spots(page)
+        if found.shape == expected.shape and np.abs(found - expected).max() < 0.02:
+            return
+        assert time.monotonic() < deadline, f"{found}; expected {expected}"
+        page.wait_for_timeout(300)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_map_zooms_by_buttons_and_names_countries(map_visit):
+    opened = map_visit()
+    page = opened.open("country=BR&country_is=any&layer=points&extent=world")
+    paulo = expected_spots((-23.55, -46.63), fitted=deck_map.NOWHERE)
+    await_spots(page, paulo)
+    box = page.locator("[data-testid=stDeckGlJsonChart]").bounding_box()
+    sudan = expected_spots((14.0, 30.0), fitted=deck_map.NOWHERE)[0]
+    page.mouse.move(box["x"] + sudan[0] * box["width"] - 2, box["y"] + sudan[1] * box["height"])
+    page.mouse.move(box["x"] + sudan[0] * box["width"], box["y"] + sudan[1] * box["height"])
+    page.locator(".deck-tooltip", has_text="Sudan").wait_for()
+
+    page.get_by_role("button", name="Zoom in").click()
+    await_spots(page, 0.5 + 2 * (paulo - 0.5))
+    page.get_by_role("button", name="Zoom out").press("Enter")
+    await_spots(page, paulo)
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Reset the view").click()
+    opened.visited.settle()
+    await_spots(page, paulo)
+
+    # A narrower window shows as much.
+    page.set_viewport_size({"width": 900, "height": 1000})
+    await_spots(page, paulo)
+
+    world = page.get_by_role("button", name="Show the world")
+    assert world.get_attribute("aria-pressed") == "true"
+    world.click()
+    opened.visited.settle()
+    assert "extent" not in opened.parameters()
+    assert (
+        page.get_by_role("button", name="Show the world").get_attribute("aria-pressed") == "false"
+    )
+    assert opened.visited.errors == []
 
 
 @pytest.mark.browser
