@@ -158,7 +158,9 @@ def test_a_bad_value_is_reported_at_its_setting(roots, name, value, why):
     assert config is None
     assert list(problems) == [name]
     assert why in problems[name]
-    assert problems[name].startswith(f"--{name} is ")
+    label = next(each.label for each in settings_of("train") if each.name == name)
+    assert problems[name].startswith(f"{label} is ")
+    assert f"--{name}" not in problems[name]
 
 
 def test_all_bad_values_are_named_at_once(roots):
