@@ -106,6 +106,7 @@ def calibration(view: View, level: str) -> results.Calibration:
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
     known = list_runs(view.path)
+    known = known[known["archived_at"].isna()]
     same = known[known["dataset_id"] == details(view)["dataset_id"]]
     return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
 

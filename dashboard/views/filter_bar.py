@@ -39,8 +39,10 @@ def bar(view: View, table: pd.DataFrame) -> None:
     """Draw the choice of a run and every filter in the sidebar."""
     set_filters = filter_urls.written(view.selection)
     with st.sidebar:
-        run_picker.picker(table, view.run_id)
-        run_picker.baseline_picker(table, view.run_id, view.baseline_id)
+        offered = run_picker.offered(table, view.run_id, view.baseline_id)
+        run_picker.picker(offered, view.run_id)
+        run_picker.baseline_picker(offered, view.run_id, view.baseline_id)
+        run_picker.archived_switch(table)
         for title, names, draw in (
             ("Place", filter_urls.PLACES, _places),
             ("Outcome", filter_urls.OUTCOMES, _outcomes),

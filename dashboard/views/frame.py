@@ -10,7 +10,7 @@ from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, stamp
 from dashboard.shell import filter_urls, formats, html, rights, theme, url_state
 from dashboard.shell.page_query import View
-from dashboard.views import filter_bar, run_picker
+from dashboard.views import filter_bar, first_steps, run_picker
 from streetclip.errors import ConfigError, StreetClipError
 from streetclip.results.filters import Selection
 from streetclip.store import explained
@@ -25,7 +25,7 @@ def show(title: str, body: Callable[[View], None], *, defaults: Selection | None
     """
     is_drawn = frame(title, lambda path: _page(path, title, body, defaults or Selection()))
     if not is_drawn and not _has_store():
-        run_picker.how_to_start()
+        guarded(lambda: first_steps.draw(url_state.store_path()))
 
 
 def frame(title: str, body: Callable[[Path], None]) -> bool:
@@ -69,10 +69,11 @@ def _page(path: Path, title: str, body: Callable[[View], None], defaults: Select
     table = run_queries.list_runs(path)
     if table.empty:
         html.notice("No run yet", f"{path} holds no evaluation.")
-        run_picker.how_to_start()
+        first_steps.draw(path)
         return
     # Read what the URL asks for, as far as the store has it.
-    run_ids = [int(each) for each in table["id"]]
+    by_default = table.sort_values("archived_at", na_position="first", kind="stable")
+    run_ids = [int(each) for each in by_default["id"]]
     run_id, of_run = url_state.choose_run(run_ids)
     baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
     given = filter_urls.read_filters(url_state.parameters(), defaults)

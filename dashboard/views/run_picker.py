@@ -11,10 +11,8 @@ from dashboard.charts import tables
 from dashboard.shell import formats, html, url_state, url_widgets
 
 _STATE = ["state", "num_done", "num_images"]
-EVALUATE = (
-    "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
-    "--checkpoint_path geolocal/StreetCLIP"
-)
+_LABELLED = ["id", "name", "dataset", "country_correct", "created_at", "archived_at", *_STATE]
+_ALL = "all"
 
 
 def state_text(run: Mapping[Any, Any]) -> str:
@@ -30,8 +28,23 @@ def state_text(run: Mapping[Any, Any]) -> str:
     return f"{run['state']}, partial, {formats.progress(done, total)}"
 
 
+def offered(runs: pd.DataFrame, *shown: int | None) -> pd.DataFrame:
+    """Leave out the archived runs, but for those shown, unless the URL asks for all."""
+    if st.query_params.get(url_state.ARCHIVED) == _ALL:
+        return runs
+    return runs[runs["archived_at"].isna() | runs["id"].isin(shown)]
+
+
+def archived_switch(runs: pd.DataFrame) -> None:
+    """Draw the choice whether archived runs are offered, if there are any."""
+    if num_archived := int(runs["archived_at"].notna().sum()):
+        url_widgets.bound_flag(
+            f"Show archived runs ({formats.count(num_archived)})", url_state.ARCHIVED, _ALL
+        )
+
+
 def picker(runs: pd.DataFrame, run_id: int) -> None:
-    """Draw the choice of a run."""
+    """Draw the choice of a run; typing finds one by any part of its label."""
     url_widgets.bound(
         st.selectbox,
         "Run",
@@ -62,9 +75,22 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
 
 def _labels(runs: pd.DataFrame) -> dict[int, str]:
     return {
-        int(run["id"]): f"{run['id']} · {formats.isolated(run['name'], 40)} · {state_text(run)}"
-        for run in runs[["id", "name", *_STATE]].to_dict("records")
+        int(run["id"]): " · ".join(filter(None, _label_parts(run)))
+        for run in runs[_LABELLED].to_dict("records")
     }
+
+
+def _label_parts(run: Mapping[Any, Any]) -> tuple[str, ...]:
+    done = int(run["num_done"])
+    return (
+        str(run["id"]),
+        formats.isolated(run["name"], 40),
+        formats.share(run["country_correct"] / done) if done else "",
+        formats.isolated(run["dataset"], 40),
+        formats.day(run["created_at"]),
+        "" if run["state"] == "done" and done == run["num_images"] else state_text(run),
+        "" if pd.isna(run["archived_at"]) else "archived",
+    )
 
 
 def heading(run: Mapping[str, Any]) -> None:
@@ -72,6 +98,8 @@ def heading(run: Mapping[str, Any]) -> None:
     chips = ["Synthetic demo data"] if run["drawn"] else []
     if run["state"] != "done":
         chips.append(state_text(run))
+    if run["archived_at"] is not None:
+        chips.append("archived")
     name, dataset = html.tag("strong", html.name(run["name"])), html.name(run["dataset"])
     images = f" · {formats.count(run['num_images'])} images · "
     line = "Run ", name, " · ", dataset, images, html.name(run["strategy"], 40)
@@ -142,6 +170,7 @@ def details(run: Mapping[str, Any]) -> None:
     with st.expander("Run details", key="run_details"):
         html.definitions(
             ("Run", f"{run['id']} · {run['name']}"),
+            ("Description", run["description"] or None),
             ("State", state_text(run)),
             ("Model", run["model_source"]),
             ("Weights (SHA-256)", run["model_sha256"]),
@@ -166,14 +195,3 @@ def _prompts(prompts: Mapping[str, Any]) -> list[str]:
         f"{key}: {each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)}"
         for key, each in prompts.items()
     ]
-
-
-def how_to_start() -> None:
-    """Draw the commands that fill the store."""
-    st.markdown("Run one of these commands, then reload this page.")
-    st.markdown("Synthetic demo data:")
-    st.code("make demo-run", language=None)
-    st.markdown("Your own images:")
-    st.code(EVALUATE, language=None, wrap_lines=True)
-    st.markdown("Another store:")
-    st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)

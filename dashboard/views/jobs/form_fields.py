@@ -270,10 +270,14 @@ def _check_exists(setting: Setting, text: str, roots: Roots) -> None:
 
 
 def with_new_output(draft: Draft, roots: Roots) -> Draft:
-    """Number the output folder of a draft if it exists, so that nothing is overwritten."""
+    """Move the output folder of a draft into the roots; number it if it exists."""
     name = str(draft.get("output_dir", ""))
-    if not name.strip() or not exists(roots.base / name):
+    if not name.strip():
         return draft
+    if not roots.hold(Path(name)):
+        name = roots.written(roots.folders[0] / Path(name).name)
+    if not exists(roots.base / name):
+        return draft | {"output_dir": name}
     stem = re.sub(r"_\d{1,4}$", "", name.rstrip("/"))
     numbered = (f"{stem}_{number}" for number in range(2, _MOST_NUMBERED))
     free = next((each for each in numbered if not exists(roots.base / each)), name)

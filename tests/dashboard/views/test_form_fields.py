@@ -255,6 +255,12 @@ class TestChain:
         assert form_defaults.next_kind(records.get(records.add(state))) is None
 
 
+def test_a_folder_outside_the_roots_moves_into_the_first(roots):
+    only = Roots((roots.folders[0],), roots.base)
+    moved = with_new_output({"output_dir": "/elsewhere/training"}, only)
+    assert moved == {"output_dir": only.written(only.folders[0] / "training")}
+
+
 def test_a_free_folder_is_the_next_number(roots):
     draft = {"output_dir": "outputs/t_2"}
     assert with_new_output(draft, roots) == draft
