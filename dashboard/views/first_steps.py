@@ -27,7 +27,7 @@ def draw(store_path: Path) -> None:
     st.markdown("Synthetic demo data:")
     if options.may_start and st.button("Draw the demo data", key="start_demo", type="primary"):
         _start_demo(store_path, options)
-    st.code("make demo-run", language=None)
+    st.code("make demo-run", language=None, wrap_lines=True)
     st.markdown("Your own images:")
     if options.may_start:
         with st.container(horizontal=True, gap="small"):
@@ -35,7 +35,7 @@ def draw(store_path: Path) -> None:
             _form_button("Train a model", "train")
     st.code(EVALUATE, language=None, wrap_lines=True)
     st.markdown("Another store:")
-    st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)
+    st.code("streamlit run dashboard/Home.py -- --db PATH", language=None, wrap_lines=True)
 
 
 def _form_button(label: str, form: str) -> None:
