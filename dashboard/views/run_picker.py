@@ -170,7 +170,7 @@ def details(run: Mapping[str, Any]) -> None:
     with st.expander("Run details", key="run_details"):
         html.definitions(
             ("Run", f"{run['id']} · {run['name']}"),
-            ("Description", run["description"] or None),
+            ("Description", run["description"].splitlines()),
             ("State", state_text(run)),
             ("Model", run["model_source"]),
             ("Weights (SHA-256)", run["model_sha256"]),

@@ -9,6 +9,7 @@ from streetclip.store import (
     delete_run,
     deleted_run,
     describe_run,
+    find_faults,
     get_run,
     image_detail,
     list_runs,
@@ -90,6 +91,7 @@ def test_deleting_a_run_removes_its_rows_and_nothing_else(filled):
     assert len(read_predictions(filled.store, other)) == len(predictions[other])
     assert read_annotations(filled.store, [image_id])["note"].tolist() == ["a tram"]
     assert image_detail(filled.store, other, image_id)
+    assert list(find_faults(filled.store)) == []
 
 
 def test_the_number_of_a_deleted_run_is_never_given_to_another(filled):

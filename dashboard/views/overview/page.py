@@ -33,8 +33,9 @@ def render() -> None:
 def _body(view: View) -> None:
     details = run_queries.details(view)
     run_editor.outcome_of_last_click()
-    if details["description"]:
-        html.remark(formats.plain(details["description"], _MOST_DESCRIBED))
+    lines = formats.cut(details["description"], _MOST_DESCRIBED).splitlines()
+    if lines:
+        html.draw(*(html.tag("p", formats.plain(line), css="sc-remark") for line in lines))
     if not frame.is_empty(view):
         figures = report.report(view)
         against = None if view.baseline_id is None else report.against(view)

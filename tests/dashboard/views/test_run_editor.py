@@ -61,6 +61,7 @@ def test_any_name_is_kept_and_drawn_as_text(open_page, written, name):
     run = read(written, run_id)
     assert (run["name"], run["description"], run["dataset"]) == (name, f"{name}\n# 1", name)
     assert field(page, "run_name_").value == name
+    assert text_of(page).count("# 1") == 2  # under the run's name, and in its details
     (label,) = page.selectbox(key="run_picker").options
     assert label.startswith(f"{run_id} · ")
     assert "![" not in "".join(each.value for each in page.markdown)
