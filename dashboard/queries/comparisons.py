@@ -105,10 +105,10 @@ def calibration(view: View, level: str) -> results.Calibration:
 
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
-    known = list_runs(view.path)
-    known = known[known["archived_at"].isna()]
-    same = known[known["dataset_id"] == details(view)["dataset_id"]]
-    return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
+    dataset_id = details(view)["dataset_id"]
+    known = (run for run in list_runs(view.path) if run["archived_at"] is None)
+    same = (run["id"] for run in known if run["dataset_id"] == dataset_id)
+    return next((run_id for run_id in same if run_id != view.run_id), None)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)

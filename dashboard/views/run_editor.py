@@ -167,7 +167,7 @@ def _output_folder(path: Path, run: Run, options: JobOptions) -> Path:
 
 
 def _files(path: Path, run: Run, folder: Path, options: JobOptions) -> list[Path]:
-    others = set(run_queries.list_runs(path)["id"].tolist()) - {run["id"]}
+    others = {each["id"] for each in run_queries.list_runs(path)} - {run["id"]}
     found = files_of_run(run, folder, others) if options.roots.hold(folder) else []
     return [each for each in found if options.roots.hold(each)]
 

@@ -1,7 +1,7 @@
 """Draw the choice of a run, its details, and all runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,6 @@ from dashboard.charts import tables
 from dashboard.shell import formats, html, url_state, url_widgets
 
 _STATE = ["state", "num_done", "num_images"]
-_LABELLED = ["id", "name", "dataset", "country_correct", "created_at", "archived_at", *_STATE]
 _ALL = "all"
 
 
@@ -28,22 +27,22 @@ def state_text(run: Mapping[Any, Any]) -> str:
     return f"{run['state']}, partial, {formats.progress(done, total)}"
 
 
-def offered(runs: pd.DataFrame, *shown: int | None) -> pd.DataFrame:
+def offered(runs: Sequence[Mapping[str, Any]], *shown: int | None) -> Sequence[Mapping[str, Any]]:
     """Leave out the archived runs, but for those shown, unless the URL asks for all."""
     if st.query_params.get(url_state.ARCHIVED) == _ALL:
         return runs
-    return runs[runs["archived_at"].isna() | runs["id"].isin(shown)]
+    return [run for run in runs if run["archived_at"] is None or run["id"] in shown]
 
 
-def archived_switch(runs: pd.DataFrame) -> None:
+def archived_switch(runs: Sequence[Mapping[str, Any]]) -> None:
     """Draw the choice whether archived runs are offered, if there are any."""
-    if num_archived := int(runs["archived_at"].notna().sum()):
+    if num_archived := sum(run["archived_at"] is not None for run in runs):
         url_widgets.bound_flag(
             f"Show archived runs ({formats.count(num_archived)})", url_state.ARCHIVED, _ALL
         )
 
 
-def picker(runs: pd.DataFrame, run_id: int) -> None:
+def picker(runs: Sequence[Mapping[str, Any]], run_id: int) -> None:
     """Draw the choice of a run; typing finds one by any part of its label."""
     url_widgets.bound(
         st.selectbox,
@@ -55,14 +54,16 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
     )
 
 
-def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) -> None:
+def baseline_picker(
+    runs: Sequence[Mapping[str, Any]], run_id: int, baseline_id: int | None
+) -> None:
     """Draw the choice of a baseline, runs of the same dataset first."""
-    is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
-    ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
+    (dataset,) = (run["dataset"] for run in runs if run["id"] == run_id)
+    others = [run for run in runs if run["id"] != run_id]
     url_widgets.bound(
         st.selectbox,
         "Baseline",
-        _labels(ranked[ranked["id"] != run_id]),
+        _labels(sorted(others, key=lambda run: run["dataset"] != dataset)),
         key="baseline_picker",
         value=baseline_id,
         on_change=lambda chosen: url_state.change(
@@ -73,23 +74,20 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
     )
 
 
-def _labels(runs: pd.DataFrame) -> dict[int, str]:
-    return {
-        int(run["id"]): " · ".join(filter(None, _label_parts(run)))
-        for run in runs[_LABELLED].to_dict("records")
-    }
+def _labels(runs: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    return {run["id"]: " · ".join(filter(None, _label_parts(run))) for run in runs}
 
 
 def _label_parts(run: Mapping[Any, Any]) -> tuple[str, ...]:
-    done = int(run["num_done"])
+    done, correct = int(run["num_done"]), run["country_correct"]
     return (
         str(run["id"]),
         formats.isolated(run["name"], 40),
-        formats.share(run["country_correct"] / done) if done else "",
+        "" if pd.isna(correct) or not done else formats.share(correct / done),
         formats.isolated(run["dataset"], 40),
         formats.day(run["created_at"]),
         "" if run["state"] == "done" and done == run["num_images"] else state_text(run),
-        "" if pd.isna(run["archived_at"]) else "archived",
+        "" if run["archived_at"] is None else "archived",
     )
 
 

@@ -113,14 +113,15 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     return run
 
 
-def list_runs(store: Store) -> pd.DataFrame:
+def list_runs(store: Store, *, with_correct: bool = True) -> pd.DataFrame:
     """List all runs, the newest first, with their correct predictions so far.
 
     Returns:
         A frame with id, uid, revision, name, state, error, dataset_id, dataset, drawn (bool),
         model_source, model_sha256, strategy, num_done, num_images, created_at, updated_at, job_id
         (missing where no job is known), archived_at (None unless it is archived), country_correct
-        and city_correct (images).
+        and city_correct (images): missing for unfinished runs unless `with_correct`, which reads a
+        column of each.
     """
     with store.snapshot():
         runs = store.frame(
@@ -135,12 +136,16 @@ def list_runs(store: Store) -> pd.DataFrame:
                     runs.metrics ->> '$.city_accuracy.successes', NULL) AS city_correct
             FROM runs JOIN datasets ON datasets.id = runs.dataset_id ORDER BY runs.id DESC"""
         )
+        archived = runs["archived_at"].astype(object)
+        runs["archived_at"] = archived.where(archived.notna(), None)
+        types: dict[str, Any] = {"drawn": bool, "job_id": "Int64"}
+        if not with_correct:
+            return runs.astype(types | dict.fromkeys(_CORRECT, "Int64"))
         # Only finished runs have metrics: of the others, count the predictions so far.
         unfinished = runs["country_correct"].isna()
         counts = [_count_correct(store, run_id) for run_id in runs.loc[unfinished, "id"].tolist()]
     runs.loc[unfinished, list(_CORRECT)] = np.array(counts).reshape(-1, len(_CORRECT))
-    types: dict[str, Any] = {"drawn": bool, "job_id": "Int64", **dict.fromkeys(_CORRECT, np.int64)}
-    return runs.astype(types)
+    return runs.astype(types | dict.fromkeys(_CORRECT, np.int64))
 
 
 def _count_correct(store: Store, run_id: int) -> tuple[int, ...]:

@@ -43,8 +43,9 @@ def _body(view: View) -> None:
         if view.is_whole_run:
             published = _published_of(details, figures.num_images)
         _results(view, figures, against, published)
-    runs = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
-    run_picker.table(runs, view.run_id)
+    offered = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
+    known = run_queries.runs_with_correct(view.path)
+    run_picker.table(known[known["id"].isin([run["id"] for run in offered])], view.run_id)
     run_picker.details(details)
     run_editor.draw(view.path, details)
 

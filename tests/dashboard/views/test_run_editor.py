@@ -90,7 +90,7 @@ def test_the_chooser_shows_accuracy_dataset_and_date(open_page, written):
     today = read(written, run_id)["created_at"][:10]
     options = [formats.plain(each) for each in page.selectbox(key="run_picker").options]
     assert [each.replace(NBSP, " ") for each in options] == [
-        f"{partial} · half · 75.0 % · test · {today} · interrupted, partial, 60 of 120",
+        f"{partial} · half · test · {today} · interrupted, partial, 60 of 120",
         f"{run_id} · deep · 58.3 % · rainy · {today}",
     ]
 
