@@ -30,6 +30,8 @@ REVIEWED = {
     "streetclip/data/place_matching.py:_by_spelling",
     "streetclip/data/place_matching.py:_places",
     "streetclip/data/place_matching.py:_by_place",
+    # Of a path with the sizes and times of the store and its log.
+    "streetclip/store/checks.py:_damage",
     # The shape of a projection, which no training changes.
     "streetclip/models/encoder.py:embedding_dim",
 }

@@ -36,11 +36,10 @@ def show(
     included; with `fill` the chart fills its container.
     """
     st.vega_lite_chart(
-        specification([_role_scale(), *layers], height=height, **properties),
+        specification([_role_scale(), *layers], height=height, description=alt_text, **properties),
         width="stretch",
         height="stretch" if fill else "content",
         key=key,
-        alt=alt_text,
         on_select=on_select or "ignore",
     )
 

@@ -72,7 +72,8 @@ def draw(
             deck,
             height="stretch",
             key=key,
-            alt=alt_text,
+            # Streamlit repeats it in the names of buttons; a table on the page has the rest.
+            alt=alt_text.partition(". ")[0],
             on_select=picked,
             selection_mode="single-object",
         )

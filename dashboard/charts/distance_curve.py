@@ -1,13 +1,14 @@
 """Draw the share of images within each distance, and comparisons."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, tables
+from dashboard.charts import channels, selection_events, tables
 from dashboard.charts.channels import role, share_tooltip, tooltip
 from dashboard.charts.share_bars import in_per_cent, share_channel
 from dashboard.shell import formats, html
@@ -29,15 +30,22 @@ def distance_curve(
     *,
     baseline: pd.DataFrame | None = None,
     published: Benchmark | None = None,
+    key: str = "distance_curve",
+    on_pick: Callable[[float | None, float | None], None] | None = None,
 ) -> None:
     """Draw the share of images within each distance, with thresholds.
+
+    `on_pick` gets the ends in km of the range between two thresholds that is clicked.
 
     `curve` and `baseline`: distance_km, value, low, high (shares in [0, 1]); `thresholds`: name,
     threshold_km, value, low, high, n, ceiling.
     """
     line = in_per_cent(curve[curve["distance_km"].between(_NEAREST_KM, _FARTHEST_KM)])
     marks = in_per_cent(thresholds)
-    layers = []
+    layers, on_select = [], None
+    if on_pick is not None:
+        layers.append(_ranges(marks["threshold_km"]))
+        on_select = selection_events.picker(key, "position", lambda at: on_pick(*_ends(marks)[at]))
     remark = "Dotted: the thresholds street, city, region, country and continent."
     if marks["ceiling"].notna().any():
         tick = alt.Chart(marks).transform_filter("isValid(datum.ceiling)")
@@ -61,7 +69,9 @@ def distance_curve(
     shares, km = thresholds["value"].map(formats.share), thresholds["threshold_km"]
     parts = shares + " within " + km.map(formats.kilometres)
     text = f"Share of images by distance from the true place: {', '.join(parts)}."
-    channels.show(layers, key="distance_curve", alt_text=text)
+    channels.show(layers, key=key, alt_text=text, on_select=on_select)
+    if on_pick is not None:
+        remark += " Click between two of them to see the images that are so far off."
     html.remark(remark)
     with st.expander("Table: share within each threshold", key="distance_table"):
         columns = {
@@ -73,7 +83,45 @@ def distance_curve(
             "ceiling": tables.per_cent("ceiling (%)", help=_CEILING_HELP),
             "n": tables.whole(),
         }
-        tables.show(thresholds, columns, key="distance_rows")
+        tables.show(
+            thresholds,
+            columns,
+            key=f"{key}_rows",
+            values=_ends(thresholds)[: len(thresholds)],
+            on_pick=on_pick and (lambda ends: None if ends is None else on_pick(*ends)),
+        )
+
+
+def _ends(thresholds: pd.DataFrame) -> list[tuple[float | None, float | None]]:
+    """List the ends in km of the ranges below, between and above the thresholds."""
+    km = [float(each) for each in thresholds["threshold_km"]]
+    return list(zip([None, *km], [*km, None], strict=True))
+
+
+def _ranges(thresholds_km: "pd.Series[float]") -> alt.Chart:
+    """Draw clickable, invisible areas between the thresholds."""
+    km = [float(each) for each in thresholds_km]
+    names = [f"{low:,.0f}–{high:,.0f}" for low, high in itertools.pairwise(km)]
+    words = [f"up to {km[0]:,.0f}", *names, f"over {km[-1]:,.0f}"]
+    rows = pd.DataFrame(
+        {
+            "position": range(len(words)),
+            "start": [_NEAREST_KM, *km],
+            "stop": [*km, _FARTHEST_KM],
+            "words": [f"images {each} km off" for each in words],
+        }
+    )
+    area = (
+        alt.Chart(rows)
+        .mark_rect(opacity=0)
+        .encode(
+            _x("start"),
+            alt.X2("stop:Q"),
+            **channels.WHOLE_Y,
+            tooltip=tooltip(words="click to see"),
+        )
+    )
+    return selection_events.clickable(area, "position")
 
 
 def published_table(thresholds: pd.DataFrame, published: Benchmark) -> None:

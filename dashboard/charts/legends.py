@@ -6,7 +6,7 @@ from dashboard.shell import html, theme
 
 
 def ramp(title: str, scale: str, low: str, high: str) -> html.Html:
-    """Show a continuous scale of `theme.RAMPS` with its title and both ends."""
+    """Show a continuous scale of `theme.RAMPS`, or "zero", with its title and both ends."""
     colours = html.tag("span", css=f"sc-ramp sc-ramp-{scale}")
     return html.tag("span", f"{title}: {low}", colours, high)
 

@@ -5,15 +5,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.queries.group_ranking import MEDIAN, METRICS, AgainstRest
 from dashboard.queries.report import Accuracy, Against, Delta, Report
 from dashboard.shell import formats, html
 from streetclip.metrics.intervals import Median
 from streetclip.results.filters import Selection
 
+MACRO = (
+    "mean over the true countries with an image in the denominator, each weighing the same, "
+    "however few images it has"
+)
+"""What "macro" means everywhere."""
 _ACCURACY_HELP = (
-    " Interval: Wilson 95 %. Ceiling: the share that the candidates allow. Macro: mean over the "
-    "true countries with an image in the denominator, each weighing the same, and the ceiling of "
-    "that mean."
+    " Interval: Wilson 95 %. Ceiling: the share that the candidates allow. "
+    f"Macro: {MACRO}; and the ceiling of that mean."
 )
 _COUNTRY_HELP = (
     "Images whose predicted country is the true country, of all images that the filters leave; an "
@@ -142,6 +147,33 @@ def figures(*cards: Sequence[str]) -> None:
             value_line = html.tag("div", value, html.tag("small", interval), css="sc-value")
             lines = value_line, html.tag("div", under, css="sc-under"), *below
             html.draw(html.tag("div", *lines, css="sc-figure"))
+
+
+def against_rest(what: str, metric: str, found: AgainstRest) -> None:
+    """Draw the shares of chosen images and of the rest, and their difference.
+
+    `what`: an untrusted name of the chosen images.
+    """
+    title = METRICS["country" if metric == MEDIAN else metric].title.capitalize()
+    sides = [
+        (
+            label,
+            formats.share(side.value),
+            formats.interval(side.low, side.high),
+            f"n = {formats.count(side.n)}",
+            f"{title} of {which}. Interval: Wilson 95 %.",
+        )
+        for label, side, which in (
+            (formats.markdown(what), found.chosen, "the chosen images"),
+            ("The rest", found.rest, "all other images that the other filters leave"),
+        )
+    ]
+    delta = Delta(found.difference, found.low, found.high)
+    verdict = "significant" if delta.is_clear else "not significant: the interval contains 0"
+    difference = f"{formats.points(delta.value)}{formats.NBSP}pp"
+    interval = formats.points_interval(delta.low, delta.high)
+    help_text = "The first share minus the second, in percentage points. Interval: Newcombe 95 %."
+    figures(*sides, ("Difference", difference, interval, verdict, help_text))
 
 
 def selection_remark(selection: Selection) -> None:

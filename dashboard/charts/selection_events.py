@@ -4,6 +4,7 @@ The session keeps a selection under its chart's key. With the state of the URL i
 a click that changes the URL clears the selection, and the same mark can be clicked again.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import altair as alt
@@ -20,6 +21,23 @@ def keyed(name: str, *shown: object) -> str:
 def mark(*fields: str) -> alt.Parameter:
     """Make the marks of a layer clickable, identified by columns."""
     return alt.selection_point(_NAME, fields=list(fields), on="click", toggle=False, clear=False)
+
+
+def clickable(chart: alt.Chart, *fields: str) -> alt.Chart:
+    """Make a layer's marks clickable, with a pointer that shows it."""
+    chart.mark.cursor = "pointer"
+    return chart.add_params(mark(*fields))
+
+
+def picker(key: str, field: str, on_pick: Callable[[Any], None]) -> Callable[[], None]:
+    """Make the callback of a chart; `on_pick` gets a field of the clicked mark."""
+
+    def pick() -> None:
+        clicked = clicked_mark(key)
+        if field in clicked:
+            on_pick(clicked[field])
+
+    return pick
 
 
 def clicked_mark(key: str) -> dict[str, Any]:

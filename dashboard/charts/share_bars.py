@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import channels, tables
+from dashboard.charts import channels, selection_events, tables
 from dashboard.charts.channels import role, row_names, share_tooltip, tooltip
 from dashboard.shell import formats, html, theme
 
@@ -20,8 +20,15 @@ _CONTINENTS = alt.Scale(
 )
 
 
-def continent_bars(continents: pd.DataFrame) -> None:
+def continent_bars(
+    continents: pd.DataFrame,
+    *,
+    key: str = "continent_bars",
+    on_pick: Callable[[str], None] | None = None,
+) -> None:
     """Draw country accuracy by true continent, in the order of the rows.
+
+    `on_pick` gets the continent of a clicked bar or row of the table.
 
     `continents`: continent, n, geoscore, country, city and hierarchical, each of the three with
     _low and _high (shares in [0, 1]); optionally baseline.
@@ -31,6 +38,10 @@ def continent_bars(continents: pd.DataFrame) -> None:
     )
     fill = alt.Fill("continent:N", sort=None, scale=_CONTINENTS, legend=None)
     layers = share_bars(in_per_cent(bars), "continent", "country accuracy (%)", fill=fill)
+    on_select = None
+    if on_pick is not None:
+        layers[0] = selection_events.clickable(layers[0], "continent")
+        on_select = selection_events.picker(key, "continent", on_pick)
     tick = ""
     if "baseline" in continents:
         rows = continents[["continent"]].assign(
@@ -49,7 +60,8 @@ def continent_bars(continents: pd.DataFrame) -> None:
         tick = " Tick: the baseline."
     channels.show(
         layers,
-        key="continent_bars",
+        key=key,
+        on_select=on_select,
         alt_text=f"Country accuracy by true continent: {listed(bars, 'continent')}.",
         height=min(theme.CHART_HEIGHT, _AXIS_PIXELS + _MOST_ROW_PIXELS * len(bars)),
     )
@@ -67,7 +79,13 @@ def continent_bars(continents: pd.DataFrame) -> None:
             if name == "country" and "baseline" in continents:
                 columns["baseline"] = tables.per_cent("country, baseline (%)")
         columns["geoscore"] = tables.whole("GeoScore")
-        tables.show(continents, columns, key="continent_rows")
+        tables.show(
+            continents,
+            columns,
+            key=f"{key}_rows",
+            values=list(continents["continent"]),
+            on_pick=on_pick and (lambda name: None if name is None else on_pick(name)),
+        )
 
 
 def listed(

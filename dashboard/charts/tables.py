@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -26,11 +26,13 @@ def show(
     key: str,
     values: Sequence[Any] = (),
     chosen: Any = None,
+    height: int | Literal["auto"] = "auto",
     on_pick: Callable[[Any], None] | None = None,
 ) -> None:
-    """Draw columns made from the rows; with `on_pick`, at most one row can be chosen.
+    """Draw columns made from the rows; with `on_pick`, a click anywhere on a row chooses it.
 
-    `on_pick` gets the value of the clicked row, None for a click on the chosen one.
+    `on_pick` gets the value of the clicked row, None for a click on the chosen one. `height`: in
+    pixels.
     """
     shown = pd.DataFrame({name: each.made(rows, name) for name, each in columns.items()})
     config = {name: each.config for name, each in columns.items()}
@@ -44,7 +46,9 @@ def show(
         first = {"selection": {"rows": [values.index(chosen)]}} if chosen in values else None
         options = {"on_select": clicked, "selection_mode": "single-row", "selection_default": first}
     settled = halves_settled(shown, config)
-    st.dataframe(settled, key=key, hide_index=True, column_config=config, **options)
+    options |= {"hide_index": True, "column_config": config, "placeholder": formats.NONE}
+    with st.container(key=f"{'pick' if on_pick else 'read'}_row_{key}"):
+        st.dataframe(settled, key=key, height=height, **options)
 
 
 def columns_of(rows: pd.DataFrame, **made: Column) -> dict[str, Column]:

@@ -71,7 +71,7 @@ def preview(view: View, *, key: str, order: str = DEFAULT_ORDER, size: int = PRE
             f"Show all {formats.count(shown.total)}",
             key=f"{key}_all",
             icon=":material/photo_library:",
-            on_click=lambda: _ask_to_go(key, _link(view, order, None)(None)),
+            on_click=lambda: links.ask(PATH, **_link(view, order, None)(None)),
         )
 
 
@@ -90,9 +90,6 @@ def few(
     `total`: number of images of their kind; `key`: unique on the page; `order`: in which the images
     page continues; `words`: the order in words; `lines`: by image, an untrusted line for its card.
     """
-    # Streamlit changes the page in the script, not in the callback that asks for it.
-    if (target := st.session_state.pop(f"{key}:go", None)) is not None:
-        links.go(PATH, url_state.pairs(target))
     if not image_ids:
         html.notice("No images", "Choose something else, or remove a filter.")
         return
@@ -102,7 +99,7 @@ def few(
 
     def act(action: triage.Action) -> str:
         if action.kind == triage.OPEN:
-            _ask_to_go(key, link(action.image_id))
+            links.ask(PATH, **link(action.image_id))
             return ""
         return "" if action.kind == triage.PAGE else image_queries.note(view, action).words
 
@@ -194,7 +191,3 @@ def neighbour(path: str, image_id: int | None) -> dict[str, Any] | None:
         return None
     own = {SORT: st.query_params.get(SORT), IMAGE: str(image_id)}
     return {"id": image_id, "href": url_state.href(path, **own)}
-
-
-def _ask_to_go(key: str, target: dict[str, url_state.Value]) -> None:
-    st.session_state[f"{key}:go"] = target

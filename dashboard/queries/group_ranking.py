@@ -1,13 +1,13 @@
 """Groups of images side by side: their shares with bounds, and their order."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from streetclip.metrics.intervals import wilson_interval
+from streetclip.metrics.intervals import Proportion, newcombe_interval, wilson_interval
 from streetclip.results import ACCURACIES, LEVELS, Share, macro_of_countries
 
 
@@ -34,6 +34,9 @@ RANKS: Final[Mapping[str, str]] = {
     "errors": "most errors",
 }
 """Orders of groups, by the URL's word. Bounds, so that luck with few images ranks nobody first."""
+
+NUM_WORST: Final = 5
+"""Groups that `with_worst` keeps at the least, the worst by the bound of their interval."""
 
 
 def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -67,11 +70,49 @@ def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
     """Sort groups of `group_shares` by one of `RANKS`, those without a value last."""
+    by, order = _sorting(rank, metric)
+    return shown.sort_values(by, ascending=order, ignore_index=True, kind="stable")
+
+
+def _sorting(rank: str, metric: str) -> tuple[list[str], list[bool]]:
+    """Choose the columns of a rank, and whether each is ascending."""
     column, ascending = {"lower": ("low", False), "upper": ("high", True)}.get(rank, (rank, False))
     if metric == MEDIAN and rank in ("lower", "upper"):  # less is better
         column, ascending = ("high", True) if rank == "lower" else ("low", False)
-    by, order = [column, "n"], [ascending, False]
-    return shown.sort_values(by, ascending=order, ignore_index=True, kind="stable")
+    return [column, "n"], [ascending, False]
+
+
+def with_worst(ordered: pd.DataFrame, most: int, metric: str) -> pd.DataFrame:
+    """Keep the first groups of a ranking and its `NUM_WORST` worst, in order."""
+    if len(ordered) <= most:
+        return ordered
+    by, order = _sorting("upper", metric)
+    worst = ordered.sort_values(by, ascending=order, kind="stable").head(NUM_WORST).index
+    first = ordered.index.difference(worst)[: most - len(worst)]
+    return ordered.loc[first.union(worst)].reset_index(drop=True)
+
+
+class AgainstRest(NamedTuple):
+    """Chosen images and all others, and the difference of their shares with its 95 % interval."""
+
+    chosen: Proportion
+    rest: Proportion
+    difference: float
+    low: float
+    high: float
+
+
+def against_rest(groups: pd.DataFrame, chosen: Collection[str], metric: str) -> AgainstRest:
+    """Compare the images with some values of an attribute with all others (Newcombe).
+
+    `groups`: `results.group_counts` by the attribute, unfiltered by it. Of the median, the country
+    accuracy is compared.
+    """
+    share, is_chosen = METRICS[metric].share, groups["value"].isin(list(chosen))
+    counts = groups[[share.correct, share.of]]
+    mine, rest = (Proportion(*counts[side].sum().tolist()) for side in (is_chosen, ~is_chosen))
+    ends = newcombe_interval(mine.successes, mine.n, rest.successes, rest.n)
+    return AgainstRest(mine, rest, *map(float, ends))
 
 
 class Macro(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from streetclip.gazetteer import countries
 
-NONE = "—"
+NONE = "–"
 MINUS = "−"
 NBSP = "\u00a0"
 LONGEST = 1000  # characters of a text of the store

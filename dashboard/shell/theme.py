@@ -39,6 +39,23 @@ SEQUENTIAL = (
 )  # fmt: skip
 """viridis, low to high (van der Walt & Smith 2015)."""
 
+FROM_ZERO = MappingProxyType(
+    {
+        "light": (
+            "#ffffff", "#dde77f", "#a5db36", "#6ece58", "#35b779",
+            "#1f9e89", "#26828e", "#31688e", "#3e4989", "#440154",
+        ),
+        "dark": (
+            "#111418", "#3a1c5c", "#482878", "#3e4989", "#31688e",
+            "#26828e", "#1f9e89", "#35b779", "#6ece58", "#fde725",
+        ),
+    }
+)  # fmt: skip
+"""viridis from the theme's background, which is 0, for a matrix that is mostly empty.
+
+It is each theme's `chartSequentialColors`, Vega's range "heatmap".
+"""
+
 DIFFERENCE = (
     "#b35806", "#e08214", "#fdb863", "#fee0b6", "#f7f7f7",
     "#d8daeb", "#b2abd2", "#8073ac", "#542788",
@@ -121,5 +138,9 @@ def _style() -> str:
         f".sc-key-series-{position} {{ background: {colour}; height: 4px; }}\n"
         for position, colour in enumerate(SERIES)
     ]
+    mixed = [f"light-dark({', '.join(pair)})" for pair in zip(*FROM_ZERO.values(), strict=True)]
+    ramps.append(
+        f".sc-ramp-zero {{ background: linear-gradient(to right, {', '.join(mixed)}); }}\n"
+    )
     own = Path(__file__).with_suffix(".css").read_text("utf-8")
     return "".join([own, *ramps, *widths, *series])

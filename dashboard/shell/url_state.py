@@ -141,21 +141,24 @@ def show_run(run_id: int) -> None:
 def change(**changes: Value) -> None:
     """Set parameters of the URL, or remove those that are None; reset `page` and `image`.
 
-    Use it as a widget's callback, or follow it with `st.rerun()`.
+    All of them make one entry of the browser's history. Use it as a widget's callback, or follow it
+    with `st.rerun()`.
     """
-    for name, value in ({"page": None, "image": None} | changes).items():
-        if value is None or value == []:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = value if isinstance(value, str) else list(value)
+    values: dict[str, Value] = {**parameters(), "page": None, "image": None, **changes}
+    st.query_params.from_dict({name: v for name, v in values.items() if v is not None and v != []})
 
 
-def change_filters(selection: Selection, defaults: Selection | None = None) -> None:
-    """Make the URL name exactly this selection; an outcome of `defaults` it lacks is "any"."""
+def change_filters(
+    selection: Selection, defaults: Selection | None = None, **others: Value
+) -> None:
+    """Make the URL name exactly this selection; an outcome of `defaults` it lacks is "any".
+
+    `others` are further parameters to change, as in `change`.
+    """
     values = dict.fromkeys(filter_urls.FILTERS) | filter_urls.written(selection)
     for name in filter_urls.written(defaults or Selection()):
         values[name] = values[name] or [filter_urls.ANY]
-    change(**values)
+    change(**values | others)
 
 
 def shared_parameters(**changes: Value) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, one_reading, stamp
-from dashboard.shell import filter_urls, formats, html, rights, theme, url_state
+from dashboard.shell import filter_urls, formats, html, links, page_script, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, first_steps, run_picker
 from streetclip.errors import ConfigError, StreetClipError
@@ -33,7 +33,9 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
 
     `body` gets the path of the store, which may not exist.
     """
+    links.go_if_asked()
     theme.apply()
+    page_script.apply()
     theme.name_tab(title)
     st.title(title, anchor=False)
 

@@ -37,6 +37,7 @@ from streetclip.results.filters import select as select
 from streetclip.results.groups import ACCURACIES as ACCURACIES
 from streetclip.results.groups import ATTRIBUTE as ATTRIBUTE
 from streetclip.results.groups import Share as Share
+from streetclip.results.groups import attribute_counts as attribute_counts
 from streetclip.results.groups import continent_shares as continent_shares
 from streetclip.results.groups import distance_shares as distance_shares
 from streetclip.results.groups import group_counts as group_counts

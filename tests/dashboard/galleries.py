@@ -5,7 +5,8 @@ import json
 
 def data_of(page, part):
     """The data of the component that has a part, such as "cards" or "image"; None without one."""
-    found = [json.loads(each.proto.json) for each in page.main if each.type == "bidi_component"]
+    components = [each.proto for each in page.main if each.type == "bidi_component"]
+    found = [json.loads(each.json) for each in components if each.json]
     return next((each for each in found if part in each), None)
 
 

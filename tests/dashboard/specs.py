@@ -7,6 +7,12 @@ import pandas as pd
 import streamlit as st
 
 
+def words_of(proto):
+    """What a drawn chart says to a screen reader, spaces made plain."""
+    assert not proto.alt  # Streamlit would repeat it in the name of each button of the chart
+    return json.loads(proto.spec)["description"].replace("\u00a0", " ")
+
+
 def layers_of(spec, kind):
     """The layers of a mark that are drawn."""
     return [
@@ -68,9 +74,9 @@ class Drawn:
         monkeypatch.setattr(st, "html", lambda body, **_: self.html.append(body))
         monkeypatch.setattr(st, "session_state", {})
 
-    def _chart(self, spec, *, key, alt, on_select, **_):
+    def _chart(self, spec, *, key, on_select, **_):
         assert_valid(spec)
-        self.charts[key], self.alts[key] = spec, alt.replace("\u00a0", " ")
+        self.charts[key], self.alts[key] = spec, spec["description"].replace("\u00a0", " ")
         self.on_selects[key] = on_select
 
     def _table(self, frame, *, key="", on_select=None, **settings):

@@ -93,7 +93,7 @@ def test_a_wrong_figure_is_noticed(runs):
 
 
 def per_cent(share):
-    return "—" if share is None else f"{100 * share:.1f} %"
+    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def kilometres(value):

@@ -15,6 +15,7 @@ from streetclip.metrics.intervals import Proportion
 from streetclip.results import (
     DatasetTable,
     RunTable,
+    attribute_counts,
     distance_shares,
     group_counts,
     macro_of_countries,
@@ -143,6 +144,16 @@ def test_places_need_not_be_in_order(world):
     )
     expected = group_counts(table, table.done, "region")
     pd.testing.assert_frame_equal(group_counts(same, same.done, "region"), expected)
+
+
+def test_the_values_of_all_attributes_are_counted_as_those_of_each(world, chosen):
+    found = attribute_counts(world.table, chosen)
+    assert set(found["attribute"]) <= set(world.table.dataset.attributes)
+    for name in world.table.dataset.attributes:
+        expected = group_counts(world.table, chosen, f"attribute:{name}")
+        rows = found[found["attribute"] == name]
+        columns = ["value", "n", "country_correct"]
+        assert rows[columns].to_numpy().tolist() == expected[columns].to_numpy().tolist()
 
 
 def test_a_grouping_that_there_is_not_is_refused(world):

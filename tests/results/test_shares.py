@@ -15,15 +15,15 @@ def test_the_curve_is_a_share_of_all_with_coordinates():
     assert (shares["high"] > shares["value"]).all()
 
 
-def test_continents_are_the_sums_of_their_countries_the_best_first():
+def test_continents_are_the_sums_of_their_countries_the_worst_first():
     table = table_of((0, BOTH, 0.0), (1, KNOWN, math.nan), (3, BOTH, 0.0), (2, COUNTRY, 0.0))
     shares = continent_shares(group_counts(table, table.done, "country"))
-    assert shares["continent"].tolist() == ["Europe", "Asia"]
+    assert shares["continent"].tolist() == ["Asia", "Europe"]
     assert shares["n"].tolist() == [2, 2]
-    assert shares["country"].tolist() == [1, 0.5]
+    assert shares["country"].tolist() == [0.5, 1]
     assert shares["city"].tolist() == [0.5, 0.5]
-    assert shares["hierarchical"].tolist() == [0.5, 1]
-    assert shares["geoscore"].tolist() == [5000, 2500]
+    assert shares["hierarchical"].tolist() == [1, 0.5]
+    assert shares["geoscore"].tolist() == [2500, 5000]
 
 
 def test_a_continent_without_a_correct_country_has_no_share_given_country():

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dashboard.charts import channels, metric_cards, share_bars, tables
 from dashboard.charts.channels import FEW, role, row_names, share_tooltip
-from dashboard.queries.group_ranking import MEDIAN, METRICS, Macro
+from dashboard.queries.group_ranking import MEDIAN, METRICS, NUM_WORST, Macro, with_worst
 from dashboard.shell import formats, html, theme
 from streetclip.results import LEVELS
 
@@ -30,10 +30,7 @@ _DEFINITIONS = {
     MEDIAN: "Half of the images are at most this far off. Interval: 95 %, from order statistics.",
 }
 
-_MACRO_HELP = (
-    "Mean over the true countries: each weighs the same, however few images it has. The same "
-    "whatever the page groups by."
-)
+_MACRO_HELP = f"{metric_cards.MACRO.capitalize()}. The same whatever the page groups by."
 _FEW_HELP = "Groups whose own figures are not firm; drawn pale and dashed, never left out."
 
 
@@ -111,11 +108,11 @@ def headline(
 
 
 def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None:
-    """Draw the first groups of a ranking with intervals.
+    """Draw the first groups of a ranking and the worst, with intervals.
 
     `shown`: of `named`, in order; `height`: pixels to fill, unless bars get too thick.
     """
-    top = shown.head(_TOP)
+    top = with_worst(shown, _TOP, metric)
     least, most = (_AXIS_PIXELS + row * len(top) for row in (_ROW_PIXELS, _MOST_ROW_PIXELS))
     title = METRICS[metric].title
     if metric == MEDIAN:
@@ -131,7 +128,9 @@ def bars(shown: pd.DataFrame, metric: str, *, height: int | None = None) -> None
         f"{share_bars.listed(top, 'name', words(metric))}.",
         height=least if height is None else min(height, most),
     )
-    first = f"The first {_TOP} of {formats.count(len(shown))}. " if len(shown) > _TOP else ""
+    first = ""
+    if len(shown) > _TOP:
+        first = f"{_TOP} of {formats.count(len(shown))} in order, the {NUM_WORST} worst included. "
     few = channels.few_remark(top["n"], few_look)
     html.remark(f"{first}Whiskers: {interval}.{few}")
 
@@ -164,9 +163,15 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
 
 
 def table(
-    shown: pd.DataFrame, metric: str, *, key: str, title: str, on_pick: Callable[[int], None]
+    shown: pd.DataFrame,
+    metric: str,
+    *,
+    key: str,
+    title: str,
+    chosen: int | None = None,
+    on_pick: Callable[[int | None], None],
 ) -> None:
-    """Draw groups of `named` as a table; `on_pick` gets a position."""
+    """Draw groups of `named` as a table; `on_pick` gets a position, None for the chosen one."""
     is_median = metric == MEDIAN
     bounds = "Bounds of the 95 % interval" + ("." if is_median else " (Wilson).")
     number = _kilometres if is_median else tables.per_cent
@@ -198,7 +203,8 @@ def table(
         columns,
         key=key,
         values=range(len(rows)),
-        on_pick=lambda position: None if position is None else on_pick(position),
+        chosen=chosen,
+        on_pick=on_pick,
     )
 
 

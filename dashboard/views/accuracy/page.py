@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard.charts import choropleth, metric_cards, selection_events
@@ -38,35 +39,77 @@ def _body(view: View) -> None:
     if frame.is_empty(view):
         return
     by, metric, rank = _controls(view)
-    groups = group_ranking.group_shares(run_queries.groups(view, by), metric)
+    # Values of an attribute are compared with one another, whichever of them is chosen.
+    name, values = _attribute(view, by)
+    counted = run_queries.groups(_of_any_value(view, name), by)
+    groups = group_ranking.group_shares(counted, metric)
     ordered = group_ranking.ranked(groups, rank, metric)
+    _headline(view, ordered, by, metric)
+    if values:
+        st.header("Against the rest", anchor=False)
+        found = group_ranking.against_rest(counted, values, metric)
+        metric_cards.against_rest(f"{name} = {' or '.join(values)}", metric, found)
+    kept = group_ranking.with_worst(ordered, group_bars.MOST_ROWS, metric)
+    shown = group_bars.named(kept)
+    _charts(view, shown, by, metric)
+    _table(view, shown, by, metric, rank)
+    if len(ordered) > len(shown):
+        first, total = formats.count(len(shown)), formats.count(len(ordered))
+        html.remark(f"{first} of {total} in this order, the worst included; filter to see others.")
+    html.remark(
+        "Click a row to compare it with the rest; again to clear it."
+        if name
+        else "Click a row, or a country of the map, to drill down."
+    )
+    with st.container(horizontal=True, gap="medium"):
+        links.link("failures", "Show the failures among these images", "photo_library")
+        links.link("confusion", "What they are confused with", "grid_on")
+
+
+def _attribute(view: View, by: str) -> tuple[str | None, list[str]]:
+    """Find the attribute that the page groups by, and which of its values are chosen."""
+    name = by.removeprefix(ATTRIBUTE) if by.startswith(ATTRIBUTE) else None
+    return name, [value for each, value in view.selection.attributes if each == name]
+
+
+def _headline(view: View, ordered: pd.DataFrame, by: str, metric: str) -> None:
     whole = group_ranking.group_shares(run_queries.groups(view, "overall"), metric)
     macro = group_ranking.macro(run_queries.groups(view, "country"), metric)
     group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
     metric_cards.selection_remark(view.selection)
-    shown = group_bars.named(ordered.head(group_bars.MOST_ROWS))
+
+
+def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
+    """Draw the bars, of countries and continents next to a map."""
     if by not in ("continent", "country", "predicted") or view.selection.country is not None:
         group_bars.bars(shown, metric)
-    else:
-        left, right = st.columns([3, 2], gap="medium")
-        with left:
-            _map(view, "predicted" if by == "predicted" else "country", metric)
-        with right:
-            group_bars.bars(shown, metric, height=choropleth.HEIGHT)
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(view, "predicted" if by == "predicted" else "country", metric)
+    with right:
+        group_bars.bars(shown, metric, height=choropleth.HEIGHT)
+
+
+def _table(view: View, shown: pd.DataFrame, by: str, metric: str, rank: str) -> None:
+    name, values = _attribute(view, by)
+    is_listed = len(values) == 1 and values[0] in set(shown["attribute"])
+
+    def pick(position: int | None) -> None:
+        row = {} if position is None else shown.iloc[position].to_dict()
+        if name is not None:
+            _compare(view, name, row.get("attribute"))
+        elif row:
+            _pick(view, by, row)
+
     group_bars.table(
         shown,
         metric,
         key=selection_events.keyed("places", view.selection, by, metric, rank),
         title=_SINGULAR.get(by, "value"),
-        on_pick=lambda position: _pick(view, by, shown.iloc[position].to_dict()),
+        chosen=list(shown["attribute"]).index(values[0]) if is_listed else None,
+        on_pick=pick,
     )
-    if len(ordered) > len(shown):
-        first, total = formats.count(len(shown)), formats.count(len(ordered))
-        html.remark(f"The first {first} of {total} in this order; filter to see the others.")
-    html.remark("Click a row, or a country of the map, to drill down.")
-    with st.container(horizontal=True, gap="medium"):
-        links.link("failures", "Show the failures among these images", "photo_library")
-        links.link("confusion", "What they are confused with", "grid_on")
 
 
 def _breadcrumb(view: View) -> None:
@@ -96,8 +139,7 @@ def _breadcrumb(view: View) -> None:
 
 def _go(view: View, selection: Selection) -> None:
     """Filter by a place in a click's callback, with its default groups."""
-    url_state.change_filters(selection, view.defaults)
-    url_state.change(by=None)
+    url_state.change_filters(selection, view.defaults, by=None)
 
 
 def _controls(view: View) -> tuple[str, str, str]:
@@ -138,15 +180,21 @@ def _map(view: View, by: str, metric: str) -> None:
     )
 
 
+def _of_any_value(view: View, name: str | None) -> View:
+    """Drop the filter by an attribute; None for no attribute."""
+    others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
+    return view.but(attributes=others)
+
+
+def _compare(view: View, name: str, value: str | None) -> None:
+    """Filter by a value of an attribute, None for all, and stay at the attribute."""
+    others = _of_any_value(view, name).selection.attributes
+    chosen = () if value is None else ((name, value),)
+    url_state.change_filters(view.but(attributes=(*others, *chosen)).selection, view.defaults)
+
+
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:
     """Filter by a group."""
-    changes: dict[str, Any]
-    if by.startswith(ATTRIBUTE):
-        name = by.removeprefix(ATTRIBUTE)
-        others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
-        changes = {"attributes": (*others, (name, row["attribute"]))}
-    elif by == "predicted":
-        changes = {"predicted": row["predicted"]}
-    else:
-        changes = {level: row.get(level) for level in LEVELS}
+    levels = ("predicted",) if by == "predicted" else LEVELS
+    changes = {level: row.get(level) for level in levels}
     _go(view, view.but(**changes).selection)

@@ -12,6 +12,7 @@ from dashboard.views.confusion.confusion_heatmap import Matrix, Pick, Style
 from streetclip.results import OTHER
 
 _BAR_HEIGHT = 90
+_LIST_HEIGHT, _LIST_ROWS = 203, 5  # so that the images below are seen
 _LETTER_PIXELS = 6.8
 _NEARNESS_COLOURS = {
     "neighbour": ("#fdb863", "#1b1f24"),
@@ -31,8 +32,8 @@ def cells(
 ) -> None:
     """Draw the cells of a matrix, most frequent mistakes first.
 
-    `most` limits to so many mistakes; without it, correct predictions come last. `on_pick` gets
-    the true and the predicted class of a clicked row.
+    `most` limits to so many mistakes, in a lower list if one is chosen; without it, correct
+    predictions come last. `on_pick` gets the true and the predicted class of a clicked row.
     """
     is_correct = matrix.cells["true"] == matrix.cells["predicted"]
     shown = matrix.cells.assign(is_correct=is_correct)
@@ -52,21 +53,29 @@ def cells(
 
     columns = {
         "true": tables.text(f"true {style.unit}", width=86),
-        "predicted": tables.text("predicted", width=84),
-        "n": tables.whole(width=34),
-        "value": tables.per_cent("of true (%)", width=72),
-        "interval": tables.interval(width=76),
+        "predicted": tables.text("predicted", width=86),
+        "n": tables.whole(width=32),
+        # One column, so that the interval is seen on a phone, too.
+        "share": tables.text("of true (%), 95 %", width=118, alignment="right"),
     }
     if most is None:
         columns["mean_km"] = tables.whole("mean km")
+    is_short = most is not None and style.chosen != (None, None) and len(pairs) > _LIST_ROWS
+    bounds = share_bars.intervals(shown, "low", "high")
+    shares = [
+        f"{100 * value:.1f} ({each})" for value, each in zip(shown["value"], bounds, strict=True)
+    ]
     tables.show(
         shown.assign(
-            true=shown["true"].map(matrix.name), predicted=shown["predicted"].map(matrix.name)
+            true=shown["true"].map(matrix.name),
+            predicted=shown["predicted"].map(matrix.name),
+            share=shares,
         ),
         columns,
         key=selection_events.keyed(key, *style.chosen),
         values=pairs,
         chosen=style.chosen,
+        height=_LIST_HEIGHT if is_short else "auto",
         on_pick=pick,
     )
 

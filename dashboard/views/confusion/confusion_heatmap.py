@@ -200,7 +200,7 @@ def _axis(matrix: Matrix, labels: Sequence[str], **place: Any) -> alt.Axis:
 
 
 def _cells(cells: pd.DataFrame, style: Style, highest: float, x: alt.X, y: alt.Y) -> alt.Chart:
-    scale = alt.Scale(domain=[0.0, highest], range=list(theme.SEQUENTIAL), clamp=True)
+    scale = alt.Scale(domain=[0.0, highest], range="heatmap", clamp=True)
     if style.norm == "count":
         scale.type = "symlog"
     texts = {
@@ -273,7 +273,7 @@ def _legend(matrix: Matrix, style: Style, highest: float) -> None:
     else:
         title = f"{NORMS[style.norm]} {style.unit}"
         words = (formats.share(0.0), formats.share(highest / 100))
-    parts = [legends.ramp(title, "sequential", *words)]
+    parts = [legends.ramp(title, "zero", *words)]
     apart = [] if style.is_diagonal_coloured else ["correct predictions"]
     apart += [OTHER] if OTHER in (*matrix.rows, *matrix.columns) else []
     if apart:

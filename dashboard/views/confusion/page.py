@@ -90,7 +90,7 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
         with st.expander("Table: all cells of the matrix", key="confusion_table"):
             confused_pairs.cells(shown, style, key="confusion_cells", on_pick=pick)
     with right:
-        _images(view, shown, style, pick)
+        _mistakes(view, shown, style, pick)
 
 
 def _pick_countries(view: View, true: str | None, predicted: str | None) -> None:
@@ -101,12 +101,11 @@ def _pick_countries(view: View, true: str | None, predicted: str | None) -> None
     url_state.change_filters(changed.selection, view.defaults)
 
 
-def _images(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
-    """Draw the images of the chosen cell, else the most frequent mistakes."""
-    true, predicted = style.chosen
-    if true is None and predicted is None:
-        st.header("Most frequent mistakes", anchor=False)
-        confused_pairs.cells(shown, style, key="confused_most", on_pick=pick, most=_MOST_PAIRS)
+def _mistakes(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
+    """Draw the most frequent mistakes, and under them the images of the chosen cell."""
+    st.header("Most frequent mistakes", anchor=False)
+    confused_pairs.cells(shown, style, key="confused_most", on_pick=pick, most=_MOST_PAIRS)
+    if style.chosen == (None, None):
         html.remark("Click a cell or a row to see its images here.")
         return
     ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
@@ -134,8 +133,8 @@ def _pick_continents(view: View, true: str | None, predicted: str | None) -> Non
     """Filter by the countries of a cell."""
     no_prediction = None if predicted else ""
     below = view.but(continent=true, country=None, region=None, city=None, predicted=no_prediction)
-    url_state.change_filters(below.selection, view.defaults)
-    url_state.change(level=None, **{_TOWARDS: predicted or None})
+    more: dict[str, str | None] = {"level": None, _TOWARDS: predicted or None}
+    url_state.change_filters(below.selection, view.defaults, **more)
 
 
 def _one_sided(view: View, everything: View) -> None:

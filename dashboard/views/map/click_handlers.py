@@ -43,8 +43,7 @@ def pair(view: View, true: object, predicted: object) -> None:
 
 
 def _show(view: View, selection: Selection) -> None:
-    url_state.change_filters(selection, view.defaults)
-    url_state.change(**{CELL: None})
+    url_state.change_filters(selection, view.defaults, **{CELL: None})
 
 
 def _number(value: object) -> str | None:

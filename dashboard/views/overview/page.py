@@ -14,12 +14,15 @@ from dashboard.charts import (
     selection_events,
     share_bars,
 )
-from dashboard.queries import report, run_queries
+from dashboard.images import gallery_view
+from dashboard.queries import report, run_queries, weak_spots
 from dashboard.queries.report import Against, Report
-from dashboard.shell import formats, html, links
+from dashboard.shell import filter_urls, formats, html, links, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_editor, run_picker
+from streetclip.metrics.intervals import Proportion
 from streetclip.metrics.published import Benchmark, benchmark_of
+from streetclip.results import ATTRIBUTE
 
 _MOST_CHANGED = 3
 _MOST_DESCRIBED = 600  # characters; the run's details have all
@@ -65,12 +68,19 @@ def _results(
     compared = against if against is not None and against.num_common else None
     metric_cards.headline(figures, compared)
     metric_cards.selection_remark(view.selection)
+    leads = st.container()  # filled last: the charts do not wait for it
+    shown = (view.run_id, view.baseline_id, view.selection)
     left, right = st.columns(2, gap="medium")
     with left:
         st.header("Share within a distance", anchor=False)
         baseline = None if compared is None else compared.curve
         distance_curve.distance_curve(
-            figures.curve, figures.thresholds, baseline=baseline, published=published
+            figures.curve,
+            figures.thresholds,
+            baseline=baseline,
+            published=published,
+            key=selection_events.keyed("distance_curve", *shown),
+            on_pick=partial(_show_distances, view),
         )
     with right:
         st.header("Country accuracy by continent", anchor=False)
@@ -78,11 +88,68 @@ def _results(
         if compared is not None:
             shares = compared.continents.set_index("continent")["baseline"]
             continents = continents.assign(baseline=continents["continent"].map(shares))
-        share_bars.continent_bars(continents)
+        share_bars.continent_bars(
+            continents,
+            key=selection_events.keyed("continent_bars", *shown),
+            on_pick=partial(_pick_continent, view),
+        )
     if compared is not None:
         _changes(view, compared)
     if published is not None:
         _published(figures, published)
+    with leads:
+        _leads(view)
+
+
+def _show_distances(view: View, low: float | None, high: float | None) -> None:
+    """Show the images of a range of distances, in a click's callback."""
+    chosen = view.but(distance_km=(low, high))
+    links.ask(gallery_view.PATH, **gallery_view.parameters(chosen))
+
+
+def _pick_continent(view: View, name: str) -> None:
+    """Filter by a true continent in a click's callback; a second click clears the filter."""
+    continent = None if view.selection.continent == name else name
+    chosen = view.but(continent=continent, country=None, region=None, city=None)
+    url_state.change_filters(chosen.selection, view.defaults)
+
+
+def _leads(view: View) -> None:
+    """Draw links to what to look at next."""
+    country = weak_spots.worst_country(view)
+    value = weak_spots.worst_value(view)
+    mistake = weak_spots.top_mistake(view)
+    if not (country or value or mistake):
+        return
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="leads"):
+        html.remark("Look at next:", width="content")
+        if country is not None:
+            (code,) = country.names
+            chosen = view.but(country=code, continent=None, region=None, city=None)
+            what = f"Worst country: {_lead(formats.country(code), country.share)}"
+            _link("accuracy", what, "trending_down", chosen)
+        if value is not None:
+            others = tuple(each for each in view.selection.attributes if each[0] != value.names[0])
+            chosen = view.but(attributes=(*others, value.names))
+            what = f"Worst attribute value: {_lead(' = '.join(value.names), value.share)}"
+            _link("accuracy", what, "label", chosen, by=f"{ATTRIBUTE}{value.names[0]}")
+        if mistake is not None:
+            true, predicted = mistake.names
+            chosen = view.but(country=true, predicted=predicted, region=None, city=None)
+            pair = " → ".join(map(formats.country, mistake.names))
+            what = f"Most frequent confusion: {_lead(pair, mistake.share)}"
+            _link("confusion", what, "grid_on", chosen)
+
+
+def _lead(name: str, share: Proportion) -> str:
+    """Write a name and its share with interval as Markdown."""
+    interval = formats.interval(share.low, share.high)
+    return f"**{formats.markdown(name)}** {formats.share(share.value)} ({interval})"
+
+
+def _link(path: str, label: str, icon: str, chosen: View, **own: str) -> None:
+    filters = dict.fromkeys(filter_urls.FILTERS) | filter_urls.written(chosen.selection)
+    links.link(path, label, icon, **filters, **own)
 
 
 def _changes(view: View, against: Against) -> None:

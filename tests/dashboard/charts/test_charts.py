@@ -219,11 +219,11 @@ def place_rows(n_groups, **columns):
     ).assign(**columns)
 
 
-def test_only_the_first_twenty_of_a_ranking_are_bars_and_it_is_said(drawn):
+def test_twenty_groups_of_a_ranking_are_bars_the_worst_among_them(drawn):
     group_bars.bars(group_bars.named(place_rows(23)), "country")
     _, rows = drawn.layer("place_bars", "bar")
-    assert rows["name"].tolist() == [f"R{i}" for i in range(20)]
-    assert "The first 20 of 23." in drawn.text
+    assert rows["name"].tolist() == [f"R{i}" for i in (*range(15), *range(18, 23))]
+    assert "20 of 23 in order, the 5 worst included." in drawn.text
 
 
 def test_medians_are_points_on_a_log_axis_with_their_interval(drawn):

@@ -73,9 +73,14 @@ def draw(form, drawn):
         form.layers,
         fitted=form.fitted,
         key="m",
-        alt_text="a map",
+        alt_text="A map. Most frequent: a pair.",
         on_pick=lambda *what: drawn.picked.append(what),
     )
+
+
+def test_buttons_of_the_map_have_a_short_name(drawn):
+    draw(page.arcs(images(), "ends"), drawn)
+    assert drawn.alt == "A map"
 
 
 def test_nothing_in_the_map_names_an_address_to_fetch(drawn):
@@ -148,7 +153,7 @@ def test_the_tooltip_says_countries_distance_and_confidence(drawn):
     texts = [(each["title"], each["detail"]) for each in drawn.layer("arcs")["data"]]
     assert texts[0][0] == "Estonia → New Zealand"
     assert texts[0][1].replace("\u00a0", " ").startswith("17,127 km · confidence ")
-    assert texts[2][1].startswith("— · confidence ")
+    assert texts[2][1].startswith("– · confidence ")
     assert "text" in drawn.tooltip
     assert "html" not in drawn.tooltip
 

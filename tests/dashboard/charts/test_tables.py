@@ -1,5 +1,6 @@
 """Tables: the browser writes their numbers as the page's texts do."""
 
+from contextlib import nullcontext
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
@@ -45,3 +46,15 @@ def test_a_missing_value_of_any_kind_stays_missing():
     settled = tables.halves_settled(rows, PER_CENT)["share"]
     assert settled.isna().tolist() == [True, False]
     assert settled[1] == 47.2
+
+
+def test_a_missing_number_is_a_dash_and_a_row_is_clickable_as_a_whole(monkeypatch):
+    drawn, containers = {}, []
+    monkeypatch.setattr(st, "dataframe", lambda rows, **settings: drawn.update(settings))
+    monkeypatch.setattr(st, "container", lambda **each: containers.append(each) or nullcontext())
+    rows = pd.DataFrame({"n": [1.0, np.nan]})
+    columns = {"n": tables.whole()}
+    tables.show(rows, columns, key="k", values=["a", "b"], on_pick=lambda value: None)
+    tables.show(rows, columns, key="k")
+    assert drawn["placeholder"] == formats.NONE == "–"
+    assert [each["key"] for each in containers] == ["pick_row_k", "read_row_k"]

@@ -39,12 +39,12 @@ def test_examples_in_docstrings_hold(module):
 @pytest.mark.parametrize("function", [share, count, kilometres])
 @pytest.mark.parametrize("missing", [None, math.nan])
 def test_a_missing_number_is_a_dash(function, missing):
-    assert function(missing) == "—"
+    assert function(missing) == "–"
 
 
 def test_a_missing_interval_is_a_dash():
-    assert interval(None, 0.5) == interval(0.5, math.nan) == "—"
-    assert points_interval(None, 0.5) == points_interval(0.5, math.nan) == "—"
+    assert interval(None, 0.5) == interval(0.5, math.nan) == "–"
+    assert points_interval(None, 0.5) == points_interval(0.5, math.nan) == "–"
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_a_missing_interval_is_a_dash():
         (duration(59.6), "1 min"),
         (duration(3725), "1 h 2 min"),
         (duration(200_000), "2 d 7 h"),
-        (duration(None), "—"),
+        (duration(None), "–"),
         (rate(0.0312, "step"), "0.0312 steps/s"),
         (rate(12.345, "step"), "12.3 steps/s"),
         (rate(1234.5, "step"), "1,234 steps/s"),
         (json_text({"name": "é\u202e\ud800"}), '{\n  "name": "é\\u202e\\ud800"\n}'),
         (interval(0.698, 0.727), "69.8–72.7"),
         (points(0.0321), "+3.2"),
-        (points(None), "—"),
+        (points(None), "–"),
         (points_interval(-0.011, 0.053), "−1.1 to +5.3"),
         (progress(400, 1200), "400 of 1,200"),
         (units("image"), "images"),

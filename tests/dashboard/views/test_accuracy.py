@@ -3,8 +3,12 @@
 import math
 import statistics
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from dashboard.queries import group_ranking
+from dashboard.shell import formats
 from dashboard.shell.page_query import View
 from dashboard.views.accuracy import page
 from streetclip.results.filters import Selection
@@ -35,6 +39,11 @@ def counted(world, column, where="1", right="country_correct"):
         f"WHERE run_id = 2 AND {where} GROUP BY 1"
     )
     return {name: (n, k) for name, n, k in rows}
+
+
+def by_weather(world):
+    """By weather: images, and how many countries are right."""
+    return counted(world, "attributes ->> 'weather'")
 
 
 def crumbs(page):
@@ -76,8 +85,6 @@ def test_the_most_frequent_mistake_is_that_of_sql(open_page, world):
         "SELECT pred_country, count(*) FROM predictions WHERE run_id = 2 AND true_country = 'JP' "
         "AND pred_country != 'JP' GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    from dashboard.shell import formats
-
     n = counted(world, "true_country")["JP"][0]
     name, share = formats.country(wrong[0][0]), formats.share(wrong[0][1] / n)
     assert table.loc["Japan", "mistake"] == f"{name}, {share}"
@@ -137,14 +144,7 @@ def test_what_is_chosen_decides_what_is_compared_and_the_way_back(
 
 def test_attributes_are_groups_too(open_page, world):
     table = open_page(by="attribute:weather").dataframe[0].value.set_index("name")
-    expected = {
-        value: (n, k)
-        for value, n, k in world.sql(
-            "SELECT attributes ->> 'weather', count(*), sum(country_correct) FROM predictions "
-            "JOIN runs ON runs.id = run_id JOIN dataset_images USING (dataset_id, image_id) "
-            "WHERE run_id = 2 GROUP BY 1"
-        )
-    }
+    expected = by_weather(world)
     assert {name: row["n"] for name, row in table.iterrows()} == {
         name: n for name, (n, _) in expected.items()
     }
@@ -175,7 +175,6 @@ def test_a_step_of_the_way_back_changes_the_filter(open_page):
             {"continent": "Asia", "country": "JP", "region": "", "city": "Tokyo"},
             {"continent": "Asia", "country": "JP", "region": "", "city": "Tokyo"},
         ),
-        ("attribute:sky", {"attribute": "a=b"}, {"attributes": (("road", "dirt"), ("sky", "a=b"))}),
     ],
 )
 def test_a_click_goes_down_to_the_group_and_keeps_the_other_filters(
@@ -258,4 +257,50 @@ def test_a_long_ranking_is_cut_and_said_to_be(open_page, monkeypatch):
     monkeypatch.setattr(group_bars, "MOST_ROWS", 5)
     page = open_page()
     assert len(page.dataframe[0].value) == 5
-    assert "The first 5 of 14 in this order" in text_of(page)
+    assert "5 of 14 in this order, the worst included" in text_of(page)
+
+
+def test_the_bars_keep_the_worst_whatever_the_order():
+    shown = pd.DataFrame({"high": np.linspace(0.3, 0.9, 40), "low": 0.1, "n": 50})
+    best_first = group_ranking.ranked(shown.assign(low=shown["high"] - 0.2), "lower", "country")
+    kept = group_ranking.with_worst(best_first, 20, "country")
+    assert len(kept) == 20
+    assert kept["high"].tolist()[-5:] == shown["high"].tolist()[:5][::-1]
+    assert kept["high"].tolist()[:15] == shown["high"].tolist()[25:][::-1]
+    worst_first = group_ranking.ranked(shown, "upper", "country")
+    kept = group_ranking.with_worst(worst_first, 20, "country")
+    assert kept["high"].tolist() == shown["high"].tolist()[:20]
+
+
+def test_a_value_of_an_attribute_is_compared_with_the_rest(open_page, world):
+    page = open_page(by="attribute:weather", attr="weather=rain")
+    assert not page.exception
+    rows = by_weather(world)
+    n, k = rows.pop("rain")
+    rest_n, rest_k = (sum(each) for each in zip(*rows.values(), strict=True))
+    p, q = k / n, rest_k / rest_n
+    (low, high), (rest_low, rest_high) = wilson(k, n), wilson(rest_k, rest_n)
+    bounds = (
+        p - q - math.hypot(p - low, rest_high - q),
+        p - q + math.hypot(high - p, q - rest_low),
+    )
+    text = text_of(page)
+    assert f"The rest {100 * q:.1f} %" in text
+    assert f"n = {rest_n}" in text
+    assert f"{formats.points(p - q)} pp {formats.points_interval(*bounds)}" in text
+    # All values stay in the table, the chosen one marked, and the page at the attribute.
+    table = next(each for each in page.dataframe if (each.key or "").startswith("places"))
+    assert set(table.value["name"]) == {"rain", *rows}
+
+
+def test_a_click_on_a_value_keeps_the_attribute_and_a_second_one_clears_it(monkeypatch, tmp_path):
+    written = []
+    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: written.append(s))
+    before = Selection(country="FR", attributes=(("sky", "old"), ("road", "dirt")))
+    view = View(path=tmp_path, run_id=1, run_key="", selection=before)
+    page._compare(view, "sky", "a=b")
+    page._compare(view, "sky", None)
+    assert [each.attributes for each in written] == [
+        (("road", "dirt"), ("sky", "a=b")),
+        (("road", "dirt"),),
+    ]

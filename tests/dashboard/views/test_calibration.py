@@ -12,7 +12,7 @@ from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
 from tests.dashboard.pages import opener_of, text_of
 from tests.dashboard.plain import one_decimal, wilson
-from tests.dashboard.specs import assert_valid
+from tests.dashboard.specs import assert_valid, words_of
 from tests.dashboard.worlds import World
 
 NUM_BINS = 15
@@ -148,7 +148,7 @@ def test_every_chart_is_valid_and_says_what_it_shows(open_page):
         assert len(charts) == 4
         for chart in charts:
             assert_valid(json.loads(chart.proto.spec))
-            assert len(chart.proto.alt) > 30
+            assert len(words_of(chart.proto)) > 30
 
 
 def test_names_of_countries_are_those_of_the_gazetteer(open_page, world):

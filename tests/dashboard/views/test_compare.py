@@ -9,7 +9,7 @@ from streetclip.gazetteer import countries
 from tests.dashboard.galleries import cards_of
 from tests.dashboard.pages import open_page_of, opener_of, text_of
 from tests.dashboard.plain import one_decimal
-from tests.dashboard.specs import assert_valid
+from tests.dashboard.specs import assert_valid, words_of
 from tests.dashboard.worlds import World
 
 NEWER, OLDER = 2, 1
@@ -61,7 +61,7 @@ def table_with(page, *columns):
 @pytest.mark.parametrize("level", ["country", "city"])
 def test_the_bar_counts_what_sql_counts(open_page, world, level):
     charts = open_page(level=level).get("vega_lite_chart")
-    bar = next(each.proto.alt for each in charts if "baseline" in each.proto.alt)
+    bar = next(text for each in charts if "baseline" in (text := words_of(each.proto)))
     for name, n in counts(world, level).items():
         assert n > 3
         words = name.replace("_", " ").replace("right", "correct")
@@ -224,7 +224,7 @@ def test_an_unknown_choice_falls_back_on_what_was_gained(open_page):
 def test_every_chart_is_valid_and_says_what_it_shows(open_page):
     for chart in open_page().get("vega_lite_chart"):
         assert_valid(json.loads(chart.proto.spec))
-        assert len(chart.proto.alt) > 30
+        assert len(words_of(chart.proto)) > 30
 
 
 def test_intervals_are_those_of_newcombe(open_page, world):

@@ -3,21 +3,23 @@
 import json
 import math
 import sqlite3
+import tomllib
 from collections import Counter
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import streamlit as st
 
 from dashboard.queries import comparisons, run_queries
+from dashboard.shell import theme
 from dashboard.shell.page_query import View
 from dashboard.views.confusion import page
 from streetclip.gazetteer import countries
 from streetclip.results.filters import Selection
+from tests.dashboard.galleries import cards_of
 from tests.dashboard.pages import opener_of, text_of
-from tests.dashboard.plain import one_decimal, wilson
-from tests.dashboard.sites import DESK, serve
-from tests.dashboard.specs import assert_valid, layers_of
+from tests.dashboard.plain import wilson
+from tests.dashboard.sites import ROOT
+from tests.dashboard.specs import assert_valid, layers_of, words_of
 from tests.dashboard.worlds import CANDIDATES, World
 
 NAMES = {code: country.name for code, country in countries().items()} | {None: "no prediction"}
@@ -77,9 +79,9 @@ def test_every_cell_has_the_count_the_share_and_the_interval_of_sql(open_page, w
     for (true, predicted), n in expected.items():
         cell = cells[NAMES[true], NAMES[predicted]]
         assert cell.n == n
-        assert one_decimal(cell.value) == one_decimal(100 * n / totals[true])
         low, high = wilson(n, totals[true])
-        assert cell.interval == f"{100 * low:.1f}–{100 * high:.1f}"
+        interval = f"{100 * low:.1f}–{100 * high:.1f}"
+        assert cell.share == f"{100 * n / totals[true]:.1f} ({interval})"
 
 
 def test_the_most_confused_have_rows_of_their_own_and_the_rest_is_other(open_page, world):
@@ -282,10 +284,10 @@ def test_every_chart_is_valid_and_says_what_it_shows(open_page):
         page = open_page(country="FR", predicted="DE", **parameters)
         for chart in page.get("vega_lite_chart"):
             assert_valid(json.loads(chart.proto.spec))
-            assert len(chart.proto.alt) > 30
+            assert len(words_of(chart.proto)) > 30
     most = max((n, p) for p, n in pairs_of_wrong(open_page).items())
     assert f"{most[1][0]} taken for {most[1][1]} {most[0]} times" in (
-        open_page().get("vega_lite_chart")[0].proto.alt
+        words_of(open_page().get("vega_lite_chart")[0].proto)
     )
 
 
@@ -298,8 +300,12 @@ def clicks(monkeypatch, tmp_path, pick, selection, *cells):
     """What clicks on cells write into the URL."""
     view = View(path=tmp_path / "s.db", run_id=1, run_key="", selection=selection)
     filters, own = [], []
-    monkeypatch.setattr(page.url_state, "change_filters", lambda s, _: filters.append(s))
-    monkeypatch.setattr(page.url_state, "change", lambda **changes: own.append(changes))
+
+    def change_filters(selection, defaults, **others):
+        filters.append(selection)
+        own.append(others)
+
+    monkeypatch.setattr(page.url_state, "change_filters", change_filters)
     for cell in cells:
         pick(view, *cell)
     return filters, own
@@ -327,52 +333,20 @@ def test_a_click_on_continents_goes_down_to_their_countries(monkeypatch, tmp_pat
     assert own == [{"level": None, "to": "Europe"}, {"level": None, "to": None}]
 
 
-@pytest.mark.browser
-def test_a_click_on_a_cell_shows_exactly_its_images_and_the_link_shows_them_again(tmp_path, visit):
-    world = World(tmp_path, num_images=150)
-    world.add_run("newer", skill=0.6, seed=2)
-    with serve(world.path, tmp_path) as address:
-        visited = visit(viewport=DESK)
-        page = visited.go(f"{address}/confusion?run=1&top=40")
-        true, predicted = click_on_a_cell(visited)
-        query = parse_qs(urlsplit(page.url).query)
-        assert (query["country"], query["predicted"]) == ([true], [predicted])
-        expected = [
-            name
-            for (name,) in world.sql(
-                "SELECT filename FROM predictions JOIN images ON images.id = image_id "
-                "WHERE true_country = ? AND pred_country = ? "
-                "ORDER BY country_probability DESC, image_id",
-                true,
-                predicted,
-            )
-        ]
-        assert expected
-        assert shown_images(page) == expected[:8]
-        again = visit(viewport=DESK)
-        assert shown_images(again.go(page.url)) == expected[:8]
-        assert visited.errors == again.errors == []
-        assert visited.strangers() == again.strangers() == []
+def test_a_chosen_cell_keeps_the_list_of_mistakes_above_its_images(open_page, world):
+    (true, predicted), *_ = [pair for pair in pairs_of(world) if None not in pair]
+    page = open_page(country=true, predicted=predicted)
+    assert len(table(page, "confused_most")) > 1
+    headings = [each.value for each in page.header]
+    assert headings[0] == "Most frequent mistakes"
+    assert " → " in headings[1].replace("\\", "")
+    assert cards_of(page)
 
 
-def click_on_a_cell(visited):
-    """Click on a wrong cell of the matrix that its accessible marks name, and give its codes."""
-    page = visited.page
-    drawn = "[data-testid=stVegaLiteChart] svg .mark-rect path[role='graphics-symbol']"
-    page.locator(drawn).first.wait_for()
-    codes = {name: code for code, name in NAMES.items() if code}
-    for cell in page.locator(drawn).all():
-        true, _, rest = (cell.get_attribute("aria-label") or "").partition(" taken for ")
-        predicted = rest.partition(":")[0]
-        if true in codes and predicted in codes and true != predicted:
-            cell.click()
-            page.wait_for_url("**country=**", timeout=20_000)
-            visited.settle()
-            return codes[true], codes[predicted]
-    pytest.fail("no wrong cell is drawn")
-
-
-def shown_images(page):
-    page.locator("a.card").first.wait_for()
-    texts = [each.inner_text() for each in page.locator("ul.cards > li").all()]
-    return [text.rsplit("Image ", 1)[1].splitlines()[0].strip() for text in texts]
+def test_zero_has_the_colour_of_the_background_in_both_themes(open_page):
+    settings = tomllib.loads((ROOT / "dashboard/.streamlit/config.toml").read_text())["theme"]
+    for name, colours in theme.FROM_ZERO.items():
+        assert settings[name]["chartSequentialColors"] == list(colours)
+        assert settings[name]["backgroundColor"] == colours[0]
+    scale = cells_encoding(open_page())["fill"]["scale"]
+    assert (scale["range"], scale["domain"][0]) == ("heatmap", 0)

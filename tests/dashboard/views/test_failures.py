@@ -79,7 +79,7 @@ def test_a_card_says_what_the_store_says(open_page, world):
         assert card["predicted_country"] == (countries()[pred].name if pred else "no prediction")
         assert card["country_correct"] == (bool(right) if pred else None)
         assert card["confidence"] == p
-        assert card["distance"].replace("\u00a0", " ") == ("—" if km is None else f"{km:,.0f} km")
+        assert card["distance"].replace("\u00a0", " ") == ("–" if km is None else f"{km:,.0f} km")
 
 
 def test_pictures_come_from_the_files_and_what_lacks_one_says_why(open_page, world):

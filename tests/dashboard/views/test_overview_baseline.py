@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from tests.dashboard.pages import open_page_of, opener_of, text_of
+from tests.dashboard.specs import words_of
 from tests.dashboard.worlds import World
 
 NUM_IMAGES = 237
@@ -56,7 +57,7 @@ def outcome_words(counts):
 
 
 def alt_of(page, start):
-    texts = [each.proto.alt.replace("\u00a0", " ") for each in page.get("vega_lite_chart")]
+    texts = [words_of(each.proto) for each in page.get("vega_lite_chart")]
     return next(text for text in texts if text.startswith(start))
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from tests.dashboard.pages import text_of
 from tests.dashboard.plain import one_decimal, wilson
-from tests.dashboard.specs import assert_valid
+from tests.dashboard.specs import assert_valid, words_of
 from tests.dashboard.training_records import NUM_HELD_OUT, epoch_table, points
 
 
@@ -58,7 +58,7 @@ class TestCountriesHeldOut:
         trained.add(rows=points(held_out=(12, 4, 5)))
         chart = open_training().get("vega_lite_chart")[1].proto
         assert_valid(json.loads(chart.spec))
-        assert "accuracy on held-out countries 31.2 % at step 6" in chart.alt.replace("\xa0", " ")
+        assert "accuracy on held-out countries 31.2 % at step 6" in words_of(chart)
 
     def test_a_training_without_any_is_as_before(self, open_training, trained):
         trained.add()

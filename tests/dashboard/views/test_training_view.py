@@ -21,7 +21,7 @@ from streetclip.store import (
 )
 from tests.dashboard.pages import text_of
 from tests.dashboard.plain import wilson
-from tests.dashboard.specs import assert_valid, layers_of
+from tests.dashboard.specs import assert_valid, layers_of, words_of
 from tests.dashboard.training_records import NUM_VAL, epoch_table, label, points, spec
 from tests.dashboard.worlds import HOSTILE, World
 
@@ -97,9 +97,9 @@ class TestOneTraining:
         assert len(drawn) == 7
         for chart in drawn:
             assert_valid(json.loads(chart.proto.spec))
-            assert f"by {axis}. " in chart.proto.alt
-            assert label(1) in chart.proto.alt
-        assert "training loss 0.25 at step 7 · epoch 2.333" in drawn[0].proto.alt
+            assert f"by {axis}. " in words_of(chart.proto)
+            assert label(1) in words_of(chart.proto)
+        assert "training loss 0.25 at step 7 · epoch 2.333" in words_of(drawn[0].proto)
 
     @pytest.mark.parametrize(("axis", "place"), [("step", 3), ("epoch", 1)])
     def test_a_rule_marks_the_chosen_checkpoint(
@@ -153,7 +153,7 @@ class TestOddPoints:
         page = open_training()
         assert not page.exception
         (chart,) = page.get("vega_lite_chart")
-        assert "training loss 3.5 at step 1" in chart.proto.alt
+        assert "training loss 3.5 at step 1" in words_of(chart.proto)
         assert "No data yet." in text_of(page)
         assert "the first is chosen after the first epoch" in text_of(page)
 
@@ -186,14 +186,14 @@ class TestOddPoints:
         trained.add(rows=points(correct=(3, 41, -1)))
         page = open_training()
         assert not page.exception
-        assert epoch_table(page)["interval"].tolist()[1:] == ["—", "—"]
+        assert epoch_table(page)["interval"].tolist()[1:] == ["–", "–"]
 
     def test_a_training_of_an_earlier_version_has_no_interval(self, open_training, trained):
         trained.add(rows=[row for row in points() if not row[2].startswith("val_num")])
         page = open_training()
         assert not page.exception
         assert epoch_table(page)["accuracy"].tolist() == pytest.approx([7.5, 50.0, 42.5])
-        assert set(epoch_table(page)["interval"]) == {"—"}
+        assert set(epoch_table(page)["interval"]) == {"–"}
 
     @pytest.mark.parametrize("config", [{}, {"num_epochs": "many"}, {"num_epochs": -1}, []])
     def test_odd_settings_are_survived(self, open_training, trained, config):
