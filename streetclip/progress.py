@@ -1,7 +1,10 @@
 """Define how the library reports progress: through a callable that the caller passes in."""
 
 import contextlib
-from typing import Protocol
+from typing import Final, Protocol
+
+_LEAST_BATCHES: Final = 3
+_LEAST_S: Final = 10.0
 
 
 class Progress(Protocol):
@@ -16,6 +19,16 @@ class Stages(Protocol):
 
     def __call__(self, task: str, unit: str, /) -> contextlib.AbstractContextManager[Progress]:
         """Return what the stage reports to; leaving the context ends it."""
+
+
+def is_rate_settled(num_batches: int, elapsed_s: float) -> bool:
+    """Check whether a rate tells the time left: the first batches also load and compile.
+
+    Examples:
+        >>> is_rate_settled(1, 30.0), is_rate_settled(50, 2.0), is_rate_settled(3, 10.0)
+        (False, False, True)
+    """
+    return num_batches >= _LEAST_BATCHES and elapsed_s >= _LEAST_S
 
 
 def no_progress(done: int, total: int, **numbers: float) -> None:

@@ -106,7 +106,8 @@ def calibration(view: View, level: str) -> results.Calibration:
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
     dataset_id = details(view)["dataset_id"]
-    same = (run["id"] for run in list_runs(view.path) if run["dataset_id"] == dataset_id)
+    known = (run for run in list_runs(view.path) if run["archived_at"] is None)
+    same = (run["id"] for run in known if run["dataset_id"] == dataset_id)
     return next((run_id for run_id in same if run_id != view.run_id), None)
 
 

@@ -104,6 +104,20 @@ def moment(iso_text: str | None) -> str:
         >>> moment("2026-03-04T05:06:07+01:00")
         '2026-03-04 04:06 UTC'
     """
+    return _time(iso_text, "%Y-%m-%d %H:%M UTC")
+
+
+def day(iso_text: str | None) -> str:
+    """Format an ISO 8601 time as a day in UTC; keep unreadable ones.
+
+    Examples:
+        >>> day("2026-03-04T00:06:07+01:00")
+        '2026-03-03'
+    """
+    return _time(iso_text, "%Y-%m-%d")
+
+
+def _time(iso_text: str | None, form: str) -> str:
     if not iso_text:
         return NONE
     try:
@@ -111,7 +125,7 @@ def moment(iso_text: str | None) -> str:
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         return plain(iso_text)
-    return f"{when:%Y-%m-%d %H:%M} UTC"
+    return when.strftime(form)
 
 
 def duration(seconds: float | None) -> str:

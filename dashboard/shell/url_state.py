@@ -19,8 +19,8 @@ from streetclip.results.filters import Selection
 
 STORE_FLAG = "--db"
 
-RUN, BASELINE = "run", "baseline"
-SHARED = (RUN, BASELINE, *filter_urls.FILTERS)
+RUN, BASELINE, ARCHIVED = "run", "baseline", "archived"
+SHARED = (RUN, BASELINE, ARCHIVED, *filter_urls.FILTERS)
 """The parameters that every page reads; a link from page to page keeps them."""
 
 Value = str | Sequence[str] | None
@@ -88,7 +88,7 @@ def check_run(wanted: Sequence[str], run_ids: Sequence[int]) -> tuple[int, str |
     elif not wanted or known:
         return run_id, None
     elif is_id(wanted[0]):
-        found = f"asks for run {wanted[0]}, which this store does not hold"
+        found = f"asks for run {wanted[0]}, which this store does not hold (any more)"
     else:
         found = f"asks for run {shown(wanted[0])}; expected the number of a run"
     problem = f"The link {found}. Run {run_id} is shown instead; choose another in the sidebar."
@@ -103,8 +103,8 @@ def choose_baseline(run_ids: Sequence[int], run_id: int) -> tuple[int | None, st
     if is_id(wanted) and int(wanted) in run_ids:
         return int(wanted), None
     return None, (
-        f"The link compares with run {shown(wanted)}, which this store does not hold. Choose a "
-        "baseline in the sidebar."
+        f"The link compares with run {shown(wanted)}, which this store does not hold (any more). "
+        "Choose a baseline in the sidebar."
     )
 
 

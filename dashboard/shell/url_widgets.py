@@ -31,6 +31,17 @@ def bound(
     widget(label, list(options), key=key, on_change=write, **settings)
 
 
+def bound_flag(label: str, name: str, word: str) -> None:
+    """Draw a checkbox that is set where the URL's parameter `name` is `word`."""
+    key = f"own_{name}"
+    st.session_state[key] = st.query_params.get(name) == word
+
+    def write() -> None:
+        url_state.change(**{name: word if st.session_state[key] else None})
+
+    st.checkbox(label, key=key, on_change=write)
+
+
 def own(
     widget: Callable[..., Any],
     label: str,

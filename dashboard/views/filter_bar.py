@@ -38,8 +38,10 @@ def bar(view: View, runs: Sequence[Mapping[str, Any]]) -> None:
     """Draw the choice of a run and every filter in the sidebar."""
     set_filters = filter_urls.written(view.selection)
     with st.sidebar:
-        run_picker.picker(runs, view.run_id)
-        run_picker.baseline_picker(runs, view.run_id, view.baseline_id)
+        offered = run_picker.offered(runs, view.run_id, view.baseline_id)
+        run_picker.picker(offered, view.run_id)
+        run_picker.baseline_picker(offered, view.run_id, view.baseline_id)
+        run_picker.archived_switch(runs)
         for title, names, draw in (
             ("Place", filter_urls.PLACES, _places),
             ("Outcome", filter_urls.OUTCOMES, _outcomes),

@@ -10,7 +10,7 @@ from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, one_reading, stamp
 from dashboard.shell import filter_urls, formats, html, links, page_script, rights, theme, url_state
 from dashboard.shell.page_query import View
-from dashboard.views import filter_bar, run_picker
+from dashboard.views import filter_bar, first_steps, run_picker
 from streetclip.errors import ConfigError, StreetClipError
 from streetclip.results.filters import Selection
 from streetclip.store import explained
@@ -25,7 +25,7 @@ def show(title: str, body: Callable[[View], None], *, defaults: Selection | None
     """
     is_drawn = frame(title, lambda path: _page(path, title, body, defaults or Selection()))
     if not is_drawn and not _has_store():
-        run_picker.how_to_start()
+        guarded(lambda: first_steps.draw(url_state.store_path()))
 
 
 def frame(title: str, body: Callable[[Path], None]) -> bool:
@@ -71,10 +71,11 @@ def _page(path: Path, title: str, body: Callable[[View], None], defaults: Select
     runs = run_queries.list_runs(path)
     if not runs:
         html.notice("No run yet", f"{path} holds no evaluation.")
-        run_picker.how_to_start()
+        first_steps.draw(path)
         return
     # Read what the URL asks for, as far as the store has it.
-    run_ids = [run["id"] for run in runs]
+    by_default = sorted(runs, key=lambda run: run["archived_at"] is not None)
+    run_ids = [run["id"] for run in by_default]
     run_id, of_run = url_state.choose_run(run_ids)
     baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
     given = filter_urls.read_filters(url_state.parameters(), defaults)

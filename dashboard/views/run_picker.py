@@ -11,10 +11,7 @@ from dashboard.charts import tables
 from dashboard.shell import formats, html, url_state, url_widgets
 
 _STATE = ["state", "num_done", "num_images"]
-EVALUATE = (
-    "python main.py --mode evaluate --test_csv data/test.csv --image_dir data/images "
-    "--checkpoint_path geolocal/StreetCLIP"
-)
+_ALL = "all"
 
 
 def state_text(run: Mapping[Any, Any]) -> str:
@@ -30,8 +27,23 @@ def state_text(run: Mapping[Any, Any]) -> str:
     return f"{run['state']}, partial, {formats.progress(done, total)}"
 
 
+def offered(runs: Sequence[Mapping[str, Any]], *shown: int | None) -> Sequence[Mapping[str, Any]]:
+    """Leave out the archived runs, but for those shown, unless the URL asks for all."""
+    if st.query_params.get(url_state.ARCHIVED) == _ALL:
+        return runs
+    return [run for run in runs if run["archived_at"] is None or run["id"] in shown]
+
+
+def archived_switch(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the choice whether archived runs are offered, if there are any."""
+    if num_archived := sum(run["archived_at"] is not None for run in runs):
+        url_widgets.bound_flag(
+            f"Show archived runs ({formats.count(num_archived)})", url_state.ARCHIVED, _ALL
+        )
+
+
 def picker(runs: Sequence[Mapping[str, Any]], run_id: int) -> None:
-    """Draw the choice of a run."""
+    """Draw the choice of a run; typing finds one by any part of its label."""
     url_widgets.bound(
         st.selectbox,
         "Run",
@@ -63,10 +75,20 @@ def baseline_picker(
 
 
 def _labels(runs: Iterable[Mapping[str, Any]]) -> dict[int, str]:
-    return {
-        run["id"]: f"{run['id']} · {formats.isolated(run['name'], 40)} · {state_text(run)}"
-        for run in runs
-    }
+    return {run["id"]: " · ".join(filter(None, _label_parts(run))) for run in runs}
+
+
+def _label_parts(run: Mapping[Any, Any]) -> tuple[str, ...]:
+    done, correct = int(run["num_done"]), run["country_correct"]
+    return (
+        str(run["id"]),
+        formats.isolated(run["name"], 40),
+        "" if pd.isna(correct) or not done else formats.share(correct / done),
+        formats.isolated(run["dataset"], 40),
+        formats.day(run["created_at"]),
+        "" if run["state"] == "done" and done == run["num_images"] else state_text(run),
+        "" if run["archived_at"] is None else "archived",
+    )
 
 
 def heading(run: Mapping[str, Any]) -> None:
@@ -74,6 +96,8 @@ def heading(run: Mapping[str, Any]) -> None:
     chips = ["Synthetic demo data"] if run["drawn"] else []
     if run["state"] != "done":
         chips.append(state_text(run))
+    if run["archived_at"] is not None:
+        chips.append("archived")
     name, dataset = html.tag("strong", html.name(run["name"])), html.name(run["dataset"])
     images = f" · {formats.count(run['num_images'])} images · "
     line = "Run ", name, " · ", dataset, images, html.name(run["strategy"], 40)
@@ -144,6 +168,7 @@ def details(run: Mapping[str, Any]) -> None:
     with st.expander("Run details", key="run_details"):
         html.definitions(
             ("Run", f"{run['id']} · {run['name']}"),
+            ("Description", run["description"].splitlines()),
             ("State", state_text(run)),
             ("Model", run["model_source"]),
             ("Weights (SHA-256)", run["model_sha256"]),
@@ -168,14 +193,3 @@ def _prompts(prompts: Mapping[str, Any]) -> list[str]:
         f"{key}: {each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)}"
         for key, each in prompts.items()
     ]
-
-
-def how_to_start() -> None:
-    """Draw the commands that fill the store."""
-    st.markdown("Run one of these commands, then reload this page.")
-    st.markdown("Synthetic demo data:")
-    st.code("make demo-run", language=None)
-    st.markdown("Your own images:")
-    st.code(EVALUATE, language=None, wrap_lines=True)
-    st.markdown("Another store:")
-    st.code("streamlit run dashboard/Home.py -- --db PATH", language=None)

@@ -4,11 +4,14 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from streetclip.progress import is_rate_settled
+
 if TYPE_CHECKING:
     from streetclip.runtime import JobProgress
 
 _SECONDS_BETWEEN_DRAWINGS = 0.2
 _SECONDS_BETWEEN_LINES = 10.0  # in a file, where each drawing is a line
+_WITHOUT_ESTIMATE = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
 
 class ProgressBar:
@@ -18,6 +21,7 @@ class ProgressBar:
         self._description, self._unit = description, unit
         self._visible, self._passing = visible, passing
         self._bar: Any = None
+        self._num_batches = 0
         self._numbers: dict[str, float] = {}
 
     def __call__(self, done: int, total: int, **numbers: float) -> None:
@@ -35,8 +39,12 @@ class ProgressBar:
                 dynamic_ncols=True,
                 leave=not self._passing,
                 file=sys.stderr if self._visible else _Nowhere(),
+                bar_format=_WITHOUT_ESTIMATE,
             )
         self._bar.total = total
+        self._num_batches += done > self._bar.n
+        if self._is_settled():
+            self._bar.bar_format = None  # tqdm's own, with rate and time left
         if numbers:
             self._numbers = numbers
             shown = {name: f"{value:.4g}" for name, value in numbers.items()}
@@ -50,9 +58,9 @@ class ProgressBar:
         if self._bar is None:
             return None
         drawn = self._bar.format_dict
-        rate = drawn["rate"]
-        if rate is None and drawn["elapsed"] > 0:
-            rate = (drawn["n"] - drawn["initial"]) / drawn["elapsed"]
+        rate = None
+        if self._is_settled():
+            rate = drawn["rate"] or (drawn["n"] - drawn["initial"]) / drawn["elapsed"]
         return JobProgress(
             task=self._description,
             unit=self._unit,
@@ -61,6 +69,9 @@ class ProgressBar:
             rate=rate or None,
             numbers=self._numbers,
         )
+
+    def _is_settled(self) -> bool:
+        return is_rate_settled(self._num_batches, self._bar.format_dict["elapsed"])
 
     def close(self) -> None:
         """Draw the bar a last time."""

@@ -31,6 +31,12 @@ from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame,
 from streetclip.evaluation.predictor import PlaceClassifier, build_classifier, predict
 from streetclip.evaluation.preparation import Inputs, file_columns, image_paths, register
 from streetclip.evaluation.preprocessing_drift import report_drift
+from streetclip.evaluation.run_folder import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    folder_of,
+)
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
 from streetclip.files import atomic_path, clear_leftovers, file_id, is_moved, read_json, write_json
@@ -40,10 +46,6 @@ from streetclip.results import RunTable
 from streetclip.runtime.distributed import Group, check_agreement
 
 _LOG = logging.getLogger(__name__)
-
-CONFIG_FILE = "config.json"  # marks the folder as taken
-METRICS_FILE = "metrics.json"  # marks the evaluation as complete
-PREDICTIONS_FILE = "predictions.csv"
 
 # A crash loses at most this much.
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -322,8 +324,7 @@ def _finish(
 
 
 def _folder_of(config: EvaluateConfig, strategy: str) -> Path:
-    """Locate the folder of a run; that of the first strategy is the evaluation's."""
-    return config.output_dir / ("" if strategy == config.strategy[0] else strategy)
+    return folder_of(config.output_dir, strategy, config.strategy[0])
 
 
 def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:

@@ -39,8 +39,13 @@ from streetclip.store.predictions import iterate_predictions as iterate_predicti
 from streetclip.store.predictions import read_predictions as read_predictions
 from streetclip.store.predictions import read_run_files as read_run_files
 from streetclip.store.predictions import write_predictions as write_predictions
+from streetclip.store.run_edits import archive_run as archive_run
+from streetclip.store.run_edits import delete_run as delete_run
+from streetclip.store.run_edits import describe_run as describe_run
+from streetclip.store.run_edits import rename_dataset as rename_dataset
 from streetclip.store.runs import RunSpec as RunSpec
 from streetclip.store.runs import RunState as RunState
+from streetclip.store.runs import deleted_run as deleted_run
 from streetclip.store.runs import find_run as find_run
 from streetclip.store.runs import finish_run as finish_run
 from streetclip.store.runs import get_run as get_run

@@ -80,7 +80,7 @@ def annotate(
     added, removed = ({_checked_tag(tag) for tag in tags} for tags in (add_tags, remove_tags))
     changed: dict[str, Any] = {}
     if note is not None:
-        changed["note"] = _checked_text("a note", note, LONGEST_NOTE, "\n\t")
+        changed["note"] = checked_text("a note", note, LONGEST_NOTE, "\n\t")
     if status is not None:
         _check_status(status)
         changed["status"] = status
@@ -138,7 +138,7 @@ def checked_annotation(tags: Iterable[str], note: str, status: str) -> Annotatio
     """Make an annotation of untrusted values; raise ConfigError as `annotate`."""
     _check_status(status)
     checked = frozenset(map(_checked_tag, tags))
-    return Annotation(status, _checked_text("a note", note, LONGEST_NOTE, "\n\t"), None, checked)
+    return Annotation(status, checked_text("a note", note, LONGEST_NOTE, "\n\t"), None, checked)
 
 
 def undo(store: Store) -> str | None:
@@ -207,14 +207,15 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
 
 
 def _checked_tag(text: str) -> str:
-    tag = _checked_text("a tag", text, LONGEST_TAG)
+    tag = checked_text("a tag", text, LONGEST_TAG)
     if not tag:
         msg = f"a tag is blank; expected 1 to {LONGEST_TAG} characters."
         raise ConfigError(msg)
     return tag
 
 
-def _checked_text(what: str, text: str, longest: int, allowed: str = "") -> str:
+def checked_text(what: str, text: str, longest: int, allowed: str = "") -> str:
+    """Strip and compose an untrusted text, or raise ConfigError naming it as `what`."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
     if len(text) > longest:
         msg = f"{what} has {len(text):,} characters; expected at most {longest:,}. Shorten it."

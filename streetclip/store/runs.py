@@ -53,8 +53,9 @@ class RunSpec:
 def start_run(store: Store, spec: RunSpec, *, job_id: int | None = None) -> int:
     """Add a run in state `running`, of a job if any, and return its id."""
     values = spec_values(spec, job_id)
+    newest = "SELECT max(id) FROM (SELECT id FROM runs UNION ALL SELECT id FROM deleted_runs)"
     with store.transaction():
-        return store.insert("runs", values)
+        return store.insert("runs", values | {"id": 1 + (store.rows(newest)[0][0] or 0)})
 
 
 def spec_values(spec: Any, job_id: int | None) -> dict[str, Any]:
@@ -118,8 +119,9 @@ def list_runs(store: Store, *, with_correct: bool = True) -> pd.DataFrame:
     Returns:
         A frame with id, uid, revision, name, state, error, dataset_id, dataset, drawn (bool),
         model_source, model_sha256, strategy, num_done, num_images, created_at, updated_at, job_id
-        (missing where no job is known); `with_correct`, which reads a column of each unfinished
-        run, country_correct and city_correct (images), too.
+        (missing where no job is known), archived_at (None unless it is archived), country_correct
+        and city_correct (images): missing for unfinished runs unless `with_correct`, which reads a
+        column of each.
     """
     with store.snapshot():
         runs = store.frame(
@@ -127,16 +129,18 @@ def list_runs(store: Store, *, with_correct: bool = True) -> pd.DataFrame:
             SELECT runs.id, runs.uid, runs.revision, runs.name, runs.state, runs.error,
                 runs.dataset_id, datasets.name AS dataset, datasets.drawn, runs.model_source,
                 runs.model_sha256, runs.strategy, runs.num_done, runs.num_images, runs.created_at,
-                runs.updated_at, runs.job_id,
+                runs.updated_at, runs.job_id, runs.archived_at,
                 iif(json_valid(runs.metrics),
                     runs.metrics ->> '$.country_accuracy.successes', NULL) AS country_correct,
                 iif(json_valid(runs.metrics),
                     runs.metrics ->> '$.city_accuracy.successes', NULL) AS city_correct
             FROM runs JOIN datasets ON datasets.id = runs.dataset_id ORDER BY runs.id DESC"""
         )
+        archived = runs["archived_at"].astype(object)
+        runs["archived_at"] = archived.where(archived.notna(), None)
         types: dict[str, Any] = {"drawn": bool, "job_id": "Int64"}
         if not with_correct:
-            return runs.drop(columns=list(_CORRECT)).astype(types)
+            return runs.astype(types | dict.fromkeys(_CORRECT, "Int64"))
         # Only finished runs have metrics: of the others, count the predictions so far.
         unfinished = runs["country_correct"].isna()
         counts = [_count_correct(store, run_id) for run_id in runs.loc[unfinished, "id"].tolist()]
@@ -155,12 +159,22 @@ def _count_correct(store: Store, run_id: int) -> tuple[int, ...]:
 
 
 def run_revision(store: Store, run_id: int, uid: str) -> str:
-    """Read the revision of a run; raise StoreError if its uid is another: it was replaced."""
+    """Read the revision of a run; raise StoreError if it was deleted or its uid is another."""
     found = store.rows("SELECT revision FROM runs WHERE id = ? AND uid = ?", (run_id, uid))
     if not found:
+        deleted = deleted_run(store, run_id)
+        if deleted is not None:
+            msg = f"{store.path}: run {run_id} was deleted. Choose another in the sidebar."
+            raise StoreError(msg)
         msg = f"{store.path}: was replaced while it was being read. Reload the page."
         raise StoreError(msg)
     return str(found[0][0])
+
+
+def deleted_run(store: Store, run_id: int) -> tuple[str, str] | None:
+    """Read the name of a deleted run and when it was deleted; None if it was not."""
+    found = store.rows("SELECT name, deleted_at FROM deleted_runs WHERE id = ?", (run_id,))
+    return found[0] if found else None
 
 
 def set_state(

@@ -97,6 +97,12 @@ def m009_column_checksums(db: Database) -> None:
     add_checksums(db.conn)
 
 
+@MIGRATIONS()
+def m011_run_notes(db: Database) -> None:
+    """Add descriptions and archival of runs, and the numbers of deleted ones."""
+    _execute(db, *tables.RUN_NOTES)
+
+
 def _execute(db: Database, *scripts: str) -> None:
     # `executescript` would commit the transaction.
     for script in scripts:

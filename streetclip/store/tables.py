@@ -297,7 +297,24 @@ IDENTITIES = (
     ),
 )
 
-TRIGGERS = frozenset(each for each in IDENTITIES if each.startswith("CREATE TRIGGER"))
+# What people add to a run; a deleted one keeps its number, so that no link shows another run.
+RUN_NOTES = (
+    """
+    ALTER TABLE runs ADD COLUMN description TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN archived_at TEXT;
+    CREATE TABLE deleted_runs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        deleted_at TEXT NOT NULL
+    ) STRICT
+    """,
+    _trigger("runs_described", "UPDATE OF description, archived_at ON runs", "runs", "id = NEW.id"),
+    _trigger("datasets_named", "UPDATE OF name ON datasets", "runs", "dataset_id = NEW.id"),
+)
+
+TRIGGERS = frozenset(
+    each for each in (*IDENTITIES, *RUN_NOTES) if each.startswith("CREATE TRIGGER")
+)
 
 JOB_ORIGIN = f"""
     -- NULL: process_started_at is in seconds since 1970; else in ticks since this boot
@@ -315,6 +332,6 @@ RUN_FILES = """
         PRIMARY KEY (run_id, part)
     ) STRICT"""
 
-_SCRIPTS = (IMAGES, RUNS, TRAININGS, COLUMNS, ANNOTATIONS, JOBS, *IDENTITIES, RUN_FILES)
+_SCRIPTS = (IMAGES, RUNS, TRAININGS, COLUMNS, ANNOTATIONS, JOBS, *IDENTITIES, RUN_FILES, *RUN_NOTES)
 NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", "\n".join(_SCRIPTS)))
 """Names of the tables."""

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from streetclip.data.candidates import Candidates, load_candidates
-from streetclip.evaluation import runner
+from streetclip.evaluation import run_folder, runner
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import PlaceClassifier, predict
 from streetclip.evaluation.run_metrics import measure
@@ -281,7 +281,7 @@ def _write_files(
     runner.write_predictions(output, iterate_predictions(store, run_id))
     table = RunTable.open(store.path, run_id)
     metrics = measure(table, candidate_codes=candidates.country_codes)
-    write_json(output / runner.METRICS_FILE, metrics)
+    write_json(output / run_folder.METRICS_FILE, metrics)
     if is_partial:
         set_run_state(store, run_id, "interrupted")
     else:

@@ -230,7 +230,10 @@ def test_a_store_from_before_jobs_keeps_every_row_and_calls_nothing_running(
     assert DROPPED.isdisjoint(after)
     applied = without_jobs.tables.pop("_sqlite_migrations")
     assert after["_sqlite_migrations"][: len(applied)] == applied
-    added = {"runs": {"job_id": None}, "trainings": {"job_id": None, "best": None}}
+    added = {
+        "runs": {"job_id": None, "description": "", "archived_at": None},
+        "trainings": {"job_id": None, "best": None},
+    }
     blank = {"nearest_candidate_km": None}
     for name, rows in without_jobs.tables.items():
         if name == "column_parts" or name in DROPPED:

@@ -9,7 +9,7 @@ from dashboard.images import gallery_view
 from dashboard.queries import comparisons, run_queries
 from dashboard.shell import formats, html, url_state, url_widgets
 from dashboard.shell.page_query import View
-from dashboard.views import frame, run_picker
+from dashboard.views import first_steps, frame
 from dashboard.views.compare import outcomes
 
 _LEVELS = {"country": "Country", "city": "City"}
@@ -67,7 +67,7 @@ def _lacks_baseline(view: View) -> bool:
             "This store holds no other run over the same images. Evaluate another checkpoint on "
             "the same test file, or choose any run as the baseline in the sidebar:",
         )
-        st.code(run_picker.EVALUATE, language=None, wrap_lines=True)
+        st.code(first_steps.EVALUATE, language=None, wrap_lines=True)
     elif st.query_params.get(url_state.BASELINE) in (None, str(view.run_id)):
         st.query_params[url_state.BASELINE] = str(rival)
         st.rerun()

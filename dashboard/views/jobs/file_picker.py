@@ -21,6 +21,7 @@ MOST_READ: Final = 5000
 MOST_SHOWN: Final = 100
 
 _OPEN, _FILTER, _NEW = "browser_open", "browser_filter", "browser_new"
+_LAST = "browser_last"  # the folder of what was chosen last
 
 
 class Listing(NamedTuple):
@@ -75,7 +76,7 @@ def button(key: str, setting: Setting, roots: Roots) -> None:
         "Browse",
         key=f"{key}_browse",
         help=f"Choose {setting.flag} by walking through the folders",
-        on_click=lambda: _show(_Request(key, setting, _start(st.session_state[key], roots))),
+        on_click=lambda: _show(_Request(key, setting, _start_of(key, setting, roots))),
     )
 
 
@@ -163,6 +164,15 @@ def _entry(key: str, name: str, icon: str, on_click: Callable[[], None]) -> None
     st.button(formats.markdown(name, 120), key=f"browser_{key}", on_click=on_click, **look)
 
 
+def _start_of(key: str, setting: Setting, roots: Roots) -> Path | None:
+    """Start where the field's path is, else where the last file was chosen."""
+    text = st.session_state[key] or ""
+    if setting.names_path(text, roots):
+        return _start(text, roots)
+    last = st.session_state.get(_LAST)
+    return last if last and is_folder(last) and roots.hold(last) else _start("", roots)
+
+
 def _start(text: str, roots: Roots) -> Path | None:
     path = Path(os.path.realpath(roots.base / text)) if text and "\0" not in text else roots.base
     for folder in (path, *path.parents):
@@ -183,6 +193,7 @@ def _go(folder: Path | None) -> None:
 
 def _take(request: _Request, path: Path, roots: Roots) -> None:
     st.session_state[request.key] = roots.written(path)
+    st.session_state[_LAST] = path.parent
     _close()
 
 

@@ -8,12 +8,22 @@ from typing import Any, Final, NamedTuple
 from dashboard.views.jobs import form_fields
 from dashboard.views.jobs.allowed_paths import exists
 from dashboard.views.jobs.form_fields import Draft
-from streetclip.config import JOB_CONFIGS
+from streetclip.config import JOB_CONFIGS, DemoConfig
 from streetclip.config.arguments import from_parameters
 from streetclip.config.recipes import load_recipe, recipe_names
 from streetclip.runtime import Roots
 
-_NEXT: Final = {"generate_captions": "train", "train": "evaluate"}
+_NEXT: Final = {"make_demo": "train", "generate_captions": "train", "train": "evaluate"}
+_DEMO: Final = "demo"  # the recipe that trains the model of the drawn world
+_INPUTS: Final = {
+    "train_csv": "train.csv",
+    "val_csv": "val.csv",
+    "test_csv": "test.csv",
+    "image_dir": "images",
+}
+NO_ORIGIN: Final[Mapping[str, None]] = dict.fromkeys(("again", "after", "trained"))
+"""Parameters of the URL that name where a form's values come from, removed."""
+
 _NOT_REPEATED: Final = ("resume", "overwrite", "db")  # they depend on the files of that time
 
 
@@ -55,22 +65,77 @@ def recipe_draft(kind: str, name: str) -> Draft:
     }
 
 
+def recipe_inputs(recipe: str, draft: Draft, roots: Roots) -> tuple[Draft, dict[str, str]]:
+    """Find inputs where a recipe's are expected, for fields that are empty; ask for the others.
+
+    Returns the values found, and by setting what to choose for what is still missing.
+    """
+    is_demo = recipe == _DEMO
+    folder = DemoConfig().output_dir if is_demo else Path("data")
+    files = _INPUTS | ({"model_name": "model"} if is_demo else {})
+    found = {
+        name: path
+        for name, file in files.items()
+        if name in draft and (name == "model_name" or not draft[name])
+        if (path := _existing(roots.base / folder / file, roots))
+    }
+    asked = [name for name in files if name in draft and name not in found]
+    return found, {
+        name: f"The recipe {recipe} leaves this open, and {folder / files[name]} is not there. "
+        "Choose it."
+        for name in asked
+        if name == "model_name" or not draft[name]
+    }
+
+
 def next_kind(job: Mapping[str, Any]) -> str | None:
-    """Name the next job in the workflow; None if this one is not done or last."""
-    return _NEXT.get(job["kind"]) if job["state"] == "done" else None
+    """Name the next job in the workflow; None if this one is last or left nothing to go on with.
+
+    A training that ended early leaves its best model so far.
+    """
+    best = Path(job["output_dir"], "best_model.pt")
+    has_outputs = job["state"] == "done" or (
+        job["kind"] == "train" and job["state"] not in {"queued", "running"} and exists(best)
+    )
+    return _NEXT.get(job["kind"]) if has_outputs else None
+
+
+def trained(
+    training: Mapping[str, Any], checkpoint: str, job: Mapping[str, Any] | None, roots: Roots
+) -> Prefill:
+    """Fill in the best checkpoint of a training for its evaluation."""
+    as_job = {
+        "kind": "train",
+        "output_dir": Path(checkpoint).parent,
+        "cwd": roots.base if job is None else job["cwd"],
+        "parameters": training["config"] if isinstance(training["config"], dict) else {},
+    }
+    return _following(as_job, roots, f"training {training['id']}")
 
 
 def after(job: Mapping[str, Any], roots: Roots) -> Prefill:
     """Fill in the outputs of a job for the next one; `next_kind` is not None."""
+    return _following(job, roots, f"job {job['id']}")
+
+
+def _existing(path: Path, roots: Roots) -> str:
+    return roots.written(path) if roots.hold(path) and exists(path) else ""
+
+
+def _following(job: Mapping[str, Any], roots: Roots, source: str) -> Prefill:
     kind, given, output = _NEXT[job["kind"]], _draft_of_job(job, roots), Path(job["output_dir"])
 
     def existing(path: Path) -> str:
-        return roots.written(path) if roots.hold(path) and exists(path) else ""
+        return _existing(path, roots)
 
     def sibling(text: str, name: str) -> str:
         return existing((roots.base / text).parent / name) if text else ""
 
-    if kind == "train":
+    if job["kind"] == "make_demo":
+        inputs = _INPUTS | {"model_name": "model"}
+        values = {name: existing(output / file) for name, file in inputs.items()}
+        values |= load_recipe(_DEMO, JOB_CONFIGS[kind]) | {"run_name": _DEMO}
+    elif kind == "train":
         images = sibling(given["train_csv"] or given["val_csv"], "images")
         values = {
             "train_csv": existing(output / "train_captions.csv"),
@@ -87,8 +152,8 @@ def after(job: Mapping[str, Any], roots: Roots) -> Prefill:
             "run_name": given["run_name"],
         }
     draft = form_fields.draft_of(kind, {name: each for name, each in values.items() if each})
-    words = f"Outputs of job {job['id']}, and files next to its inputs."
-    return Prefill(f"after {job['id']}", form_fields.with_new_output(draft, roots), words)
+    words = f"Outputs of {source}, and files next to its inputs."
+    return Prefill(f"after {source}", form_fields.with_new_output(draft, roots), words)
 
 
 def _draft_of_job(job: Mapping[str, Any], roots: Roots) -> Draft:

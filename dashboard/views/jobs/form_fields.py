@@ -190,6 +190,7 @@ def read_draft(
     """Parse the untrusted texts of a form into a config that writes the store `db`.
 
     Problems are by setting, those of no single one under `GENERAL`; with any, the config is None.
+    They name the fields by label.
     """
     values: dict[str, Any] = {"db": db}
     problems: dict[str, str] = {}
@@ -198,7 +199,7 @@ def read_draft(
         try:
             values[each.name] = _read(each, draft.get(each.name), roots)
         except ConfigError as error:
-            problems[each.name] = str(error)
+            problems[each.name] = with_labels(kind, str(error))
     if problems:
         return None, problems
     try:
@@ -206,7 +207,18 @@ def read_draft(
     except ConfigError as error:
         text = str(error)
         named = (each.name for each in settings if text.startswith(f"{each.flag} "))
-        return None, {next(named, GENERAL): text}
+        return None, {next(named, GENERAL): with_labels(kind, text)}
+
+
+def with_labels(kind: str, text: str) -> str:
+    """Name the settings of a message by the labels of the form instead of by flags.
+
+    Examples:
+        >>> with_labels("train", "--num_epochs is 0; a --root may be added")
+        'Number of epochs is 0; a --root may be added'
+    """
+    labels = {each.flag: each.label for each in settings_of(kind)}
+    return re.sub(r"--\w+", lambda found: labels.get(found[0], found[0]), text)
 
 
 def _read(setting: Setting, value: Any, roots: Roots) -> Any:
@@ -258,10 +270,14 @@ def _check_exists(setting: Setting, text: str, roots: Roots) -> None:
 
 
 def with_new_output(draft: Draft, roots: Roots) -> Draft:
-    """Number the output folder of a draft if it exists, so that nothing is overwritten."""
+    """Move the output folder of a draft into the roots; number it if it exists."""
     name = str(draft.get("output_dir", ""))
-    if not name.strip() or not exists(roots.base / name):
+    if not name.strip():
         return draft
+    if not roots.hold(Path(name)):
+        name = roots.written(roots.folders[0] / Path(name).name)
+    if not exists(roots.base / name):
+        return draft | {"output_dir": name}
     stem = re.sub(r"_\d{1,4}$", "", name.rstrip("/"))
     numbered = (f"{stem}_{number}" for number in range(2, _MOST_NUMBERED))
     free = next((each for each in numbered if not exists(roots.base / each)), name)

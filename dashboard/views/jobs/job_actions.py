@@ -14,6 +14,11 @@ from dashboard.views.jobs.job_cards import Job
 from streetclip.config import RunQueueConfig
 from streetclip.errors import StoreError, StreetClipError
 
+_NEXT_LABELS: Final = {
+    "make_demo": "Train on these images",
+    "generate_captions": "Train on these captions",
+    "train": "Evaluate this model",
+}
 _PROBLEM: Final = "job_action_problem"
 
 
@@ -57,7 +62,7 @@ def after_the_end(store_path: Path, job: Job, options: JobOptions) -> None:
     with st.container(horizontal=True, gap="small"):
         following = form_defaults.next_kind(job)
         if following is not None:
-            label = "Train on these captions" if following == "train" else "Evaluate this model"
+            label = _NEXT_LABELS[job["kind"]]
             _form_button(label, "job_next", "primary", form=following, after=str(job["id"]))
         if job["state"] in launcher.RESUMABLE:
             st.button(
@@ -86,7 +91,7 @@ def _again_button(label: str, key: str, job: Job) -> None:
 
 
 def _form_button(label: str, key: str, kind: Any, **changes: str) -> None:
-    leave: dict[str, Any] = {"job": None, "again": None, "after": None}
+    leave: dict[str, Any] = {"job": None, **form_defaults.NO_ORIGIN}
     st.button(label, key=key, type=kind, on_click=lambda: url_state.change(**(leave | changes)))
 
 

@@ -1,6 +1,6 @@
 """Draw the form that starts a job: one field per setting of its config."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,20 +39,20 @@ def draw(store_path: Path, kind: str, options: JobOptions, prefill: Prefill) -> 
             placeholder="None: fill in by hand",
             key=_key(kind, "recipe"),
             help="Fills in the settings of a recipe; each can still be changed.",
-            on_change=lambda: _apply_recipe(kind),
+            on_change=lambda: _apply_recipe(kind, options),
         )
     settings = form_fields.settings_of(kind)
     _fields(kind, [each for each in settings if each.group != "more"], draft, options)
-    problems = _problems(kind)
+    problems = _current(kind, "problems", draft)
     for number, (title, held) in enumerate(form_fields.sections_of(settings).items()):
         is_wrong = any(each.name in problems for each in held)
         with st.expander(title, expanded=is_wrong, key=f"more_{kind}_{number}"):
             _fields(kind, held, draft, options)
     file_picker.dialog(options.roots)
     if problems:
-        general = problems.get(form_fields.GENERAL)
-        fields = f"{len(problems)} highlighted fields" if len(problems) > 1 else "highlighted field"
-        text = f"Fix the {fields}." if general is None else general.text
+        wrong = [each.label for each in settings if each.name in problems]
+        fields = "highlighted field" if len(wrong) == 1 else f"{len(wrong)} highlighted fields"
+        text = problems.get(form_fields.GENERAL, f"Fix the {fields}: {', '.join(wrong)}.")
         html.notice("Not started", text, css="sc-alert", role="alert")
     st.button(
         f"Start: {form_fields.FORMS[kind].lower()}",
@@ -69,26 +69,48 @@ def _draft(kind: str, prefill: Prefill) -> Draft:
     if origin != prefill.origin:
         draft = dict(prefill.draft)
         st.session_state[name] = (prefill.origin, draft)
-        for each in (*draft, "problems", "recipe"):
+        for each in (*draft, "problems", "asked", "found", "recipe"):
             st.session_state.pop(_key(kind, each), None)
     return draft
 
 
-def _apply_recipe(kind: str) -> None:
+def _apply_recipe(kind: str, options: JobOptions) -> None:
+    """Fill in a recipe and the inputs that exist; ask for the others at their fields."""
     name = st.session_state.get(_key(kind, "recipe"))
+    st.session_state.pop(_key(kind, "asked"), None)
     if name not in form_defaults.recipes_of(kind):
         return
     _, draft = st.session_state[_key(kind, "draft")]
-    for setting, value in form_defaults.recipe_draft(kind, name).items():
-        draft[setting] = st.session_state[_key(kind, setting)] = value
+    draft |= _typed(kind, draft)
+    of_other = _current(kind, "found", draft)
+    draft |= dict.fromkeys(of_other, "") | form_defaults.recipe_draft(kind, name)
+    found, asked = form_defaults.recipe_inputs(name, draft, options.roots)
+    draft |= found
+    for setting, value in draft.items():
+        st.session_state[_key(kind, setting)] = value
+    _keep(kind, "asked", draft, asked)
+    _keep(kind, "found", draft, found)
 
 
 def _key(kind: str, name: str) -> str:
     return f"job_{kind}_{name}"
 
 
-def _problems(kind: str) -> dict[str, _Problem]:
-    return st.session_state.get(_key(kind, "problems"), {})
+def _typed(kind: str, draft: Draft) -> Draft:
+    return {name: st.session_state.get(_key(kind, name), value) for name, value in draft.items()}
+
+
+def _keep(kind: str, what: str, draft: Draft, texts: Mapping[str, str]) -> None:
+    """Keep texts by setting, with the values that they are about: all for a general one."""
+    shown = {name: _Problem(draft.get(name, dict(draft)), text) for name, text in texts.items()}
+    st.session_state[_key(kind, what)] = shown
+
+
+def _current(kind: str, what: str, draft: Draft) -> dict[str, str]:
+    """Return what was kept about values that have not changed since."""
+    kept: dict[str, _Problem] = st.session_state.get(_key(kind, what), {})
+    now = _typed(kind, draft)
+    return {name: each.text for name, each in kept.items() if each.value == now.get(name, now)}
 
 
 def _fields(kind: str, settings: Sequence[Setting], draft: Draft, options: JobOptions) -> None:
@@ -112,9 +134,11 @@ def _field(kind: str, setting: Setting, draft: Draft, options: JobOptions) -> No
         draft[setting.name] = _widget(setting, key)
         if setting.is_path:
             file_picker.button(key, setting, options.roots)
-    problem = _problems(kind).get(setting.name)
-    if problem is not None and problem.value == draft[setting.name]:
-        html.draw(html.tag("p", problem.text, css="sc-problem", role="alert"))
+    problem = _current(kind, "problems", draft).get(setting.name)
+    asked = _current(kind, "asked", draft).get(setting.name)
+    if problem or asked:
+        role = "alert" if problem else "status"
+        html.draw(html.tag("p", problem or asked or "", css="sc-problem", role=role))
 
 
 def _widget(setting: Setting, key: str) -> Any:
@@ -139,9 +163,8 @@ def _start(store_path: Path, kind: str, options: JobOptions) -> None:
         try:
             job_id = launcher.enqueue(store_path, config, options)
         except StreetClipError as error:
-            problems = {form_fields.GENERAL: str(error)}
+            problems = {form_fields.GENERAL: form_fields.with_labels(kind, str(error))}
         else:
             st.session_state.pop(_key(kind, "draft"), None)
-            url_state.change(job=str(job_id), again=None, after=None)
-    shown = {name: _Problem(draft.get(name), text) for name, text in problems.items()}
-    st.session_state[_key(kind, "problems")] = shown
+            url_state.change(job=str(job_id), **form_defaults.NO_ORIGIN)
+    _keep(kind, "problems", draft, problems)

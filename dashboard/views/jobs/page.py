@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.charts import selection_events, tables
-from dashboard.queries import run_queries
+from dashboard.queries import run_queries, trainings
 from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import (
@@ -78,7 +78,7 @@ def _form(path: Path, options: JobOptions) -> None:
         form_fields.FORMS,
         key="own_form",
         value=kind,
-        on_change=lambda chosen: url_state.change(form=chosen, again=None, after=None),
+        on_change=lambda chosen: url_state.change(form=chosen, **form_defaults.NO_ORIGIN),
         required=True,
     )
     job_form.draw(path, kind, options, prefill)
@@ -92,6 +92,12 @@ def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
     following = None if after is None else form_defaults.next_kind(after)
     if after is not None and following is not None:
         return following, form_defaults.after(after, options.roots)
+    training_id = url_state.page_id("trained")
+    for training in () if training_id is None else trainings.listed(path):
+        best = trainings.best(training) if training["id"] == training_id else None
+        if best is not None:
+            job = trainings.job(path, training)
+            return "evaluate", form_defaults.trained(training, best.path, job, options.roots)
     kind = url_state.page_option("form", list(form_fields.FORMS), next(iter(form_fields.FORMS)))
     return kind, form_defaults.fresh(kind, options.roots)
 
@@ -156,10 +162,10 @@ def _job(path: Path, job: dict[str, Any], options: JobOptions) -> None:
         job_cards.outputs(job)
         st.header("Log", anchor=False)
         job_log.draw(path, job)
-    run_ids, trainings = run_queries.work_of_job(path, job["id"])
+    run_ids, training_ids = run_queries.work_of_job(path, job["id"])
     for run in run_ids:
         links.link("", f"Run {run} on Overview", "monitoring", run=str(run))
-    for training in trainings:
+    for training in training_ids:
         links.link("training", f"Training {training}", "show_chart", training=str(training))
     st.header("Settings", anchor=False)
     st.code(formats.json_text(job["parameters"]), language=None, wrap_lines=True)

@@ -1,6 +1,9 @@
 """Overview: figures of a run, changes from the baseline, and all runs."""
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import PurePath
+from typing import Any
 
 import streamlit as st
 
@@ -16,12 +19,13 @@ from dashboard.queries import report, run_queries, weak_spots
 from dashboard.queries.report import Against, Report
 from dashboard.shell import filter_urls, formats, html, links, url_state
 from dashboard.shell.page_query import View
-from dashboard.views import frame, run_picker
+from dashboard.views import frame, run_editor, run_picker
 from streetclip.metrics.intervals import Proportion
 from streetclip.metrics.published import Benchmark, benchmark_of
 from streetclip.results import ATTRIBUTE
 
 _MOST_CHANGED = 3
+_MOST_DESCRIBED = 600  # characters; the run's details have all
 
 
 def render() -> None:
@@ -31,15 +35,28 @@ def render() -> None:
 
 def _body(view: View) -> None:
     details = run_queries.details(view)
+    run_editor.outcome_of_last_click()
+    lines = formats.cut(details["description"], _MOST_DESCRIBED).splitlines()
+    if lines:
+        html.draw(*(html.tag("p", formats.plain(line), css="sc-remark") for line in lines))
     if not frame.is_empty(view):
         figures = report.report(view)
         against = None if view.baseline_id is None else report.against(view)
         published = None
         if view.is_whole_run:
-            published = benchmark_of(details["dataset"], figures.num_images)
+            published = _published_of(details, figures.num_images)
         _results(view, figures, against, published)
-    run_picker.table(run_queries.runs_with_correct(view.path), view.run_id)
+    offered = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
+    known = run_queries.runs_with_correct(view.path)
+    run_picker.table(known[known["id"].isin([run["id"] for run in offered])], view.run_id)
     run_picker.details(details)
+    run_editor.draw(view.path, details)
+
+
+def _published_of(run: Mapping[str, Any], num_images: int) -> Benchmark | None:
+    """Find published figures by the dataset's name, or by its file's where it was renamed."""
+    names = (run["dataset"], PurePath(run["csv_path"] or "").stem)
+    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)
 
 
 def _results(

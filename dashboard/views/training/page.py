@@ -11,6 +11,7 @@ from dashboard.queries.trainings import MOST_SHOWN, TRAINING, Training
 from dashboard.shell import formats, html, links, theme, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import launcher
+from dashboard.views.jobs.allowed_paths import job_options
 from dashboard.views.training import training_charts
 from dashboard.views.training import training_summary as summary
 from dashboard.views.training.training_charts import Shown
@@ -54,7 +55,7 @@ def _body(path: Path) -> None:
 
     st.fragment(partial(frame.guarded, figures), run_every=_POLL_S if is_live else None)()
     for training in _chosen(path, ids):
-        _links(path, training, is_alone=len(ids) == 1)
+        _links(path, training, is_alone=len(ids) == 1, may_start=job_options(path).may_start)
         summary.details(training)
 
 
@@ -114,8 +115,8 @@ def _figures(path: Path, ids: tuple[int, ...], axis: str, was_live: bool) -> Non
     summary.epoch_table(chosen, epochs)
 
 
-def _links(path: Path, training: Training, *, is_alone: bool) -> None:
-    """Draw links to a training's job and runs, or the command that evaluates it."""
+def _links(path: Path, training: Training, *, is_alone: bool, may_start: bool) -> None:
+    """Draw links to a training's job and runs, and how to evaluate it."""
     best = trainings.best(training)
     runs = [] if best is None else trainings.runs_of(path, best)
     with st.container(horizontal=True):
@@ -125,5 +126,12 @@ def _links(path: Path, training: Training, *, is_alone: bool) -> None:
         if trainings.job(path, training) is not None:
             number = str(training["job_id"])
             links.link("jobs", f"Job {number}", "work", job=number)
-    if is_alone and best is not None and not runs and training["state"] != "running":
+    if best is None or training["state"] == "running":
+        return
+    if may_start:
+        number = str(training["id"])
+        words = f"Evaluate training {formats.count(training['id'])}"
+        if st.button(words, key=f"evaluate_{number}", type="primary"):
+            links.go("jobs", url_state.shared_parameters(form="evaluate", trained=number))
+    if is_alone and not runs:
         summary.how_to_evaluate(training, best)

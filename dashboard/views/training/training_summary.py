@@ -192,7 +192,7 @@ def how_to_evaluate(training: Training, best: Best) -> None:
     folder = _setting(training, "image_dir")
     words = ["--test_csv", "TEST.csv", "--image_dir", folder, "--checkpoint_path", best.path]
     command = f"python main.py --mode evaluate {shlex.join(words)}"
-    html.remark("This checkpoint has not been evaluated. Evaluate it:")
+    html.remark("This checkpoint has not been evaluated. Evaluate it in a shell:")
     st.code(formats.sendable(command), language=None, wrap_lines=True)
 
 

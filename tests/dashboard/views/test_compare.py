@@ -123,7 +123,7 @@ def test_a_single_run_has_nothing_to_be_compared_with(monkeypatch, tmp_path):
 def test_a_baseline_that_is_not_there_is_said_and_another_offered(open_page):
     page = open_page(baseline="77")
     assert not page.exception
-    assert "'77', which this store does not hold" in text_of(page)
+    assert "'77', which this store does not hold (any more)" in text_of(page)
     offer = next(each for each in page.button if each.label == "Compare with run 1").click().run()
     assert offer.query_params["baseline"] == "1"
     assert "Against baseline older" in text_of(offer)

@@ -158,7 +158,9 @@ def test_a_bad_value_is_reported_at_its_setting(roots, name, value, why):
     assert config is None
     assert list(problems) == [name]
     assert why in problems[name]
-    assert problems[name].startswith(f"--{name} is ")
+    label = next(each.label for each in settings_of("train") if each.name == name)
+    assert problems[name].startswith(f"{label} is ")
+    assert f"--{name}" not in problems[name]
 
 
 def test_all_bad_values_are_named_at_once(roots):
@@ -251,6 +253,12 @@ class TestChain:
     @pytest.mark.parametrize("state", ["failed", "running", "cancelled"])
     def test_nothing_goes_on_from_a_job_that_is_not_done(self, records, state):
         assert form_defaults.next_kind(records.get(records.add(state))) is None
+
+
+def test_a_folder_outside_the_roots_moves_into_the_first(roots):
+    only = Roots((roots.folders[0],), roots.base)
+    moved = with_new_output({"output_dir": "/elsewhere/training"}, only)
+    assert moved == {"output_dir": only.written(only.folders[0] / "training")}
 
 
 def test_a_free_folder_is_the_next_number(roots):

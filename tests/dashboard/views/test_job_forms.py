@@ -37,7 +37,7 @@ class TestForm:
     @pytest.mark.parametrize(
         ("name", "value", "why"),
         [
-            ("batch_size", "1", "--batch_size is 1; expected at least 2."),
+            ("batch_size", "1", "Batch size is 1; expected at least 2."),
             ("num_epochs", "ten", "expected a whole number"),
             ("train_csv", "data/gone.csv", "no file is there (any more)"),
             ("image_dir", "/etc", "lies outside"),

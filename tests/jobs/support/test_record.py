@@ -132,8 +132,7 @@ def test_progress_is_written_while_the_job_runs(place):
     place.run(work)
     assert [each["state"] for each in seen] == ["running", "running"]
     assert seen[0]["heartbeat_at"] < seen[1]["heartbeat_at"]
-    assert seen[0]["rate"] is None
-    assert seen[1]["rate"] > 0
+    assert [each["rate"] for each in seen] == [None, None]
 
 
 def test_a_cancelled_job_ends_as_with_ctrl_c(place, capsys):
