@@ -230,7 +230,7 @@ def hexagons(**changes):
     [
         (
             "error",
-            ["median error 500 km", "median error —"],
+            ["median error 500 km", "median error –"],
             "median error, log scale: 100 km20,000 km",
             [0.3038, np.nan],
         ),
