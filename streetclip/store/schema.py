@@ -97,6 +97,12 @@ def m009_column_checksums(db: Database) -> None:
     add_checksums(db.conn)
 
 
+@MIGRATIONS()
+def m010_authors_of_annotations(db: Database) -> None:
+    """Add authors to the history of annotations, and the states after each event."""
+    _execute(db, tables.ANNOTATION_AUTHORS)
+
+
 def _execute(db: Database, *scripts: str) -> None:
     # `executescript` would commit the transaction.
     for script in scripts:

@@ -16,6 +16,7 @@ NAMES = (
     "m007_no_aggregates",
     "m008_origin_of_jobs",
     "m009_column_checksums",
+    "m010_authors_of_annotations",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.
