@@ -1,11 +1,11 @@
 """Draw one image: its true and predicted place, its candidates and its attributes."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -16,6 +16,8 @@ from dashboard.shell import formats, html
 
 Fields = Mapping[str, Any]
 """Of an image, as `store.image_detail`."""
+Rows = list[dict[str, Any]]
+"""Candidates, the most probable first."""
 
 _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
@@ -39,10 +41,15 @@ def picture(shown: Thumbnail, fields: Fields) -> None:
 
 
 def verdict(fields: Fields) -> None:
-    """List the true and the predicted place, their distance and the confidence."""
+    """Draw `verdict_rows`."""
+    html.definitions(*verdict_rows(fields))
+
+
+def verdict_rows(fields: Fields) -> list[tuple[str, str]]:
+    """List the true and the predicted place, their distance and the confidence, with terms."""
     rows = [("True place", _place(fields, "true"))]
     if fields["status"] is None:
-        html.notice("Not evaluated yet", "The run has no prediction of this image so far.")
+        rows.append(("Predicted place", "The run has no prediction of this image so far."))
     elif not fields["pred_country"]:
         rows.append(("Predicted place", "no prediction; counted as wrong"))
     else:
@@ -60,7 +67,7 @@ def verdict(fields: Fields) -> None:
             ("Distance", distance),
             ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
-    html.definitions(*rows)
+    return rows
 
 
 def _place(fields: Fields, side: str) -> str:
@@ -71,61 +78,75 @@ def _place(fields: Fields, side: str) -> str:
 
 def countries(fields: Fields) -> None:
     """Draw the countries that came first, with the truth marked."""
-    ranked = fields["top_countries"][:_MOST_BARS]
-    if ranked:
+    rows = country_rows(fields)
+    if rows:
         st.header("Countries by probability", anchor=False)
-        codes, probabilities = zip(*ranked, strict=True)
-        truths = [code == fields["true_country"] for code in codes]
-        rows = _rows([formats.country(code) for code in codes], probabilities, truths)
         _bars(rows, "detail_countries")
-        _rank_remark(fields, truths, "country")
+        _rank_remark(fields, rows, "country")
+
+
+def country_rows(fields: Fields) -> Rows:
+    """Rank countries: name, per_cent, label, role and is_true of each."""
+    ranked = fields["top_countries"][:_MOST_BARS]
+    truths = [code == fields["true_country"] for code, _ in ranked]
+    return _rows([formats.country(code) for code, _ in ranked], [p for _, p in ranked], truths)
 
 
 def cities(fields: Fields) -> None:
     """Draw the cities of the predicted country that came first, with the truth marked."""
-    ranked = fields["top_cities"][:_MOST_BARS]
-    if not ranked:
+    rows = city_rows(fields)
+    if not rows:
         return
     st.header("Cities within the predicted country", anchor=False)
-    # The true city is known by its rank in its country, not by its name.
-    inside = [code == fields["true_country"] for _, code, _ in ranked]
-    ranks = itertools.accumulate(inside)
-    truths = [
-        is_inside and rank == fields["true_city_rank"]
-        for is_inside, rank in zip(inside, ranks, strict=True)
-    ]
-    names = [formats.plain(city, 60) for city, _, _ in ranked]
-    _bars(_rows(names, [probability for *_, probability in ranked], truths), "detail_cities")
+    _bars(rows, "detail_cities")
     if fields["country_correct"]:
-        _rank_remark(fields, truths, "city")
+        _rank_remark(fields, rows, "city")
     else:
         html.remark("The true city is not among them: the country is wrong.")
 
 
-def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
+def city_rows(fields: Fields) -> Rows:
+    """Rank the cities of the predicted country, as `country_rows`."""
+    ranked = fields["top_cities"][:_MOST_BARS]
+    # The true city is known by its rank in its country, not by its name.
+    inside = [code == fields["true_country"] for _, code, _ in ranked]
+    truths = [
+        is_inside and rank == fields["true_city_rank"]
+        for is_inside, rank in zip(inside, itertools.accumulate(inside), strict=True)
+    ]
+    names = [formats.plain(city, 60) for city, _, _ in ranked]
+    return _rows(names, [probability for *_, probability in ranked], truths)
+
+
+def _rank_remark(fields: Fields, rows: Rows, level: str) -> None:
     rank = fields[f"true_{level}_rank"]
     where = "not among the candidates" if rank is None else f"at rank {formats.count(rank)}"
-    if not any(truths):
+    if not any(row["is_true"] for row in rows):
         html.remark(f"The true {level} is {where}.")
 
 
-def _rows(
-    names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]
-) -> pd.DataFrame:
-    shares = [formats.share(probability) for probability in probabilities]
-    rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
-    # Two candidates of one name would share a bar.
-    repeats = rows.groupby("name").cumcount()
-    numbered = rows["name"] + " (" + (repeats + 1).astype(str) + ")"
-    roles = ["correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
-    return rows.assign(
-        name=rows["name"].where(repeats == 0, numbered),
-        label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-        role=roles,
-    )
+def _rows(names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]) -> Rows:
+    rows, times = [], Counter[str]()
+    for i, (name, probability, is_true) in enumerate(
+        zip(names, probabilities, truths, strict=True)
+    ):
+        times[name] += 1
+        share = formats.share(probability)
+        rows.append(
+            {
+                # Two candidates of one name would share a bar.
+                "name": name if times[name] == 1 else f"{name} ({times[name]})",
+                "per_cent": 100 * probability,
+                "label": f"{share}  true" if is_true else share,
+                "role": "correct" if is_true else "wrong" if i == 0 else "muted",
+                "is_true": is_true,
+            }
+        )
+    return rows
 
 
-def _bars(rows: pd.DataFrame, key: str) -> None:
+def _bars(rows: Rows, key: str) -> None:
+    frame = pd.DataFrame(rows)
     y = alt.Y("name:N", sort=None, title=None, scale=alt.Scale(paddingOuter=0.3))
     x = alt.X(
         "per_cent:Q",
@@ -133,9 +154,9 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
         scale=alt.Scale(domain=[0, 125], nice=False),  # room for the words at the right
         axis=alt.Axis(values=[0, 25, 50, 75, 100]),
     )
-    bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
-    label = alt.Chart(rows).mark_text(align="left", dx=5)
-    parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
+    bar = alt.Chart(frame).mark_bar(height=alt.RelativeBandSize(band=0.65))
+    label = alt.Chart(frame).mark_text(align="left", dx=5)
+    parts = [f"{row['name']} {row['label']}" for row in rows]
     texts = tooltip(name="candidate", label="probability")
     channels.show(
         [

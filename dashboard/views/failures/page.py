@@ -25,6 +25,8 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
+    with st.sidebar:
+        triage.name_field()
     order = gallery_view.chosen_order()
     image_id = url_state.page_id(gallery_view.IMAGE)
     if image_id is not None:
