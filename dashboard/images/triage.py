@@ -157,11 +157,15 @@ def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action]
 
 
 @functools.cache
-def component(name: str) -> Callable[..., object]:
-    """Register a component of the triage script and style, and its own."""
+def component(name: str, *shared: str) -> Callable[..., object]:
+    """Register a component of the triage script and style, shared ones, and its own."""
     folder = Path(__file__).parent
     css, js = (
-        "\n".join((folder / f"{part}.{kind}").read_text("utf-8") for part in ("triage", name))
+        "\n".join(
+            path.read_text("utf-8")
+            for part in ("triage", *shared, name)
+            if (path := folder / f"{part}.{kind}").exists()
+        )
         for kind in ("css", "js")
     )
     root = '<div class="root"></div>'

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard.images import gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import OPEN_STATUS, Place
-from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import run_queries
 from dashboard.shell import formats, html, links, url_state
 from dashboard.shell.page_query import View
@@ -87,7 +86,7 @@ def _one(view: View, queue: View, order: str, image_id: int) -> None:
         place = Place(following=_first(queue, order))
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        image_detail.picture(thumbnail(image.file, DETAIL_SIDE), image.fields)
+        image_detail.picture(image)
     with right:
         triage.controls(
             image.subject,
