@@ -97,7 +97,8 @@ def _split_bands(path: Path, content: bytes | None, scale: int, colour_scale: in
             brightness = image.crop((0, top, image.width, min(top + num_rows, image.height)))
             size, start = brightness.size, top / colour_scale
             box = (0, start, size[0] / colour_scale, start + size[1] / colour_scale)
-            enlarged = [each.resize(size, Image.Resampling.BILINEAR, box) for each in colours]
+            # The tiles' JPEGs halve colours again, and so keep those of the plane as they are.
+            enlarged = [each.resize(size, Image.Resampling.NEAREST, box) for each in colours]
             yield top, Image.merge("YCbCr", [brightness, *enlarged])
 
 

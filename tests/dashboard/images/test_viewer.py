@@ -166,6 +166,7 @@ def test_the_full_screen_boxes_and_notes_of_a_photo(address, visit):
     assert not cue.is_visible()
     page.keyboard.press("b")
     cue.wait_for(state="visible")
+    assert visited.violations() == []
     # Full screen, and back.
     page.get_by_role("button", name="Full screen").click()
     page.wait_for_timeout(600)
@@ -185,6 +186,16 @@ def test_the_full_screen_boxes_and_notes_of_a_photo(address, visit):
     Photo(page)
     assert not page.get_by_role("button", name="Boxes").is_visible()
     assert page.get_by_text("Camera, time and place").count() == 0
+    # The photo keeps the keys that move it, and leaves those of triage.
+    shown = page.url
+    page.locator(".stage").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert page.url == shown
+    page.keyboard.press("0")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("shown => location.href !== shown", arg=shown, timeout=20_000)
     assert visited.errors == []
     assert visited.strangers() == []
 
@@ -204,8 +215,8 @@ def test_two_fingers_zoom_on_a_phone(address, visit):
     fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_timeout(300)
     assert photo.view == pytest.approx([x, y, 4 * fitted], rel=0.05)
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= PHONE["width"]
+    assert visited.width() <= PHONE["width"]
+    assert visited.violations() == []
     assert visited.errors == []
 
 
