@@ -6,7 +6,6 @@ read, and why not, is that of `thumbnails`; the gate of `dashboard.access` comes
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -26,19 +25,19 @@ from dashboard.images.thumbnails import (
 from dashboard.queries.store_state import reader
 from dashboard.shell import url_state
 from streetclip import store
-from streetclip.data.tiles import Place, cut_tiles
+from streetclip.data.tiles import Tiles, cut_tiles
 from streetclip.errors import ImageError, StreetClipError, shown
 
 MOST_LEVEL: Final = 8
 """Level n has 1 pixel for 2ⁿ × 2ⁿ of the photo; the coarsest that is answered."""
 
 _THREADS = 2
-_KEPT_BYTES = 96_000_000
+_KEPT_BYTES = 64_000_000
 _MOST_ID = 2**63 - 1  # of SQLite
 _KEEP, _ASK_AGAIN = "private, max-age=31536000, immutable", "no-store"
 
-Tiles = Mapping[Place, bytes]
-Level = tuple[FileKey, int]
+Cut = Future[dict[int, Tiles]]
+"""The tiles of a photo, by scale."""
 
 
 class Levels:
@@ -47,19 +46,28 @@ class Levels:
     def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
         self._lock = threading.RLock()  # a future that is done calls back at once
-        self._found: dict[Level, Future[Tiles]] = {}  # those asked for last at the end
+        self._found: dict[tuple[FileKey, int], Cut] = {}  # those asked for last at the end
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="tiles")
 
-    def get(self, key: FileKey, level: int) -> Future[Tiles]:
+    def get(self, key: FileKey, level: int) -> Cut:
         """Find the tiles of a level, or have them cut."""
         with self._lock:
-            asked = key, level
-            found = self._found.pop(asked, None)
-            if found is None or (found.done() and found.exception() is not None):
+            asked = next((each for each in self._found if self._holds(each, key, level)), None)
+            if asked is None:
+                asked = key, level
                 found = self._pool.submit(cut_tiles, key.path, 2**level)
                 found.add_done_callback(lambda _: self._forget())
+            else:
+                found = self._found.pop(asked)
             self._found[asked] = found
         return found
+
+    def _holds(self, asked: tuple[FileKey, int], key: FileKey, level: int) -> bool:
+        """Check whether what was asked has the tiles of a level, or will have them."""
+        found = self._found[asked]
+        if asked[0] != key or not found.done():
+            return asked == (key, level)
+        return found.exception() is None and 2**level in found.result()
 
     def _forget(self) -> None:
         """Drop what was asked for longest ago, but never the last level."""
@@ -72,9 +80,10 @@ class Levels:
                     del self._found[each]
 
 
-def _num_bytes(found: "Future[Tiles]") -> int:
-    is_there = found.done() and found.exception() is None
-    return sum(map(len, found.result().values())) if is_there else 0
+def _num_bytes(found: Cut) -> int:
+    if not found.done() or found.exception() is not None:
+        return 0
+    return sum(len(jpeg) for tiles in found.result().values() for jpeg in tiles.values())
 
 
 _levels = Levels(_KEPT_BYTES)
@@ -111,7 +120,7 @@ async def _jpeg(file: ImageFile, key: FileKey, numbers: dict[str, Any]) -> bytes
         if numbers["level"] <= MOST_LEVEL:
             # A browser that leaves must not end what others wait for.
             cut = asyncio.wrap_future(_levels.get(key, numbers["level"]))
-            tiles = await asyncio.shield(cut)
+            tiles = (await asyncio.shield(cut)).get(2 ** numbers["level"], {})
         jpeg = tiles.get((numbers["column"], numbers["row"]), b"")
         problem = f"{shown(file.name)}: has no such tile."
     if not jpeg:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from streetclip.data.decoding import box_in_file, opened, orientation_of, turned, upright
+from streetclip.data.jpeg import JPEG_FORMATS
 from streetclip.data.previews import (
     BAND_PIXELS,
     MEMORY_BYTES,
@@ -27,6 +28,7 @@ TILE_SIDE = 512
 
 Place = tuple[int, int]
 """Column and row of a tile, from 0 at the top left of the upright photo."""
+Tiles = dict[Place, bytes]
 Pixels = tuple[int, int, int, int]
 """Left, top, right, bottom of a part."""
 Bands = Iterator[tuple[int, Image.Image]]
@@ -36,22 +38,62 @@ _JPEG_QUALITY = 90
 _COLOUR_SCALES = (2, 4)
 
 
-def cut_tiles(path: Path, scale: int) -> dict[Place, bytes]:
+def cut_tiles(path: Path, scale: int) -> dict[int, Tiles]:
     """Cut an upright photo, each `scale` × `scale` pixels averaged, into JPEG files.
 
-    `scale` is a power of 2. Refused, with an `ImageError`, are the photos that `decode_preview`
-    refuses, and those that fit into its memory at a larger scale only.
+    `scale` is a power of 2. The tiles are by scale: of a JPEG those of `scale` alone, which it is
+    decoded at; of other photos, which are decoded as a whole, those of 1, 2, 4 and so on. Refused,
+    with an `ImageError`, are the photos that `decode_preview` refuses, and those that fit into its
+    memory at a larger scale only.
     """
 
     def decode(
         image: Image.Image, content: bytes | None, held: contextlib.ExitStack
-    ) -> dict[Place, bytes]:
-        orientation = orientation_of(image)
-        size = -(-image.width // scale), -(-image.height // scale)
-        bands = _scaled_bands(image, content, path, scale, held)
-        return dict(_tiles(bands, size, orientation))
+    ) -> dict[int, Tiles]:
+        is_jpeg, orientation = image.format in JPEG_FORMATS, orientation_of(image)
+        first = scale if is_jpeg else 1
+        size = -(-image.width // first), -(-image.height // first)
+        pyramid = _Pyramid(first, turned(size, orientation), has_more=not is_jpeg)
+        bands = _scaled_bands(image, content, path, first, held)
+        for place, tile in _tiles(bands, size, orientation):
+            pyramid.add(place, tile)
+        return pyramid.cut
 
     return with_repair(path, decode)
+
+
+class _Pyramid:
+    """JPEG files of the tiles of one scale and, if it has more, of those that follow from it."""
+
+    def __init__(self, scale: int, size: tuple[int, int], *, has_more: bool) -> None:
+        self.scale, self.size = scale, size
+        self.cut: dict[int, Tiles] = {scale: {}}
+        self._unfinished: dict[Place, Image.Image] = {}
+        self._num_missing: dict[Place, int] = {}
+        self._next: _Pyramid | None = None
+        if has_more and max(size) > TILE_SIDE:
+            half = -(-size[0] // 2), -(-size[1] // 2)
+            self._next = _Pyramid(2 * scale, half, has_more=True)
+            self.cut |= self._next.cut
+
+    def add(self, place: Place, tile: Image.Image) -> None:
+        """Add a complete tile, and with it a quarter of one of the next scale."""
+        self.cut[self.scale][place] = _jpeg(tile)
+        if self._next is not None:
+            column, row = place
+            corner = column % 2 * TILE_SIDE // 2, row % 2 * TILE_SIDE // 2
+            self._next.add_part((column // 2, row // 2), tile.reduce(2), corner)
+
+    def add_part(self, place: Place, part: Image.Image, corner: tuple[int, int]) -> None:
+        """Add a part of a tile, which is complete once its last corner is there."""
+        left, top = place[0] * TILE_SIDE, place[1] * TILE_SIDE
+        size = min(TILE_SIDE, self.size[0] - left), min(TILE_SIDE, self.size[1] - top)
+        tile = self._unfinished.setdefault(place, Image.new(part.mode, size))
+        tile.paste(part, corner)
+        missing = self._num_missing.get(place, size[0] * size[1]) - part.width * part.height
+        self._num_missing[place] = missing
+        if missing == 0:
+            self.add(place, self._unfinished.pop(place))
 
 
 def _scaled_bands(
@@ -73,8 +115,8 @@ def _scaled_bands(
 
 
 def _row_bytes(width: int) -> int:
-    """Count the bytes of a row of tiles that are not complete."""
-    return 4 * TILE_SIDE * width
+    """Count the bytes of tiles that are not complete: a row, and half of one for each scale."""
+    return 8 * TILE_SIDE * width
 
 
 def _split_bytes(image: Image.Image, colour_scale: int) -> int:
@@ -102,7 +144,9 @@ def _split_bands(path: Path, content: bytes | None, scale: int, colour_scale: in
             yield top, Image.merge("YCbCr", [brightness, *enlarged])
 
 
-def _tiles(bands: Bands, size: tuple[int, int], orientation: int) -> Iterator[tuple[Place, bytes]]:
+def _tiles(
+    bands: Bands, size: tuple[int, int], orientation: int
+) -> Iterator[tuple[Place, Image.Image]]:
     """Collect the bands of an image of `size` (in its file) into tiles, upright."""
     boxes = _boxes(size, orientation)
     unfinished: dict[Place, Image.Image] = {}
@@ -116,7 +160,7 @@ def _tiles(bands: Bands, size: tuple[int, int], orientation: int) -> Iterator[tu
             unfinished[place].paste(band.crop((left, 0, right, band.height)), (0, first - top))
             if bottom <= end:
                 del boxes[place]
-                yield place, _jpeg(upright(unfinished.pop(place), orientation))
+                yield place, upright(unfinished.pop(place), orientation)
 
 
 def _boxes(size: tuple[int, int], orientation: int) -> dict[Place, Pixels]:

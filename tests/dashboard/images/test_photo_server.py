@@ -83,14 +83,14 @@ def test_only_images_of_the_store_and_its_folder_are_answered(world, tmp_path):
 @pytest.fixture
 def cut(monkeypatch):
     """Collects what is cut; cutting waits until it is let go."""
-    made = SimpleNamespace(scales=[], let_go=threading.Event(), error=None)
+    made = SimpleNamespace(scales=[], more={}, let_go=threading.Event(), error=None)
 
     def cut_tiles(path, scale):
         made.scales.append(scale)
         made.let_go.wait(10)
         if made.error:
             raise made.error
-        return {(0, 0): b"x" * 100}
+        return {scale: {(0, 0): b"x" * 100}} | made.more
 
     monkeypatch.setattr(photo_server, "cut_tiles", cut_tiles)
     return made
@@ -100,7 +100,7 @@ def test_a_level_is_cut_once_however_many_ask(world, cut):
     key, levels = file_key(file_of(world, 1), DETAIL_SIDE), Levels(1000)
     asked = [levels.get(key, 1) for _ in range(40)]
     cut.let_go.set()
-    assert [each.result(10) for each in asked] == 40 * [{(0, 0): b"x" * 100}]
+    assert [each.result(10) for each in asked] == 40 * [{2: {(0, 0): b"x" * 100}}]
     assert levels.get(key, 1).done()
     assert cut.scales == [2]
 
@@ -111,6 +111,16 @@ def test_levels_asked_for_long_ago_are_forgotten(world, cut):
     for level in (0, 1, 0, 2, 0, 1):  # 0 is used all the time
         levels.get(key, level).result(10)
     assert cut.scales == [1, 2, 4, 2]
+
+
+def test_levels_that_came_with_another_are_not_cut_again(world, cut):
+    key, levels = file_key(file_of(world, 1), DETAIL_SIDE), Levels(1000)
+    cut.let_go.set()
+    cut.more = {1: {}, 8: {(0, 0): b"y"}}
+    levels.get(key, 1).result(10)
+    assert levels.get(key, 3).result(10)[8] == {(0, 0): b"y"}
+    levels.get(file_key(file_of(world, 2), DETAIL_SIDE), 3).result(10)
+    assert cut.scales == [2, 8]
 
 
 def test_a_level_that_failed_is_tried_again(world, cut):
