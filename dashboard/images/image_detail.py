@@ -34,9 +34,10 @@ def picture(image: Image) -> None:
     if shown.photo is None:
         html.notice("No picture", shown.problem, css="sc-alert")
     else:
-        problem = _viewer(fields, shown.photo, shown.version)
+        data = photo_data(fields, shown.photo, shown.version)
+        triage.component("photo", "photo_tiles", "photo_view")(key="photo", data=data)
         size = f"{formats.count(shown.photo.width)} × {formats.count(shown.photo.height)} pixels"
-        lines += [html.tag("span", f" · {each}") for each in (size, problem) if each]
+        lines += [html.tag("span", f" · {each}") for each in (size, data["problem"]) if each]
     if fields["status"] == "unreadable":
         lines.append(html.tag("span", f" · could not be read when evaluated: {fields['error']}"))
     html.draw(html.tag("p", *lines, css="sc-remark"))
@@ -45,10 +46,13 @@ def picture(image: Image) -> None:
             html.definitions(*shown.photo.notes.items())
 
 
-def _viewer(fields: Fields, photo: Photo, version: str) -> str:
-    """Draw what zooms a photo; return what is wrong with the boxes of its cues, if anything."""
+def photo_data(fields: Fields, photo: Photo, version: str) -> dict[str, Any]:
+    """Make the data of a photo for the browser; bound every untrusted text.
+
+    `problem` is about the boxes of its cues; `version` names the state of its file.
+    """
     boxes, problem = _boxes(fields["attributes"], photo)
-    data = {
+    return {
         "id": int(fields["image_id"]),
         "name": formats.plain(fields["image_filename"]),
         "version": version,
@@ -56,9 +60,8 @@ def _viewer(fields: Fields, photo: Photo, version: str) -> str:
         "height": photo.height,
         "side": TILE_SIDE,
         "boxes": [each._asdict() for each in boxes],
+        "problem": problem,
     }
-    triage.component("viewer", "photo_tiles")(key="photo", data=data)
-    return problem
 
 
 def _boxes(attributes: Mapping[str, Any], photo: Photo) -> tuple[list[CueBox], str]:

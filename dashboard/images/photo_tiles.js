@@ -7,9 +7,10 @@ const MOST_TILES = 160;
 const COARSEST_PIXEL = 4; // from this scale on, the photo's pixels are drawn as squares
 
 class Pictures {
-  constructor(photo, onChange) {
+  // `photo`: data of `image_detail.photo_data`. What shows the pictures sets `onChange`.
+  constructor(photo) {
     this.photo = photo;
-    this.onChange = onChange;
+    this.onChange = () => {};
     this.tiles = new Map(); // those seen last at the end
     this.finest = 0; // of the levels that the server can cut
     this.problem = "";
@@ -20,7 +21,7 @@ class Pictures {
 
   load(part, onError) {
     const picture = new Image();
-    picture.addEventListener("load", this.onChange);
+    picture.addEventListener("load", () => this.onChange());
     picture.addEventListener("error", () => {
       onError();
       this.onChange();

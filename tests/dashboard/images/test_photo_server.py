@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from dashboard import server
 from dashboard.images import photo_server
 from dashboard.images.photo_server import Levels
 from dashboard.images.thumbnails import DETAIL_SIDE, ImageFile, file_key
@@ -49,6 +52,14 @@ def test_browsers_keep_what_cannot_change(world):
     version = file_key(file_of(world, 1), DETAIL_SIDE).version
     assert "immutable" in ask(1, version=version).headers["cache-control"]
     assert ask(1, version="old").headers["cache-control"] == "no-store"
+
+
+def test_images_lie_below_the_prefix_of_the_server(world, monkeypatch):
+    monkeypatch.setattr(server.config, "get_option", lambda _: "tool/x/")
+    client = TestClient(Starlette(routes=server.routes()))
+    statuses = {"/tool/x/image/1": 200, "/tool/x/image/1/0/0/0": 200, "/image/1": 404}
+    assert {path: client.get(path).status_code for path in statuses} == statuses
+    assert client.get("/tool/x/image/-1").status_code == 404
 
 
 @pytest.mark.parametrize("place", [(0, 9, 0), (0, 0, 9), (99, 0, 0), (9, 0, 0)])

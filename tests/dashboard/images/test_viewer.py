@@ -163,7 +163,7 @@ def test_the_full_screen_boxes_and_notes_of_a_photo(address, visit):
     assert at["x"] - before["x"] == pytest.approx(before["width"] * 0.1, abs=3)
     assert at["width"] == pytest.approx(before["width"] * 0.2, abs=6)
     page.get_by_role("button", name="Boxes").click()
-    assert not cue.is_visible()
+    cue.wait_for(state="hidden")
     page.keyboard.press("b")
     cue.wait_for(state="visible")
     assert visited.violations() == []

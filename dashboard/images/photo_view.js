@@ -4,7 +4,6 @@
 // `view` is the photo's point in the middle of the stage and its scale, in the screen's own pixels
 // for one of the photo. Nothing moves by itself.
 
-const VIEWERS = new WeakMap();
 const KEY_STEP = 1.4;
 const WHEEL_STEP = 0.003; // exponent of the zoom, for each pixel that a wheel turns
 const ARROW_SHARE = 0.15; // of the stage
@@ -14,9 +13,8 @@ const SCROLLED_MS = 400;
 
 const clamped = (value, least, most) => Math.min(Math.max(value, least), most);
 
-class Viewer {
-  constructor(root) {
-    this.root = root;
+class PhotoView {
+  constructor() {
     this.pointers = new Map();
     this.scrolledAt = -Infinity;
     this.withBoxes = true;
@@ -39,18 +37,21 @@ class Viewer {
     this.boxButton.classList.add("toggle");
     this.screenButton = this.button("Full screen", "f", () => this.toggleScreen());
     this.screenButton.hidden = !document.fullscreenEnabled;
-    root.classList.add("viewer");
-    root.append(this.stage, el(
-      "div", { class: "bar", role: "group", "aria-label": "Photo" },
-      this.button("Zoom out", "−", () => this.zoom(1 / KEY_STEP), "−"),
-      this.button("Zoom in", "+", () => this.zoom(KEY_STEP), "+"),
-      this.button("Fit", "0", () => this.fit()), this.percent, this.boxButton, this.screenButton,
-    ));
+    this.node = el(
+      "div", { class: "viewer" }, this.stage,
+      el(
+        "div", { class: "bar", role: "group", "aria-label": "Photo" },
+        this.button("Zoom out", "−", () => this.zoom(1 / KEY_STEP), "−"),
+        this.button("Zoom in", "+", () => this.zoom(KEY_STEP), "+"),
+        this.button("Fit", "0", () => this.fit()), this.percent, this.boxButton, this.screenButton,
+      ),
+    );
     new ResizeObserver(() => this.resize()).observe(this.stage);
-    this.onKey = (event) => this.press(event);
-    this.onScroll = (event) => { this.scrolledAt = event.timeStamp; };
-    window.addEventListener("keydown", this.onKey, true);
-    document.addEventListener("scroll", this.onScroll, true);
+    const onScroll = (event) => {
+      if (this.node.isConnected) this.scrolledAt = event.timeStamp;
+      else document.removeEventListener("scroll", onScroll, true);
+    };
+    document.addEventListener("scroll", onScroll, true);
   }
 
   button(name, shortcut, click, sign = null) {
@@ -59,11 +60,16 @@ class Viewer {
     return el("button", { type: "button", "aria-keyshortcuts": shortcut, ...names, click }, ...label);
   }
 
-  show(photo) {
-    const isSame = this.photo?.id === photo.id && this.photo?.version === photo.version;
+  // Show the pictures of a photo, and the whole of it unless it is shown already.
+  show(pictures) {
+    if (this.pictures === pictures) return;
+    const { photo } = pictures;
+    this.pictures = pictures;
     this.photo = photo;
+    pictures.onChange = () => {
+      if (this.pictures === pictures) this.draw();
+    };
     this.boxButton.hidden = !photo.boxes.length;
-    if (isSame) return;
     const aspect = photo.width / photo.height;
     this.stage.style.aspectRatio = String(clamped(aspect, 0.4, 6));
     // No larger than twice its size, no higher than the screen allows.
@@ -72,7 +78,6 @@ class Viewer {
     this.cues.replaceChildren(...photo.boxes.map(({ label }) =>
       el("div", { class: "cue" }, label ? el("span", {}, el("bdi", {}, label)) : null),
     ));
-    this.pictures = new Pictures(photo, () => this.draw());
     this.view = null;
     this.resize();
   }
@@ -112,6 +117,8 @@ class Viewer {
       scale: next,
     };
     this.stage.toggleAttribute("data-zoomed", !this.isFitted());
+    this.stage.toggleAttribute("data-sharp", false); // until it is painted
+    this.stage.dataset.view = Object.values(this.view).map((each) => each.toFixed(4)).join(" ");
     if (next !== before) { // tiles of the levels on the way are not worth asking for
       this.stillAt = performance.now() + STILL_MS;
       setTimeout(() => this.draw(), STILL_MS + 5);
@@ -187,13 +194,9 @@ class Viewer {
     this.stage.toggleAttribute("data-held", this.pointers.size > 0);
   }
 
+  // Do what a key means; false if it means nothing here.
   press(event) {
-    if (!this.root.isConnected) {
-      window.removeEventListener("keydown", this.onKey, true);
-      document.removeEventListener("scroll", this.onScroll, true);
-      return;
-    }
-    if (!this.photo || belongsElsewhere(event, this.root)) return;
+    if (!this.photo) return false;
     const far = ARROW_SHARE * this.canvas.width;
     const arrows = {
       ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far],
@@ -205,8 +208,8 @@ class Viewer {
     else if (event.key === "f") this.toggleScreen();
     else if (event.key === "b" && this.photo.boxes.length) this.toggleBoxes();
     else if (isHere && arrows[event.key]) this.move(...arrows[event.key]);
-    else return;
-    leave(event);
+    else return false;
+    return true;
   }
 
   toggleBoxes() {
@@ -215,8 +218,8 @@ class Viewer {
   }
 
   toggleScreen() {
-    if (this.root.getRootNode().fullscreenElement === this.root) document.exitFullscreen();
-    else if (document.fullscreenEnabled) this.root.requestFullscreen();
+    if (this.node.getRootNode().fullscreenElement === this.node) document.exitFullscreen();
+    else if (document.fullscreenEnabled) this.node.requestFullscreen();
   }
 
   // Drawing
@@ -234,7 +237,6 @@ class Viewer {
     const mayAsk = performance.now() >= this.stillAt;
     const isSharp = this.pictures.draw(this.canvas, left, top, scale, mayAsk);
     this.stage.toggleAttribute("data-sharp", isSharp);
-    this.stage.dataset.view = [x, y, scale].map((each) => each.toFixed(4)).join(" ");
     write(this.percent, `${Math.round(scale * 100)} %`);
     write(this.fault, this.pictures.problem);
     this.placeBoxes(left, top);
@@ -259,10 +261,4 @@ class Viewer {
 
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
-}
-
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".root");
-  if (!VIEWERS.has(root)) VIEWERS.set(root, new Viewer(root));
-  VIEWERS.get(root).show(data);
 }
