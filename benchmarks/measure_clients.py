@@ -117,8 +117,7 @@ def main():
         start, cpu_s = time.perf_counter(), -_cpu_s(server)
         for each in threads:
             each.start()
-        for each in threads:
-            each.join()
+        memory = _follow_memory(server, clients, threads)
         elapsed_s, cpu_s = time.perf_counter() - start, cpu_s + _cpu_s(server)
     clicks = sorted(
         (found for client in clients for found in client.clicks), key=lambda each: each[0]
@@ -130,10 +129,27 @@ def main():
     print(f"{len(clicks)} clicks of {arguments.clients} clients in {elapsed_s:.0f} s: ", end="")
     print(f"{1000 * cpu_s / len(clicks):.0f} ms of the server's CPU each, ", end="")
     print(f"median {middle:.2f} s, p95 {late:.2f} s, worst {seconds[-1]:.2f} s: {clicks[-1][1:]}")
+    print(f"memory after clicks: {_spread(memory)}")
     for view in VIEWS:
         of_view = [each[0] for each in clicks if each[1] == view]
         if of_view:
             print(f"  {view:12} {np.median(of_view):.2f} s, worst {max(of_view):.2f} s")
+
+
+def _follow_memory(server, clients, threads):
+    """Wait for the threads; return clicks so far and MB of the server, once a second."""
+    memory = []
+    while any(each.is_alive() for each in threads):
+        num_clicks = sum(len(client.clicks) for client in clients)
+        memory.append((num_clicks, server.memory_info().rss / 2**20))
+        time.sleep(1)
+    return memory
+
+
+def _spread(memory):
+    """Write at most a dozen readings, evenly from the first to the last."""
+    chosen = np.linspace(0, len(memory) - 1, min(12, len(memory))).astype(int)
+    return ", ".join("{}: {:.0f} MB".format(*memory[each]) for each in chosen)
 
 
 def _cpu_s(process):

@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     every.add_argument("--subjects", nargs="+", choices=sorted(SUBJECTS), help="default: all")
     every.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="default: all")
     every.add_argument("--minutes", type=float, default=600.0, help="then stop, in random order")
+    every.add_argument("--part", default="1/1", help="of all trials: 2/3 is the second of three")
     return parser
 
 

@@ -25,9 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _generate_captions(config: CaptionConfig, job: Job) -> None:
     """Write the captions files, all or none, and print examples."""
-    from streetclip.files import clear_leftovers, refuse_existing
+    from streetclip.files import refuse_existing
 
-    clear_leftovers(config.output_dir)
     destinations = {split: config.output_dir / f"{split}_captions.csv" for split in config.inputs()}
     if not config.overwrite:
         advice = "Name another --output_dir, or replace them with --overwrite."

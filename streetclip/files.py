@@ -42,8 +42,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name that becomes `path` on success and is removed on failure.
 
     Works for a file, and for a folder that the caller makes at the temporary name. An earlier
-    `path` is kept until the new one is complete and on disk. Raises ResourceError on a full disk.
+    `path` is kept until the new one is complete and on disk. What killed jobs left in its folder is
+    cleared. Raises ResourceError on a full disk.
     """
+    clear_leftovers(path.parent)
     with translated_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         holder, lock = _make_holder(path.parent)

@@ -341,6 +341,14 @@ def test_half_a_file_of_a_killed_job_is_removed(tmp_path):
     assert contents(tmp_path) == {"predictions.csv": "whole"}
 
 
+def test_the_next_write_into_a_folder_clears_what_a_killed_job_left_in_it(tmp_path):
+    leftover(tmp_path, new=["streetclip.db"])
+    leftover(tmp_path, old=["model"], name=".streetclip-87654321.tmp")
+    write_text(tmp_path / "x.txt", "text")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model", "x.txt"]
+    assert contents(tmp_path / "model") == {"a.bin": "old"}
+
+
 def test_what_another_process_is_writing_stays(tmp_path):
     path = tmp_path / "model"
     with atomic_path(path) as temporary:

@@ -50,6 +50,7 @@ class _Server:
                     msg = "the warm process has ended"
                     raise RuntimeError(msg)
                 if "code" not in answer:
+                    self._codes.pop(answer["pid"], None)  # of an earlier process with this number
                     return int(answer["pid"])
                 self._codes[answer["pid"]] = answer["code"]
 

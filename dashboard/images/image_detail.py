@@ -11,8 +11,13 @@ import streamlit as st
 
 from dashboard.charts import channels, close_up_map, selection_events, tables
 from dashboard.charts.channels import by_role, role, tooltip
-from dashboard.images.thumbnails import Thumbnail
+from dashboard.images import cue_boxes, triage
+from dashboard.images.cue_boxes import CueBox
+from dashboard.images.image_queries import Image
+from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.shell import formats, html
+from streetclip.data.exif import Photo
+from streetclip.data.tiles import TILE_SIDE
 
 Fields = Mapping[str, Any]
 """Of an image, as `store.image_detail`."""
@@ -22,22 +27,54 @@ Rows = list[dict[str, Any]]
 _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
 _LONGEST_VALUE: Final = 400
-_MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
 
 
-def picture(shown: Thumbnail, fields: Fields) -> None:
-    """Draw the picture, or the reason why there is none."""
-    name = formats.plain(fields["image_filename"])
-    if shown.jpeg:
-        # No wider than the column, no higher than a screen, no larger than twice its size.
-        most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
-        st.image(shown.jpeg, width=max(1, round(most)), alt=f"The image {name}")
-    else:
+def picture(image: Image) -> None:
+    """Draw the photo, to be zoomed, and its notes; or the reason why there is none."""
+    shown, fields = thumbnail(image.file, DETAIL_SIDE), image.fields
+    lines = [html.tag("span", html.name(fields["image_filename"], 200))]
+    if shown.photo is None:
         html.notice("No picture", shown.problem, css="sc-alert")
-    lines = [html.tag("span", html.name(name, 200))]
+    else:
+        data = photo_data(fields, shown.photo, shown.version)
+        triage.component("photo", "photo_tiles", "photo_view")(key="photo", data=data)
+        size = f"{formats.count(shown.photo.width)} × {formats.count(shown.photo.height)} pixels"
+        lines += [html.tag("span", f" · {each}") for each in (size, data["problem"]) if each]
     if fields["status"] == "unreadable":
         lines.append(html.tag("span", f" · could not be read when evaluated: {fields['error']}"))
     html.draw(html.tag("p", *lines, css="sc-remark"))
+    if shown.photo is not None and shown.photo.notes:
+        with st.expander("Camera, time and place (EXIF)"):
+            html.definitions(*shown.photo.notes.items())
+
+
+def photo_data(fields: Fields, photo: Photo, version: str) -> dict[str, Any]:
+    """Make the data of a photo for the browser; bound every untrusted text.
+
+    `problem` is about the boxes of its cues; `version` names the state of its file.
+    """
+    boxes, problem = _boxes(fields["attributes"], photo)
+    return {
+        "id": int(fields["image_id"]),
+        "name": formats.plain(fields["image_filename"]),
+        "version": version,
+        "width": photo.width,
+        "height": photo.height,
+        "side": TILE_SIDE,
+        "boxes": [each._asdict() for each in boxes],
+        "problem": problem,
+    }
+
+
+def _boxes(attributes: Mapping[str, Any], photo: Photo) -> tuple[list[CueBox], str]:
+    """Read the boxes of an image's cues, or what is wrong with them."""
+    text = attributes.get(cue_boxes.COLUMN)
+    if not text:
+        return [], ""
+    try:
+        return cue_boxes.read_boxes(str(text), photo.width, photo.height), ""
+    except (ValueError, RecursionError):  # JSON that is nested very deeply
+        return [], cue_boxes.PROBLEM
 
 
 def verdict(fields: Fields) -> None:

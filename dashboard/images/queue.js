@@ -25,6 +25,7 @@ class Queue {
     this.previous = this.link(-1, "← Previous");
     this.next = this.link(1, "Next →");
     this.picture = el("div", { class: "picture" });
+    this.photo = new PhotoView();
     this.name = el("span", { "aria-live": "polite" });
     this.detail = el("a", { target: "_blank", rel: "noopener" }, "Everything about this image");
     this.facts = el("dl", { class: "facts" });
@@ -72,17 +73,12 @@ class Queue {
   keepPictures() {
     const near = new Set([this.at, ...this.data.items.map((item) => item.id)]);
     for (const id of this.pictures.keys()) if (!near.has(id)) this.pictures.delete(id);
-    for (const { id, source, problem, width, height } of this.data.pictures) {
-      const { name } = this.data.items.find((item) => item.id === id);
-      const node = source
-        ? el("img", { src: source, alt: `The image ${name}`, decoding: "sync", draggable: "false" })
-        : el("p", { class: "alert" }, `No picture. ${problem}`);
-      node.style.setProperty("--ratio", width / height);
-      node.style.setProperty("--most", `${2 * width}px`);
-      this.pictures.set(id, node);
-      // Decoded ahead, it appears in the frame in which the form changes; one that cannot be
-      // decoded shows its name.
-      if (source) node.decode().catch(() => {});
+    for (const { id, problem, ...photo } of this.data.pictures) {
+      if (photo.version && this.pictures.get(id)?.photo?.version === photo.version) continue;
+      const pictures = photo.version ? new Pictures({ id, ...photo }) : { isReady: true, problem };
+      // Loaded ahead, it appears in the frame in which the form changes.
+      pictures.onChange = () => this.draw();
+      this.pictures.set(id, pictures);
     }
   }
 
@@ -91,7 +87,7 @@ class Queue {
   }
 
   isWaiting() {
-    return this.actions.has(...PASSING) || (this.at !== null && !this.pictures.has(this.at));
+    return this.actions.has(...PASSING) || (this.at !== null && !this.pictures.get(this.at)?.isReady);
   }
 
   draw() {
@@ -105,10 +101,14 @@ class Queue {
   }
 
   drawItem(item, waits) {
-    const shown = waits ? el("p", { class: "words" }, "Loading the image…") : this.pictures.get(item.id);
+    const pictures = this.pictures.get(item.id);
+    const shown = waits || !pictures.photo
+      ? el("p", { class: waits ? "words" : "alert" }, waits ? "Loading the image…" : pictures.problem)
+      : this.photo.node;
     if (this.picture.firstChild !== shown) this.picture.replaceChildren(shown);
+    if (shown === this.photo.node) this.photo.show(pictures);
     this.root.dataset.seen = waits ? "" : String(item.id);
-    const name = [item.name, item.problem].filter(Boolean).join(" · ");
+    const name = [item.name, item.problem, pictures?.photo?.problem].filter(Boolean).join(" · ");
     if (this.name.textContent !== name) this.name.textContent = name;
     this.detail.setAttribute("href", item.detail);
     for (const [link, step] of [[this.previous, -1], [this.next, 1]]) {
@@ -143,6 +143,7 @@ class Queue {
     if (this.help.open || belongsElsewhere(event, this.root)) return;
     const name = keyOf(event);
     if (name === "?") this.help.showModal();
+    else if (!this.isWaiting() && this.index() >= 0 && this.photo.press(event)) leave(event);
     else if (name.length > 1 && !/^(Arrow|Shift)/.test(name)) return;
     else if (this.isWaiting()) leave(event);
     else if (this.index() < 0 && !name.endsWith("u")) return;

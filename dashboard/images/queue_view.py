@@ -44,7 +44,7 @@ def queue(
         "items": [_item(image, links(_id(image))) for image in images],
         "pictures": _pictures(lacking),
     }
-    component = triage.component("queue")
+    component = triage.component("queue", "photo_tiles", "photo_view")
     triage.mount(component, data, key=key, image_ids=ids or [0], on_action=on_action)
 
 
@@ -75,17 +75,18 @@ def _item(image: Image, links: Links) -> dict[str, Any]:
 
 
 def _pictures(images: Sequence[Image]) -> list[dict[str, Any]]:
-    """Make as many pictures as may be sent at a time, at least one."""
-    made: list[dict[str, Any]] = []
+    """Make as many pictures as may be loaded at a time, at least one."""
+    made, num_bytes = [], 0
     for image in images:
-        made.append(_picture(image))
-        if sum(len(each["source"]) for each in made) > _MOST_SENT:
+        shown = thumbnail(image.file, DETAIL_SIDE)
+        made.append(_picture(image, shown))
+        num_bytes += len(shown.jpeg)
+        if num_bytes > _MOST_SENT:
             break
     return made
 
 
-def _picture(image: Image) -> dict[str, Any]:
-    made: Thumbnail = thumbnail(image.file, DETAIL_SIDE)
-    problem = formats.plain(made.problem)
-    size = {"width": made.width, "height": made.height}
-    return {"id": _id(image), "source": made.data_uri, "problem": problem} | size
+def _picture(image: Image, shown: Thumbnail) -> dict[str, Any]:
+    if shown.photo is None:
+        return {"id": _id(image), "problem": f"No picture. {formats.plain(shown.problem)}"}
+    return image_detail.photo_data(image.fields, shown.photo, shown.version)

@@ -12,6 +12,9 @@ const SHORTCUTS = [
   ["c", "needs second look"],
   ["u", "undo your last change"],
   ["Shift + u", "redo it"],
+  ["+, −, 0", "zoom the photo, fit it"],
+  ["f", "photo over the full screen"],
+  ["b", "boxes of cues on or off"],
   ["?", "show this list"],
 ];
 
@@ -45,6 +48,9 @@ function belongsElsewhere(event, root) {
   if (!(target instanceof Element)) return true;
   if (target.closest("input:not([type=checkbox]), textarea, select, [contenteditable=true]")) return true;
   if (path.includes(root) || target === document.body) return false;
+  if (target.matches(".stage")) { // the arrow keys move a photo that is zoomed
+    return event.key.startsWith("Arrow") && target.hasAttribute("data-zoomed");
+  }
   return !target.matches("button, a, [data-testid=stMain], [data-testid=stAppScrollToBottomContainer]");
 }
 

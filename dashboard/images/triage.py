@@ -198,15 +198,16 @@ def _read_action(
 
 
 @functools.cache
-def component(name: str) -> Callable[..., object]:
-    """Register a component of the shared scripts and style, and its own."""
+def component(name: str, *shared: str) -> Callable[..., object]:
+    """Register a component of the shared scripts and style, further ones, and its own."""
     folder = Path(__file__).parent
     css, js = (
-        "\n".join((folder / part).read_text("utf-8") for part in parts)
-        for parts in (
-            ("triage.css", f"{name}.css"),
-            ("actions.js", "triage.js", f"{name}.js"),
+        "\n".join(
+            path.read_text("utf-8")
+            for part in ("actions", "triage", *shared, name)
+            if (path := folder / f"{part}.{kind}").exists()
         )
+        for kind in ("css", "js")
     )
     root = '<div class="root"></div>'
     return st.components.v2.component(f"streetclip_{name}", html=root, css=css, js=js)

@@ -105,9 +105,9 @@ def calibration(view: View, level: str) -> results.Calibration:
 
 def rival(view: View) -> int | None:
     """Find the newest other run over the same images."""
-    known = list_runs(view.path)
-    same = known[known["dataset_id"] == details(view)["dataset_id"]]
-    return next((int(run_id) for run_id in same["id"] if run_id != view.run_id), None)
+    dataset_id = details(view)["dataset_id"]
+    same = (run["id"] for run in list_runs(view.path) if run["dataset_id"] == dataset_id)
+    return next((run_id for run_id in same if run_id != view.run_id), None)
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=WITH_BASELINE)

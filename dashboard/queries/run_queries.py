@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.store_state import cached_by_stamp, kept_if, reader, stamp
+from dashboard.queries.store_state import cached_by_stamp, kept_if, once, reader, stamp
 from dashboard.shell.page_query import View
 from streetclip import results, runtime, store
 from streetclip.errors import StoreError, StreetClipError
@@ -46,9 +46,16 @@ def _of_both(view: View) -> tuple[str, ...]:
 # Runs
 
 
-def list_runs(store_path: Path) -> pd.DataFrame:
-    """List all runs, newest first, as `store.list_runs`."""
+def list_runs(store_path: Path) -> list[dict[str, Any]]:
+    """List all runs, newest first, as `store.list_runs` without correct predictions."""
     return _state(store_path)[0]
+
+
+@cached_by_stamp(max_entries=4)
+def runs_with_correct(store_path: Path) -> pd.DataFrame:
+    """List all runs, newest first, as `store.list_runs`."""
+    with reader(store_path) as opened:
+        return store.list_runs(opened)
 
 
 def annotations_key(store_path: Path) -> str:
@@ -56,11 +63,18 @@ def annotations_key(store_path: Path) -> str:
     return _state(store_path)[1]
 
 
+@once
 @cached_by_stamp(max_entries=4)
-def _state(store_path: Path) -> tuple[pd.DataFrame, str]:
+def _state(store_path: Path) -> tuple[list[dict[str, Any]], str]:
     """Read what every page asks after each batch that a job writes, at once."""
     with reader(store_path) as opened, opened.snapshot():
-        return store.list_runs(opened), store.annotations_version(opened)
+        runs = store.list_runs(opened, with_correct=False)
+        return records(runs), store.annotations_version(opened)
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turn rows into dictionaries by column, which are quicker to read one by one."""
+    return [{str(name): each for name, each in row.items()} for row in rows.to_dict("records")]
 
 
 def make_view(
@@ -71,10 +85,12 @@ def make_view(
     defaults: Selection,
 ) -> View:
     """Make the view of a page, with the keys of what it depends on."""
-    keys: Any = list_runs(store_path).set_index("id")[["uid", "revision"]].loc
-    run = dict(zip(("run_uid", "run_key"), keys[run_id], strict=True))
-    if baseline_id is not None:
-        run |= dict(zip(("baseline_uid", "baseline_key"), keys[baseline_id], strict=True))
+    known = {run["id"]: run for run in list_runs(store_path)}
+    run: dict[str, Any] = {}
+    for name, chosen in (("run", run_id), ("baseline", baseline_id)):
+        if chosen is not None:
+            run[f"{name}_uid"] = known[chosen]["uid"]
+            run[f"{name}_key"] = known[chosen]["revision"]
     if selection.tags or selection.status is not None:
         run["annotations_key"] = annotations_key(store_path)
     return View(
@@ -87,6 +103,7 @@ def make_view(
     )
 
 
+@once
 def details(view: View) -> dict[str, Any]:
     """Read what the run was made of, as `store.get_run`."""
     return kept_if(view.run_key, _run, *view.of_run, found=lambda run: run["revision"])
@@ -102,6 +119,7 @@ def _run(store_path: Path, run_id: int, run_uid: str, run_key: str) -> dict[str,
 # The columns of a run, and what is counted from them
 
 
+@once
 def table(view: View) -> results.RunTable:
     """Open the run's predictions as columns."""
     return kept_if(view.run_key, _table, *view.of_run, found=lambda run: run.revision)
@@ -123,6 +141,7 @@ def _dataset(store_path: Path, content: str, dataset_id: int) -> results.Dataset
     return opened
 
 
+@once
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
 def mask(view: View) -> npt.NDArray[np.bool_]:
     """Mask the images of the run's dataset that the filters leave, in the table's order."""
@@ -131,6 +150,7 @@ def mask(view: View) -> npt.NDArray[np.bool_]:
     return chosen
 
 
+@once
 def _annotated(view: View) -> tuple[results.AnnotatedIds, str]:
     """Find the images with the tags and status of the filters, and the annotations' version."""
     chosen = view.selection
@@ -163,12 +183,14 @@ def num_selected(view: View) -> int:
     return int(np.count_nonzero(mask(view)))
 
 
+@once
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def groups(view: View, by: str) -> pd.DataFrame:
     """Count by group, with median and most frequent mistake, as `results.group_counts`."""
     return results.group_counts(table(view), mask(view), by)
 
 
+@once
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def pairs(view: View) -> pd.DataFrame:
     """Count by true and predicted country, as `results.country_pairs`."""
@@ -204,6 +226,7 @@ def form_of(wanted: str, total: int) -> str:
     return next((layer for layer, most in LIMITS.items() if total <= most), FLOWS)
 
 
+@once
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
 def num_error_arcs(view: View) -> int:
     """Count the images whose true and predicted place have coordinates."""
@@ -279,14 +302,22 @@ def in_hexagon(view: View, where: str, cell: int, size: int) -> tuple[tuple[int,
 # What the filter bar offers
 
 
-def countries(view: View) -> pd.DataFrame:
-    """List the true countries of the run, as `groups` counts them."""
-    return groups(replace(view, selection=Selection()), "country")
+def countries(view: View) -> tuple[tuple[str, str], ...]:
+    """List the continent and ISO code of the true countries of the run."""
+    return _countries(replace(view, selection=Selection()))[0]
 
 
-def predicted_countries(view: View) -> list[str]:
+def predicted_countries(view: View) -> tuple[str, ...]:
     """List the ISO codes that the run predicts; "" where it predicts nothing."""
-    return list(groups(replace(view, selection=Selection()), "predicted")["predicted"])
+    return _countries(replace(view, selection=Selection()))[1]
+
+
+@once
+@st.cache_resource(show_spinner=False, max_entries=8, hash_funcs=BY_VIEW)
+def _countries(view: View) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    true, predicted = groups(view, "country"), groups(view, "predicted")
+    pairs_of_true = zip(true["continent"], true["country"], strict=True)
+    return tuple(pairs_of_true), tuple(predicted["predicted"])
 
 
 def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
@@ -343,7 +374,7 @@ def jobs(
         return []
     with reader(store_path) as opened:
         found = runtime.list_jobs(opened, kinds=kinds, states=states, limit=limit)
-    return [{str(name): each for name, each in row.items()} for row in found.to_dict("records")]
+    return records(found)
 
 
 @cached_by_stamp(max_entries=16)

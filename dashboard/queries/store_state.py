@@ -4,6 +4,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -68,6 +70,36 @@ def cached_by_stamp(
         return read
 
     return decorate
+
+
+_READ: ContextVar[dict[Any, Any] | None] = ContextVar("read", default=None)
+
+
+@contextlib.contextmanager
+def one_reading() -> Iterator[None]:
+    """Answer each `once` question from its first answer, so that a page shows one state."""
+    token = _READ.set({})
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
+def once(function: Callable[P, T]) -> Callable[P, T]:
+    """Call a function once in `one_reading` for the same arguments; outside, each time."""
+
+    @wraps(function)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> T:
+        read = _READ.get()
+        if read is None:
+            return function(*args, **kwargs)
+        key = (answer, args, *kwargs.items())
+        if key not in read:
+            read[key] = function(*args, **kwargs)
+        found: T = read[key]
+        return found
+
+    return answer
 
 
 def reader(path: Path) -> Store:

@@ -42,7 +42,7 @@ def listed(store_path: Path) -> list[Training]:
     with reader(store_path) as opened:
         rows = store.list_trainings(opened)
     known = rows.astype(object).where(rows.notna(), None)
-    return [{str(name): each for name, each in row.items()} for row in known.to_dict("records")]
+    return run_queries.records(known)
 
 
 def choose(wanted: Sequence[str], ids: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
@@ -214,9 +214,11 @@ def stop_reason(training: Training) -> str:
 
 def runs_of(store_path: Path, chosen: Best) -> list[tuple[int, str]]:
     """List the id and name of the runs that evaluated these weights, newest first."""
-    known = run_queries.list_runs(store_path)
-    same = known[(known["model_sha256"] == chosen.sha256) & (chosen.sha256 != "")]
-    return [(int(run_id), str(name)) for run_id, name in zip(same["id"], same["name"], strict=True)]
+    return [
+        (run["id"], run["name"])
+        for run in run_queries.list_runs(store_path)
+        if chosen.sha256 and run["model_sha256"] == chosen.sha256
+    ]
 
 
 def job(store_path: Path, training: Training) -> dict[str, Any] | None:

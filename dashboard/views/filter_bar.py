@@ -1,10 +1,9 @@
 """Draw the filters in the sidebar and the chips of set filters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.queries import run_queries
@@ -35,12 +34,12 @@ _NARROWER = {
 }
 
 
-def bar(view: View, table: pd.DataFrame) -> None:
+def bar(view: View, runs: Sequence[Mapping[str, Any]]) -> None:
     """Draw the choice of a run and every filter in the sidebar."""
     set_filters = filter_urls.written(view.selection)
     with st.sidebar:
-        run_picker.picker(table, view.run_id)
-        run_picker.baseline_picker(table, view.run_id, view.baseline_id)
+        run_picker.picker(runs, view.run_id)
+        run_picker.baseline_picker(runs, view.run_id, view.baseline_id)
         for title, names, draw in (
             ("Place", filter_urls.PLACES, _places),
             ("Outcome", filter_urls.OUTCOMES, _outcomes),
@@ -60,10 +59,9 @@ def _change(view: View, **changes: Any) -> None:
 def _places(view: View) -> None:
     chosen = view.selection
     places = run_queries.countries(view)
-    _select(view, "Continent", "continent", sorted(places["continent"].unique()))
-    if chosen.continent is not None:
-        places = places[places["continent"] == chosen.continent]
-    by_name = sorted(places["country"], key=formats.country)
+    _select(view, "Continent", "continent", sorted({continent for continent, _ in places}))
+    inside = [code for continent, code in places if chosen.continent in (None, continent)]
+    by_name = sorted(inside, key=formats.country)
     _select(view, "True country", "country", by_name, formats.country)
     if chosen.country is not None:
         regions, cities = run_queries.regions_and_cities(view)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import run_queries
-from dashboard.queries.store_state import Stamp, stamp
+from dashboard.queries.store_state import Stamp, one_reading, stamp
 from dashboard.shell import filter_urls, formats, html, rights, theme, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import filter_bar, run_picker
@@ -41,7 +41,7 @@ def frame(title: str, body: Callable[[Path], None]) -> bool:
         path = url_state.store_path()
         if rights.is_store_read_only():
             html.notice("Read-only store", f"{path} cannot be written: no tags, notes or jobs.")
-        with explained(path):
+        with explained(path), one_reading():
             body(path)
 
     return guarded(draw)
@@ -66,13 +66,13 @@ def guarded(draw: Callable[[], None]) -> bool:
 
 def _page(path: Path, title: str, body: Callable[[View], None], defaults: Selection) -> None:
     seen = stamp(path)
-    table = run_queries.list_runs(path)
-    if table.empty:
+    runs = run_queries.list_runs(path)
+    if not runs:
         html.notice("No run yet", f"{path} holds no evaluation.")
         run_picker.how_to_start()
         return
     # Read what the URL asks for, as far as the store has it.
-    run_ids = [int(each) for each in table["id"]]
+    run_ids = [run["id"] for run in runs]
     run_id, of_run = url_state.choose_run(run_ids)
     baseline_id, of_baseline = url_state.choose_baseline(run_ids, run_id)
     given = filter_urls.read_filters(url_state.parameters(), defaults)
@@ -81,7 +81,7 @@ def _page(path: Path, title: str, body: Callable[[View], None], defaults: Select
     details = run_queries.details(view)
     theme.name_tab(title, formats.plain(details["name"]))
 
-    filter_bar.bar(view, table)
+    filter_bar.bar(view, runs)
     run_picker.heading(details)
     if problems:
         html.notice("A part of the link was left out", *problems, css="sc-alert")

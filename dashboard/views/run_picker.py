@@ -1,7 +1,7 @@
 """Draw the choice of a run, its details, and all runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -30,7 +30,7 @@ def state_text(run: Mapping[Any, Any]) -> str:
     return f"{run['state']}, partial, {formats.progress(done, total)}"
 
 
-def picker(runs: pd.DataFrame, run_id: int) -> None:
+def picker(runs: Sequence[Mapping[str, Any]], run_id: int) -> None:
     """Draw the choice of a run."""
     url_widgets.bound(
         st.selectbox,
@@ -42,14 +42,16 @@ def picker(runs: pd.DataFrame, run_id: int) -> None:
     )
 
 
-def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) -> None:
+def baseline_picker(
+    runs: Sequence[Mapping[str, Any]], run_id: int, baseline_id: int | None
+) -> None:
     """Draw the choice of a baseline, runs of the same dataset first."""
-    is_other = runs["dataset"] != runs.loc[runs["id"] == run_id, "dataset"].iloc[0]
-    ranked = runs.assign(is_other=is_other).sort_values("is_other", kind="stable")
+    (dataset,) = (run["dataset"] for run in runs if run["id"] == run_id)
+    others = [run for run in runs if run["id"] != run_id]
     url_widgets.bound(
         st.selectbox,
         "Baseline",
-        _labels(ranked[ranked["id"] != run_id]),
+        _labels(sorted(others, key=lambda run: run["dataset"] != dataset)),
         key="baseline_picker",
         value=baseline_id,
         on_change=lambda chosen: url_state.change(
@@ -60,10 +62,10 @@ def baseline_picker(runs: pd.DataFrame, run_id: int, baseline_id: int | None) ->
     )
 
 
-def _labels(runs: pd.DataFrame) -> dict[int, str]:
+def _labels(runs: Iterable[Mapping[str, Any]]) -> dict[int, str]:
     return {
-        int(run["id"]): f"{run['id']} · {formats.isolated(run['name'], 40)} · {state_text(run)}"
-        for run in runs[["id", "name", *_STATE]].to_dict("records")
+        run["id"]: f"{run['id']} · {formats.isolated(run['name'], 40)} · {state_text(run)}"
+        for run in runs
     }
 
 

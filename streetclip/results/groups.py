@@ -279,5 +279,6 @@ def macro_of_countries(groups: pd.DataFrame, counted: str, of: str) -> float | N
     `groups` are as `group_counts` by country or a smaller place; groups of one country, as on two
     continents, are added. `counted` and `of` are counters.
     """
-    sums = groups.groupby("country")[[counted, of]].sum()
+    is_distinct = groups["country"].is_unique
+    sums = groups if is_distinct else groups.groupby("country")[[counted, of]].sum()
     return macro_share(sums[counted].to_numpy(), sums[of].to_numpy())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streetclip.errors import OutputError, StoreError, shown
+from streetclip.errors import OutputError, ResourceError, StoreError, shown
 from streetclip.files import atomic_path, read_json, refuse_existing, write_json
 from streetclip.progress import Progress, no_progress
 from streetclip.store.annotation_history import Annotation
@@ -51,7 +51,7 @@ def backup_store(
     Raises:
         OutputError: The file exists already.
         StoreError: The store is missing or damaged; there is no file then.
-        ResourceError: The disk is full.
+        ResourceError: The disk is full or fails.
     """
     refuse_existing(output, advice="Name another --output.")
 
@@ -59,12 +59,17 @@ def backup_store(
         progress(total - remaining, total)
 
     with open_store(path, read_only=True) as store, atomic_path(output) as temporary:
+        temporary.touch()  # the system says why it cannot; SQLite does not
         target = sqlite3.connect(temporary, isolation_level=None)
         # In one snapshot: otherwise each batch of a job would start the copy again.
         with contextlib.closing(target), store.snapshot(), translated(output):
             store.rows("SELECT count(*) FROM sqlite_master")
             store.db.conn.backup(target, pages=_PAGES_PER_STEP, progress=report, sleep=0)
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, also on read-only media
+            # One file, also on read-only media. Where the disk fails, SQLite keeps the old mode.
+            ((mode,),) = target.execute("PRAGMA journal_mode = DELETE")
+            if mode != "delete":
+                msg = f"{output}: the disk failed; no backup was made. Check it and run again."
+                raise ResourceError(msg)
         if is_checked:
             _check(temporary, path)
 

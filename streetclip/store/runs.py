@@ -112,13 +112,14 @@ def get_run(store: Store, run_id: int) -> dict[str, Any]:
     return run
 
 
-def list_runs(store: Store) -> pd.DataFrame:
+def list_runs(store: Store, *, with_correct: bool = True) -> pd.DataFrame:
     """List all runs, the newest first, with their correct predictions so far.
 
     Returns:
         A frame with id, uid, revision, name, state, error, dataset_id, dataset, drawn (bool),
         model_source, model_sha256, strategy, num_done, num_images, created_at, updated_at, job_id
-        (missing where no job is known), country_correct and city_correct (images).
+        (missing where no job is known); `with_correct`, which reads a column of each unfinished
+        run, country_correct and city_correct (images), too.
     """
     with store.snapshot():
         runs = store.frame(
@@ -133,12 +134,14 @@ def list_runs(store: Store) -> pd.DataFrame:
                     runs.metrics ->> '$.city_accuracy.successes', NULL) AS city_correct
             FROM runs JOIN datasets ON datasets.id = runs.dataset_id ORDER BY runs.id DESC"""
         )
+        types: dict[str, Any] = {"drawn": bool, "job_id": "Int64"}
+        if not with_correct:
+            return runs.drop(columns=list(_CORRECT)).astype(types)
         # Only finished runs have metrics: of the others, count the predictions so far.
         unfinished = runs["country_correct"].isna()
         counts = [_count_correct(store, run_id) for run_id in runs.loc[unfinished, "id"].tolist()]
     runs.loc[unfinished, list(_CORRECT)] = np.array(counts).reshape(-1, len(_CORRECT))
-    types: dict[str, Any] = {"drawn": bool, "job_id": "Int64", **dict.fromkeys(_CORRECT, np.int64)}
-    return runs.astype(types)
+    return runs.astype(types | dict.fromkeys(_CORRECT, np.int64))
 
 
 def _count_correct(store: Store, run_id: int) -> tuple[int, ...]:

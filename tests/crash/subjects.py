@@ -1,27 +1,27 @@
 """What is made to crash, and what has to be true afterwards, whichever of its writes it was."""
 
 import json
-import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import safetensors.torch
 import torch
 
-from streetclip.data.manifest import read_manifest
-from streetclip.store import DatasetSpec, annotate, open_store, read_annotations, register_dataset
+from streetclip.store import (
+    annotate,
+    open_store,
+    read_annotations,
+    undo,
+)
+from streetclip.store.backup import backup_annotations, backup_store
 from tests.crash.annotating import STEPS, annotation_state
-from tests.crash.system_calls import Fault, Mode, Outcome, run
-from tests.disks import is_whole
 from tests.killing import evaluation_differences, training_differences
 
 OLD_CAPTIONS = "image_filename,caption\nold.jpg,old\n"
-_SPLITS = ("train", "val", "test")
-_ERROR = re.compile(r"\w+\.py: error: ")
+SPLITS = ("train", "val", "test")
+_SOURCE, _COPY, _AGAIN = "out/source", "out/copy", "out/again"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Subject:
     Attributes:
         script: From the repository's root.
         flags: Of a world and a folder.
-        again: The flag of a rerun that completes what was begun.
+        again: The flag of a rerun that completes what was begun; "{}" is the folder.
         damages: Names what is not whole under its final name, in a folder where the subject was
             stopped; the second folder is one where it was not.
         differences: Names what differs from that folder, after a rerun.
@@ -43,126 +43,11 @@ class Subject:
     again: str
     damages: Callable[[Path, Path], list[str]]
     differences: Callable[[Path, Path], list[str]]
+    prepare: Callable[[Path], None] = lambda _folder: None
+    """Changes the folder that all trials begin with."""
 
     def command(self, world: Path, folder: Path) -> list[str]:
-        return [self.script, *self.flags(world, folder), f"--db={folder / 'streetclip.db'}"]
-
-
-def trimmed(world: Path, folder: Path) -> Path:
-    """A few rows of a drawn world, with its images and model, so that a trial takes little time."""
-    folder.mkdir(parents=True)
-    for name in ("images", "model"):
-        (folder / name).symlink_to(world / name)
-    tables = {split: pd.read_csv(world / f"{split}.csv", dtype=str) for split in _SPLITS}
-    test = tables["test"]
-    countries = test["country"].value_counts().index[:3]
-    kept = {"train": tables["train"][:16], "val": tables["val"][:6]}
-    kept["test"] = test[test["country"].isin(countries)][:8]
-    for split, table in kept.items():
-        table.to_csv(folder / f"{split}.csv", index=False)
-    candidates = json.loads((world / "candidates.json").read_text())
-    chosen = {country: candidates[country] for country in countries}
-    (folder / "candidates.json").write_text(json.dumps(chosen))
-    return folder
-
-
-class Stage:
-    """A folder for trials of one subject: what it was before, and what it is undisturbed."""
-
-    def __init__(self, subject: Subject, world: Path, folder: Path) -> None:
-        self.subject, self._world = subject, world
-        self._before, self._whole = folder / "before", folder / "whole"
-        self._trial, self._copy = folder / "trial", folder / "copy"
-        _prepare(world, self._before)
-        self._annotations = _annotations(self._before)
-        shutil.copytree(self._before, self._whole)
-        self.undisturbed = run(subject.command(world, self._whole), self._whole)
-        if self.undisturbed.code:
-            raise RuntimeError(self.undisturbed.errors)
-        self.calls = self.undisturbed.calls
-
-    def points(self, mode: Mode) -> list[int]:
-        """The writes at which a fault makes a difference.
-
-        Half of a call without data is none. Within a file that has a temporary name, one write is
-        as good as another: the first two and the last represent all of them.
-        """
-        is_short = mode == "short"
-        places = {i: call.paths[0] for i, call in enumerate(self.calls, 1) if call.is_hidden}
-        of_file: dict[Path, list[int]] = {}
-        for at, path in places.items():
-            of_file.setdefault(path, []).append(at)
-        chosen = {at for ats in of_file.values() for at in (*ats[:2], ats[-1])}
-        return [
-            at
-            for at, call in enumerate(self.calls, 1)
-            if (at in chosen or at not in places) and (call.num_bytes > 1 or not is_short)
-        ]
-
-    def problems(self, fault: Fault) -> list[str]:
-        """Let a write of the subject meet a fault, run it again, and name what is not right."""
-        _replace(self._trial, self._before)
-        command = self.subject.command(self._world, self._trial)
-        found = _misreported(run(command, self._trial, fault), fault)
-        # SQLite mends a store when it is opened; the rerun must find it as the fault left it.
-        _replace(self._copy, self._trial)
-        found += [*self._losses(self._copy), *self.subject.damages(self._copy, self._whole)]
-        again = run([*command, self.subject.again], self._trial)
-        if again.code:
-            return [*found, f"the rerun ends with {again.code}: {again.errors}"]
-        found += [*self._losses(self._trial), *map(str, self._trial.rglob("*.tmp"))]
-        return [*found, *self.subject.differences(self._trial, self._whole)]
-
-    def _losses(self, folder: Path) -> list[str]:
-        """What the store has lost of what it held before."""
-        if not is_whole(folder / "streetclip.db"):
-            return ["the store is damaged"]
-        is_same = _annotations(folder).equals(self._annotations)
-        return [] if is_same else ["annotations were lost"]
-
-
-def _replace(folder: Path, source: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source, folder)
-
-
-def _prepare(world: Path, folder: Path) -> None:
-    """A store in which images are annotated, and captions that will be replaced."""
-    (folder / "out").mkdir(parents=True)
-    manifest = read_manifest(world / "test.csv")
-    with open_store(folder / "streetclip.db") as store:
-        dataset = register_dataset(
-            store,
-            DatasetSpec(
-                name="test",
-                csv_path=manifest.path,
-                csv_sha256=manifest.sha256,
-                image_dir=world / "images",
-                frame=manifest.frame,
-                attribute_columns=manifest.attribute_columns,
-            ),
-        )
-        annotate(store, dataset.image_ids[:3], add_tags=["ambiguous"], note="seen before")
-    for split in _SPLITS:
-        (folder / "out" / f"{split}_captions.csv").write_text(OLD_CAPTIONS)
-
-
-def _annotations(folder: Path) -> pd.DataFrame:
-    with open_store(folder / "streetclip.db", read_only=True) as store:
-        # Images 4 and later are the subject's.
-        return read_annotations(store, range(1, 4))
-
-
-def _misreported(outcome: Outcome, fault: Fault) -> list[str]:
-    """What is wrong with how the job ended, if it was not killed."""
-    code, errors = outcome.code, outcome.errors
-    lines = [line for line in errors.splitlines() if _ERROR.match(line)]
-    if fault.mode in ("kill", "short") and code == -9:
-        return []
-    raw = [each for each in ("Traceback", "Logging error", "Exception ignored") if each in errors]
-    if raw or code not in (0, 1, 2) or len(lines) != (code > 0):
-        return [f"exit {code}: {errors}"]
-    return []
+        return [self.script, f"--db={folder / 'streetclip.db'}", *self.flags(world, folder)]
 
 
 def _unreadable(paths: Any) -> list[str]:
@@ -241,13 +126,13 @@ def _evaluation_differences(folder: Path, whole: Path) -> list[str]:
 
 
 def _caption_flags(world: Path, folder: Path) -> list[str]:
-    tables = [f"--{split}_csv={world / f'{split}.csv'}" for split in _SPLITS]
+    tables = [f"--{split}_csv={world / f'{split}.csv'}" for split in SPLITS]
     return [*tables, f"--output_dir={folder / 'out'}", "--overwrite"]
 
 
 def _caption_damages(folder: Path, whole: Path) -> list[str]:
     found = []
-    for split in _SPLITS:
+    for split in SPLITS:
         path = folder / f"out/{split}_captions.csv"
         if path.read_text() not in (OLD_CAPTIONS, (whole / path.relative_to(folder)).read_text()):
             found.append(f"{path}: is neither the old nor the new one")
@@ -275,6 +160,58 @@ def _annotation_differences(folder: Path, whole: Path) -> list[str]:
     return [] if states[0] == states[1] else [f"annotations are {states[0]}"]
 
 
+def _leave_a_log(folder: Path) -> None:
+    """Leave the store as a killed writer does: its last change is in the log alone."""
+    db = folder / "streetclip.db"
+    paths = [db, db.with_name(f"{db.name}-wal")]
+    with open_store(db) as store:
+        annotate(store, [5], note="in the log")
+        contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+
+
+def _leave_a_backup(folder: Path) -> None:
+    _leave_a_log(folder)
+    backup_store(folder / "streetclip.db", folder / _SOURCE)
+
+
+def _copy_damages(folder: Path, whole: Path) -> list[str]:
+    sources = ("streetclip.db", "streetclip.db-wal", _SOURCE)
+    names = [name for name in sources if (whole / name).exists()]
+    names += [_COPY] if (folder / _COPY).exists() else []
+    return [name for name in names if _bytes(folder, name) != _bytes(whole, name)]
+
+
+def _copy_differences(folder: Path, whole: Path) -> list[str]:
+    return [] if _bytes(folder, _AGAIN) == _bytes(whole, _COPY) else [_AGAIN]
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    return (folder / name).read_bytes()
+
+
+def _leave_annotations(folder: Path) -> None:
+    """Leave a file of annotations, and the store without those of the images 5 and 6."""
+    with open_store(folder / "streetclip.db") as store:
+        annotate(store, [5, 6], add_tags=["restored"], note="from the file")
+        backup_annotations(store.path, folder / _SOURCE, lambda _path: "")
+        undo(store)
+
+
+def _restored(folder: Path) -> list[str]:
+    with open_store(folder / "streetclip.db", read_only=True) as store:
+        return read_annotations(store, [5, 6])["note"].tolist()
+
+
+def _restore_damages(folder: Path, whole: Path) -> list[str]:
+    return [] if _restored(folder) in ([], _restored(whole)) else ["half of it is restored"]
+
+
+def _restore_differences(folder: Path, whole: Path) -> list[str]:
+    return [] if _restored(folder) == _restored(whole) else ["not all is restored"]
+
+
 SUBJECTS = {
     each.name: each
     for each in (
@@ -286,5 +223,18 @@ SUBJECTS = {
                 _caption_damages, _caption_differences),
         Subject("annotation", "tests/crash/annotating.py", lambda _world, _folder: [], "--resume",
                 _annotation_damages, _annotation_differences),
+        Subject("backup", "jobs/backup_store.py",
+                lambda _world, folder: [f"--output={folder / _COPY}"],
+                f"--output={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_log),
+        Subject("restore", "jobs/backup_store.py",
+                lambda _world, folder: [f"--restore={folder / _SOURCE}", f"--db={folder / _COPY}"],
+                f"--db={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_backup),
+        Subject("annotations_backup", "jobs/backup_store.py",
+                lambda _world, folder: [f"--output={folder / _COPY}", "--annotations_only"],
+                f"--output={{}}/{_AGAIN}", _copy_damages, _copy_differences, _leave_a_log),
+        Subject("annotations_restore", "jobs/backup_store.py",
+                lambda _world, folder: [f"--restore={folder / _SOURCE}"],
+                f"--restore={{}}/{_SOURCE}", _restore_damages, _restore_differences,
+                _leave_annotations),
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Become a job whose writes another process decides on: ADDRESS SCRIPT FLAGS."""
+"""Become a job whose writes another process decides on: ADDRESS SCRIPT FLAGS; '' for none."""
 
 import runpy
 import sys
@@ -15,5 +15,6 @@ if __name__ == "__main__":
     runner._SECONDS_BETWEEN_WRITES = curves._SECONDS_BETWEEN_WRITES = 0.0
     record.BEAT_S = 0.25
     tempfile.tempdir = None  # the warm process has chosen one
-    supervise(address)
+    if address:
+        supervise(address)
     runpy.run_path(sys.argv[0], run_name="__main__")

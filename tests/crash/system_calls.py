@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -44,6 +44,7 @@ _NAMES = {number: name for name, (number, _) in _CALLS.items()}
 _FLAGS_OF_OPEN = {2: 1, 257: 2}  # which argument tells whether the file is made or emptied
 _NEEDS_NO_ROOM = {"unlink", "unlinkat", "rmdir"}
 
+_SUPERVISED = "tests/crash/supervised.py"
 _OPENAT2 = 437  # its flags are in memory, out of the filter's sight: callers fall back on openat
 _X86_64 = 0xC000003E
 _ALLOW, _ASK, _NO_SUCH_CALL = 0x7FFF0000, 0x7FC00000, 0x00050000 | errno.ENOSYS
@@ -76,11 +77,26 @@ class Call:
     name: str
     paths: tuple[Path, ...]
     num_bytes: int = 0
+    is_main: bool = True
+    """Whether the job's main thread makes it."""
 
     @property
     def is_hidden(self) -> bool:
         """Whether it writes into a file that has no name of its own yet."""
         return self.num_bytes > 0 and any(".streetclip-" in each for each in self.paths[0].parts)
+
+
+@dataclass(frozen=True)
+class Half:
+    """The first half of a write, and where in which file it comes to lie."""
+
+    path: Path
+    place: int
+    data: bytes
+
+
+Watch = Callable[[int, Half | None], None]
+"""Gets the number of a write, the first is 1, and its first half, if it writes data."""
 
 
 @dataclass
@@ -92,13 +108,19 @@ class Outcome:
     calls: list[Call] = field(default_factory=list)
 
 
-def run(arguments: Sequence[str], folder: Path, fault: Fault | None = None) -> Outcome:
+def run(
+    arguments: Sequence[str],
+    folder: Path,
+    fault: Fault | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
     """Run a job, and let one of its writes below a folder meet a fault.
 
     Args:
         arguments: The script from the repository's root, and its flags.
         folder: Writes elsewhere are left alone and not counted; temporary files are in it.
         fault: None lets all of them through.
+        watch: Called before each write, without a fault, while the job waits.
     """
     log, address = folder.with_name(f"{folder.name}.log"), f"\0streetclip-{os.getpid()}-{folder}"
     calls: list[Call] = []
@@ -108,11 +130,8 @@ def run(arguments: Sequence[str], folder: Path, fault: Fault | None = None) -> O
     ):
         server.bind(address[:100])
         server.listen(1)
-        command = ["tests/crash/supervised.py", address[1:100], *arguments]
-        temporary = folder / "tmp"
-        temporary.mkdir(exist_ok=True)
-        environment = os.environ | {"TMPDIR": str(temporary)}
-        with warm.Job(command, stdout=errors, stderr=errors, env=environment) as job:
+        command = [_SUPERVISED, address[1:100], *arguments]
+        with warm.Job(command, stdout=errors, stderr=errors, env=_environment(folder)) as job:
             server.settimeout(600)
             with server.accept()[0] as connection:
                 _, listeners, _, _ = socket.recv_fds(connection, 1, 1)
@@ -122,7 +141,7 @@ def run(arguments: Sequence[str], folder: Path, fault: Fault | None = None) -> O
             (listener,) = listeners
             try:
                 for question in _questions(listener):
-                    _decide(listener, question, folder, fault, calls, job.pid)
+                    _decide(listener, question, folder, fault, calls, job.pid, watch)
             finally:
                 os.close(listener)
             code = job.wait(600)
@@ -130,6 +149,18 @@ def run(arguments: Sequence[str], folder: Path, fault: Fault | None = None) -> O
         text = errors.read().decode("utf-8", "replace")
     log.unlink()
     return Outcome(code, text, calls)
+
+
+def run_alone(arguments: Sequence[str], folder: Path) -> Outcome:
+    """Run a job as `run` does, but let its writes through unseen: that takes less time."""
+    done = warm.run([_SUPERVISED, "", *arguments], env=_environment(folder))
+    return Outcome(done.returncode, done.stdout + done.stderr)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return os.environ | {"TMPDIR": str(temporary)}
 
 
 def supervise(address: str) -> None:
@@ -204,8 +235,11 @@ class _Question:
             return b"".join(self._memory(*pair) for pair in pairs)
         return b""
 
-    def write_half(self) -> None:
-        """Write the first half of its bytes, where the call would."""
+    def half(self) -> Half | None:
+        """The first half of its bytes, and where the call would write them."""
+        data = self.data()
+        if not data:
+            return None
         process, file = Path(f"/proc/{self.thread}"), self.arguments[0]
         place = self.arguments[3]
         if self.name in ("write", "writev"):
@@ -213,10 +247,15 @@ class _Question:
             place = int(info[1])
             if int(info[3], 8) & os.O_APPEND:
                 place = (process / f"fd/{file}").stat().st_size
-        data = self.data()
-        descriptor = os.open(process / f"fd/{file}", os.O_WRONLY)
-        os.pwrite(descriptor, data[: len(data) // 2], place)
-        os.close(descriptor)
+        return Half(self.paths()[0], place, data[: len(data) // 2])
+
+    def write_half(self) -> None:
+        """Write the first half of its bytes, where the call would."""
+        half = self.half()
+        if half is not None:
+            descriptor = os.open(f"/proc/{self.thread}/fd/{self.arguments[0]}", os.O_WRONLY)
+            os.pwrite(descriptor, half.data, half.place)
+            os.close(descriptor)
 
     def _link(self, name: str) -> Path:
         return Path(os.readlink(f"/proc/{self.thread}/{name}").removesuffix(" (deleted)"))  # noqa: PTH115 -- no path
@@ -262,18 +301,23 @@ def _decide(
     fault: Fault | None,
     calls: list[Call],
     group: int,
+    watch: Watch | None,
 ) -> None:
     """Answer a call; kill the group, or refuse it, where the fault says so."""
-    refusal = 0
+    refusal, num_before, half = 0, len(calls), None
     try:
         paths = question.paths()
         if any(path.is_relative_to(folder) for path in paths):
             num_bytes = len(question.data()) if fault is None else 0
-            calls.append(Call(question.name, paths, num_bytes))
+            calls.append(Call(question.name, paths, num_bytes, question.thread == group))
+            if watch is not None:
+                half = question.half()
             if fault is not None and len(calls) >= fault.at:
                 refusal = _meet(question, fault, group, is_first=len(calls) == fault.at)
     except (FileNotFoundError, ProcessLookupError):
         pass  # the thread was killed
+    if watch is not None and len(calls) > num_before:
+        watch(len(calls), half)
     answer = struct.pack("=QqiI", question.id, 0, -refusal, 0 if refusal else _GO_ON)
     try:
         fcntl.ioctl(listener, _ANSWER, answer)
@@ -288,7 +332,7 @@ def _meet(question: _Question, fault: Fault, group: int, *, is_first: bool) -> i
         return 0 if question.name in _NEEDS_NO_ROOM else errno.ENOSPC
     if fault.mode == "failing":
         return errno.EIO if is_first else 0
-    if fault.mode == "short" and is_first and question.data():
+    if fault.mode == "short" and is_first:
         question.write_half()
     os.killpg(group, signal.SIGKILL)
     return errno.EIO  # should the signal come late

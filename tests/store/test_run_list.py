@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from streetclip.store import (
     RUN_DTYPES,
@@ -33,6 +34,14 @@ def test_runs_are_listed_newest_first_with_their_counts_so_far(filled):
     for name in ("country_correct", "city_correct"):
         expected = [0, predictions[name][:40].sum(), predictions[name].sum()]
         assert runs[name].tolist() == expected
+
+
+def test_a_list_without_correct_predictions_reads_no_column(filled, monkeypatch):
+    write_predictions(filled.store, {filled.run_id: filled.predictions()})
+    whole = list_runs(filled.store)
+    monkeypatch.setattr("streetclip.store.runs.read_column", lambda *_: pytest.fail("read"))
+    listed = list_runs(filled.store, with_correct=False)
+    assert listed.equals(whole.drop(columns=["country_correct", "city_correct"]))
 
 
 def test_a_finished_run_without_metrics_is_counted(filled):

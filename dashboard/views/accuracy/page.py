@@ -74,8 +74,8 @@ def _breadcrumb(view: View) -> None:
     chosen = {level: getattr(view.selection, level) for level in LEVELS}
     if chosen["country"] is not None and chosen["continent"] is None:
         known = run_queries.countries(view)
-        found = known.loc[known["country"] == chosen["country"], "continent"]
-        chosen["continent"] = str(found.iloc[0]) if len(found) == 1 else None
+        found = [continent for continent, code in known if code == chosen["country"]]
+        chosen["continent"] = found[0] if len(found) == 1 else None
     place: dict[str, Any] = dict.fromkeys(LEVELS)
     steps = [("World", dict(place))]
     for level, value in chosen.items():

@@ -35,7 +35,7 @@ def _body(view: View) -> None:
         if view.is_whole_run:
             published = benchmark_of(details["dataset"], figures.num_images)
         _results(view, figures, against, published)
-    run_picker.table(run_queries.list_runs(view.path), view.run_id)
+    run_picker.table(run_queries.runs_with_correct(view.path), view.run_id)
     run_picker.details(details)
 
 

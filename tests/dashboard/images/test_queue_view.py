@@ -18,7 +18,8 @@ WATCH = """
     window.keys = [];
     window.waits = [];  // ms from a key to the frame in which another image is seen
     const pictures = (root) => [...root.querySelectorAll('*')].flatMap((node) => [
-        ...(node.matches('img[alt^="The image "]') && node.checkVisibility() ? [node.alt] : []),
+        ...(node.matches('canvas[aria-label^="The image "]') && node.checkVisibility()
+            ? [node.ariaLabel] : []),
         ...(node.shadowRoot ? pictures(node.shadowRoot) : []),
     ]);
     window.seen = () => pictures(document).join().replace('The image ', '');

@@ -249,7 +249,8 @@ def test_triage_by_keyboard_survives_a_restart(world, visit, tmp_path):
         assert any("label error" in each for each in pressed)
         assert any("Reviewed" in each for each in pressed)
         assert page.get_by_label("Note", exact=True).input_value() == "two\nlines, r 1 u"
-        assert page.locator("[data-testid=stMain] .picture img").count() == 1
+        assert page.locator("[data-testid=stMain] img").count() == 0
+        assert page.locator(".picture canvas").count() == 1
         assert visited.strangers() == []
         assert visited.errors == []
 
