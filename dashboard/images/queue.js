@@ -75,7 +75,7 @@ class Queue {
     for (const id of this.pictures.keys()) if (!near.has(id)) this.pictures.delete(id);
     for (const { id, problem, ...photo } of this.data.pictures) {
       if (photo.version && this.pictures.get(id)?.photo?.version === photo.version) continue;
-      const pictures = photo.version ? new Pictures({ id, ...photo }) : { isReady: true, problem };
+      const pictures = photo.version ? new Pictures({ id, problem, ...photo }) : { isReady: true, problem };
       // Loaded ahead, it appears in the frame in which the form changes.
       pictures.onChange = () => this.draw();
       this.pictures.set(id, pictures);
