@@ -1,6 +1,7 @@
 """What a gallery or a triage form is given, read from a page that AppTest has run."""
 
 import json
+import time
 
 
 def data_of(page, part):
@@ -12,3 +13,11 @@ def data_of(page, part):
 def cards_of(page):
     """The cards that are drawn, in order."""
     return data_of(page, "cards")["cards"]
+
+
+def wait_until(read, expected, timeout_s=15):
+    """Read until it gives what is expected, and give the last answer."""
+    deadline = time.monotonic() + timeout_s
+    while (found := read()) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
