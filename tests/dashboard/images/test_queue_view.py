@@ -9,9 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.dashboard.galleries import wait_until
-from tests.dashboard.sites import DESK, serve
-from tests.dashboard.worlds import World
+from tests.dashboard.galleries import served_world, wait_until
+from tests.dashboard.sites import DESK
 
 # Keeps each key with the image whose picture is on the page at that moment, before the page does.
 WATCH = """
@@ -66,11 +65,8 @@ EVENTS = "SELECT author_name, undone_at IS NULL FROM annotation_events ORDER BY 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A world with 200 mistakes, and the address at which it is served."""
-    folder = tmp_path_factory.mktemp("served")
-    world = World(folder, num_images=310)
-    world.add_run(skill=0.25)
-    with serve(world.path, folder) as address:
-        yield world, address
+    with served_world(tmp_path_factory.mktemp("served"), num_images=310, skill=0.25) as served:
+        yield served
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dashboard.shell.rights import Right
 from streetclip.errors import ConfigError, ResourceError, StoreError, shown
 from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store, read_annotations
-from tests.dashboard.galleries import data_of, wait_until
+from tests.dashboard.galleries import data_of, served_world, wait_until
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, serve
 from tests.dashboard.worlds import World
@@ -252,11 +252,8 @@ def test_triage_by_keyboard_survives_a_restart(world, visit, tmp_path):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A world, and the address at which it is served."""
-    folder = tmp_path_factory.mktemp("served")
-    world = World(folder, num_images=60)
-    world.add_run(skill=0.5)
-    with serve(world.path, folder) as address:
-        yield world, address
+    with served_world(tmp_path_factory.mktemp("served"), num_images=60, skill=0.5) as served:
+        yield served
 
 
 @pytest.mark.browser
