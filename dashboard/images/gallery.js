@@ -181,11 +181,10 @@ class Gallery {
   }
 
   press(event) {
-    if (this.box.open || this.help.open || belongsElsewhere(event, this.root)) return;
+    const name = this.box.open ? null : pressed(this, event);
+    if (name === null) return;
     const inside = event.composedPath().includes(this.root);
-    const name = keyOf(event);
-    if (name === "?") this.help.showModal();
-    else if (name === "j" || (inside && event.key === "ArrowRight")) this.step(1);
+    if (name === "j" || (inside && event.key === "ArrowRight")) this.step(1);
     else if (name === "k" || (inside && event.key === "ArrowLeft")) this.step(-1);
     else if (inside && event.key === "ArrowDown") this.step(this.columns());
     else if (inside && event.key === "ArrowUp") this.step(-this.columns());

@@ -86,7 +86,7 @@ def verdict_rows(fields: Fields) -> list[tuple[str, str]]:
     """List the true and the predicted place, their distance and the confidence, with terms."""
     rows = [("True place", _place(fields, "true"))]
     if fields["status"] is None:
-        rows.append(("Predicted place", "The run has no prediction of this image so far."))
+        rows.append(("Predicted place", "Not evaluated yet"))
     elif not fields["pred_country"]:
         rows.append(("Predicted place", "no prediction; counted as wrong"))
     else:

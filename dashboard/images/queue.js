@@ -136,17 +136,11 @@ class Queue {
   }
 
   press(event) {
-    if (event.key === "Escape" && event.composedPath().includes(this.form.node)) {
-      this.root.getRootNode().activeElement?.blur();
-      return;
-    }
-    if (this.help.open || belongsElsewhere(event, this.root)) return;
-    const name = keyOf(event);
-    if (name === "?") this.help.showModal();
-    else if (!this.isWaiting() && this.index() >= 0 && this.photo.press(event)) leave(event);
-    else if (name.length > 1 && !/^(Arrow|Shift)/.test(name)) return;
-    else if (this.isWaiting()) leave(event);
-    else if (this.index() < 0 && !name.endsWith("u")) return;
+    const name = pressed(this, event);
+    if (name === null) return;
+    if (!this.isWaiting() && this.index() >= 0 && this.photo.press(event)) leave(event);
+    else if (name.length > 1 && !/^(Arrow|Shift\+.$)/.test(name)) return;
+    else if (this.isWaiting() || (this.index() < 0 && !name.endsWith("u"))) leave(event);
     else if (name === "j" || name === "ArrowRight") this.go(1);
     else if (name === "k" || name === "ArrowLeft") this.go(-1);
     else if (name === "t") this.form.own.focus();

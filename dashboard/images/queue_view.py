@@ -11,6 +11,7 @@ from dashboard.images import image_detail, triage
 from dashboard.images.image_queries import Image
 from dashboard.images.thumbnails import DETAIL_SIDE, Thumbnail, thumbnail
 from dashboard.shell import formats
+from streetclip.errors import StreetClipError
 
 NUM_AHEAD: Final = 8
 """How many images the browser knows ahead."""
@@ -44,8 +45,17 @@ def queue(
         "items": [_item(image, links(_id(image))) for image in images],
         "pictures": _pictures(lacking),
     }
+    names = {_id(image): image.subject["name"] for image in images}
+
+    def act(action: triage.Action) -> str:
+        try:
+            return on_action(action)
+        except StreetClipError as error:  # the browser may be images ahead
+            msg = f"{names.get(action.image_id, 'Last action')}: not saved. {error}"
+            raise type(error)(msg) from error
+
     component = triage.component("queue", "photo_tiles", "photo_view")
-    triage.mount(component, data, key=key, image_ids=ids or [0], on_action=on_action)
+    triage.mount(component, data, key=key, image_ids=ids or [0], on_action=act)
 
 
 def _id(image: Image) -> int:

@@ -47,14 +47,9 @@ class Single {
   }
 
   press(event) {
-    if (event.key === "Escape" && event.composedPath().includes(this.form.node)) {
-      this.root.getRootNode().activeElement?.blur();
-      return;
-    }
-    if (this.help.open || belongsElsewhere(event, this.root)) return;
-    const name = keyOf(event);
-    if (name === "?") this.help.showModal();
-    else if (name === "j" || name === "ArrowRight") this.go("next");
+    const name = pressed(this, event);
+    if (name === null) return;
+    if (name === "j" || name === "ArrowRight") this.go("next");
     else if (name === "k" || name === "ArrowLeft") this.go("previous");
     // Until the image that was asked for is there, a key would act on the one that is left.
     else if (name.length === 1 && this.actions.has("open")) return leave(event);

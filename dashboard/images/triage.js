@@ -18,8 +18,7 @@ const SHORTCUTS = [
   ["?", "show this list"],
 ];
 
-const LONGEST_TAG = 500;
-const LONGEST_NOTE = 10000;
+const [LONGEST_TAG, LONGEST_NOTE] = [500, 10000];
 
 function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -66,8 +65,19 @@ function leave(event) {
   event.stopImmediatePropagation();
 }
 
-const VIEWS = new WeakMap();
+// Name a key that is meant for a view; null if it is not, or all is done.
+function pressed(view, event) {
+  const isInForm = event.composedPath().includes(view.form.node);
+  if (event.key === "Escape" && isInForm) view.root.getRootNode().activeElement?.blur();
+  if (view.help.open || belongsElsewhere(event, view.root)) return null;
+  const name = keyOf(event);
+  if (name !== "?") return name;
+  view.help.showModal();
+  leave(event);
+  return null;
+}
 
+const VIEWS = new WeakMap();
 // Make the view of a mounted component once, hand it the keys while it is shown, and update it.
 function mount(View, component) {
   const root = component.parentElement.querySelector(".root");

@@ -13,7 +13,7 @@ from dashboard.shell.rights import Right
 from streetclip.errors import ConfigError, ResourceError, StoreError, shown
 from streetclip.results.filters import Selection
 from streetclip.store import annotate, open_store, read_annotations
-from tests.dashboard.galleries import data_of
+from tests.dashboard.galleries import data_of, served_world, wait_until
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.sites import DESK, serve
 from tests.dashboard.worlds import World
@@ -202,12 +202,7 @@ def form(page):
 
 def wait_for_store(world, query, expected):
     """Ask plain SQL until it gives what is expected, and give the last answer."""
-    import time
-
-    deadline = time.monotonic() + 15
-    while (found := world.sql(query)) != expected and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found
+    return wait_until(lambda: world.sql(query), expected)
 
 
 TAGS = "SELECT image_id, tag FROM annotation_tags ORDER BY 1, 2"
@@ -258,11 +253,8 @@ def test_triage_by_keyboard_survives_a_restart(world, visit, tmp_path):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A world, and the address at which it is served."""
-    folder = tmp_path_factory.mktemp("served")
-    world = World(folder, num_images=60)
-    world.add_run(skill=0.5)
-    with serve(world.path, folder) as address:
-        yield world, address
+    with served_world(tmp_path_factory.mktemp("served"), num_images=60, skill=0.5) as served:
+        yield served
 
 
 @pytest.mark.browser
@@ -271,7 +263,8 @@ def test_what_was_typed_stays_while_the_store_is_locked(served, visit):
     first = queue_of(world)[0]
     page = form(visit(viewport=DESK).go(f"{address}/triage"))
     own, note = page.get_by_label("Custom tag"), page.get_by_label("Note", exact=True)
-    alert = page.get_by_role("alert").filter(has_text="lock")
+    saved = f"{name_of(world, first)}: not saved. "
+    alert = page.get_by_role("alert").filter(has_text=saved).filter(has_text="lock")
     with closing(sqlite3.connect(world.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         own.fill("own words")
