@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dashboard.server import middleware, warm_start
+from dashboard.server import middleware, routes, warm_start
 
 # What `streamlit run` serves.
-app = st.App(__file__, lifespan=warm_start, middleware=middleware())
+app = st.App(__file__, lifespan=warm_start, routes=routes(), middleware=middleware())
 
 if __name__ == "__main__":  # what it runs for each visitor, whenever something changes
     from dashboard import navigation

@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 from streamlit import config
 from streamlit.web.server.server_util import get_display_address, get_url
@@ -54,6 +55,18 @@ def middleware() -> list[Middleware]:
     return [Middleware(Gate, access=access()), Middleware(OwnPage)]
 
 
+def routes() -> list[Route]:
+    """List what the server answers besides Streamlit's own paths: images, whole and in tiles."""
+    whole = f"{_prefix()}/image/{{image_id:int}}"
+    return [Route(each, _image) for each in (whole, whole + "/{level:int}/{column:int}/{row:int}")]
+
+
+async def _image(request: Request) -> Response:
+    from dashboard.images import photo_server  # by the warm-up, not before the server starts
+
+    return await photo_server.answer(request)
+
+
 @contextlib.asynccontextmanager
 async def warm_start(app: ASGIApp) -> AsyncIterator[None]:  # noqa: ARG001 -- Starlette's signature
     """Print where to open the dashboard; load what the pages need before anybody waits for it."""
@@ -68,6 +81,7 @@ async def warm_start(app: ASGIApp) -> AsyncIterator[None]:  # noqa: ARG001 -- St
 def load_pages() -> None:
     """Import the pages, and read what all of them need of the gazetteer."""
     importlib.import_module("dashboard.navigation")
+    importlib.import_module("dashboard.images.photo_server")
     importlib.import_module("streetclip.gazetteer").countries()
     importlib.import_module("streetclip.gazetteer.outlines").outline_topojson()
     gc.collect()
@@ -98,8 +112,11 @@ class OwnPage(BaseHTTPMiddleware):
 
 def _depth(path: str) -> int:
     """Count the slashes of a request's path after the server's own prefix."""
-    prefix = f"/{config.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
-    return path.removeprefix(prefix).count("/")
+    return path.removeprefix(_prefix()).count("/")
+
+
+def _prefix() -> str:
+    return f"/{config.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

@@ -89,10 +89,7 @@ class Gallery {
 
   update({ data, setTriggerValue }) {
     this.data = data;
-    this.actions.send = (value) => {
-      setTriggerValue("actions", value);
-      this.draw();
-    };
+    this.actions.connect((value) => setTriggerValue("actions", value), () => this.draw());
     this.actions.acknowledge(data.handled);
     this.list.setAttribute("aria-label", data.label);
     this.draw();
@@ -184,22 +181,23 @@ class Gallery {
   }
 
   press(event) {
-    if (this.box.open || this.help.open || belongsElsewhere(event, this.root)) return;
+    const name = this.box.open ? null : pressed(this, event);
+    if (name === null) return;
     const inside = event.composedPath().includes(this.root);
-    if (event.key === "?") this.help.showModal();
-    else if (event.key === "j" || (inside && event.key === "ArrowRight")) this.step(1);
-    else if (event.key === "k" || (inside && event.key === "ArrowLeft")) this.step(-1);
+    if (name === "j" || (inside && event.key === "ArrowRight")) this.step(1);
+    else if (name === "k" || (inside && event.key === "ArrowLeft")) this.step(-1);
     else if (inside && event.key === "ArrowDown") this.step(this.columns());
     else if (inside && event.key === "ArrowUp") this.step(-this.columns());
-    else if (!this.pressOnCard(event.key)) return;
+    else if (!this.pressOnCard(event, name)) return;
     leave(event);
   }
 
-  pressOnCard(name) {
+  pressOnCard(event, name) {
     const id = this.focusedId();
     const card = this.data.cards.find((each) => each.id === id);
-    if (name === "u" && !card && this.data.cards.length) {
-      this.actions.add("undo", this.data.cards[0].id);
+    const kind = { u: "undo", "Shift+u": "redo" }[name];
+    if (kind && !card && this.data.cards.length) {
+      if (!event.repeat) this.actions.add(kind, this.data.cards[0].id);
       return true;
     }
     if (!card) return false;
@@ -207,7 +205,7 @@ class Gallery {
     else if (name === "n") this.edit(id, "note");
     else {
       this.form.show(card, this.data);
-      return this.form.press(name);
+      return this.form.press(event);
     }
     return true;
   }

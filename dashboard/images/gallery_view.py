@@ -187,7 +187,10 @@ def turn_to(number: int) -> None:
 
 def neighbour(path: str, image_id: int | None) -> dict[str, Any] | None:
     """Link the previous or next image, if there is one."""
-    if image_id is None:
-        return None
+    return None if image_id is None else {"id": image_id, "href": address(path, image_id)}
+
+
+def address(path: str, image_id: int) -> str:
+    """Make the address of an image on a page, in the order of the URL."""
     own = {SORT: st.query_params.get(SORT), IMAGE: str(image_id)}
-    return {"id": image_id, "href": url_state.href(path, **own)}
+    return url_state.href(path, **own)

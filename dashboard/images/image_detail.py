@@ -1,48 +1,92 @@
 """Draw one image: its true and predicted place, its candidates and its attributes."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, close_up_map, selection_events, tables
 from dashboard.charts.channels import by_role, role, tooltip
-from dashboard.images.thumbnails import Thumbnail
+from dashboard.images import cue_boxes, triage
+from dashboard.images.cue_boxes import CueBox
+from dashboard.images.image_queries import Image
+from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.shell import formats, html
+from streetclip.data.exif import Photo
+from streetclip.data.tiles import TILE_SIDE
 
 Fields = Mapping[str, Any]
 """Of an image, as `store.image_detail`."""
+Rows = list[dict[str, Any]]
+"""Candidates, the most probable first."""
 
 _MOST_BARS: Final = 10
 _BAR_PIXELS: Final = 24
 _LONGEST_VALUE: Final = 400
-_MOST_WIDTH, _MOST_HEIGHT = 760, 620  # pixels on the page
 
 
-def picture(shown: Thumbnail, fields: Fields) -> None:
-    """Draw the picture, or the reason why there is none."""
-    name = formats.plain(fields["image_filename"])
-    if shown.jpeg:
-        # No wider than the column, no higher than a screen, no larger than twice its size.
-        most = min(_MOST_WIDTH, _MOST_HEIGHT * shown.width / shown.height, 2 * shown.width)
-        st.image(shown.jpeg, width=max(1, round(most)), alt=f"The image {name}")
-    else:
+def picture(image: Image) -> None:
+    """Draw the photo, to be zoomed, and its notes; or the reason why there is none."""
+    shown, fields = thumbnail(image.file, DETAIL_SIDE), image.fields
+    lines = [html.tag("span", html.name(fields["image_filename"], 200))]
+    if shown.photo is None:
         html.notice("No picture", shown.problem, css="sc-alert")
-    lines = [html.tag("span", html.name(name, 200))]
+    else:
+        data = photo_data(fields, shown.photo, shown.version)
+        triage.component("photo", "photo_tiles", "photo_view")(key="photo", data=data)
+        size = f"{formats.count(shown.photo.width)} × {formats.count(shown.photo.height)} pixels"
+        lines += [html.tag("span", f" · {each}") for each in (size, data["problem"]) if each]
     if fields["status"] == "unreadable":
         lines.append(html.tag("span", f" · could not be read when evaluated: {fields['error']}"))
     html.draw(html.tag("p", *lines, css="sc-remark"))
+    if shown.photo is not None and shown.photo.notes:
+        with st.expander("Camera, time and place (EXIF)"):
+            html.definitions(*shown.photo.notes.items())
+
+
+def photo_data(fields: Fields, photo: Photo, version: str) -> dict[str, Any]:
+    """Make the data of a photo for the browser; bound every untrusted text.
+
+    `problem` is about the boxes of its cues; `version` names the state of its file.
+    """
+    boxes, problem = _boxes(fields["attributes"], photo)
+    return {
+        "id": int(fields["image_id"]),
+        "name": formats.plain(fields["image_filename"]),
+        "version": version,
+        "width": photo.width,
+        "height": photo.height,
+        "side": TILE_SIDE,
+        "boxes": [each._asdict() for each in boxes],
+        "problem": problem,
+    }
+
+
+def _boxes(attributes: Mapping[str, Any], photo: Photo) -> tuple[list[CueBox], str]:
+    """Read the boxes of an image's cues, or what is wrong with them."""
+    text = attributes.get(cue_boxes.COLUMN)
+    if not text:
+        return [], ""
+    try:
+        return cue_boxes.read_boxes(str(text), photo.width, photo.height), ""
+    except (ValueError, RecursionError):  # JSON that is nested very deeply
+        return [], cue_boxes.PROBLEM
 
 
 def verdict(fields: Fields) -> None:
-    """List the true and the predicted place, their distance and the confidence."""
+    """Draw `verdict_rows`."""
+    html.definitions(*verdict_rows(fields))
+
+
+def verdict_rows(fields: Fields) -> list[tuple[str, str]]:
+    """List the true and the predicted place, their distance and the confidence, with terms."""
     rows = [("True place", _place(fields, "true"))]
     if fields["status"] is None:
-        html.notice("Not evaluated yet", "The run has no prediction of this image so far.")
+        rows.append(("Predicted place", "Not evaluated yet"))
     elif not fields["pred_country"]:
         rows.append(("Predicted place", "no prediction; counted as wrong"))
     else:
@@ -60,7 +104,7 @@ def verdict(fields: Fields) -> None:
             ("Distance", distance),
             ("Confidence", f"country {sure}, city within it {sure_of_city}"),
         ]
-    html.definitions(*rows)
+    return rows
 
 
 def _place(fields: Fields, side: str) -> str:
@@ -71,61 +115,75 @@ def _place(fields: Fields, side: str) -> str:
 
 def countries(fields: Fields) -> None:
     """Draw the countries that came first, with the truth marked."""
-    ranked = fields["top_countries"][:_MOST_BARS]
-    if ranked:
+    rows = country_rows(fields)
+    if rows:
         st.header("Countries by probability", anchor=False)
-        codes, probabilities = zip(*ranked, strict=True)
-        truths = [code == fields["true_country"] for code in codes]
-        rows = _rows([formats.country(code) for code in codes], probabilities, truths)
         _bars(rows, "detail_countries")
-        _rank_remark(fields, truths, "country")
+        _rank_remark(fields, rows, "country")
+
+
+def country_rows(fields: Fields) -> Rows:
+    """Rank countries: name, per_cent, label, role and is_true of each."""
+    ranked = fields["top_countries"][:_MOST_BARS]
+    truths = [code == fields["true_country"] for code, _ in ranked]
+    return _rows([formats.country(code) for code, _ in ranked], [p for _, p in ranked], truths)
 
 
 def cities(fields: Fields) -> None:
     """Draw the cities of the predicted country that came first, with the truth marked."""
-    ranked = fields["top_cities"][:_MOST_BARS]
-    if not ranked:
+    rows = city_rows(fields)
+    if not rows:
         return
     st.header("Cities within the predicted country", anchor=False)
-    # The true city is known by its rank in its country, not by its name.
-    inside = [code == fields["true_country"] for _, code, _ in ranked]
-    ranks = itertools.accumulate(inside)
-    truths = [
-        is_inside and rank == fields["true_city_rank"]
-        for is_inside, rank in zip(inside, ranks, strict=True)
-    ]
-    names = [formats.plain(city, 60) for city, _, _ in ranked]
-    _bars(_rows(names, [probability for *_, probability in ranked], truths), "detail_cities")
+    _bars(rows, "detail_cities")
     if fields["country_correct"]:
-        _rank_remark(fields, truths, "city")
+        _rank_remark(fields, rows, "city")
     else:
         html.remark("The true city is not among them: the country is wrong.")
 
 
-def _rank_remark(fields: Fields, truths: Sequence[bool], level: str) -> None:
+def city_rows(fields: Fields) -> Rows:
+    """Rank the cities of the predicted country, as `country_rows`."""
+    ranked = fields["top_cities"][:_MOST_BARS]
+    # The true city is known by its rank in its country, not by its name.
+    inside = [code == fields["true_country"] for _, code, _ in ranked]
+    truths = [
+        is_inside and rank == fields["true_city_rank"]
+        for is_inside, rank in zip(inside, itertools.accumulate(inside), strict=True)
+    ]
+    names = [formats.plain(city, 60) for city, _, _ in ranked]
+    return _rows(names, [probability for *_, probability in ranked], truths)
+
+
+def _rank_remark(fields: Fields, rows: Rows, level: str) -> None:
     rank = fields[f"true_{level}_rank"]
     where = "not among the candidates" if rank is None else f"at rank {formats.count(rank)}"
-    if not any(truths):
+    if not any(row["is_true"] for row in rows):
         html.remark(f"The true {level} is {where}.")
 
 
-def _rows(
-    names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]
-) -> pd.DataFrame:
-    shares = [formats.share(probability) for probability in probabilities]
-    rows = pd.DataFrame({"name": names, "per_cent": 100 * np.array(probabilities, np.float64)})
-    # Two candidates of one name would share a bar.
-    repeats = rows.groupby("name").cumcount()
-    numbered = rows["name"] + " (" + (repeats + 1).astype(str) + ")"
-    roles = ["correct" if true else "wrong" if i == 0 else "muted" for i, true in enumerate(truths)]
-    return rows.assign(
-        name=rows["name"].where(repeats == 0, numbered),
-        label=[f"{s}  true" if true else s for s, true in zip(shares, truths, strict=True)],
-        role=roles,
-    )
+def _rows(names: Sequence[str], probabilities: Sequence[float], truths: Sequence[bool]) -> Rows:
+    rows, times = [], Counter[str]()
+    for i, (name, probability, is_true) in enumerate(
+        zip(names, probabilities, truths, strict=True)
+    ):
+        times[name] += 1
+        share = formats.share(probability)
+        rows.append(
+            {
+                # Two candidates of one name would share a bar.
+                "name": name if times[name] == 1 else f"{name} ({times[name]})",
+                "per_cent": 100 * probability,
+                "label": f"{share}  true" if is_true else share,
+                "role": "correct" if is_true else "wrong" if i == 0 else "muted",
+                "is_true": is_true,
+            }
+        )
+    return rows
 
 
-def _bars(rows: pd.DataFrame, key: str) -> None:
+def _bars(rows: Rows, key: str) -> None:
+    frame = pd.DataFrame(rows)
     y = alt.Y("name:N", sort=None, title=None, scale=alt.Scale(paddingOuter=0.3))
     x = alt.X(
         "per_cent:Q",
@@ -133,9 +191,9 @@ def _bars(rows: pd.DataFrame, key: str) -> None:
         scale=alt.Scale(domain=[0, 125], nice=False),  # room for the words at the right
         axis=alt.Axis(values=[0, 25, 50, 75, 100]),
     )
-    bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.65))
-    label = alt.Chart(rows).mark_text(align="left", dx=5)
-    parts = [f"{row['name']} {row['label']}" for row in rows.to_dict("records")]
+    bar = alt.Chart(frame).mark_bar(height=alt.RelativeBandSize(band=0.65))
+    label = alt.Chart(frame).mark_text(align="left", dx=5)
+    parts = [f"{row['name']} {row['label']}" for row in rows]
     texts = tooltip(name="candidate", label="probability")
     channels.show(
         [

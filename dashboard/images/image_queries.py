@@ -24,6 +24,10 @@ PAGE_SIZE: Final = 24
 OPEN_STATUS: Final = store.STATUSES[0]
 
 _BUSY_S = 3.0  # how long a note waits for a job that writes
+_STEPS: Final = {
+    triage.UNDO: (store.undo, "undo", "Undid"),
+    triage.REDO: (store.redo, "redo", "Redid"),
+}
 
 
 class Page(NamedTuple):
@@ -71,6 +75,22 @@ def place(view: View, order: str, image_id: int) -> Place:
     return Place(None if rank is None else rank + 1, previous, following)
 
 
+def following(view: View, order: str, image_id: int, most: int) -> list[int]:
+    """List the images after one, which need not be among those that the filters leave."""
+    return _around(view, order, image_id, num_before=0, num_after=most)[1]
+
+
+def preceding(view: View, order: str, image_id: int) -> list[int]:
+    """List the image before one, as `following`; empty for the first."""
+    return _around(view, order, image_id, num_before=1, num_after=0)[0]
+
+
+def _around(view: View, order: str, image_id: int, **most: int) -> tuple[list[int], list[int]]:
+    table = run_queries.table(view)
+    mask = run_queries.mask(view) | (table.image_ids == image_id)
+    return results.images_around(table, mask, order, image_id, **most)[1:]
+
+
 def is_in_dataset(view: View, image_id: int) -> bool:
     """Check whether the run's dataset has this image."""
     image_ids = run_queries.table(view).image_ids  # ascending
@@ -109,10 +129,19 @@ def rows(view: View, image_ids: Sequence[int]) -> list[Image]:
 def one(view: View, image_id: int) -> tuple[Image, pd.DataFrame]:
     """Read everything about one image, and its predictions as `store.image_in_runs`."""
     with run_reader(view) as opened:
-        fields = store.image_detail(opened, view.run_id, image_id)
-        file = ImageFile(Path(fields["folder"]), fields["image_filename"])
-        image = Image(fields, annotations(opened, [image_id])[image_id], file)
-        return image, store.image_in_runs(opened, image_id)
+        return _detail(opened, view.run_id, image_id), store.image_in_runs(opened, image_id)
+
+
+def details(view: View, image_ids: Sequence[int]) -> list[Image]:
+    """Read everything about some images, in their order."""
+    with run_reader(view) as opened:
+        return [_detail(opened, view.run_id, image_id) for image_id in image_ids]
+
+
+def _detail(opened: Store, run_id: int, image_id: int) -> Image:
+    fields = store.image_detail(opened, run_id, image_id)
+    file = ImageFile(Path(fields["folder"]), fields["image_filename"])
+    return Image(fields, annotations(opened, [image_id])[image_id], file)
 
 
 def annotations(opened: Store, image_ids: Sequence[int]) -> dict[int, dict[Any, Any]]:
@@ -123,14 +152,15 @@ def annotations(opened: Store, image_ids: Sequence[int]) -> dict[int, dict[Any, 
 
 
 class Noted(NamedTuple):
-    """Whether an action changed anything, and words about it, if any."""
+    """Whether an action changed anything, words about it, and the image of an undone action."""
 
     changed: bool
     words: str = ""
+    image_id: int | None = None
 
 
 def note(view: View, action: triage.Action) -> Noted:
-    """Store a tag, note, status or undo of an image.
+    """Store a tag, note or status of an image, or undo or redo the author's last action.
 
     Raises:
         ConfigError: The tag or note cannot be stored as it is, or the visitor may not annotate.
@@ -148,14 +178,28 @@ def note(view: View, action: triage.Action) -> Noted:
         triage.UNTAG: {"remove_tags": [action.value]},
         triage.NOTE: {"note": action.value},
         triage.STATUS: {"status": action.value},
+        triage.JUDGE: {"add_tags": [action.value], "status": "reviewed"},
     }
     with store.explained(view.path), open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
         store.run_revision(opened, view.run_id, view.run_uid)
-        if action.kind == triage.UNDO:
-            words = store.undo(opened)
-            if words is None:
-                return Noted(changed=False, words="There is nothing to undo.")
-            return Noted(changed=True, words=f"Undid: {plain(words)}.")
+        if action.kind in _STEPS:
+            return _retrace(opened, action)
         if action.kind not in changes:
             return Noted(changed=False)
-        return Noted(store.annotate(opened, [action.image_id], **changes[action.kind]) > 0)
+        changed = changes[action.kind]
+        num = store.annotate(opened, [action.image_id], **changed, author=action.author)
+        return Noted(num > 0)
+
+
+def _retrace(opened: Store, action: triage.Action) -> Noted:
+    """Undo or redo the author's last action, and say what on which image."""
+    take, verb, past = _STEPS[action.kind]
+    step = take(opened, action.author)
+    if step is None:
+        return Noted(changed=False, words=f"You have nothing to {verb}.")
+    words, first = f"{past}: {plain(step.description)}", step.image_ids[0]
+    if len(step.image_ids) == 1:
+        words += f" on {plain(store.image_path(opened, first)[1])}"
+    if step.num_kept:
+        words += "; a later note or status is kept"
+    return Noted(changed=True, words=f"{words}.", image_id=first)

@@ -29,10 +29,9 @@ class Single {
 
   update({ data, setTriggerValue }) {
     this.data = data;
-    this.actions.send = (value) => {
-      setTriggerValue("actions", value);
-      this.form.show(this.data.image, this.data);
-    };
+    this.actions.connect(
+      (value) => setTriggerValue("actions", value), () => this.form.show(this.data.image, this.data),
+    );
     this.actions.acknowledge(data.handled);
     for (const name of ["previous", "next"]) {
       if (data[name]) this[name].setAttribute("href", data[name].href);
@@ -42,23 +41,21 @@ class Single {
   }
 
   go(name) {
-    if (!this.data[name]) return;
+    if (!this.data[name] || this.actions.has("open")) return;
     this.form.keepNote();
     this.actions.add("open", this.data[name].id, name);
   }
 
   press(event) {
-    if (event.key === "Escape" && event.composedPath().includes(this.form.node)) {
-      this.root.getRootNode().activeElement?.blur();
-      return;
-    }
-    if (this.help.open || belongsElsewhere(event, this.root)) return;
-    if (event.key === "?") this.help.showModal();
-    else if (event.key === "j" || event.key === "ArrowRight") this.go("next");
-    else if (event.key === "k" || event.key === "ArrowLeft") this.go("previous");
-    else if (event.key === "t") this.form.own.focus();
-    else if (event.key === "n") this.form.note.focus();
-    else if (!this.form.press(event.key)) return;
+    const name = pressed(this, event);
+    if (name === null) return;
+    if (name === "j" || name === "ArrowRight") this.go("next");
+    else if (name === "k" || name === "ArrowLeft") this.go("previous");
+    // Until the image that was asked for is there, a key would act on the one that is left.
+    else if (name.length === 1 && this.actions.has("open")) return leave(event);
+    else if (name === "t") this.form.own.focus();
+    else if (name === "n") this.form.note.focus();
+    else if (!this.form.press(event)) return;
     leave(event);
   }
 }

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dashboard.queries import store_state
 from streetclip.data.decoding import real_image_path
+from streetclip.data.exif import Photo, read_photo
 from streetclip.data.previews import decode_preview
 from streetclip.errors import ImageError, shown
 
@@ -22,6 +23,9 @@ CARD_SIDE = 480
 
 DETAIL_SIDE = 1600
 """Longest side of the picture of one image, in pixels."""
+
+PROBLEMS = (ImageError, OSError, ValueError, RuntimeError)
+"""What an image raises that cannot be shown; RuntimeError for links in a circle."""
 
 _THREADS = 4
 _JPEG_QUALITY = 82
@@ -35,12 +39,17 @@ class ImageFile(NamedTuple):
 
 
 class Thumbnail(NamedTuple):
-    """A small JPEG of our own, or why there is none (untrusted)."""
+    """A small JPEG of our own, or why there is none (untrusted).
+
+    `photo` describes the whole image, `version` names the state of its file.
+    """
 
     jpeg: bytes = b""
     width: int = 0
     height: int = 0
     problem: str = ""
+    photo: Photo | None = None
+    version: str = ""
 
     @property
     def data_uri(self) -> str:
@@ -50,7 +59,7 @@ class Thumbnail(NamedTuple):
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode('ascii')}"
 
 
-class _Key(NamedTuple):
+class FileKey(NamedTuple):
     """A file in its present state: one that is replaced has another key."""
 
     path: Path
@@ -60,6 +69,11 @@ class _Key(NamedTuple):
     inode: int
     period: int  # see `store_state.period`
     max_side: int
+
+    @property
+    def version(self) -> str:
+        """The state of the file, for the addresses of pictures that browsers keep."""
+        return "-".join(f"{number:x}" for number in self[1:])
 
 
 @functools.cache
@@ -76,37 +90,46 @@ def thumbnails(requests: Sequence[ImageFile]) -> list[Thumbnail]:
 def thumbnail(request: ImageFile, max_side: int = CARD_SIDE) -> Thumbnail:
     """Make or find the picture of one image, `CARD_SIDE` or `DETAIL_SIDE` pixels at most."""
     try:
-        path = real_image_path(*request)
-        return _KEPT[max_side](_key(path, path.stat(), max_side))
-    except ImageError as error:
-        return Thumbnail(problem=str(error))
-    except FileNotFoundError:
-        problem = f"The folder {shown(request.folder)} is gone. Put the images back there."
-        if request.folder.is_dir():
-            problem = (
-                f"{shown(request.name)} is no longer in {shown(request.folder)}. Put it back to "
-                "see it; the results stay."
-            )
-        return Thumbnail(problem=problem)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
-        reason = error.strerror if isinstance(error, OSError) else shown(error)
-        return Thumbnail(problem=f"{shown(request.name)}: cannot be read ({reason}).")
+        return _KEPT[max_side](file_key(request, max_side))
+    except PROBLEMS as error:
+        return Thumbnail(problem=explained(error, request))
 
 
-def _key(path: Path, status: os.stat_result, max_side: int) -> _Key:
+def explained(error: Exception, request: ImageFile) -> str:
+    """Describe why an image cannot be shown, given one of `PROBLEMS`; untrusted."""
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        if not request.folder.is_dir():
+            return f"The folder {shown(request.folder)} is gone. Put the images back there."
+        return (
+            f"{shown(request.name)} is no longer in {shown(request.folder)}. Put it back to "
+            "see it; the results stay."
+        )
+    reason = error.strerror if isinstance(error, OSError) else shown(error)
+    return f"{shown(request.name)}: cannot be read ({reason})."
+
+
+def file_key(request: ImageFile, max_side: int) -> FileKey:
+    """Find the file of an image and its state; raise one of `PROBLEMS` if it must not be read."""
+    path = real_image_path(*request)
+    return _key(path, path.stat(), max_side)
+
+
+def _key(path: Path, status: os.stat_result, max_side: int) -> FileKey:
     times_ns = status.st_mtime_ns, status.st_ctime_ns
     period = store_state.period(max(times_ns))
-    return _Key(path, *times_ns, status.st_size, status.st_ino, period, max_side)
+    return FileKey(path, *times_ns, status.st_size, status.st_ino, period, max_side)
 
 
-def _make(key: _Key) -> Thumbnail:
+def _make(key: FileKey) -> Thumbnail:
     try:
-        image = decode_preview(key.path, key.max_side)
+        image, photo = decode_preview(key.path, key.max_side), read_photo(key.path)
     except ImageError as error:
         return Thumbnail(problem=str(error))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return Thumbnail(buffer.getvalue(), *image.size)
+    return Thumbnail(buffer.getvalue(), *image.size, photo=photo, version=key.version)
 
 
 # By longest side, what keeps the pictures used last: some 40 kB a card, 400 kB a large one.

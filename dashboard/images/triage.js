@@ -1,22 +1,24 @@
-// Triage by mouse and keyboard: shared by the gallery and by the page of one image.
+// Triage by mouse and keyboard: shared by the gallery, the queue and the page of one image.
 //
-// Every text of the data becomes a text node or an attribute, never markup. Actions are numbered and
-// sent until Python confirms them; the page shows their effect at once.
+// Every text of the data becomes a text node or an attribute, never markup.
 
 const SHORTCUTS = [
   ["j or →", "next image"],
   ["k or ←", "previous image"],
-  ["1 – 4", "set or remove a suggested tag"],
+  ["1 – 4", "set a suggested tag; with Shift remove it"],
   ["t", "write a custom tag"],
   ["n", "write a note; Ctrl + Enter saves it"],
-  ["r", "reviewed, or unreviewed again"],
-  ["c", "needs second look, or unreviewed again"],
-  ["u", "undo the last change"],
+  ["r", "reviewed"],
+  ["c", "needs second look"],
+  ["u", "undo your last change"],
+  ["Shift + u", "redo it"],
+  ["+, −, 0", "zoom the photo, fit it"],
+  ["f", "photo over the full screen"],
+  ["b", "boxes of cues on or off"],
   ["?", "show this list"],
 ];
 
-const LONGEST_TAG = 500;
-const LONGEST_NOTE = 10000;
+const [LONGEST_TAG, LONGEST_NOTE] = [500, 10000];
 
 function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -43,9 +45,19 @@ function belongsElsewhere(event, root) {
   const target = path[0];
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return true;
   if (!(target instanceof Element)) return true;
-  if (target.closest("input, textarea, select, [contenteditable=true]")) return true;
+  if (target.closest("input:not([type=checkbox]), textarea, select, [contenteditable=true]")) return true;
   if (path.includes(root) || target === document.body) return false;
+  if (target.matches(".stage")) { // the arrow keys move a photo that is zoomed
+    return event.key.startsWith("Arrow") && target.hasAttribute("data-zoomed");
+  }
   return !target.matches("button, a, [data-testid=stMain], [data-testid=stAppScrollToBottomContainer]");
+}
+
+// Name a key by its place for digits, and with "Shift+" where Shift changes what it does.
+function keyOf(event) {
+  const digit = /^Digit(\d)$/.exec(event.code)?.[1];
+  const name = digit ?? (event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  return event.shiftKey && name !== "?" ? `Shift+${name}` : name;
 }
 
 function leave(event) {
@@ -53,8 +65,19 @@ function leave(event) {
   event.stopImmediatePropagation();
 }
 
-const VIEWS = new WeakMap();
+// Name a key that is meant for a view; null if it is not, or all is done.
+function pressed(view, event) {
+  const isInForm = event.composedPath().includes(view.form.node);
+  if (event.key === "Escape" && isInForm) view.root.getRootNode().activeElement?.blur();
+  if (view.help.open || belongsElsewhere(event, view.root)) return null;
+  const name = keyOf(event);
+  if (name !== "?") return name;
+  view.help.showModal();
+  leave(event);
+  return null;
+}
 
+const VIEWS = new WeakMap();
 // Make the view of a mounted component once, hand it the keys while it is shown, and update it.
 function mount(View, component) {
   const root = component.parentElement.querySelector(".root");
@@ -70,61 +93,12 @@ function mount(View, component) {
   VIEWS.get(root).update(component);
 }
 
-// Actions that are not known to be stored yet.
-class Actions {
-  constructor() {
-    this.session = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    this.last = 0;
-    this.pending = [];
-    this.send = () => {};
-  }
-
-  add(kind, image, value = "") {
-    this.last += 1;
-    this.pending.push({ number: this.last, kind, image, value });
-    this.send({ session: this.session, actions: this.pending });
-  }
-
-  acknowledge(handled) {
-    if (!handled || handled.session !== this.session) return;
-    this.pending = this.pending.filter((action) => action.number > handled.number);
-  }
-
-  // Apply the pending actions to an image.
-  applied(image) {
-    const result = { ...image, tags: [...image.tags] };
-    for (const action of this.pending) {
-      if (action.image !== image.id) continue;
-      if (action.kind === "tag" && !result.tags.includes(action.value)) {
-        result.tags.push(action.value);
-      }
-      if (action.kind === "untag") result.tags = result.tags.filter((tag) => tag !== action.value);
-      if (action.kind === "status") result.status = action.value;
-      if (action.kind === "note") result.note = action.value;
-    }
-    return result;
-  }
-}
-
-// Errors and results of actions, announced to screen readers, too.
-class Messages {
-  constructor() {
-    this.alert = el("p", { class: "alert", role: "alert" });
-    this.words = el("p", { class: "words", role: "status" });
-    this.node = el("div", { class: "messages" }, this.alert, this.words);
-  }
-
-  show({ problem, words }) {
-    if (this.alert.textContent !== problem) this.alert.textContent = problem;
-    if (this.words.textContent !== words) this.words.textContent = words;
-  }
-}
-
-// Tags, custom tag, note, status and undo of one image.
+// Tags, custom tag, note, status, undo and redo of one image.
+//
+// `onDone`: a text was entered; `onJudged`: a status was set, or a tag that counts as one.
 class TriageForm {
-  constructor(actions, { onDone = () => {}, onHelp }) {
-    this.actions = actions;
-    this.onDone = onDone;
+  constructor(actions, { onDone = () => {}, onHelp, onJudged = () => {}, tagJudges = () => false }) {
+    Object.assign(this, { actions, onDone, onJudged, tagJudges });
     this.drafts = new Map();
     this.image = null;
     this.tags = el("div", { class: "tags", role: "group", "aria-label": "Tags" });
@@ -160,7 +134,8 @@ class TriageForm {
         "div", { class: "line spread" }, this.statuses,
         el(
           "span", { class: "buttons" },
-          el("button", { type: "button", click: () => this.undo() }, "Undo", key("u")),
+          el("button", { type: "button", click: () => this.retrace("undo") }, "Undo", key("u")),
+          el("button", { type: "button", click: () => this.retrace("redo") }, "Redo"),
           el("button", { type: "button", "aria-label": "Keyboard shortcuts", click: onHelp }, "?"),
         ),
       ),
@@ -187,11 +162,12 @@ class TriageForm {
 
   changeTo(image) {
     if (this.image) {
-      this.drafts.set(this.image.id, { own: this.own.value, note: this.note.value });
+      const note = this.note.value === this.lastNote ? null : this.note.value;
+      this.drafts.set(this.image.id, { own: this.own.value, note });
     }
-    const draft = this.drafts.get(image.id) ?? { own: "", note: image.note };
-    this.own.value = draft.own;
-    this.note.value = draft.note;
+    const draft = this.drafts.get(image.id);
+    this.own.value = draft?.own ?? "";
+    this.note.value = draft?.note ?? image.note;
     this.lastNote = image.note;
   }
 
@@ -237,43 +213,63 @@ class TriageForm {
   }
 
   toggleTag(tag) {
-    const set = this.image.tags.includes(tag);
-    this.actions.add(set ? "untag" : "tag", this.image.id, tag);
+    if (this.image.tags.includes(tag)) this.removeTag(tag);
+    else this.setTag(tag);
+  }
+
+  removeTag(tag) {
+    if (this.image.tags.includes(tag)) this.actions.add("untag", this.image.id, tag);
+  }
+
+  setTag(tag) {
+    const judges = this.tagJudges();
+    const kind = judges ? "judge" : "tag";
+    if (judges || !this.image.tags.includes(tag)) this.actions.add(kind, this.image.id, tag);
+    if (judges) this.onJudged();
   }
 
   addOwn(event) {
     event.preventDefault();
     const tag = this.own.value.trim();
-    if (tag) this.actions.add("tag", this.image.id, tag);
+    if (tag) this.setTag(tag);
     this.onDone();
   }
 
   keepNote() {
     if (!this.image || this.note.value === this.lastNote) return;
     const pending = this.actions.pending.some(
-      (action) => action.kind === "note" && action.value === this.note.value,
+      ({ kind, image, value }) =>
+        kind === "note" && image === this.image.id && value === this.note.value,
     );
     if (!pending) this.actions.add("note", this.image.id, this.note.value);
   }
 
   setStatus(status) {
     if (status !== this.image.status) this.actions.add("status", this.image.id, status);
+    this.onJudged();
   }
 
-  undo() {
-    this.actions.add("undo", this.image.id);
+  retrace(kind) {
+    this.actions.add(kind, this.image.id);
   }
 
-  // Do what a key means; false if it means nothing here.
-  press(name) {
+  // Do what a key means; false if it means nothing here. A key that is held acts once.
+  press(event) {
     if (this.node.disabled) return false;
-    const tag = this.data.suggested[Number(name) - 1];
-    const { status } = this.image;
-    if (tag !== undefined) this.toggleTag(tag);
-    else if (name === "r") this.setStatus(status === "reviewed" ? "open" : "reviewed");
-    else if (name === "c") this.setStatus(status === "to check" ? "open" : "to check");
-    else if (name === "u") this.undo();
-    else return false;
+    const name = keyOf(event);
+    const [, shift, digit] = /^(Shift\+)?(\d)$/.exec(name) ?? [];
+    const tag = this.data.suggested[Number(digit) - 1];
+    const acts = {
+      r: () => this.setStatus("reviewed"),
+      c: () => this.setStatus("to check"),
+      u: () => this.retrace("undo"),
+      "Shift+u": () => this.retrace("redo"),
+    };
+    if (tag !== undefined) {
+      acts[name] = () => (shift ? this.removeTag(tag) : this.setTag(tag));
+    }
+    if (!acts[name]) return false;
+    if (!event.repeat) acts[name]();
     return true;
   }
 }

@@ -1,4 +1,4 @@
-"""Triage images by mouse and keyboard: tags, note, status, undo.
+"""Triage images by mouse and keyboard: tags, note, status, undo, redo.
 
 The browser numbers its actions and repeats them until they are acknowledged, so that none is lost
 or done twice.
@@ -13,18 +13,23 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from dashboard.shell import rights
-from dashboard.shell.formats import STATUS_LABELS
+from dashboard.shell.formats import STATUS_LABELS, plain
 from streetclip.errors import StreetClipError
-from streetclip.store import SUGGESTED_TAGS
+from streetclip.store import PROGRAM, SUGGESTED_TAGS, Author
 
-TAG, UNTAG, NOTE, STATUS, UNDO = "tag", "untag", "note", "status", "undo"
-OPEN, PAGE = "open", "page"
-KINDS = frozenset({TAG, UNTAG, NOTE, STATUS, UNDO, OPEN, PAGE})
+TAG, UNTAG, JUDGE, NOTE, STATUS = "tag", "untag", "judge", "note", "status"
+UNDO, REDO = "undo", "redo"
+OPEN, NEXT, PAGE, MORE = "open", "next", "page", "more"
+_MOVES = frozenset({OPEN, NEXT, PAGE, MORE})
+KINDS = frozenset({TAG, UNTAG, JUDGE, NOTE, STATUS, UNDO, REDO}) | _MOVES
+"""What a browser may ask for. `JUDGE`: tag and mark as reviewed; `MORE`: pictures that it lacks."""
 
 _MOST_ACTIONS = 200
 _MOST_SHOWN = 200
 _LONGEST_VALUE = 10_000
 _LONGEST_SESSION = 64
+_LONGEST_NAME = 80
+_MOST_PROBLEMS = 5
 
 
 class Action(NamedTuple):
@@ -33,6 +38,7 @@ class Action(NamedTuple):
     kind: str
     image_id: int
     value: str
+    author: Author = PROGRAM
 
 
 OnAction = Callable[[Action], str]
@@ -46,8 +52,9 @@ class _Memory:
 
     session: str = ""
     number: int = 0
-    problem: str = ""
+    problems: dict[int, str] = field(default_factory=dict)  # by image
     words: str = ""
+    held: frozenset[int] = frozenset()
     handled: dict[str, Any] = field(default_factory=dict)
     shown: dict[int, None] = field(default_factory=dict)
 
@@ -77,6 +84,22 @@ def controls(
     mount(component("single"), data, key=key, image_ids=ids, on_action=on_action)
 
 
+def name_field() -> None:
+    """Draw the field for the visitor's name, which the browser keeps and sends with actions."""
+    if rights.may_annotate() and not rights.is_store_read_only():
+        component("author")(key="author", data={})
+
+
+def held_pictures(key: str) -> frozenset[int]:
+    """Find the images whose pictures the browser of a mounted component had when it last wrote."""
+    return _memory(key).held
+
+
+def _memory(key: str) -> _Memory:
+    memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
+    return memory
+
+
 def mount(
     mounted: Callable[..., object],
     data: dict[str, Any],
@@ -89,7 +112,7 @@ def mount(
 
     Only the images in `image_ids`, or in those of shortly before, may be acted on.
     """
-    memory: _Memory = st.session_state.setdefault(f"{key}:memory", _Memory())
+    memory = _memory(key)
     memory.show(image_ids)
     is_fixed = rights.is_store_read_only()
     may_annotate = rights.may_annotate() and not is_fixed
@@ -98,7 +121,7 @@ def mount(
         "suggested": list(SUGGESTED_TAGS),
         "statuses": dict(STATUS_LABELS),
         "handled": memory.handled,
-        "problem": memory.problem,
+        "problem": "\n".join(list(memory.problems.values())[-_MOST_PROBLEMS:]),
         "words": memory.words if may_annotate else refusal,
         "may_annotate": may_annotate,
     }
@@ -110,20 +133,25 @@ def mount(
 
 
 def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
-    """Do the actions that are new, in order, and remember what went wrong."""
+    """Do the actions that are new, in order, and remember what went wrong with which image."""
     session, numbered = read_actions(payload, memory.shown)
     if session != memory.session:
         memory.session, memory.number = session, 0
+    memory.held = _read_held(payload)
     new = [(number, action) for number, action in numbered if number > memory.number]
     if not new:
         return
-    problems, words = [], []
+    notes = [action for _, action in new if action.kind not in _MOVES]
+    for action in notes:
+        memory.problems.pop(action.image_id, None)
+    words = []
     for _, action in new:
         try:
             words.append(on_action(action))
         except StreetClipError as error:
-            problems.append(str(error))
-    memory.problem, memory.words = "\n".join(problems), "\n".join(filter(None, words))
+            memory.problems[action.image_id] = str(error)
+    if notes:
+        memory.words = "\n".join(filter(None, words))
     memory.number = new[-1][0]
     memory.handled = {"session": session, "number": memory.number}
 
@@ -135,17 +163,30 @@ def read_actions(
 
     Examples:
         >>> sent = {"number": 1, "kind": "tag", "image": 7, "value": "no cue"}
-        >>> read_actions({"session": "a", "actions": [sent]}, {7})
-        ('a', [(1, Action(kind='tag', image_id=7, value='no cue'))])
+        >>> session, [(number, action)] = read_actions({"session": "a", "actions": [sent]}, {7})
+        >>> session, number, action[:3], action.author.browser
+        ('a', 1, ('tag', 7, 'no cue'), 'a')
     """
     if not isinstance(payload, dict) or not isinstance(payload.get("actions"), list):
         return "", []
-    read = [_read_action(each, image_ids) for each in payload["actions"][:_MOST_ACTIONS]]
+    session = str(payload.get("session", ""))[:_LONGEST_SESSION]
+    # Without an id of its own, a window is a browser.
+    browser = str(payload.get("browser") or session)[:_LONGEST_SESSION]
+    author = Author(plain(browser), plain(payload.get("name") or "", _LONGEST_NAME))
+    read = [_read_action(each, image_ids, author) for each in payload["actions"][:_MOST_ACTIONS]]
     numbered = sorted((each for each in read if each is not None), key=lambda each: each[0])
-    return str(payload.get("session", ""))[:_LONGEST_SESSION], numbered
+    return session, numbered
 
 
-def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action] | None:
+def _read_held(payload: object) -> frozenset[int]:
+    held = payload.get("held") if isinstance(payload, dict) else None
+    ids = held[:_MOST_SHOWN] if isinstance(held, list) else []
+    return frozenset(each for each in ids if type(each) is int)
+
+
+def _read_action(
+    sent: object, image_ids: Collection[int], author: Author
+) -> tuple[int, Action] | None:
     if not isinstance(sent, dict):
         return None
     number, kind, image_id, value = map(sent.get, ("number", "kind", "image", "value"))
@@ -153,15 +194,19 @@ def _read_action(sent: object, image_ids: Collection[int]) -> tuple[int, Action]
         return None
     if kind not in KINDS or not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None
-    return number, Action(kind, image_id, value)
+    return number, Action(kind, image_id, value, author)
 
 
 @functools.cache
-def component(name: str) -> Callable[..., object]:
-    """Register a component of the triage script and style, and its own."""
+def component(name: str, *shared: str) -> Callable[..., object]:
+    """Register a component of the shared scripts and style, further ones, and its own."""
     folder = Path(__file__).parent
     css, js = (
-        "\n".join((folder / f"{part}.{kind}").read_text("utf-8") for part in ("triage", name))
+        "\n".join(
+            path.read_text("utf-8")
+            for part in ("actions", "triage", *shared, name)
+            if (path := folder / f"{part}.{kind}").exists()
+        )
         for kind in ("css", "js")
     )
     root = '<div class="root"></div>'

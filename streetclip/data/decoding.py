@@ -12,7 +12,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -22,6 +22,7 @@ from streetclip.data.file_kinds import describe_file
 from streetclip.data.jpeg import DAMAGED, JPEG_FORMATS, open_reduced, reduced_scale, with_end
 from streetclip.errors import ImageError, shown
 
+N = TypeVar("N", int, float)
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom of a part, in fractional pixels of the whole image."""
 Crop = tuple[Box, tuple[int, int], int]
@@ -129,9 +130,9 @@ def decode_crop(
                 held.enter_context(_turn_for(image, image.size, turn))
                 image.load()
             whole_size, orientation = image.size, orientation_of(image)
-            box, size, resample = crop_of(*_turned(whole_size, orientation))
-            left, top, right, bottom = _box_in_file(box, whole_size, orientation)
-            size = _turned(size, orientation)
+            box, size, resample = crop_of(*turned(whole_size, orientation))
+            left, top, right, bottom = box_in_file(box, whole_size, orientation)
+            size = turned(size, orientation)
             shrinking = min((right - left) / size[0], (bottom - top) / size[1])
             reduced, scale = open_reduced(image, reduced_scale(shrinking))
             if is_jpeg:
@@ -226,8 +227,10 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_ORIENTATIONS[orientation][0]) if orientation > 1 else image
 
 
-def _box_in_file(box: Box, size: tuple[int, int], orientation: int) -> Box:
-    """Convert a box in the upright image to the file's axes."""
+def box_in_file(
+    box: tuple[N, N, N, N], size: tuple[int, int], orientation: int
+) -> tuple[N, N, N, N]:
+    """Convert a box in the upright image to the axes of a file of `size`."""
     left, top, right, bottom = box
     if orientation >= _FIRST_SWAPPED:
         left, top, right, bottom = top, left, bottom, right
@@ -239,7 +242,7 @@ def _box_in_file(box: Box, size: tuple[int, int], orientation: int) -> Box:
     return left, top, right, bottom
 
 
-def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+def turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     """Convert width and height between the file and the upright image."""
     return (size[1], size[0]) if orientation >= _FIRST_SWAPPED else size
 

@@ -5,9 +5,9 @@ import ctypes
 import functools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -19,13 +19,17 @@ from streetclip.errors import ImageError
 MEMORY_BYTES = 240_000_000
 """The most that all previews hold together while they are decoded."""
 
-_BAND_PIXELS = 1 << 19
+BAND_PIXELS = 1 << 19
 _PLAIN_PIXELS = 4 << 20  # a PNG of more is never in memory as a whole
 _ONE_BYTE_MODES = frozenset({"1", "L", "P"})
 # What a decoder holds besides the pixels that Pillow keeps, in bytes a pixel.
 _DECODER_BYTES = {"WEBP": 13, "AVIF": 7, "PPM": 4, "BMP": 3, "TIFF": 2, "GIF": 1}
 _M_MMAP_THRESHOLD, _MAPPED_BYTES = -3, 12 << 20
 _WAVE_BYTES, _REPAIR_BYTES = 2, 7
+
+T = TypeVar("T")
+Decode = Callable[[Image.Image, bytes | None, contextlib.ExitStack], T]
+"""Makes something of an opened image; see `with_repair`."""
 
 
 class _Memory:
@@ -57,20 +61,28 @@ def decode_preview(path: Path, max_side: int) -> Image.Image:
     JPEGs are decoded at a reduced scale, large PNGs band by band. Images that need more than
     `MEMORY_BYTES` raise an `ImageError`, and so do files that `decode_image` refuses.
     """
+    return with_repair(path, lambda image, _, held: _reduced(image, path, max_side, held))
+
+
+def with_repair(path: Path, decode: Decode[T]) -> T:
+    """Decode an opened image; complete a JPEG that lacks only its end.
+
+    `decode` gets the image, the completed content of its file if it was repaired, and the stack
+    that holds its memory until it returns.
+    """
     _return_freed_memory()
     repair_bytes = 0
 
-    def decode(held: contextlib.ExitStack, content: bytes | None = None) -> Image.Image:
+    def attempt(content: bytes | None) -> T:
         nonlocal repair_bytes
-        with opened(path, content) as image:
+        # Its memory is given back once `decode` has let go of the picture.
+        with contextlib.ExitStack() as held, opened(path, content) as image:
             if image.format in JPEG_FORMATS:
                 repair_bytes = 3 * path.stat().st_size + _REPAIR_BYTES * math.prod(image.size)
-            return _reduced(image, path, max_side, held)
+            return decode(image, content, held)
 
-    # Its memory is given back once `decode` has let go of the picture.
     try:
-        with contextlib.ExitStack() as held:
-            return decode(held)
+        return attempt(None)
     except ImageError:
         if not 0 < repair_bytes <= MEMORY_BYTES:
             raise
@@ -78,8 +90,7 @@ def decode_preview(path: Path, max_side: int) -> Image.Image:
             whole = with_end(path.read_bytes())
         if whole is None:
             raise
-    with contextlib.ExitStack() as held:
-        return decode(held, whole)
+    return attempt(whole)
 
 
 @functools.cache
@@ -96,30 +107,46 @@ def _reduced(
     image: Image.Image, path: Path, max_side: int, held: contextlib.ExitStack
 ) -> Image.Image:
     """Decode an opened image, average whole blocks of it band by band, then resample."""
-    needed_bytes = _wave_bytes(image)
+    needed_bytes = wave_bytes(image)
     whole = f"{image.format} of {image.width} × {image.height} pixels"
     shrinking = max(1.0, max(image.size) / max_side)
     # The smallest size that a reduced decoding may give: that of the result, or above.
     image.draft(None, (math.ceil(image.width / shrinking), math.ceil(image.height / shrinking)))
     factor = max(1, max(image.size) // max_side)
-    needed_bytes += _picture_bytes(image, factor)
-    if needed_bytes > MEMORY_BYTES:
-        advice = "Save it smaller, or as PNG without interlacing, to see it; the results stay."
-        fail(path, f"is too large to show ({whole}). {advice}")
-    held.enter_context(_memory.taken(needed_bytes))
-    if not _comes_in_bands(image):
-        image.load()  # a TIFF turns meanwhile
+    needed_bytes += picture_bytes(image, factor) + 6 * math.prod(image.size) // factor**2
+    take_memory(path, whole, needed_bytes, held)
     width, height = image.size
-    num_rows = _num_rows(image, factor)
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    for i, band in enumerate(_bands(image, num_rows)):
-        blocks = to_rgb(band, path).reduce(factor)
-        reduced.paste(blocks, (0, i * num_rows // factor))
+    for top, blocks in reduced_bands(image, path, factor):
+        reduced.paste(blocks, (0, top))
     shrinking = max(1.0, max(image.size) / max_side)
     size = max(1, round(width / shrinking)), max(1, round(height / shrinking))
     box = (0, 0, width / factor, height / factor)
     resized = reduced.resize(size, Image.Resampling.BICUBIC, box)
     return upright(resized, orientation_of(image))
+
+
+def take_memory(path: Path, whole: str, num_bytes: int, held: contextlib.ExitStack) -> None:
+    """Wait until the memory for an image is free; an `ImageError` if it never can be.
+
+    `whole` describes the image for the message.
+    """
+    if num_bytes > MEMORY_BYTES:
+        advice = "Save it smaller, or as PNG without interlacing, to see it; the results stay."
+        fail(path, f"is too large to show ({whole}). {advice}")
+    held.enter_context(_memory.taken(num_bytes))
+
+
+def reduced_bands(image: Image.Image, path: Path, factor: int) -> Iterator[tuple[int, Image.Image]]:
+    """Yield an opened image band by band as RGB, each `factor` × `factor` block averaged.
+
+    Each band comes with its first row in the reduced image.
+    """
+    if not _comes_in_bands(image):
+        image.load()  # a TIFF turns meanwhile
+    num_rows = _num_rows(image, factor)
+    for i, band in enumerate(_bands(image, num_rows)):
+        yield i * num_rows // factor, to_rgb(band, path).reduce(factor)
 
 
 def _comes_in_bands(image: Image.Image) -> bool:
@@ -128,7 +155,7 @@ def _comes_in_bands(image: Image.Image) -> bool:
 
 
 def _num_rows(image: Image.Image, factor: int) -> int:
-    return factor * max(1, _BAND_PIXELS // (image.width * factor))
+    return factor * max(1, BAND_PIXELS // (image.width * factor))
 
 
 def _bands(image: Image.Image, num_rows: int) -> Iterator[Image.Image]:
@@ -142,10 +169,10 @@ def _bands(image: Image.Image, num_rows: int) -> Iterator[Image.Image]:
         yield band
 
 
-def _picture_bytes(image: Image.Image, factor: int) -> int:
-    """Estimate the memory of a picture, its reduced copies and what decodes it."""
+def picture_bytes(image: Image.Image, factor: int) -> int:
+    """Estimate the bytes of a picture, its bands and what decodes it."""
     band_pixels = image.width * min(_num_rows(image, factor), image.height)
-    num_bytes = 16 * band_pixels + 6 * math.prod(image.size) // factor**2
+    num_bytes = 16 * band_pixels
     if _comes_in_bands(image):
         return num_bytes
     pixel_bytes = 1 if image.mode in _ONE_BYTE_MODES else 4
@@ -153,7 +180,7 @@ def _picture_bytes(image: Image.Image, factor: int) -> int:
     return num_bytes + pixel_bytes * math.prod(image.size)
 
 
-def _wave_bytes(image: Any) -> int:
+def wave_bytes(image: Any) -> int:
     """Count what a decoder holds of a JPEG with several passes: all waves of all colours."""
     if not image.info.get("progressive"):
         return 0

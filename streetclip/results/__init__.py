@@ -52,6 +52,7 @@ from streetclip.results.map_points import flows as flows
 from streetclip.results.map_points import frequent_mistakes as frequent_mistakes
 from streetclip.results.map_points import num_error_arcs as num_error_arcs
 from streetclip.results.ranking import ORDERS as ORDERS
+from streetclip.results.ranking import images_around as images_around
 from streetclip.results.ranking import neighbours_of as neighbours_of
 from streetclip.results.ranking import page_of as page_of
 from streetclip.results.run_table import LEVELS as LEVELS

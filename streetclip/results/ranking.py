@@ -58,16 +58,33 @@ def neighbours_of(
     Returns (rank from 0, id of the previous image, id of the next one). The ids are None at the
     ends; all three are None if the image is not among the selected.
     """
+    rank, before, after = images_around(table, mask, order, image_id)
+    return rank, before[-1] if before else None, after[0] if after else None
+
+
+def images_around(
+    table: RunTable,
+    mask: Bool,
+    order: str,
+    image_id: int,
+    *,
+    num_before: int = 1,
+    num_after: int = 1,
+) -> tuple[int | None, list[int], list[int]]:
+    """Find the rank of an image among the selected, and the ids around it in their order.
+
+    The rank, from 0, is None and the lists are empty if the image is not among the selected.
+    """
     rows, values = _ranked(table, mask, order)
     position = int(np.searchsorted(table.image_ids[rows], image_id))
     if position == len(rows) or table.image_ids[rows[position]] != image_id:
-        return None, None, None
+        return None, [], []
     value = values[position]
     rank = int(np.count_nonzero(values < value) + np.count_nonzero(values[:position] == value))
-    first = max(rank - 1, 0)
-    around = table.image_ids[rows[_at_ranks(values, first, rank + 2)]].tolist()
+    first = max(rank - num_before, 0)
+    found = table.image_ids[rows[_at_ranks(values, first, rank + num_after + 1)]].tolist()
     own = rank - first
-    return rank, around[0] if own else None, around[own + 1] if own + 1 < len(around) else None
+    return rank, found[:own], found[own + 1 :]
 
 
 def _ranked(table: RunTable, mask: Bool, order: str) -> tuple[Positions, NDArray[Any]]:

@@ -3,6 +3,11 @@
 Jobs write while the dashboard reads and annotates. Only this room and `runtime` know SQL.
 """
 
+from streetclip.store.annotation_history import PROGRAM as PROGRAM
+from streetclip.store.annotation_history import Author as Author
+from streetclip.store.annotation_history import Step as Step
+from streetclip.store.annotation_history import redo as redo
+from streetclip.store.annotation_history import undo as undo
 from streetclip.store.annotations import STATUSES as STATUSES
 from streetclip.store.annotations import SUGGESTED_TAGS as SUGGESTED_TAGS
 from streetclip.store.annotations import annotate as annotate
@@ -11,7 +16,6 @@ from streetclip.store.annotations import read_annotations as read_annotations
 from streetclip.store.annotations import status_image_ids as status_image_ids
 from streetclip.store.annotations import tag_counts as tag_counts
 from streetclip.store.annotations import tagged_image_ids as tagged_image_ids
-from streetclip.store.annotations import undo as undo
 from streetclip.store.checks import Fault as Fault
 from streetclip.store.checks import explained as explained
 from streetclip.store.checks import find_faults as find_faults

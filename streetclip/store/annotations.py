@@ -1,23 +1,31 @@
 """Annotate images with tags, notes and a status, in every dataset and run that has them.
 
-Each call that changes something is one event. `undo` reverts the newest, so that an image always
-returns to a state in which it has been. Writing raises StoreError where the store cannot be
-written, and ResourceError where the disk is full or another job holds the store for too long.
+Each call that changes something is one event of an author, who can undo it. Writing raises
+StoreError where the store cannot be written, and ResourceError where the disk is full or another
+job holds the store for too long.
 """
 
 import json
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from streetclip.errors import ConfigError, StoreError, shown
-from streetclip.store.connection import Store, to_json, utc_now
+from streetclip.store.annotation_history import (
+    OPEN,
+    PROGRAM,
+    READ,
+    Annotation,
+    Author,
+    read_states,
+    record,
+)
+from streetclip.store.connection import Store, utc_now
 
-OPEN = "open"
 STATUSES = (OPEN, "reviewed", "to check")
 """How far an image has been reviewed; without an annotation it is open."""
 
@@ -34,23 +42,6 @@ _MARKED = {OPEN: "unreviewed", "reviewed": "reviewed", "to check": "as needing a
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-# An image without tags, note and status has no annotation.
-_READ = """
-    SELECT image_id, status, note, updated_at, (
-        SELECT json_group_array(tag) FROM annotation_tags AS t WHERE t.image_id = a.image_id
-    ) AS tags
-    FROM annotations AS a WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id"""
-
-
-class Annotation(NamedTuple):
-    """The annotation of one image."""
-
-    status: str = OPEN
-    note: str = ""
-    updated_at: str | None = None
-    tags: frozenset[str] = frozenset()
-
-
 def annotate(
     store: Store,
     image_ids: Iterable[int],
@@ -59,8 +50,9 @@ def annotate(
     remove_tags: Collection[str] = (),
     note: str | None = None,
     status: str | None = None,
+    author: Author = PROGRAM,
 ) -> int:
-    """Change the annotations of images, all or none, as one event that can be undone.
+    """Change the annotations of images, all or none, as one event that its author can undo.
 
     A tag has 1 to 500 characters after stripping, no control characters; it is kept in Unicode's
     composed form (NFC), so that what looks the same is the same. `remove_tags` are removed before
@@ -94,14 +86,14 @@ def annotate(
             msg = f"{store.path}: has no image {missing[0][0]}. Choose an image of one of its runs."
             raise StoreError(msg)
         before, after = {}, {}
-        known = _read_states(store, ids)
+        known = read_states(store, ids)
         for image_id in ids:
             state = known.get(image_id, Annotation())
             tags = (state.tags - removed) | added
             if state._replace(tags=tags, **changed) != state:
                 before[image_id] = state
                 after[image_id] = state._replace(tags=tags, updated_at=now, **changed)
-        _record(store, before, after, _description(added, removed, changed, len(after)))
+        record(store, before, after, _description(added, removed, changed, len(after)), author)
     return len(after)
 
 
@@ -111,7 +103,7 @@ def merge_annotations(store: Store, annotations: Mapping[int, Annotation]) -> in
     Returns how many of the images, which exist, changed.
     """
     with store.transaction():
-        known = _read_states(store, list(annotations))
+        known = read_states(store, list(annotations))
         before, after = {}, {}
         for image_id, given in annotations.items():
             state = known.get(image_id, Annotation())
@@ -124,14 +116,14 @@ def merge_annotations(store: Store, annotations: Mapping[int, Annotation]) -> in
             if merged != state:
                 before[image_id] = state
                 after[image_id] = merged._replace(updated_at=utc_now())
-        _record(store, before, after, f"restored annotations ({len(after):,} images)")
+        record(store, before, after, f"restored annotations ({len(after):,} images)")
     return len(after)
 
 
 def all_annotations(store: Store) -> dict[int, Annotation]:
     """Read the annotation of each image that has one."""
     ids = [row[0] for row in store.rows("SELECT image_id FROM annotations ORDER BY image_id")]
-    return _read_states(store, ids)
+    return read_states(store, ids)
 
 
 def checked_annotation(tags: Iterable[str], note: str, status: str) -> Annotation:
@@ -139,26 +131,6 @@ def checked_annotation(tags: Iterable[str], note: str, status: str) -> Annotatio
     _check_status(status)
     checked = frozenset(map(_checked_tag, tags))
     return Annotation(status, checked_text("a note", note, LONGEST_NOTE, "\n\t"), None, checked)
-
-
-def undo(store: Store) -> str | None:
-    """Revert the newest event; return what it was, as "tagged 'x'", or None if none is left."""
-    with store.transaction():
-        found = store.rows(
-            "SELECT id, description FROM annotation_events WHERE undone_at IS NULL "
-            "ORDER BY id DESC LIMIT 1"
-        )
-        if not found:
-            return None
-        event_id, description = found[0]
-        changes = store.rows(
-            "SELECT image_id, status, note, updated_at, tags FROM annotation_changes "
-            "WHERE event_id = ?",
-            (event_id,),
-        )
-        _write_states(store, {image_id: _state(*values) for image_id, *values in changes})
-        store.rows("UPDATE annotation_events SET undone_at = ? WHERE id = ?", (utc_now(), event_id))
-    return str(description)
 
 
 def annotations_version(store: Store) -> str:
@@ -200,7 +172,7 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
         A frame indexed by image_id, ascending: status, note, tags (a sorted tuple) and updated_at
             (ISO 8601 in UTC).
     """
-    frame = store.frame(_READ, (json.dumps([int(each) for each in image_ids]),), dtype=object)
+    frame = store.frame(READ, (json.dumps([int(each) for each in image_ids]),), dtype=object)
     tags = [tuple(sorted(json.loads(text))) for text in frame["tags"]]
     frame["tags"] = pd.Series(tags, dtype=object)
     return frame.astype({"image_id": np.int64}).set_index("image_id")
@@ -242,48 +214,3 @@ def _description(
     if "status" in changed:
         parts.append(f"marked {_MARKED[changed['status']]}")
     return ", ".join(parts) + (f" ({num_images:,} images)" if num_images > 1 else "")
-
-
-def _state(status: str, note: str, updated_at: str | None, tags: str) -> Annotation:
-    return Annotation(status, note, updated_at, frozenset(json.loads(tags)))
-
-
-def _read_states(store: Store, image_ids: list[int]) -> dict[int, Annotation]:
-    return {i: _state(*values) for i, *values in store.rows(_READ, (json.dumps(image_ids),))}
-
-
-def _record(
-    store: Store,
-    before: Mapping[int, Annotation],
-    after: Mapping[int, Annotation],
-    description: str,
-) -> None:
-    """Write changed annotations as one event, unless there are none."""
-    if not after:
-        return
-    event = {"description": description, "created_at": utc_now()}
-    event_id = store.insert("annotation_events", event)
-    store.db.conn.executemany(
-        "INSERT INTO annotation_changes "
-        "(event_id, image_id, status, note, updated_at, tags) VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (event_id, image_id, *state[:-1], to_json(sorted(state.tags)))
-            for image_id, state in before.items()
-        ),
-    )
-    _write_states(store, after)
-
-
-def _write_states(store: Store, states: Mapping[int, Annotation]) -> None:
-    connection, ids = store.db.conn, [(image_id,) for image_id in states]
-    connection.executemany("DELETE FROM annotation_tags WHERE image_id = ?", ids)
-    connection.executemany("DELETE FROM annotations WHERE image_id = ?", ids)
-    kept = {i: each for i, each in states.items() if each._replace(updated_at=None) != Annotation()}
-    connection.executemany(
-        "INSERT INTO annotations (image_id, status, note, updated_at) VALUES (?, ?, ?, ?)",
-        ((image_id, *state[:-1]) for image_id, state in kept.items()),
-    )
-    connection.executemany(
-        "INSERT INTO annotation_tags (tag, image_id) VALUES (?, ?)",
-        ((tag, image_id) for image_id, state in kept.items() for tag in state.tags),
-    )

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from streetclip.errors import OutputError, ResourceError, StoreError, shown
 from streetclip.files import atomic_path, read_json, refuse_existing, write_json
 from streetclip.progress import Progress, no_progress
+from streetclip.store.annotation_history import Annotation
 from streetclip.store.annotations import (
-    Annotation,
     all_annotations,
     checked_annotation,
     merge_annotations,

@@ -39,7 +39,7 @@ _JSON_COLUMNS = {
         "id",
         {"arguments": "array", "parameters": "object", "numbers": "object", "outputs": "array"},
     ),
-    "annotation_changes": ("event_id", {"tags": "array"}),
+    "annotation_changes": ("event_id", {"tags": "array", "new_tags": "array"}),
     "prediction_rankings": ("image_id", {"top_countries": "array", "top_cities": "array"}),
 }
 _DATASET_DTYPES = {"image_id": "i8", "place": "u4"}

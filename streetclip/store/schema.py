@@ -98,6 +98,12 @@ def m009_column_checksums(db: Database) -> None:
 
 
 @MIGRATIONS()
+def m010_authors_of_annotations(db: Database) -> None:
+    """Add authors to the history of annotations, and the states after each event."""
+    _execute(db, tables.ANNOTATION_AUTHORS)
+
+
+@MIGRATIONS()
 def m011_run_notes(db: Database) -> None:
     """Add descriptions and archival of runs, and the numbers of deleted ones."""
     _execute(db, *tables.RUN_NOTES)

@@ -187,6 +187,18 @@ ANNOTATIONS = """
     ) STRICT, WITHOUT ROWID;
 """
 
+ANNOTATION_AUTHORS = """
+    -- Of the one who made the event; '': a program, or not known
+    ALTER TABLE annotation_events ADD COLUMN browser TEXT NOT NULL DEFAULT '';
+    ALTER TABLE annotation_events ADD COLUMN author_name TEXT NOT NULL DEFAULT '';
+    CREATE INDEX annotation_events_by_browser ON annotation_events (browser, undone_at);
+    -- How an image was after the event; NULL: of an older program, not known
+    ALTER TABLE annotation_changes ADD COLUMN new_status TEXT;
+    ALTER TABLE annotation_changes ADD COLUMN new_note TEXT;
+    ALTER TABLE annotation_changes ADD COLUMN new_tags TEXT;
+    ALTER TABLE annotation_changes ADD COLUMN new_updated_at TEXT
+"""
+
 JOBS = """
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY,

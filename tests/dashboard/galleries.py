@@ -1,6 +1,11 @@
 """What a gallery or a triage form is given, read from a page that AppTest has run."""
 
+import contextlib
 import json
+import time
+
+from tests.dashboard.sites import serve
+from tests.dashboard.worlds import World
 
 
 def data_of(page, part):
@@ -13,3 +18,20 @@ def data_of(page, part):
 def cards_of(page):
     """The cards that are drawn, in order."""
     return data_of(page, "cards")["cards"]
+
+
+def wait_until(read, expected, timeout_s=15):
+    """Read until it gives what is expected, and give the last answer."""
+    deadline = time.monotonic() + timeout_s
+    while (found := read()) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+@contextlib.contextmanager
+def served_world(folder, *, num_images, skill):
+    """A world with a run, and the address at which it is served."""
+    world = World(folder, num_images=num_images)
+    world.add_run(skill=skill)
+    with serve(world.path, folder) as address:
+        yield world, address

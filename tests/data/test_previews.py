@@ -84,7 +84,7 @@ def test_a_jpeg_without_its_end_is_shown_whole(tmp_path, photo, num_missing, pro
 def small_bands(monkeypatch):
     """Everything that can be decoded in bands is, some rows at a time."""
     monkeypatch.setattr(previews, "_PLAIN_PIXELS", 0)
-    monkeypatch.setattr(previews, "_BAND_PIXELS", 100)
+    monkeypatch.setattr(previews, "BAND_PIXELS", 100)
 
 
 def both_ways(path, monkeypatch, max_side):

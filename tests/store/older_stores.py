@@ -16,6 +16,7 @@ NAMES = (
     "m007_no_aggregates",
     "m008_origin_of_jobs",
     "m009_column_checksums",
+    "m010_authors_of_annotations",
     "m011_run_notes",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}

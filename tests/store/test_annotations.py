@@ -70,17 +70,17 @@ def test_what_changes_nothing_is_no_event(filled):
     assert undo(filled.store) is None
     annotate(filled.store, [1], add_tags=["x"])
     assert annotate(filled.store, [1, 2], add_tags=["x"]) == 1
-    assert undo(filled.store) == "tagged 'x'"
+    assert undo(filled.store).description == "tagged 'x'"
     assert everything(filled.store) == {1: ("open", "", ("x",))}
 
 
 def test_what_was_tagged_before_stays_tagged_when_tagging_more_is_undone(filled):
     annotate(filled.store, [1], add_tags=["x"], note="first")
     annotate(filled.store, [1, 2, 3], add_tags=["x", "y"], note="second", status="reviewed")
-    words = undo(filled.store)
-    assert words == "tagged 'x', tagged 'y', saved note, marked reviewed (3 images)"
+    step = undo(filled.store)
+    assert step.description == "tagged 'x', tagged 'y', saved note, marked reviewed (3 images)"
     assert everything(filled.store) == {1: ("open", "first", ("x",))}
-    assert undo(filled.store) == "tagged 'x', saved note"
+    assert undo(filled.store).description == "tagged 'x', saved note"
     assert everything(filled.store) == {}
     assert undo(filled.store) is None
 

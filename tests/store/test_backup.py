@@ -148,7 +148,7 @@ def test_annotations_find_their_images_in_another_store_by_content(annotated, tm
         assert found["tags"].tolist() == [("no cue",), ("no cue",), ()]
         assert found["status"].tolist() == ["reviewed", "reviewed", "open"]
         assert found["note"].tolist() == ["", "", "a note\nof two lines"]
-        assert "restored annotations (3 images)" in undo(other.store)
+        assert "restored annotations (3 images)" in undo(other.store).description
         assert read_annotations(other.store, range(1, 158)).empty
 
 

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard.images import csv_export, gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import Image, Place
-from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
 from dashboard.queries import run_queries
 from dashboard.shell import formats, html, url_state
 from dashboard.shell.page_query import View
@@ -25,6 +24,8 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
+    with st.sidebar:
+        triage.name_field()
     order = gallery_view.chosen_order()
     image_id = url_state.page_id(gallery_view.IMAGE)
     if image_id is not None:
@@ -116,7 +117,7 @@ def _one(view: View, order: str, image_id: int) -> None:
 
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        image_detail.picture(thumbnail(image.file, DETAIL_SIDE), image.fields)
+        image_detail.picture(image)
     with right:
         image_detail.verdict(image.fields)
         triage.controls(

@@ -1,24 +1,20 @@
 """Triage: the unreviewed images of the filters, one at a time."""
 
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
-from dashboard.images import gallery_view, image_detail, image_queries, triage
-from dashboard.images.image_queries import OPEN_STATUS, Place
-from dashboard.images.thumbnails import DETAIL_SIDE, thumbnail
+from dashboard.images import gallery_view, image_queries, queue_view, triage
+from dashboard.images.image_queries import OPEN_STATUS
 from dashboard.queries import run_queries
-from dashboard.shell import formats, html, links, url_state
+from dashboard.shell import formats, html, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame
-from streetclip.errors import StreetClipError
 from streetclip.results.filters import Selection
 
 _PATH: Final = "triage"
 _DEFAULTS: Final = Selection(country_correct=False)
-
-_TRAIL: Final = "triage_trail"
-_PROBLEM: Final = "triage_problem"
 
 
 def render() -> None:
@@ -43,24 +39,15 @@ def _body(view: View) -> None:
         st.progress(done / total if total else 1.0, text=words)
     with right:
         gallery_view.order_choice(view)
-    if image_id is not None:
-        _one(view, queue, order, image_id)
-        return
-    html.notice(
-        "All reviewed",
-        "No unreviewed image is left in this selection. Choose another in the sidebar, or filter "
-        "by triage status to see what was reviewed.",
-    )
-    if problem := st.session_state.pop(_PROBLEM, ""):
-        html.notice("Not undone", problem, css="sc-alert", role="alert")
-
-    def undo() -> None:
-        try:
-            _act(view, Place(), triage.Action(triage.UNDO, 0, ""))
-        except StreetClipError as error:
-            st.session_state[_PROBLEM] = str(error)
-
-    st.button("Undo the last change", on_click=undo)
+    if image_id is None:
+        html.notice(
+            "All reviewed",
+            "No unreviewed image is left in this selection. Choose another in the sidebar, or "
+            "filter by triage status to see what was reviewed.",
+        )
+    _queue(view, queue, order, image_id)
+    with st.sidebar:
+        triage.name_field()
 
 
 def _present(queue: View, order: str) -> int | None:
@@ -80,51 +67,42 @@ def _first(queue: View, order: str) -> int | None:
     return next(iter(image_queries.page(queue, order, 1, 1).image_ids), None)
 
 
-def _one(view: View, queue: View, order: str, image_id: int) -> None:
-    image, _ = image_queries.one(view, image_id)
-    place = image_queries.place(queue, order, image_id)
-    if place.rank is None:  # reviewed already
-        place = Place(following=_first(queue, order))
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        image_detail.picture(thumbnail(image.file, DETAIL_SIDE), image.fields)
-    with right:
-        triage.controls(
-            image.subject,
-            key="queue",
-            on_action=lambda action: _act(view, place, action),
-            previous=gallery_view.neighbour(_PATH, place.previous),
-            following=gallery_view.neighbour(_PATH, place.following),
-        )
-        image_detail.verdict(image.fields)
-        links.link(
-            gallery_view.PATH,
-            "Everything about this image",
-            icon="info",
-            **gallery_view.parameters(view, image=str(image_id)),
-        )
-    left, right = st.columns(2, gap="medium")
-    with left:
-        image_detail.countries(image.fields)
-    with right:
-        image_detail.cities(image.fields)
+def _queue(view: View, queue: View, order: str, image_id: int | None) -> None:
+    """Draw an image with the one before it in the selection and those to review after it."""
+    ids = []
+    if image_id is not None:
+        is_set = view.selection.status is not None
+        before = image_queries.preceding(queue if is_set else view, order, image_id)
+        after = image_queries.following(queue, order, image_id, queue_view.NUM_AHEAD)
+        ids = [*before, image_id, *after]
+    queue_view.queue(
+        image_queries.details(view, ids),
+        image_id,
+        key="queue",
+        links=partial(_links, view),
+        on_action=lambda action: _act(view, queue, order, action),
+    )
 
 
-def _act(view: View, place: Place, action: triage.Action) -> str:
-    """Apply an action; after a review, go to the next image."""
+def _links(view: View, image_id: int) -> queue_view.Links:
+    own = gallery_view.parameters(view, image=str(image_id))
+    detail = url_state.href(gallery_view.PATH, **own)
+    return queue_view.Links(gallery_view.address(_PATH, image_id), detail)
+
+
+def _act(view: View, queue: View, order: str, action: triage.Action) -> str:
+    """Apply an action; go where the browser went, or to the image of what was undone."""
     if action.kind == triage.OPEN:
         _go_to(action.image_id)
+    elif action.kind == triage.NEXT:
+        queue = image_queries.with_status(queue, queue.selection.status or OPEN_STATUS)
+        after = image_queries.following(queue, order, action.image_id, 1)
+        _go_to(after[0] if after else _first(queue, order))
+    if action.kind in (triage.OPEN, triage.NEXT, triage.MORE):
         return ""
-    trail = st.session_state.setdefault(_TRAIL, [])
     noted = image_queries.note(view, action)
-    if not noted.changed:
-        return noted.words
-    if action.kind == triage.UNDO:
-        _go_to(trail.pop() if trail else action.image_id or None)
-        return noted.words
-    trail.append(action.image_id)
-    if action.kind == triage.STATUS and place.rank is not None:
-        _go_to(place.following or place.previous)
+    if noted.image_id is not None and image_queries.is_in_dataset(view, noted.image_id):
+        _go_to(noted.image_id)
     return noted.words
 
 

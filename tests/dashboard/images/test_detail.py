@@ -3,7 +3,6 @@ import pytest
 import streamlit as st
 
 from dashboard.images import image_detail
-from dashboard.images.thumbnails import Thumbnail
 
 
 def fields(**changes):
@@ -44,7 +43,7 @@ def drawn(monkeypatch):
 
     class Drawn:
         def __init__(self):
-            self.remarks, self.items, self.charts, self.widths = [], {}, {}, []
+            self.remarks, self.items, self.charts = [], {}, {}
 
     each = Drawn()
     monkeypatch.setattr(image_detail.html, "remark", each.remarks.append)
@@ -54,7 +53,6 @@ def drawn(monkeypatch):
         "show",
         lambda layers, **options: each.charts.update({options["key"]: layers}),
     )
-    monkeypatch.setattr(image_detail.st, "image", lambda *_, width, **__: each.widths.append(width))
     monkeypatch.setattr(image_detail.st, "header", lambda *_, **__: None)
     monkeypatch.setattr(image_detail.html, "draw", lambda *_: None)
     return each
@@ -132,15 +130,6 @@ def test_the_true_city_is_marked_by_its_rank_not_by_its_name(drawn):
 def test_two_cities_of_one_name_have_a_bar_each(drawn):
     image_detail.cities(fields(top_cities=[["San Jose", "US", 0.5], ["San Jose", "US", 0.4]]))
     assert rows_of(drawn, "detail_cities")["name"].is_unique
-
-
-@pytest.mark.parametrize(
-    ("size", "width"),
-    [((320, 240), 640), ((1600, 900), 760), ((1200, 1600), 465), ((3, 1600), 1), ((1600, 3), 760)],
-)
-def test_a_picture_is_no_higher_than_a_screen_and_not_blown_up(drawn, size, width):
-    image_detail.picture(Thumbnail(b"jpeg", *size), fields())
-    assert drawn.widths == [width]
 
 
 def test_a_distance_from_the_true_citys_coordinates_says_so(drawn):

@@ -13,6 +13,7 @@ from dashboard.shell.page_query import View
 from dashboard.views.failures import page
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
+from streetclip.store import Author
 
 HOSTILE = "![a](https://x/y.png)<img src=x onerror=alert(1)>\u202e\n\0🙈"
 
@@ -90,7 +91,7 @@ def test_one_bad_action_does_not_cost_the_others():
     payload = {"session": "s", "actions": [sent(2), sent(1, image=99), sent(3, "undo", value="")]}
     assert read_actions(payload, {7}) == (
         "s",
-        [(2, Action("tag", 7, "no cue")), (3, Action("undo", 7, ""))],
+        [(2, Action("tag", 7, "no cue", Author("s"))), (3, Action("undo", 7, "", Author("s")))],
     )
 
 
