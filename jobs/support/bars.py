@@ -43,7 +43,7 @@ class ProgressBar:
             )
         self._bar.total = total
         self._num_batches += done > self._bar.n
-        if self._is_settled():
+        if self._is_settled() or done == total:
             self._bar.bar_format = None  # tqdm's own, with rate and time left
         if numbers:
             self._numbers = numbers
