@@ -195,7 +195,7 @@ def _leave_annotations(folder: Path) -> None:
     """Leave a file of annotations, and the store without those of the images 5 and 6."""
     with open_store(folder / "streetclip.db") as store:
         annotate(store, [5, 6], add_tags=["restored"], note="from the file")
-        backup_annotations(store.path, folder / _SOURCE, lambda _path: "")
+        backup_annotations(store.path, folder / _SOURCE, lambda _folder, _name: "")
         undo(store)
 
 
