@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +35,9 @@ def ask(image_id, *place, version=""):
     names = ("image_id", "level", "column", "row")
     numbers = dict(zip(names, (image_id, *place), strict=False))
     request = SimpleNamespace(path_params=numbers, query_params={"v": version})
-    return asyncio.run(photo_server.answer(request))
+    # Playwright's loop may run in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, photo_server.answer(request)).result()
 
 
 def test_an_image_comes_whole_and_in_tiles(world):
