@@ -30,7 +30,7 @@ from streetclip.data.coordinates import (  # noqa: E402
     Points,
 )
 from streetclip.gazetteer.cities import all_cities  # noqa: E402
-from streetclip.gazetteer.outlines import outline_features  # noqa: E402
+from streetclip.gazetteer.outlines import outline_rings  # noqa: E402
 from streetclip.geo import haversine_km  # noqa: E402
 
 MOVED_KM = 2000
@@ -143,13 +143,7 @@ def jittered(points, rng):
 
 def inside_outlines(count, rng):
     """Points in the boxes of the outlines' rings, those inside kept, ring by ring."""
-    rings = [
-        (feature["properties"]["code"], np.array(ring))
-        for feature in outline_features()
-        if feature["properties"]["code"]
-        for polygon in feature["geometry"]["coordinates"]
-        for ring in polygon[:1]
-    ]
+    rings = [(code, ring) for code, each in outline_rings().items() if code for ring in each]
     a_ring = max(1, round(count / len(rings)))
     latitudes, longitudes, codes = [], [], []
     for code, ring in rings:

@@ -27,11 +27,12 @@ def _preload() -> None:
     import streetclip.runtime.distributed
     import streetclip.training.loop  # noqa: F401
     from streetclip.gazetteer.cities import listed_cities
-    from streetclip.gazetteer.outlines import outline_features
+    from streetclip.gazetteer.outlines import outline_features, outline_rings
 
     # What each job would read or compile again.
     listed_cities("FR")
     outline_features()
+    outline_rings()
     get_checkpoint_conversion_mapping("clip")
 
 

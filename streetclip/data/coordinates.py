@@ -10,7 +10,7 @@ Arrays: N points, E edges of an outline, V reference points on the unit sphere.
 import functools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from streetclip.errors import shown
 from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.countries import countries
 from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.outlines import outline_features
+from streetclip.gazetteer.outlines import outline_rings
 from streetclip.geo import EARTH_RADIUS_KM, unit_vectors
 
 FAR_KM: Final = 100.0
@@ -185,7 +185,7 @@ def km_to_country(latitude_deg: Degrees, longitude_deg: Degrees, country_code: s
 def country_at(latitude_deg: float, longitude_deg: float) -> str | None:
     """Find the code of the country that contains a point, if any."""
     point = np.array([latitude_deg]), np.array([longitude_deg])
-    return next((code for code in _rings() if code and _inside_own(*point, code)[0]), None)
+    return next((code for code in outline_rings() if code and _inside_own(*point, code)[0]), None)
 
 
 def _km_from_points(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> Kilometres:
@@ -235,20 +235,9 @@ def _labelled(code: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _rings() -> Mapping[str, list[Degrees]]:
-    """Read rings by country code, each [points, (longitude, latitude)]."""
-    return {
-        feature["properties"]["code"]: [
-            np.array(ring) for polygon in feature["geometry"]["coordinates"] for ring in polygon
-        ]
-        for feature in outline_features()
-    }
-
-
-@functools.cache
 def _edges(code: str) -> Degrees:
     """Collect ends of all sloping edges: west, south, east, north, [4, E]."""
-    pairs = [np.hstack([ring[:-1], ring[1:]]) for ring in _rings().get(code, [])]
+    pairs = [np.hstack([ring[:-1], ring[1:]]) for ring in outline_rings().get(code, [])]
     edges = np.vstack(pairs) if pairs else np.empty((0, 4))
     sloping: Degrees = edges[edges[:, 1] != edges[:, 3]].T
     return sloping
@@ -257,7 +246,7 @@ def _edges(code: str) -> Degrees:
 @functools.cache
 def _outline_points(code: str) -> Degrees:
     """Collect points along a country's borders and its outlying places, [V, 3]."""
-    lines = [_densified(ring) for each in _labelled(code) for ring in _rings().get(each, [])]
+    lines = [_densified(ring) for each in _labelled(code) for ring in outline_rings().get(each, [])]
     places = list(country_additions(code).get("outlying", {}).values())
     longitudes, latitudes = np.vstack([*lines, np.array(places).reshape(-1, 2)[:, ::-1]]).T
     return unit_vectors(latitudes, longitudes)

@@ -27,7 +27,8 @@ Degrees = npt.NDArray[np.float64]
 
 _FILE = Path(__file__).parents[2] / "data" / "reference" / "countries.json"
 _EDGE_DEG = 180.0
-_DECIMALS = 2  # of the map's degrees: about 1 km
+_NORTHERNMOST_DEG = 85.05  # of `outline_rings`
+_DECIMALS = 2  # of degrees: about 1 km
 
 # Too small for Natural Earth 1:50m: the capital (GeoNames).
 _UNDRAWN_CENTRES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -52,6 +53,24 @@ def outline_topojson() -> str:
 
 
 @functools.cache
+def outline_rings() -> Mapping[str, list[Degrees]]:
+    """Make closed rings by country code, each [points, (longitude, latitude)].
+
+    They end at the antimeridian and at ±85.05° of latitude.
+    """
+    top = _NORTHERNMOST_DEG
+    return {
+        str(shape.properties["code"]): [
+            np.column_stack([ring[:, 0], ring[:, 1].clip(-top, top)]).round(_DECIMALS)
+            for polygon in shape.polygons
+            for piece in _cut_polygon(polygon, 0.0)
+            for ring in piece
+        ]
+        for shape in _decoded()[1]
+    }
+
+
+@functools.cache
 def outline_features() -> tuple[Mapping[str, Any], ...]:
     """Make GeoJSON features on the map of `geo.equal_earth`, with code and name.
 
@@ -59,7 +78,9 @@ def outline_features() -> tuple[Mapping[str, Any], ...]:
     """
     features = []
     for shape in _decoded()[1]:
-        pieces = [piece for polygon in shape.polygons for piece in _cut_polygon(polygon)]
+        pieces = [
+            piece for polygon in shape.polygons for piece in _cut_polygon(polygon, MAP_MIDDLE_DEG)
+        ]
         coordinates = [[_projected(ring) for ring in piece] for piece in pieces]
         geometry = {"type": "MultiPolygon", "coordinates": coordinates}
         features.append(
@@ -71,7 +92,9 @@ def outline_features() -> tuple[Mapping[str, Any], ...]:
 @functools.cache
 def outline_borders() -> tuple[list[list[float]], ...]:
     """Make lines of coasts and borders, each drawn once: [x, y] points of `outline_features`."""
-    return tuple(_projected(part) for arc in _decoded()[0] for part in _cut_line(_moved(arc)))
+    return tuple(
+        _projected(part) for arc in _decoded()[0] for part in _cut_line(_moved(arc, MAP_MIDDLE_DEG))
+    )
 
 
 @functools.cache
@@ -174,9 +197,9 @@ def _unwrapped(line: Degrees) -> Degrees:
     return np.column_stack([np.unwrap(line[:, 0], period=2 * _EDGE_DEG), line[:, 1]])
 
 
-def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
-    """Move a polygon to the map's degrees; cut it where it crosses an edge."""
-    outer, *holes = (_moved(_closed_line(ring)) for ring in polygon)
+def _cut_polygon(polygon: list[Degrees], middle_deg: float) -> Iterator[list[Degrees]]:
+    """Move a polygon to degrees east of a meridian; cut it where it crosses an edge."""
+    outer, *holes = (_closed_line(ring, middle_deg) for ring in polygon)
     if np.abs(outer[:, 0]).max() <= _EDGE_DEG:
         yield [outer, *holes]
         return
@@ -186,14 +209,14 @@ def _cut_polygon(polygon: list[Degrees]) -> Iterator[list[Degrees]]:
             yield [piece]  # no country has a hole where it crosses
 
 
-def _moved(line: Degrees) -> Degrees:
-    """Convert longitudes to degrees east of the middle of the map, continued beyond ±180°."""
-    return _unwrapped(line) - [MAP_MIDDLE_DEG, 0.0]
+def _moved(line: Degrees, middle_deg: float) -> Degrees:
+    """Convert longitudes to degrees east of a meridian, continued beyond ±180°."""
+    return _unwrapped(line) - [middle_deg, 0.0]
 
 
-def _closed_line(ring: Degrees) -> Degrees:
-    """Unwrap a ring; close one around a pole along the pole."""
-    line = _unwrapped(ring)
+def _closed_line(ring: Degrees, middle_deg: float) -> Degrees:
+    """Move a ring to degrees east of a meridian; close one around a pole along the pole."""
+    line = _moved(ring, middle_deg)
     first, last = line[0], line[-1]
     if abs(last[0] - first[0]) > _EDGE_DEG:
         pole = np.copysign(90.0, line[:, 1].mean())

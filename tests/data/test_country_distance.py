@@ -14,7 +14,7 @@ from streetclip.data.coordinates import (
 from streetclip.gazetteer import countries
 from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.outlines import outline_features
+from streetclip.gazetteer.outlines import outline_rings
 from streetclip.geo import haversine_km
 
 
@@ -30,10 +30,7 @@ def far(*points):
 
 
 def rings_of(code):
-    for feature in outline_features():
-        if feature["properties"]["code"] == code:
-            for polygon in feature["geometry"]["coordinates"]:
-                yield from polygon
+    return outline_rings().get(code, [])
 
 
 def outlying_places(code):
