@@ -4,7 +4,6 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pandas as pd
 import pytest
 import streamlit as st
 
@@ -118,7 +117,3 @@ def test_a_batch_of_one_run_leaves_the_answers_of_another(world, monkeypatch):
     for name in ("select", "group_counts", "run_figures"):
         monkeypatch.setattr(results, name, lambda *_: pytest.fail("computed again"))
     assert report.report(view_of(world, country="FR")).country == before.country
-
-
-def test_texts_of_frames_are_python_objects_which_pages_read_quickly():
-    assert pd.Series(["FR", "DE"]).dtype.storage == "python"
