@@ -13,15 +13,13 @@ function press(code) {
 // canvas is another one after each change of a filter, so it is looked up each time.
 function follow(map) {
   let last = 0;
-  let presses = 0; // the second, as a map that is still being resized misses the first
   const timer = setInterval(() => {
     if (!map.isConnected) clearInterval(timer);
     const width = map.querySelector("canvas")?.clientWidth ?? 0;
     if (width && width < 0.97 * last) {
-      presses = 2;
+      press("Minus"); // halves the zoom, but not below the fit
       last = Math.max(width, last / 2);
     }
-    if (presses-- > 0) press("Minus"); // halves the zoom, but not below the fit
     last = Math.max(last, width);
   }, STEP_MS);
 }
