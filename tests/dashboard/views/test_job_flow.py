@@ -13,7 +13,7 @@ from tests.dashboard.sites import DESK, serve
 pytestmark = pytest.mark.browser
 
 EPOCHS = 40  # so many that it is cancelled before the last, on a fast machine too
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 
 class Desk:
