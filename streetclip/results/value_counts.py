@@ -9,8 +9,10 @@ import pandas as pd
 from streetclip.results.filters import Ids
 from streetclip.results.groups import Grouping, grouping
 from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.store import Flag
 
-_OUTCOMES = ("country_correct", "city_correct")
+_OUTCOMES = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}
+_NUM_FLAGS = 64  # values of the flags
 
 
 def value_counts(table: RunTable, mask: Bool, names: Iterable[str]) -> dict[str, dict[Any, int]]:
@@ -39,8 +41,9 @@ def value_counts(table: RunTable, mask: Bool, names: Iterable[str]) -> dict[str,
 def _grouping(table: RunTable, name: str) -> Grouping:
     if name not in _OUTCOMES:
         return grouping(table, name)
-    codes = table.correct(name.removesuffix("_correct")).view(np.uint8)
-    return Grouping(codes, np.arange(2), pd.DataFrame({"value": [False, True]}))
+    is_correct = (np.arange(_NUM_FLAGS) & _OUTCOMES[name]) != 0
+    values = pd.DataFrame({"value": [False, True]})
+    return Grouping(table.column("flags"), is_correct.astype(np.int64), values)
 
 
 def num_among(table: RunTable, mask: Bool, image_ids: Ids) -> int:

@@ -98,6 +98,10 @@ READS = {
     "places": lambda path: filter_values.regions_and_cities(view_of(path, FILTERED)),
     "attribute_names": lambda path: filter_values.attribute_names(view_of(path)),
     "tags": filter_values.tags,
+    "counts": lambda path: filter_values.counts(view_of(path, TAGGED)),
+    "mask by file name": lambda path: run_queries.mask(
+        view_of(path, Selection(country=("FR",), file_name="1"))
+    ),
     "against": lambda path: report.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
