@@ -37,7 +37,7 @@ _FIELDS = {
     FILE: "file_name",
 }
 _LONGEST = 2000  # characters of one value
-_MOST_VALUES = 300  # of one filter
+_MOST_VALUES = 1000  # of one filter
 _RANGE_MARK = ".."
 
 

@@ -1,5 +1,6 @@
 """Confusion: the countries taken for others, and the images of each cell."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -113,10 +114,17 @@ def _mistakes(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
     if style.chosen == (None, None):
         html.remark("Click a cell or a row to see its images here.")
         return
-    ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
+    ends = (_end(view.selection.of(name)) for name in ("country", "predicted"))
     st.header(formats.markdown(" → ".join(ends)), anchor=False)
     if not frame.is_empty(view):
         gallery_view.preview(view, key="confused_images", size=_NUM_IMAGES)
+
+
+def _end(codes: Sequence[str]) -> str:
+    """Name the countries at one end of the chosen mistakes."""
+    if len(codes) == 1:
+        return formats.country(codes[0])
+    return f"{formats.count(len(codes))} countries" if codes else "any country"
 
 
 def _continents(view: View, everything: View) -> None:
