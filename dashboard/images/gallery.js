@@ -66,11 +66,16 @@ function body(card) {
   );
 }
 
-// Let the larger picture of a card grow towards the middle of its row.
+// Let the card that the pointer or the focus reached last show a larger picture, which grows towards
+// the middle of its row.
 function aim(event) {
+  const list = event.currentTarget;
   const item = event.target.closest("li");
-  const room = event.currentTarget.clientWidth - (item?.clientWidth ?? 0);
-  if (room > 0) item?.style.setProperty("--at", `${(100 * (item.offsetLeft - event.currentTarget.offsetLeft)) / room}%`);
+  list.querySelector(".aimed")?.classList.remove("aimed");
+  if (!item) return;
+  const at = (item.offsetLeft - list.offsetLeft) / (list.clientWidth - item.clientWidth);
+  item.style.setProperty("--at", `${100 * at}%`);
+  item.classList.add("aimed");
 }
 
 class Gallery {

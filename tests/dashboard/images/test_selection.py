@@ -139,6 +139,10 @@ def served(tmp_path_factory):
         yield found
 
 
+def click(page, name):
+    page.locator(".foot").get_by_role("button", name=name, exact=True).click()
+
+
 @pytest.fixture
 def gallery(served, visit):
     """A visit of the mistakes in small cards, and how to wait for words below them."""
@@ -147,10 +151,6 @@ def gallery(served, visit):
     page.locator(".pick").first.wait_for(timeout=60_000)
     foot = page.locator(".foot")
     return visited, page, lambda words: foot.get_by_text(words).first.wait_for(timeout=60_000)
-
-
-def click(page, name):
-    page.locator(".foot").get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.mark.browser
@@ -210,12 +210,22 @@ def test_a_selection_lasts_as_long_as_the_filters(served, gallery):
 @pytest.mark.slow
 def test_a_larger_picture_lies_over_the_cards_and_moves_none(gallery):
     visited, page, _ = gallery
-    cards = page.locator("a.card")
-    picture, before = cards.nth(2).locator(".picture"), cards.nth(3).bounding_box()
-    width = picture.bounding_box()["width"]
+    cards, pictures = page.locator("a.card"), page.locator("a.card .picture")
+    before, width = cards.nth(3).bounding_box(), pictures.nth(2).bounding_box()["width"]
+
+    def large():
+        widths = [pictures.nth(i).bounding_box()["width"] for i in range(1, 5)]
+        return [i for i, each in enumerate(widths, 1) if each > 2 * width]
+
+    def wait_until_large(*expected):
+        assert wait_until(large, list(expected), timeout_s=60) == list(expected)
+
     cards.nth(2).hover()
-    wide = wait_until(lambda: picture.bounding_box()["width"] > 2 * width, True)
-    assert (wide, cards.nth(3).bounding_box()) == (True, before)
+    wait_until_large(2)
+    assert cards.nth(3).bounding_box() == before
+    cards.nth(4).focus()
+    page.keyboard.press("k")  # the card that was reached last
+    wait_until_large(3)
     page.emulate_media(reduced_motion="reduce")
-    assert wait_until(lambda: picture.bounding_box()["width"], width) == width
+    wait_until_large()
     assert visited.errors == []
