@@ -5,7 +5,7 @@ Columns may have millions of rows: go over them with `selected_rows`, block by b
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -87,6 +87,7 @@ class DatasetTable:
         self.named = lru_cache(maxsize=_MOST_NAMED)(self._named)
         self._read_codes = read_codes
         self._read_filenames = read_filenames
+        self._filenames: pd.Series[str] | None = None
         self._codes: dict[str, Codes] = {}
         self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
         self._lock = threading.Lock()
@@ -127,15 +128,12 @@ class DatasetTable:
                 self._codes[name] = read_only(self._read_codes(name))
             return self._codes[name], self.attributes[name]
 
-    @cached_property
-    def _filenames(self) -> "pd.Series[str]":
-        return self._read_filenames()
-
     def _named(self, text: str) -> Bool:
         """Find the images whose file name contains a text, in any case: N booleans."""
         with self._lock:
-            names = self._filenames
-        found = names.str.contains(text.casefold(), regex=False)
+            if self._filenames is None:
+                self._filenames = self._read_filenames()
+        found = self._filenames.str.contains(text.casefold(), regex=False)
         return read_only(found.to_numpy(dtype=np.bool_))
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
