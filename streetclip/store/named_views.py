@@ -23,8 +23,9 @@ class NamedView(NamedTuple):
 
 
 def list_views(store: Store) -> list[NamedView]:
-    """List all named views, by name."""
-    found = store.rows("SELECT name, page, query FROM views")
+    """List the named views, by name."""
+    sql = "SELECT name, page, query FROM views ORDER BY name LIMIT ?"
+    found = store.rows(sql, (MOST_VIEWS,))
     return sorted((NamedView(*row) for row in found), key=lambda view: view.name.casefold())
 
 
@@ -35,6 +36,8 @@ def add_view(store: Store, view: NamedView) -> None:
         msg = f"the link of this view is longer than {LONGEST_QUERY:,} characters. Filter less."
         raise ConfigError(msg)
     with store.transaction():
+        if view._replace(name=name) in list_views(store):
+            return  # as after a second click
         _check_free(store, name)
         if store.rows("SELECT count(*) FROM views")[0][0] >= MOST_VIEWS:
             msg = f"there are {MOST_VIEWS} named views, the most that are kept. Delete one first."
