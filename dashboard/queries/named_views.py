@@ -20,7 +20,7 @@ def listed(store_path: Path) -> list[NamedView]:
     """List the named views, by name; none where there is no store yet."""
     if not has_store(store_path):
         return []
-    with reader(store_path) as opened:
+    with store.explained(store_path), reader(store_path) as opened:
         return store.list_views(opened)
 
 
@@ -40,7 +40,10 @@ def change(store_path: Path, kind: str, view: NamedView, name: str = "") -> None
     if not may_change(store_path):
         msg = "Your link or this store does not allow to name views. Ask who started the dashboard."
         raise ConfigError(msg)
-    with open_store(store_path, must_exist=True, busy_timeout_s=_BUSY_S) as opened:
+    with (
+        store.explained(store_path),
+        open_store(store_path, must_exist=True, busy_timeout_s=_BUSY_S) as opened,
+    ):
         if kind == ADD:
             store.add_view(opened, view)
         elif kind == RENAME:

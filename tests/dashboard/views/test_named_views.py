@@ -1,11 +1,15 @@
 """Views are named, opened, renamed and deleted by those who may; the browser is not trusted."""
 
 import functools
+import sqlite3
+from contextlib import closing
 
 import pytest
 
+from dashboard.queries.named_views import listed
 from dashboard.shell import links, rights
 from dashboard.views import named_views
+from streetclip.errors import StoreError
 from streetclip.store import NamedView, add_view, list_views, open_store
 
 HERE = NamedView("", "map", "continent=Asia&run=1")
@@ -65,6 +69,14 @@ def test_a_problem_is_shown_and_changes_nothing(send, path):
     found = outcome(send(message("rename", "gone", "new"), ASIA._replace(name="gone")))
     assert "has no view 'gone'" in found.problem
     assert kept(path) == [ASIA]
+
+
+def test_damage_of_the_views_is_one_line(send, path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE views")
+    with pytest.raises(StoreError, match="the table views is missing"):
+        listed(path)
+    assert "the table views is missing" in outcome(send(message("add", value="b"), ASIA)).problem
 
 
 @pytest.mark.parametrize("kind", ["add", "rename", "delete"])
