@@ -61,7 +61,7 @@ def views_of(page):
 
 def name_view(section, name):
     section.get_by_label("Name of this view").fill(name)
-    section.get_by_role("button", name="Save").click()
+    section.get_by_role("button", name="Add").click()
 
 
 def expect_words(section, words):
@@ -144,7 +144,7 @@ def test_who_may_only_look_opens_views_also_that_of_a_deleted_run(address, writt
     section = views_of(page)
     section.locator("summary").last.click()
     expect(section.get_by_role("button", name="Copy link", exact=True)).to_be_visible()
-    for name in ("Save", "Rename", "Delete"):
+    for name in ("Add", "Rename", "Delete"):
         expect(section.get_by_role("button", name=name)).to_have_count(0)
     section.locator(".views").evaluate(FITS)
     section.get_by_role("link", name="gone").click()
