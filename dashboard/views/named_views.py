@@ -18,6 +18,7 @@ _KEY: Final = "named_views"
 _OUTCOME: Final = "named_views_outcome"
 _OPEN, _UNDO = "open", "undo"
 _PAST = {named_views.ADD: "Named", named_views.RENAME: "Renamed", named_views.DELETE: "Deleted"}
+_RESERVED = ("embed", "embed_options")  # Streamlit lets no page set them
 _LONGEST_SHOWN = 40  # of a name in a message
 _PARTS = ("html", "css", "js")
 
@@ -72,8 +73,11 @@ def _act(path: Path, here: NamedView, by_name: Mapping[str, NamedView]) -> None:
     after = _Outcome(before.number + 1)
     view = by_name.get(name)
     if kind == _OPEN and view is not None and links.leads_to(view.page):
-        links.ask(view.page, **parse_qs(view.query, keep_blank_values=True))
+        wanted = parse_qs(view.query, keep_blank_values=True)
+        settable = {name: each for name, each in wanted.items() if name.lower() not in _RESERVED}
+        links.ask(view.page, **settable)
     elif kind == _UNDO and before.deleted is not None:
+        after = after._replace(deleted=before.deleted)  # stays where it cannot be brought back
         after = _changed(path, named_views.ADD, before.deleted, "", after)
     elif kind == named_views.ADD:
         after = _changed(path, kind, here._replace(name=value), "", after)

@@ -63,6 +63,15 @@ def test_a_view_is_named_renamed_deleted_and_brought_back(send, path):
     assert outcome(send(message("undo"))).number == 5
 
 
+def test_a_view_whose_name_was_taken_meanwhile_can_be_brought_back_later(send, path):
+    send(message("delete", "Asia"))
+    with open_store(path) as store:
+        add_view(store, NamedView("Asia", "", ""))
+    found = outcome(send(message("undo"), ASIA))
+    assert "a view is named 'Asia' already" in found.problem
+    assert found.deleted == ASIA
+
+
 def test_a_problem_is_shown_and_changes_nothing(send, path):
     assert "is blank" in outcome(send(message("add"))).problem
     # Another visitor has deleted it since the page was drawn.
@@ -87,7 +96,7 @@ def test_without_the_right_nothing_is_changed(send, path, monkeypatch, kind):
 
 
 def test_a_view_opens_with_all_its_parameters_whatever_their_names(send):
-    query = "path=x&tag=a%26b&tag=c%3D&continent="
+    query = "path=x&tag=a%26b&tag=c%3D&continent=&Embed=true"
     session = send(message("open", "v"), NamedView("v", "", query))
     wanted = {"path": ["x"], "tag": ["a&b", "c="], "continent": [""]}
     assert session["page_asked_for"] == ("", wanted)
