@@ -98,8 +98,9 @@ def counts(view: View) -> dict[str, Counts]:
 
 
 def without(view: View, name: str) -> View:
-    """Drop a filter and those inside its value."""
-    return replace(view, selection=view.selection.without(name, *NARROWER.get(name, ())))
+    """Drop a filter, and those inside its value that another value clears."""
+    narrower = dict.fromkeys(NARROWER.get(name, ()))
+    return replace(view, selection=view.selection.without(name).but(**narrower))
 
 
 @st.cache_data(show_spinner=False, max_entries=128, hash_funcs=BY_VIEW)

@@ -1,5 +1,6 @@
 """Draw widgets that show the state of the URL, and write it when they change."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -21,14 +22,34 @@ def bound(
 ) -> None:
     """Draw a choice that shows the URL's value; `on_change` writes the next."""
     st.session_state[key] = value
-    if isinstance(options, Mapping):
-        labels = options
-        settings["format_func"] = lambda each: labels.get(each, str(each))
+    words = settings.get("format_func", str)
+    if not isinstance(options, Mapping):
+        options = {each: words(each) for each in options}
+    labels = _distinct(options)
+    # The browser answers with labels, perhaps with those of before the last run of the page.
+    drawn = f"{key}_labels"
+    before = st.session_state.get(drawn, {})
+    st.session_state[drawn] = {text: each for each, text in labels.items()}
+
+    def option(sent: Any) -> Any:
+        return sent if sent in labels else before.get(sent, sent)
 
     def write() -> None:
-        on_change(st.session_state[key])
+        sent = st.session_state[key]
+        on_change([option(each) for each in sent] if isinstance(sent, list) else option(sent))
 
-    widget(label, list(options), key=key, on_change=write, **settings)
+    settings["format_func"] = lambda each: labels.get(each, str(each))
+    widget(label, list(labels), key=key, on_change=write, **settings)
+
+
+def _distinct(labels: Mapping[Any, str]) -> dict[Any, str]:
+    """Number the labels of options that look the same, as of long texts that are cut."""
+    found: dict[Any, str] = {}
+    times: Counter[str] = Counter()
+    for option, text in labels.items():
+        times[text] += 1
+        found[option] = f"{text} #{times[text]}" if times[text] > 1 else text
+    return found
 
 
 def bound_flag(label: str, name: str, word: str) -> None:

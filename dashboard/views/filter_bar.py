@@ -178,7 +178,10 @@ def _set_outcome(view: View, name: str, chosen: str) -> None:
 def _ranges(view: View, _: _FieldOf) -> None:
     low, high = view.selection.confidence
     key = "filter_confidence"
-    st.session_state[key] = (100 * (low or 0.0), 100 * (1.0 if high is None else min(high, 1.0)))
+    # A link may name a confidence above 1.
+    st.session_state[key] = tuple(
+        100 * min(end, 1.0) for end in (low or 0.0, 1.0 if high is None else high)
+    )
 
     def set_confidence() -> None:
         low, high = st.session_state[key]
