@@ -52,7 +52,7 @@ class Actions {
     this.onChange = onChange;
   }
 
-  // `several`: `images` or the number `matching`, of an action on more than `image`.
+  // `several`: `images` or the digest of those `matching`, of an action on more than `image`.
   add(kind, image, value = "", several = {}) {
     this.last += 1;
     // Only the last of the images that were passed is opened.

@@ -155,6 +155,7 @@ def _draw(
         data["selectable"] = {
             "of": f"{view.run_uid} {view.selection}",  # the selection lasts as long
             "num_matching": page.total,
+            "matching": image_queries.matching_digest(view),
             "most": MOST_IMAGES,
             "most_chosen": triage.MOST_CHOSEN,
         }

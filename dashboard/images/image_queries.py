@@ -1,5 +1,6 @@
 """Read single images for a page, and write what is noted about them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,13 @@ def is_in_dataset(view: View, *image_ids: int) -> bool:
     known = run_queries.table(view).image_ids  # ascending
     rows = np.searchsorted(known, image_ids)
     return np.array_equal(known[rows[rows < len(known)]], image_ids)
+
+
+def matching_digest(view: View) -> str:
+    """Hash which images the filters leave."""
+    digest = hashlib.sha256(run_queries.table(view).dataset.content.encode())
+    digest.update(np.packbits(run_queries.mask(view)).tobytes())
+    return digest.hexdigest()
 
 
 def with_status(view: View, status: str) -> View:
@@ -219,14 +227,10 @@ def _several(view: View, action: triage.Action) -> list[int]:
             msg = "Nothing changed: some selected images are not of this run. Select again."
             raise ConfigError(msg)
         return list(action.images)
-    matching = run_queries.table(view).image_ids[run_queries.mask(view)]
-    if len(matching) != action.num_matching:
-        msg = (
-            f"Nothing changed: {formats.images(action.num_matching)} matched when selected, "
-            f"{formats.count(len(matching))} match now. Select again."
-        )
+    if matching_digest(view) != action.matching:
+        msg = "Nothing changed: other images match now than when you selected. Select again."
         raise ConfigError(msg)
-    return list(map(int, matching))
+    return list(map(int, run_queries.table(view).image_ids[run_queries.mask(view)]))
 
 
 def _retrace(opened: Store, action: triage.Action) -> Noted:

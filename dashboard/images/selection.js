@@ -106,7 +106,8 @@ class Selection {
 
   act(kind, value) {
     this.note = "";
-    const several = this.isAll ? { matching: this.size() } : { images: [...this.ids] };
+    const { matching } = this.data.selectable;
+    const several = this.isAll ? { matching } : { images: [...this.ids] };
     this.actions.add(kind, NO_IMAGE, value, several);
   }
 

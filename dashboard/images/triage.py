@@ -48,13 +48,13 @@ class Action(NamedTuple):
     author: Author = PROGRAM
     images: tuple[int, ...] = ()
     """The images chosen one by one, instead of `image_id`; untrusted ids."""
-    num_matching: int = 0
-    """How many images matched the filters, for an action on all of them; else 0."""
+    matching: str = ""
+    """Digest of the images that matched the filters, for an action on all of them; else ""."""
 
     @property
     def is_on_several(self) -> bool:
         """Whether other images than `image_id` are meant."""
-        return bool(self.images or self.num_matching)
+        return bool(self.images or self.matching)
 
 
 OnAction = Callable[[Action], str]
@@ -212,16 +212,16 @@ def _read_action(
     if not isinstance(sent, dict):
         return None
     number, kind, image_id, value = map(sent.get, ("number", "kind", "image", "value"))
-    images, num_matching = sent.get("images", []), sent.get("matching", 0)
+    images, matching = sent.get("images", []), sent.get("matching", "")
     if type(number) is not int or not _is_id(image_id) or image_id not in image_ids:
         return None
     if kind not in KINDS or not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None
     if not isinstance(images, list) or len(images) > MOST_CHOSEN or not all(map(_is_id, images)):
         return None
-    if not _is_id(num_matching) or ((images or num_matching) and kind not in _ON_SEVERAL):
+    if not isinstance(matching, str) or ((images or matching) and kind not in _ON_SEVERAL):
         return None
-    return number, Action(kind, image_id, value, author, tuple(images), num_matching)
+    return number, Action(kind, image_id, value, author, tuple(images), matching)
 
 
 @functools.cache

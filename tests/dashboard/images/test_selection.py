@@ -32,8 +32,16 @@ def ids(world, query):
     return [row[0] for row in world.sql(query)]
 
 
+def view_of(world, selection=WRONG):
+    return run_queries.make_view(world.path, 1, None, selection, Selection())
+
+
+def matching(world, selection=WRONG):
+    return image_queries.matching_digest(view_of(world, selection))
+
+
 def note(world, kind, value="many", *, selection=WRONG, author=ME, **several):
-    view = run_queries.make_view(world.path, 1, None, selection, Selection())
+    view = view_of(world, selection)
     action = Action(kind, triage.NO_IMAGE, value, author, **several)
     return image_queries.note(view, action).words
 
@@ -53,19 +61,34 @@ def test_all_that_match_are_those_of_the_filters(world):
     wrong = ids(world, "SELECT image_id FROM predictions WHERE NOT country_correct ORDER BY 1")
     n = len(wrong)
     assert note(world, "tag", images=tuple(wrong[:3])) == "Tagged 'many': 3 images."
-    assert note(world, "tag", num_matching=n) == f"Tagged 'many': {n - 3} of {n} images."
+    shown = {"matching": matching(world)}
+    assert note(world, "tag", **shown) == f"Tagged 'many': {n - 3} of {n} images."
     assert ids(world, TAGGED) == wrong
     with pytest.raises(ConfigError, match=f"Nothing to change on {n} images"):
-        note(world, "tag", num_matching=n)
-    marked = note(world, "status", "to check", num_matching=n)
+        note(world, "tag", **shown)
+    marked = note(world, "status", "to check", **shown)
     assert marked == f"Marked 'Needs second look': {n} images."
     # Who removes the tag that they are filtered by has none left to act on.
     tagged = Selection(tags=("many",))
-    assert note(world, "untag", selection=tagged, num_matching=n).startswith("Removed tag 'many'")
-    with pytest.raises(ConfigError, match=f"{n} images matched when selected, 0 match now"):
-        note(world, "status", "reviewed", selection=tagged, num_matching=n)
+    shown = {"matching": matching(world, tagged)}
+    assert note(world, "untag", selection=tagged, **shown).startswith("Removed tag 'many'")
+    with pytest.raises(ConfigError, match="other images match now"):
+        note(world, "status", "reviewed", selection=tagged, **shown)
     for _ in range(4):
         assert note(world, "undo").startswith("Undid: ")
+    assert ids(world, "SELECT image_id FROM annotations") == []
+
+
+def test_as_many_other_images_are_not_those_that_were_selected(world):
+    tagged = Selection(tags=("many",))
+    note(world, "tag", images=(1, 2))
+    shown = {"matching": matching(world, tagged)}
+    note(world, "untag", images=(2,), author=OTHER)
+    note(world, "tag", images=(3,), author=OTHER)
+    with pytest.raises(ConfigError, match="other images match now"):
+        note(world, "status", "reviewed", selection=tagged, **shown)
+    for author in (OTHER, OTHER, ME):
+        note(world, "undo", author=author)
     assert ids(world, "SELECT image_id FROM annotations") == []
 
 
@@ -99,8 +122,7 @@ def read(action):
         sent(images=[-5]),
         sent(images=[2**63]),
         sent(images=list(range(triage.MOST_CHOSEN + 1))),
-        sent(matching="all"),
-        sent(matching=-1),
+        sent(matching=9),
         sent("note"),
         sent("undo"),
     ],
@@ -111,9 +133,9 @@ def test_what_no_browser_of_ours_sends_is_no_action(action):
 
 def test_several_images_are_read():
     [(_, action)] = read(sent())
-    assert (action.images, action.num_matching, action.is_on_several) == ((5, 6), 0, True)
-    [(_, action)] = read(sent(images=[], matching=9))
-    assert (action.images, action.num_matching, action.is_on_several) == ((), 9, True)
+    assert (action.images, action.matching, action.is_on_several) == ((5, 6), "", True)
+    [(_, action)] = read(sent(images=[], matching="a9"))
+    assert (action.images, action.matching, action.is_on_several) == ((), "a9", True)
     assert not read(sent(images=[]))[0][1].is_on_several
 
 
