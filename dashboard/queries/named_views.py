@@ -47,6 +47,6 @@ def change(store_path: Path, kind: str, view: NamedView, name: str = "") -> None
         if kind == ADD:
             store.add_view(opened, view)
         elif kind == RENAME:
-            store.rename_view(opened, view.name, name)
+            store.rename_view(opened, view, name)
         elif kind == DELETE:
-            store.delete_view(opened, view.name)
+            store.delete_view(opened, view)

@@ -4,6 +4,7 @@ A name is unique in the store, with upper and lower case distinct. Writing raise
 name or a view that is not allowed, and StoreError for a view that is gone.
 """
 
+import unicodedata
 from typing import NamedTuple
 
 from streetclip.errors import ConfigError, StoreError, shown
@@ -12,6 +13,9 @@ from streetclip.store.connection import Store, utc_now
 
 MOST_VIEWS = 500
 LONGEST_QUERY = 20_000
+
+# Another view may have taken the name since a visitor's page was drawn.
+_IS_VIEW = "(name, page, query) = (?, ?, ?)"
 
 
 class NamedView(NamedTuple):
@@ -31,7 +35,7 @@ def list_views(store: Store) -> list[NamedView]:
 
 def add_view(store: Store, view: NamedView) -> None:
     """Keep a view under its name, 1 to 500 characters; at most `MOST_VIEWS` in a store."""
-    name = checked_name("the name of a view", view.name)
+    name = _visible(view.name)
     if len(view.query) > LONGEST_QUERY:
         msg = f"the link of this view is longer than {LONGEST_QUERY:,} characters. Filter less."
         raise ConfigError(msg)
@@ -46,21 +50,30 @@ def add_view(store: Store, view: NamedView) -> None:
         store.rows(sql, (name, view.page, view.query, utc_now()))
 
 
-def rename_view(store: Store, name: str, new: str) -> None:
+def rename_view(store: Store, view: NamedView, new: str) -> None:
     """Give a view another name."""
-    new = checked_name("the name of a view", new)
+    new = _visible(new)
     with store.transaction():
-        if new != name:
+        if new != view.name:
             _check_free(store, new)
-        found = store.rows("UPDATE views SET name = ? WHERE name = ? RETURNING name", (new, name))
-        _check_found(store, name, found)
+        sql = f"UPDATE views SET name = ? WHERE {_IS_VIEW} RETURNING name"  # noqa: S608 -- our text
+        _check_found(store, view.name, store.rows(sql, (new, *view)))
 
 
-def delete_view(store: Store, name: str) -> None:
+def delete_view(store: Store, view: NamedView) -> None:
     """Delete a view; what it shows stays."""
     with store.transaction():
-        found = store.rows("DELETE FROM views WHERE name = ? RETURNING name", (name,))
-        _check_found(store, name, found)
+        sql = f"DELETE FROM views WHERE {_IS_VIEW} RETURNING name"  # noqa: S608 -- our text
+        _check_found(store, view.name, store.rows(sql, view))
+
+
+def _visible(name: str) -> str:
+    """Check the name of a view: a link that shows nothing cannot be clicked."""
+    name = checked_name("the name of a view", name)
+    if all(unicodedata.category(each) in ("Cf", "Zs") for each in name):
+        msg = "the name of a view has only invisible characters; give it a letter or a digit."
+        raise ConfigError(msg)
+    return name
 
 
 def _check_free(store: Store, name: str) -> None:

@@ -41,6 +41,7 @@ def test_views_are_kept_as_named_and_listed_by_name(store):
     ("name", "why"),
     [
         ("  ", "is blank"),
+        ("\u200b\u202e \u2066", "only invisible"),  # shows nothing to click
         ("n" * 501, "has 501 characters"),
         ("a\nb", "line break"),
         ("a\0b", "control character"),
@@ -55,20 +56,24 @@ def test_a_name_that_is_not_allowed_or_taken_changes_nothing(store, name, why):
     with pytest.raises(ConfigError, match=why):
         add_view(store, ASIA._replace(name=name, page="accuracy"))
     with pytest.raises(ConfigError, match=why):
-        rename_view(store, "asia", name)
+        rename_view(store, ASIA._replace(name="asia"), name)
     assert list_views(store) == before
 
 
 def test_a_view_is_renamed_also_to_itself_and_deleted(store):
     add_view(store, ASIA)
-    rename_view(store, "Asia", " Asia ")
-    rename_view(store, "Asia", "asia")
-    assert list_views(store) == [ASIA._replace(name="asia")]
-    delete_view(store, "asia")
-    assert list_views(store) == []
-    for change in (lambda: rename_view(store, "asia", "b"), lambda: delete_view(store, "asia")):
+    rename_view(store, ASIA, " Asia ")
+    rename_view(store, ASIA, "asia")
+    asia = ASIA._replace(name="asia")
+    assert list_views(store) == [asia]
+    delete_view(store, asia)
+    # Another visitor's view of this name is not the one that was meant.
+    other = asia._replace(query="run=2")
+    add_view(store, other)
+    for change in (lambda: rename_view(store, asia, "b"), lambda: delete_view(store, asia)):
         with pytest.raises(StoreError, match=r"has no view 'asia' \(any more\)"):
             change()
+    assert list_views(store) == [other]
 
 
 def test_number_and_length_are_bounded(store, monkeypatch):
