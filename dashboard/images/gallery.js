@@ -104,6 +104,7 @@ class Gallery {
     if (data.selectable && data.may_annotate && !this.selection) {
       this.selection = new Selection(this.actions, this.messages, () => this.draw());
       this.root.append(this.selection.node);
+      this.shown.clear(); // cards of before the visitor might annotate have no box
     }
     this.list.dataset.size = data.size ?? "medium";
     this.actions.connect((value) => setTriggerValue("actions", value), () => this.draw());

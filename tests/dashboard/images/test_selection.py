@@ -1,5 +1,7 @@
 """Several images tagged and judged at once, as one event."""
 
+from pathlib import Path
+
 import pytest
 
 from dashboard.images import image_queries, triage
@@ -153,6 +155,35 @@ def test_the_size_of_cards_is_in_the_url_and_keeps_the_page(monkeypatch, world):
 
 
 # In the browser
+
+SCRIPT = "\n".join(
+    (Path(triage.__file__).parent / f"{part}.js").read_text("utf-8")
+    for part in ("actions", "triage", "selection", "gallery")
+)
+MOUNT = """async (text) => {
+  document.body.innerHTML = '<div class="root"></div>';
+  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const { default: show } = await import(address);
+  window.sent = [];
+  const setTriggerValue = (_, value) => window.sent.push(...value.actions);
+  window.show = (data) => show({ data, parentElement: document.body, setTriggerValue });
+}"""
+
+
+@pytest.mark.browser
+def test_who_may_annotate_only_later_can_select(monkeypatch, world, browser):
+    data = data_of(open_page_of(monkeypatch)(world.path, "failures"), "cards")
+    page = browser.new_page()
+    page.evaluate(MOUNT, SCRIPT)
+    for may_annotate in (False, True):
+        page.evaluate("(data) => window.show(data)", data | {"may_annotate": may_annotate})
+        assert (page.locator(".pick").count() > 0) == may_annotate
+    page.locator(".pick").first.click()
+    page.get_by_role("button", name="that match").click()
+    page.get_by_role("button", name="Reviewed", exact=True).click()
+    [sent] = page.evaluate("window.sent")
+    assert sent["matching"] == matching(world)
+    page.close()
 
 
 @pytest.fixture(scope="module")
