@@ -26,6 +26,9 @@ SHARED = (RUN, BASELINE, ARCHIVED, *filter_urls.FILTERS)
 Value = str | Sequence[str] | None
 """Of a parameter: one text, several, or None for a parameter that is left out."""
 
+_OF_THE_REST = ("page", "image", "cell")
+"""The parameters that mean something else under other filters."""
+
 _MOST_DIGITS = 18  # of a SQLite row id
 
 
@@ -139,12 +142,12 @@ def show_run(run_id: int) -> None:
 
 
 def change(**changes: Value) -> None:
-    """Set parameters of the URL, or remove those that are None; reset `page` and `image`.
+    """Set parameters of the URL, or remove those that are None; reset what is shown of the rest.
 
     All of them make one entry of the browser's history. Use it as a widget's callback, or follow it
     with `st.rerun()`.
     """
-    values: dict[str, Value] = {**parameters(), "page": None, "image": None, **changes}
+    values: dict[str, Value] = {**parameters(), **dict.fromkeys(_OF_THE_REST), **changes}
     st.query_params.from_dict({name: v for name, v in values.items() if v is not None and v != []})
 
 

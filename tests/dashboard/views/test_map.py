@@ -207,6 +207,13 @@ def test_an_empty_hexagon_says_so(open_map):
     assert "No images" in text
 
 
+def test_a_hexagon_is_of_the_filters_that_it_was_clicked_under(monkeypatch, world):
+    page = open_page_of(monkeypatch)(world.path, "map", layer="hexagons", cell="1")
+    page.selectbox(key="filter_continent").select("Asia").run()
+    assert page.query_params["continent"] == "Asia"
+    assert "cell" not in page.query_params
+
+
 # In a real browser
 
 
