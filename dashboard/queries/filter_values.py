@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import streamlit as st
 
 from dashboard.queries.run_queries import (
@@ -13,7 +14,6 @@ from dashboard.queries.run_queries import (
     annotations_key,
     groups,
     mask,
-    num_selected,
     table,
 )
 from dashboard.queries.store_state import kept_if, once, reader
@@ -114,8 +114,8 @@ def _annotated_counts(view: View, name: str) -> Counts:
     annotated, _ = annotated_ids(view.path, key, tuple(tags(view.path)), with_status=True)
     other = without(view, name)
     by_value = annotated.by_tag if name == "tags" else annotated.by_status
-    left = mask(other)
-    found = {value: results.num_among(table(view), left, ids) for value, ids in by_value.items()}
+    run, left = table(view), mask(other)
+    found = {value: results.num_among(run, left, ids) for value, ids in by_value.items()}
     if name == "status":
-        found["open"] = num_selected(other) - sum(found.values())
+        found["open"] = int(np.count_nonzero(left)) - sum(found.values())
     return found

@@ -177,7 +177,7 @@ def _annotated_ids(
     statuses = [each for each in store.STATUSES if with_status and each != "open"]
     with reader(store_path) as opened, opened.snapshot():
         found = results.AnnotatedIds(
-            by_tag={tag: store.tagged_image_ids(opened, tag) for tag in tags},
+            by_tag=store.tagged_image_ids(opened, tags),
             by_status={each: store.status_image_ids(opened, each) for each in statuses},
         )
         return found, store.annotations_version(opened)

@@ -148,13 +148,19 @@ def tag_counts(store: Store) -> pd.DataFrame:
     return frame.astype({"n": np.int64})
 
 
-def tagged_image_ids(store: Store, tag: str) -> npt.NDArray[np.int64]:
-    """List the images with a tag, ascending; none for an unknown tag."""
-    if any(unicodedata.category(character) == "Cs" for character in tag):
-        return np.empty(0, np.int64)  # SQLite has no such text
-    sql = "SELECT image_id FROM annotation_tags WHERE tag = ? ORDER BY image_id"
-    found = store.frame(sql, (unicodedata.normalize("NFC", tag),), np.int64)
-    return found["image_id"].to_numpy()
+def tagged_image_ids(store: Store, tags: Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """List the images of each of some tags, ascending; none for an unknown tag."""
+    composed = {tag: unicodedata.normalize("NFC", tag) for tag in tags}
+    # One query: there may be hundreds of tags, and each key of triage changes the answer.
+    sql = (
+        "SELECT tag, image_id FROM annotation_tags "
+        "WHERE tag IN (SELECT value FROM json_each(?)) ORDER BY tag, image_id"
+    )
+    found = store.frame(sql, (json.dumps(list(composed.values())),), dtype=object)
+    starts = np.flatnonzero(~found["tag"].duplicated())
+    ids = np.split(found["image_id"].to_numpy(dtype=np.int64), starts[1:])
+    by_tag = dict(zip(found["tag"].iloc[starts], ids, strict=False))
+    return {tag: by_tag.get(text, np.empty(0, np.int64)) for tag, text in composed.items()}
 
 
 def status_image_ids(store: Store, status: str) -> npt.NDArray[np.int64]:

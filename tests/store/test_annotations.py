@@ -54,8 +54,8 @@ def test_tags_notes_and_statuses_are_kept_with_their_images(filled):
     }
     counts = tag_counts(filled.store)
     assert list(counts.itertuples(index=False, name=None)) == [("no cue", 2), ("own", 1)]
-    assert tagged_image_ids(filled.store, "no cue").tolist() == [3, 5]
-    assert tagged_image_ids(filled.store, "none").tolist() == []
+    assert tagged_image_ids(filled.store, ["no cue"])["no cue"].tolist() == [3, 5]
+    assert tagged_image_ids(filled.store, ["none"])["none"].tolist() == []
     assert status_image_ids(filled.store, "to check").tolist() == [5, 9]
     assert status_image_ids(filled.store, "reviewed").tolist() == []
     assert read_annotations(filled.store, [9, 4])["updated_at"].str.startswith("20").tolist() == [
@@ -125,7 +125,7 @@ def test_undo_goes_on_where_it_stopped_after_something_new(filled):
 def test_hostile_texts_come_back_as_they_were(filled):
     for text in HOSTILE:
         annotate(filled.store, [7], add_tags=[text], note=text)
-        assert tagged_image_ids(filled.store, text).tolist() == [7]
+        assert tagged_image_ids(filled.store, [text])[text].tolist() == [7]
         assert read_annotations(filled.store, [7]).loc[7, "note"] == text
     assert read_annotations(filled.store, [7]).loc[7, "tags"] == tuple(sorted(HOSTILE))
     assert set(tag_counts(filled.store)["tag"]) == set(HOSTILE)
@@ -138,7 +138,7 @@ def test_what_looks_the_same_is_the_same_tag(filled):
     annotate(filled.store, [1], add_tags=["cafe\u0301"])
     annotate(filled.store, [2], add_tags=["  caf\u00e9 "])
     assert tag_counts(filled.store)["n"].tolist() == [2]
-    assert tagged_image_ids(filled.store, "cafe\u0301").tolist() == [1, 2]
+    assert tagged_image_ids(filled.store, ["cafe\u0301"])["cafe\u0301"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_tag_that_cannot_be_shown_in_a_line_is_refused(filled, tag):
     with pytest.raises(ConfigError, match="tag"):
         annotate(filled.store, [1, 2], add_tags=["good", tag])
     assert everything(filled.store) == {}
-    assert tagged_image_ids(filled.store, tag).tolist() == []
+    assert tagged_image_ids(filled.store, [tag])[tag].tolist() == []
 
 
 def test_a_note_or_status_out_of_range_is_refused(filled):
@@ -193,7 +193,7 @@ def test_annotations_outlive_the_connection_and_belong_to_every_dataset_of_the_i
         spec = filled.dataset_spec
         other = register_dataset(store, type(spec)(**(vars(spec) | {"csv_sha256": "new"})))
         assert 4 in other.image_ids
-        assert tagged_image_ids(store, "kept").tolist() == [4]
+        assert tagged_image_ids(store, ["kept"])["kept"].tolist() == [4]
         undo(store)
         assert everything(store) == {}
 
@@ -233,4 +233,16 @@ def test_the_dashboard_annotates_while_a_job_writes(make_filled):
 def test_predictions_can_be_written_after_annotating(filled):
     annotate(filled.store, [1, 2, 3], add_tags=["x"])
     write_predictions(filled.store, {filled.run_id: filled.predictions()})
-    assert tagged_image_ids(filled.store, "x").tolist() == [1, 2, 3]
+    assert tagged_image_ids(filled.store, ["x"])["x"].tolist() == [1, 2, 3]
+
+
+def test_the_images_of_many_tags_are_read_at_once(filled):
+    tags = {f"tag {number}": [number, number + 1] for number in range(1, 100)}
+    for tag, ids in tags.items():
+        annotate(filled.store, ids, add_tags=[tag])
+    asked = []
+    filled.store.db.conn.set_trace_callback(asked.append)
+    found = tagged_image_ids(filled.store, [*tags, "none"])
+    filled.store.db.conn.set_trace_callback(None)
+    assert len(asked) == 1
+    assert {tag: ids.tolist() for tag, ids in found.items()} == tags | {"none": []}
