@@ -23,6 +23,7 @@ from streetclip.store import (
     attribute_names,
     dataset_columns,
     distance_bin_edges_km,
+    folded,
     folded_filenames,
     get_run,
     open_store,
@@ -133,7 +134,7 @@ class DatasetTable:
         with self._lock:
             if self._filenames is None:
                 self._filenames = self._read_filenames()
-        found = self._filenames.str.contains(text.casefold(), regex=False)
+        found = self._filenames.str.contains(folded(text), regex=False)
         return read_only(found.to_numpy(dtype=np.bool_))
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:

@@ -6,6 +6,7 @@ too.
 
 import enum
 import sqlite3
+import unicodedata
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -173,10 +174,20 @@ def _check_content(store: Store, dataset_id: int, content: str | None) -> None:
         raise StoreError(msg)
 
 
+def folded(text: str) -> str:
+    """Make a text in which upper and lower case, and ways to write an accent, are the same.
+
+    Examples:
+        >>> folded("Cafe\u0301.JPG") == folded("CAF\u00c9.jpg")
+        True
+    """
+    return unicodedata.normalize("NFC", text.casefold())
+
+
 def folded_filenames(
     store: Store, dataset_id: int, image_ids: Int64, content: str | None = None
 ) -> "pd.Series[str]":
-    """Read the file names of a dataset's images, by ascending ids, case folded.
+    """Read the file names of a dataset's images, by ascending ids, `folded`.
 
     Raises StoreError if the dataset has another `content`, or the store lacks one of the images.
     """
@@ -192,7 +203,7 @@ def folded_filenames(
                 found = f"dataset {dataset_id}: the names of {lost:,} images are lost"
                 msg = f"{store.path}: {found}. {check_advice(store.path)}"
                 raise StoreError(msg)
-            parts.append(pd.Series([names[each].casefold() for each in ids], dtype="str"))
+            parts.append(pd.Series([folded(names[each]) for each in ids], dtype="str"))
     return pd.concat(parts, ignore_index=True)
 
 
