@@ -160,8 +160,9 @@ def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
     if not new:
         return
     notes = [action for _, action in new if action.kind not in _MOVES]
-    for action in notes:
-        memory.problems.pop(action.image_id, None)
+    # One without an image of its own is of the last action only.
+    for image_id in {action.image_id for action in notes} | ({NO_IMAGE} if notes else set()):
+        memory.problems.pop(image_id, None)
     words = []
     for _, action in new:
         try:

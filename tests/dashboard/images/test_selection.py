@@ -141,6 +141,27 @@ def test_several_images_are_read():
     assert not read(sent(images=[]))[0][1].is_on_several
 
 
+def test_a_problem_of_several_images_ends_with_the_next_action():
+    memory = triage._Memory()
+    memory.show([1, 5, triage.NO_IMAGE])
+
+    def refuse(action):
+        msg = f"not {action.value}"
+        raise ConfigError(msg)
+
+    for number, (image, images, on_action, left) in enumerate(
+        [
+            (1, [], refuse, {1: "not x"}),
+            (0, [5, 6], refuse, {1: "not x", 0: "not x"}),
+            (5, [], lambda _: "", {1: "not x"}),  # what is typed for image 1 stays
+        ],
+        start=1,
+    ):
+        action = sent(number=number, image=image, images=images)
+        triage._handle(memory, {"session": "s", "actions": [action]}, on_action)
+        assert memory.problems == left
+
+
 def test_the_size_of_cards_is_in_the_url_and_keeps_the_page(monkeypatch, world):
     page = open_page_of(monkeypatch)(world.path, "failures", page="2", size="small")
     data = data_of(page, "cards")
