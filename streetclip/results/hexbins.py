@@ -18,8 +18,9 @@ Int64 = NDArray[np.int64]
 
 _SMALLEST_DEG, _LARGEST_DEG = 0.2, 90.0
 _DECIMALS: Final = 3
-_KEPT: WeakKeyDictionary[RunTable, tuple["Lattice", NDArray[np.int32]]] = WeakKeyDictionary()
-"""The hexagon of every image, of the size asked for last: a second's work at 10 million."""
+_MOST_KEPT: Final = 3
+_KEPT: WeakKeyDictionary[RunTable, dict["Lattice", NDArray[np.int32]]] = WeakKeyDictionary()
+"""The hexagon of every image, of the last sizes asked for: a second's work at 10 million."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ def _cells(table: RunTable, mask: Bool, lattice: Lattice, where: str) -> NDArray
 
 
 def _true_cells(table: RunTable, lattice: Lattice) -> NDArray[np.int32]:
-    known, cells = _KEPT.get(table, (None, np.empty(0, dtype=np.int32)))
-    if known != lattice:
+    kept = _KEPT.get(table, {})
+    if lattice not in kept:
         cells = np.full(table.num_images, -1, dtype=np.int32)
         latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
         for rows in selected_rows(table.done):
             cells[rows] = lattice.cells(latitude[rows], longitude[rows])
-        _KEPT[table] = lattice, cells
-    return cells
+        kept = dict([*kept.items(), (lattice, cells)][-_MOST_KEPT:])  # another, for other threads
+        _KEPT[table] = kept
+    return kept[lattice]

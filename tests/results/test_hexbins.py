@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from streetclip.geo import on_map
@@ -101,3 +102,19 @@ def test_no_place_makes_no_hexagons():
 def test_a_place_that_there_is_not_is_refused(world):
     with pytest.raises(ValueError, match="expected one of true, predicted"):
         hexagon_counts(world.table, world.table.done, where="here")
+
+
+def test_the_hexagon_of_an_image_is_found_once_for_each_size_of_the_map(world, chosen, monkeypatch):
+    sizes = (4.0, 1.0, 0.3)
+    first = [hexagon_counts(world.table, chosen, size_deg=size) for size in sizes]
+    asked, cells = [], Lattice.cells
+    monkeypatch.setattr(
+        Lattice, "cells", lambda self, *places: (asked.append(self.width), cells(self, *places))[1]
+    )
+    for size, before in zip(sizes * 2, first * 2, strict=True):  # as with each change of a filter
+        pd.testing.assert_frame_equal(
+            hexagon_counts(world.table, chosen, size_deg=size), before, check_exact=True
+        )
+    assert asked == []
+    hexagon_counts(world.table, chosen, size_deg=20.0)
+    assert set(asked) == {20.0}
