@@ -71,13 +71,20 @@ def _body(view: View) -> None:
             key=selection_events.keyed("map", *shown),
             alt_text=country_flows.alt_text(routes),
             on_pick=partial(click_handlers.pick, view),
-            on_world=lambda wanted: url_state.change(**{_EXTENT: _WORLD if wanted else None}),
+            on_world=_set_extent,
         )
         legends.draw(drawn.legend)
         key = selection_events.keyed("map_table", view.selection)
         country_flows.table(routes, key=key, on_pick=partial(click_handlers.pair, view))
     with right:
         _panel(view, counted, None if image is None else image_id, form, where)
+
+
+def _set_extent(is_world: bool) -> None:
+    clicked = {
+        name: st.query_params.get(name) for name in (gallery_view.IMAGE, click_handlers.CELL)
+    }
+    url_state.change(**clicked, **{_EXTENT: _WORLD if is_world else None})
 
 
 def _choices(total: int) -> tuple[str, str, str]:

@@ -214,6 +214,13 @@ def test_a_hexagon_is_of_the_filters_that_it_was_clicked_under(monkeypatch, worl
     assert "cell" not in page.query_params
 
 
+def test_what_was_clicked_stays_when_the_world_is_shown(monkeypatch, world):
+    monkeypatch.setattr(deck_map, "draw", lambda *_, on_world, **rest: on_world(True))
+    page = open_page_of(monkeypatch)(world.path, "map", layer="hexagons", cell="1", image="2")
+    found = [page.query_params[name] for name in ("extent", "cell", "image")]
+    assert found == ["world", "1", "2"]
+
+
 # In a real browser
 
 
