@@ -144,7 +144,7 @@ def _draw(
         data["label"] = f"Images, page {page.number} of {page.num_pages}"
         data["pages"] = {"previous": page.number > 1, "next": page.number < page.num_pages}
     gallery = triage.component("gallery")
-    triage.mount(gallery, data, key=key, image_ids=image_ids, on_action=on_action)
+    triage.mount(gallery, data, key=key, on_action=on_action)
 
 
 def card(
