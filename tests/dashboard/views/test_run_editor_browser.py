@@ -6,7 +6,7 @@ import pytest
 
 from streetclip.store import delete_run, get_run, open_store
 from tests.dashboard.conftest import Written
-from tests.dashboard.sites import DESK, PHONE, serve
+from tests.dashboard.sites import DESK, FORMS, OTHER_FORMS, PHONE, serve
 from tests.dashboard.worlds import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def test_a_run_is_found_renamed_archived_and_deleted(served, visit, tmp_path):
     run = read(written, 3)
     assert (run["name"], run["dataset"]) == (name, "snowy")
     assert page.locator("[data-testid=stMain] img").count() == 0
-    assert visited.violations() == []
+    assert visited.faults(*FORMS, *OTHER_FORMS) == []
     # Archived, it is shown as such, and not offered to the next visitor.
     page.get_by_role("button", name="Archive this run").click()
     page.get_by_role("button", name="Take out of the archive").wait_for()
@@ -81,7 +81,7 @@ def test_a_run_is_found_renamed_archived_and_deleted(served, visit, tmp_path):
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(str(folder / "metrics.json")).wait_for()
     assert "The images and their annotations" in dialog.inner_text()
-    assert visited.violations() == []
+    assert visited.faults(*FORMS, *OTHER_FORMS, (DESK, "light")) == []
     dialog.get_by_role("button", name="Keep it").click()
     dialog.wait_for(state="detached")
     assert read(written, 3)["name"] == name
