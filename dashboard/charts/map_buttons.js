@@ -4,23 +4,27 @@ const KEYS = { "zoom-in": "Equal", "zoom-out": "Minus" };
 const STEP_MS = 400; // longer than a zoom takes
 const FOLLOWED = new WeakSet();
 
-function press(code) {
+function press(code, shiftKey = false) {
   const canvas = document.querySelector(".st-key-map_canvas canvas");
-  canvas?.dispatchEvent(new KeyboardEvent("keydown", { code, bubbles: true }));
+  canvas?.dispatchEvent(new KeyboardEvent("keydown", { code, shiftKey, bubbles: true }));
 }
 
-// deck.gl zooms in when its canvas grows, but not out when it shrinks, as after full screen. The
-// canvas is another one after each change of a filter, so it is looked up each time.
+// deck.gl zooms in when its canvas grows, but not out when it shrinks, as after full screen: zoom
+// out once the width has settled and deck.gl has drawn with it. With Shift that quarters the zoom,
+// else it halves it, but not below the fit. The canvas is another one after each change of a filter.
 function follow(map) {
-  let last = 0;
+  let fitted = 0;
+  let seen = 0;
   const timer = setInterval(() => {
     if (!map.isConnected) clearInterval(timer);
     const width = map.querySelector("canvas")?.clientWidth ?? 0;
-    if (width && width < 0.97 * last) {
-      press("Minus"); // halves the zoom, but not below the fit
-      last = Math.max(width, last / 2);
-    }
-    last = Math.max(last, width);
+    const settled = width && width === seen;
+    seen = width;
+    if (!settled) return;
+    const ratio = width / fitted;
+    const fit = () => press("Minus", ratio < 0.5);
+    if (ratio < 0.97) requestAnimationFrame(() => requestAnimationFrame(fit));
+    fitted = width;
   }, STEP_MS);
 }
 

@@ -9,23 +9,25 @@ const CONNECTION = "data-test-connection-state"; // Streamlit's, on the element 
 const app = () => document.querySelector("[data-testid=stApp]");
 const isConnected = () => app().getAttribute(CONNECTION) === "CONNECTED";
 
-// What the browser keeps for all windows; some browsers keep nothing.
-const KEPT = {
+// What the browser keeps, for all windows or for one; some browsers keep nothing.
+const kept = (storage) => ({
   read(key) {
     try {
-      return localStorage.getItem(key) ?? "";
+      return storage().getItem(key) ?? "";
     } catch {
       return "";
     }
   },
   write(key, value) {
     try {
-      localStorage.setItem(key, value);
+      storage().setItem(key, value);
     } catch {
       // It lasts as long as the page.
     }
   },
-};
+});
+const KEPT = kept(() => localStorage);
+const KEPT_BY_WINDOW = kept(() => sessionStorage);
 
 // A random id of this browser, so that undo is of one's own actions.
 function browserId() {
@@ -63,13 +65,14 @@ class Actions {
     this.onChange = onChange;
   }
 
-  add(kind, image, value = "") {
+  // `several`: `images` or the number `matching`, of an action on more than `image`.
+  add(kind, image, value = "", several = {}) {
     this.last += 1;
     // Only the last of the images that were passed is opened.
     if (kind === "open") this.pending = this.pending.filter(
       (action) => action.kind !== "open" || action.number <= this.sent,
     );
-    this.pending.push({ number: this.last, kind, image, value });
+    this.pending.push({ number: this.last, kind, image, value, ...several });
     this.flush();
     this.onChange();
   }
@@ -106,8 +109,8 @@ class Actions {
   // Apply the pending actions to an image.
   applied(image) {
     const result = { ...image, tags: [...image.tags] };
-    for (const { kind, image: id, value } of this.pending) {
-      if (id !== image.id) continue;
+    for (const { kind, image: id, value, images, matching } of this.pending) {
+      if (id !== image.id && !matching && !images?.includes(image.id)) continue;
       if (["tag", "judge"].includes(kind) && !result.tags.includes(value)) result.tags.push(value);
       if (kind === "untag") result.tags = result.tags.filter((tag) => tag !== value);
       if (kind === "judge") result.status = "reviewed";

@@ -66,12 +66,24 @@ function body(card) {
   );
 }
 
+// Let the card that the pointer or the focus reached last show a larger picture, which grows towards
+// the middle of its row.
+function aim(event) {
+  const list = event.currentTarget;
+  const item = event.target.closest("li");
+  list.querySelector(".aimed")?.classList.remove("aimed");
+  if (!item) return;
+  const at = (item.offsetLeft - list.offsetLeft) / (list.clientWidth - item.clientWidth);
+  item.style.setProperty("--at", `${100 * at}%`);
+  item.classList.add("aimed");
+}
+
 class Gallery {
   constructor(root) {
     this.root = root;
     this.actions = new Actions();
     this.shown = new Map();
-    this.list = el("ul", { class: "cards" });
+    this.list = el("ul", { class: "cards", pointerover: aim, focusin: aim });
     this.messages = new Messages();
     this.help = helpDialog();
     this.heading = el("h2", {});
@@ -89,6 +101,11 @@ class Gallery {
 
   update({ data, setTriggerValue }) {
     this.data = data;
+    if (data.selectable && data.may_annotate && !this.selection) {
+      this.selection = new Selection(this.actions, this.messages, () => this.draw());
+      this.root.append(this.selection.node);
+    }
+    this.list.dataset.size = data.size ?? "medium";
     this.actions.connect((value) => setTriggerValue("actions", value), () => this.draw());
     this.actions.acknowledge(data.handled);
     this.list.setAttribute("aria-label", data.label);
@@ -101,19 +118,21 @@ class Gallery {
   }
 
   draw() {
-    const focused = this.focusedId();
+    const focused = this.root.getRootNode().activeElement;
     const items = this.data.cards.map((card) => this.item(this.actions.applied(card)));
     const present = [...this.list.children];
     if (items.length !== present.length || items.some((item, i) => item !== present[i])) {
       this.list.replaceChildren(...items);
-      if (focused !== null) this.focus(focused);
+      focused?.focus();
     }
     for (const id of this.shown.keys()) {
       if (!this.data.cards.some((card) => card.id === id)) this.shown.delete(id);
     }
     const edited = this.data.cards.find((card) => card.id === this.edited);
     if (edited) this.form.show(edited, this.data);
-    this.messages.show(this.box.open ? { problem: "", words: "" } : this.data);
+    const data = this.selection?.recent(this.data) ?? this.data;
+    this.selection?.show(data, this.list);
+    this.messages.show(this.box.open ? { problem: "", words: "" } : data);
   }
 
   // The element of a card: the one that is there, unless something in it has changed.
@@ -128,7 +147,7 @@ class Gallery {
     link.setAttribute("href", card.href);
     const parts = [shownPicture, mark(card, this.data.statuses), body(card), hidden(` Image ${card.name}`)];
     link.replaceChildren(...parts.filter(Boolean));
-    if (!old) node.append(link, this.menu(card));
+    if (!old) node.append(...[link, this.selection?.box(card), this.menu(card)].filter(Boolean));
     this.shown.set(card.id, { text, source, node });
     return node;
   }
@@ -172,7 +191,8 @@ class Gallery {
   }
 
   focusedId() {
-    const link = this.root.getRootNode().activeElement?.closest?.("a.card");
+    const item = this.root.getRootNode().activeElement?.closest?.("li");
+    const link = item?.querySelector("a.card");
     return link ? Number(link.dataset.id) : null;
   }
 
@@ -196,12 +216,13 @@ class Gallery {
     const id = this.focusedId();
     const card = this.data.cards.find((each) => each.id === id);
     const kind = { u: "undo", "Shift+u": "redo" }[name];
-    if (kind && !card && this.data.cards.length) {
-      if (!event.repeat) this.actions.add(kind, this.data.cards[0].id);
+    if (kind && !card && this.data.may_annotate) {
+      if (!event.repeat) this.actions.add(kind, NO_IMAGE);
       return true;
     }
     if (!card) return false;
-    if (name === "t") this.edit(id, "own");
+    if (this.selection && ["x", "Shift+x"].includes(name)) this.selection.toggle(id, event.shiftKey);
+    else if (name === "t") this.edit(id, "own");
     else if (name === "n") this.edit(id, "note");
     else {
       this.form.show(card, this.data);

@@ -10,11 +10,14 @@ from dashboard.images.thumbnails import Thumbnail, thumbnails
 from dashboard.shell import filter_urls, formats, html, links, url_state, url_widgets
 from dashboard.shell.page_query import View
 from streetclip import results
+from streetclip.store import MOST_IMAGES
 
 PATH: Final = "failures"
 """The page that browses and opens images."""
 
-IMAGE, PAGE, SORT = "image", "page", "sort"
+IMAGE, PAGE, SORT, SIZE = "image", "page", "sort", "size"
+_SIZES: Final = {"small": "Small", "medium": "Medium", "large": "Large"}
+_DEFAULT_SIZE: Final = "medium"
 DEFAULT_ORDER: Final = "surest"
 
 PREVIEW_SIZE: Final = 8
@@ -46,6 +49,11 @@ def chosen_order() -> str:
 def order_choice(view: View) -> None:
     """Draw the choice of an order of images."""
     url_widgets.select("Order", SORT, order_words(view), DEFAULT_ORDER)
+
+
+def size_choice() -> None:
+    """Draw the choice of the size of cards."""
+    url_widgets.segmented("Size", SIZE, _SIZES, _DEFAULT_SIZE, kept=PAGE)
 
 
 def parameters(view: View, **own: url_state.Value) -> dict[str, url_state.Value]:
@@ -143,7 +151,14 @@ def _draw(
     if page is not None:
         data["label"] = f"Images, page {page.number} of {page.num_pages}"
         data["pages"] = {"previous": page.number > 1, "next": page.number < page.num_pages}
-    gallery = triage.component("gallery")
+        data["size"] = url_state.page_option(SIZE, list(_SIZES), _DEFAULT_SIZE)
+        data["selectable"] = {
+            "of": f"{view.run_uid} {view.selection}",  # the selection lasts as long
+            "num_matching": page.total,
+            "most": MOST_IMAGES,
+            "most_chosen": triage.MOST_CHOSEN,
+        }
+    gallery = triage.component("gallery", "selection")
     triage.mount(gallery, data, key=key, on_action=on_action)
 
 
@@ -172,6 +187,7 @@ def card(
 
 def _link(view: View, order: str, number: int | None) -> Link:
     own = {
+        SIZE: st.query_params.get(SIZE),
         SORT: None if order == DEFAULT_ORDER else order,
         PAGE: None if number in (None, 1) else str(number),
     }

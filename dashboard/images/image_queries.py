@@ -13,11 +13,11 @@ from dashboard.images import triage
 from dashboard.images.thumbnails import ImageFile
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import run_reader
-from dashboard.shell import rights
+from dashboard.shell import formats, rights
 from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from streetclip import results, store
-from streetclip.errors import ConfigError, StoreError
+from streetclip.errors import ConfigError, StoreError, shown
 from streetclip.store import Store, open_store
 
 PAGE_SIZE: Final = 24
@@ -28,6 +28,7 @@ _STEPS: Final = {
     triage.UNDO: (store.undo, "undo", "Undid"),
     triage.REDO: (store.redo, "redo", "Redid"),
 }
+_DONE: Final = {triage.TAG: "Tagged", triage.UNTAG: "Removed tag", triage.STATUS: "Marked"}
 
 
 class Page(NamedTuple):
@@ -91,11 +92,11 @@ def _around(view: View, order: str, image_id: int, **most: int) -> tuple[list[in
     return results.images_around(table, mask, order, image_id, **most)[1:]
 
 
-def is_in_dataset(view: View, image_id: int) -> bool:
-    """Check whether the run's dataset has this image."""
-    image_ids = run_queries.table(view).image_ids  # ascending
-    row = int(np.searchsorted(image_ids, image_id))
-    return bool((image_ids[row : row + 1] == image_id).any())
+def is_in_dataset(view: View, *image_ids: int) -> bool:
+    """Check whether the run's dataset has these images."""
+    known = run_queries.table(view).image_ids  # ascending
+    rows = np.searchsorted(known, image_ids)
+    return np.array_equal(known[rows[rows < len(known)]], image_ids)
 
 
 def with_status(view: View, status: str) -> View:
@@ -163,7 +164,8 @@ def note(view: View, action: triage.Action) -> Noted:
     """Store a tag, note or status of an image, or undo or redo the author's last action.
 
     Raises:
-        ConfigError: The tag or note cannot be stored as it is, or the visitor may not annotate.
+        ConfigError: The tag or note cannot be stored as it is, the visitor may not annotate, or
+            the images selected are not of the run or not as they were.
         StoreError: The store is gone, replaced since the view, or read-only.
         ResourceError: The disk is full, or a job keeps the store locked.
     """
@@ -173,6 +175,19 @@ def note(view: View, action: triage.Action) -> Noted:
     if not view.path.is_file():  # opening it for writing would make an empty one
         msg = f"{view.path}: is gone, so nothing was saved. Put the store back and try again."
         raise StoreError(msg)
+    with store.explained(view.path), open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
+        store.run_revision(opened, view.run_id, view.run_uid)
+        if action.kind in _STEPS:
+            return _retrace(opened, action)
+        if action.is_on_several:
+            return _note_several(opened, view, action)
+        changes = _changes(action)
+        num = store.annotate(opened, [action.image_id], **changes, author=action.author)
+        return Noted(num > 0)
+
+
+def _changes(action: triage.Action) -> dict[str, Any]:
+    """Name what an action changes, as `store.annotate` takes it."""
     changes: dict[str, dict[str, Any]] = {
         triage.TAG: {"add_tags": [action.value]},
         triage.UNTAG: {"remove_tags": [action.value]},
@@ -180,15 +195,38 @@ def note(view: View, action: triage.Action) -> Noted:
         triage.STATUS: {"status": action.value},
         triage.JUDGE: {"add_tags": [action.value], "status": "reviewed"},
     }
-    with store.explained(view.path), open_store(view.path, busy_timeout_s=_BUSY_S) as opened:
-        store.run_revision(opened, view.run_id, view.run_uid)
-        if action.kind in _STEPS:
-            return _retrace(opened, action)
-        if action.kind not in changes:
-            return Noted(changed=False)
-        changed = changes[action.kind]
-        num = store.annotate(opened, [action.image_id], **changed, author=action.author)
-        return Noted(num > 0)
+    return changes.get(action.kind, {})
+
+
+def _note_several(opened: Store, view: View, action: triage.Action) -> Noted:
+    """Do an action on several images as one event, and describe it."""
+    image_ids = _several(view, action)
+    num = store.annotate(opened, image_ids, **_changes(action), author=action.author)
+    images = formats.images(len(image_ids))
+    if not num:  # and so nothing that undo would take back
+        msg = f"Nothing to change on {images}: already as asked."
+        raise ConfigError(msg)
+    if num < len(image_ids):
+        images = f"{formats.count(num)} of {images}"
+    value = shown(formats.STATUS_LABELS.get(action.value, action.value))
+    return Noted(changed=True, words=f"{_DONE[action.kind]} {plain(value)}: {images}.")
+
+
+def _several(view: View, action: triage.Action) -> list[int]:
+    """List the images of an action on several, which must be of the run."""
+    if action.images:
+        if not is_in_dataset(view, *action.images):
+            msg = "Nothing changed: some selected images are not of this run. Select again."
+            raise ConfigError(msg)
+        return list(action.images)
+    matching = run_queries.table(view).image_ids[run_queries.mask(view)]
+    if len(matching) != action.num_matching:
+        msg = (
+            f"Nothing changed: {formats.images(action.num_matching)} matched when selected, "
+            f"{formats.count(len(matching))} match now. Select again."
+        )
+        raise ConfigError(msg)
+    return list(map(int, matching))
 
 
 def _retrace(opened: Store, action: triage.Action) -> Noted:

@@ -10,6 +10,7 @@ const SHORTCUTS = [
   ["n", "write a note; Ctrl + Enter saves it"],
   ["r", "reviewed"],
   ["c", "needs second look"],
+  ["x", "select a card; with Shift all up to it"],
   ["u", "undo your last change"],
   ["Shift + u", "redo it"],
   ["+, −, 0", "zoom the photo, fit it"],

@@ -21,8 +21,12 @@ TAG, UNTAG, JUDGE, NOTE, STATUS = "tag", "untag", "judge", "note", "status"
 UNDO, REDO = "undo", "redo"
 OPEN, NEXT, PAGE, MORE = "open", "next", "page", "more"
 _MOVES = frozenset({OPEN, NEXT, PAGE, MORE})
+_ON_SEVERAL = frozenset({TAG, UNTAG, STATUS})
 KINDS = frozenset({TAG, UNTAG, JUDGE, NOTE, STATUS, UNDO, REDO}) | _MOVES
 """What a browser may ask for. `JUDGE`: tag and mark as reviewed; `MORE`: pictures that it lacks."""
+
+MOST_CHOSEN = 500
+"""The most images that one action names; those that match the filters may be more."""
 
 _MOST_ACTIONS = 200
 _MOST_HELD = 200
@@ -33,12 +37,21 @@ _MOST_PROBLEMS = 5
 
 
 class Action(NamedTuple):
-    """An action on an image: one of `KINDS`, and an untrusted value."""
+    """An action on an image, or several: one of `KINDS`, and an untrusted value."""
 
     kind: str
     image_id: int
     value: str
     author: Author = PROGRAM
+    images: tuple[int, ...] = ()
+    """The images chosen one by one, instead of `image_id`; untrusted ids."""
+    num_matching: int = 0
+    """How many images matched the filters, for an action on all of them; else 0."""
+
+    @property
+    def is_on_several(self) -> bool:
+        """Whether other images than `image_id` are meant."""
+        return bool(self.images or self.num_matching)
 
 
 OnAction = Callable[[Action], str]
@@ -54,6 +67,7 @@ class _Memory:
     number: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # by image
     words: str = ""
+    can_undo: bool = False  # what the words describe
     held: frozenset[int] = frozenset()
     handled: dict[str, Any] = field(default_factory=dict)
 
@@ -111,6 +125,7 @@ def mount(
         "handled": memory.handled,
         "problem": "\n".join(list(memory.problems.values())[-_MOST_PROBLEMS:]),
         "words": memory.words if may_annotate else refusal,
+        "can_undo": memory.can_undo,
         "may_annotate": may_annotate,
     }
 
@@ -141,6 +156,7 @@ def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
             memory.problems[action.image_id] = str(error)
     if notes:
         memory.words = "\n".join(filter(None, words))
+        memory.can_undo = bool(memory.words) and notes[-1].kind not in (UNDO, REDO)
     memory.number = new[-1][0]
     memory.handled = {"session": session, "number": memory.number}
 
@@ -178,11 +194,16 @@ def _read_action(sent: object, author: Author) -> tuple[int, Action] | None:
     if not isinstance(sent, dict):
         return None
     number, kind, image_id, value = map(sent.get, ("number", "kind", "image", "value"))
+    images, num_matching = sent.get("images", []), sent.get("matching", 0)
     if type(number) is not int or not _is_id(image_id):
         return None
     if kind not in KINDS or not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None
-    return number, Action(kind, image_id, value, author)
+    if not isinstance(images, list) or len(images) > MOST_CHOSEN or not all(map(_is_id, images)):
+        return None
+    if not _is_id(num_matching) or ((images or num_matching) and kind not in _ON_SEVERAL):
+        return None
+    return number, Action(kind, image_id, value, author, tuple(images), num_matching)
 
 
 @functools.cache

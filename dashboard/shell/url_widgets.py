@@ -48,13 +48,19 @@ def own(
     name: str,
     options: Mapping[str, str],
     default: str,
+    *,
+    kept: str = "",
     **settings: Any,
 ) -> str:
-    """Draw a choice between labels by word of the URL's parameter `name`; return the word."""
+    """Draw a choice between labels by word of the URL's parameter `name`; return the word.
+
+    `kept` is a parameter that `url_state.change` would reset.
+    """
     value = url_state.page_option(name, list(options), default)
 
     def write(chosen: str | None) -> None:
-        url_state.change(**{name: None if chosen in (None, default) else chosen})
+        others = {kept: st.query_params.get(kept)} if kept else {}
+        url_state.change(**others, **{name: None if chosen in (None, default) else chosen})
 
     bound(widget, label, options, key=f"own_{name}", value=value, on_change=write, **settings)
     return value

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ Int64 = NDArray[np.int64]
 
 _SMALLEST_DEG, _LARGEST_DEG = 0.2, 90.0
 _DECIMALS: Final = 3
+_KEPT: WeakKeyDictionary[RunTable, tuple["Lattice", NDArray[np.int32]]] = WeakKeyDictionary()
+"""The hexagon of every image, of the size asked for last: a second's work at 10 million."""
 
 
 @dataclass(frozen=True)
@@ -122,18 +125,23 @@ def images_in_hexagon(
     return inside
 
 
-def _cells(table: RunTable, mask: Bool, lattice: Lattice, where: str) -> Int64:
+def _cells(table: RunTable, mask: Bool, lattice: Lattice, where: str) -> NDArray[np.integer]:
     """Find the hexagon of each selected image whose place has coordinates, else −1: N cells."""
     check_known("where", where, ("true", "predicted"))
     mask = table.with_prediction(mask)
-    if where == "predicted":
-        places = table.predicted_places
-        of_place = lattice.cells(
-            places["latitude_deg"].to_numpy(), places["longitude_deg"].to_numpy()
-        )
-        return np.where(mask, of_place[table.pred_place], -1)
-    cells = np.full(table.num_images, -1, dtype=np.int64)
-    latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
-    for rows in selected_rows(mask):
-        cells[rows] = lattice.cells(latitude[rows], longitude[rows])
+    if where == "true":
+        return np.where(mask, _true_cells(table, lattice), np.int32(-1))
+    places = table.predicted_places
+    of_place = lattice.cells(places["latitude_deg"].to_numpy(), places["longitude_deg"].to_numpy())
+    return np.where(mask, of_place[table.pred_place], -1)
+
+
+def _true_cells(table: RunTable, lattice: Lattice) -> NDArray[np.int32]:
+    known, cells = _KEPT.get(table, (None, np.empty(0, dtype=np.int32)))
+    if known != lattice:
+        cells = np.full(table.num_images, -1, dtype=np.int32)
+        latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
+        for rows in selected_rows(table.done):
+            cells[rows] = lattice.cells(latitude[rows], longitude[rows])
+        _KEPT[table] = lattice, cells
     return cells

@@ -8,6 +8,7 @@ from streetclip.store.annotation_history import Author as Author
 from streetclip.store.annotation_history import Step as Step
 from streetclip.store.annotation_history import redo as redo
 from streetclip.store.annotation_history import undo as undo
+from streetclip.store.annotations import MOST_IMAGES as MOST_IMAGES
 from streetclip.store.annotations import STATUSES as STATUSES
 from streetclip.store.annotations import SUGGESTED_TAGS as SUGGESTED_TAGS
 from streetclip.store.annotations import annotate as annotate

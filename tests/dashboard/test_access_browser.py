@@ -170,6 +170,10 @@ def test_a_link_of_the_lowest_right_shows_pages_and_changes_nothing(site, browse
         page.keyboard.press("1")
         page.wait_for_timeout(1000)
         assert page.locator("[data-tag][aria-pressed=true]").count() == 0
+        page = visit.go(f"{address}/failures")
+        page.locator("a.card").first.wait_for(timeout=30_000)
+        assert page.locator("a.card").count() > 1
+        assert page.get_by_role("checkbox", name="Select ").count() == 0
         page = visit.go(f"{address}/jobs")
         assert page.get_by_text("No jobs from here").is_visible()
         assert page.get_by_role("button", name="Start").count() == 0

@@ -30,7 +30,10 @@ def _body(view: View) -> None:
     image_id = url_state.page_id(gallery_view.IMAGE)
     if image_id is not None:
         _one(view, order, image_id)
-    elif not frame.is_empty(view):
+    elif frame.is_empty(view):  # perhaps by what was done last, which can be undone
+        nothing = image_queries.page(view, order, 1)
+        gallery_view.page_of(view, nothing, order, key="gallery")
+    else:
         _all(view, order)
 
 
@@ -41,6 +44,7 @@ def _all(view: View, order: str) -> None:
     _countries(view)
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_bar"):
         gallery_view.order_choice(view)
+        gallery_view.size_choice()
         _pager(shown, "above")
         csv_export.button(view, order)
     csv_export.limit_remark(view)

@@ -234,7 +234,8 @@ class MapVisit:
         box = page.locator("[data-testid=stDeckGlJsonChart]").bounding_box()
         x = box["x"] + box["width"] / 2 + right
         y = box["y"] + box["height"] / 2 + down
-        for _ in range(10):  # the first ones find WebGL still starting, on a slow machine
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:  # on a slow machine, WebGL still starts at first
             page.mouse.move(x - 2, y - 2)
             page.mouse.move(x, y)
             page.wait_for_timeout(700)

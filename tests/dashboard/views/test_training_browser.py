@@ -60,4 +60,4 @@ def test_a_running_training_is_followed_to_its_end_without_a_click(served, visit
     assert "running, epoch 2 of 3" in main_text(page)
     written.set_state(training, "done")
     page.locator("p", has_text="done, epoch 2 of 3").wait_for(timeout=20_000)
-    assert "steps · last written" not in main_text(page)
+    page.get_by_text("steps · last written").wait_for(state="detached", timeout=20_000)
