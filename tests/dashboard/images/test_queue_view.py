@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 
 import pytest
+from playwright.sync_api import expect
 
 from streetclip.store import annotate, open_store
 from tests.dashboard.galleries import served_world, wait_until
@@ -63,6 +64,7 @@ NOTED = """
         SELECT group_concat(tag) FROM (
             SELECT tag FROM annotation_tags AS t WHERE t.image_id = a.image_id ORDER BY tag))
     FROM annotations AS a JOIN images ON images.id = a.image_id"""
+NOTE = "SELECT note FROM annotations"
 EVENTS = "SELECT author_name, undone_at IS NULL FROM annotation_events ORDER BY id"
 
 
@@ -216,6 +218,27 @@ def test_undo_is_of_ones_own_and_two_people_lose_nothing(served, open_queue):
     assert notes(world)[first] == ("reviewed", "ambiguous,label error")
     assert world.sql(EVENTS) == [("Ann", 1), ("Ann", 0), ("", 1), ("", 1), ("", 1)]
     assert ann.errors + ben.errors == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_of_two_notes_the_last_is_shown_and_none_is_lost(served, open_queue):
+    world, _ = served
+    ann, ben = (open_queue().page for _ in range(2))
+    first = ann.evaluate("window.seen()")
+    assert ben.evaluate("window.seen()") == first
+    for page, words in ((ann, "Ann's"), (ben, "Ben's")):
+        page.get_by_label("Note", exact=True).fill(words)
+        page.get_by_label("Note", exact=True).press("Control+Enter")
+        assert wait_until(lambda: world.sql(NOTE), [(words,)]) == [(words,)]
+    press(ann, ["1"])
+    tagged = {first: ("open", "label error")}
+    assert wait_for(world, tagged) == tagged
+    expect(ann.get_by_label("Note", exact=True)).to_have_value("Ben's", timeout=30_000)
+    press(ben, ["u"])
+    expect(ben.get_by_label("Note", exact=True)).to_have_value("Ann's", timeout=30_000)
+    assert world.sql(NOTE) == [("Ann's",)]
+    assert notes(world) == tagged
 
 
 @pytest.mark.browser
