@@ -216,6 +216,10 @@ def test_the_keyboard_alone_leads_to_a_photo_and_through_triage(world, address, 
     page.get_by_role("dialog").wait_for()
     assert visited.faults(*FORMS, *OTHER_FORMS) == []
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Main menu").press("Enter")
+    page.get_by_role("menu", name="Main menu").wait_for()
+    assert visited.faults(*FORMS, *OTHER_FORMS) == []
+    page.keyboard.press("Escape")
     page.keyboard.press("r")
     page.wait_for_url(lambda address: f"image={image_id}" not in address)
     assert world.sql("SELECT image_id, status FROM annotations") == [(image_id, "reviewed")]

@@ -28,6 +28,7 @@ def test_links_are_below_one_another_and_named(site, visit, viewport):
         assert upper["y"] + upper["height"] <= lower["y"]
     sidebar = page.get_by_test_id("stSidebar").inner_text()
     assert sidebar.index("StreetCLIP") < min(map(sidebar.index, SECTIONS))
+    assert visited.violations() == []
 
 
 def test_the_tab_names_the_page_and_the_run(site, visit):
