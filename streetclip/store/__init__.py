@@ -40,6 +40,11 @@ from streetclip.store.images import image_detail as image_detail
 from streetclip.store.images import image_in_runs as image_in_runs
 from streetclip.store.images import image_path as image_path
 from streetclip.store.images import image_rows as image_rows
+from streetclip.store.named_views import NamedView as NamedView
+from streetclip.store.named_views import add_view as add_view
+from streetclip.store.named_views import delete_view as delete_view
+from streetclip.store.named_views import list_views as list_views
+from streetclip.store.named_views import rename_view as rename_view
 from streetclip.store.predictions import iterate_predictions as iterate_predictions
 from streetclip.store.predictions import read_predictions as read_predictions
 from streetclip.store.predictions import read_run_files as read_run_files
