@@ -142,8 +142,8 @@ def share_bars(
     """
     y = row_names(field)
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.62))
-    outline = alt.Chart(rows[rows["n"] < theme.SMALL_N]).mark_bar(
-        height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
+    outline = bar.transform_filter(channels.FEW).mark_bar(
+        aria=False, height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
     )
     return [
         bar.encode(

@@ -30,6 +30,7 @@ from streetclip.store.columns import attribute_codes as attribute_codes
 from streetclip.store.columns import attribute_names as attribute_names
 from streetclip.store.columns import dataset_columns as dataset_columns
 from streetclip.store.columns import distance_bin_edges_km as distance_bin_edges_km
+from streetclip.store.columns import folded_filenames as folded_filenames
 from streetclip.store.columns import predicted_places as predicted_places
 from streetclip.store.columns import run_columns as run_columns
 from streetclip.store.connection import Store as Store
