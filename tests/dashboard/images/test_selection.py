@@ -44,7 +44,7 @@ def matching(world, selection=WRONG):
 
 def note(world, kind, value="many", *, selection=WRONG, author=ME, **several):
     view = view_of(world, selection)
-    action = Action(kind, triage.NO_IMAGE, value, author, **several)
+    action = Action(kind, 0, value, author, **several)
     return image_queries.note(view, action).words
 
 
@@ -112,7 +112,7 @@ def sent(kind="tag", **changes):
 
 
 def read(action):
-    return read_actions({"session": "s", "actions": [action]}, {0})[1]
+    return read_actions({"session": "s", "actions": [action]})[1]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,6 @@ def test_several_images_are_read():
 
 def test_a_problem_of_several_images_ends_with_the_next_action():
     memory = triage._Memory()
-    memory.show([1, 5, triage.NO_IMAGE])
 
     def refuse(action):
         msg = f"not {action.value}"
@@ -182,7 +181,7 @@ SCRIPT = "\n".join(
     for part in ("actions", "triage", "selection", "gallery")
 )
 MOUNT = """async (text) => {
-  document.body.innerHTML = '<div class="root"></div>';
+  document.body.innerHTML = '<div data-testid="stApp"><div class="root"></div></div>';
   const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const { default: show } = await import(address);
   window.sent = [];
