@@ -1,10 +1,11 @@
-"""Predict country and city of each photo of a folder; no labels, no CSV, no accuracy.
+"""Predict country and city of each photo of a folder.
 
-Where a photo's EXIF has GPS, that is taken as its truth. A prediction is a guess that may be wrong
-by a continent, however high its probability: do not use it to locate or follow people, nor on
-photos that you may not use.
+No CSV is needed and no accuracy is claimed. GPS in a photo's EXIF is taken as its truth; a photo
+without it has none. A prediction is a guess that may be wrong by a continent, however high its
+probability: do not use it to locate or follow people, nor on photos that you may not use.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def _line(photo: dict[Any, Any]) -> tuple[str, ...]:
         percent(photo["country_probability"]),
         shown(photo["pred_city"])[1:-1],
         percent(photo["city_probability"]),
-        "" if photo["truth_source"] is None else f"{photo['distance_km']:,.0f}",
+        "" if math.isnan(photo["distance_km"]) else f"{photo['distance_km']:,.0f}",
     )
 
 

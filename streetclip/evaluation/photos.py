@@ -74,8 +74,10 @@ def predict_photos(config: PredictConfig, stages: Stages = no_stages) -> pd.Data
         raise ImageError(msg)
     # Of a name that is not UTF-8, the other bytes are written out.
     texts = [name.encode("utf-8", "backslashreplace").decode() for name in names]
-    known = _exif_truth(paths, errors).assign(image_filename=texts)
-    return _rows(known, errors, features_ND, classifier, candidates, config.top_k)
+    known = _exif_truth(paths, errors).assign(
+        image_filename=texts, error=pd.Series(errors, dtype=object)
+    )
+    return _rows(known, features_ND, classifier, candidates, config.top_k)
 
 
 def write_files(folder: Path, frame: pd.DataFrame) -> tuple[Path, Path]:
@@ -137,22 +139,21 @@ def _exif_truth(paths: Sequence[str], errors: Sequence[str | None]) -> pd.DataFr
 
 def _rows(
     known: pd.DataFrame,
-    errors: Sequence[str | None],
     features_ND: Float16,
     classifier: PlaceClassifier,
     candidates: Candidates,
     top_k: int,
 ) -> pd.DataFrame:
-    """Predict from features; `known` is what the rows hold of each photo."""
-    is_readable_N = np.array([error is None for error in errors])
-    rows, no_label_N = np.flatnonzero(is_readable_N), np.full(len(errors), -1)
+    """Predict from features; `known` has the name, truth and error of each photo."""
+    is_readable_N = known["error"].isna().to_numpy()
+    rows, no_label_N = np.flatnonzero(is_readable_N), np.full(len(known), -1)
     truth = Truth(
         country_N=no_label_N,
         city_N=no_label_N,
         latitude_deg_N=known["true_latitude_deg"].to_numpy(),
         longitude_deg_N=known["true_longitude_deg"].to_numpy(),
         coordinate_source_N=known["truth_source"].to_numpy(object),
-        nearest_candidate_km_N=np.full(len(errors), np.nan),
+        nearest_candidate_km_N=np.full(len(known), np.nan),
     )
     predictions = predict(
         features_ND[rows],
@@ -163,8 +164,10 @@ def _rows(
         top_k=top_k,
     )
     read = known.iloc[rows].reset_index(drop=True)
-    failed = known[~is_readable_N]
     parts = [prediction_frame(read, predictions, truth, rows, candidates)]
-    parts += [unreadable_frame(failed, [each for each in errors if each])] if len(failed) else []
+    if len(rows) < len(known):
+        failed = known[~is_readable_N]
+        parts.append(unreadable_frame(failed, failed["error"].tolist()))
     joined = pd.concat(parts, ignore_index=True)[list(_COLUMNS)]
+    # Back from readable and then unreadable photos to the order of `known`.
     return joined.iloc[np.argsort(np.argsort(~is_readable_N, kind="stable"))].reset_index(drop=True)

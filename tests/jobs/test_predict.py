@@ -65,6 +65,7 @@ def test_a_folder_of_photos_is_predicted(small_world, photos):
     assert "1 without any truth" in done.stdout
     assert "phone.heic': is an HEIC image" in done.stdout
     assert "'ocean\\n.jpg'" in done.stdout
+    assert "nan" not in done.stdout
     assert "predict: 100%" in done.stderr
 
     with (photos.parent / "out" / "predictions.csv").open(newline="", encoding="utf-8") as file:
