@@ -5,8 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from streetclip.config.dataset_import import CityListOptions
+from streetclip.config.dataset_import import ImportDatasetConfig as ImportDatasetConfig
 from streetclip.config.options import DEFAULT_STORE as DEFAULT_STORE
 from streetclip.config.options import JobConfig as JobConfig
+from streetclip.config.options import ManifestOptions as _ManifestOptions
 from streetclip.config.options import option as option
 from streetclip.config.train_options import (
     DataOptions,
@@ -30,13 +33,6 @@ _candidates_file = partial(
     option, DEFAULT_CANDIDATES, help="JSON of the countries and cities to choose from"
 )
 _forward_batch_size = partial(option, 32, minimum=1, help="images per forward pass")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _ManifestOptions(JobConfig):
-    on_bad_rows: str = option(
-        "fail", choices=("fail", "skip"), help="fail: stop if a row is bad; skip: leave it out"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,15 +193,11 @@ class DemoConfig(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CandidatesConfig(JobConfig):
+class CandidatesConfig(CityListOptions):
     """Settings of the `build_candidates` job."""
 
     kind: ClassVar[str] = "build_candidates"
     countries: tuple[str, ...] = option((), help="only these countries; default: all")
-    cities_per_country: int = option(30, minimum=1, help="most cities of a country, by population")
-    min_population: int = option(
-        15000, minimum=500, help="least inhabitants of a city; a country's largest place is kept"
-    )
     output_file: Path = option(Path("outputs/candidates.json"), help="JSON file to write")
     overwrite: bool = option(False, help="replace an existing file")
 
@@ -339,6 +331,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         PredictConfig,
         DemoConfig,
         CandidatesConfig,
+        ImportDatasetConfig,
         CheckDataConfig,
         ClearCacheConfig,
         BenchmarkConfig,

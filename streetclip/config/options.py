@@ -60,6 +60,15 @@ class JobConfig:
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ManifestOptions(JobConfig):
+    """Settings of jobs that read manifests."""
+
+    on_bad_rows: str = option(
+        "fail", choices=("fail", "skip"), help="fail: stop if a row is bad; skip: leave it out"
+    )
+
+
 def described(field: "dataclasses.Field[Any]", default: Any) -> str:
     """Describe a field for flags and forms: its help, bounds and default, if any."""
     parts = [field.metadata["help"], _bounds(field)]
@@ -87,9 +96,13 @@ def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
             allowed = ", ".join(meta["choices"])
             msg = f"{flag} is {shown(each)}; expected one of {allowed}."
             raise ConfigError(msg)
+        _check_number(field, each)
+
+
+def _check_number(field: "dataclasses.Field[Any]", value: Any) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
-    minimum, above, maximum = (meta[name] for name in ("minimum", "above", "maximum"))
+    minimum, above, maximum = (field.metadata[name] for name in ("minimum", "above", "maximum"))
     within = (
         (minimum is None or value >= minimum)
         and (above is None or value > above)
@@ -97,7 +110,8 @@ def check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
         and (isinstance(value, int) or math.isfinite(value))
     )
     if not within:
-        msg = f"{flag} is {value:g}; expected {_bounds(field) or 'a finite number'}."
+        expected = _bounds(field) or "a finite number"
+        msg = f"--{field.name} is {value:g}; expected {expected}."
         raise ConfigError(msg)
 
 

@@ -2,21 +2,24 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from streetclip.data.csv_text import CsvFile
+from streetclip.data.csv_text import RowSource
 from streetclip.errors import ManifestError, shown
 
 REQUIRED = ("image_filename", "city", "region", "country", "continent")
 COORDINATES = ("latitude", "longitude")
 CAPTION_COLUMNS = ("caption", "template")
+SOURCE_COLUMNS = ("country_source", "region_source", "city_source", "coordinates_source")
+"""Attributes that end the header of an imported dataset."""
+
 DERIVED = ("country_code", "latitude_deg", "longitude_deg", "line")
 """Columns of a read manifest that no CSV column becomes as it is."""
 
 _KNOWN = {*REQUIRED, *COORDINATES, *CAPTION_COLUMNS}
 _SHOWN_COLUMNS = 30
-_SAME_MEANING = {
+SAME_MEANING: Mapping[str, tuple[str, ...]] = {
     "image_filename": (
         "filename", "file", "image", "imgid", "imageid", "imagefile", "imagename", "imagepath",
         "path", "filepath", "name", "id", "photo",
@@ -40,7 +43,7 @@ class Columns:
     warnings: tuple[str, ...]  # of what is allowed, but probably not meant
 
 
-def read_columns(file: CsvFile) -> Columns:
+def read_columns(file: RowSource) -> Columns:
     """Check a manifest's header; a `ManifestError` names missing, blank or repeated columns."""
     header, where = file.header, f"{file.path}:{file.header_line}"
     missing = [name for name in REQUIRED if name not in header]
@@ -68,14 +71,19 @@ def read_columns(file: CsvFile) -> Columns:
     return Columns(tuple(header), position, _attribute_names(header), tuple(warnings))
 
 
-def _missing_columns(missing: list[str], header: list[str]) -> str:
+def describe_columns(header: Sequence[str]) -> str:
+    """List the columns found, and the separator if it is not a comma."""
     found = ", ".join(shown(name) for name in header[:_SHOWN_COLUMNS])
     found += ", …" * (len(header) > _SHOWN_COLUMNS)
     separator = next((s for s in ";\t|" if len(header) == 1 and header[0].count(s) > 1), None)
-    hint = f" Columns seem to be separated by {shown(separator)}; expected ','." * bool(separator)
+    hint = f". Columns seem to be separated by {shown(separator)}; expected ','" * bool(separator)
+    return found + hint
+
+
+def _missing_columns(missing: list[str], header: list[str]) -> str:
     return (
         f"required column{'s' * (len(missing) > 1)} {', '.join(missing)} "
-        f"{'are' if len(missing) > 1 else 'is'} missing; found {found}.{hint}"
+        f"{'are' if len(missing) > 1 else 'is'} missing; found {describe_columns(header)}."
         f"{_renamings(missing, header)} The header must name image_filename, city, region, country "
         "and continent, exactly so; cells of city, region and continent may be blank."
     )
@@ -118,13 +126,14 @@ def _renamings(missing: Sequence[str], header: list[str]) -> str:
 
 def _near_miss(name: str, header: list[str]) -> str | None:
     """Find the unknown column that is probably meant."""
-    by_key = {_key(column): column for column in reversed(header) if column not in _KNOWN}
-    for key in (_key(name), *_SAME_MEANING[name]):
+    by_key = {column_key(column): column for column in reversed(header) if column not in _KNOWN}
+    for key in (column_key(name), *SAME_MEANING[name]):
         if key in by_key:
             return by_key[key]
-    close = difflib.get_close_matches(_key(name), list(by_key), n=1, cutoff=0.8)
+    close = difflib.get_close_matches(column_key(name), list(by_key), n=1, cutoff=0.8)
     return by_key[close[0]] if close else None
 
 
-def _key(column: str) -> str:
+def column_key(column: str) -> str:
+    """Reduce a column's name to its letters and digits."""
     return re.sub(r"[\W_]+", "", column.casefold())

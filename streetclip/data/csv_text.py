@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from streetclip.data.encodings import offer_encodings
 from streetclip.errors import ManifestError, shown
@@ -27,11 +27,43 @@ _FROM_UTF16 = (
 _NOT_CSV = (
     ((b"\xff\xfe", b"\xfe\xff"), f"is UTF-16 text; expected UTF-8. {_FROM_UTF16}"),
     (b"PK\x03\x04", 'is a spreadsheet or archive; expected CSV text. Save it as "CSV UTF-8".'),
+    (b"PAR1", "is a Parquet file; expected CSV text. Convert it, for example with pandas."),
+    ((b"{", b"["), "is JSON text; expected CSV. Convert it, for example with pandas."),
     (b"\x1f\x8b", "is compressed with gzip; expected CSV text. Unpack it with gunzip."),
 )
 
 
 Rows = list[list[str]]
+
+
+class RowSource(Protocol):
+    """What a manifest is read from: a `CsvFile`, or rows of the same shape made otherwise."""
+
+    path: Path
+    header: list[str]
+    header_line: int
+    num_bytes: int
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+    @property
+    def bytes_read(self) -> int:
+        """Return the bytes read so far, of `num_bytes`."""
+
+    def sha256(self) -> str:
+        """Compute the hex digest of the file."""
+
+    def chunks(self, chunk_rows: int) -> Iterator[tuple[Rows, Sequence[int]]]:
+        """Yield chunks of rows and their lines."""
+
+
+class BadRow(list[str]):
+    """A row that a source could not convert, without cells, and why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
 
 
 @dataclass(frozen=True)

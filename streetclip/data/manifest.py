@@ -6,16 +6,16 @@ Only an 8-byte name hash of earlier rows is kept, so that a file may have any le
 import logging
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetclip.data.columns import CAPTION_COLUMNS, read_columns
+from streetclip.data.columns import CAPTION_COLUMNS, SOURCE_COLUMNS, read_columns
 from streetclip.data.csv_formulas import restore
-from streetclip.data.csv_text import CsvFile, Rows
+from streetclip.data.csv_text import CsvFile, Rows, RowSource
 from streetclip.data.row_checks import RowChecker, name_hashes
 from streetclip.errors import ManifestError
 from streetclip.progress import Progress, no_progress
@@ -70,7 +70,8 @@ class ManifestReader:
     With `on_bad_rows` "fail", an error about all bad rows follows the last; "skip" leaves them out,
     counts them and reads the file twice. `progress` receives the bytes read. `num_rows` counts good
     rows so far; `attribute_columns`, `sha256`, `num_skipped`, `problems` and `warnings` are as in
-    `Manifest`, so far. A file or header that cannot be used raises a `ManifestError`.
+    `Manifest`, so far. A file or header that cannot be used raises a `ManifestError`. `open_rows`
+    opens what is read as a manifest.
     """
 
     def __init__(
@@ -81,15 +82,19 @@ class ManifestReader:
         chunk_rows: int = _CHUNK_ROWS,
         check_captions: bool = True,
         progress: Progress = no_progress,
+        open_rows: Callable[[Path], RowSource] = CsvFile,
     ) -> None:
         self.path = path
+        self._open_rows = open_rows
         self._fail = on_bad_rows == "fail"
         self._chunk_rows = chunk_rows
         self._check_captions = check_captions
         self._progress = progress
-        with CsvFile(path) as file:
-            # Only `write_captions` ends a header so; a name in other files may begin with "'=".
-            self._is_defused = file.header[-2:] == list(CAPTION_COLUMNS)
+        with open_rows(path) as file:
+            # Only files of ours end a header so; a name in other files may begin with "'=".
+            ends = CAPTION_COLUMNS, SOURCE_COLUMNS
+            is_ours = any(tuple(file.header[-len(end) :]) == end for end in ends)
+            self._is_defused = is_ours and isinstance(file, CsvFile)
             if self._is_defused:
                 file.header = list(map(restore, file.header))
             self._columns = read_columns(file)
@@ -139,7 +144,7 @@ class ManifestReader:
 
     def _read(self, *, is_second: bool) -> Iterator[tuple[Rows, Sequence[int]]]:
         """Yield all rows and their lines; report progress."""
-        with CsvFile(self.path) as file:
+        with self._open_rows(self.path) as file:
             total = file.num_bytes if self._fail else 2 * file.num_bytes
             done = file.num_bytes if is_second else 0
             self._progress(done, total)

@@ -29,7 +29,7 @@ from streetclip.data.coordinates import (
     km_to_country,
     parse_coordinates,
 )
-from streetclip.data.csv_text import Rows, has_quote_after_space
+from streetclip.data.csv_text import BadRow, Rows, has_quote_after_space
 from streetclip.data.decoding import all_plain, canonical_name, name_problem
 from streetclip.data.encodings import repair_mojibake
 from streetclip.errors import shown
@@ -90,7 +90,7 @@ class RowChecker:
         """Check a chunk; return its columns, bad rows included, problems and warnings."""
         width = len(self.columns.header)
         misshapen = {
-            i: [_wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
+            i: [wrong_length(row, width)] for i, row in enumerate(rows) if len(row) != width
         }
         if misshapen:
             rows = [[""] * width if i in misshapen else row for i, row in enumerate(rows)]
@@ -153,7 +153,10 @@ class RowChecker:
         return {"latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
 
 
-def _wrong_length(row: list[str], expected: int) -> str:
+def wrong_length(row: list[str], expected: int) -> str:
+    """Describe a row with more or fewer cells than the header."""
+    if isinstance(row, BadRow):
+        return row.problem
     problem = f"has {len(row)} cell{'s' * (len(row) != 1)}; expected {expected}, as in the header."
     if has_quote_after_space(row):
         return f"{problem} {_QUOTE_ADVICE}"
