@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streetclip.data.csv_text import CsvFile
@@ -16,7 +16,7 @@ DERIVED = ("country_code", "latitude_deg", "longitude_deg", "line")
 
 _KNOWN = {*REQUIRED, *COORDINATES, *CAPTION_COLUMNS}
 _SHOWN_COLUMNS = 30
-_SAME_MEANING = {
+SAME_MEANING: Mapping[str, tuple[str, ...]] = {
     "image_filename": (
         "filename", "file", "image", "imgid", "imageid", "imagefile", "imagename", "imagepath",
         "path", "filepath", "name", "id", "photo",
@@ -118,13 +118,14 @@ def _renamings(missing: Sequence[str], header: list[str]) -> str:
 
 def _near_miss(name: str, header: list[str]) -> str | None:
     """Find the unknown column that is probably meant."""
-    by_key = {_key(column): column for column in reversed(header) if column not in _KNOWN}
-    for key in (_key(name), *_SAME_MEANING[name]):
+    by_key = {column_key(column): column for column in reversed(header) if column not in _KNOWN}
+    for key in (column_key(name), *SAME_MEANING[name]):
         if key in by_key:
             return by_key[key]
-    close = difflib.get_close_matches(_key(name), list(by_key), n=1, cutoff=0.8)
+    close = difflib.get_close_matches(column_key(name), list(by_key), n=1, cutoff=0.8)
     return by_key[close[0]] if close else None
 
 
-def _key(column: str) -> str:
+def column_key(column: str) -> str:
+    """Reduce a column's name to its letters and digits."""
     return re.sub(r"[\W_]+", "", column.casefold())

@@ -1,0 +1,52 @@
+"""Write a manifest from the labels in another program's table."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from streetclip.data.columns import COORDINATES, REQUIRED
+from streetclip.data.prediction_formats import find_format, prediction_columns, truth_columns
+from streetclip.data.tables import Table
+from streetclip.errors import ManifestError
+from streetclip.files import atomic_path
+
+_IMAGE: Final = "image_filename"
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether a table has the columns of a manifest."""
+    return set(REQUIRED) <= set(Table(path).columns)
+
+
+def write_labels(path: Path, format_name: str, mapping: Sequence[str], output: Path) -> None:
+    """Write the labels of a table as a manifest CSV; of an image's several rows, the first.
+
+    Raises ManifestError if no column of images, or of countries or coordinates, was found.
+    """
+    table = Table(path)
+    found = find_format(format_name, table.columns)
+    taken = prediction_columns(found, table.columns, (), str(path))
+    image = taken.pop("image", "")
+    columns = {"image": image} if image else {}
+    columns |= truth_columns(found, table.columns, mapping, str(path), [image, *taken.values()])
+    if "image" not in columns or not {"country", "latitude"} & set(columns):
+        lacking = "images" if "image" not in columns else "true countries or coordinates"
+        msg = (
+            f"{path}: is no manifest, and no column of {lacking} was found; its columns are "
+            f"{table.describe_columns()}. Name them, such as --truth image=file country=label."
+        )
+        raise ManifestError(msg)
+    seen: set[str] = set()
+    header = [*REQUIRED, *COORDINATES]
+    with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as to:
+        writer = csv.writer(to, lineterminator="\n")
+        writer.writerow(header)
+        for cells, lines in table.chunks(list(dict.fromkeys(columns.values()))):
+            of_role = {role: cells[name] for role, name in columns.items()}
+            of_role[_IMAGE] = of_role.pop("image")
+            blank = [""] * len(lines)
+            for row in zip(*(of_role.get(name, blank) for name in header), strict=True):
+                if row[0] not in seen:
+                    seen.add(row[0])
+                    writer.writerow(row)
