@@ -89,8 +89,12 @@ def _radians(
 def unit_vectors(
     latitude_deg: NDArray[np.float64], longitude_deg: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Convert N places to unit vectors, N × 3, from the centre of the sphere."""
-    latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
+    """Convert N places to unit vectors, N × 3, from the centre of the sphere; NaN stays NaN.
+
+    Raises:
+        ValueError: A latitude is beyond ±90, or a longitude infinite.
+    """
+    latitude, longitude = _radians(latitude_deg, longitude_deg)
     x, y = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
     return np.stack([x, y, np.sin(latitude)], axis=1)
 

@@ -48,9 +48,14 @@ def most_populous_cities(
     for city in by_country.get(country_code, ()):
         if city.population < min_population or len(chosen) == limit:
             break
-        if city.geoname_id not in _parts_of_cities() and not is_numbered_part(city.name):
+        if not is_part_of_city(city):
             chosen.setdefault(normalise_name(city.name), city)
     return list(chosen.values())
+
+
+def is_part_of_city(city: City) -> bool:
+    """Return whether a place is a borough, district or quarter of a city."""
+    return city.geoname_id in _parts_of_cities() or is_numbered_part(city.name)
 
 
 def is_numbered_part(name: str) -> bool:

@@ -53,6 +53,20 @@ def outline_topojson() -> str:
 
 
 @functools.cache
+def outline_polygons() -> Mapping[str, list[list[Degrees]]]:
+    """Make polygons by country code: outer ring, then holes, [points, (longitude, latitude)].
+
+    They end at the antimeridian.
+    """
+    return {
+        str(shape.properties["code"]): [
+            piece for polygon in shape.polygons for piece in _cut_polygon(polygon, 0.0)
+        ]
+        for shape in _decoded()[1]
+    }
+
+
+@functools.cache
 def outline_rings() -> Mapping[str, list[Degrees]]:
     """Make closed rings by country code, each [points, (longitude, latitude)].
 
@@ -60,13 +74,12 @@ def outline_rings() -> Mapping[str, list[Degrees]]:
     """
     top = _NORTHERNMOST_DEG
     return {
-        str(shape.properties["code"]): [
+        code: [
             np.column_stack([ring[:, 0], ring[:, 1].clip(-top, top)]).round(_DECIMALS)
-            for polygon in shape.polygons
-            for piece in _cut_polygon(polygon, 0.0)
-            for ring in piece
+            for polygon in polygons
+            for ring in polygon
         ]
-        for shape in _decoded()[1]
+        for code, polygons in outline_polygons().items()
     }
 
 
