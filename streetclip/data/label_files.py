@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from streetclip.data.columns import COORDINATES, REQUIRED
+from streetclip.data.coordinates import parse_coordinates
 from streetclip.data.prediction_formats import find_format, prediction_columns, truth_columns
-from streetclip.data.tables import Table
+from streetclip.data.tables import Cells, Table
 from streetclip.errors import ManifestError
 from streetclip.files import atomic_path
+from streetclip.gazetteer.reverse_geocoding import places_at
 
 _IMAGE: Final = "image_filename"
 
@@ -46,7 +50,25 @@ def write_labels(path: Path, format_name: str, mapping: Sequence[str], output: P
             of_role = {role: cells[name] for role, name in columns.items()}
             of_role[_IMAGE] = of_role.pop("image")
             blank = [""] * len(lines)
+            _fill_countries(of_role, blank)
             for row in zip(*(of_role.get(name, blank) for name in header), strict=True):
                 if row[0] not in seen:
                     seen.add(row[0])
                     writer.writerow(row)
+
+
+def _fill_countries(of_role: Cells, blank: list[str]) -> None:
+    """Fill in the names at coordinates of rows without a country."""
+    texts = [of_role.setdefault(name, blank) for name in ("country", "region", "city")]
+    latitude_deg, longitude_deg, _ = parse_coordinates(
+        *(of_role.get(name, blank) for name in COORDINATES)
+    )
+    countries = np.array(texts[0], dtype=object)
+    rows = np.flatnonzero((countries == "") & ~np.isnan(latitude_deg))
+    if not len(rows):
+        return
+    there = places_at(latitude_deg[rows], longitude_deg[rows])
+    for name, cells in zip(("country", "region", "city"), texts, strict=True):
+        filled = np.array(cells, dtype=object)
+        filled[rows] = np.where(filled[rows] == "", there[name], filled[rows])
+        of_role[name] = filled.tolist()

@@ -18,6 +18,7 @@ from streetclip.data.place_matching import rows_by_label
 from streetclip.data.predictions import PredictionTable
 from streetclip.errors import ManifestError, shown
 from streetclip.gazetteer import City, normalise_name
+from streetclip.gazetteer.reverse_geocoding import places_at
 from streetclip.geo import haversine_km
 
 NONE: Final = -1
@@ -139,16 +140,16 @@ class PredictedPlaces:
 
 
 def locate_predictions(frame: pd.DataFrame) -> PredictedPlaces:
-    """Find the cities that predictions mean, and coordinates for names without.
+    """Find the cities that predictions mean, names for coordinates without, and the reverse.
 
     `frame` has the columns of `PredictedPlaces.frame`. A name that several cities bear means the
     one nearest to the predicted coordinates; without these, as in a list of candidates, the most
     populous.
     """
-    frame = frame.copy()
     latitude_deg, longitude_deg = (
         frame[name].to_numpy(np.float64, copy=True) for name in ("latitude_deg", "longitude_deg")
     )
+    frame = _with_names(frame, latitude_deg, longitude_deg)
     names = frame["city"].to_numpy(object, copy=True)
     number_of: dict[City, int] = {}
     city_N = np.full(len(frame), NONE, np.int64)
@@ -184,6 +185,21 @@ def same_unknown_city(predicted: PredictedPlaces, truth: pd.DataFrame) -> NDArra
     for i in np.flatnonzero(open_rows).tolist():
         alike[i] = bool(labels[i]) and normalise_name(of_prediction[i]) == normalise_name(labels[i])
     return alike
+
+
+def _with_names(frame: pd.DataFrame, latitude_deg: Float64, longitude_deg: Float64) -> pd.DataFrame:
+    """Fill in the names at coordinates: the country, and the city if it lies in that country."""
+    codes, regions, cities = (
+        frame[name].to_numpy(object, copy=True) for name in ("country_code", "region", "city")
+    )
+    rows = np.flatnonzero(~np.isnan(latitude_deg) & ((codes == "") | (cities == "")))
+    if len(rows):
+        there = places_at(latitude_deg[rows], longitude_deg[rows])
+        codes[rows] = np.where(codes[rows] == "", there["country"], codes[rows])
+        inside = ((cities[rows] == "") & (codes[rows] == there["country"])).to_numpy()
+        regions[rows[inside]] = there["region"].to_numpy(object)[inside]
+        cities[rows[inside]] = there["city"].to_numpy(object)[inside]
+    return frame.assign(country_code=codes, region=regions, city=cities)
 
 
 def _nearest(bearers: Sequence[City], latitude_deg: Float64, longitude_deg: Float64) -> Int64:
