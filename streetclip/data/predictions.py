@@ -109,6 +109,7 @@ class _Reader:
 
     def __init__(self, found: Format, columns: dict[str, str]) -> None:
         self._format, self._columns = found, columns
+        self._texts: dict[str, str] = {}  # equal texts once, for a million rows name few places
         self.num_bad_coordinates = 0
         self.unknown: Counter[str] = Counter()
 
@@ -141,8 +142,8 @@ class _Reader:
                 "image": _objects(cells["image"]),
                 "line": np.asarray(lines, np.int64),
                 "country_code": codes,
-                "region": _objects(list(map(str.strip, cells["region"]))),
-                "city": _objects(list(map(str.strip, cells["city"]))),
+                "region": self._stripped(cells["region"]),
+                "city": self._stripped(cells["city"]),
                 "lacks_coordinates": lacks_coordinates,
                 "latitude_deg": latitude_deg,
                 "longitude_deg": longitude_deg,
@@ -152,6 +153,9 @@ class _Reader:
                 "error": _objects(errors),
             }
         )
+
+    def _stripped(self, texts: list[str]) -> NDArray[np.object_]:
+        return _objects(self._texts.setdefault(text, text) for text in map(str.strip, texts))
 
     def _countries(self, texts: list[str]) -> tuple[NDArray[np.object_], dict[int, str]]:
         code_of = {text: _code(text) for text in set(texts)}

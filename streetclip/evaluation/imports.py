@@ -13,29 +13,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from streetclip import __version__, gazetteer, provenance, store
 from streetclip.config import ImportPredictionsConfig
+from streetclip.data.candidates import Int64
 from streetclip.data.label_files import is_manifest, write_labels
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.data.predictions import PredictionTable, read_predictions
-from streetclip.evaluation.imported_places import (
-    RowChoice,
-    choose_rows,
-    locate_predictions,
-    same_unknown_city,
-)
-from streetclip.evaluation.prediction_rows import truth_frame
+from streetclip.evaluation.imported_places import RowChoice, choose_rows
+from streetclip.evaluation.imported_rows import ImportedRows, judge
 from streetclip.evaluation.run_folder import CONFIG_FILE, METRICS_FILE
 from streetclip.evaluation.run_metrics import measure, plain_figures
 from streetclip.evaluation.run_output import claim_folder, running, write_predictions
-from streetclip.evaluation.true_places import find_truth
 from streetclip.files import refuse_existing, write_json
 from streetclip.gc_utils import collection_paused
-from streetclip.geo import haversine_km
-from streetclip.progress import Stages, no_stages
+from streetclip.progress import Progress, Stages, no_stages
 from streetclip.results import RunTable
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +35,6 @@ _LOG = logging.getLogger(__name__)
 STRATEGY: Final = "imported"
 """The strategy of an imported run, by which it is recognised."""
 LABELS_FILE: Final = "labels.csv"
-NO_ROW: Final = "the predictions have no row for this image"
 
 _BATCH = 2**18  # images written in one transaction
 _MOST_NAMED = 5
@@ -59,6 +50,7 @@ class ImportedRun:
     image_dir: Path
 
 
+@collection_paused()
 def import_predictions(
     config: ImportPredictionsConfig, stages: Stages = no_stages, *, job_id: int | None = None
 ) -> ImportedRun:
@@ -80,7 +72,6 @@ def import_predictions(
     choice = choose_rows(table, manifest.frame["image_filename"].tolist(), config.duplicates)
     counts = _counts(table, choice)
     _log_doubts(table, counts)
-    rows = _prediction_rows(table, manifest.frame, choice)
     decisive = _decisive(config, table, manifest)
     claim_folder(config.output_dir, decisive, resume=True)
     with store.open_store(config.db) as database:
@@ -95,14 +86,23 @@ def import_predictions(
         made_by = {"versions": provenance.versions(), "commit": provenance.commit()}
         of_runs = {"run_ids": {STRATEGY: run_id}}
         write_json(config.output_dir / CONFIG_FILE, settings | of_runs | made_by)
-        with running(database, [run_id], job_id), stages("import", "image") as progress:
-            for start in range(0, len(rows), _BATCH):
-                ids = dataset.image_ids[start : start + _BATCH]
-                batch = rows.iloc[start : start + _BATCH].assign(image_id=ids)
-                store.write_predictions(database, {run_id: batch})
-                progress(start + len(batch), len(rows))
-            metrics = _finish(database, config, run_id, manifest, counts)
+        with running(database, [run_id], job_id):
+            rows, num_skipped = judge(table.frame, manifest.frame, choice), manifest.num_skipped
+            del table, manifest  # of a million images, they are hundreds of MB
+            with stages("import", "image") as progress:
+                _write(database, run_id, rows, dataset.image_ids, progress)
+            del rows
+            metrics = _finish(database, config, run_id, num_skipped, counts)
     return ImportedRun(run_id, metrics, config.output_dir, image_dir)
+
+
+def _write(
+    database: store.Store, run_id: int, rows: ImportedRows, image_ids: Int64, progress: Progress
+) -> None:
+    for start in range(0, len(image_ids), _BATCH):
+        taken = np.arange(start, min(start + _BATCH, len(image_ids)))
+        store.write_predictions(database, {run_id: rows.take(taken, image_ids)})
+        progress(start + len(taken), len(image_ids))
 
 
 def _read_labels(config: ImportPredictionsConfig, table: PredictionTable) -> Manifest:
@@ -144,85 +144,6 @@ def _log_doubts(table: PredictionTable, counts: Mapping[str, Any]) -> None:
             *(table.path, counts["num_unknown_countries"]),
             ", ".join(f"{name!r} ({count})" for name, count in named),
         )
-
-
-@collection_paused()
-def _prediction_rows(
-    table: PredictionTable, labels: pd.DataFrame, choice: RowChoice
-) -> pd.DataFrame:
-    """Build the rows of `store.write_predictions` without image_id, aligned with the labels."""
-    answers = _aligned(table.frame, choice.row_N)
-    predicted = locate_predictions(answers)
-    places, everyone = predicted.frame, np.arange(len(labels))
-    truth = find_truth(labels, predicted.candidates, is_closed=False)
-    known = truth_frame(labels, truth, everyone, everyone).drop(columns="image_id")
-    known["city_reachable"] = (labels["city"] != "").astype(np.int64)
-    is_ok = (answers["error"] == "").to_numpy(np.bool_)
-    codes = places["country_code"].to_numpy(object)
-    is_country = is_ok & (codes == labels["country_code"].to_numpy(object))
-    is_city = (predicted.city_N >= 0) & (predicted.city_N == truth.city_N)
-    is_city = is_country & (is_city | same_unknown_city(predicted, labels))
-    confidence = answers["confidence"].to_numpy(np.float64)
-    ranked = _ranked(answers["top_countries"], labels["country_code"], is_country)
-    return known.assign(
-        **ranked,
-        status=np.where(is_ok, "ok", "unparsable").astype(object),
-        error=_only(~is_ok, answers["error"]),
-        pred_country=_only(is_ok, codes),
-        pred_city=_only(is_ok, places["city"]),
-        country_correct=is_country.astype(np.int64),
-        city_correct=is_city.astype(np.int64),
-        country_probability=np.where(is_ok, confidence, np.nan),
-        city_probability=np.nan,
-        true_city_rank=pd.arrays.IntegerArray(is_city.astype(np.int64), ~is_city),
-        pred_latitude_deg=places["latitude_deg"],
-        pred_longitude_deg=places["longitude_deg"],
-        distance_km=haversine_km(
-            places["latitude_deg"].to_numpy(np.float64),
-            places["longitude_deg"].to_numpy(np.float64),
-            truth.latitude_deg_N,
-            truth.longitude_deg_N,
-        ),
-    )
-
-
-def _aligned(frame: pd.DataFrame, row_N: NDArray[np.int64]) -> pd.DataFrame:
-    """Take the row of each image; where there is none, one without a place."""
-    aligned = frame.drop(columns=["image", "line", "rank"]).reindex(row_N)
-    aligned.index = pd.RangeIndex(len(row_N))
-    is_missing = row_N < 0
-    for name in ("country_code", "region", "city", "error"):
-        aligned.loc[is_missing, name] = NO_ROW if name == "error" else ""
-    return aligned
-
-
-def _ranked(
-    tops: pd.Series, true_codes: pd.Series, is_country: NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Build the columns that a ranking of countries gives; without one, only rank 1 is known."""
-    ranks = np.where(is_country, 1, 0)
-    margin = np.full(len(tops), np.nan)
-    texts = np.full(len(tops), None, object)
-    ranking_N, true_N = tops.to_numpy(object), true_codes.to_numpy(object)
-    for i in np.flatnonzero(tops.notna()).tolist():
-        top: list[tuple[str, float]] = ranking_N[i]
-        codes = [code for code, _ in top]
-        ranks[i] = 1 + codes.index(true_N[i]) if true_N[i] in codes else 0
-        margin[i] = top[0][1] - top[1][1] if len(top) > 1 else np.nan
-        texts[i] = json.dumps(top)
-    return {
-        "true_country_rank": pd.arrays.IntegerArray(ranks, ranks == 0),
-        "margin": margin,
-        "top_countries": texts,
-        "top_cities": _only(tops.notna().to_numpy(), ["[]"] * len(tops)),
-    }
-
-
-def _only(mask_N: NDArray[np.bool_], values: Any) -> NDArray[np.object_]:
-    """Keep values where the mask is set, None elsewhere."""
-    kept = np.array(values, dtype=object)
-    kept[~mask_N] = None
-    return kept
 
 
 def _decisive(
@@ -297,13 +218,13 @@ def _finish(
     database: store.Store,
     config: ImportPredictionsConfig,
     run_id: int,
-    manifest: Manifest,
+    num_skipped: int,
     counts: dict[str, Any],
 ) -> dict[str, Any]:
     write_predictions(config.output_dir, store.iterate_predictions(database, run_id))
     run = RunTable.open(config.db, run_id)
     metrics = {
-        "num_skipped_rows": manifest.num_skipped,
+        "num_skipped_rows": num_skipped,
         "imported": counts,
         "answered": plain_figures(run, run.has(store.Flag.READABLE)),
     } | measure(run, candidate_codes=gazetteer.countries())

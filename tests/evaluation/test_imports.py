@@ -12,6 +12,7 @@ from streetclip.config import ImportPredictionsConfig
 from streetclip.errors import ManifestError, OutputError
 from streetclip.evaluation import imports
 from streetclip.evaluation.imported_places import match_images
+from streetclip.evaluation.imported_rows import NO_ROW
 from tests.evaluation.plain_metrics import plain_summary
 
 CITIES = {  # by country: spellings that models use, continent, and cities with their places
@@ -168,7 +169,7 @@ def test_what_is_missing_and_what_is_foreign_is_counted(two_images):
     counts = imported(two_images).metrics["imported"]
     assert (counts["num_images_without_row"], counts["num_rows_of_other_images"]) == (1, 1)
     missing = detail(two_images)["b.jpg"]
-    assert (missing["status"], missing["error"]) == ("unparsable", imports.NO_ROW)
+    assert (missing["status"], missing["error"]) == ("unparsable", NO_ROW)
     assert (missing["pred_country"], missing["country_correct"]) == ("", "0")
 
 
