@@ -20,6 +20,9 @@ from streetclip.geo import haversine_km
 
 NO_ROW: Final = "the predictions have no row for this image"
 
+JUDGED_BY: Final = ("country_code", "region", "city", "latitude_deg", "longitude_deg")
+"""Columns of a manifest that decide what is correct."""
+
 _Bool = NDArray[np.bool_]
 
 
@@ -66,13 +69,12 @@ class ImportedRows:
         )
 
 
-def judge(frame: pd.DataFrame, labels: pd.DataFrame, choice: RowChoice) -> ImportedRows:
-    """Decide which predictions are correct.
+def judge(answers: pd.DataFrame, labels: pd.DataFrame) -> ImportedRows:
+    """Decide which answers, as of `align`, are correct.
 
-    `frame` is a `PredictionTable`'s, `labels` a `Manifest`'s. Any place of the world could have
+    `labels` has the columns `JUDGED_BY` of a `Manifest`. Any place of the world could have
     been predicted, so that every true country and every city that a label names is reachable.
     """
-    answers = _aligned(frame, choice.row_N)
     predicted = locate_predictions(answers)
     truth = find_truth(labels, predicted.candidates, is_closed=False)
     codes = predicted.frame["country_code"].to_numpy(object)
@@ -80,15 +82,14 @@ def judge(frame: pd.DataFrame, labels: pd.DataFrame, choice: RowChoice) -> Impor
     is_country = is_ok & (codes == labels["country_code"].to_numpy(object))
     is_city = (predicted.city_N >= 0) & (predicted.city_N == truth.city_N)
     is_city = is_country & (is_city | same_unknown_city(predicted, labels))
-    needed = labels[["country_code", "city"]]
-    return ImportedRows(needed, truth, answers, predicted.frame, is_country, is_city)
+    return ImportedRows(labels, truth, answers, predicted.frame, is_country, is_city)
 
 
-def _aligned(frame: pd.DataFrame, row_N: Int64) -> pd.DataFrame:
-    """Take the row of each image; where there is none, one without a place."""
-    aligned = frame.drop(columns=["image", "line", "rank"]).reindex(row_N)
-    aligned.index = pd.RangeIndex(len(row_N))
-    is_missing = row_N < 0
+def align(frame: pd.DataFrame, choice: RowChoice) -> pd.DataFrame:
+    """Take the row of each image from a `PredictionTable`; without one, a row without a place."""
+    aligned = frame.drop(columns=["image", "line", "rank"]).reindex(choice.row_N)
+    aligned.index = pd.RangeIndex(len(choice.row_N))
+    is_missing = choice.row_N < 0
     for name in ("country_code", "region", "city", "error"):
         aligned.loc[is_missing, name] = NO_ROW if name == "error" else ""
     return aligned

@@ -21,7 +21,7 @@ from streetclip.data.label_files import is_manifest, write_labels
 from streetclip.data.manifest import Manifest, read_manifest
 from streetclip.data.predictions import PredictionTable, read_predictions
 from streetclip.evaluation.imported_places import RowChoice, choose_rows
-from streetclip.evaluation.imported_rows import ImportedRows, judge
+from streetclip.evaluation.imported_rows import JUDGED_BY, ImportedRows, align, judge
 from streetclip.evaluation.run_folder import CONFIG_FILE, METRICS_FILE
 from streetclip.evaluation.run_metrics import measure, plain_figures
 from streetclip.evaluation.run_output import claim_folder, running, write_predictions
@@ -36,7 +36,7 @@ STRATEGY: Final = "imported"
 """The strategy of an imported run, by which it is recognised."""
 LABELS_FILE: Final = "labels.csv"
 
-_BATCH = 2**18  # images written in one transaction
+_BATCH = 2**17  # images written in one transaction
 _MOST_NAMED = 5
 
 
@@ -69,7 +69,7 @@ def import_predictions(
     with stages("read", "row") as progress:
         table = read_predictions(config.predictions, config.format, config.columns, progress)
     manifest = _read_labels(config, table)
-    choice = choose_rows(table, manifest.frame["image_filename"].tolist(), config.duplicates)
+    choice = choose_rows(table, manifest.frame["image_filename"], config.duplicates)
     counts = _counts(table, choice)
     _log_doubts(table, counts)
     decisive = _decisive(config, table, manifest)
@@ -87,8 +87,10 @@ def import_predictions(
         of_runs = {"run_ids": {STRATEGY: run_id}}
         write_json(config.output_dir / CONFIG_FILE, settings | of_runs | made_by)
         with running(database, [run_id], job_id):
-            rows, num_skipped = judge(table.frame, manifest.frame, choice), manifest.num_skipped
+            answers, labels = align(table.frame, choice), manifest.frame[list(JUDGED_BY)]
+            num_skipped = manifest.num_skipped
             del table, manifest  # of a million images, they are hundreds of MB
+            rows = judge(answers, labels)
             with stages("import", "image") as progress:
                 _write(database, run_id, rows, dataset.image_ids, progress)
             del rows
