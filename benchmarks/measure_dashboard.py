@@ -85,7 +85,17 @@ def measure(store_path, view, num_clicks, seed):
     clicks = []
     for _ in range(num_clicks):
         changed = click(draw, pairs)
-        for name in ("continent", "country", "predicted", "km", "confidence", "attr", "city_is"):
+        for name in (
+            "continent",
+            "country",
+            "predicted",
+            "km",
+            "confidence",
+            "attr",
+            "city_is",
+            "file",
+            "not_country",
+        ):
             page.query_params.pop(name, None)
         page.query_params.update(changed)
         clicks.append((timed.run(page), json.dumps(changed)))
@@ -120,6 +130,9 @@ def click(draw, pairs):
         {"km": f"{draw.choice([25, 200, 750, 2500])}.."},
         {"attr": f"weather={draw.choice(['rain', 'snow', 'clear', 'fog'])}"},
         {"city_is": "right", "km": f"..{draw.randrange(30, 3000)}"},
+        {"file": str(draw.randrange(100, 1000))},
+        {"country": [true_country, pred_country or true_country]},
+        {"not_country": true_country},
     ]
     return draw.choice(choices)
 

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.shell import html, links, theme, url_state
+from dashboard.views import named_views
 from dashboard.views.accuracy import page as accuracy
 from dashboard.views.calibration import page as calibration
 from dashboard.views.compare import page as compare
@@ -65,3 +66,4 @@ def run() -> None:
             for page in members:
                 st.page_link(page, query_params=shared)
     chosen.run()
+    named_views.draw(chosen.url_path)

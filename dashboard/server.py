@@ -18,7 +18,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 from streamlit import config
@@ -56,9 +56,20 @@ def middleware() -> list[Middleware]:
 
 
 def routes() -> list[Route]:
-    """List what the server answers besides Streamlit's own paths: images, whole and in tiles."""
+    """List what the server answers besides Streamlit's own paths.
+
+    Those are images, whole and in tiles, and the name of the first page, whose address is "".
+    """
     whole = f"{_prefix()}/image/{{image_id:int}}"
-    return [Route(each, _image) for each in (whole, whole + "/{level:int}/{column:int}/{row:int}")]
+    images = (whole, whole + "/{level:int}/{column:int}/{row:int}")
+    first = Route(f"{_prefix()}/overview", _first_page)
+    return [first, *(Route(each, _image) for each in images)]
+
+
+async def _first_page(request: Request) -> Response:
+    query = request.url.query
+    # Relative: the browser alone knows a proxy's prefix.
+    return RedirectResponse(f"./?{query}" if query else "./")
 
 
 async def _image(request: Request) -> Response:

@@ -182,7 +182,7 @@ def selection_remark(selection: Selection) -> None:
         "the outcome": (selection.country_correct, selection.city_correct) != (None, None),
         "the distance": selection.distance_km != (None, None),
         "the confidence": selection.confidence != (None, None),
-        "the predicted country": selection.predicted is not None,
+        "the predicted country": bool(selection.predicted or selection.excluded.predicted),
     }
     by = [words for words, is_set in chosen_by.items() if is_set]
     if by:

@@ -143,7 +143,7 @@ def share_bars(
     y = row_names(field)
     bar = alt.Chart(rows).mark_bar(height=alt.RelativeBandSize(band=0.62))
     outline = bar.transform_filter(channels.FEW).mark_bar(
-        height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
+        aria=False, height=alt.RelativeBandSize(band=0.62), filled=False, strokeDash=[3, 3]
     )
     return [
         bar.encode(

@@ -6,7 +6,6 @@ for its columns. An answer that a job changed between the two readings is shown,
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -91,7 +90,7 @@ def make_view(
         if chosen is not None:
             run[f"{name}_uid"] = known[chosen]["uid"]
             run[f"{name}_key"] = known[chosen]["revision"]
-    if selection.tags or selection.status is not None:
+    if selection.needs_annotations:
         run["annotations_key"] = annotations_key(store_path)
     return View(
         path=store_path,
@@ -142,7 +141,7 @@ def _dataset(store_path: Path, content: str, dataset_id: int) -> results.Dataset
 
 
 @once
-@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
+@st.cache_resource(show_spinner=False, max_entries=12, hash_funcs=BY_VIEW)
 def mask(view: View) -> npt.NDArray[np.bool_]:
     """Mask the images of the run's dataset that the filters leave, in the table's order."""
     chosen = results.select(table(view), view.selection, _annotated(view)[0])
@@ -154,10 +153,18 @@ def mask(view: View) -> npt.NDArray[np.bool_]:
 def _annotated(view: View) -> tuple[results.AnnotatedIds, str]:
     """Find the images with the tags and status of the filters, and the annotations' version."""
     chosen = view.selection
-    if not chosen.tags and chosen.status is None:
+    if not chosen.needs_annotations:
         return results.AnnotatedIds(), ""
-    key = (view.path, view.annotations_key, chosen.tags, chosen.status is not None)
-    return kept_if(view.annotations_key, _annotated_ids, *key, found=lambda answer: answer[1])
+    tags = (*chosen.tags, *chosen.excluded.tags)
+    return annotated_ids(view.path, view.annotations_key, tags, chosen.status is not None)
+
+
+def annotated_ids(
+    store_path: Path, annotations: str, tags: tuple[str, ...], with_status: bool
+) -> tuple[results.AnnotatedIds, str]:
+    """Find the images with some tags, with each status if asked, and the annotations' version."""
+    key = (store_path, annotations, tags, with_status)
+    return kept_if(annotations, _annotated_ids, *key, found=lambda answer: answer[1])
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -294,54 +301,6 @@ def in_hexagon(
     inside = results.images_in_hexagon(run, mask(view), cell, where=where, size_deg=size_deg)
     image_ids, total = results.page_of(run, inside, "farthest", 0, size)
     return tuple(image_ids.tolist()), total
-
-
-# What the filter bar offers
-
-
-def countries(view: View) -> tuple[tuple[str, str], ...]:
-    """List the continent and ISO code of the true countries of the run."""
-    return _countries(replace(view, selection=Selection()))[0]
-
-
-def predicted_countries(view: View) -> tuple[str, ...]:
-    """List the ISO codes that the run predicts; "" where it predicts nothing."""
-    return _countries(replace(view, selection=Selection()))[1]
-
-
-@once
-@st.cache_resource(show_spinner=False, max_entries=8, hash_funcs=BY_VIEW)
-def _countries(view: View) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    true, predicted = groups(view, "country"), groups(view, "predicted")
-    pairs_of_true = zip(true["continent"], true["country"], strict=True)
-    return tuple(pairs_of_true), tuple(predicted["predicted"])
-
-
-def regions_and_cities(view: View) -> tuple[list[str], list[str]]:
-    """List the regions of the chosen true country, and the cities of the chosen place."""
-    places = table(view).places
-    places = places[places["country"] == view.selection.country]
-    regions = sorted(places["region"].unique())
-    if view.selection.region is not None:
-        places = places[places["region"] == view.selection.region]
-    return regions, sorted(places["city"].unique())
-
-
-def attribute_names(view: View) -> Mapping[str, tuple[str, ...]]:
-    """List the attributes that can be filtered by, with their values."""
-    return table(view).dataset.attributes
-
-
-def tags(store_path: Path) -> list[str]:
-    """List every tag in use."""
-    key = annotations_key(store_path)
-    return kept_if(key, _tags, store_path, key, found=lambda answer: answer[1])[0]
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _tags(store_path: Path, annotations: str) -> tuple[list[str], str]:  # noqa: ARG001
-    with reader(store_path) as opened, opened.snapshot():
-        return list(store.tag_counts(opened)["tag"]), store.annotations_version(opened)
 
 
 # Jobs

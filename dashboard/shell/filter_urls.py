@@ -1,4 +1,8 @@
-"""Read, check and write the filters of a URL, without Streamlit."""
+"""Read, check and write the filters of a URL, without Streamlit.
+
+A filter that takes several values is repeated, as in `country=FR&country=DE`; with `not_` before
+its name it excludes them.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -7,22 +11,33 @@ from urllib.parse import unquote
 
 from streetclip.errors import shown
 from streetclip.gazetteer import CONTINENTS, countries
-from streetclip.results.filters import Selection
+from streetclip.results.filters import Selection, Values
 from streetclip.store import STATUSES
 
 PLACES = ("continent", "country", "region", "city", "predicted")
 OUTCOMES = ("country_is", "city_is")
 RANGES = ("km", "confidence")
-ATTRIBUTE, TAG, STATUS = "attr", "tag", "status"
-FILTERS = (*PLACES, *OUTCOMES, *RANGES, ATTRIBUTE, TAG, STATUS)
+ATTRIBUTE, TAG, STATUS, FILE = "attr", "tag", "status", "file"
+SEVERAL = ("country", "predicted", ATTRIBUTE, TAG)
+NOT = "not_"
+EXCLUDED = tuple(f"{NOT}{name}" for name in SEVERAL)
+FILTERS = (*PLACES, *OUTCOMES, *RANGES, ATTRIBUTE, TAG, STATUS, FILE, *EXCLUDED)
 
 CORRECT, WRONG, ANY = "right", "wrong", "any"
 OUTCOME_VALUES = {ANY: None, CORRECT: True, WRONG: False}
 NO_PREDICTION = "none"
 """The URL's word for a predicted country where nothing was predicted."""
 
-_FIELDS = {"country_is": "country_correct", "city_is": "city_correct", "km": "distance_km"}
+_FIELDS = {
+    "country_is": "country_correct",
+    "city_is": "city_correct",
+    "km": "distance_km",
+    ATTRIBUTE: "attributes",
+    TAG: "tags",
+    FILE: "file_name",
+}
 _LONGEST = 2000  # characters of one value
+_MOST_VALUES = 1000  # of one filter
 _RANGE_MARK = ".."
 
 
@@ -39,43 +54,59 @@ def read_filters(given: Mapping[str, Sequence[str]], defaults: Selection | None 
     Examples:
         >>> read_filters({"country": ["FR"], "km": ["..25"]}).selection.distance_km
         (None, 25.0)
+        >>> read_filters({"not_country": ["FR", "DE"]}).selection.excluded.country
+        ('FR', 'DE')
         >>> read_filters({"country": ["Mars"]}).problems
         ("The link filters by country 'Mars'; expected a code such as FR.",)
     """
     values: dict[str, Any] = {}
+    excluded: dict[str, Any] = {}
     problems: list[str] = []
     for name in FILTERS:
-        try:
-            if given.get(name):
-                values |= _read(name, given[name])
-        except ValueError as error:
-            problems.append(f"The link filters by {error}.")
-    return Filters(replace(defaults or Selection(), **values), tuple(problems))
+        plain = name.removeprefix(NOT)
+        found: list[Any] = []
+        wrong: list[str] = []
+        for text in _bounded(name, given.get(name, ()), wrong):
+            try:
+                found.append(_value(plain, text))
+            except ValueError as error:
+                wrong.append(f"{name.removesuffix(plain)}{error}")
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            problems.append(f"The link filters by {wrong[0]}{more}.")
+        if found:
+            read = tuple(dict.fromkeys(found)) if plain in SEVERAL else found[0]
+            (values if name == plain else excluded)[_FIELDS.get(plain, plain)] = read
+    selection = replace(defaults or Selection(), **values, excluded=Values(**excluded))
+    return Filters(selection, tuple(problems))
 
 
-def _read(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read one filter as a field of a selection; a ValueError names what is wrong."""
-    longest = max(map(len, texts))
-    if longest > _LONGEST:
-        msg = f"a {name} of {longest} characters; expected at most {_LONGEST}"
+def _bounded(name: str, texts: Sequence[str], wrong: list[str]) -> Sequence[str]:
+    """Return the values of a parameter; none, and what is wrong, if these are too many."""
+    most = _MOST_VALUES if name.removeprefix(NOT) in SEVERAL else 1
+    if len(texts) <= most:
+        return texts
+    expected = "once" if most == 1 else f"at most {most} values"
+    wrong.append(f"{name} {len(texts)} times; expected {expected}")
+    return ()
+
+
+def _value(name: str, text: str) -> Any:
+    """Read one value of a filter; a ValueError names what is wrong."""
+    if len(text) > _LONGEST:
+        msg = f"a {name} of {len(text)} characters; expected at most {_LONGEST}"
         raise ValueError(msg)
     if name == ATTRIBUTE:
-        return {"attributes": tuple(map(_attribute, texts))}
-    if name == TAG:
-        return {"tags": tuple(texts)}
-    if len(texts) > 1:
-        msg = f"{name} {len(texts)} times; expected once"
-        raise ValueError(msg)
-    field, text = _FIELDS.get(name, name), texts[0]
+        return _attribute(text)
     if name in RANGES:
-        return {field: _bounds(name, text)}
+        return _bounds(name, text)
     if name == "predicted" and text == NO_PREDICTION:
-        return {field: ""}
+        return ""
     known, expected = _options(name)
     if known is not None and text not in known:
         msg = f"{name} {shown(text)}; expected {expected}"
         raise ValueError(msg)
-    return {field: OUTCOME_VALUES[text] if name in OUTCOMES else text}
+    return OUTCOME_VALUES[text] if name in OUTCOMES else text
 
 
 def _options(name: str) -> tuple[Collection[str] | None, str]:
@@ -114,27 +145,30 @@ def written(selection: Selection) -> dict[str, list[str]]:
     """Write a selection as parameters of the URL; leave out what is not set.
 
     Examples:
-        >>> written(Selection(country="FR", city_correct=False, distance_km=(None, 25)))
-        {'country': ['FR'], 'city_is': ['wrong'], 'km': ['..25']}
+        >>> written(Selection(country=("FR", "DE"), city_correct=False, distance_km=(None, 25)))
+        {'country': ['FR', 'DE'], 'city_is': ['wrong'], 'km': ['..25']}
     """
-    values: dict[str, list[str]] = {}
-    for name in (*PLACES, *OUTCOMES, *RANGES):
-        value = getattr(selection, _FIELDS.get(name, name))
-        if value is None or value == (None, None):
-            continue
-        if name in OUTCOMES:
-            value = CORRECT if value else WRONG
-        elif name in RANGES:
-            ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
-            value = _RANGE_MARK.join(ends)
-        elif name == "predicted":
-            value = value or NO_PREDICTION
-        values[name] = [value]
-    # The first "=" ends a column's name, so one inside the name is escaped.
-    values[ATTRIBUTE] = [
-        f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
-        for column, value in selection.attributes
-    ]
-    values[TAG] = list(selection.tags)
-    values[STATUS] = [selection.status] if selection.status else []
+    values = {}
+    for name in FILTERS:
+        plain = name.removeprefix(NOT)
+        value = getattr(
+            selection if name == plain else selection.excluded, _FIELDS.get(plain, plain)
+        )
+        if plain in SEVERAL:
+            values[name] = [_text(plain, each) for each in value]
+        elif value not in (None, (None, None)) and (value or name != FILE):
+            values[name] = [_text(plain, value)]
     return {name: texts for name, texts in values.items() if texts}
+
+
+def _text(name: str, value: Any) -> str:
+    """Write one value of a filter."""
+    if name in OUTCOMES:
+        return CORRECT if value else WRONG
+    if name in RANGES:
+        ends = ("" if end is None else repr(float(end)).removesuffix(".0") for end in value)
+        return _RANGE_MARK.join(ends)
+    if name == ATTRIBUTE:
+        # The first "=" ends a column's name, so one inside the name is escaped.
+        return f"{value[0].replace('%', '%25').replace('=', '%3D')}={value[1]}"
+    return str(value) or (NO_PREDICTION if name == "predicted" else "")

@@ -22,7 +22,12 @@ def link(path: str, label: str, icon: str, **changes: Any) -> None:
     st.page_link(_PAGES[path], label=label, icon=f":material/{icon}:", query_params=parameters)
 
 
-def ask(path: str, **parameters: url_state.Value) -> None:
+def leads_to(path: str) -> bool:
+    """Check whether there is a page at this path in the URL."""
+    return path in _PAGES
+
+
+def ask(path: str, /, **parameters: url_state.Value) -> None:
     """Show a page with exactly these parameters, from a click's callback: in the next run."""
     st.session_state[_ASKED] = (path, parameters)
 

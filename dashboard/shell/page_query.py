@@ -43,8 +43,16 @@ class View:
         return *self.of_run, self.selection, self.annotations_key
 
     def but(self, **changes: Any) -> "View":
-        """Change filters, as `but(country=None, predicted=None)`."""
-        return replace(self, selection=replace(self.selection, **changes))
+        """Change filters as `Selection.but`, so `but(country="FR", predicted=None)`."""
+        return replace(self, selection=self.selection.but(**changes))
+
+    def around(self, *names: str) -> "View":
+        """Drop the places inside countries, and the filters `names` where they have one value.
+
+        What compares values, and so shows the chosen one among the others.
+        """
+        ones = {name: None for name in names if self.selection.only(name) is not None}
+        return self.but(region=None, city=None, **ones)
 
     def of_baseline(self) -> "View":
         """Apply the same filters to the baseline's predictions."""

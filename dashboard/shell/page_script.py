@@ -9,11 +9,11 @@ import streamlit as st
 
 def apply() -> None:
     """Put the script on the page; call it once in a view."""
-    _component()(key="page_script")
+    unseen(Path(__file__).with_suffix(".js"))(key="page_script")
 
 
 @functools.cache
-def _component() -> Callable[..., object]:
-    """Register the script as a component without anything to see."""
-    script = Path(__file__).with_suffix(".js").read_text("utf-8")
-    return st.components.v2.component("streetclip_page", html="<span></span>", js=script)
+def unseen(script: Path) -> Callable[..., object]:
+    """Register a script as a component without anything to see."""
+    js = script.read_text("utf-8")
+    return st.components.v2.component(f"streetclip_{script.stem}", html="<span></span>", js=js)

@@ -10,7 +10,7 @@ from dashboard.queries import run_queries
 from dashboard.queries.store_state import Stamp, one_reading, stamp
 from dashboard.shell import filter_urls, formats, html, links, page_script, rights, theme, url_state
 from dashboard.shell.page_query import View
-from dashboard.views import filter_bar, first_steps, run_picker
+from dashboard.views import filter_bar, filter_chips, first_steps, run_picker
 from streetclip.errors import ConfigError, StreetClipError
 from streetclip.results.filters import Selection
 from streetclip.store import explained
@@ -92,7 +92,7 @@ def _page(path: Path, title: str, body: Callable[[View], None], defaults: Select
     if details["num_done"] == 0:
         html.notice("No predictions yet", "Figures appear with the first finished batch.")
     else:
-        filter_bar.chips(view, run_queries.num_selected(view))
+        filter_chips.chips(view, run_queries.num_selected(view))
         body(view)
     if details["state"] == "running":
         _follow(path, seen)

@@ -21,7 +21,7 @@ from streetclip.errors import shown
 from streetclip.gazetteer.cities import all_cities
 from streetclip.gazetteer.countries import countries
 from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.outlines import outline_rings
+from streetclip.gazetteer.outlines import ANTARCTIC_TREATY_DEG, outline_rings
 from streetclip.geo import EARTH_RADIUS_KM, unit_vectors
 
 FAR_KM: Final = 100.0
@@ -48,9 +48,7 @@ _CELL_ROWS = round(180 / _CELL_DEG)
 _NUM_CELLS = _CELL_ROWS * _CELLS_A_ROW
 _NEAR, _FAR, _PARTLY = range(3)
 _HALF_DIAGONAL_KM = math.radians(_CELL_DEG / math.sqrt(2)) * EARTH_RADIUS_KM
-# All land and ice south of it is AQ (ISO 3166); the outline lacks ice shelves and the Pole.
 _ANTARCTICA = "AQ"
-_ANTARCTIC_TREATY_DEG = -60.0
 _BLOCK_ELEMENTS = 2**22
 
 Degrees = NDArray[np.float64]
@@ -212,7 +210,7 @@ def _km_to_nearest(vectors_N3: Degrees, points_V3: Degrees) -> Kilometres:
 def _inside_own(latitude_deg: Degrees, longitude_deg: Degrees, code: str) -> _Mask:
     """Find the points within a country's own rings, by the even-odd rule."""
     if code == _ANTARCTICA:
-        return latitude_deg <= _ANTARCTIC_TREATY_DEG
+        return latitude_deg <= ANTARCTIC_TREATY_DEG
     west, south, east, north = _edges(code)
     inside = np.zeros(len(latitude_deg), bool)
     for rows in _blocks(len(latitude_deg), len(west)):

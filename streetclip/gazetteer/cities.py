@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streetclip.gazetteer.countries import normalise_name
-from streetclip.gazetteer.data_files import read_geonames, read_table
+from streetclip.gazetteer.data_files import country_table, read_geonames, read_table
 
 _SMALLEST_LISTED = 15_000
 """Every place with this many inhabitants, and every capital, is in the list read first."""
@@ -115,10 +115,18 @@ def _by_country(cities: Iterable[City]) -> _ByCountry:
     return {code: tuple(group) for code, group in grouped.items()}
 
 
+@functools.cache
+def _relisted() -> Mapping[int, str]:
+    """Map the ids of places that GeoNames lists under another country to their own."""
+    rows = country_table()["countries"].items()
+    return {place: code for code, row in rows for place in row.get("places", ())}
+
+
 def _city(row: dict[str, Any]) -> City:
-    names = region_names().get(row["countrycode"], {}).get(row["admin1code"])
+    country_code = _relisted().get(row["geonameid"], row["countrycode"])
+    names = region_names().get(country_code, {}).get(row["admin1code"])
     return City(
-        country_code=row["countrycode"],
+        country_code=country_code,
         name=row["name"],
         region=names[0] if names else None,
         latitude_deg=row["latitude"],

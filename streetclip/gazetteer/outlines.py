@@ -22,6 +22,9 @@ from streetclip.geo import EARTH_RADIUS_KM, MAP_MIDDLE_DEG, equal_earth
 OBJECT_NAME = "countries"
 """The TopoJSON object that holds the shapes; Vega calls it the feature."""
 
+ANTARCTIC_TREATY_DEG = -60.0
+"""All land and ice south of it is AQ (ISO 3166); the outline lacks ice shelves and the Pole."""
+
 Degrees = npt.NDArray[np.float64]
 """Points of a line, [n, (longitude, latitude)]."""
 

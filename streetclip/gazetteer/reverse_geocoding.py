@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from streetclip.gazetteer.cities import City, all_cities, is_part_of_city
 from streetclip.gazetteer.countries import countries
 from streetclip.gazetteer.data_files import country_additions
-from streetclip.gazetteer.outlines import country_km2, outline_polygons
+from streetclip.gazetteer.outlines import ANTARCTIC_TREATY_DEG, country_km2, outline_polygons
 from streetclip.geo import EARTH_RADIUS_KM, haversine_km, unit_vectors
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _REACH_KM = 2.0
 _REACH_OUTSIDE_KM = 5.0
 _ENOUGH_PLACES = 10  # of another country, and none of its own, to rename a polygon
 _BORDER_STEP_DEG = 0.1
-_ANTARCTIC_TREATY_DEG = -60.0  # all land and ice south of it is AQ (ISO 3166)
 
 _LARGEST_CITY_KM = 20.0  # from a part of a city to its middle
 _LEAST_PARENT = 20_000  # inhabitants of a city that has parts
@@ -100,7 +99,7 @@ def _locate(
     places = _places()
     km, place = _nearest(_place_tree(""), vectors_N3)
     code = _outlines().code[_polygon_at(latitude_deg, longitude_deg)]
-    code[latitude_deg <= _ANTARCTIC_TREATY_DEG] = "AQ"
+    code[latitude_deg <= ANTARCTIC_TREATY_DEG] = "AQ"
     # The outlines are coarse: a place outside its own shows where a border is drawn wrong.
     reached = km <= _outlines().reach_km_V[place]
     code[reached] = places.code[place[reached]]
@@ -119,12 +118,11 @@ def _locate(
 
 
 def _nearest(tree: "cKDTree", vectors_N3: Degrees, count: int = 1) -> tuple[Kilometres, _Index]:
-    """Find the nearest points of a tree, and their great-circle distances; inf if far."""
-    bound = 2 * math.sin(FARTHEST_KM / (2 * EARTH_RADIUS_KM)) * (1 + 1e-9)
+    """Find the nearest points of a tree and their distances, 20,015 km if farther than 100."""
+    bound = 2 * math.sin(FARTHEST_KM / (2 * EARTH_RADIUS_KM))
     chord, index = tree.query(vectors_N3, count, distance_upper_bound=bound, workers=-1)
-    with np.errstate(invalid="ignore"):
-        km = 2 * EARTH_RADIUS_KM * np.arcsin(chord / 2)
-    return np.where(np.isinf(chord), np.inf, km), np.minimum(index, tree.n - 1)
+    km = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
+    return km, np.minimum(index, tree.n - 1)
 
 
 @functools.cache

@@ -58,3 +58,5 @@ from streetclip.results.ranking import page_of as page_of
 from streetclip.results.run_table import LEVELS as LEVELS
 from streetclip.results.run_table import DatasetTable as DatasetTable
 from streetclip.results.run_table import RunTable as RunTable
+from streetclip.results.value_counts import num_among as num_among
+from streetclip.results.value_counts import value_counts as value_counts

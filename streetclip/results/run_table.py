@@ -5,6 +5,7 @@ Columns may have millions of rows: go over them with `selected_rows`, block by b
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -22,6 +23,7 @@ from streetclip.store import (
     attribute_names,
     dataset_columns,
     distance_bin_edges_km,
+    folded_filenames,
     get_run,
     open_store,
     predicted_places,
@@ -41,6 +43,9 @@ BUSY_S: Final = 5.0
 
 BLOCK: Final = 2**18
 """Rows of a block: a float64 array of that length is 2 MiB."""
+
+_MOST_NAMED: Final = 4
+"""Texts of file names whose images are remembered, as other filters change."""
 
 Rows = slice | NDArray[np.intp]
 """Rows of an array: all of a block, or the selected ones of it, ascending."""
@@ -66,8 +71,12 @@ class DatasetTable:
         columns: DatasetColumns,
         attributes: Mapping[str, tuple[str, ...]],
         read_codes: Callable[[str], Codes],
+        read_filenames: Callable[[], "pd.Series[str]"],
     ) -> None:
-        """Keep a dataset, the values of its attributes, and the reader of their codes."""
+        """Keep a dataset, the values of its attributes, and what reads their codes and the names.
+
+        `read_filenames` as `store.folded_filenames`.
+        """
         self.dataset_id = dataset_id
         self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
         self.place: NDArray[np.int32] = read_only(columns.place)
@@ -75,7 +84,10 @@ class DatasetTable:
         self.content = columns.content
         self.num_images = len(self.image_ids)
         self.attributes = attributes
+        self.named = lru_cache(maxsize=_MOST_NAMED)(self._named)
         self._read_codes = read_codes
+        self._read_filenames = read_filenames
+        self._filenames: pd.Series[str] | None = None
         self._codes: dict[str, Codes] = {}
         self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
         self._lock = threading.Lock()
@@ -97,7 +109,11 @@ class DatasetTable:
             with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
                 return attribute_codes(store, dataset_id, name, columns.content)
 
-        return cls(dataset_id, columns, attributes, read_codes)
+        def read_filenames() -> "pd.Series[str]":
+            with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
+                return folded_filenames(store, dataset_id, columns.image_ids, columns.content)
+
+        return cls(dataset_id, columns, attributes, read_codes, read_filenames)
 
     def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
         """Return the values of an attribute: N positions among the distinct texts, and these.
@@ -111,6 +127,14 @@ class DatasetTable:
             if name not in self._codes:
                 self._codes[name] = read_only(self._read_codes(name))
             return self._codes[name], self.attributes[name]
+
+    def _named(self, text: str) -> Bool:
+        """Find the images whose file name contains a text, in any case: N booleans."""
+        with self._lock:
+            if self._filenames is None:
+                self._filenames = self._read_filenames()
+        found = self._filenames.str.contains(text.casefold(), regex=False)
+        return read_only(found.to_numpy(dtype=np.bool_))
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
         """Number the P places by the distinct ones of a level of `LEVELS`.

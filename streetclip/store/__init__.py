@@ -30,6 +30,7 @@ from streetclip.store.columns import attribute_codes as attribute_codes
 from streetclip.store.columns import attribute_names as attribute_names
 from streetclip.store.columns import dataset_columns as dataset_columns
 from streetclip.store.columns import distance_bin_edges_km as distance_bin_edges_km
+from streetclip.store.columns import folded_filenames as folded_filenames
 from streetclip.store.columns import predicted_places as predicted_places
 from streetclip.store.columns import run_columns as run_columns
 from streetclip.store.connection import Store as Store
@@ -41,6 +42,11 @@ from streetclip.store.images import image_detail as image_detail
 from streetclip.store.images import image_in_runs as image_in_runs
 from streetclip.store.images import image_path as image_path
 from streetclip.store.images import image_rows as image_rows
+from streetclip.store.named_views import NamedView as NamedView
+from streetclip.store.named_views import add_view as add_view
+from streetclip.store.named_views import delete_view as delete_view
+from streetclip.store.named_views import list_views as list_views
+from streetclip.store.named_views import rename_view as rename_view
 from streetclip.store.predictions import iterate_predictions as iterate_predictions
 from streetclip.store.predictions import read_predictions as read_predictions
 from streetclip.store.predictions import read_run_files as read_run_files

@@ -32,7 +32,9 @@ STATUSES = (OPEN, "reviewed", "to check")
 SUGGESTED_TAGS = ("label error", "ambiguous", "no cue", "near-duplicate")
 """Tags to offer; any other text may be one."""
 
-LONGEST_TAG = 500
+LONGEST_NAME = 500
+"""Of a tag, a run, a dataset or a view."""
+
 LONGEST_NOTE = 10_000
 MOST_IMAGES = 100_000
 """The most images of one event."""
@@ -179,11 +181,16 @@ def read_annotations(store: Store, image_ids: Iterable[int]) -> pd.DataFrame:
 
 
 def _checked_tag(text: str) -> str:
-    tag = checked_text("a tag", text, LONGEST_TAG)
-    if not tag:
-        msg = f"a tag is blank; expected 1 to {LONGEST_TAG} characters."
+    return checked_name("a tag", text)
+
+
+def checked_name(what: str, text: str) -> str:
+    """Check an untrusted text like `checked_text`; it has 1 to 500 characters."""
+    name = checked_text(what, text, LONGEST_NAME)
+    if not name:
+        msg = f"{what} is blank; expected 1 to {LONGEST_NAME} characters."
         raise ConfigError(msg)
-    return tag
+    return name
 
 
 def checked_text(what: str, text: str, longest: int, allowed: str = "") -> str:

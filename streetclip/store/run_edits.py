@@ -4,12 +4,11 @@ Each change names the run's `uid` and raises StoreError if the run was deleted o
 was read; ConfigError for a text that is not allowed.
 """
 
-from streetclip.errors import ConfigError, StoreError
-from streetclip.store.annotations import checked_text
+from streetclip.errors import StoreError
+from streetclip.store.annotations import checked_name, checked_text
 from streetclip.store.connection import Store, utc_now
 from streetclip.store.runs import run_revision
 
-LONGEST_NAME = 500
 LONGEST_DESCRIPTION = 10_000
 
 _PARTS = ("predictions", "prediction_rankings", "predicted_places", "run_files")
@@ -18,7 +17,7 @@ _PARTS = ("predictions", "prediction_rankings", "predicted_places", "run_files")
 def describe_run(store: Store, run_id: int, uid: str, *, name: str, description: str) -> None:
     """Set the name of a run, 1 to 500 characters, and its description, at most 10,000."""
     values = {
-        "name": _checked_name("the name of a run", name),
+        "name": checked_name("the name of a run", name),
         "description": checked_text("a description", description, LONGEST_DESCRIPTION, "\n\t"),
     }
     with store.transaction():
@@ -28,7 +27,7 @@ def describe_run(store: Store, run_id: int, uid: str, *, name: str, description:
 
 def rename_dataset(store: Store, dataset_id: int, name: str) -> None:
     """Set the name of a dataset, 1 to 500 characters; later evaluations keep it."""
-    values = {"name": _checked_name("the name of a dataset", name)}
+    values = {"name": checked_name("the name of a dataset", name)}
     with store.transaction():
         store.update("datasets", dataset_id, values)
 
@@ -58,11 +57,3 @@ def delete_run(store: Store, run_id: int, uid: str) -> None:
             (utc_now(), run_id),
         )
         store.rows("DELETE FROM runs WHERE id = ?", (run_id,))
-
-
-def _checked_name(what: str, text: str) -> str:
-    name = checked_text(what, text, LONGEST_NAME)
-    if not name:
-        msg = f"{what} is blank; expected 1 to {LONGEST_NAME} characters."
-        raise ConfigError(msg)
-    return name

@@ -109,6 +109,12 @@ def m011_run_notes(db: Database) -> None:
     _execute(db, *tables.RUN_NOTES)
 
 
+@MIGRATIONS()
+def m012_named_views(db: Database) -> None:
+    """Create the views that people name."""
+    _execute(db, tables.VIEWS)
+
+
 def _execute(db: Database, *scripts: str) -> None:
     # `executescript` would commit the transaction.
     for script in scripts:

@@ -344,6 +344,15 @@ RUN_FILES = """
         PRIMARY KEY (run_id, part)
     ) STRICT"""
 
-_SCRIPTS = (IMAGES, RUNS, TRAININGS, COLUMNS, ANNOTATIONS, JOBS, *IDENTITIES, RUN_FILES, *RUN_NOTES)
+VIEWS = """
+    CREATE TABLE views (                   -- of the dashboard, as people name them
+        name TEXT NOT NULL PRIMARY KEY,
+        page TEXT NOT NULL,                -- its path in the URL
+        query TEXT NOT NULL,               -- of the URL
+        created_at TEXT NOT NULL
+    ) STRICT"""
+
+_NOTES = (*RUN_NOTES, VIEWS)
+_SCRIPTS = (IMAGES, RUNS, TRAININGS, COLUMNS, ANNOTATIONS, JOBS, *IDENTITIES, RUN_FILES, *_NOTES)
 NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", "\n".join(_SCRIPTS)))
 """Names of the tables."""

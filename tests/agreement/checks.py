@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dashboard.images import csv_export
-from dashboard.queries import comparisons, group_ranking, run_queries
+from dashboard.queries import comparisons, filter_values, group_ranking, run_queries
 from dashboard.queries import report as overview
 from dashboard.shell.page_query import View
 from streetclip.results.filters import Selection
@@ -211,7 +211,7 @@ def _check_groups(
         checker.same(macro.ceiling, expected[name]["macro_ceiling"], f"{where} macro {name}")
         checker.below(macro.value, macro.ceiling, f"{where} macro {name}")
     _check_group(view, "overall", [((), rows)], checker, where)
-    attributes = {f"attribute:{name}" for name in run_queries.attribute_names(view)}
+    attributes = {f"attribute:{name}" for name in filter_values.attribute_names(view)}
     for by in {*GROUPINGS} - ({"attribute:weather"} - attributes):
         inside: dict[tuple[str, ...], list[Figures]] = {}
         for row in rows:

@@ -21,7 +21,7 @@ from streetclip.evaluation.run_metrics import measure
 from streetclip.evaluation.true_places import find_truth
 from streetclip.files import write_json
 from streetclip.results import RunTable
-from streetclip.results.filters import Selection
+from streetclip.results.filters import Selection, Values
 from streetclip.store import (
     DatasetSpec,
     RunSpec,
@@ -139,22 +139,29 @@ def draw_selections(drawn: DrawnRun, seed: int, count: int) -> list[Selection]:
         low, high = sorted(rng.choice([0.0, 1, 25, 200, 750, 2500, 9999], 2).tolist())
         choices = {
             "continent": row["continent"],
-            "country": row["country_code"],
+            "country": (
+                row["country_code"],
+                *rng.choice(["FR", "DE"], int(rng.integers(2))).tolist(),
+            ),
             "region": row["region"],
             "city": row["city"],
-            "predicted": str(rng.choice(["FR", "DE", "JP", ""])),
+            "predicted": tuple(
+                rng.choice(["FR", "DE", "JP", ""], int(rng.integers(1, 3))).tolist()
+            ),
             "country_correct": bool(rng.random() < 0.5),
             "city_correct": bool(rng.random() < 0.5),
             "distance_km": (low, high if rng.random() < 0.5 else None),
             "confidence": (None, float(rng.choice([0.25, 0.5, 0.9]))),
             "attributes": (("weather", row["weather"]),),
             "tags": (TAG,),
+            "excluded": Values(country=(row["country_code"],), tags=(TAG,)),
+            "file_name": f"{rng.integers(10)}.J",
         }
         if not can_filter:
             del choices["attributes"]
         names = rng.choice(list(choices), int(rng.choice([1, 1, 2])), replace=False)
         found.append(Selection(**{name: choices[name] for name in names}))
-    return [*found, Selection(country="ZA")]
+    return [*found, Selection(country=("ZA",))]
 
 
 def _draw_candidates(rng: np.random.Generator, path: Path) -> Candidates:

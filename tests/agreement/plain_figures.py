@@ -43,21 +43,30 @@ def passes(row: Row, selection: Any) -> bool:
     """Whether a row is one of those that a filter means."""
     exact = {
         "true_continent": selection.continent,
-        "true_country": selection.country,
         "true_region": selection.region,
         "true_city": selection.city,
-        "pred_country": selection.predicted,
         "country_correct": selection.country_correct,
         "city_correct": selection.city_correct,
-        **dict(selection.attributes),
     }
     if any(wanted is not None and row[name] != wanted for name, wanted in exact.items()):
         return False
-    if selection.tags and not row["tagged"]:
+    if not all(_has_one(row, selection)) or any(_has_one(row, selection.excluded)):
+        return False
+    if selection.file_name.lower() not in row["image_filename"].lower():
         return False
     return _within(row["distance_km"], *selection.distance_km) and _within(
         row["country_probability"], *selection.confidence
     )
+
+
+def _has_one(row: Row, values: Any) -> list[bool]:
+    """Whether a row has one of the values of each filter that takes several."""
+    found = [
+        row[name] in [v for n, v in values.attributes if n == name] for name, _ in values.attributes
+    ]
+    found += [row["true_country"] in values.country] if values.country else []
+    found += [row["pred_country"] in values.predicted] if values.predicted else []
+    return found + ([row["tagged"]] if values.tags else [])
 
 
 def _within(value: float | None, low: float | None, high: float | None) -> bool:

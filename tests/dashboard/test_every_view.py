@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from dashboard import navigation
+from dashboard.shell import formats
 from dashboard.views import frame
 from streetclip.store import open_store
 from tests.dashboard.pages import PAGES, WORK_PAGES, open_page_of, text_of
@@ -229,11 +230,24 @@ def test_a_store_locked_by_a_writer_is_still_read(open_page, small, name):
 
 def test_choosing_another_country_clears_region_and_city(open_page, world):
     page = open_page(world.path, run="2", country="FR", region="Brittany", city="Rennes")
-    country = next(each for each in page.sidebar.selectbox if each.key == "filter_country")
-    country.select("JP").run()
+    page.sidebar.multiselect(key="filter_country").set_value(["JP"]).run()
     assert not page.exception
     assert page.query_params["country"] in ("JP", ["JP"])
     assert not {"region", "city"} & set(page.query_params)
+
+
+def test_a_switch_turns_the_values_of_a_filter_around(open_page, world):
+    page = open_page(world.path, run="2", attr=["weather=rain", "weather=sun"])
+    (weather,) = (each for each in page.sidebar.multiselect if each.label == "weather")
+    page.sidebar.checkbox(key=weather.key.replace("filter_", "filter_not_")).check().run()
+    assert not page.exception
+    assert page.query_params["not_attr"] == ["weather=rain", "weather=sun"]
+    assert "attr" not in page.query_params
+    weather = page.sidebar.multiselect(key=weather.key)
+    words = [formats.plain(each) for each in weather.options]
+    assert [each.split(" (")[0] for each in words] == ["not rain", "snow", "not sun"]
+    weather.set_value(["rain", "snow"]).run()
+    assert page.query_params["not_attr"] == ["weather=rain", "weather=snow"]
 
 
 @pytest.mark.parametrize("state", ["done", "interrupted"])

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PREFIX = "/tool/x"
 TOKEN = "a-token-of-the-tests-only"
 PATHS = {
-    "": "Overview",
+    "overview": "Overview",
     "accuracy": "Accuracy",
     "map": "Map",
     "failures": "Images",
@@ -59,6 +59,7 @@ def test_links_pages_and_pictures_stay_below_the_prefix(case, tmp_path, browser)
         for path, heading in PATHS.items():
             visit.go(f"{address}/{path}")
             assert page.get_by_role("heading", name=heading, level=1).is_visible()
+            assert page.get_by_role("dialog").count() == 0
         page.get_by_role("link", name="Images").click()
         visit.settle()
         page.locator("[data-testid=stMain] a[href*='image=']").first.click()

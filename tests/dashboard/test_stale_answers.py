@@ -14,7 +14,14 @@ import streamlit as st
 
 from dashboard.images import csv_export, image_queries
 from dashboard.images.triage import Action
-from dashboard.queries import comparisons, report, run_queries, store_state, trainings
+from dashboard.queries import (
+    comparisons,
+    filter_values,
+    report,
+    run_queries,
+    store_state,
+    trainings,
+)
 from dashboard.views.jobs import job_actions
 from streetclip.errors import StoreError
 from streetclip.results.filters import Selection
@@ -32,7 +39,7 @@ from tests.dashboard.twins import (
     train_on,
 )
 
-FILTERED = Selection(country="FR")
+FILTERED = Selection(country=("FR",))
 TAGGED = Selection(tags=("a",))
 OPEN = Selection(status="open")
 BY_WEATHER = Selection(attributes=(("weather", "rain"),))
@@ -86,11 +93,15 @@ READS = {
     "groups": lambda path: run_queries.groups(view_of(path), "city"),
     "groups by attribute": lambda path: run_queries.groups(view_of(path), "attribute:weather"),
     "pairs": lambda path: run_queries.pairs(view_of(path)),
-    "countries": lambda path: run_queries.countries(view_of(path)),
-    "predicted_countries": lambda path: run_queries.predicted_countries(view_of(path)),
-    "places": lambda path: run_queries.regions_and_cities(view_of(path, FILTERED)),
-    "attribute_names": lambda path: run_queries.attribute_names(view_of(path)),
-    "tags": run_queries.tags,
+    "countries": lambda path: filter_values.countries(view_of(path)),
+    "predicted_countries": lambda path: filter_values.predicted_countries(view_of(path)),
+    "places": lambda path: filter_values.regions_and_cities(view_of(path, FILTERED)),
+    "attribute_names": lambda path: filter_values.attribute_names(view_of(path)),
+    "tags": filter_values.tags,
+    "counts": lambda path: filter_values.counts(view_of(path, TAGGED)),
+    "mask by file name": lambda path: run_queries.mask(
+        view_of(path, Selection(country=("FR",), file_name="1"))
+    ),
     "against": lambda path: report.against(view_of(path)),
     "confusion_matrix": lambda path: comparisons.confusion_matrix(
         view_of(path), "country", 5, "continent", None
@@ -230,8 +241,8 @@ def two_views(path, twins):
     "act",
     [
         report.report,
-        run_queries.countries,
-        run_queries.predicted_countries,
+        filter_values.countries,
+        filter_values.predicted_countries,
         run_queries.mask,
         lambda view: csv_export.file_of(view, "surest"),
         lambda view: image_queries.rows(view, [1]),
@@ -314,7 +325,7 @@ def test_looking_at_a_store_changes_no_stamp(path):
     """SQLite makes files beside it for a reader, too."""
     run_queries.list_runs(path)
     before = run_queries.stamp(path)
-    run_queries.tags(path)
+    filter_values.tags(path)
     assert run_queries.stamp(path)[:2] == before[:2]
 
 

@@ -94,7 +94,7 @@ def make_table(values, *, place=None, places=(("", "", "", ""),), predicted=()):
     )
     nowhere = {"city": "", "latitude_deg": np.nan, "longitude_deg": np.nan}
     state = RunState(columns, pd.DataFrame({"country": ["", *predicted], **nowhere}))
-    return RunTable(1, DatasetTable(1, of_dataset, {}, None), lambda names: state)
+    return RunTable(1, DatasetTable(1, of_dataset, {}, None, None), lambda names: state)
 
 
 def make_manifest(num_images, seed):
@@ -224,10 +224,11 @@ def read_rows(store, run_id):
     """The predictions of a run, straight from the tables of rows."""
     frame = store.frame(
         """
-        SELECT p.*, d.continent, d.region, d.city, d.attributes, r.top_countries
+        SELECT p.*, d.continent, d.region, d.city, d.attributes, r.top_countries, i.filename
         FROM predictions AS p
         JOIN runs ON runs.id = p.run_id
         JOIN dataset_images AS d ON d.dataset_id = runs.dataset_id AND d.image_id = p.image_id
+        JOIN images AS i ON i.id = p.image_id
         LEFT JOIN prediction_rankings AS r ON r.run_id = p.run_id AND r.image_id = p.image_id
         WHERE p.run_id = ? ORDER BY p.image_id""",
         (run_id,),

@@ -73,7 +73,7 @@ def mask(request, two):
     table = two[0].table
     return {
         "everything": np.ones(table.num_images, dtype=np.bool_),
-        "of France": select(table, Selection(country="FR")),
+        "of France": select(table, Selection(country=("FR",))),
         "nothing": np.zeros(table.num_images, dtype=np.bool_),
     }[request.param]
 

@@ -3,9 +3,13 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from streetclip.results import AnnotatedIds, Selection, select
+from streetclip.results import ATTRIBUTE, AnnotatedIds, Selection, num_among, select, value_counts
+from streetclip.results.filters import Values
 from streetclip.store import open_store
 
 LEVEL_SQL = {
@@ -61,7 +65,7 @@ def ids_of(world, mask):
 def test_a_selection_finds_what_sql_finds(world, fields):
     conditions = [LEVEL_SQL[name] for name in fields]
     expected = ids_by_sql(world, conditions, fields.values())
-    assert ids_of(world, select(world.table, Selection(**fields))) == expected
+    assert ids_of(world, select(world.table, Selection().but(**fields))) == expected
 
 
 BOUNDS = [None, 0.0, 0.2, 0.9, 0.9 + 1e-12, 1.0, 25, 1e9]
@@ -152,7 +156,7 @@ def test_ids_that_are_needed_must_be_given(world):
 def test_all_filters_hold_together(world):
     selection = Selection(
         continent="Europe",
-        predicted="GB",
+        predicted=("GB",),
         country_correct=False,
         distance_km=(0.05, 2500),
         confidence=(0.1, 1),
@@ -181,7 +185,105 @@ def test_all_filters_hold_together(world):
 
 
 def test_a_selection_can_be_changed_only_by_making_another():
-    selection = Selection(country="FR")
+    selection = Selection(country=("FR",))
     with pytest.raises(AttributeError):
         selection.country = "GB"
-    assert hash(selection) == hash(Selection(country="FR"))
+    assert hash(selection) == hash(Selection(country=("FR",)))
+
+
+# Several values, what is excluded, file names and counts, against plain pandas
+
+CODES = ("FR", "GB", "RU", "SG", "JP", "ZZ")
+SEVERAL = {
+    "country": st.lists(st.sampled_from(CODES), max_size=3).map(tuple),
+    "predicted": st.lists(st.sampled_from([*CODES, ""]), max_size=3).map(tuple),
+    "attributes": st.lists(
+        st.sampled_from([("weather", "rain"), ("weather", ""), ("road", "dirt"), ("moon", "full")]),
+        max_size=3,
+    ).map(tuple),
+    "tags": st.lists(st.sampled_from(["odd", "even", "unused"]), max_size=2).map(tuple),
+}
+SELECTIONS = st.builds(
+    Selection,
+    **SEVERAL,
+    excluded=st.builds(Values, **SEVERAL),
+    continent=st.sampled_from([None, None, "Europe"]),
+    country_correct=st.sampled_from([None, None, True]),
+    file_name=st.sampled_from(["", "", "1", "3.J", ".*", "%", "7"]),
+)
+
+
+@pytest.fixture
+def plain(world):
+    """The predictions as a frame, with the texts that filters look at in columns."""
+    names = ["weather", "road"]
+    rows = pd.DataFrame(world.rows).set_index("image_id").sort_index()
+    attributes = pd.DataFrame(rows.pop("attributes").tolist(), index=rows.index)[names]
+    rows["pred_country"] = rows["pred_country"].fillna("")
+    position = pd.Series(range(world.table.num_images), index=world.table.image_ids)
+    tags = position.loc[rows.index] % 3
+    return rows.join(attributes).assign(odd=tags == 1, even=tags == 0, unused=False)
+
+
+def annotated_of(plain):
+    ids = {name: plain.index[plain[name]].to_numpy() for name in ("odd", "even", "unused")}
+    return AnnotatedIds(by_tag=ids)
+
+
+def kept_by_pandas(plain, selection):
+    kept = pd.Series(True, index=plain.index)
+    for values, sign in ((selection, True), (selection.excluded, False)):
+        found = [
+            plain[column].isin(given)
+            for column, given in (
+                ("true_country", values.country),
+                ("pred_country", values.predicted),
+            )
+            if given
+        ]
+        for name in {name for name, _ in values.attributes}:
+            given = [value for each, value in values.attributes if each == name]
+            found.append(plain.get(name, pd.Series(None, index=plain.index)).isin(given))
+        if values.tags:
+            found.append(plain[list(values.tags)].any(axis=1))
+        for each in found:
+            kept &= each == sign
+    if selection.continent is not None:
+        kept &= plain["continent"] == selection.continent
+    if selection.country_correct is not None:
+        kept &= plain["country_correct"] == selection.country_correct
+    names = plain["filename"].str.lower()
+    return kept & names.str.contains(selection.file_name.lower(), regex=False)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(selection=SELECTIONS)
+def test_several_and_excluded_values_find_what_pandas_finds(world, plain, selection):
+    kept = kept_by_pandas(plain, selection)
+    mask = select(world.table, selection, annotated_of(plain))
+    assert ids_of(world, mask) == plain.index[kept].tolist()
+    names = ["country", "predicted", "continent", "city", "country_correct", f"{ATTRIBUTE}weather"]
+    columns = ["true_country", "pred_country", "continent", "city", "country_correct", "weather"]
+    found = value_counts(world.table, mask, names)
+    for name, column in zip(names, columns, strict=True):
+        expected = plain.loc[kept, column].value_counts().to_dict()
+        assert {value: n for value, n in found[name].items() if n} == expected, name
+    for tag, ids in annotated_of(plain).by_tag.items():
+        strange = np.array([*ids[::-1], -4, 10**12])
+        assert num_among(world.table, mask, strange) == plain.loc[kept, tag].sum()
+
+
+def test_dropping_a_filter_drops_what_it_excludes():
+    chosen = Selection(
+        country=("FR",),
+        city="Lyon",
+        attributes=(("sky", "blue"), ("road", "dirt")),
+        excluded=Values(country=("DE",), attributes=(("sky", "grey"),), tags=("x",)),
+    )
+    assert chosen.without("country", "city", f"{ATTRIBUTE}sky") == Selection(
+        attributes=(("road", "dirt"),), excluded=Values(tags=("x",))
+    )
+    assert chosen.only("country") == "FR"
+    assert chosen.but(country=("FR", "DE")).only("country") is chosen.but(country=None).only(
+        "country"
+    )

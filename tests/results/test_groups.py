@@ -139,7 +139,7 @@ def test_places_need_not_be_in_order(world):
     values = dict(zip(names, table.load(*names), strict=True)) | {"done": table.done}
     same = RunTable(
         1,
-        DatasetTable(1, columns, {}, None),
+        DatasetTable(1, columns, {}, None, None),
         lambda names: RunState(values, table.predicted_places),
     )
     expected = group_counts(table, table.done, "region")

@@ -94,7 +94,7 @@ def test_runs_can_share_their_dataset(partial):
     dataset = DatasetTable.open(store.path, 1)
     assert RunTable.open(store.path, run_id, dataset).dataset is dataset
     columns = DatasetColumns(np.array([1]), np.array([0]), dataset.places)
-    other = DatasetTable(9, columns, {}, None)
+    other = DatasetTable(9, columns, {}, None, None)
     assert RunTable.open(store.path, run_id, other).dataset_id == 1
 
 
@@ -127,7 +127,7 @@ def test_threads_may_read_the_same_columns_at_once(partial):
 
 def test_a_dataset_without_images_gives_empty_answers():
     table = conftest.make_table({"distance_km": np.empty(0)}, places=())
-    mask = select(table, Selection(country="FR"))
+    mask = select(table, Selection(country=("FR",)))
     assert mask.shape == (0,)
     assert table.codes == ("",)
     for by in ("overall", "country", "predicted"):

@@ -18,6 +18,7 @@ NAMES = (
     "m009_column_checksums",
     "m010_authors_of_annotations",
     "m011_run_notes",
+    "m012_named_views",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.

@@ -14,9 +14,11 @@ from streetclip.store import (
     attribute_codes,
     attribute_names,
     column_writer,
+    columns,
     dataset_columns,
     distance_bin_edges_km,
     finish_run,
+    folded_filenames,
     predicted_places,
     register_dataset,
     run_columns,
@@ -204,6 +206,31 @@ def test_attributes_are_those_of_the_rows(filled):
     for name in odd:
         check_attribute(filled.store, dataset_id, name)
     assert attribute_names(filled.store, dataset_id)[""] == ("", "b")
+
+
+def test_file_names_are_those_of_the_images_in_the_order_of_their_ids(filled, monkeypatch):
+    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 50)  # of 157
+    store, dataset_id = filled.store, filled.dataset.id
+    names = filled.manifest["image_filename"]
+    mixed = [name if i % 3 else f"ÄÖ/{name.upper()}" for i, name in enumerate(names)]
+    manifest = filled.manifest.assign(image_filename=mixed)
+    spec = DatasetSpec(
+        name="other",
+        csv_path="other.csv",
+        csv_sha256="other",
+        image_dir=filled.folder / "images",
+        frame=manifest,
+    )
+    other = register_dataset(store, spec)
+    for each in (dataset_id, other.id):
+        ids = dataset_columns(store, each).image_ids
+        sql = "SELECT filename FROM images WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        expected = [name.lower() for (name,) in store.rows(sql, (json.dumps(ids.tolist()),))]
+        assert folded_filenames(store, each, ids).tolist() == expected
+    with pytest.raises(StoreError, match="was replaced"):
+        folded_filenames(store, dataset_id, ids, "another")
+    with pytest.raises(StoreError, match="the names of 2 images are lost"):
+        folded_filenames(store, dataset_id, np.array([1, 10**9, 10**9 + 1]))
 
 
 def test_only_attributes_with_2_to_500_values_can_be_filtered_by(make_filled):

@@ -1,7 +1,7 @@
 """Accuracy: figures by place, from continents to cities, and by attribute."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import choropleth, metric_cards, selection_events
-from dashboard.queries import group_ranking, run_queries
+from dashboard.queries import filter_values, group_ranking, run_queries
 from dashboard.queries.group_ranking import MEDIAN, METRICS, RANKS
 from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.shell.page_query import View
@@ -41,7 +41,7 @@ def _body(view: View) -> None:
     by, metric, rank = _controls(view)
     # Values of an attribute are compared with one another, whichever of them is chosen.
     name, values = _attribute(view, by)
-    counted = run_queries.groups(_of_any_value(view, name), by)
+    counted = run_queries.groups(view if name is None else view.but(**{by: None}), by)
     groups = group_ranking.group_shares(counted, metric)
     ordered = group_ranking.ranked(groups, rank, metric)
     _headline(view, ordered, by, metric)
@@ -69,7 +69,7 @@ def _body(view: View) -> None:
 def _attribute(view: View, by: str) -> tuple[str | None, list[str]]:
     """Find the attribute that the page groups by, and which of its values are chosen."""
     name = by.removeprefix(ATTRIBUTE) if by.startswith(ATTRIBUTE) else None
-    return name, [value for each, value in view.selection.attributes if each == name]
+    return name, list(view.selection.of(by)) if name is not None else []
 
 
 def _headline(view: View, ordered: pd.DataFrame, by: str, metric: str) -> None:
@@ -81,7 +81,9 @@ def _headline(view: View, ordered: pd.DataFrame, by: str, metric: str) -> None:
 
 def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
     """Draw the bars, of countries and continents next to a map."""
-    if by not in ("continent", "country", "predicted") or view.selection.country is not None:
+    if by not in ("continent", "country", "predicted") or (
+        view.selection.only("country") is not None
+    ):
         group_bars.bars(shown, metric)
         return
     left, right = st.columns([3, 2], gap="medium")
@@ -98,7 +100,7 @@ def _table(view: View, shown: pd.DataFrame, by: str, metric: str, rank: str) -> 
     def pick(position: int | None) -> None:
         row = {} if position is None else shown.iloc[position].to_dict()
         if name is not None:
-            _compare(view, name, row.get("attribute"))
+            _compare(view, by, row.get("attribute"))
         elif row:
             _pick(view, by, row)
 
@@ -115,8 +117,9 @@ def _table(view: View, shown: pd.DataFrame, by: str, metric: str, rank: str) -> 
 def _breadcrumb(view: View) -> None:
     """Draw clickable steps from the world to the chosen place."""
     chosen = {level: getattr(view.selection, level) for level in LEVELS}
+    chosen["country"] = view.selection.only("country")
     if chosen["country"] is not None and chosen["continent"] is None:
-        known = run_queries.countries(view)
+        known = filter_values.countries(view)
         found = [continent for continent, code in known if code == chosen["country"]]
         chosen["continent"] = found[0] if len(found) == 1 else None
     place: dict[str, Any] = dict.fromkeys(LEVELS)
@@ -132,7 +135,7 @@ def _breadcrumb(view: View) -> None:
                 f"{formats.markdown(text)} /",
                 key=f"crumb_{position}",
                 type="tertiary",
-                on_click=lambda above=above: _go(view, replace(view.selection, **above)),
+                on_click=partial(_go, view, view.but(**above).selection),
             )
         html.draw(html.tag("strong", steps[-1][0]), width="content")
 
@@ -145,14 +148,14 @@ def _go(view: View, selection: Selection) -> None:
 def _controls(view: View) -> tuple[str, str, str]:
     attributes = {
         f"{ATTRIBUTE}{name}": f"attribute {formats.isolated(name)}"
-        for name in run_queries.attribute_names(view)
+        for name in filter_values.attribute_names(view)
     }
     titles = {name: metric.title for name, metric in METRICS.items()}
     chosen, level = view.selection, "country"
     if chosen.region is not None or chosen.city is not None:
         level = "city"
-    elif chosen.country is not None:
-        level = "region" if len(run_queries.regions_and_cities(view)[0]) > 1 else "city"
+    elif chosen.only("country") is not None:
+        level = "region" if len(filter_values.regions_and_cities(view)[0]) > 1 else "city"
     left, middle, right = st.columns(3, gap="small")
     with left:
         by = url_widgets.select("Group by", "by", {**_LEVELS, **attributes}, level)
@@ -180,17 +183,9 @@ def _map(view: View, by: str, metric: str) -> None:
     )
 
 
-def _of_any_value(view: View, name: str | None) -> View:
-    """Drop the filter by an attribute; None for no attribute."""
-    others = tuple(pair for pair in view.selection.attributes if pair[0] != name)
-    return view.but(attributes=others)
-
-
-def _compare(view: View, name: str, value: str | None) -> None:
+def _compare(view: View, by: str, value: str | None) -> None:
     """Filter by a value of an attribute, None for all, and stay at the attribute."""
-    others = _of_any_value(view, name).selection.attributes
-    chosen = () if value is None else ((name, value),)
-    url_state.change_filters(view.but(attributes=(*others, *chosen)).selection, view.defaults)
+    url_state.change_filters(view.but(**{by: value}).selection, view.defaults)
 
 
 def _pick(view: View, by: str, row: Mapping[Any, Any]) -> None:

@@ -39,7 +39,7 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    everything = view.but(country=None, region=None, city=None)
+    everything = view.around("country")
     if frame.is_empty(everything):
         return
     level = url_widgets.segmented("Level", "level", _LEVELS, "country")
@@ -60,7 +60,7 @@ def _body(view: View) -> None:
     by_country = comparisons.calibration(everything, level).by_country
     if len(by_country):
         st.header("Confidence and accuracy by true country", anchor=False)
-        code = view.selection.country
+        code = view.selection.only("country")
         country_scatter.countries(by_country, level, code, partial(frame.filter_country, view))
         if code is not None:
             label = f"Wrong images of {formats.markdown(formats.country(code))}"

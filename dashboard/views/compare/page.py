@@ -23,7 +23,7 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    everything = view.but(country=None, region=None, city=None)
+    everything = view.around("country")
     if frame.is_empty(everything) or _lacks_baseline(view):
         return
     level = url_state.page_option("level", list(_LEVELS), "country")
@@ -46,7 +46,7 @@ def _body(view: View) -> None:
         outcomes.countries(
             comparisons.comparison_by_country(everything, level),
             level,
-            view.selection.country,
+            view.selection.only("country"),
             partial(frame.filter_country, view),
         )
     with right:

@@ -1,5 +1,6 @@
 """Confusion: the countries taken for others, and the images of each cell."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -30,7 +31,7 @@ def render() -> None:
 
 
 def _body(view: View) -> None:
-    everything = view.but(country=None, region=None, city=None, predicted=None)
+    everything = view.around("country", "predicted")
     if frame.is_empty(everything):
         return
     level, top, order = _choices()
@@ -45,6 +46,11 @@ def _body(view: View) -> None:
         confused_pairs.nearness(found, against_chance)
     else:
         html.remark("There is no mistake among these images.")
+
+
+def _chosen(view: View) -> tuple[str | None, str | None]:
+    """Return the true and the predicted country of the chosen cell; None for any or several."""
+    return view.selection.only("country"), view.selection.only("predicted")
 
 
 def _choices() -> tuple[str, int, str]:
@@ -82,7 +88,7 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
         comparisons.continents(everything),
         is_square=towards is None,
     )
-    style = _style("country", (view.selection.country, view.selection.predicted))
+    style = _style("country", _chosen(view))
     pick = partial(_pick_countries, view)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -95,7 +101,7 @@ def _countries(view: View, everything: View, top: int, order: str) -> None:
 
 def _pick_countries(view: View, true: str | None, predicted: str | None) -> None:
     """Filter by a cell; a second click clears the filter."""
-    is_again = (true, predicted) == (view.selection.country, view.selection.predicted)
+    is_again = (true, predicted) == _chosen(view)
     cell = (None, None) if is_again else (true, predicted)
     changed = view.but(country=cell[0], predicted=cell[1], region=None, city=None)
     url_state.change_filters(changed.selection, view.defaults)
@@ -108,10 +114,17 @@ def _mistakes(view: View, shown: Matrix, style: Style, pick: Pick) -> None:
     if style.chosen == (None, None):
         html.remark("Click a cell or a row to see its images here.")
         return
-    ends = ("any country" if each is None else formats.country(each) for each in style.chosen)
+    ends = (_end(view.selection.of(name)) for name in ("country", "predicted"))
     st.header(formats.markdown(" → ".join(ends)), anchor=False)
     if not frame.is_empty(view):
         gallery_view.preview(view, key="confused_images", size=_NUM_IMAGES)
+
+
+def _end(codes: Sequence[str]) -> str:
+    """Name the countries at one end of the chosen mistakes."""
+    if len(codes) == 1:
+        return formats.country(codes[0])
+    return f"{formats.count(len(codes))} countries" if codes else "any country"
 
 
 def _continents(view: View, everything: View) -> None:
@@ -156,7 +169,7 @@ def _one_sided(view: View, everything: View) -> None:
         f"{first}{formats.count(len(clear))} of {formats.count(len(pairs))} pairs listed; about "
         f"{formats.count(len(pairs) / 40)} expected by chance. Interval: Newcombe 95 %."
     )
-    chosen = (view.selection.country, view.selection.predicted)
+    chosen = _chosen(view)
     confused_pairs.asymmetric(
         clear.head(_MOST_ONE_SIDED), chosen, on_pick=partial(_pick_countries, view)
     )

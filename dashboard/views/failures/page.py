@@ -56,9 +56,9 @@ def _all(view: View, order: str) -> None:
 
 def _countries(view: View) -> None:
     """Draw buttons that filter by true, then by predicted country."""
-    is_first = view.selection.country is None
+    is_first = view.selection.only("country") is None
     by, name = ("true_country", "country") if is_first else ("pred_country", "predicted")
-    if getattr(view.selection, name) is not None:
+    if view.selection.only(name) is not None:
         return
     counts = run_queries.pairs(view).groupby(by)["n"].sum()
     counts = counts.sort_values(ascending=False, kind="stable")

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
-from dashboard.shell import formats, html
+from dashboard.shell import formats, html, page_script
 from dashboard.views.jobs.allowed_paths import is_folder
 from dashboard.views.jobs.form_fields import Setting
 from streetclip.runtime import Roots
@@ -22,6 +22,7 @@ MOST_SHOWN: Final = 100
 
 _OPEN, _FILTER, _NEW = "browser_open", "browser_filter", "browser_new"
 _LAST = "browser_last"  # the folder of what was chosen last
+_KEPT = "last_folder"  # the component that keeps it
 
 
 class Listing(NamedTuple):
@@ -82,6 +83,7 @@ def button(key: str, setting: Setting, roots: Roots) -> None:
 
 def dialog(roots: Roots) -> None:
     """Draw the dialog, if it is open; once a page, after the fields."""
+    _keep_folder()
     request = st.session_state.get(_OPEN)
     if request is not None:
         title = f"Choose: {request.setting.label}"
@@ -189,6 +191,18 @@ def _show(request: _Request) -> None:
 
 def _go(folder: Path | None) -> None:
     _show(st.session_state[_OPEN]._replace(folder=folder))
+
+
+def _keep_folder() -> None:
+    """Let the browser keep the folder of the last choice, over a reload of the page."""
+
+    def take_back() -> None:
+        kept = st.session_state[_KEPT].get("kept")
+        st.session_state[_LAST] = Path(str(kept))  # checked before it is opened
+
+    last = st.session_state.get(_LAST)
+    script = page_script.unseen(Path(__file__).with_name("last_folder.js"))
+    script(key=_KEPT, data={"folder": str(last or "")}, on_kept_change=take_back)
 
 
 def _take(request: _Request, path: Path, roots: Roots) -> None:

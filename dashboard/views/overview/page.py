@@ -129,10 +129,10 @@ def _leads(view: View) -> None:
             what = f"Worst country: {_lead(formats.country(code), country.share)}"
             _link("accuracy", what, "trending_down", chosen)
         if value is not None:
-            others = tuple(each for each in view.selection.attributes if each[0] != value.names[0])
-            chosen = view.but(attributes=(*others, value.names))
+            name, text = value.names
+            chosen = view.but(**{f"{ATTRIBUTE}{name}": text})
             what = f"Worst attribute value: {_lead(' = '.join(value.names), value.share)}"
-            _link("accuracy", what, "label", chosen, by=f"{ATTRIBUTE}{value.names[0]}")
+            _link("accuracy", what, "label", chosen, by=f"{ATTRIBUTE}{name}")
         if mistake is not None:
             true, predicted = mistake.names
             chosen = view.but(country=true, predicted=predicted, region=None, city=None)

@@ -179,7 +179,7 @@ def test_what_an_action_has_to_say_is_shown_until_the_next(done):
     "selection",
     [
         Selection(),
-        Selection(country="FR", predicted="", country_correct=False),
+        Selection(country=("FR",), predicted=("",), country_correct=False),
         Selection(city_correct=True, distance_km=(None, 25.0), confidence=(0.5, None)),
         Selection(attributes=(("a=b", HOSTILE), ("a=b", "")), tags=(HOSTILE, "x"), status="open"),
     ],

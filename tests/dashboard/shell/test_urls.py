@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dashboard.shell import filter_urls
 from streetclip.gazetteer import CONTINENTS
-from streetclip.results.filters import Selection
+from streetclip.results.filters import Selection, Values
 from streetclip.store import STATUSES
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -14,20 +14,25 @@ names = texts.filter(bool)
 ends = st.none() | st.floats(0, 20_040)
 bounds = st.tuples(ends, ends).filter(lambda both: None in both or both[0] <= both[1])
 outcomes = st.none() | st.booleans()
+several = {
+    "country": st.sampled_from([(), ("FR",), ("SK", "FR")]),
+    "predicted": st.sampled_from([(), ("",), ("CZ", "")]),
+    "attributes": st.lists(st.tuples(names, texts), max_size=3, unique=True).map(tuple),
+    "tags": st.lists(texts, max_size=3, unique=True).map(tuple),
+}
 selections = st.builds(
     Selection,
+    **several,
+    excluded=st.builds(Values, **several),
     continent=st.none() | st.sampled_from(CONTINENTS),
-    country=st.sampled_from([None, "FR", "SK"]),
     region=st.none() | texts,
     city=st.none() | texts,
-    predicted=st.sampled_from([None, "", "CZ"]),
     country_correct=outcomes,
     city_correct=outcomes,
     distance_km=bounds,
     confidence=bounds,
-    attributes=st.lists(st.tuples(names, texts), max_size=3, unique=True).map(tuple),
-    tags=st.lists(texts, max_size=3, unique=True).map(tuple),
     status=st.none() | st.sampled_from(STATUSES),
+    file_name=texts,
 )
 
 
@@ -65,7 +70,12 @@ def test_a_pages_default_holds_until_the_url_says_otherwise():
     [
         ("continent", ["Atlantis"], "continent 'Atlantis'; expected one of Africa"),
         ("country", ["fr"], "country 'fr'; expected a code"),
-        ("country", ["FR", "DE"], "country 2 times; expected once"),
+        ("continent", ["Asia", "Asia"], "continent 2 times; expected once"),
+        ("country", ["Mars", "fr"], "country 'Mars'; expected a code such as FR (and 1 more)."),
+        ("not_country", ["Mars"], "by not_country 'Mars'; expected a code"),
+        ("tag", map(str, range(1001)), "tag 1001 times; expected at most 1000 values"),
+        ("file", ["a", "b"], "file 2 times; expected once"),
+        ("file", ["x" * 2001], "a file of 2001 characters"),
         ("region", ["x" * 3000], "a region of 3000 characters"),
         ("predicted", [""], "predicted ''; expected a code"),
         ("country_is", ["maybe"], "expected right, wrong or any"),
@@ -80,7 +90,17 @@ def test_a_pages_default_holds_until_the_url_says_otherwise():
     ],
 )
 def test_what_makes_no_sense_is_named_and_left_out(name, texts, said):
-    found = filter_urls.read_filters({name: texts, "city": ["Lyon"]})
+    found = filter_urls.read_filters({name: list(texts), "city": ["Lyon"]})
     assert found.selection == Selection(city="Lyon")
     assert len(found.problems) == 1
     assert said in found.problems[0]
+
+
+def test_of_several_values_those_that_make_sense_are_kept_once():
+    found = filter_urls.read_filters(
+        {"country": ["FR", "Mars", "DE", "FR"], "not_attr": ["sky", "sky=fog"], "not_tag": ["!x"]}
+    )
+    assert found.selection == Selection(
+        country=("FR", "DE"), excluded=Values(attributes=(("sky", "fog"),), tags=("!x",))
+    )
+    assert len(found.problems) == 2

@@ -121,14 +121,14 @@ def test_a_click_sets_the_country_and_leaves_the_rest(monkeypatch, tmp_path):
         path=tmp_path / "s.db",
         run_id=1,
         run_key="",
-        selection=Selection(continent="Europe", country="FR", city="Paris", tags=("x",)),
+        selection=Selection(continent="Europe", country=("FR",), city="Paris", tags=("x",)),
     )
     changed = []
     monkeypatch.setattr(frame.url_state, "change_filters", lambda s, _: changed.append(s))
     frame.filter_country(view, "ES")
     frame.filter_country(view, None)
     assert changed == [
-        Selection(continent="Europe", country="ES", tags=("x",)),
+        Selection(continent="Europe", country=("ES",), tags=("x",)),
         Selection(continent="Europe", tags=("x",)),
     ]
 

@@ -312,23 +312,23 @@ def clicks(monkeypatch, tmp_path, pick, selection, *cells):
 
 
 def test_a_click_sets_both_countries_and_a_second_one_takes_them_back(monkeypatch, tmp_path):
-    chosen = Selection(country="FR", predicted="DE", city="Paris", tags=("x",))
+    chosen = Selection(country=("FR",), predicted=("DE",), city="Paris", tags=("x",))
     cells = [("ES", "PT"), ("FR", ""), ("FR", "DE")]
     found, _ = clicks(monkeypatch, tmp_path, page._pick_countries, chosen, *cells)
     assert found == [
-        Selection(country="ES", predicted="PT", tags=("x",)),
-        Selection(country="FR", predicted="", tags=("x",)),
+        Selection(country=("ES",), predicted=("PT",), tags=("x",)),
+        Selection(country=("FR",), predicted=("",), tags=("x",)),
         Selection(tags=("x",)),
     ]
 
 
 def test_a_click_on_continents_goes_down_to_their_countries(monkeypatch, tmp_path):
-    chosen = Selection(country="FR", predicted="DE", country_correct=False)
+    chosen = Selection(country=("FR",), predicted=("DE",), country_correct=False)
     cells = [("Asia", "Europe"), ("Asia", "")]
     found, own = clicks(monkeypatch, tmp_path, page._pick_continents, chosen, *cells)
     assert found == [
         Selection(continent="Asia", country_correct=False),
-        Selection(continent="Asia", predicted="", country_correct=False),
+        Selection(continent="Asia", predicted=("",), country_correct=False),
     ]
     assert own == [{"level": None, "to": "Europe"}, {"level": None, "to": None}]
 

@@ -116,6 +116,12 @@ def test_a_file_is_chosen_with_the_keyboard_alone(address, visit):
     visited.settle()
     value = page.locator('input[aria-label^="Train CSV"]').input_value()
     assert value.endswith("data/train.csv")
+    # After a reload, Browse still opens where the last file was.
+    page.reload()
+    visited.settle()
+    page.get_by_role("button", name="Browse").nth(1).press("Enter")
+    dialog.get_by_role("button", name="train.csv").wait_for()
+    assert "folder" not in page.url
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
