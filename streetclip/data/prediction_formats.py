@@ -74,12 +74,13 @@ FORMATS: Final = (
         "geobench", "ccmdi/geobench",
         needs=("location_id", "country_guess", "lat_guess", "lng_guess"),
         prediction={
-            "image": "location_id", "country": "country_guess", "latitude": "lat_guess",
-            "longitude": "lng_guess", "refused": "refused", "error": "error_message",
+            "image": "location_id", "country": "country_guess",
+            "latitude": "lat_guess", "longitude": "lng_guess",
+            "refused": "refused", "error": "error_message",
         },
         truth={
-            "image": "location_id", "country": "country_true", "latitude": "lat_true",
-            "longitude": "lng_true",
+            "image": "location_id", "country": "country_true",
+            "latitude": "lat_true", "longitude": "lng_true",
         },
     ),
     Format(
