@@ -32,7 +32,8 @@ def show(
 ) -> None:
     """Draw layers, the lowest first, as one chart.
 
-    A mark without a column in its encoding needs `aria=False`. `height` is in pixels, axes
+    A mark without a column in its encoding, or that Vega's filter may empty, needs `aria=False`:
+    it has no words. `height` is in pixels, axes
     included; with `fill` the chart fills its container.
     """
     st.vega_lite_chart(

@@ -48,7 +48,7 @@ def distance_curve(
         on_select = selection_events.picker(key, "position", lambda at: on_pick(*_ends(marks)[at]))
     remark = "Dotted: the thresholds street, city, region, country and continent."
     if marks["ceiling"].notna().any():
-        tick = alt.Chart(marks).transform_filter("isValid(datum.ceiling)")
+        tick = alt.Chart(marks.dropna(subset=["ceiling"]))
         tick = tick.mark_tick(orient="horizontal", thickness=2, size=16)
         texts = tooltip(name="threshold", ceiling_label="ceiling")
         layers.append(tick.encode(_x("threshold_km"), _y("ceiling"), role("muted"), tooltip=texts))

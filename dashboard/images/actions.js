@@ -3,6 +3,11 @@
 const RESEND_MS = 15000; // longer than a run of the page on a busy machine
 const BROWSER = "streetclip-browser";
 const NAME = "streetclip-name";
+const MOVES = ["open", "next", "page", "more"]; // actions that change no image
+const CONNECTION = "data-test-connection-state"; // Streamlit's, on the element of the app
+
+const app = () => document.querySelector("[data-testid=stApp]");
+const isConnected = () => app().getAttribute(CONNECTION) === "CONNECTED";
 
 // What the browser keeps, for all windows or for one; some browsers keep nothing.
 const kept = (storage) => ({
@@ -43,8 +48,16 @@ class Actions {
     this.sent = 0;
     this.pending = [];
     this.timer = null;
-    // A window that is closed sends what is left.
+    // A window that is closed sends what is left, and asks first if it cannot.
     window.addEventListener("pagehide", () => this.flush(true));
+    window.addEventListener("beforeunload", (event) => {
+      if (this.warning()) event.preventDefault();
+    });
+    // What was under way when the connection broke is lost.
+    new MutationObserver(() => {
+      if (isConnected()) this.flush(true);
+      if (this.pending.length) this.onChange();
+    }).observe(app(), { attributeFilter: [CONNECTION] });
   }
 
   connect(send, onChange) {
@@ -79,10 +92,18 @@ class Actions {
     this.timer = setTimeout(() => this.flush(true), RESEND_MS);
   }
 
-  acknowledge(handled) {
-    if (!handled || handled.session !== this.session) return;
-    this.pending = this.pending.filter((action) => action.number > handled.number);
-    this.flush();
+  // A server that names another session has forgotten this one, and what was sent to it.
+  acknowledge({ session, number }) {
+    const isKnown = session === this.session;
+    if (isKnown) this.pending = this.pending.filter((action) => action.number > number);
+    this.flush(!isKnown);
+  }
+
+  // Words about changes that wait for the connection; "" if there are none.
+  warning() {
+    const num = this.pending.filter(({ kind }) => !MOVES.includes(kind)).length;
+    if (isConnected() || !num) return "";
+    return `No connection. Keep this window open: ${num === 1 ? "1 change waits" : `${num} changes wait`}.`;
   }
 
   // Apply the pending actions to an image.

@@ -159,7 +159,7 @@ def _draw(
             "most_chosen": triage.MOST_CHOSEN,
         }
     gallery = triage.component("gallery", "selection")
-    triage.mount(gallery, data, key=key, image_ids=image_ids, on_action=on_action)
+    triage.mount(gallery, data, key=key, on_action=on_action)
 
 
 def card(

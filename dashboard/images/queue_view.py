@@ -55,7 +55,7 @@ def queue(
             raise type(error)(msg) from error
 
     component = triage.component("queue", "photo_tiles", "photo_view")
-    triage.mount(component, data, key=key, image_ids=ids, on_action=act)
+    triage.mount(component, data, key=key, on_action=act)
 
 
 def _id(image: Image) -> int:

@@ -158,7 +158,7 @@ class TriageForm {
     this.node.disabled = !data.may_annotate;
     this.drawTags(image);
     this.drawStatuses(image);
-    this.messages.show(data);
+    this.messages.show({ ...data, words: this.actions.warning() || data.words });
   }
 
   changeTo(image) {

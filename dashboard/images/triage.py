@@ -5,7 +5,7 @@ or done twice.
 """
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -28,11 +28,8 @@ KINDS = frozenset({TAG, UNTAG, JUDGE, NOTE, STATUS, UNDO, REDO}) | _MOVES
 MOST_CHOSEN = 500
 """The most images that one action names; those that match the filters may be more."""
 
-NO_IMAGE = 0
-"""The image of an action that has none of its own, as undo or an action on several images."""
-
 _MOST_ACTIONS = 200
-_MOST_SHOWN = 200
+_MOST_HELD = 200
 _LONGEST_VALUE = 10_000
 _LONGEST_SESSION = 64
 _LONGEST_NAME = 80
@@ -73,15 +70,6 @@ class _Memory:
     can_undo: bool = False  # what the words describe
     held: frozenset[int] = frozenset()
     handled: dict[str, Any] = field(default_factory=dict)
-    shown: dict[int, None] = field(default_factory=dict)
-
-    def show(self, image_ids: Collection[int]) -> None:
-        """Remember the images shown last: a key may be pressed during a reload."""
-        for image_id in image_ids:
-            self.shown.pop(image_id, None)
-            self.shown[image_id] = None
-        for oldest in list(self.shown)[:-_MOST_SHOWN]:
-            del self.shown[oldest]
 
 
 def controls(
@@ -97,8 +85,7 @@ def controls(
     The image has id, name, tags, note and status (untrusted); its neighbours have id and href.
     """
     data = {"image": image, "previous": previous, "next": following}
-    ids = {each["id"] for each in (image, previous, following) if each is not None}
-    mount(component("single"), data, key=key, image_ids=ids, on_action=on_action)
+    mount(component("single"), data, key=key, on_action=on_action)
 
 
 def name_field() -> None:
@@ -122,15 +109,13 @@ def mount(
     data: dict[str, Any],
     *,
     key: str,
-    image_ids: Collection[int],
     on_action: OnAction,
 ) -> None:
     """Mount a component whose script sends actions, and handle each of them once.
 
-    Only the images in `image_ids`, or in those of shortly before, may be acted on.
+    The images that they name are untrusted: the browser may be ahead, or come back after hours.
     """
     memory = _memory(key)
-    memory.show([*image_ids, NO_IMAGE])
     is_fixed = rights.is_store_read_only()
     may_annotate = rights.may_annotate() and not is_fixed
     refusal = "The store is read-only." if is_fixed else "Your link does not allow annotations."
@@ -152,9 +137,10 @@ def mount(
 
 def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
     """Do the actions that are new, in order, and remember what went wrong with which image."""
-    session, numbered = read_actions(payload, memory.shown)
+    session, numbered = read_actions(payload)
     if session != memory.session:
         memory.session, memory.number = session, 0
+        memory.handled = {"session": session, "number": 0}
     memory.held = _read_held(payload)
     new = [(number, action) for number, action in numbered if number > memory.number]
     if not new:
@@ -175,14 +161,12 @@ def _handle(memory: _Memory, payload: object, on_action: OnAction) -> None:
     memory.handled = {"session": session, "number": memory.number}
 
 
-def read_actions(
-    payload: object, image_ids: Collection[int]
-) -> tuple[str, list[tuple[int, Action]]]:
-    """Parse the session and actions of a browser; drop those about images not shown.
+def read_actions(payload: object) -> tuple[str, list[tuple[int, Action]]]:
+    """Parse the session and actions of a browser; drop those that make no sense.
 
     Examples:
         >>> sent = {"number": 1, "kind": "tag", "image": 7, "value": "no cue"}
-        >>> session, [(number, action)] = read_actions({"session": "a", "actions": [sent]}, {7})
+        >>> session, [(number, action)] = read_actions({"session": "a", "actions": [sent]})
         >>> session, number, action[:3], action.author.browser
         ('a', 1, ('tag', 7, 'no cue'), 'a')
     """
@@ -192,28 +176,26 @@ def read_actions(
     # Without an id of its own, a window is a browser.
     browser = str(payload.get("browser") or session)[:_LONGEST_SESSION]
     author = Author(plain(browser), plain(payload.get("name") or "", _LONGEST_NAME))
-    read = [_read_action(each, image_ids, author) for each in payload["actions"][:_MOST_ACTIONS]]
+    read = [_read_action(each, author) for each in payload["actions"][:_MOST_ACTIONS]]
     numbered = sorted((each for each in read if each is not None), key=lambda each: each[0])
     return session, numbered
 
 
 def _read_held(payload: object) -> frozenset[int]:
     held = payload.get("held") if isinstance(payload, dict) else None
-    return frozenset(filter(_is_id, held[:_MOST_SHOWN] if isinstance(held, list) else []))
+    return frozenset(filter(_is_id, held[:_MOST_HELD] if isinstance(held, list) else []))
 
 
 def _is_id(sent: object) -> TypeGuard[int]:
     return type(sent) is int and 0 <= sent < 2**63
 
 
-def _read_action(
-    sent: object, image_ids: Collection[int], author: Author
-) -> tuple[int, Action] | None:
+def _read_action(sent: object, author: Author) -> tuple[int, Action] | None:
     if not isinstance(sent, dict):
         return None
     number, kind, image_id, value = map(sent.get, ("number", "kind", "image", "value"))
     images, num_matching = sent.get("images", []), sent.get("matching", 0)
-    if type(number) is not int or not _is_id(image_id) or image_id not in image_ids:
+    if type(number) is not int or not _is_id(image_id):
         return None
     if kind not in KINDS or not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None

@@ -29,9 +29,9 @@ def wait_until(read, expected, timeout_s=15):
 
 
 @contextlib.contextmanager
-def served_world(folder, *, num_images, skill):
-    """A world with a run, and the address at which it is served."""
+def served_world(folder, *, num_images, skill, **environment):
+    """A world with a run, and the address at which it is served; `environment`: variables."""
     world = World(folder, num_images=num_images)
     world.add_run(skill=skill)
-    with serve(world.path, folder) as address:
+    with serve(world.path, folder, **environment) as address:
         yield world, address

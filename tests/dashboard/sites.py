@@ -16,6 +16,41 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 1000}
+ZOOMED = {"width": 720, "height": 500}  # as DESK at 200 %
+
+FORMS = ((DESK, "light"), (PHONE, "dark"))
+OTHER_FORMS = ((DESK, "dark"), (PHONE, "light"))
+"""Sizes and colours in which a page is looked at."""
+
+# What leaves the window sideways, moves although that is not wanted, or is a chart without words.
+FAULTS = """() => {
+    const found = [], main = document.querySelector('[data-testid=stMain]');
+    const isOwn = (node) => node.matches('img, canvas, svg, button, input, textarea')
+        || [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+    const name = (node) => `${node.tagName} ${node.textContent.trim().slice(0, 40)}`;
+    const look = (parent, scrolls) => {
+        for (const node of parent.children) {
+            const style = getComputedStyle(node), box = node.getBoundingClientRect();
+            for (const kind of ['transition', 'animation']) {
+                if (style[`${kind}Duration`].split(', ').some((each) => parseFloat(each) > 0.01))
+                    found.push(`${kind} of ${name(node)}`);
+            }
+            if (!node.checkVisibility()) continue;
+            const inner = scrolls || !main.contains(node) && !(node.getRootNode().host)
+                || (node !== main && ['auto', 'scroll'].includes(style.overflowX));
+            const isOut = box.width > 1 && (box.right > innerWidth + 1 || box.left < -1);
+            if (!inner && isOut && isOwn(node)) found.push(`cut: ${name(node)}`);
+            look(node, inner);
+            if (node.shadowRoot) look(node.shadowRoot, inner);
+        }
+    };
+    look(document.body, false);
+    if (main.scrollWidth > innerWidth) found.push(`${main.scrollWidth} pixels wide`);
+    for (const chart of document.querySelectorAll('[data-testid=stVegaLiteChart] svg.marks')) {
+        if (!(chart.parentElement.ariaLabel?.length > 20)) found.push('a chart without words');
+    }
+    return found;
+}"""
 
 FLAGS = (
     "--no-sandbox",
@@ -143,6 +178,22 @@ class Visit:
             if each["impact"] in {"serious", "critical"}
             for node in each["nodes"]
         ]
+
+    def faults(self, *forms, axe=True):
+        """What keeps someone from using the page as it is now, in each of some forms."""
+        found = []
+        for size, colours in forms:
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=colours, reduced_motion="reduce")
+            deadline = time.monotonic() + 20
+            while (each := self._faults(axe)) and time.monotonic() < deadline:
+                self.page.wait_for_timeout(500)  # what is drawn for the form before
+            found += [f"{size['width']} {colours}: {fault}" for fault in each]
+        return found
+
+    def _faults(self, axe):
+        self.settle()
+        return self.page.evaluate(FAULTS) + (self.violations() if axe else [])
 
     def strangers(self):
         """Addresses outside this machine that the page asked."""

@@ -49,7 +49,9 @@ def assert_valid(spec):
     for each in spec["layer"]:
         channels = each["encoding"].values()
         has_words = any(isinstance(of, list) or "field" in of for of in channels)
-        assert has_words or each["mark"].get("aria") is False  # a screen reader would find no words
+        may_be_empty = "transform" in each and each["mark"]["type"] != "text"
+        # Without words or rows, a screen reader would find a mark without a name.
+        assert (has_words and not may_be_empty) or each["mark"].get("aria") is False
     frames = spec.get("datasets", {})
     datasets = {name: json.loads(rows.to_json(orient="records")) for name, rows in frames.items()}
     alt.LayerChart.from_dict({**spec, "datasets": datasets})

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.shell import formats
 from tests.dashboard.pages import PAGES
-from tests.dashboard.sites import DESK, PHONE, serve
+from tests.dashboard.sites import DESK, FORMS, OTHER_FORMS, ZOOMED, serve
 from tests.dashboard.worlds import HOSTILE, World
 
 pytestmark = pytest.mark.browser
@@ -47,6 +47,31 @@ def click_mark(page, words):
     mark = page.locator(f'[data-testid=stVegaLiteChart] path[aria-label*="{words}"]').first
     mark.wait_for(timeout=20_000)
     mark.click(force=True)
+
+
+# The element with the focus, as [tag, name], once it is seen to have it.
+FOCUSED = """() => {
+    let node = document.activeElement;
+    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+    if (!node || node === document.body) return ['BODY', ''];
+    const has = (each, name) => getComputedStyle(each)[name];
+    const isRing = has(node, 'outlineStyle') !== 'none'
+        && parseFloat(has(node, 'outlineWidth')) > 1;
+    const isField = node.matches('input, textarea')
+        && has(node.parentElement, 'borderTopColor') === 'rgb(0, 95, 150)';  // the primary colour
+    if (!isRing && !isField && !node.matches('canvas')) return null;
+    return [node.tagName, `${node.ariaLabel ?? ''} ${node.innerText ?? ''}`.trim()];
+}"""
+
+
+def tab_to(page, tag, name):
+    """Press Tab until an element has the focus, which each on the way must show."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        found = page.wait_for_function(FOCUSED, timeout=10_000).json_value()
+        if found[0] == tag and name in found[1]:
+            return
+    pytest.fail(f"Tab does not lead to {tag} {name}")
 
 
 def test_a_confusion_cell_shows_exactly_its_images_and_its_link_shows_them_again(
@@ -140,23 +165,69 @@ def test_removing_a_chip_widens_the_view(world, address, visit):
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, colours):
-    visited = visit(viewport=DESK, color_scheme=colours)
+@pytest.mark.parametrize("forms", [FORMS, pytest.param(OTHER_FORMS, marks=pytest.mark.slow)])
+def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, forms):
+    visited = visit(viewport=DESK)
     path = "" if name == "overview" else name
-    page = visited.go(f"{address}/{path}?run=2&baseline=1")
-    page.wait_for_timeout(500)
-    assert visited.violations() == []
+    visited.go(f"{address}/{path}?run=2&baseline=1")
+    assert visited.faults(*forms) == []
+    assert visited.faults((ZOOMED, forms[0][1]), axe=False) == []
     assert visited.errors == []
     assert visited.strangers() == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_page_fits_a_phone(address, visit, name):
-    visited = visit(viewport=PHONE)
-    path = "" if name == "overview" else name
-    visited.go(f"{address}/{path}?run=2&baseline=1&country=DE")
-    assert visited.width() <= PHONE["width"]
+@pytest.mark.slow
+def test_help_and_menu_are_accessible(address, visit):
+    visited = visit(viewport=DESK)
+    page = visited.go(f"{address}/triage?run=2")
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    assert visited.faults(*FORMS, *OTHER_FORMS) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Main menu").press("Enter")
+    page.get_by_role("menu", name="Main menu").wait_for()
+    assert visited.faults(*FORMS, *OTHER_FORMS) == []
+
+
+@pytest.mark.slow
+def test_the_keyboard_alone_leads_to_a_photo_and_through_triage(world, address, visit):
+    visited = visit(viewport=DESK, reduced_motion="reduce")
+    page = visited.go(f"{address}/accuracy?run=2")
+    tab_to(page, "A", "Images")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Images", level=1).wait_for()
+    visited.settle()
+    tab_to(page, "INPUT", "Continent")
+    page.keyboard.type("Euro")
+    page.get_by_role("option", name="Europe").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**continent=Europe**")
+    visited.settle()
+    tab_to(page, "A", "Image street/")
+    page.keyboard.press("Enter")
+    page.get_by_text("image 1 of").wait_for()
+    visited.settle()
+    # The photo holds no one who zooms it, nor who fills the screen with it.
+    tab_to(page, "DIV", "Photo:")
+    page.keyboard.press("+")
+    page.locator(".stage[data-zoomed]").wait_for()
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement === null")
+    tab_to(page, "BUTTON", "Zoom out")
+    tab_to(page, "BUTTON", "images")
+    page.keyboard.press("Enter")
+    page.locator("a.card").first.wait_for()
+    tab_to(page, "A", "Triage")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Triage", level=1).wait_for()
+    visited.settle()
+    page.wait_for_url("**image=*")
+    image_id = int(parameters(page)["image"])
+    page.keyboard.press("r")
+    page.wait_for_url(lambda address: f"image={image_id}" not in address)
+    assert world.sql("SELECT image_id, status FROM annotations") == [(image_id, "reviewed")]
     assert visited.errors == []
 
 

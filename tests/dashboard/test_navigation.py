@@ -28,6 +28,7 @@ def test_links_are_below_one_another_and_named(site, visit, viewport):
         assert upper["y"] + upper["height"] <= lower["y"]
     sidebar = page.get_by_test_id("stSidebar").inner_text()
     assert sidebar.index("StreetCLIP") < min(map(sidebar.index, SECTIONS))
+    assert visited.violations() == []
 
 
 def test_the_tab_names_the_page_and_the_run(site, visit):
@@ -36,13 +37,3 @@ def test_the_tab_names_the_page_and_the_run(site, visit):
     page.wait_for_function("document.title === 'Map · trained *twice* :smile: · StreetCLIP'")
     page = visit().go(f"{site.address}/jobs")
     page.wait_for_function("document.title === 'Jobs · StreetCLIP'")
-
-
-def test_every_page_is_reached_by_keyboard_alone(site, visit):
-    site.written.add_run()
-    page = visit(viewport=DESK).go(f"{site.address}/accuracy")
-    page.locator(LINKS).first.focus()
-    for _ in range(3):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Map", level=1).wait_for()

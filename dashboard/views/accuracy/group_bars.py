@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.charts import channels, metric_cards, share_bars, tables
-from dashboard.charts.channels import FEW, role, row_names, share_tooltip
+from dashboard.charts.channels import role, row_names, share_tooltip
 from dashboard.queries.group_ranking import MEDIAN, METRICS, NUM_WORST, Macro, with_worst
 from dashboard.shell import formats, html, theme
 from streetclip.results import LEVELS
@@ -155,9 +155,9 @@ def _median_bars(top: pd.DataFrame) -> list[alt.Chart]:
     whisker = alt.Chart(rows).mark_rule(strokeWidth=1.5)
     layers = [whisker.encode(alt.X("low:Q"), alt.X2("high:Q"), y, role("ink"))]
     texts = share_tooltip("median", name="name")
-    for is_filled, shown in ((True, f"!({FEW})"), (False, FEW)):
-        point = alt.Chart(rows).transform_filter(shown)
-        point = point.mark_point(filled=is_filled, size=60, opacity=1, strokeWidth=1.5)
+    is_few = rows["n"] < theme.SMALL_N
+    for is_filled, shown in ((True, rows[~is_few]), (False, rows[is_few])):
+        point = alt.Chart(shown).mark_point(filled=is_filled, size=60, opacity=1, strokeWidth=1.5)
         layers.append(point.encode(x, y, role("correct"), tooltip=texts))
     return [*layers, *share_bars.values_at_right(rows, y)]
 

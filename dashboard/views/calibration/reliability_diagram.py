@@ -161,13 +161,12 @@ def _coverage_layers(rows: pd.DataFrame, marked: pd.DataFrame, subject: str) -> 
         share_channel(alt.Y, field, title, lowest, step, **AXIS_PIXELS)
         for field in ("low", "value")
     )
-    line = alt.Chart(rows[["coverage", "value", "low", "high", "n"]])
-    layers = [
-        line.mark_area(opacity=0.25, clip=True).encode(x, low, alt.Y2("high:Q"), role("correct"))
-    ]
-    for sign, opacity in ((">=", 1), ("<=", theme.PALE_OPACITY)):
-        part = line.transform_filter(f"datum.n {sign} {theme.SMALL_N}")
-        part = part.mark_line(strokeWidth=2, opacity=opacity, clip=True)
+    line = rows[["coverage", "value", "low", "high", "n"]]
+    area = alt.Chart(line).mark_area(opacity=0.25, clip=True)
+    layers = [area.encode(x, low, alt.Y2("high:Q"), role("correct"))]
+    pale = line["n"] <= theme.SMALL_N, theme.PALE_OPACITY
+    for is_shown, opacity in ((line["n"] >= theme.SMALL_N, 1), pale):
+        part = alt.Chart(line[is_shown]).mark_line(strokeWidth=2, opacity=opacity, clip=True)
         layers.append(part.encode(x, y, role("correct")))
     first = {"threshold_label": "confidence from", "coverage_label": "answered"}
     texts = share_tooltip("accuracy", **first)

@@ -127,7 +127,7 @@ def _accuracy(plane: _Plane) -> None:
     ):
         if curve.empty:
             continue
-        band = alt.Chart(curve).transform_filter("isValid(datum.low)").mark_area(opacity=0.16)
+        band = alt.Chart(curve.dropna(subset=["low"])).mark_area(opacity=0.16)
         layers += [
             band.encode(plane.x(), low, alt.Y2("high:Q"), plane.by_training(alt.Fill)),
             *_line(curve, plane, y, dots=True, texts=_COUNTED, **look),

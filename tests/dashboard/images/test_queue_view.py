@@ -5,10 +5,13 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
+from playwright.sync_api import expect
 
+from streetclip.store import annotate, open_store
 from tests.dashboard.galleries import served_world, wait_until
 from tests.dashboard.sites import DESK
 
@@ -61,13 +64,19 @@ NOTED = """
         SELECT group_concat(tag) FROM (
             SELECT tag FROM annotation_tags AS t WHERE t.image_id = a.image_id ORDER BY tag))
     FROM annotations AS a JOIN images ON images.id = a.image_id"""
+NOTE = "SELECT note FROM annotations"
 EVENTS = "SELECT author_name, undone_at IS NULL FROM annotation_events ORDER BY id"
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A world with 200 mistakes, and the address at which it is served."""
-    with served_world(tmp_path_factory.mktemp("served"), num_images=310, skill=0.25) as served:
+    """A world with 200 mistakes, and the address at which it is served.
+
+    The server forgets a browser a second after its connection broke.
+    """
+    folder = tmp_path_factory.mktemp("served")
+    forgets = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}
+    with served_world(folder, num_images=310, skill=0.25, **forgets) as served:
         yield served
 
 
@@ -80,9 +89,16 @@ def open_queue(served, visit):
             connection.execute(f"DELETE FROM annotation_{table}")
         connection.execute("DELETE FROM annotations")
 
-    def open_(path="triage"):
+    def open_(path="triage", *, sockets=None):
         visited = visit(viewport=DESK)
         visited.page.add_init_script(WATCH)
+        if sockets is not None:
+
+            def keep(socket):
+                socket.connect_to_server()
+                sockets.append(socket)
+
+            visited.page.route_web_socket("**/_stcore/stream", keep)
         visited.go(f"{address}/{path}")
         visited.page.wait_for_function("window.seen()", timeout=30_000)
         return visited
@@ -121,6 +137,14 @@ def press(page, keys, pause_ms=0):
     for key in keys:
         page.keyboard.press(key)
         page.wait_for_timeout(pause_ms)
+
+
+def step(page, key):
+    """Press a key that leads to another image; wait for it, and name the one before."""
+    before = page.evaluate("window.seen()")
+    page.keyboard.press(key)
+    page.wait_for_function("b => ![b, ''].includes(window.seen())", arg=before, timeout=30_000)
+    return before
 
 
 @pytest.mark.browser
@@ -194,6 +218,60 @@ def test_undo_is_of_ones_own_and_two_people_lose_nothing(served, open_queue):
     assert notes(world)[first] == ("reviewed", "ambiguous,label error")
     assert world.sql(EVENTS) == [("Ann", 1), ("Ann", 0), ("", 1), ("", 1), ("", 1)]
     assert ann.errors + ben.errors == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_of_two_notes_the_last_is_shown_and_none_is_lost(served, open_queue):
+    world, _ = served
+    ann, ben = (open_queue().page for _ in range(2))
+    first = ann.evaluate("window.seen()")
+    assert ben.evaluate("window.seen()") == first
+    for page, words in ((ann, "Ann's"), (ben, "Ben's")):
+        page.get_by_label("Note", exact=True).fill(words)
+        page.get_by_label("Note", exact=True).press("Control+Enter")
+        assert wait_until(lambda: world.sql(NOTE), [(words,)]) == [(words,)]
+    press(ann, ["1"])
+    tagged = {first: ("open", "label error")}
+    assert wait_for(world, tagged) == tagged
+    expect(ann.get_by_label("Note", exact=True)).to_have_value("Ben's", timeout=30_000)
+    press(ben, ["u"])
+    expect(ben.get_by_label("Note", exact=True)).to_have_value("Ann's", timeout=30_000)
+    assert world.sql(NOTE) == [("Ann's",)]
+    assert notes(world) == tagged
+
+
+@pytest.mark.browser
+def test_a_browser_that_sleeps_loses_nothing(served, open_queue):
+    world, _ = served
+    sockets = []
+    visited = open_queue(sockets=sockets)
+    page = visited.page
+    for key in "jjjkkk":  # then the next images are there
+        step(page, key)
+    visited.settle()
+    visited.context.set_offline(True)
+    sockets[-1].close()
+    names = [step(page, key) for key in "rcr"]
+    page.get_by_text("No connection. Keep this window open: 3 changes wait.").wait_for()
+    assert notes(world) == {}
+    last = page.evaluate("window.seen()")
+    # Meanwhile a colleague judges an image, so that the queue is another one.
+    [(image_id,)] = world.sql("SELECT id FROM images WHERE filename = ?", names[1])
+    with open_store(world.path) as store:
+        annotate(store, [image_id], status="reviewed", note="mine")
+    time.sleep(1.5)  # longer than the server remembers
+    visited.context.set_offline(False)
+    # The page goes on with the image that is seen.
+    page.get_by_text("No connection.").wait_for(state="detached", timeout=30_000)
+    [(last_id,)] = world.sql("SELECT id FROM images WHERE filename = ?", last)
+    page.wait_for_url(f"**image={last_id}", timeout=60_000)
+    assert page.evaluate("window.seen()") == last
+    wanted = dict(zip(names, [("reviewed", ""), ("to check", ""), ("reviewed", "")], strict=True))
+    assert wait_for(world, wanted) == wanted
+    page.keyboard.press("u")
+    page.get_by_text(f"Undid: marked reviewed on {names[2]}.").wait_for()
+    assert world.sql("SELECT note FROM annotations WHERE image_id = ?", image_id) == [("mine",)]
 
 
 @pytest.mark.browser

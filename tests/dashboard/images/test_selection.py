@@ -34,7 +34,7 @@ def ids(world, query):
 
 def note(world, kind, value="many", *, selection=WRONG, author=ME, **several):
     view = run_queries.make_view(world.path, 1, None, selection, Selection())
-    action = Action(kind, triage.NO_IMAGE, value, author, **several)
+    action = Action(kind, 0, value, author, **several)
     return image_queries.note(view, action).words
 
 
@@ -87,7 +87,7 @@ def sent(kind="tag", **changes):
 
 
 def read(action):
-    return read_actions({"session": "s", "actions": [action]}, {0})[1]
+    return read_actions({"session": "s", "actions": [action]})[1]
 
 
 @pytest.mark.parametrize(

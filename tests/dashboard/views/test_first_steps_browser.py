@@ -17,8 +17,7 @@ def test_an_empty_store_opens_the_forms(tmp_path, visit, size):
     with serve(path, tmp_path, f"--root={tmp_path}") as address:
         visited = visit(viewport=size)
         page = visited.go(address)
-        assert visited.width() <= size["width"]
-        assert visited.violations() == []
+        assert visited.faults((size, "dark"), (size, "light")) == []
         page.get_by_role("button", name="Evaluate a model").click()
         page.get_by_role("button", name="Start: evaluate").wait_for()
         assert "form=evaluate" in page.url

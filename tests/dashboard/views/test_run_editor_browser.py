@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from streetclip.store import delete_run, get_run, open_store
+from streetclip.store import delete_run, get_run, open_store, read_annotations
 from tests.dashboard.conftest import Written
-from tests.dashboard.sites import DESK, PHONE, serve
+from tests.dashboard.sites import DESK, FORMS, OTHER_FORMS, PHONE, serve
 from tests.dashboard.worlds import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def test_a_run_is_found_renamed_archived_and_deleted(served, visit, tmp_path):
     run = read(written, 3)
     assert (run["name"], run["dataset"]) == (name, "snowy")
     assert page.locator("[data-testid=stMain] img").count() == 0
-    assert visited.violations() == []
+    assert visited.faults(*FORMS, *OTHER_FORMS) == []
     # Archived, it is shown as such, and not offered to the next visitor.
     page.get_by_role("button", name="Archive this run").click()
     page.get_by_role("button", name="Take out of the archive").wait_for()
@@ -81,7 +81,7 @@ def test_a_run_is_found_renamed_archived_and_deleted(served, visit, tmp_path):
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(str(folder / "metrics.json")).wait_for()
     assert "The images and their annotations" in dialog.inner_text()
-    assert visited.violations() == []
+    assert visited.faults(*FORMS, *OTHER_FORMS, (DESK, "light")) == []
     dialog.get_by_role("button", name="Keep it").click()
     dialog.wait_for(state="detached")
     assert read(written, 3)["name"] == name
@@ -97,11 +97,19 @@ def test_a_run_is_found_renamed_archived_and_deleted(served, visit, tmp_path):
 def test_a_run_that_is_deleted_under_a_visitor_gives_one_clear_line(served, visit):
     address, written = served
     visited = visit(viewport=DESK)
-    page = visited.go(f"{address}/failures?run=3")
+    page = visited.go(f"{address}/triage?run=3")
+    page.wait_for_url("**image=*")
+    visited.settle()
     with open_store(written.path) as store:
         delete_run(store, 3, get_run(store, 3)["uid"])
-    page.get_by_role("link", name="Accuracy").click()
     line = "The link asks for run 3, which this store does not hold (any more)."
+    page.keyboard.press("r")  # is not saved, and said not to be
+    page.get_by_role("alert").get_by_text("run 3 was deleted. Choose another").wait_for()
+    shown(page, line)
+    with open_store(written.path) as store:
+        assert read_annotations(store, range(1, 200)).empty
+    page.get_by_role("link", name="Accuracy").click()
+    page.get_by_role("heading", name="Accuracy", level=1).wait_for()
     shown(page, line)
     visited.settle()
     assert visited.text().count(line) == 1

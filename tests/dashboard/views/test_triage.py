@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from dashboard.images import image_queries, triage
+from dashboard.images import image_queries
 from dashboard.images.triage import Action
 from dashboard.queries import run_queries
 from dashboard.shell import rights
@@ -182,14 +182,6 @@ def test_an_image_that_is_not_there_is_said_and_the_queue_begins(open_page, worl
     assert not page.exception
     assert "No such image" in text_of(page)
     assert data_of(page, "items")["at"] == queue_of(world)[0]
-
-
-def test_images_shown_shortly_before_may_still_be_acted_on():
-    memory = triage._Memory()
-    memory.show([1, 2])
-    memory.show(range(3, 3 + triage._MOST_SHOWN - 1))
-    assert 2 in memory.shown
-    assert 1 not in memory.shown
 
 
 # In the browser
