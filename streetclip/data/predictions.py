@@ -139,7 +139,7 @@ class _Reader:
         tops = cells.get("top_countries")
         return pd.DataFrame(
             {
-                "image": _objects(cells["image"]),
+                "image": pd.Series(cells["image"], dtype="str"),  # compact, as all differ
                 "line": np.asarray(lines, np.int64),
                 "country_code": codes,
                 "region": self._stripped(cells["region"]),

@@ -50,7 +50,7 @@ def match_images(names_R: Iterable[str], known_N: Iterable[str]) -> Int64:
         >>> match_images(["a/1.jpg", "2", "x.png", "9.jpg"], ["1.jpg", "b/2.jpg", "x.jpg"]).tolist()
         [0, 1, 2, -1]
     """
-    names = pd.Series(names_R, dtype=object)
+    names = pd.Series(names_R)
     image_R = np.full(len(names), NONE, np.int64)
     for of_row, of_image in _WAYS:
         left = np.flatnonzero(image_R == NONE)

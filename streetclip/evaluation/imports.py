@@ -26,7 +26,7 @@ from streetclip.evaluation.run_folder import CONFIG_FILE, METRICS_FILE
 from streetclip.evaluation.run_metrics import measure, plain_figures
 from streetclip.evaluation.run_output import claim_folder, running, write_predictions
 from streetclip.files import refuse_existing, write_json
-from streetclip.gc_utils import collection_paused
+from streetclip.gc_utils import collection_paused, return_freed_memory
 from streetclip.progress import Progress, Stages, no_stages
 from streetclip.results import RunTable
 
@@ -90,10 +90,12 @@ def import_predictions(
             answers, labels = align(table.frame, choice), manifest.frame[list(JUDGED_BY)]
             num_skipped = manifest.num_skipped
             del table, manifest  # of a million images, they are hundreds of MB
+            return_freed_memory()
             rows = judge(answers, labels)
             with stages("import", "image") as progress:
                 _write(database, run_id, rows, dataset.image_ids, progress)
-            del rows
+            del answers, labels, rows
+            return_freed_memory()
             metrics = _finish(database, config, run_id, num_skipped, counts)
     return ImportedRun(run_id, metrics, config.output_dir, image_dir)
 
