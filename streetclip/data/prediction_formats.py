@@ -1,6 +1,7 @@
 """List the published formats of predictions, and find which column of a table means what.
 
-To add a format, add an entry to `FORMATS`, its name to `--format`, and a line to docs/predictions.md.
+To add a format, add an entry to `FORMATS`, its name to `--format`, and a line to
+docs/predictions.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
