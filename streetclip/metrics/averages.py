@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 _FIRST_BITS: Final = 20  # behind the binary point, of the first of three limbs
 _LIMB_BITS: Final = 33
 _NUM_LIMBS: Final = 3
+_BLOCK: Final = 2**14  # numbers, so that they stay in the processor's cache
 _LARGEST: Final = 2.0**16  # so that sums of 10⁸ limbs fit 63 bits
 
 
@@ -43,11 +44,12 @@ def exact_sum(values: NDArray[np.float64]) -> Fraction:
     if not np.all((values >= 0) & (values <= _LARGEST)):
         msg = f"a value is NaN or out of range; expected 0 to {_LARGEST:g}"
         raise ValueError(msg)
-    total, scale = Fraction(0), 2**_FIRST_BITS
-    rest = values * float(scale)
-    for _ in range(_NUM_LIMBS):
-        limb = np.floor(rest)  # this, the difference and the product are exact
-        total += Fraction(int(limb.astype(np.int64).sum()), scale)
-        rest = (rest - limb) * 2.0**_LIMB_BITS
-        scale <<= _LIMB_BITS
-    return total
+    sums = [0] * _NUM_LIMBS
+    for start in range(0, len(values), _BLOCK):
+        rest = values[start : start + _BLOCK] * 2.0**_FIRST_BITS
+        for i in range(_NUM_LIMBS):
+            limb = np.floor(rest)  # this, the difference and the product are exact
+            sums[i] += int(limb.astype(np.int64).sum())
+            rest = (rest - limb) * 2.0**_LIMB_BITS
+    scales = (2 ** (_FIRST_BITS + i * _LIMB_BITS) for i in range(_NUM_LIMBS))
+    return sum(map(Fraction, sums, scales), start=Fraction(0))
