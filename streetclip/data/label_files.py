@@ -23,17 +23,20 @@ def is_manifest(path: Path) -> bool:
     return set(REQUIRED) <= set(Table(path).columns)
 
 
-def write_labels(path: Path, format_name: str, mapping: Sequence[str], output: Path) -> None:
+def write_labels(path: Path, of_predictions: str, mapping: Sequence[str], output: Path) -> None:
     """Write the labels of a table as a manifest CSV; of an image's several rows, the first.
+
+    `of_predictions` is the format of the predictions in the same table; blank if it has none.
 
     Raises ManifestError if no column of images, or of countries or coordinates, was found.
     """
     table = Table(path)
-    found = find_format(format_name, table.columns)
+    found = find_format(of_predictions or "auto", table.columns)
     taken = prediction_columns(found, table.columns, (), str(path))
     image = taken.pop("image", "")
     columns = {"image": image} if image else {}
-    columns |= truth_columns(found, table.columns, mapping, str(path), [image, *taken.values()])
+    others = [image, *(taken.values() if of_predictions else ())]
+    columns |= truth_columns(found, table.columns, mapping, str(path), others)
     if "image" not in columns or not {"country", "latitude"} & set(columns):
         lacking = "images" if "image" not in columns else "true countries or coordinates"
         msg = (

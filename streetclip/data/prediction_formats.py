@@ -35,7 +35,7 @@ _MORE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Format:
-    """A format: columns by role, of the prediction and of the labels beside it.
+    """A format: columns by role, of the prediction and of labels in the same file.
 
     Attributes:
         source: Repository whose programs write it.

@@ -114,8 +114,8 @@ def _read_labels(config: ImportPredictionsConfig, table: PredictionTable) -> Man
         return read_manifest(config.test_csv, on_bad_rows=config.on_bad_rows)
     labels = config.output_dir / LABELS_FILE
     is_same = config.test_csv.resolve() == config.predictions.resolve()
-    form = table.format.name if is_same else "auto"
-    write_labels(config.test_csv, form, config.truth, labels)
+    of_predictions = table.format.name if is_same else ""
+    write_labels(config.test_csv, of_predictions, config.truth, labels)
     return read_manifest(labels, on_bad_rows=config.on_bad_rows)
 
 

@@ -24,6 +24,7 @@ CITIES = {  # by country: spellings that models use, continent, and cities with 
     "VN": (["Vietnam", "Viet Nam", "Việt Nam"], "Asia", {"Hanoi": (21.0245, 105.8412)}),
     "JP": (["Japan", "日本", "JPN"], "Asia", {"Tokyo": (35.69, 139.69), "Osaka": (34.69, 135.5)}),
 }
+GEORANKER = ("IMG_ID", "LAT", "LON", "LAT_pred", "LON_pred", "max_reward")
 SAYS_NOTHING = ["", "I cannot tell.", "Sorry, I can't help with locating people.", "unknown", "N/A"]
 LABELS = ("image_filename", "city", "region", "country", "continent", "latitude", "longitude")
 
@@ -246,6 +247,15 @@ def test_labels_in_the_same_file_become_a_manifest(tmp_path):
             truth=("country=nation",),
             output_dir=tmp_path / "2",
         )
+
+
+def test_labels_in_a_table_of_their_own_become_a_manifest(tmp_path):
+    table(tmp_path / "test.csv", ("IMG_ID", "LAT", "LON"), [["0.jpg", 48.853, 2.349]])
+    write_rows(tmp_path, ["0.jpg", 1, 2, 48.8, 2.3, 9], header=GEORANKER)
+    run = imported(tmp_path)
+    assert run.metrics["imported"]["format"] == "georanker"
+    assert run.metrics["country_accuracy"]["successes"] == 1
+    assert 5 < run.metrics["distance"]["mean_km"] < 10
 
 
 def test_an_import_joins_the_dataset_and_is_repeated_only_elsewhere(two_images):
