@@ -87,6 +87,25 @@ class _CacheOptions(JobConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionOptions(_ModelOptions, _CacheOptions):
+    """Model, candidates and way of computing of a prediction."""
+
+    checkpoint_path: str | None = option(None, help="trained model; default: --model_name")
+    candidates_file: Path = _candidates_file()
+    prompts: str = option(
+        "auto", help="texts of the classes: auto (the model's, else paper), paper, full or a JSON"
+    )
+    batch_size: int = _forward_batch_size()
+    exact_preprocessing: bool = exact_preprocessing()
+    no_cache: bool = option(False, help="neither read nor write cached image features")
+
+    @property
+    def model_source(self) -> str:
+        """Checkpoint to load if given, else the base model."""
+        return self.checkpoint_path or self.model_name
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaptionConfig(_CaptionOptions):
     """Settings of the `generate_captions` job."""
 
@@ -132,14 +151,12 @@ class TrainConfig(
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
+class EvaluateConfig(_ComputeOptions, PredictionOptions, _ManifestOptions):
     """Settings of the `evaluate` job."""
 
     kind: ClassVar[str] = "evaluate"
     test_csv: Path = option(help="manifest CSV of the test images")
     image_dir: Path = _image_dir()
-    checkpoint_path: str | None = option(None, help="model to evaluate; default: --model_name")
-    candidates_file: Path = _candidates_file()
     output_dir: Path = option(Path("outputs/evaluation"), help="folder for metrics and predictions")
     strategy: tuple[str, ...] = option(
         ("hierarchical",),
@@ -147,13 +164,7 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
         help="hierarchical: the best country, then its best city; flat: the best of all cities; "
         "marginal: country by the sum over its cities; several share one pass over the images",
     )
-    prompts: str = option(
-        "auto", help="texts of the classes: auto (the model's, else paper), paper, full or a JSON"
-    )
-    batch_size: int = _forward_batch_size()
     top_k: int = option(10, minimum=1, maximum=100, help="countries and cities stored per image")
-    exact_preprocessing: bool = exact_preprocessing()
-    no_cache: bool = option(False, help="neither read nor write cached image features")
     seed: int = _seed(help="stored with the run; an evaluation draws nothing at random")
 
     def __post_init__(self) -> None:
@@ -162,10 +173,17 @@ class EvaluateConfig(_ComputeOptions, _CacheOptions, _ManifestOptions):
             object.__setattr__(self, "strategy", STRATEGIES)
         object.__setattr__(self, "strategy", tuple(dict.fromkeys(self.strategy)))
 
-    @property
-    def model_source(self) -> str:
-        """Checkpoint to load if given, else the base model."""
-        return self.checkpoint_path or self.model_name
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(PredictionOptions):
+    """Settings of the `predict` job."""
+
+    kind: ClassVar[str] = "predict"
+    image_dir: Path = option(help="folder of the photos")
+    recursive: bool = option(False, help="also predict the photos in its subfolders")
+    output_dir: Path = option(Path("outputs/predictions"), help="folder for CSV and GeoJSON")
+    top_k: int = option(5, minimum=1, maximum=100, help="countries and cities listed per photo")
+    overwrite: bool = option(False, help="replace existing predictions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +373,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         TrainConfig,
         EvaluateConfig,
         ImportPredictionsConfig,
+        PredictConfig,
         DemoConfig,
         CandidatesConfig,
         CheckDataConfig,

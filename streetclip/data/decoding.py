@@ -1,6 +1,8 @@
 """Find images by their names in a manifest, and decode them as RGB; errors name causes."""
 
 import contextlib
+import functools
+import importlib.util
 import io
 import logging
 import math
@@ -96,6 +98,15 @@ class _PillowSettings:
 _pillow_settings = _PillowSettings()
 
 
+@functools.cache
+def read_formats() -> tuple[str, ...]:
+    """List the formats that are decoded: HEIF, as of phones, where pillow-heif is installed."""
+    if importlib.util.find_spec("pillow_heif") is None:
+        return FORMATS
+    importlib.import_module("pillow_heif").register_heif_opener(thumbnails=False)
+    return (*FORMATS, "HEIF")
+
+
 def decode_image(path: Path, *, turn: Turn = LARGE_TURN) -> Image.Image:
     """Decode an image as RGB, upright, its first frame.
 
@@ -166,7 +177,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
     _check_file(path)
     try:
         source = path if content is None else io.BytesIO(content)
-        with _pillow_settings, Image.open(source, formats=FORMATS) as image:
+        with _pillow_settings, Image.open(source, formats=read_formats()) as image:
             size = f"is {image.width} × {image.height} pixels"
             if min(image.size) < 1:
                 fail(path, f"{size}; expected at least 1 × 1.")
@@ -175,7 +186,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
             yield image
     except UnidentifiedImageError:
         problem = describe_file(path) or "is not an image, or damaged at its start."
-        fail(path, f"{problem} Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+        *others, last = read_formats()
+        fail(path, f"{problem} Expected {', '.join(others)} or {last}.")
     except MemoryError:
         fail(path, "needs more memory to decode than there is. Make it smaller.")
     except Image.DecompressionBombError:

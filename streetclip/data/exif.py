@@ -17,6 +17,7 @@ from streetclip.data.jpeg import DAMAGED
 
 _MOST_CHARACTERS = 200
 _MOST_LATITUDE_DEG, _MOST_LONGITUDE_DEG = 90, 180
+_NORTH_SOUTH, _EAST_WEST = {"N": 1, "S": -1}, {"E": 1, "W": -1}
 
 Tags = Mapping[int, Any]
 
@@ -38,6 +39,25 @@ def read_photo(path: Path) -> Photo:
     with opened(path) as image:
         width, height = turned(image.size, orientation_of(image))
         return Photo(width, height, _notes(image))
+
+
+def read_position(path: Path) -> tuple[float, float] | None:
+    """Read latitude and longitude in degrees from a photo's GPS; raises as `read_photo`.
+
+    None without them, if a hemisphere is missing, and for 0, 0, which cameras write without a fix.
+    """
+    with opened(path) as image:
+        try:
+            gps = Image.Image.getexif(image).get_ifd(IFD.GPSInfo)
+            degrees = _coordinates(gps)
+            latitude_side, longitude_side = _sides(gps)
+        except (OSError, *DAMAGED):
+            return None
+    latitude_sign = _NORTH_SOUTH.get(latitude_side.upper())
+    longitude_sign = _EAST_WEST.get(longitude_side.upper())
+    if degrees is None or not any(degrees) or latitude_sign is None or longitude_sign is None:
+        return None
+    return latitude_sign * degrees[0], longitude_sign * degrees[1]
 
 
 def _notes(image: Image.Image) -> dict[str, str]:
@@ -79,21 +99,32 @@ def _exposure(details: Tags) -> str:
 
 def _position(gps: Tags) -> str:
     """Write latitude and longitude in degrees and the height, or nothing if they cannot be."""
-    latitude_deg = _degrees(gps.get(GPS.GPSLatitude))
-    longitude_deg = _degrees(gps.get(GPS.GPSLongitude))
-    sides = _text(gps.get(GPS.GPSLatitudeRef)), _text(gps.get(GPS.GPSLongitudeRef))
-    if latitude_deg is None or longitude_deg is None:
-        return ""
-    if latitude_deg > _MOST_LATITUDE_DEG or longitude_deg > _MOST_LONGITUDE_DEG:
+    degrees, sides = _coordinates(gps), _sides(gps)
+    if degrees is None:
         return ""
     height_m = _number(gps.get(GPS.GPSAltitude))
     below = "−" if gps.get(GPS.GPSAltitudeRef) in (1, b"\x01") else ""
     return _joined(
         ", ",
-        f"{latitude_deg:.5f}° {sides[0]}".strip(),
-        f"{longitude_deg:.5f}° {sides[1]}".strip(),
+        f"{degrees[0]:.5f}° {sides[0]}".strip(),
+        f"{degrees[1]:.5f}° {sides[1]}".strip(),
         "" if height_m is None else f"{below}{height_m:.0f} m",
     )
+
+
+def _coordinates(gps: Tags) -> tuple[float, float] | None:
+    """Return latitude and longitude in degrees, without signs; None if they cannot be."""
+    latitude_deg = _degrees(gps.get(GPS.GPSLatitude))
+    longitude_deg = _degrees(gps.get(GPS.GPSLongitude))
+    if latitude_deg is None or longitude_deg is None:
+        return None
+    if latitude_deg > _MOST_LATITUDE_DEG or longitude_deg > _MOST_LONGITUDE_DEG:
+        return None
+    return latitude_deg, longitude_deg
+
+
+def _sides(gps: Tags) -> tuple[str, str]:
+    return _text(gps.get(GPS.GPSLatitudeRef)), _text(gps.get(GPS.GPSLongitudeRef))
 
 
 def _degrees(value: Any) -> float | None:

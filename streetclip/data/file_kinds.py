@@ -28,12 +28,12 @@ _NO_IMAGES = (
     (rb"\0\x05\x16\x07", "a macOS file of attributes", "Leave out files named ._*."),
 )
 _OTHER_FORMATS = (
-    (rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", "an HEIC image"),
     (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image"),
     (rb"8BPS", "a Photoshop image"),
     (rb"....ftypcrx ", "a raw image of a camera"),
 )
+_HEIC = re.compile(rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
 _PATH_TEXT = re.compile(rb"\.{1,2}(?:/[\w.-]+)+\s*")
 
 
@@ -53,6 +53,9 @@ def describe_file(path: Path) -> str | None:
     for pattern, kind, advice in _NO_IMAGES:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return f"is not an image but {kind}. {advice}"
+    if _HEIC.match(head):
+        problem = "is an HEIC image, damaged or not decoded without pillow-heif."
+        return f"{problem} Run `pip install pillow-heif`, or convert it to JPEG or PNG."
     for pattern, kind in _OTHER_FORMATS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return f"is {kind}, which is not decoded. {_CONVERT}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streetclip import __version__, provenance, store
 from streetclip.captions.prompts import PAPER_PROMPTS, PromptSet, load_prompts
-from streetclip.config import EvaluateConfig
+from streetclip.config import EvaluateConfig, PredictionOptions
 from streetclip.data.candidates import Candidates, Int64, load_candidates
 from streetclip.data.decoding import check_image_dir, resolve_image_paths
 from streetclip.data.file_identity import (
@@ -53,8 +53,7 @@ class Inputs:
     @property
     def preprocess(self) -> Preprocess:
         """Get the preprocess that the settings ask for."""
-        encoder = self.encoder
-        return encoder.preprocess if self.config.exact_preprocessing else encoder.fast_preprocess
+        return preprocess_of(self.config, self.encoder)
 
     def decisive(self) -> dict[str, Any]:
         """Collect what decides the predictions."""
@@ -94,17 +93,27 @@ def load_inputs(config: EvaluateConfig, *, drawn: bool = False, ranks: Ranks = A
     check_image_dir(config.image_dir, manifest.frame["image_filename"].tolist())
     candidates = load_candidates(config.candidates_file)
     truth = find_truth(manifest.frame, candidates)
+    encoder, prompts = load_model(config, own_device(config.device, ranks))
+    return Inputs(
+        config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
+    )
+
+
+def load_model(config: PredictionOptions, device: str) -> tuple[DualEncoder, PromptSet]:
+    """Load the model, and choose the prompts of its classes."""
     chosen = None if config.prompts == "auto" else load_prompts(config.prompts)
     encoder = load_encoder(
         config.model_source,
         base_model=config.model_name if config.checkpoint_path else None,
-        device=own_device(config.device, ranks),
+        device=device,
         precision=config.precision,
     )
-    prompts = chosen or encoder.prompts or PAPER_PROMPTS
-    return Inputs(
-        config, manifest, candidates, truth, encoder, identify(encoder), prompts, drawn=drawn
-    )
+    return encoder, chosen or encoder.prompts or PAPER_PROMPTS
+
+
+def preprocess_of(config: PredictionOptions, encoder: DualEncoder) -> Preprocess:
+    """Get the preprocess that the settings ask for."""
+    return encoder.preprocess if config.exact_preprocessing else encoder.fast_preprocess
 
 
 @collection_paused()

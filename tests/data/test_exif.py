@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from streetclip.data.exif import Photo, read_photo
+from streetclip.data.exif import Photo, read_photo, read_position
 from streetclip.errors import ImageError
 
 PARIS = {
@@ -91,3 +91,29 @@ def test_what_is_no_image_is_an_error(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"<html>")
     with pytest.raises(ImageError, match="is not an image"):
         read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [("NE", (1, 1)), ("NW", (1, -1)), ("SE", (-1, 1)), ("sw", (-1, -1))],
+)
+def test_a_position_has_the_signs_of_its_hemispheres(tmp_path, sides, expected):
+    gps = {**PARIS, GPS.GPSLatitudeRef: sides[0], GPS.GPSLongitudeRef: sides[1]}
+    position = read_position(save(tmp_path / "a.jpg", gps=gps))
+    assert position == pytest.approx((expected[0] * 48.858333, expected[1] * 2.29), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "gps",
+    [
+        {},
+        {name: value for name, value in PARIS.items() if name != GPS.GPSLongitudeRef},
+        {**PARIS, GPS.GPSLatitudeRef: "E"},
+        {**PARIS, GPS.GPSLongitudeRef: "N"},
+        {**PARIS, GPS.GPSLatitude: (91.0, 0.0, 0.0)},
+        {**PARIS, GPS.GPSLatitude: (0.0, 0.0, 0.0), GPS.GPSLongitude: (0.0, 0.0, 0.0)},
+    ],
+    ids=["none", "no_side", "wrong_latitude_side", "wrong_longitude_side", "range", "no_fix"],
+)
+def test_a_photo_without_a_certain_position_has_none(tmp_path, gps):
+    assert read_position(save(tmp_path / "a.jpg", gps=gps)) is None
