@@ -40,12 +40,21 @@ def picture(image: Image) -> None:
         triage.component("photo", "photo_tiles", "photo_view")(key="photo", data=data)
         size = f"{formats.count(shown.photo.width)} × {formats.count(shown.photo.height)} pixels"
         lines += [html.tag("span", f" · {each}") for each in (size, data["problem"]) if each]
-    if fields["status"] == "unreadable":
-        lines.append(html.tag("span", f" · could not be read when evaluated: {fields['error']}"))
+    if problem := prediction_problem(fields):
+        lines.append(html.tag("span", f" · {problem}"))
     html.draw(html.tag("p", *lines, css="sc-remark"))
     if shown.photo is not None and shown.photo.notes:
         with st.expander("Camera, time and place (EXIF)"):
             html.definitions(*shown.photo.notes.items())
+
+
+def prediction_problem(fields: Fields) -> str:
+    """Describe why an image has no prediction; blank if it has one."""
+    if fields["status"] == "unparsable":
+        return f"unparsable prediction: {formats.plain(fields['error'])}"
+    if fields["status"] == "unreadable":
+        return f"could not be read when evaluated: {formats.plain(fields['error'])}"
+    return ""
 
 
 def photo_data(fields: Fields, photo: Photo, version: str) -> dict[str, Any]:
@@ -94,7 +103,8 @@ def verdict_rows(fields: Fields) -> list[tuple[str, str]]:
         country, city = ("correct" if fields[f"{each}_correct"] else "wrong" for each in levels)
         distance = formats.kilometres(fields["distance_km"])
         if fields["distance_km"] is None:
-            distance = "unknown: the true place has no coordinates"
+            place = "predicted" if fields["pred_latitude_deg"] is None else "true"
+            distance = f"unknown: the {place} place has no coordinates"
         elif fields["coordinate_source"] == "city":
             distance += ", from the true city's coordinates"
         sure, sure_of_city = (formats.share(fields[f"{each}_probability"]) for each in levels)

@@ -65,9 +65,7 @@ def _id(image: Image) -> int:
 def _item(image: Image, links: Links) -> dict[str, Any]:
     """Make the data of an image for the browser; bound every untrusted text."""
     fields = image.fields
-    problem = ""
-    if fields["status"] == "unreadable":
-        problem = f"It could not be read when evaluated: {formats.plain(fields['error'])}"
+    problem = image_detail.prediction_problem(fields)
     facts = [(term, formats.plain(value)) for term, value in image_detail.verdict_rows(fields)]
     countries, cities = image_detail.country_rows(fields), image_detail.city_rows(fields)
     return (

@@ -14,15 +14,24 @@ _MISSING = "–"
 
 def metrics_table(metrics: dict[str, Any]) -> str:
     """Lay out the body of `metrics.json` as a table of text."""
-    labelled = {label: metrics[key] for key, label in _ACCURACIES.items()}
-    within = metrics["distance"]["share_within_km"]
-    labelled |= {f"within {each['threshold_km']:,} km": each for each in within}
+    labelled = _labelled(metrics)
     rows = [("", "share %", "95 % interval", "n", "ceiling %", "macro %", "macro ceiling %")]
     for label, each in labelled.items():
         macro, ceiling = (percent(each[k]) if k in each else "" for k in ("macro", "macro_ceiling"))
         count, most = f"{each['n']:,}", percent(each["ceiling"])
         rows.append((label, percent(each["value"]), interval(each), count, most, macro, ceiling))
     return "\n".join([aligned(rows), _distances(metrics["distance"]), *_remarks(metrics)])
+
+
+def two_rules_table(metrics: dict[str, Any], answered: dict[str, Any]) -> str:
+    """Lay out shares of all images, and of those with an answer, side by side."""
+    rows = [("", "all images %", "n", "answered %", "n")]
+    of_answered = _labelled(answered)
+    for label, each in _labelled(metrics).items():
+        other = of_answered[label]
+        shares = percent(each["value"]), percent(other["value"])
+        rows.append((label, shares[0], f"{each['n']:,}", shares[1], f"{other['n']:,}"))
+    return aligned(rows)
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> str:
@@ -45,6 +54,13 @@ def interval(proportion: dict[str, Any]) -> str:
     if proportion["low"] is None:
         return _MISSING
     return f"{percent(proportion['low'])}–{percent(proportion['high'])}"
+
+
+def _labelled(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    within = metrics["distance"]["share_within_km"]
+    return {label: metrics[key] for key, label in _ACCURACIES.items()} | {
+        f"within {each['threshold_km']:,} km": each for each in within
+    }
 
 
 def _distances(distance: dict[str, Any]) -> str:
@@ -77,6 +93,8 @@ def _remarks(metrics: dict[str, Any]) -> list[str]:
         "num_unreadable": "images could not be read; they count as wrong",
         "num_without_coordinates": "images have no known coordinates; the distances exclude them",
     }
+    if "imported" in metrics:  # whose job counts rows without an answer by cause
+        del texts["num_unreadable"]
     lines += [f"{metrics[name]:,} {text}" for name, text in texts.items() if metrics[name]]
     return lines
 

@@ -24,6 +24,10 @@ from streetclip.errors import ConfigError
 STORE_VARIABLE = "STREETCLIP_DB"  # environment variable of another store
 DEFAULT_CANDIDATES = Path("data/candidates.json")
 STRATEGIES = ("hierarchical", "flat", "marginal")
+PREDICTION_FORMATS = (
+    "streetclip", "geobench", "georanker", "g3", "imageo", "vlm", "geoestimation", "earthwhere",
+    "osv5m", "geoclip", "table",
+)  # fmt: skip
 MODEL_SHAPES = ("vit-b-32", "vit-l-14-336")
 
 _seed = partial(option, 42, minimum=0, help="seed of every random choice")
@@ -179,6 +183,38 @@ class PredictConfig(PredictionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportPredictionsConfig(_ManifestOptions):
+    """Settings of the `import_predictions` job."""
+
+    kind: ClassVar[str] = "import_predictions"
+    predictions: Path = option(help="CSV, JSON Lines or Parquet file of any model's predictions")
+    test_csv: Path = option(
+        help="manifest CSV of the images; or any table with labels, such as the predictions' own"
+    )
+    run_name: str = option(help="name of the run, such as the model's")
+    format: str = option(
+        "auto",
+        choices=("auto", *PREDICTION_FORMATS),
+        help="format of the predictions; auto: recognise it by the columns",
+    )
+    columns: tuple[str, ...] = option(
+        (), help="columns of predictions that are called otherwise, each ROLE=COLUMN (city=place)"
+    )
+    truth: tuple[str, ...] = option(
+        (), help="columns of labels in --test_csv if it is no manifest, each ROLE=COLUMN"
+    )
+    duplicates: str = option(
+        "error",
+        choices=("error", "first", "last"),
+        help="of several rows for an image: stop, or take the first or the last",
+    )
+    image_dir: Path | None = option(
+        None, help="folder of the images; default: as known for --test_csv, else its folder"
+    )
+    output_dir: Path = option(Path("outputs/import"), help="folder for metrics and predictions")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoConfig(JobConfig):
     """Settings of the `make_demo` job."""
 
@@ -328,6 +364,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         CaptionConfig,
         TrainConfig,
         EvaluateConfig,
+        ImportPredictionsConfig,
         PredictConfig,
         DemoConfig,
         CandidatesConfig,

@@ -31,7 +31,7 @@ from streetclip.evaluation.predictor import PlaceClassifier, build_classifier, p
 from streetclip.evaluation.preparation import load_model, preprocess_of
 from streetclip.evaluation.preprocessing_drift import report_drift
 from streetclip.evaluation.run_folder import PREDICTIONS_FILE
-from streetclip.evaluation.runner import write_predictions
+from streetclip.evaluation.run_output import write_predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.files import write_json
 from streetclip.gazetteer.reverse_geocoding import places_at

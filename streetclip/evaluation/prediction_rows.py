@@ -3,16 +3,18 @@
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.data.candidates import Candidates, Float64, Int64
-from streetclip.evaluation.predictor import Float32, Predictions
 from streetclip.evaluation.true_places import Truth
 from streetclip.geo import haversine_km
+
+if TYPE_CHECKING:  # an import of predictions needs no torch
+    from streetclip.evaluation.predictor import Float32, Predictions
 
 Objects = NDArray[np.object_]
 
@@ -44,7 +46,11 @@ def truth_frame(frame: pd.DataFrame, truth: Truth, rows: Int64, image_ids: Int64
 
 
 def prediction_frame(
-    known: pd.DataFrame, predictions: Predictions, truth: Truth, rows: Int64, candidates: Candidates
+    known: pd.DataFrame,
+    predictions: "Predictions",
+    truth: Truth,
+    rows: Int64,
+    candidates: Candidates,
 ) -> pd.DataFrame:
     """Build the rows of images that were read.
 
@@ -104,7 +110,7 @@ def unreadable_frame(known: pd.DataFrame, errors: list[str]) -> pd.DataFrame:
     )
 
 
-def _margins(probabilities_NK: Float32) -> Float64:
+def _margins(probabilities_NK: "Float32") -> Float64:
     """Subtract each ranking's second probability from the first, as rounded there."""
     if probabilities_NK.shape[1] < 2:  # noqa: PLR2004 -- one candidate, or rankings of one
         return np.full(len(probabilities_NK), np.nan)
@@ -113,7 +119,7 @@ def _margins(probabilities_NK: Float32) -> Float64:
     return margin_N
 
 
-def _parts_of_one(probabilities: Float32) -> Int64:
+def _parts_of_one(probabilities: "Float32") -> Int64:
     return np.rint(probabilities.astype(np.float64) * _PARTS_OF_ONE).astype(np.int64)
 
 
@@ -123,7 +129,7 @@ def _rank_column(rank_N: Int64) -> pd.arrays.IntegerArray:
 
 
 def _rankings(
-    places: Sequence[str], index_NK: Int64, probabilities_NK: Float32
+    places: Sequence[str], index_NK: Int64, probabilities_NK: "Float32"
 ) -> "pd.Series[str]":
     """Build rankings as JSON, [[place, probability], …]; omit index −1."""
     scaled_NK = _parts_of_one(probabilities_NK)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.metrics.intervals import Proportion
@@ -28,11 +29,7 @@ def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, A
     Raises ValueError if the columns of an image contradict each other.
     """
     _refuse_contradictions(table)
-    found = {"version": VERSION} | run_figures(table, table.done)
-    median_km = found["distance"]["median_km"]
-    found["distance"]["median_km"] = {
-        name: value if math.isfinite(value) else None for name, value in median_km.items()
-    }
+    found = {"version": VERSION} | plain_figures(table, table.done)
     calibrated = calibration(table, table.done)
     found["calibration"] = {
         "ece": calibrated.ece,
@@ -49,6 +46,16 @@ def measure(table: RunTable, *, candidate_codes: Collection[str]) -> dict[str, A
     counts = dict(zip(codes, pairs["n"].tolist(), strict=True))
     borders = {code: country.neighbours for code, country in gazetteer.countries().items()}
     found["neighbours"] = neighbour_confusion(counts, candidate_codes, borders)
+    return found
+
+
+def plain_figures(table: RunTable, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Compute `results.run_figures` for JSON, None where a median is infinite or NaN."""
+    found = run_figures(table, mask)
+    median_km = found["distance"]["median_km"]
+    found["distance"]["median_km"] = {
+        name: value if math.isfinite(value) else None for name, value in median_km.items()
+    }
     return found
 
 

@@ -5,14 +5,12 @@ gets `config.json`, then `predictions.csv` and `metrics.json` of the finished ru
 """
 
 import contextlib
-import csv
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,26 +18,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip import provenance, store
-from streetclip.config import STRATEGIES, EvaluateConfig
+from streetclip.config import EvaluateConfig
 from streetclip.data.candidates import Int64
-from streetclip.data.csv_formulas import defuse
 from streetclip.data.file_identity import signatures
 from streetclip.data.image_batches import resolve_num_workers
-from streetclip.errors import OutputError, ResourceError, StreetClipError
+from streetclip.errors import ResourceError
 from streetclip.evaluation.features import Encoding, FeatureBatch, join_batches
 from streetclip.evaluation.prediction_rows import prediction_frame, truth_frame, unreadable_frame
 from streetclip.evaluation.predictor import PlaceClassifier, build_classifier, predict
 from streetclip.evaluation.preparation import Inputs, file_columns, image_paths, register
 from streetclip.evaluation.preprocessing_drift import report_drift
-from streetclip.evaluation.run_folder import (
-    CONFIG_FILE,
-    METRICS_FILE,
-    PREDICTIONS_FILE,
-    folder_of,
-)
+from streetclip.evaluation.run_folder import CONFIG_FILE, METRICS_FILE, folder_of
 from streetclip.evaluation.run_metrics import VERSION as METRICS_VERSION
 from streetclip.evaluation.run_metrics import measure
-from streetclip.files import atomic_path, clear_leftovers, file_id, is_moved, read_json, write_json
+from streetclip.evaluation.run_output import claim_folder, running, write_predictions
+from streetclip.files import file_id, is_moved, write_json
 from streetclip.gc_utils import collection_paused
 from streetclip.progress import Stages, no_stages
 from streetclip.results import RunTable
@@ -90,7 +83,7 @@ def evaluate(
         }
         with (
             _saved_if_lost(config, database, pending) as check_place,
-            _running(database, pending.values(), job_id),
+            running(database, pending.values(), job_id),
         ):
             settings = {
                 "config": config.to_dict(),
@@ -116,55 +109,6 @@ def help_evaluate(inputs: Inputs, group: Group) -> None:
     encoding = _agree(inputs, group)
     with inputs.encoder.fixed_weights():
         encoding.help(image_paths(inputs, group.broadcast(None)))
-
-
-def claim_folder(folder: Path, decisive: dict[str, Any], *, resume: bool) -> None:
-    """Check that the folder is free or holds this evaluation; else OutputError."""
-    for each in (folder, *(folder / strategy for strategy in STRATEGIES)):
-        clear_leftovers(each)
-    config_path = folder / CONFIG_FILE
-    if not config_path.exists():
-        return
-    held = read_json(config_path).get("decisive", {})
-    differing = sorted(key for key in decisive if held.get(key) != decisive[key])
-    state = "a finished" if (folder / METRICS_FILE).exists() else "an unfinished"
-    if differing and not any(key in held for key in differing):
-        found = (
-            "an evaluation by an earlier version of StreetCLIP, which did not record "
-            f"{', '.join(differing)}, so it cannot be resumed. Name"
-        )
-    elif differing:
-        found = f"another evaluation (it differs in {', '.join(differing)}). Name"
-    elif not resume:
-        found = (
-            f"{state} evaluation of the same model and images. Add --resume to keep or finish it, "
-            "or name"
-        )
-    else:
-        return
-    msg = f"{folder}: holds {found} another folder with --output_dir."
-    raise OutputError(msg)
-
-
-@contextlib.contextmanager
-def _running(database: store.Store, run_ids: Collection[int], job_id: int | None) -> Iterator[None]:
-    """Mark runs as running, and unfinished ones as interrupted or failed."""
-    for run_id in run_ids:
-        store.set_run_state(database, run_id, "running", job_id=job_id)
-    try:
-        yield
-    except (KeyboardInterrupt, Exception) as error:
-        state: store.RunState = "failed"
-        cause: str | None = str(error) if isinstance(error, StreetClipError) else repr(error)
-        if isinstance(error, KeyboardInterrupt):
-            state, cause = "interrupted", None
-        try:
-            for run_id in run_ids:
-                if store.get_run(database, run_id)["state"] == "running":
-                    store.set_run_state(database, run_id, state, error=cause)
-        except StreetClipError as second:  # such as a full disk; the first error is raised
-            _LOG.warning("the run could not be marked as %s: %s", state, second)
-        raise
 
 
 @contextlib.contextmanager
@@ -325,22 +269,3 @@ def _finish(
 
 def _folder_of(config: EvaluateConfig, strategy: str) -> Path:
     return folder_of(config.output_dir, strategy, config.strategy[0])
-
-
-def write_predictions(folder: Path, chunks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
-    """Write `predictions.csv` from chunks of columns with the same names; see `csv_formulas`."""
-    with (
-        atomic_path(folder / PREDICTIONS_FILE) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        # The writer quotes carriage returns only with this line terminator.
-        lines = SimpleNamespace(write=lambda line: file.write(line[:-2] + "\n"))
-        writer = csv.writer(lines, lineterminator="\r\n")
-        for number, chunk in enumerate(chunks):
-            if number == 0:
-                writer.writerow(map(defuse, chunk))
-            columns = [
-                map(defuse, column) if str in set(map(type, column)) else column
-                for column in chunk.values()
-            ]
-            writer.writerows(zip(*columns, strict=True))

@@ -40,8 +40,11 @@ class Truth:
     nearest_candidate_km_N: Float64  # to any candidate city; NaN where unknown
 
 
-def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
-    """Match a manifest's places with candidates; CandidatesError if no country matches."""
+def find_truth(frame: pd.DataFrame, candidates: Candidates, *, is_closed: bool = True) -> Truth:
+    """Match a manifest's places with candidates; CandidatesError if no country matches.
+
+    Unless `is_closed`, other places can be predicted too, and no nearest candidate is measured.
+    """
     matches = match_places(frame, candidates)
     if not (matches.country_N >= 0).any():
         found = ", ".join(sorted(set(frame["country_code"]))[:5])
@@ -61,12 +64,14 @@ def find_truth(frame: pd.DataFrame, candidates: Candidates) -> Truth:
             *(matched, unmatched),
         )
     latitude_deg_N, longitude_deg_N, source_N = _coordinates(frame, candidates, matches.city_N)
-    nearest_km_N = nearest_km(
-        latitude_deg_N,
-        longitude_deg_N,
-        candidates.city_latitude_deg_M,
-        candidates.city_longitude_deg_M,
-    )
+    nearest_km_N = np.full(len(frame), np.nan)
+    if is_closed:
+        nearest_km_N = nearest_km(
+            latitude_deg_N,
+            longitude_deg_N,
+            candidates.city_latitude_deg_M,
+            candidates.city_longitude_deg_M,
+        )
     return Truth(
         matches.country_N, matches.city_N, latitude_deg_N, longitude_deg_N, source_N, nearest_km_N
     )

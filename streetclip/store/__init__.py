@@ -37,6 +37,7 @@ from streetclip.store.columns import run_columns as run_columns
 from streetclip.store.connection import Store as Store
 from streetclip.store.datasets import DatasetSpec as DatasetSpec
 from streetclip.store.datasets import RegisteredDataset as RegisteredDataset
+from streetclip.store.datasets import find_image_dir as find_image_dir
 from streetclip.store.datasets import register_dataset as register_dataset
 from streetclip.store.images import image_detail as image_detail
 from streetclip.store.images import image_in_runs as image_in_runs

@@ -3,6 +3,7 @@
 It takes a plain connection, as migrations have it.
 """
 
+import itertools
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -95,16 +96,20 @@ def _number_places(
         "WHERE run_id = ?",
         (run_id,),
     )
-    id_of: dict[tuple[Any, ...], int] = {tuple(place): i for *place, i in found}
-    num_known = len(id_of)
     row_number, first_row = number_rows([places[name] for name in _PREDICTED_PLACE])
     distinct = places.iloc[first_row].astype(object)  # so that missing degrees become None
     rows = zip(*(column_values(distinct[name]) for name in _PREDICTED_PLACE), strict=True)
-    ids = [
-        id_of.setdefault((country, city or "", *degrees), len(id_of) + 1)
-        for country, city, *degrees in rows
-    ]
-    new = [(run_id, i, *place) for place, i in id_of.items() if i > num_known]
+    keys = [(country, city or "", *degrees) for country, city, *degrees in rows]
+    id_of = dict.fromkeys(keys, 0)
+    num_known = 0
+    for *place, i in found:  # of a run, there may be far more than in this batch
+        num_known += 1
+        if tuple(place) in id_of:
+            id_of[tuple(place)] = i
+    unknown = [key for key, i in id_of.items() if not i]
+    id_of |= zip(unknown, itertools.count(num_known + 1))
+    ids = [id_of[key] for key in keys]
+    new = [(run_id, id_of[key], *key) for key in unknown]
     connection.executemany("INSERT INTO predicted_places VALUES (?, ?, ?, ?, ?, ?)", new)
     column[is_placed] = np.array(ids, np.uint32)[row_number]
     return column

@@ -108,6 +108,16 @@ def register_dataset(store: Store, spec: DatasetSpec) -> RegisteredDataset:
     return RegisteredDataset(dataset_id, image_ids)
 
 
+def find_image_dir(store: Store, csv_sha256: str) -> Path | None:
+    """Find the image folder of the newest dataset of a CSV; None without one."""
+    found = store.rows(
+        "SELECT path FROM datasets JOIN image_folders ON image_folders.id = folder_id "
+        "WHERE csv_sha256 = ? ORDER BY datasets.id DESC LIMIT 1",
+        (csv_sha256,),
+    )
+    return Path(found[0][0]) if found else None
+
+
 def _image_ids(store: Store, folder_id: int, filenames: "pd.Series[str]") -> npt.NDArray[np.int64]:
     image_ids = np.empty(len(filenames), np.int64)
     for start in range(0, len(filenames), CHUNK_ROWS):

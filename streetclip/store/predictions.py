@@ -69,7 +69,7 @@ _PROBABILITIES = ("country_probability", "city_probability")
 RANKS = ("true_country_rank", "true_city_rank")
 BOOLEANS = ("country_correct", "city_correct", "country_reachable", "city_reachable")
 _ALLOWED: dict[str, tuple[str | int, ...]] = {
-    "status": ("ok", "unreadable"),
+    "status": ("ok", "unreadable", "unparsable"),
     "coordinate_source": ("image", "city", "none"),
     **dict.fromkeys(BOOLEANS, (0, 1)),
 }
@@ -82,7 +82,8 @@ def write_predictions(store: Store, frames: Mapping[int, pd.DataFrame]) -> dict[
     image within a frame. A batch may therefore be written again after an interruption.
 
     `frames` are by run id, with `PREDICTION_COLUMNS` and margin (top-1 minus top-2 probability of
-    the countries): status is "ok" or "unreadable"; country codes are ISO alpha-2; the four
+    the countries): status is "ok", "unreadable" (an
+    image) or "unparsable" (an imported answer); country codes are ISO alpha-2; the four
     `_correct` and `_reachable` columns 0 or 1; probabilities 0 to 1, kept to float32; ranks count
     from 1; coordinates in degrees; coordinate_source "image", "city" or "none"; distances in km;
     the two rankings JSON text. What is missing is None or NaN. `FILE_COLUMNS` are optional.

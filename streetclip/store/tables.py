@@ -71,7 +71,7 @@ RUNS = """
     CREATE TABLE predictions (
         run_id INTEGER NOT NULL,           -- the writer checks keys and values a batch at a time:
         image_id INTEGER NOT NULL,         -- CHECKs here would halve its rate
-        status TEXT NOT NULL,              -- ok, unreadable
+        status TEXT NOT NULL,              -- ok, unreadable, unparsable
         true_country TEXT NOT NULL,
         pred_country TEXT, pred_city TEXT,
         country_correct INTEGER NOT NULL, city_correct INTEGER NOT NULL,

@@ -5,7 +5,7 @@ import pytest
 
 from streetclip.data.csv_formulas import restore
 from streetclip.errors import OutputError
-from streetclip.evaluation.runner import claim_folder, write_predictions
+from streetclip.evaluation.run_output import claim_folder, write_predictions
 from streetclip.files import write_json
 
 DECISIVE = {"model": "abc", "top_k": 5}

@@ -181,3 +181,10 @@ def test_a_click_on_a_row_names_the_run(monkeypatch):
         found["on_select"]()
     assert found["selection_default"] == {"selection": {"rows": [1]}}
     assert picked == [5, 3]
+
+
+def test_an_unparsable_prediction_says_why():
+    unparsable = {"status": "unparsable", "error": "the country 'Atlantis'\nis unknown"}
+    found = image_detail.prediction_problem(unparsable)
+    assert found == "unparsable prediction: the country 'Atlantis'·is unknown"
+    assert image_detail.prediction_problem({"status": "ok", "error": None}) == ""
