@@ -57,8 +57,9 @@ FOCUSED = """() => {
     const has = (each, name) => getComputedStyle(each)[name];
     const isRing = has(node, 'outlineStyle') !== 'none'
         && parseFloat(has(node, 'outlineWidth')) > 1;
-    const isField = node.matches('input, textarea')
-        && has(node.parentElement, 'borderTopColor') === 'rgb(0, 95, 150)';  // the primary colour
+    const around = [1, 2, 3].reduce((all) => [...all, all.at(-1).parentElement], [node]);
+    const isField = node.matches('input, textarea')  // of one value or several
+        && around.some((each) => has(each, 'borderTopColor') === 'rgb(0, 95, 150)');  // primary
     if (!isRing && !isField && !node.matches('canvas')) return null;
     return [node.tagName, `${node.ariaLabel ?? ''} ${node.innerText ?? ''}`.trim()];
 }"""
