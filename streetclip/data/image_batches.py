@@ -228,6 +228,28 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         return worker
 
 
+@contextlib.contextmanager
+def _signals_later(*numbers: signal.Signals) -> Iterator[None]:
+    """Handle signals after a block that forks; the process that it starts inherits them blocked.
+
+    Blocking is not enough, as they may reach another thread: their handler would then run, and
+    what it raises be lost, in what Python itself does at a fork.
+    """
+    came: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {each: signal.signal(each, lambda n, _: came.append(n)) for each in numbers}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for each in dict.fromkeys(came):
+            signal.raise_signal(each)
+
+
 class _Worker:
     """One process and the pipe to it."""
 
@@ -239,18 +261,15 @@ class _Worker:
             self.pipe, theirs = multiprocessing.Pipe()
             arguments = (theirs, self.pipe, prepare)
             self.process = multiprocessing.Process(target=_serve, args=arguments, daemon=True)
-            # It inherits that neither signal reaches it.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-            try:
-                self.process.start()
-            except OSError as error:
-                msg = (
-                    f"no process to decode images can be started ({error.strerror or error}). "
-                    "Lower --num_workers, and run again."
-                )
-                raise ResourceError(msg) from error
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            with _signals_later(signal.SIGINT, signal.SIGTERM):
+                try:
+                    self.process.start()
+                except OSError as error:
+                    msg = (
+                        f"no process to decode images can be started ({error.strerror or error}). "
+                        "Lower --num_workers, and run again."
+                    )
+                    raise ResourceError(msg) from error
             theirs.close()
 
     def ask(self, path: Path, draw: int | None, turn: Turn) -> Pixels:

@@ -14,6 +14,7 @@ from PIL import Image
 from streetclip.data import decoding
 from streetclip.data.image_batches import iterate_batches, resolve_num_workers
 from streetclip.errors import ImageError
+from tests import warm
 
 
 def to_array(image):
@@ -338,6 +339,32 @@ def test_a_signal_to_all_reaches_the_job_alone_and_leaves_no_worker_behind(
     assert output.splitlines()[-1] == "interrupted"
     assert errors == ""
     assert is_gone(decoding_process.pid, within_s=5)
+
+
+INTERRUPTED_AT_A_FORK = """
+import os, signal, threading
+from streetclip.data import image_batches
+
+forks, sent = threading.Event(), threading.Event()
+
+def interrupt():  # by a thread that does not block it
+    forks.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    sent.set()
+
+threading.Thread(target=interrupt).start()
+os.register_at_fork(after_in_parent=lambda: (forks.set(), sent.wait()))
+try:
+    image_batches._Worker(print)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_a_worker_starts_is_not_lost(tmp_path):
+    (tmp_path / "script.py").write_text(INTERRUPTED_AT_A_FORK)
+    job = warm.Job([str(tmp_path / "script.py")], stdout=subprocess.PIPE, text=True)
+    assert job.communicate(timeout=60)[0] == "interrupted\n"
 
 
 @pytest.mark.slow

@@ -61,5 +61,5 @@ def test_a_folder_that_cannot_be_listed_is_an_error(folder, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(ImageError, match=r"deep/er'?: cannot be listed \(Permission denied\)"):
+    with pytest.raises(ImageError, match=r"deep/.*: cannot be listed \(Permission denied\)"):
         find_photos(folder, recursive=True)

@@ -271,6 +271,13 @@ class MapVisit:
         return sorted(int(parse_qs(urlsplit(each).query)["image"][0]) for each in links)
 
 
+@pytest.fixture(scope="module")
+def browser(launch):
+    """A Chromium whose WebGL answers clicks at once."""
+    with launch() as started:
+        yield started
+
+
 @pytest.fixture
 def map_visit(visit, served):
     return lambda **options: MapVisit(visit, served, **({"viewport": DESK} | options))
