@@ -126,7 +126,13 @@ def write_payload(path: Path, payload: dict[str, Any]) -> None:
     """
     check_space(path, size_bytes(dict(_tensors(payload, "checkpoint"))))
     with atomic_path(path) as temporary, temporary.open("wb") as file, raising_disk_errors():
-        torch.save(payload, file)
+        try:
+            torch.save(payload, file)
+        except RuntimeError as error:
+            # torch closes what was interrupted, fails, and hides the interrupt.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from None
+            raise
 
 
 def read_payload(path: Path) -> dict[str, Any] | None:

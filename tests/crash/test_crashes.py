@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not IS_POSSIBLE, reason="seccomp needs Linux on x86-64"),
 ]
 
-NUM_WRITES = {"training": 2, "evaluation": 2, "captions": 3}
+NUM_WRITES = {"training": 1, "evaluation": 1, "captions": 3}
 """Of each kind of fault; 4 of what takes little time."""
 
 

@@ -172,7 +172,8 @@ def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, f
     path = "" if name == "overview" else name
     visited.go(f"{address}/{path}?run=2&baseline=1")
     assert visited.faults(*forms) == []
-    assert visited.faults((ZOOMED, forms[0][1]), axe=False) == []
+    if forms is FORMS:
+        assert visited.faults((ZOOMED, forms[0][1]), axe=False) == []
     assert visited.errors == []
     assert visited.strangers() == []
 

@@ -3,10 +3,7 @@
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,7 +14,6 @@ from streetclip.data.image_batches import resolve_num_workers
 from tests import warm
 from tests.large_world import repeat_test_images
 
-ROOT = Path(__file__).parents[2]
 NUM_PROCESSES = 3  # so that ranks get unequal numbers of batches
 
 
@@ -37,15 +33,8 @@ def flags(world, folder, *more):
     ]
 
 
-def torchrun(*arguments):
-    """Run the job as its users do, cold."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*launcher, f"--nproc_per_node={NUM_PROCESSES}", "jobs/evaluate.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def run_group(*arguments):
-    """Run the job in as many processes, warm."""
+    """Run the job in as many processes, warm; `tests/jobs/test_launch.py` starts it cold."""
     return warm.joined(warm.run_group(["jobs/evaluate.py", *arguments], NUM_PROCESSES))
 
 
@@ -72,8 +61,7 @@ def test_three_processes_predict_and_keep_what_one_does(world, tmp_path, precisi
     asked = ("--strategy=all", f"--precision={precision}")
     assert evaluate.main(flags(world, one, *asked)) == 0
     alone = capsys.readouterr().out
-    launch = torchrun if precision == "fp32" else run_group
-    shared = launch(*flags(world, three, *asked))
+    shared = run_group(*flags(world, three, *asked))
     assert shared.returncode == 0, shared.stderr
     assert shared.stdout.replace(str(three), str(one)) == alone  # once, and the same
     for ours, theirs in zip(predictions(three), predictions(one), strict=True):

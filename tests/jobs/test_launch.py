@@ -60,7 +60,6 @@ def work_begun(db):
         ("train", signal.SIGINT, "all"),  # as Ctrl-C
         ("train", signal.SIGINT, "the launcher"),
         ("train", signal.SIGTERM, "all"),  # as a batch system
-        ("evaluate", signal.SIGINT, "all"),
         ("evaluate", signal.SIGTERM, "the launcher"),
     ],
 )

@@ -191,3 +191,17 @@ def test_saving_is_quiet(trained, tmp_path, capfd):
     save_folder(trained, tmp_path / "m", prompts=None, model_card="")
     save_checkpoint(trained, tmp_path / "m.pt", prompts=None, training={})
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_torch_hides_while_it_saves_is_raised(tmp_path, monkeypatch):
+    def save(_payload, _file):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            msg = "unexpected pos 2969984 vs 2969876"  # as torch does when it closes the archive
+            raise RuntimeError(msg)
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        write_payload(tmp_path / "x.pt", {"a": torch.zeros(3)})
+    assert list(tmp_path.iterdir()) == []
