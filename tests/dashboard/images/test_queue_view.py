@@ -41,7 +41,7 @@ WATCH = """
     );
 """
 # Presses three keys a second, whatever the load, until 200 images have got a status.
-NUM_JUDGED = 30
+NUM_JUDGED = 60
 JUDGE = """([events, most]) => new Promise((resolve) => {
     const judged = new Set();
     const timer = setInterval(() => {
