@@ -75,7 +75,7 @@ def describe_columns(header: Sequence[str]) -> str:
     """List the columns found, and the separator if it is not a comma."""
     found = ", ".join(shown(name) for name in header[:_SHOWN_COLUMNS])
     found += ", …" * (len(header) > _SHOWN_COLUMNS)
-    separator = next((s for s in ";\t|" if len(header) == 1 and header[0].count(s) > 1), None)
+    separator = next((s for s in ";\t|" if len(header) == 1 and s in header[0]), None)
     hint = f". Columns seem to be separated by {shown(separator)}; expected ','" * bool(separator)
     return found + hint
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from streetclip.data.columns import COORDINATES, REQUIRED
+from streetclip.data.columns import COORDINATES, REQUIRED, describe_columns
 from streetclip.data.coordinates import parse_coordinates
 from streetclip.data.prediction_formats import find_format, prediction_columns, truth_columns
 from streetclip.data.tables import Cells, Table
@@ -41,7 +41,8 @@ def write_labels(path: Path, of_predictions: str, mapping: Sequence[str], output
         lacking = "images" if "image" not in columns else "true countries or coordinates"
         msg = (
             f"{path}: is no manifest, and no column of {lacking} was found; its columns are "
-            f"{table.describe_columns()}. Name them, such as --truth image=file country=label."
+            f"{describe_columns(table.columns)}. Name them, such as --truth image=file "
+            "country=label."
         )
         raise ManifestError(msg)
     seen: set[str] = set()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from streetclip import gazetteer
 from streetclip.data.answer_parsing import Place, parse_answer, plain_degrees, split_address
+from streetclip.data.columns import describe_columns
 from streetclip.data.coordinates import parse_coordinates
 from streetclip.data.csv_formulas import restore
 from streetclip.data.prediction_formats import (
@@ -84,8 +85,8 @@ def read_predictions(
         lacking = "images" if "image" not in columns else "predicted places"
         msg = (
             f"{path}: no column of {lacking} was found; its columns are "
-            f"{table.describe_columns()}. Name them, such as --columns image=file country=cc "
-            "latitude=y longitude=x."
+            f"{describe_columns(table.columns)}. Name them, such as --columns image=file "
+            "country=cc latitude=y longitude=x."
         )
         raise ManifestError(msg)
     reader = _Reader(found, columns)

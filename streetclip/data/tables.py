@@ -15,7 +15,6 @@ from streetclip.errors import ManifestError, shown
 
 _CHUNK_ROWS = 2**15
 _SAMPLED = 10_000  # objects whose keys are the columns of a JSON file
-_SHOWN_COLUMNS = 30
 
 Cells = dict[str, list[str]]
 """Texts by column; a missing value is a blank."""
@@ -49,16 +48,6 @@ class Table:
         """Compute the hex digest of the file."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def describe_columns(self) -> str:
-        """List the columns for a message."""
-        listed = ", ".join(map(shown, self.columns[:_SHOWN_COLUMNS]))
-        one = self.columns[0] if len(self.columns) == 1 else ""
-        separator = next((s for s in ";\t|" if one.count(s)), None)
-        hint = f". Columns seem to be separated by {shown(separator)}; expected ','" * bool(
-            separator
-        )
-        return listed + ", …" * (len(self.columns) > _SHOWN_COLUMNS) + hint
 
     @property
     def _is_json(self) -> bool:

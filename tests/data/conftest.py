@@ -30,3 +30,18 @@ def write(tmp_path):
         return path
 
     return _write
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Eleven images of 5 × 4 pixels whose first channel is their index; 3 and 4 are unreadable."""
+    made = []
+    for i in range(11):
+        path = tmp_path / f"{i}.png"
+        pixels = np.zeros((4, 5, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1], pixels[..., 2] = i, np.arange(5), np.arange(4)[:, None]
+        Image.fromarray(pixels).save(path)
+        made.append(path)
+    made[3].write_bytes(b"not an image")
+    made[4].unlink()
+    return made
