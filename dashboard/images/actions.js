@@ -3,7 +3,7 @@
 const RESEND_MS = 15000; // longer than a run of the page on a busy machine
 const BROWSER = "streetclip-browser";
 const NAME = "streetclip-name";
-const MOVES = ["open", "next", "page", "more"]; // actions that change no image
+const MOVES = ["open", "next", "previous", "page", "more"]; // actions that change no image
 const CONNECTION = "data-test-connection-state"; // Streamlit's, on the element of the app
 
 const app = () => document.querySelector("[data-testid=stApp]");

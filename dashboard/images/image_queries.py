@@ -82,9 +82,9 @@ def following(view: View, order: str, image_id: int, most: int) -> list[int]:
     return _around(view, order, image_id, num_before=0, num_after=most)[1]
 
 
-def preceding(view: View, order: str, image_id: int) -> list[int]:
-    """List the image before one, as `following`; empty for the first."""
-    return _around(view, order, image_id, num_before=1, num_after=0)[0]
+def preceding(view: View, order: str, image_id: int, limit: int) -> list[int]:
+    """List the images before one, as `following`; empty for the first."""
+    return _around(view, order, image_id, num_before=limit, num_after=0)[0]
 
 
 def _around(view: View, order: str, image_id: int, **most: int) -> tuple[list[int], list[int]]:

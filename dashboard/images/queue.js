@@ -4,7 +4,7 @@
 // on the image that is seen; while the next one is on its way, nothing is seen and no key acts.
 
 const ADVANCE = "streetclip-tag-and-next";
-const PASSING = ["next", "undo", "redo"]; // the server answers where they lead
+const PASSING = ["next", "previous", "undo", "redo"]; // the server answers where they lead
 
 class Queue {
   constructor(root) {
@@ -133,6 +133,8 @@ class Queue {
       this.at = to.id;
       this.actions.add("open", to.id);
     } else if (step > 0) this.actions.add("next", this.at);
+    // The images before this one are not known yet while the server hears of it.
+    else if (this.actions.has("open")) this.actions.add("previous", this.at);
   }
 
   press(event) {

@@ -16,6 +16,8 @@ from streetclip.errors import StreetClipError
 NUM_AHEAD: Final = 8
 """How many images the browser knows ahead."""
 
+NUM_BEHIND: Final = 2
+
 _MOST_SENT: Final = 2_000_000  # characters of pictures at a time, some 500,000 each
 _MOST_CANDIDATES: Final = 5
 
@@ -39,7 +41,8 @@ def queue(
     ids = [image.subject["id"] for image in images]
     first = 0 if at is None else ids.index(at)
     held = triage.held_pictures(key)
-    lacking = [image for image in [*images[first:], *images[:first]] if _id(image) not in held]
+    nearest_first = [*images[first:], *reversed(images[:first])]
+    lacking = [image for image in nearest_first if _id(image) not in held]
     data = {
         "at": at,
         "items": [_item(image, links(_id(image))) for image in images],

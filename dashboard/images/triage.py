@@ -19,8 +19,8 @@ from streetclip.store import PROGRAM, SUGGESTED_TAGS, Author
 
 TAG, UNTAG, JUDGE, NOTE, STATUS = "tag", "untag", "judge", "note", "status"
 UNDO, REDO = "undo", "redo"
-OPEN, NEXT, PAGE, MORE = "open", "next", "page", "more"
-_MOVES = frozenset({OPEN, NEXT, PAGE, MORE})
+OPEN, NEXT, PREVIOUS, PAGE, MORE = "open", "next", "previous", "page", "more"
+_MOVES = frozenset({OPEN, NEXT, PREVIOUS, PAGE, MORE})
 _ON_SEVERAL = frozenset({TAG, UNTAG, STATUS})
 KINDS = frozenset({TAG, UNTAG, JUDGE, NOTE, STATUS, UNDO, REDO}) | _MOVES
 """What a browser may ask for. `JUDGE`: tag and mark as reviewed; `MORE`: pictures that it lacks."""

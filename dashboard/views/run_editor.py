@@ -52,16 +52,18 @@ def _form(path: Path, run: Run) -> None:
     keys = {name: f"run_{name}_{run['revision']}" for name in ("name", "description", "dataset")}
     for name, key in keys.items():
         st.session_state.setdefault(key, formats.sendable(run[name]))
-    left, right = st.columns(2, gap="medium")
-    left.text_input("Name", key=keys["name"])
-    right.text_input("Name of the dataset", key=keys["dataset"], help="Of all its runs")
-    st.text_area("Description", key=keys["description"], height=_DESCRIPTION_HEIGHT)
 
     def save() -> None:
         texts = {name: str(st.session_state[key]) for name, key in keys.items()}
         _edit(path, lambda opened: _write(opened, run, texts))
 
-    st.button("Save", key="run_save", type="primary", on_click=save)
+    # The texts come with the click, so that a slow page loses none.
+    with st.form("run_form", border=False):
+        left, right = st.columns(2, gap="medium")
+        left.text_input("Name", key=keys["name"])
+        right.text_input("Name of the dataset", key=keys["dataset"], help="Of all its runs")
+        st.text_area("Description", key=keys["description"], height=_DESCRIPTION_HEIGHT)
+        st.form_submit_button("Save", key="run_save", type="primary", on_click=save)
 
 
 def _write(opened: Store, run: Run, texts: Mapping[str, str]) -> None:

@@ -240,9 +240,20 @@ def visit(browser):
         made.append(Visit(browser, **options))
         return made[-1]
 
+    make.made = made
     yield make
     for each in made:
         each.context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show what the pages of a failed test said, since nobody can look at them."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for each in getattr(item.funcargs.get("visit"), "made", []):
+            report.sections.append((f"Page {each.page.url}", "\n".join(each.last_words())))
+    return report
 
 
 # The Jobs page

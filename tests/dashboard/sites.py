@@ -164,6 +164,21 @@ class Visit:
         """What the page says, spaces made plain."""
         return self.page.inner_text("[data-testid=stMain]").replace("\u00a0", " ")
 
+    def last_words(self):
+        """The first lines of the page, what it waits for, and the errors: for a failed test."""
+        from playwright.sync_api import Error
+
+        try:
+            app = self.page.locator("[data-testid=stApp]")
+            state = app.evaluate(
+                "app => app.dataset.testScriptState + ', ' + app.dataset.testConnectionState"
+            )
+            words = self.page.locator("body").inner_text(timeout=3000).splitlines()
+            lines = [state, *filter(str.strip, words)][:100]
+        except Error as error:
+            lines = [f"nothing can be read: {error}"]
+        return [*lines, *self.errors]
+
     def width(self):
         """Pixels that the page takes: more than the window's if it scrolls sideways."""
         return self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")

@@ -68,11 +68,11 @@ def _first(queue: View, order: str) -> int | None:
 
 
 def _queue(view: View, queue: View, order: str, image_id: int | None) -> None:
-    """Draw an image with the one before it in the selection and those to review after it."""
+    """Draw an image with those before it in the selection and those to review after it."""
     ids = []
     if image_id is not None:
-        is_set = view.selection.status is not None
-        before = image_queries.preceding(queue if is_set else view, order, image_id)
+        seen = _passed(view, queue)
+        before = image_queries.preceding(seen, order, image_id, queue_view.NUM_BEHIND)
         after = image_queries.following(queue, order, image_id, queue_view.NUM_AHEAD)
         ids = [*before, image_id, *after]
     queue_view.queue(
@@ -82,6 +82,11 @@ def _queue(view: View, queue: View, order: str, image_id: int | None) -> None:
         links=partial(_links, view),
         on_action=lambda action: _act(view, queue, order, action),
     )
+
+
+def _passed(view: View, queue: View) -> View:
+    """Take what one goes back through: what was just reviewed, too, unless a status is chosen."""
+    return view if view.selection.status is None else queue
 
 
 def _links(view: View, image_id: int) -> queue_view.Links:
@@ -98,7 +103,10 @@ def _act(view: View, queue: View, order: str, action: triage.Action) -> str:
         queue = image_queries.with_status(queue, queue.selection.status or OPEN_STATUS)
         after = image_queries.following(queue, order, action.image_id, 1)
         _go_to(after[0] if after else _first(queue, order))
-    if action.kind in (triage.OPEN, triage.NEXT, triage.MORE):
+    elif action.kind == triage.PREVIOUS:
+        before = image_queries.preceding(_passed(view, queue), order, action.image_id, 1)
+        _go_to(before[0] if before else action.image_id)
+    if action.kind in (triage.OPEN, triage.NEXT, triage.PREVIOUS, triage.MORE):
         return ""
     noted = image_queries.note(view, action)
     if noted.image_id is not None and image_queries.is_in_dataset(view, noted.image_id):

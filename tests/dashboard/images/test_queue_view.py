@@ -277,6 +277,22 @@ def test_a_browser_that_sleeps_loses_nothing(served, open_queue):
 
 
 @pytest.mark.browser
+def test_one_goes_back_further_than_the_browser_knows(served, open_queue):
+    sockets = []
+    visited = open_queue(sockets=sockets)
+    page = visited.page
+    names = [step(page, key) for key in "jjjjj"]
+    visited.settle()
+    visited.context.set_offline(True)
+    sockets[-1].close()
+    press(page, "kkkkk", 50)
+    assert page.evaluate("window.seen()") == ""
+    visited.context.set_offline(False)
+    page.wait_for_function("name => window.seen() === name", arg=names[2], timeout=30_000)
+    assert visited.page.get_by_text("Loading the image").count() == 0
+
+
+@pytest.mark.browser
 @pytest.mark.slow
 def test_images_judged_under_load_are_all_right(served, open_queue):
     world, _ = served
