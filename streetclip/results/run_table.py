@@ -18,16 +18,16 @@ from streetclip.geo import THRESHOLDS_KM
 from streetclip.store import (
     RUN_FILLS,
     DatasetColumns,
+    FileNames,
     Flag,
     attribute_codes,
     attribute_names,
     dataset_columns,
     distance_bin_edges_km,
-    folded,
-    folded_filenames,
     get_run,
     open_store,
     predicted_places,
+    read_filenames,
     run_columns,
     run_revision,
 )
@@ -72,12 +72,9 @@ class DatasetTable:
         columns: DatasetColumns,
         attributes: Mapping[str, tuple[str, ...]],
         read_codes: Callable[[str], Codes],
-        read_filenames: Callable[[], "pd.Series[str]"],
+        read_names: Callable[[], FileNames],
     ) -> None:
-        """Keep a dataset, the values of its attributes, and what reads their codes and the names.
-
-        `read_filenames` as `store.folded_filenames`.
-        """
+        """Keep a dataset, the values of its attributes, and what reads codes and file names."""
         self.dataset_id = dataset_id
         self.image_ids: NDArray[np.int64] = read_only(columns.image_ids)
         self.place: NDArray[np.int32] = read_only(columns.place)
@@ -87,8 +84,8 @@ class DatasetTable:
         self.attributes = attributes
         self.named = lru_cache(maxsize=_MOST_NAMED)(self._named)
         self._read_codes = read_codes
-        self._read_filenames = read_filenames
-        self._filenames: pd.Series[str] | None = None
+        self._read_names = read_names
+        self._names: FileNames | None = None
         self._codes: dict[str, Codes] = {}
         self._groups: dict[str, tuple[NDArray[np.int64], pd.DataFrame]] = {}
         self._lock = threading.Lock()
@@ -110,11 +107,11 @@ class DatasetTable:
             with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
                 return attribute_codes(store, dataset_id, name, columns.content)
 
-        def read_filenames() -> "pd.Series[str]":
+        def read_names() -> FileNames:
             with open_store(store_path, read_only=True, busy_timeout_s=BUSY_S) as store:
-                return folded_filenames(store, dataset_id, columns.image_ids, columns.content)
+                return read_filenames(store, dataset_id, len(columns.image_ids), columns.content)
 
-        return cls(dataset_id, columns, attributes, read_codes, read_filenames)
+        return cls(dataset_id, columns, attributes, read_codes, read_names)
 
     def attribute(self, name: str) -> tuple[Codes, tuple[str, ...]]:
         """Return the values of an attribute: N positions among the distinct texts, and these.
@@ -132,10 +129,9 @@ class DatasetTable:
     def _named(self, text: str) -> Bool:
         """Find the images whose file name contains a text, in any case: N booleans."""
         with self._lock:
-            if self._filenames is None:
-                self._filenames = self._read_filenames()
-        found = self._filenames.str.contains(folded(text), regex=False)
-        return read_only(found.to_numpy(dtype=np.bool_))
+            if self._names is None:
+                self._names = self._read_names()
+        return read_only(self._names.containing(text))
 
     def place_groups(self, level: str) -> tuple[NDArray[np.int64], pd.DataFrame]:
         """Number the P places by the distinct ones of a level of `LEVELS`.

@@ -30,8 +30,6 @@ from streetclip.store.columns import attribute_codes as attribute_codes
 from streetclip.store.columns import attribute_names as attribute_names
 from streetclip.store.columns import dataset_columns as dataset_columns
 from streetclip.store.columns import distance_bin_edges_km as distance_bin_edges_km
-from streetclip.store.columns import folded as folded
-from streetclip.store.columns import folded_filenames as folded_filenames
 from streetclip.store.columns import predicted_places as predicted_places
 from streetclip.store.columns import run_columns as run_columns
 from streetclip.store.connection import Store as Store
@@ -39,6 +37,8 @@ from streetclip.store.datasets import DatasetSpec as DatasetSpec
 from streetclip.store.datasets import RegisteredDataset as RegisteredDataset
 from streetclip.store.datasets import find_image_dir as find_image_dir
 from streetclip.store.datasets import register_dataset as register_dataset
+from streetclip.store.filenames import FileNames as FileNames
+from streetclip.store.filenames import read_filenames as read_filenames
 from streetclip.store.images import image_detail as image_detail
 from streetclip.store.images import image_in_runs as image_in_runs
 from streetclip.store.images import image_path as image_path

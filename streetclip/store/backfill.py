@@ -12,13 +12,18 @@ import pandas as pd
 from streetclip.store.column_writer import (
     add_dataset_columns,
     add_run_columns,
+    append_columns,
     replace_column,
     sort_run_columns,
 )
 from streetclip.store.columns import NO_BIN, attribute_column, count_parts
 from streetclip.store.datasets import CHUNK_ROWS, HASHED_COLUMNS, content_sha256
+from streetclip.store.filenames import FILENAMES, encoded
 
 _CHUNK_ROWS = 2**16
+_IMAGES = """
+    FROM dataset_images LEFT JOIN images ON images.id = image_id
+    WHERE dataset_id = ? ORDER BY image_id"""
 _log = logging.getLogger(__name__)
 
 
@@ -35,9 +40,9 @@ def fill_dataset_columns(connection: sqlite3.Connection, dataset_id: int) -> Non
     sql = "SELECT attribute_columns FROM datasets WHERE id = ?"
     names = json.loads(connection.execute(sql, (dataset_id,)).fetchone()[0])
     sql = """
-        SELECT image_id, continent, country_code, region, city, attributes
-        FROM dataset_images WHERE dataset_id = ? ORDER BY image_id"""
-    chunks = _chunks(connection, sql, dataset_id, _CHUNK_ROWS)
+        SELECT image_id, coalesce(filename, '') AS image_filename, continent, country_code, region,
+            city, attributes """
+    chunks = _chunks(connection, sql + _IMAGES, dataset_id, _CHUNK_ROWS)
     with_attributes = (_add_attributes(each, names) for each in chunks)
     add_dataset_columns(connection, dataset_id, names, with_attributes)
 
@@ -77,6 +82,18 @@ def forget_nearest_candidates(connection: sqlite3.Connection) -> None:
         num_rows = count_parts(connection, ("run", run_id), "nearest_bin")[1]
         unknown = np.full(num_rows, NO_BIN, np.uint8)
         replace_column(connection, ("run", run_id), "nearest_bin", unknown)
+
+
+def fill_filenames(connection: sqlite3.Connection) -> None:
+    """Write the file names of every dataset that lacks them; call it in a transaction."""
+    sql = f"SELECT coalesce(filename, '') AS image_filename {_IMAGES}"
+    for (dataset_id,) in connection.execute("SELECT id FROM datasets ORDER BY id").fetchall():
+        owner = ("dataset", dataset_id)
+        if count_parts(connection, owner, FILENAMES)[0] == 0:
+            for chunk in _chunks(connection, sql, dataset_id, _CHUNK_ROWS):
+                append_columns(
+                    connection, owner, {FILENAMES: encoded(chunk["image_filename"].tolist())}
+                )
 
 
 def fill_contents(connection: sqlite3.Connection) -> None:

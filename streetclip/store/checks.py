@@ -20,6 +20,7 @@ from streetclip.progress import Progress, no_progress
 from streetclip.store.backfill import fill_dataset_columns, fill_run_columns
 from streetclip.store.columns import RUN_DTYPES, Owner, attribute_column, read_column
 from streetclip.store.connection import Store, repair_advice, translated
+from streetclip.store.filenames import FILENAMES, name_ends
 from streetclip.store.schema import MIGRATIONS, connect, open_store
 
 Repair = tuple[Callable[[sqlite3.Connection, Any], None], Any]
@@ -42,7 +43,7 @@ _JSON_COLUMNS = {
     "annotation_changes": ("event_id", {"tags": "array", "new_tags": "array"}),
     "prediction_rankings": ("image_id", {"top_countries": "array", "top_cities": "array"}),
 }
-_DATASET_DTYPES = {"image_id": "i8", "place": "u4"}
+_DATASET_DTYPES = {"image_id": "i8", "place": "u4", FILENAMES: "u1"}
 _ATTRIBUTE_DTYPE = "u2"
 
 
@@ -264,6 +265,7 @@ def _faults_of_columns(store: Store, expected: _Columns) -> Iterator[Fault]:
             found = "is damaged"
         else:
             found = ""
+            column = name_ends(column) if name == FILENAMES else column
             if len(column) != num_rows:
                 found = f"has {len(column):,} rows; expected {num_rows:,}"
             elif name in bounds and np.any(column >= bounds[name]):

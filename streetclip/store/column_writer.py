@@ -25,6 +25,7 @@ from streetclip.store.columns import (
     read_column,
 )
 from streetclip.store.connection import column_values, floats, number_rows
+from streetclip.store.filenames import FILENAMES, encoded
 
 PART_ROWS = 2**20
 """The most rows of a part."""
@@ -156,14 +157,16 @@ def add_dataset_columns(
 ) -> None:
     """Write the columns of a dataset that has none yet.
 
-    `chunks` are its images in ascending order of image_id: that, continent, country_code, region,
-    city, and the attributes, each under `attribute_column` of its name.
+    `chunks` are its images in ascending order of image_id: that, image_filename, continent,
+    country_code, region, city, and the attributes, each under `attribute_column` of its name.
     """
+    owner = ("dataset", dataset_id)
     image_ids = [np.empty(0, np.int64)]
     places = _Encoder(_PLACE)
     encoders = {name: _Encoder([attribute_column(name)], MOST_VALUES) for name in attributes}
     for chunk in chunks:
         image_ids.append(chunk["image_id"].to_numpy(np.int64))
+        append_columns(connection, owner, {FILENAMES: encoded(chunk["image_filename"].tolist())})
         for encoder in (places, *encoders.values()):
             encoder.add(chunk)
     values, codes = places.encoded()
@@ -181,7 +184,7 @@ def add_dataset_columns(
                 ((dataset_id, name, i, *value) for i, value in enumerate(values)),
             )
             columns[attribute_column(name)] = codes.astype(np.uint16)
-    append_columns(connection, ("dataset", dataset_id), columns)
+    append_columns(connection, owner, columns)
 
 
 class _Encoder:

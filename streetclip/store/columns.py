@@ -6,7 +6,6 @@ too.
 
 import enum
 import sqlite3
-import unicodedata
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ import pandas as pd
 
 from streetclip.errors import StoreError, shown
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.store.connection import Store, check_advice, repair_advice, translated
+from streetclip.store.connection import Store, repair_advice, translated
 
 Int64 = npt.NDArray[np.int64]
 
 NO_BIN = 255
 """The bin of a distance that is missing."""
 
-_ROWS_AT_ONCE = 2**16
 _BINS_PER_DECADE = 40
 _SMALLEST_EDGE_KM = 0.1
 _LARGEST_EDGE_KM = 20_040.0  # half the equator, above any haversine distance
@@ -158,7 +156,7 @@ def attribute_codes(
     """
     owner, column = ("dataset", dataset_id), attribute_column(name)
     with store.snapshot(), translated(store.path):
-        _check_content(store, dataset_id, content)
+        check_content(store, dataset_id, content)
         if count_parts(store.db.conn, owner, column)[0] == 0:
             msg = (
                 f"{store.path}: dataset {dataset_id} has no attribute {shown(name)} with 2 to 500 "
@@ -168,43 +166,11 @@ def attribute_codes(
         return read_column(store.db.conn, owner, column, np.uint16)
 
 
-def _check_content(store: Store, dataset_id: int, content: str | None) -> None:
+def check_content(store: Store, dataset_id: int, content: str | None) -> None:
+    """Raise StoreError if a dataset has another content than was read before."""
     if content not in (None, store.require("datasets", dataset_id, "content_sha256")):
         msg = f"{store.path}: was replaced while it was being read. Reload the page."
         raise StoreError(msg)
-
-
-def folded(text: str) -> str:
-    """Make a text in which upper and lower case, and ways to write an accent, are the same.
-
-    Examples:
-        >>> folded("Cafe\u0301.JPG") == folded("CAF\u00c9.jpg")
-        True
-    """
-    return unicodedata.normalize("NFC", text.casefold())
-
-
-def folded_filenames(
-    store: Store, dataset_id: int, image_ids: Int64, content: str | None = None
-) -> "pd.Series[str]":
-    """Read the file names of a dataset's images, by ascending ids, `folded`.
-
-    Raises StoreError if the dataset has another `content`, or the store lacks one of the images.
-    """
-    # In portions, as a list of so many texts takes several times the memory of the column.
-    parts = [pd.Series([], dtype="str")]
-    sql = "SELECT id, filename FROM images WHERE id BETWEEN ? AND ?"
-    with store.snapshot(), translated(store.path):
-        _check_content(store, dataset_id, content)
-        for start in range(0, len(image_ids), _ROWS_AT_ONCE):
-            ids = image_ids[start : start + _ROWS_AT_ONCE].tolist()
-            names = dict(store.db.conn.execute(sql, (ids[0], ids[-1])))
-            if lost := sum(image_id not in names for image_id in ids):
-                found = f"dataset {dataset_id}: the names of {lost:,} images are lost"
-                msg = f"{store.path}: {found}. {check_advice(store.path)}"
-                raise StoreError(msg)
-            parts.append(pd.Series([folded(names[each]) for each in ids], dtype="str"))
-    return pd.concat(parts, ignore_index=True)
 
 
 def predicted_places(store: Store, run_id: int) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from streetclip.store.backfill import (
     add_checksums,
     fill_columns,
     fill_contents,
+    fill_filenames,
     forget_nearest_candidates,
 )
 from streetclip.store.connection import Store, translated
@@ -113,6 +114,12 @@ def m011_run_notes(db: Database) -> None:
 def m012_named_views(db: Database) -> None:
     """Create the views that people name."""
     _execute(db, tables.VIEWS)
+
+
+@MIGRATIONS()
+def m013_filenames(db: Database) -> None:
+    """Add the file names to the columns of datasets."""
+    fill_filenames(db.conn)
 
 
 def _execute(db: Database, *scripts: str) -> None:

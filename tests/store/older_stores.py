@@ -19,6 +19,7 @@ NAMES = (
     "m010_authors_of_annotations",
     "m011_run_notes",
     "m012_named_views",
+    "m013_filenames",
 )
 DROPPED = {"place_aggregates", "pair_aggregates", "distance_histogram"}
 # What a later migration changed or dropped, as the first one made it.

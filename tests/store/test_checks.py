@@ -102,6 +102,7 @@ def test_a_flipped_bit_is_found_named_and_repaired(run, name, position):
         ("DELETE FROM predicted_places WHERE id > 1", "names places beyond the 2"),
         ("DELETE FROM places WHERE id > 2", "names places beyond the 3"),
         ("DELETE FROM column_parts WHERE owner = 'dataset'", "0 rows; expected 157"),
+        ("UPDATE column_parts SET crc32 = 1 WHERE name = 'filenames'", "'filenames' of dataset 1"),
         ("UPDATE runs SET num_done = num_done - 3", "predictions; expected"),
         ("DROP INDEX runs_by_job", "runs_by_job, an index or trigger, is missing"),
         ("DROP TRIGGER runs_changed", "runs_changed, an index or trigger, is missing"),

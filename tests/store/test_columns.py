@@ -15,17 +15,18 @@ from streetclip.store import (
     attribute_codes,
     attribute_names,
     column_writer,
-    columns,
     dataset_columns,
+    datasets,
     distance_bin_edges_km,
     finish_run,
-    folded_filenames,
     predicted_places,
+    read_filenames,
     register_dataset,
     run_columns,
     write_predictions,
 )
 from streetclip.store.columns import count_parts, read_column
+from streetclip.store.filenames import encoded, folded
 
 
 def rows_of(store, run_id):
@@ -209,32 +210,71 @@ def test_attributes_are_those_of_the_rows(filled):
     assert attribute_names(filled.store, dataset_id)[""] == ("", "b")
 
 
-def test_file_names_are_those_of_the_images_in_the_order_of_their_ids(filled, monkeypatch):
-    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 50)  # of 157
-    store, dataset_id = filled.store, filled.dataset.id
-    names = filled.manifest["image_filename"]
-    mixed = [name if i % 3 else f"A\u0308Ö/{name.upper()}" for i, name in enumerate(names)]
-    manifest = filled.manifest.assign(image_filename=mixed)
+def register_names(filled, names):
+    """Another dataset in the same folder: the first images have these names."""
+    frame = filled.manifest.head(len(names)).assign(image_filename=names)
     spec = DatasetSpec(
         name="other",
         csv_path="other.csv",
         csv_sha256="other",
         image_dir=filled.folder / "images",
-        frame=manifest,
+        frame=frame,
     )
-    other = register_dataset(store, spec)
-    for each in (dataset_id, other.id):
-        ids = dataset_columns(store, each).image_ids
+    return register_dataset(filled.store, spec).id
+
+
+def test_file_names_are_found_in_the_order_of_the_ids(filled, monkeypatch):
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 50)  # of 157
+    names = list(filled.manifest["image_filename"])
+    mixed = [name if i % 3 else f"A\u0308Ö/{name.upper()}" for i, name in enumerate(names)]
+    other = register_names(filled, mixed[::-1])
+    for dataset_id in (filled.dataset.id, other):
+        ids = dataset_columns(filled.store, dataset_id).image_ids
         sql = "SELECT filename FROM images WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-        found = store.rows(sql, (json.dumps(ids.tolist()),))
+        found = [name for (name,) in filled.store.rows(sql, (json.dumps(ids.tolist()),))]
         # However an accent is written in the file, which macOS does in two characters.
-        expected = [name.lower().replace("a\u0308", "ä") for (name,) in found]
-        assert folded_filenames(store, each, ids).tolist() == expected
-    assert DatasetTable.open(store.path, other.id).named("\u00c4o\u0308/").sum() == 53
+        expected = [name.lower().replace("a\u0308", "ä") for name in found]
+        of_images = read_filenames(filled.store, dataset_id, 157)
+        for text in ("1", "äö", "Ä", "A\u0308", *expected[::20]):
+            wanted = [text.lower().replace("a\u0308", "ä") in name for name in expected]
+            assert of_images.containing(text).tolist() == wanted, text
+    assert DatasetTable.open(filled.path, other).named("\u00c4o\u0308/").sum() == 53
     with pytest.raises(StoreError, match="was replaced"):
-        folded_filenames(store, dataset_id, ids, "another")
-    with pytest.raises(StoreError, match="the names of 2 images are lost"):
-        folded_filenames(store, dataset_id, np.array([1, 10**9, 10**9 + 1]))
+        read_filenames(filled.store, other, 157, "another")
+    with pytest.raises(StoreError, match="has 157 names; expected 158"):
+        read_filenames(filled.store, other, 158)
+
+
+def test_names_of_any_text_are_searched_apart(filled):
+    names = ["a\nb.jpg", "\u0308x", "STRASSE", "straße", "e\u0301", "\U0001f30d/x", "."]
+    dataset_id = register_names(filled, names)
+    of_images = read_filenames(filled.store, dataset_id, len(names))
+    ids = dataset_columns(filled.store, dataset_id).image_ids
+    sql = "SELECT filename FROM images WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    ordered = [name for (name,) in filled.store.rows(sql, (json.dumps(ids.tolist()),))]
+
+    def found(text):
+        return {ordered[i] for i in np.flatnonzero(of_images.containing(text))}
+
+    assert found("A\nB") == {"a\nb.jpg"}
+    assert found("\u0308") == {"\u0308x"}  # no part of the name before it
+    assert found("ss") == {"STRASSE", "straße"}
+    assert found("\u00c9") == {"e\u0301"}
+    assert found("\U0001f30d") == {"\U0001f30d/x"}
+    assert found(".") == {"a\nb.jpg", "."}  # no pattern
+    assert found("\0") == set()  # not the end of a name
+    assert found("gs") == found("ee\u0301") == set()  # no match across two names
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_names_folded_together_are_those_folded_one_by_one(seed):
+    draw = np.random.default_rng(seed)
+    accents = [chr(code) for code in range(0x300, 0x370)]
+    syllables = [chr(code) for code in (*range(0x1100, 0x1200), 0xAC00, 0x3099)]
+    alphabet = [*accents, *syllables, *"aAéſßΣςİi.\n\0 ", "\ufb03", "\U0001f30d"]
+    names = ["".join(draw.choice(alphabet, draw.integers(0, 6))) for _ in range(20_000)]
+    apart = "".join(f"{folded(name)}\0" for name in names)
+    assert encoded(names).tobytes() == apart.encode()
 
 
 def test_only_attributes_with_2_to_500_values_can_be_filtered_by(make_filled):

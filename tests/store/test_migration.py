@@ -24,6 +24,7 @@ from streetclip.store import (
     log_training_points,
     open_store,
     predicted_places,
+    read_filenames,
     read_predictions,
     register_dataset,
     run_columns,
@@ -158,6 +159,20 @@ def test_a_store_of_every_schema_opens_with_its_rows_and_without_aggregates(make
         correct = made.predictions()["city_correct"].sum()
         assert list_runs(store)["city_correct"].tolist() == [correct]
         assert store.rows("PRAGMA foreign_key_check") == []
+
+
+def test_the_file_names_of_an_older_store_become_a_column(make_filled):
+    made = make_filled(157)
+    made.store.close()
+    before = dump(made.path)
+    make_older(made.path, 12)
+    with sqlite3.connect(made.path) as connection:
+        connection.execute("DELETE FROM column_parts WHERE name = 'filenames'")
+    with open_store(made.path, read_only=True) as store:
+        assert len(read_filenames(store, made.dataset.id, 157)) == 157
+    after = dump(made.path)
+    for name in ("column_parts", "images", "dataset_images", "datasets"):
+        assert sorted(map(repr, after[name])) == sorted(map(repr, before[name])), name
 
 
 def test_an_old_run_goes_on_after_the_migration(old):
