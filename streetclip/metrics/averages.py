@@ -41,15 +41,16 @@ def exact_sum(values: NDArray[np.float64]) -> Fraction:
         >>> float(exact_sum(np.array([0.1] * 10))), sum([0.1] * 10)
         (1.0, 0.9999999999999999)
     """
-    if not np.all((values >= 0) & (values <= _LARGEST)):
+    if len(values) and not (values.min() >= 0 and values.max() <= _LARGEST):  # NaN is neither
         msg = f"a value is NaN or out of range; expected 0 to {_LARGEST:g}"
         raise ValueError(msg)
     sums = [0] * _NUM_LIMBS
     for start in range(0, len(values), _BLOCK):
         rest = values[start : start + _BLOCK] * 2.0**_FIRST_BITS
         for i in range(_NUM_LIMBS):
-            limb = np.floor(rest)  # this, the difference and the product are exact
-            sums[i] += int(limb.astype(np.int64).sum())
-            rest = (rest - limb) * 2.0**_LIMB_BITS
+            limb = np.floor(rest)  # this and all that follows is exact, sums being below 2⁵³
+            sums[i] += int(limb.sum())
+            rest -= limb
+            rest *= 2.0**_LIMB_BITS
     scales = (2 ** (_FIRST_BITS + i * _LIMB_BITS) for i in range(_NUM_LIMBS))
     return sum(map(Fraction, sums, scales), start=Fraction(0))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import (
     bootstrap_ratio_difference,
@@ -16,7 +16,7 @@ from streetclip.metrics.intervals import (
     newcombe_paired_interval,
 )
 from streetclip.results.groups import Int64, grouping
-from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows
+from streetclip.results.run_table import Bool, RunTable, check_known
 from streetclip.store import Flag
 
 OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
@@ -122,19 +122,14 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     Compared are the images whose true place has coordinates, in both runs.
     """
     common, positions = _common(table, baseline, mask, with_coordinates=True)
-    theirs = _aligned(baseline.column("distance_km"), positions)
-    now, then = (_scores(each, common) for each in (table.column("distance_km"), theirs))
+    theirs = _aligned(baseline.geoscore, positions)
+    now, then = table.geoscore[common], theirs[common]
     paired, sums = now - then, (exact_sum(now), exact_sum(then))
     value, baseline_value = (
         float(total / len(paired)) if len(paired) else math.nan for total in sums
     )
     ends = mean_interval(float(sums[0] - sums[1]), float(paired @ paired), len(paired))
     return Comparison(len(paired), value, baseline_value, *ends)
-
-
-def _scores(distance_km: NDArray[Any], mask: Bool) -> NDArray[np.float64]:
-    blocks = [geoscore(distance_km[rows]) for rows in selected_rows(mask)]
-    return np.concatenate([np.empty(0), *blocks])
 
 
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:

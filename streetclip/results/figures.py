@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import Proportion
 from streetclip.results.groups import (
@@ -93,11 +93,11 @@ def run_figures(
 
 def _sums(table: RunTable, mask: Bool) -> tuple[Fraction, Fraction]:
     """Add up the distances in km, and the GeoScores of the images with coordinates."""
-    distance_km = table.column("distance_km")
+    distance_km, geoscore = table.column("distance_km"), table.geoscore
     distances, scores = Fraction(0), Fraction(0)
     for rows in selected_rows(mask & table.has(Flag.HAS_COORDINATES)):
         distances += exact_sum(np.fmax(distance_km[rows], 0))
-        scores += exact_sum(geoscore(distance_km[rows]))
+        scores += exact_sum(geoscore[rows])
     return distances, scores
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import shown
-from streetclip.geo import THRESHOLDS_KM, geoscore
+from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.averages import macro_share
 from streetclip.metrics.intervals import Median, median_ranks, wilson_interval
 from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows
@@ -92,7 +92,9 @@ def grouping(table: RunTable, by: str) -> Grouping:
     return Grouping(codes, np.arange(len(texts)), keys)
 
 
-def group_counts(table: RunTable, mask: Bool, by: str | Grouping) -> pd.DataFrame:
+def group_counts(
+    table: RunTable, mask: Bool, by: str | Grouping, *, with_medians: bool = True
+) -> pd.DataFrame:
     """Count what happened in each group of images.
 
     Groups are "overall"; a level of the true place: "continent", "country", "region" or "city";
@@ -114,7 +116,7 @@ def group_counts(table: RunTable, mask: Bool, by: str | Grouping) -> pd.DataFram
           only if these are all of with_coordinates;
         - median_km: median distance of the images with_coordinates; one without a distance is
           infinitely far. NaN without an image. Then median_low_km and median_high_km, its 95 %
-          interval;
+          interval; all three only if asked for;
         - top_mistake: the country that wrong predictions name most often ("" for none, of
           equals the first in the alphabet), and top_mistake_n, how often. By "predicted": the true
           country of most of the wrong predictions.
@@ -129,6 +131,7 @@ def group_counts(table: RunTable, mask: Bool, by: str | Grouping) -> pd.DataFram
             partial(_blocks, mask, groups, start),
             min(len(groups.keys) - start, _MOST_GROUPS),
             other,
+            with_medians=with_medians,
         )
         for start in starts
     ]
@@ -142,20 +145,27 @@ def attribute_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
     Columns: attribute, value, n (above 0) and country_correct.
     """
     mask = table.with_prediction(mask)
-    is_correct = mask & table.correct("country")
+    is_correct = table.correct("country")
+    attributes = {name: table.dataset.attribute(name) for name in table.dataset.attributes}
+    counts = {name: np.zeros(2 * len(texts), np.int64) for name, (_, texts) in attributes.items()}
+    for chosen in selected_rows(mask):
+        for name, (codes, _) in attributes.items():
+            outcome = 2 * codes[chosen] + is_correct[chosen]
+            counts[name] += np.bincount(outcome, minlength=len(counts[name]))
     rows: list[tuple[str, str, int, int]] = []
-    for name in table.dataset.attributes:
-        codes, texts = table.dataset.attribute(name)
-        n, correct = (np.bincount(codes[of], minlength=len(texts)) for of in (mask, is_correct))
-        rows += [(name, *each) for each in zip(texts, n.tolist(), correct.tolist(), strict=True)]
+    for name, (_, texts) in attributes.items():
+        wrong, correct = counts[name][::2], counts[name][1::2]
+        n = (wrong + correct).tolist()
+        rows += [(name, *each) for each in zip(texts, n, correct.tolist(), strict=True)]
     counted = pd.DataFrame(rows, columns=["attribute", "value", "n", "country_correct"])
     return counted[counted["n"] > 0].reset_index(drop=True)
 
 
 def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, Int64]]:
     """Yield the selected rows of at most `_MOST_GROUPS` groups, and the group of each, from 0."""
+    group_of = groups.group_of - start
     for rows in selected_rows(mask):
-        group = groups.group_of[groups.codes[rows]] - start
+        group = group_of[groups.codes[rows]]
         if len(groups.keys) <= _MOST_GROUPS:
             yield rows, group
             continue
@@ -165,12 +175,18 @@ def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, In
 
 
 def _count(
-    table: RunTable, blocks: Blocks, num_groups: int, other: NDArray[np.uint16]
+    table: RunTable,
+    blocks: Blocks,
+    num_groups: int,
+    other: NDArray[np.uint16],
+    *,
+    with_medians: bool,
 ) -> pd.DataFrame:
     """Count each group; `other` is the country that a mistake is counted under."""
     # One table of counts for each column of small numbers, whatever is asked of them later.
     names = ("flags", "distance_bin", "nearest_bin", "distance_km")
     flags, distance_bin, nearest_bin, distance_km = table.load(*names)
+    geoscore = table.geoscore
     of_flags = np.zeros((num_groups, _NUM_FLAGS), dtype=np.int64)
     of_distance = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
     of_nearest = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
@@ -185,7 +201,7 @@ def _count(
             (of_mistake, other[rows] * is_wrong),  # code 0 is no country
         ):
             np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
-        np.add.at(scores, group, geoscore(distance_km[rows]))
+        np.add.at(scores, group, geoscore[rows])
         np.add.at(distances, group, np.fmax(distance_km[rows], 0))
 
     # The counters are sums over their columns.
@@ -201,8 +217,9 @@ def _count(
         found[f"within_{km}"], found[f"reachable_within_{km}"] = within[:, last], near[:, last]
     found |= {"num_distances": within[:, -1], "nearest_known": near[:, len(edges) - 1]}
     found |= {"geoscore_sum": scores, "distance_km_sum": distances}
-    medians = _medians(table, blocks, of_distance[:, : len(edges)], found["with_coordinates"])
-    found |= dict(zip(("median_km", "median_low_km", "median_high_km"), medians.T, strict=True))
+    if with_medians:
+        medians = _medians(table, blocks, of_distance[:, : len(edges)], found["with_coordinates"])
+        found |= dict(zip(("median_km", "median_low_km", "median_high_km"), medians.T, strict=True))
     of_mistake[:, 0] = 0
     found["top_mistake"] = np.array(table.codes, dtype=object)[of_mistake.argmax(axis=1)]
     found["top_mistake_n"] = of_mistake.max(axis=1)
@@ -231,7 +248,9 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
     kept: list[tuple[Int64, Float64]] = [(np.empty(0, dtype=np.int64), np.empty(0))]
     distance_bin, distance_km = table.load("distance_bin", "distance_km")
     for rows, group_of_row in blocks():
-        hits = np.flatnonzero(is_wanted_GB[group_of_row, distance_bin[rows]])
+        bins = distance_bin[rows]
+        is_wanted = is_wanted_GB.reshape(-1).take(group_of_row * _NUM_BINS + bins)
+        hits = np.flatnonzero(is_wanted)
         kept.append((group_of_row[hits], distance_km[rows][hits]))
     groups, values = (np.concatenate(each) for each in zip(*kept, strict=True))
     values = values[np.lexsort((values, groups))]

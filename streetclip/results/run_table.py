@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetclip.errors import StoreError, shown
-from streetclip.geo import THRESHOLDS_KM
+from streetclip.geo import THRESHOLDS_KM, geoscore
 from streetclip.store import (
     RUN_FILLS,
     DatasetColumns,
@@ -259,6 +259,14 @@ class RunTable:
                 if "pred_place" in missing:
                     self._places = _Predicted.of(self, state.places, self._columns["pred_place"])
             return [self._columns[name] for name in names]
+
+    @property
+    def geoscore(self) -> NDArray[np.float64]:
+        """GeoScores of the N images, as `geo.geoscore`; 0 where there is no distance."""
+        with self._lock:
+            if "geoscore" not in self._columns:
+                self._columns["geoscore"] = read_only(geoscore(self.column("distance_km")))
+            return self._columns["geoscore"]
 
     def correct(self, level: str) -> Bool:
         """Find the images that are correct at a level of `CORRECT_AT`: N booleans.
