@@ -144,12 +144,15 @@ def distances(view: View) -> Distances:
     """Compare the distances of the run and of its baseline."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     mine, theirs = results.common_masks(run, baseline, chosen)
+    counted, of_baseline = (
+        results.distance_counts(*each) for each in ((run, mine), (baseline, theirs))
+    )
     return Distances(
         results.compare_distances(run, baseline, chosen),
-        results.distance_shares(run, mine),
-        results.distance_shares(baseline, theirs),
-        results.median_distance(run, mine),
-        results.median_distance(baseline, theirs),
+        results.distance_shares(run, mine, counted),
+        results.distance_shares(baseline, theirs, of_baseline),
+        results.median_distance(run, mine, counted),
+        results.median_distance(baseline, theirs, of_baseline),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 import streamlit as st
 
+from dashboard.queries import run_queries
 from dashboard.queries.run_queries import (
     BY_VIEW,
     annotated_ids,
     annotations_key,
-    groups,
     mask,
     table,
 )
@@ -45,7 +45,7 @@ def predicted_countries(view: View) -> tuple[str, ...]:
 @once
 @st.cache_resource(show_spinner=False, max_entries=8, hash_funcs=BY_VIEW)
 def _countries(view: View) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    true, predicted = groups(view, "country"), groups(view, "predicted")
+    true, predicted = run_queries.counts(view, "country"), run_queries.counts(view, "predicted")
     pairs_of_true = zip(true["continent"], true["country"], strict=True)
     return tuple(pairs_of_true), tuple(predicted["predicted"])
 

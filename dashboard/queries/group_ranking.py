@@ -68,6 +68,17 @@ def group_shares(groups: pd.DataFrame, metric: str) -> pd.DataFrame:
     )
 
 
+def totals(countries: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """Add up the counters of countries that have the same keys; without keys, of all.
+
+    The medians and most frequent mistakes are unknown.
+    """
+    by = [countries[key] for key in keys] or np.zeros(len(countries))
+    sums = countries.groupby(by).sum(numeric_only=True).reset_index(drop=not keys)
+    medians = dict.fromkeys(("median_km", "median_low_km", "median_high_km"), math.nan)
+    return sums.assign(**medians, top_mistake="", top_mistake_n=0)
+
+
 def ranked(shown: pd.DataFrame, rank: str, metric: str) -> pd.DataFrame:
     """Sort groups of `group_shares` by one of `RANKS`, those without a value last."""
     by, order = _sorting(rank, metric)

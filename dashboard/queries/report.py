@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
+from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, counts, mask, num_selected, table
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.metrics.intervals import Median, newcombe_paired_interval
@@ -92,9 +92,10 @@ class Against(NamedTuple):
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def report(view: View) -> Report:
     """Compute the figures of the selected images."""
-    opened, chosen, counted = table(view), mask(view), groups(view, "country")
-    figures = results.run_figures(opened, chosen, counted)
-    return report_of(figures, counted, results.distance_shares(opened, chosen))
+    opened, chosen, counted = table(view), mask(view), counts(view, "country")
+    distances = results.distance_counts(opened, chosen)
+    figures = results.run_figures(opened, chosen, counted, distances)
+    return report_of(figures, counted, results.distance_shares(opened, chosen, distances))
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=WITH_BASELINE)
@@ -102,12 +103,14 @@ def against(view: View) -> Against:
     """Compare the run with its baseline over the selected images that both have."""
     run, baseline, chosen = table(view), table(view.of_baseline()), mask(view)
     theirs = results.common_masks(run, baseline, chosen)[1]
+    distances = results.distance_counts(baseline, theirs)
     compared = {
         "city": results.compare(run, baseline, chosen, "city"),
         "hierarchical": results.compare_hierarchical(run, baseline, chosen),
         "geoscore": results.compare_geoscore(run, baseline, chosen),
     }
-    by_continent = results.compare_by(run, baseline, chosen, "country", "continent")
+    by_country = results.compare_by(run, baseline, chosen, "country", "country")
+    by_continent = results.regrouped(by_country, "continent")
     names = ("both_right", "gained", "lost", "both_wrong")
     outcomes = {name: int(by_continent[name].sum()) for name in names}
     return Against(
@@ -115,11 +118,11 @@ def against(view: View) -> Against:
         num_chosen=num_selected(view),
         country=Delta(*newcombe_paired_interval(*outcomes.values())),
         **{name: Delta(each.difference, each.low, each.high) for name, each in compared.items()},
-        median_km=results.median_distance(baseline, theirs),
+        median_km=results.median_distance(baseline, theirs, distances),
         outcomes=outcomes,
-        countries=results.compare_by(run, baseline, chosen, "country", "country_code"),
+        countries=results.regrouped(by_country, "country"),
         continents=by_continent.rename(columns={"baseline_value": "baseline"}),
-        curve=results.distance_shares(baseline, theirs),
+        curve=results.distance_shares(baseline, theirs, distances),
     )
 
 

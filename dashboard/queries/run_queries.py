@@ -198,6 +198,13 @@ def groups(view: View, by: str) -> pd.DataFrame:
 
 
 @once
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_VIEW)
+def counts(view: View, by: str) -> pd.DataFrame:
+    """Count as `groups`, but without the medians, which take as long again."""
+    return results.group_counts(table(view), mask(view), by, with_medians=False)
+
+
+@once
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def pairs(view: View) -> pd.DataFrame:
     """Count by true and predicted country, as `results.country_pairs`."""
@@ -256,7 +263,7 @@ def error_arc(view: View, image_id: int) -> pd.DataFrame | None:
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)
 def flows(view: View) -> pd.DataFrame:
     """List the most frequent pairs of countries as `results.flows`."""
-    return results.flows(table(view), mask(view), _MOST_FLOWS)
+    return results.flows(table(view), mask(view), _MOST_FLOWS, pairs(view))
 
 
 @st.cache_data(show_spinner=False, max_entries=16, hash_funcs=BY_VIEW)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.run_queries import BY_VIEW, groups, mask, routes, table
+from dashboard.queries.run_queries import BY_VIEW, counts, mask, table
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.metrics.intervals import Proportion, wilson_interval
@@ -23,8 +23,8 @@ class WeakSpot(NamedTuple):
 
 def worst_country(view: View) -> WeakSpot | None:
     """Find the country of the worst accuracy, by the upper bound; None if there is but one."""
-    counts = groups(view, "country").groupby("country", as_index=False)
-    counted = counts[["n", "country_correct"]].sum()
+    by_code = counts(view, "country").groupby("country", as_index=False)
+    counted = by_code[["n", "country_correct"]].sum()
     return _worst(counted, ["country"]) if len(counted) > 1 else None
 
 
@@ -46,10 +46,12 @@ def _worst(counted: pd.DataFrame, keys: list[str]) -> WeakSpot | None:
 
 def top_mistake(view: View) -> WeakSpot | None:
     """Find the pair of countries that is confused most often, as a share of the true one."""
-    found = routes(view).head(1)
-    if found.empty:
+    counted = counts(view, "country")
+    if not counted["country"].is_unique:  # one is on two continents
+        counted = counts(view, "country_code")
+    order = ["top_mistake_n", "country"]
+    found = counted.sort_values(order, ascending=[False, True]).head(1)
+    if not found["top_mistake_n"].any():
         return None
-    true, predicted, n = found.iloc[0][["true_country", "pred_country", "n"]]
-    counted = groups(view, "country")
-    total = counted.loc[counted["country"] == true, "n"].sum()
+    true, predicted, n, total = found.iloc[0][["country", "top_mistake", "top_mistake_n", "n"]]
     return WeakSpot((true, predicted), Proportion(int(n), int(total)))

@@ -21,6 +21,7 @@ from streetclip.results.comparison import compare_distances as compare_distances
 from streetclip.results.comparison import compare_geoscore as compare_geoscore
 from streetclip.results.comparison import compare_hierarchical as compare_hierarchical
 from streetclip.results.comparison import outcome_mask as outcome_mask
+from streetclip.results.comparison import regrouped as regrouped
 from streetclip.results.confusion import OTHER as OTHER
 from streetclip.results.confusion import ConfusionMatrix as ConfusionMatrix
 from streetclip.results.confusion import asymmetric_pairs as asymmetric_pairs
@@ -40,6 +41,7 @@ from streetclip.results.groups import ATTRIBUTE as ATTRIBUTE
 from streetclip.results.groups import Share as Share
 from streetclip.results.groups import attribute_counts as attribute_counts
 from streetclip.results.groups import continent_shares as continent_shares
+from streetclip.results.groups import distance_counts as distance_counts
 from streetclip.results.groups import distance_shares as distance_shares
 from streetclip.results.groups import group_counts as group_counts
 from streetclip.results.groups import macro_of_countries as macro_of_countries

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from streetclip.metrics.intervals import (
     newcombe_paired_interval,
 )
 from streetclip.results.groups import Int64, grouping
-from streetclip.results.run_table import Bool, RunTable, check_known
+from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows, signed_rows
 from streetclip.store import Flag
 
 OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
@@ -73,14 +74,25 @@ def compare_by(
     """
     groups = grouping(table, by)
     common, now, then = _answers(table, baseline, mask, level)
-    outcome = (2 * now.astype(np.uint8) + then)[common]
-    group = groups.group_of[groups.codes[common]]
     size = (len(groups.keys), len(OUTCOMES))
-    counts = np.bincount(group * size[1] + outcome, minlength=size[0] * size[1]).reshape(size)
-    found = np.flatnonzero(counts.sum(axis=1))
-    keys = groups.keys.iloc[found].reset_index(drop=True)
-    frame = pd.DataFrame([_paired(each) for each in counts[found]], columns=_PAIRED)
-    outcomes = pd.DataFrame(counts[found], columns=OUTCOMES)[list(reversed(OUTCOMES))]
+    counts = np.zeros(size[0] * size[1], np.int64)
+    for rows, sign in signed_rows(common):
+        outcome = 2 * now[rows].astype(np.uint8) + then[rows]
+        np.add.at(counts, groups.group_of[groups.codes[rows]] * size[1] + outcome, sign)
+    outcomes = pd.DataFrame(counts.reshape(size), columns=OUTCOMES)[list(reversed(OUTCOMES))]
+    return _compared(groups.keys[outcomes.any(axis=1)], outcomes[outcomes.any(axis=1)])
+
+
+def regrouped(compared: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Add up groups of `compare_by` that have the same key; `by` is one of their columns."""
+    outcomes = compared.groupby(by)[list(reversed(OUTCOMES))].sum().reset_index()
+    return _compared(outcomes[[by]], outcomes.drop(columns=by))
+
+
+def _compared(keys: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    counts = outcomes[list(OUTCOMES)].to_numpy()
+    frame = pd.DataFrame([_paired(each) for each in counts], columns=_PAIRED)
+    keys, outcomes = (each.reset_index(drop=True) for each in (keys, outcomes))
     return pd.concat([keys, frame[["n"]].astype(np.int64), outcomes, frame[_PAIRED[1:]]], axis=1)
 
 
@@ -122,14 +134,17 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     Compared are the images whose true place has coordinates, in both runs.
     """
     common, positions = _common(table, baseline, mask, with_coordinates=True)
-    theirs = _aligned(baseline.geoscore, positions)
-    now, then = table.geoscore[common], theirs[common]
-    paired, sums = now - then, (exact_sum(now), exact_sum(then))
-    value, baseline_value = (
-        float(total / len(paired)) if len(paired) else math.nan for total in sums
-    )
-    ends = mean_interval(float(sums[0] - sums[1]), float(paired @ paired), len(paired))
-    return Comparison(len(paired), value, baseline_value, *ends)
+    mine, theirs = table.geoscore, _aligned(baseline.geoscore, positions)
+    paired, n = np.empty(np.count_nonzero(common)), 0
+    total = baseline_total = Fraction(0)
+    for rows in selected_rows(common):
+        now, then = mine[rows], theirs[rows]
+        total, baseline_total = total + exact_sum(now), baseline_total + exact_sum(then)
+        np.subtract(now, then, out=paired[n : n + len(now)])
+        n += len(now)
+    value, baseline_value = (float(each / n) if n else math.nan for each in (total, baseline_total))
+    ends = mean_interval(float(total - baseline_total), float(paired @ paired), n)
+    return Comparison(n, value, baseline_value, *ends)
 
 
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:

@@ -20,21 +20,26 @@ from streetclip.metrics.averages import exact_sum
 from streetclip.metrics.intervals import Proportion
 from streetclip.results.groups import (
     ACCURACIES,
+    DistanceCounts,
     Share,
     group_counts,
     macro_of_countries,
     median_distance,
 )
-from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.results.run_table import Bool, RunTable, signed_rows
 from streetclip.store import Flag
 
 
 def run_figures(
-    table: RunTable, mask: Bool, countries: pd.DataFrame | None = None
+    table: RunTable,
+    mask: Bool,
+    countries: pd.DataFrame | None = None,
+    distances: DistanceCounts | None = None,
 ) -> dict[str, Any]:
     """Compute the figures of the selected images of a run.
 
-    `countries` is `groups.group_counts` of them by "country", if that is there already.
+    `countries` is `groups.group_counts` of them by "country", and `distances` their
+    `groups.distance_counts`, if those are there already.
 
     Returns:
         Plain values, None where a number does not exist. Shares, intervals (Wilson 95 %), ceilings
@@ -62,7 +67,7 @@ def run_figures(
         countries = group_counts(table, mask, "country")
     total = countries.select_dtypes("number").sum()
     n = int(total["with_coordinates"])
-    median = median_distance(table, mask)
+    median = median_distance(table, mask, distances)
     distance_sum, score_sum = _sums(table, mask)
     num_distances = int(total["num_distances"])
     return {
@@ -95,9 +100,9 @@ def _sums(table: RunTable, mask: Bool) -> tuple[Fraction, Fraction]:
     """Add up the distances in km, and the GeoScores of the images with coordinates."""
     distance_km, geoscore = table.column("distance_km"), table.geoscore
     distances, scores = Fraction(0), Fraction(0)
-    for rows in selected_rows(mask & table.has(Flag.HAS_COORDINATES)):
-        distances += exact_sum(np.fmax(distance_km[rows], 0))
-        scores += exact_sum(geoscore[rows])
+    for rows, sign in signed_rows(mask & table.has(Flag.HAS_COORDINATES)):
+        distances += sign * exact_sum(np.fmax(distance_km[rows], 0))
+        scores += sign * exact_sum(geoscore[rows])
     return distances, scores
 
 

@@ -15,7 +15,7 @@ from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.averages import macro_share
 from streetclip.metrics.intervals import Median, median_ranks, wilson_interval
-from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows
+from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows, signed_rows
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
@@ -148,10 +148,10 @@ def attribute_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
     is_correct = table.correct("country")
     attributes = {name: table.dataset.attribute(name) for name in table.dataset.attributes}
     counts = {name: np.zeros(2 * len(texts), np.int64) for name, (_, texts) in attributes.items()}
-    for chosen in selected_rows(mask):
+    for chosen, sign in signed_rows(mask):
         for name, (codes, _) in attributes.items():
             outcome = 2 * codes[chosen] + is_correct[chosen]
-            counts[name] += np.bincount(outcome, minlength=len(counts[name]))
+            counts[name] += sign * np.bincount(outcome, minlength=len(counts[name]))
     rows: list[tuple[str, str, int, int]] = []
     for name, (_, texts) in attributes.items():
         wrong, correct = counts[name][::2], counts[name][1::2]
@@ -249,7 +249,8 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
     distance_bin, distance_km = table.load("distance_bin", "distance_km")
     for rows, group_of_row in blocks():
         bins = distance_bin[rows]
-        is_wanted = is_wanted_GB.reshape(-1).take(group_of_row * _NUM_BINS + bins)
+        cells = bins if len(n) == 1 else group_of_row * _NUM_BINS + bins
+        is_wanted = is_wanted_GB.reshape(-1).take(cells)
         hits = np.flatnonzero(is_wanted)
         kept.append((group_of_row[hits], distance_km[rows][hits]))
     groups, values = (np.concatenate(each) for each in zip(*kept, strict=True))
@@ -264,29 +265,48 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
     return np.stack([found_GR[:, :2].mean(axis=1), found_GR[:, 2], found_GR[:, 3]], axis=1)
 
 
-def median_distance(table: RunTable, mask: Bool) -> Median:
+class DistanceCounts(NamedTuple):
+    """Images in each bin of distance, and `n` whose true place has coordinates."""
+
+    of_bins: Int64
+    n: int
+
+
+def median_distance(table: RunTable, mask: Bool, counted: DistanceCounts | None = None) -> Median:
     """Compute the median distance in km of the images whose true place has coordinates.
 
-    One without a distance is infinitely far.
+    One without a distance is infinitely far. `counted`: `distance_counts`, if it is there already.
     """
-    mask = table.with_prediction(mask)
-    blocks = partial(_blocks, mask, grouping(table, "overall"), 0)
-    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
-    n = np.array([np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)])
-    medians = _medians(table, blocks, counts[None, : len(distance_bin_edges_km())], n)
+    counts, n = counted or distance_counts(table, mask)
+
+    def blocks() -> Iterator[tuple[Rows, Int64]]:
+        for rows in selected_rows(table.with_prediction(mask)):
+            yield rows, np.zeros(len(table.place[rows]), np.int64)
+
+    medians = _medians(table, blocks, counts[None, :], np.array([n]))
     return Median(*medians[0].tolist())
 
 
-def distance_shares(table: RunTable, mask: Bool) -> pd.DataFrame:
+def distance_counts(table: RunTable, mask: Bool) -> DistanceCounts:
+    """Count the images in each bin of distance."""
+    flags, distance_bin = table.load("flags", "distance_bin")
+    counts, n = np.zeros(_NUM_BINS, np.int64), 0
+    for rows, sign in signed_rows(table.with_prediction(mask)):
+        counts += sign * np.bincount(distance_bin[rows], minlength=_NUM_BINS)
+        n += sign * int(np.count_nonzero(flags[rows] & int(Flag.HAS_COORDINATES)))
+    return DistanceCounts(counts[: len(distance_bin_edges_km())], n)
+
+
+def distance_shares(
+    table: RunTable, mask: Bool, counted: DistanceCounts | None = None
+) -> pd.DataFrame:
     """Compute the share of images within each distance_km, the upper edges of the bins.
 
     Columns: distance_km, ascending, and the share of the images whose true place has coordinates:
-    value, low and high (Wilson 95 %). Empty without such images.
+    value, low and high (Wilson 95 %). Empty without such images. `counted` as `median_distance`.
     """
-    mask = table.with_prediction(mask)
-    total = np.count_nonzero(table.has(Flag.HAS_COORDINATES) & mask)
+    counts, total = counted or distance_counts(table, mask)
     edges = distance_bin_edges_km()[: None if total else 0]
-    counts = np.bincount(table.column("distance_bin")[mask], minlength=_NUM_BINS)
     n = counts[: len(edges)].cumsum()
     low, high = wilson_interval(n, total)
     return pd.DataFrame({"distance_km": edges, "value": n / total, "low": low, "high": high})

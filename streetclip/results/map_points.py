@@ -63,8 +63,12 @@ def frequent_mistakes(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
+def flows(
+    table: RunTable, mask: Bool, limit: int = 300, pairs: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Find the most frequent confusions of countries, each with where it starts and ends.
+
+    `pairs` is `country_pairs` of the same images, if that is there already.
 
     Returns:
         The first `limit` of `frequent_mistakes`, with the middle of their true places
@@ -73,17 +77,18 @@ def flows(table: RunTable, mask: Bool, limit: int = 300) -> pd.DataFrame:
         has coordinates.
     """
     _check_limit(limit)
-    top = frequent_mistakes(country_pairs(table, mask)).head(limit)
+    pairs = country_pairs(table, mask) if pairs is None else pairs
+    top = frequent_mistakes(pairs).head(limit)
     frame = top.copy()
 
     # Which flow an image is in, by the positions of its countries among the codes.
     position = {code: i for i, code in enumerate(table.codes)}
     flow_CC = np.full((len(position), len(position)), -1, dtype=np.int64)
     flow_CC[top["true_country"].map(position), top["pred_country"].map(position)] = top.index
-    mask = table.with_prediction(mask)
-    flow = np.where(mask, flow_CC[table.true_country, table.pred_country], -1)
-    rows = np.flatnonzero(flow >= 0)
-    flow = flow[rows]
+    rows = np.flatnonzero(table.with_prediction(mask))
+    pair = table.true_country[rows] * np.int64(len(position)) + table.pred_country[rows]
+    flow = flow_CC.reshape(-1).take(pair)
+    rows, flow = rows[flow >= 0], flow[flow >= 0]
     latitude, longitude = table.load("true_latitude_deg", "true_longitude_deg")
     places = table.predicted_places
     ends = {

@@ -45,6 +45,9 @@ BUSY_S: Final = 5.0
 BLOCK: Final = 2**18
 """Rows of a block: a float64 array of that length is 2 MiB."""
 
+_NEARLY_FULL: Final = 1 / 8
+"""Share of a block that is left out at most, so that it is added whole and the rest taken away."""
+
 _MOST_NAMED: Final = 4
 """Texts of file names whose images are remembered, as other filters change."""
 
@@ -363,3 +366,25 @@ def selected_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[Rows]:
             yield slice(start, start + len(block))
         elif block.any():
             yield np.flatnonzero(block) + start
+
+
+def signed_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[tuple[Rows, int]]:
+    """Yield rows to add (1) and to take away (−1), so that the sum is over what a mask selects.
+
+    A block that is nearly full is added whole, which is quicker than to gather its rows; for sums
+    that are exact.
+
+    Examples:
+        >>> mask = np.array([True] * 15 + [False, True])
+        >>> [(str(rows), sign) for rows, sign in signed_rows(mask, 16)]
+        [('slice(0, 16, None)', 1), ('[15]', -1), ('slice(16, 17, None)', 1)]
+    """
+    for start in range(0, len(mask), size):
+        block = mask[start : start + size]
+        num_left_out = len(block) - int(np.count_nonzero(block))
+        if num_left_out < _NEARLY_FULL * len(block):
+            yield slice(start, start + len(block)), 1
+            if num_left_out:
+                yield np.flatnonzero(~block) + start, -1
+        elif num_left_out < len(block):
+            yield np.flatnonzero(block) + start, 1

@@ -8,7 +8,7 @@ import pandas as pd
 
 from streetclip.results.filters import Ids
 from streetclip.results.groups import Grouping, grouping
-from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.results.run_table import Bool, RunTable, signed_rows
 from streetclip.store import Flag
 
 _OUTCOMES = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}
@@ -25,9 +25,9 @@ def value_counts(table: RunTable, mask: Bool, names: Iterable[str]) -> dict[str,
     columns = {id(each.codes): each.codes for each in groupings.values()}
     sizes = {id(each.codes): len(each.group_of) for each in groupings.values()}
     counts = {key: np.zeros(size, dtype=np.int64) for key, size in sizes.items()}
-    for rows in selected_rows(table.with_prediction(mask)):
+    for rows, sign in signed_rows(table.with_prediction(mask)):
         for key, column in columns.items():
-            counts[key] += np.bincount(column[rows], minlength=sizes[key])
+            counts[key] += sign * np.bincount(column[rows], minlength=sizes[key])
     found: dict[str, dict[Any, int]] = {}
     for name, each in groupings.items():
         n = np.bincount(each.group_of, counts[id(each.codes)], minlength=len(each.keys))

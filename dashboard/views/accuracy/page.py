@@ -73,10 +73,20 @@ def _attribute(view: View, by: str) -> tuple[str | None, list[str]]:
 
 
 def _headline(view: View, ordered: pd.DataFrame, by: str, metric: str) -> None:
-    whole = group_ranking.group_shares(run_queries.groups(view, "overall"), metric)
-    macro = group_ranking.macro(run_queries.groups(view, "country"), metric)
+    countries = _countries(view, by)
+    if metric == MEDIAN:
+        total = run_queries.groups(view, "overall")
+    else:
+        total = group_ranking.totals(countries)
+    whole = group_ranking.group_shares(total, metric)
+    macro = group_ranking.macro(countries, metric)
     group_bars.headline(whole, ordered, metric, _LEVELS.get(by, "values"), macro)
     metric_cards.selection_remark(view.selection)
+
+
+def _countries(view: View, by: str) -> pd.DataFrame:
+    """Count by country, without the medians unless the page shows those of countries."""
+    return (run_queries.groups if by == "country" else run_queries.counts)(view, "country")
 
 
 def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
@@ -88,7 +98,7 @@ def _charts(view: View, shown: pd.DataFrame, by: str, metric: str) -> None:
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _map(view, "predicted" if by == "predicted" else "country", metric)
+        _map(view, by, metric)
     with right:
         group_bars.bars(shown, metric, height=choropleth.HEIGHT)
 
@@ -167,7 +177,13 @@ def _controls(view: View) -> tuple[str, str, str]:
 
 
 def _map(view: View, by: str, metric: str) -> None:
-    groups = run_queries.groups(view, "predicted" if by == "predicted" else "country_code")
+    if by == "predicted":
+        groups = run_queries.groups(view, by)
+    elif metric == MEDIAN:
+        groups = run_queries.groups(view, "country_code")
+    else:
+        groups = group_ranking.totals(_countries(view, by), "country")
+    by = "predicted" if by == "predicted" else "country"
     shown = group_ranking.group_shares(groups.rename(columns={"predicted": "country"}), metric)
     words, domain = group_bars.words(metric), None
     if metric == MEDIAN:
