@@ -10,7 +10,7 @@ import pandas as pd
 
 from streetclip.gazetteer import are_neighbours, countries
 from streetclip.metrics.intervals import newcombe_interval, wilson_interval
-from streetclip.results.run_table import Bool, RunTable, selected_rows
+from streetclip.results.run_table import Bool, RunTable, nearly_selected_rows
 
 COUNTERS: Final = [
     "n",
@@ -78,9 +78,11 @@ def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
     is_correct = table.correct("city")
     group_of, keys = table.dataset.place_groups("country")
     num_codes = len(table.codes)
-    sums = np.zeros((len(COUNTERS), len(keys) * num_codes))
-    for rows in selected_rows(table.with_prediction(mask)):
+    num_pairs = len(keys) * num_codes
+    sums = np.zeros((len(COUNTERS), num_pairs + 1))
+    for rows, left_out in nearly_selected_rows(table.with_prediction(mask)):
         pair = (group_of * num_codes)[table.place[rows]] + table.pred_country[rows]
+        pair[left_out] = num_pairs
         distance = distance_km[rows]
         weights = (
             None,
@@ -90,7 +92,7 @@ def _pairs(table: RunTable, mask: Bool) -> pd.DataFrame:
             np.fmax(probability[rows], 0),
         )
         sums += [np.bincount(pair, each, minlength=sums.shape[1]) for each in weights]
-    pairs = pd.DataFrame(dict(zip(COUNTERS, sums, strict=True)))
+    pairs = pd.DataFrame(dict(zip(COUNTERS, sums[:, :-1], strict=True)))
     pairs = pairs.astype(dict.fromkeys(COUNTERS[:3], np.int64))
     pairs = pairs[pairs["n"] > 0]
     true = keys.iloc[pairs.index // num_codes]

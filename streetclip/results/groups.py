@@ -15,7 +15,15 @@ from streetclip.errors import shown
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.averages import macro_share
 from streetclip.metrics.intervals import Median, median_ranks, wilson_interval
-from streetclip.results.run_table import LEVELS, Bool, Rows, RunTable, selected_rows, signed_rows
+from streetclip.results.run_table import (
+    LEVELS,
+    Bool,
+    Rows,
+    RunTable,
+    nearly_selected_rows,
+    selected_rows,
+    signed_rows,
+)
 from streetclip.store import Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
@@ -162,13 +170,20 @@ def attribute_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
 
 
 def _blocks(mask: Bool, groups: Grouping, start: int) -> Iterator[tuple[Rows, Int64]]:
-    """Yield the selected rows of at most `_MOST_GROUPS` groups, and the group of each, from 0."""
+    """Yield the rows of at most `_MOST_GROUPS` groups, and the group of each, from 0.
+
+    Of groups that are all counted at once, further rows may be among them: of the group behind the
+    last one.
+    """
     group_of = groups.group_of - start
+    if len(groups.keys) <= _MOST_GROUPS:
+        for rows, left_out in nearly_selected_rows(mask):
+            group = group_of[groups.codes[rows]]
+            group[left_out] = len(groups.keys)
+            yield rows, group
+        return
     for rows in selected_rows(mask):
         group = group_of[groups.codes[rows]]
-        if len(groups.keys) <= _MOST_GROUPS:
-            yield rows, group
-            continue
         inside = (group >= 0) & (group < _MOST_GROUPS)
         positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         yield positions[inside], group[inside]
@@ -187,22 +202,18 @@ def _count(
     names = ("flags", "distance_bin", "nearest_bin", "distance_km")
     flags, distance_bin, nearest_bin, distance_km = table.load(*names)
     geoscore = table.geoscore
-    of_flags = np.zeros((num_groups, _NUM_FLAGS), dtype=np.int64)
-    of_distance = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
-    of_nearest = np.zeros((num_groups, _NUM_BINS), dtype=np.int64)
-    of_mistake = np.zeros((num_groups, len(table.codes)), dtype=np.int64)
-    scores, distances = np.zeros(num_groups), np.zeros(num_groups)
+    widths = (_NUM_FLAGS, _NUM_BINS, _NUM_BINS, len(table.codes))
+    tables = [np.zeros((num_groups + 1, width), dtype=np.int64) for width in widths]
+    sums = np.zeros((2, num_groups + 1))
     for rows, group in blocks():
         is_wrong = (flags[rows] & int(Flag.COUNTRY_CORRECT)) == 0
-        for counts, column in (
-            (of_flags, flags[rows]),
-            (of_distance, distance_bin[rows]),
-            (of_nearest, nearest_bin[rows]),
-            (of_mistake, other[rows] * is_wrong),  # code 0 is no country
-        ):
+        mistake = other[rows] * is_wrong  # code 0 is no country
+        columns = (flags[rows], distance_bin[rows], nearest_bin[rows], mistake)
+        for counts, column in zip(tables, columns, strict=True):
             np.add.at(counts.reshape(-1), group * counts.shape[1] + column, 1)
-        np.add.at(scores, group, geoscore[rows])
-        np.add.at(distances, group, np.fmax(distance_km[rows], 0))
+        np.add.at(sums[0], group, geoscore[rows])
+        np.add.at(sums[1], group, np.fmax(distance_km[rows], 0))
+    of_flags, of_distance, of_nearest, of_mistake = (counts[:-1] for counts in tables)
 
     # The counters are sums over their columns.
     edges = distance_bin_edges_km()
@@ -216,7 +227,7 @@ def _count(
         last = np.searchsorted(edges, km)  # which is an edge
         found[f"within_{km}"], found[f"reachable_within_{km}"] = within[:, last], near[:, last]
     found |= {"num_distances": within[:, -1], "nearest_known": near[:, len(edges) - 1]}
-    found |= {"geoscore_sum": scores, "distance_km_sum": distances}
+    found |= dict(zip(("geoscore_sum", "distance_km_sum"), sums[:, :-1], strict=True))
     if with_medians:
         medians = _medians(table, blocks, of_distance[:, : len(edges)], found["with_coordinates"])
         found |= dict(zip(("median_km", "median_low_km", "median_high_km"), medians.T, strict=True))
@@ -243,7 +254,7 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
     rank = rank_GR[group, which]
     bin_of_rank = (up_to_GB[group] <= rank[:, None]).sum(axis=1)
 
-    is_wanted_GB = np.zeros((len(n), _NUM_BINS), dtype=np.bool_)
+    is_wanted_GB = np.zeros((len(n) + 1, _NUM_BINS), dtype=np.bool_)
     is_wanted_GB[group, bin_of_rank] = True
     kept: list[tuple[Int64, Float64]] = [(np.empty(0, dtype=np.int64), np.empty(0))]
     distance_bin, distance_km = table.load("distance_bin", "distance_km")
@@ -252,12 +263,13 @@ def _medians(table: RunTable, blocks: Blocks, counts_GB: Int64, n: Int64) -> Flo
         cells = bins if len(n) == 1 else group_of_row * _NUM_BINS + bins
         is_wanted = is_wanted_GB.reshape(-1).take(cells)
         hits = np.flatnonzero(is_wanted)
+        hits = hits[group_of_row[hits] < len(n)]
         kept.append((group_of_row[hits], distance_km[rows][hits]))
     groups, values = (np.concatenate(each) for each in zip(*kept, strict=True))
     values = values[np.lexsort((values, groups))]
 
     # The place of a rank among the sorted values: less what other bins hold below it.
-    kept_GB = np.where(is_wanted_GB[:, : counts_GB.shape[1]], counts_GB, 0).cumsum(axis=1)
+    kept_GB = np.where(is_wanted_GB[:-1, : counts_GB.shape[1]], counts_GB, 0).cumsum(axis=1)
     first_of_group = np.append(0, kept_GB[:, -1].cumsum())[group]
     left_out = (up_to_GB - kept_GB)[group, bin_of_rank]
     found_GR[group, which] = values[first_of_group + rank - left_out]

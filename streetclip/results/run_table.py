@@ -368,23 +368,30 @@ def selected_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[Rows]:
             yield np.flatnonzero(block) + start
 
 
-def signed_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[tuple[Rows, int]]:
-    """Yield rows to add (1) and to take away (−1), so that the sum is over what a mask selects.
+def nearly_selected_rows(
+    mask: NDArray[np.bool_], size: int = BLOCK
+) -> Iterator[tuple[Rows, NDArray[np.intp]]]:
+    """Yield rows as `selected_rows`, but a nearly full block whole: quicker than to gather most.
 
-    A block that is nearly full is added whole, which is quicker than to gather its rows; for sums
-    that are exact.
+    Yields the rows, and the positions among them of those that the mask leaves out.
 
     Examples:
         >>> mask = np.array([True] * 15 + [False, True])
-        >>> [(str(rows), sign) for rows, sign in signed_rows(mask, 16)]
-        [('slice(0, 16, None)', 1), ('[15]', -1), ('slice(16, 17, None)', 1)]
+        >>> [(str(rows), left_out.tolist()) for rows, left_out in nearly_selected_rows(mask, 16)]
+        [('slice(0, 16, None)', [15]), ('slice(16, 17, None)', [])]
     """
     for start in range(0, len(mask), size):
         block = mask[start : start + size]
         num_left_out = len(block) - int(np.count_nonzero(block))
         if num_left_out < _NEARLY_FULL * len(block):
-            yield slice(start, start + len(block)), 1
-            if num_left_out:
-                yield np.flatnonzero(~block) + start, -1
+            yield slice(start, start + len(block)), np.flatnonzero(~block)
         elif num_left_out < len(block):
-            yield np.flatnonzero(block) + start, 1
+            yield np.flatnonzero(block) + start, np.empty(0, np.intp)
+
+
+def signed_rows(mask: NDArray[np.bool_]) -> Iterator[tuple[Rows, int]]:
+    """Yield rows to add (1) and to take away (−1), for sums that are exact."""
+    for rows, left_out in nearly_selected_rows(mask):
+        yield rows, 1
+        if len(left_out) and isinstance(rows, slice):
+            yield left_out + rows.start, -1
