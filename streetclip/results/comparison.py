@@ -18,7 +18,7 @@ from streetclip.metrics.intervals import (
 )
 from streetclip.results.groups import Int64, grouping
 from streetclip.results.run_table import Bool, RunTable, check_known, selected_rows, signed_rows
-from streetclip.store import Flag
+from streetclip.store import NO_BIN, Flag, distance_bin_edges_km
 
 OUTCOMES: Final = ("both_wrong", "lost", "gained", "both_right")
 """What can happen to an image: gained is correct now and was wrong in the baseline."""
@@ -58,7 +58,12 @@ def compare(table: RunTable, baseline: RunTable, mask: Bool, level: str = "count
     n, num_now, num_then, both = (
         int(np.count_nonzero(each & common)) for each in (common, now, then, now & then)
     )
-    counts = np.array([n - num_now - num_then + both, num_then - both, num_now - both, both])
+    return _comparison(
+        np.array([n - num_now - num_then + both, num_then - both, num_now - both, both])
+    )
+
+
+def _comparison(counts: Int64) -> Comparison:
     return Comparison(*_paired(counts), dict(zip(OUTCOMES, counts.tolist(), strict=True)))
 
 
@@ -149,8 +154,23 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
 
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:
     """Compare the shares within each threshold in km, the smallest first."""
-    levels = {km: f"within_{km}" for km in THRESHOLDS_KM.values()}
-    return {km: compare(table, baseline, mask, level) for km, level in levels.items()}
+    common, positions = _common(table, baseline, mask, with_coordinates=True)
+    now, then = table.column("distance_bin"), _aligned(baseline.column("distance_bin"), positions)
+    last_bins = np.searchsorted(distance_bin_edges_km(), list(THRESHOLDS_KM.values()))
+    # How many of the thresholds a distance passes, by its bin.
+    passed = (np.arange(NO_BIN + 1)[:, None] > last_bins).sum(axis=1).astype(np.uint8)
+    size = len(last_bins) + 1
+    counts = np.zeros(size * size, np.int64)
+    for rows, sign in signed_rows(common):
+        pair = passed[now[rows]] * np.uint8(size) + passed[then[rows]]
+        counts += sign * np.bincount(pair, minlength=len(counts))
+    found = {}
+    for i, km in enumerate(THRESHOLDS_KM.values(), 1):
+        near, far = slice(i), slice(i, None)
+        sides = ((far, far), (far, near), (near, far), (near, near))  # as `OUTCOMES`
+        counts_SS = counts.reshape(size, size)
+        found[km] = _comparison(np.array([counts_SS[side].sum() for side in sides]))
+    return found
 
 
 def _answers(table: RunTable, baseline: RunTable, mask: Bool, level: str) -> tuple[Bool, ...]:

@@ -389,9 +389,9 @@ def nearly_selected_rows(
             yield np.flatnonzero(block) + start, np.empty(0, np.intp)
 
 
-def signed_rows(mask: NDArray[np.bool_]) -> Iterator[tuple[Rows, int]]:
+def signed_rows(mask: NDArray[np.bool_], size: int = BLOCK) -> Iterator[tuple[Rows, int]]:
     """Yield rows to add (1) and to take away (−1), for sums that are exact."""
-    for rows, left_out in nearly_selected_rows(mask):
+    for rows, left_out in nearly_selected_rows(mask, size):
         yield rows, 1
         if len(left_out) and isinstance(rows, slice):
             yield left_out + rows.start, -1

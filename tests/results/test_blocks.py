@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streetclip.results.run_table import selected_rows
+from streetclip.results.run_table import nearly_selected_rows, selected_rows, signed_rows
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -17,3 +17,17 @@ def test_a_block_that_is_selected_whole_is_not_copied():
     first, *rest = selected_rows(mask, 2)
     assert first == slice(0, 2)
     assert [part.tolist() for part in rest] == [[2]]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.87, 0.89, 0.999, 1.0])
+def test_rows_less_those_left_out_are_those_of_the_mask(share):
+    mask = np.random.default_rng(2).random(1000) < share
+    everything = np.arange(1000)
+    times = np.zeros(1000, np.int64)
+    for rows, sign in signed_rows(mask, 64):
+        times[rows] += sign
+    assert times.tolist() == mask.astype(int).tolist()
+    found = [
+        np.delete(everything[rows], left_out) for rows, left_out in nearly_selected_rows(mask, 64)
+    ]
+    assert [row for rows in found for row in rows] == np.flatnonzero(mask).tolist()

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from streetclip.geo import geoscore
@@ -16,6 +17,7 @@ from streetclip.results import (
     compare_geoscore,
     compare_hierarchical,
     outcome_mask,
+    regrouped,
     select,
 )
 from streetclip.results.comparison import OUTCOMES, align
@@ -143,6 +145,14 @@ def test_groups_are_those_of_a_plain_count(two, mask, level, by):
         assert (row["difference"], row["low"], row["high"]) == expected
         assert row["value"] == (counts["both_right"] + counts["gained"]) / row["n"]
         assert row["baseline_value"] == (counts["both_right"] + counts["lost"]) / row["n"]
+
+
+@pytest.mark.parametrize(("by", "key"), [("continent", "continent"), ("country_code", "country")])
+def test_countries_add_up_to_continents_and_to_codes(two, mask, by, key):
+    runs = [each.table for each in two]
+    found = regrouped(compare_by(*runs, mask, "country", "country"), key)
+    expected = compare_by(*runs, mask, "country", by)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True, check_dtype=False)
 
 
 @pytest.mark.parametrize("level", CORRECT_AT)

@@ -156,6 +156,35 @@ def test_the_values_of_all_attributes_are_counted_as_those_of_each(world, chosen
         assert rows[columns].to_numpy().tolist() == expected[columns].to_numpy().tolist()
 
 
+def test_counts_are_the_same_without_medians(world, chosen):
+    whole = group_counts(world.table, chosen, "country")
+    found = group_counts(world.table, chosen, "country", with_medians=False)
+    medians = ["median_km", "median_low_km", "median_high_km"]
+    pd.testing.assert_frame_equal(found, whole.drop(columns=medians), check_exact=True)
+
+
+def test_all_but_a_few_images_are_counted_as_those_one_by_one(world):
+    mask = np.ones(world.table.num_images, np.bool_)
+    mask[::17] = False  # few enough for the block to be counted whole
+    one_by_one = np.zeros_like(mask), np.zeros_like(mask)
+    for side, of in enumerate(one_by_one):
+        of[np.flatnonzero(mask)[side::2]] = True
+    for by in ("overall", "country", "predicted"):
+        whole = group_counts(world.table, mask, by, with_medians=False)
+        halves = [group_counts(world.table, each, by, with_medians=False) for each in one_by_one]
+        keys = list(whole.columns[: list(whole.columns).index("n")])
+        counters = [*whole.columns[len(keys) :].drop(["top_mistake", "top_mistake_n"])]
+        added = pd.concat(halves)
+        if keys:
+            added = added.groupby(keys).sum(numeric_only=True).reset_index()
+            assert whole[keys].to_numpy().tolist() == added[keys].to_numpy().tolist()
+        else:
+            added = added[counters].sum().to_frame().T
+        np.testing.assert_allclose(
+            whole[counters].to_numpy(float), added[counters].to_numpy(float), rtol=1e-12
+        )
+
+
 def test_a_grouping_that_there_is_not_is_refused(world):
     with pytest.raises(ValueError, match="cannot group by 'planet'; expected overall"):
         group_counts(world.table, world.table.done, "planet")

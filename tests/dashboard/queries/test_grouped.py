@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.queries.group_ranking import METRICS, RANKS, group_shares, macro, ranked
+from dashboard.queries.group_ranking import METRICS, RANKS, group_shares, macro, ranked, totals
 
 Z = 1.959963984540054
 
@@ -53,6 +53,17 @@ def test_a_share_has_its_wilson_bounds_its_errors_and_its_ceiling(metric, right)
         assert found["value"] == pytest.approx(row[right] / row[1])
         assert (found["low"], found["high"]) == pytest.approx(wilson(row[right], row[1]), abs=1e-9)
     assert shown.loc["FR", "ceiling"] == (1.0 if metric == "country" else 0.99)
+
+
+def test_countries_add_up_by_code_and_to_all_images():
+    counted = groups([*ROWS, ("FR", 10, 5, 1, 3.0)])  # a country on two continents
+    by_code = group_shares(totals(counted, "country"), "country").set_index("country")
+    assert by_code.loc["FR", ["n", "value"]].tolist() == [110, 85 / 110]
+    assert by_code.loc["JP", ["n", "value"]].tolist() == [3, 1.0]
+    (whole,) = group_shares(totals(counted), "city").to_dict("records")
+    assert (whole["n"], whole["value"]) == (915, 324 / 915)
+    assert (whole["low"], whole["high"]) == pytest.approx(wilson(324, 915))
+    assert math.isnan(whole["median_km"])
 
 
 def test_city_given_country_is_of_the_images_whose_country_is_right():
