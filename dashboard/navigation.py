@@ -14,6 +14,7 @@ from dashboard.views.failures import page as failures
 from dashboard.views.jobs import page as jobs
 from dashboard.views.map import page as map_page
 from dashboard.views.overview import page as overview
+from dashboard.views.predict import page as predict
 from dashboard.views.training import page as training
 from dashboard.views.triage import page as triage
 
@@ -28,6 +29,7 @@ _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
     "Images": [
         (failures, "Images", "photo_library", "failures"),
         (triage, "Triage", "checklist", "triage"),
+        (predict, "Predict", "add_a_photo", "predict"),
     ],
     "Evaluation": [
         (calibration, "Calibration", "straighten", "calibration"),

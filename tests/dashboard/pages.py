@@ -21,7 +21,7 @@ PAGES = (
 )
 """Pages about a run."""
 
-WORK_PAGES = ("jobs", "training")
+WORK_PAGES = ("jobs", "training", "predict")
 """Pages about what is done: they need no run."""
 
 NBSP = "\u00a0"
