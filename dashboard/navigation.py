@@ -10,6 +10,7 @@ from dashboard.views.accuracy import page as accuracy
 from dashboard.views.calibration import page as calibration
 from dashboard.views.compare import page as compare
 from dashboard.views.confusion import page as confusion
+from dashboard.views.data import page as data
 from dashboard.views.failures import page as failures
 from dashboard.views.jobs import page as jobs
 from dashboard.views.map import page as map_page
@@ -29,6 +30,7 @@ _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
     "Images": [
         (failures, "Images", "photo_library", "failures"),
         (triage, "Triage", "checklist", "triage"),
+        (data, "Data", "dataset", "data"),
         (predict, "Predict", "add_a_photo", "predict"),
     ],
     "Evaluation": [

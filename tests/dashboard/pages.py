@@ -16,6 +16,7 @@ PAGES = (
     "map",
     "failures",
     "triage",
+    "data",
     "calibration",
     "compare",
 )
