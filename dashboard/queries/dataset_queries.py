@@ -1,5 +1,6 @@
 """Read what a run's dataset holds, and what it shares with the store's others, with caches."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -7,11 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.run_queries import BY_VIEW, details, groups, list_runs, mask, table
-from dashboard.queries.store_state import reader
+from dashboard.queries.run_queries import BY_VIEW, details, list_runs, mask, table
+from dashboard.queries.store_state import once, reader
 from dashboard.shell.page_query import View
 from streetclip import results, store
 from streetclip.data.place_split import are_near
+from streetclip.results.filters import Selection
 
 NEAR_KM: Final = 1.0
 """Images of two datasets that are this near may show one street."""
@@ -19,10 +21,26 @@ NEAR_KM: Final = 1.0
 _MOST_OTHERS: Final = 30
 
 
-@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
-def misplaced(view: View, most_listed: int) -> results.Misplaced:
+class Misplaced(NamedTuple):
+    """Images outside their country: how many of each kind, and what is wrong with the first."""
+
+    kinds: dict[str, int]
+    examples: dict[int, str]
+
+
+def misplaced(view: View, most_listed: int) -> Misplaced:
     """Find images whose coordinates contradict their country, as `results.misplaced`."""
-    return results.misplaced(table(view), mask(view), most_listed)
+    found = _misplaced(replace(view, selection=Selection()))
+    found = found[mask(view)[found["row"].to_numpy(np.intp)]]
+    first = found.head(most_listed)
+    image_ids = table(view).image_ids[first["row"].to_numpy(np.intp)]
+    kinds = {str(kind): int(n) for kind, n in found["kind"].value_counts().items()}
+    return Misplaced(kinds, dict(zip(image_ids.tolist(), first["text"], strict=True)))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=BY_VIEW)
+def _misplaced(view: View) -> pd.DataFrame:
+    return results.misplaced(table(view))
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
@@ -31,9 +49,11 @@ def num_on_one_point(view: View) -> int:
     return results.num_on_one_point(table(view), mask(view))
 
 
+@once
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs=BY_VIEW)
 def places(view: View) -> pd.DataFrame:
-    """Count images by true place: continent, country, region, city, n and what is known of them."""
-    return groups(view, "city")
+    """Count images by true place, as `results.place_counts`."""
+    return results.place_counts(table(view), mask(view))
 
 
 def unnamed_places(view: View) -> pd.DataFrame:

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 
 from streetclip.data.coordinates import FAR, NULL_ISLAND, SWAPPED
-from streetclip.results import DatasetTable, RunTable, misplaced, num_on_one_point
+from streetclip.results import (
+    DatasetTable,
+    RunTable,
+    group_counts,
+    misplaced,
+    num_on_one_point,
+    place_counts,
+)
 from streetclip.results.run_table import RunState
 from streetclip.store import RUN_FILLS, DatasetColumns
 
@@ -49,16 +56,24 @@ def table():
     return RunTable(1, dataset, read)
 
 
-def test_images_outside_their_country_are_counted_by_kind_and_the_first_described():
-    everything = np.ones(len(IMAGES), np.bool_)
-    found = misplaced(table(), everything, 2)
-    assert found.kinds == {NULL_ISLAND: 1, SWAPPED: 1, FAR: 1}
-    assert len(found.examples) == 2
-    assert set(found.examples) < {101, 105, 106}
-    found = misplaced(table(), everything, 9)
-    assert "Swap them" in found.examples[101]
-    assert "outside Kenya, in United Kingdom" in found.examples[106]
-    assert misplaced(table(), ~everything, 9) == ({}, {})
+def test_images_outside_their_country_are_found_with_their_kind():
+    found = misplaced(table())
+    assert found["row"].tolist() == [1, 5, 6]
+    assert found["kind"].tolist() == [SWAPPED, NULL_ISLAND, FAR]
+    assert "Swap them" in found["text"][0]
+    assert "outside Kenya, in United Kingdom" in found["text"][2]
+
+
+def test_images_of_places_are_counted_as_in_groups(world, chosen):
+    found = place_counts(world.table, chosen)
+    expected = group_counts(world.table, chosen, "city")
+    expected = expected[expected["n"] > 0][list(found)]
+    pd.testing.assert_frame_equal(
+        found.groupby(["continent", "country", "region", "city"], as_index=False).sum(),
+        expected.reset_index(drop=True),
+        check_dtype=False,
+    )
+    assert found["n"].sum() == len(world.chosen(chosen))
 
 
 def test_images_on_the_one_point_of_their_city_are_counted():

@@ -91,10 +91,12 @@ def _choices(models: list[KnownModel], lists: list[str]) -> tuple[str, str]:
     for each in models:
         words = f"{formats.plain(each.name, 40)} · {formats.plain(each.source, 120)}"
         labels.setdefault(each.source, words)
-    with st.container(horizontal=True, gap="medium"):
+    left, right = st.columns(2, gap="medium")
+    with left:
         source = url_widgets.select("Model", _MODEL, labels, next(iter(labels)))
-        own = (each.candidates for each in models if each.source == source)
-        first = next((each for each in own if each in lists), lists[0])
+    own = (each.candidates for each in models if each.source == source)
+    first = next((each for each in own if each in lists), lists[0])
+    with right:
         shown = {each: formats.plain(each, 120) for each in lists}
         candidates = url_widgets.select("Candidates", _CANDIDATES, shown, first)
     return source, candidates
