@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.images.thumbnails import CARD_SIDE, Thumbnail, make_thumbnail
 from streetclip.config import PredictConfig
 from streetclip.errors import ModelError
+from streetclip.files import translated_disk_errors
 from streetclip.progress import Stages
 
 MOST_PHOTOS: Final = 40
@@ -47,8 +48,9 @@ class Predictor:
             if self._model is None:
                 self._model = self._load(stages)
             paths = [Path(folder, str(number)) for number in range(len(photos))]
-            for path, (_, content) in zip(paths, photos, strict=True):
-                path.write_bytes(content)
+            with translated_disk_errors(Path(folder)):
+                for path, (_, content) in zip(paths, photos, strict=True):
+                    path.write_bytes(content)
             pictures = [make_thumbnail(path, CARD_SIDE) for path in paths]
             problems = list(map(_problem, pictures))
             rows = [i for i, problem in enumerate(problems) if not problem]

@@ -115,9 +115,11 @@ def _predicted(roots: Roots, source: str, candidates: str, sent: list[Any]) -> l
         model = dropped_photos.predictor(source, candidates, is_on_hub=is_on_hub, state=state)
         bar = st.progress(0.0, "Loading the model")
         photos = [(each.name, each.getvalue()) for each in new]
-        made = model.predict(photos, lambda task, _: _stage(bar, task))
+        try:
+            made = model.predict(photos, lambda task, _: _stage(bar, task))
+        finally:
+            bar.empty()
         found = dict(zip((each.file_id for each in new), made, strict=True))
-        bar.empty()
     shown = {each.file_id: {**known, **found}[each.file_id] for each in sent}
     st.session_state[_KEPT] = (made_by, shown)
     return [*shown.values()]

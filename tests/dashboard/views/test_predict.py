@@ -66,5 +66,18 @@ def test_models_in_the_allowed_folders_are_offered_and_photos_predicted(open_pre
     assert len(page.dataframe[0].value) == 1
 
 
+def test_a_model_that_cannot_be_loaded_is_one_clear_line(open_predict, tmp_path):
+    (tmp_path / "candidates.json").unlink()
+    (tmp_path / "candidates.json").write_text('{"France": ["Paris"]}')
+    (tmp_path / "model").unlink()
+    (tmp_path / "model").mkdir()
+    (uploader,) = open_predict().get("file_uploader")
+    page = uploader.set_value([("a.jpg", jpeg(), "image/jpeg")]).run(timeout=60)
+    assert not page.exception
+    assert "Nothing to show" in text_of(page)
+    assert "config.json" in text_of(page)
+    assert not page.get("progress")
+
+
 def test_without_a_model_it_says_how_to_get_one(open_predict):
     assert "No model here" in text_of(open_predict())  # the links lead out of the folders
