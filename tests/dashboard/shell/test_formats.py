@@ -6,7 +6,8 @@ import math
 import pytest
 
 from dashboard.shell import filter_urls, formats, html, url_state
-from dashboard.shell.formats import (
+from dashboard.views import run_picker
+from streetclip.results.formats import (
     NBSP,
     count,
     country,
@@ -26,7 +27,6 @@ from dashboard.shell.formats import (
     signed,
     units,
 )
-from dashboard.views import run_picker
 
 
 @pytest.mark.parametrize("module", [filter_urls, formats, html, run_picker, url_state])
