@@ -40,6 +40,17 @@ def set_parts(chosen: Selection) -> list[tuple[str, Selection]]:
     return parts
 
 
+def parts_by_prediction(selection: Selection) -> list[str]:
+    """List the filters that depend on the run's predictions."""
+    chosen_by = {
+        "the outcome": (selection.country_correct, selection.city_correct) != (None, None),
+        "the distance": selection.distance_km != (None, None),
+        "the confidence": selection.confidence != (None, None),
+        "the predicted country": bool(selection.predicted or selection.excluded.predicted),
+    }
+    return [words for words, is_set in chosen_by.items() if is_set]
+
+
 def _parts_of_several(chosen: Selection, name: str) -> list[tuple[str, Selection]]:
     title = _CHIPS.get(name) or f"{formats.plain(name.removeprefix(ATTRIBUTE), 40)}: "
     parts = []
