@@ -12,11 +12,9 @@ from tests.dashboard.worlds import World
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("export"), num_images=60, with_files=False)
-    made.add_run("older", seed=1)
-    made.add_run("newer", seed=2)
-    with open_store(made.path) as store:
-        annotate(store, [5, 9, 12], add_tags=["no cue"])
+    made = World(tmp_path_factory.mktemp("exports"), num_images=60).with_two_runs()
+    with open_store(made.path) as opened:
+        annotate(opened, [5, 9, 12], add_tags=["no cue"])
     return made
 
 

@@ -144,12 +144,13 @@ def _leads(view: View) -> None:
 def _report_button(view: View) -> None:
     """Draw the button that makes a report of the filtered images when it is clicked."""
     st.download_button(
-        "Report",
+        "Report of these images",
         data=partial(report.document, view),
         file_name=f"streetclip_run_{view.run_id}_report.html",
         mime="text/html",
         key="report",
-        icon=":material/description:",
+        icon=":material/download:",
+        type="tertiary",
         on_click="ignore",
         help="These images and this baseline as one HTML file, with map, confusions, calibration, "
         "the worst images and provenance. It opens without a network and can be printed.",
