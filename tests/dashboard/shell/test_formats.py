@@ -6,7 +6,6 @@ import math
 import pytest
 
 from dashboard.shell import filter_urls, formats, html, url_state
-from dashboard.views import run_picker
 from streetclip.results.formats import (
     NBSP,
     count,
@@ -29,7 +28,7 @@ from streetclip.results.formats import (
 )
 
 
-@pytest.mark.parametrize("module", [filter_urls, formats, html, run_picker, url_state])
+@pytest.mark.parametrize("module", [filter_urls, formats, html, url_state])
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
