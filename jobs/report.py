@@ -57,7 +57,7 @@ def _report(config: ReportConfig, job: Job) -> None:  # noqa: ARG001
 
 
 def _table(outcomes: "Sequence[GateOutcome]") -> str:
-    rows = [("gate", "measured", "95 % interval", "bound", "n", "")]
+    rows = [("gate", "measured", "95 % interval", "bound", "n", "verdict")]
     for each in outcomes:
         numbers = (each.measured, each.bound)
         measured, bound = (f"{number:.6g}" for number in numbers)
