@@ -7,11 +7,11 @@ from dashboard.images import image_queries
 from dashboard.images.triage import Action
 from dashboard.queries import run_queries
 from dashboard.shell import rights
-from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from dashboard.shell.rights import Right
 from streetclip.errors import ConfigError, ResourceError, StoreError, shown
 from streetclip.results.filters import Selection
+from streetclip.results.formats import plain
 from streetclip.store import annotate, open_store, read_annotations
 from tests.dashboard.galleries import data_of, served_world, wait_until
 from tests.dashboard.pages import open_page_of, text_of
