@@ -1,12 +1,14 @@
 """Stores with known figures, the page run by AppTest, and a real server with a real browser."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from dashboard.shell import rights
 from dashboard.views.jobs import launcher
@@ -105,6 +107,15 @@ def prediction_frame(image_ids):
             "margin": np.nan,
         }
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def installed_components():
+    """What packages add to Streamlit is looked up once; AppTest would look for each page."""
+    with pytest.MonkeyPatch.context() as patch:
+        look_up = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", look_up)
+        yield
 
 
 @pytest.fixture(autouse=True)
