@@ -27,7 +27,7 @@ from streetclip.store import (
 )
 from tests.dashboard.job_records import Records
 from tests.dashboard.pages import open_page_of, opener_of
-from tests.dashboard.sites import FLAGS, Visit, chromium, serve
+from tests.dashboard.sites import FLAGS, PATIENCE_MS, Visit, chromium, serve
 from tests.dashboard.training_records import Trainings
 
 ROOT = Path(__file__).parents[2]
@@ -227,8 +227,9 @@ def site(tmp_path_factory):
 def launch():
     """Start the Chromium that is installed, driven by Playwright, with further flags."""
     program = chromium()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         yield lambda *flags: playwright.chromium.launch(
             executable_path=program, args=[*FLAGS, *flags]

@@ -63,7 +63,7 @@ def test_bars_and_ranges_are_clickable_and_a_line_names_what_is_worst(
         # A range of the curve shows its images, in one step of the history.
         before = page.evaluate("history.length")
         page.locator(MARK.format("images 200–750 km off")).first.click(force=True)
-        page.wait_for_url("**/failures**", timeout=20_000)
+        page.wait_for_url("**/failures**")
         visited.settle()
         assert parameters(page.url)["km"] == "200..750"
         page.go_back()
@@ -73,7 +73,7 @@ def test_bars_and_ranges_are_clickable_and_a_line_names_what_is_worst(
 
         # A bar filters by its continent.
         page.locator(MARK.format("continent: Asia")).first.click(force=True)
-        page.wait_for_url("**continent=Asia**", timeout=20_000)
+        page.wait_for_url("**continent=Asia**")
         visited.settle()
         assert page.evaluate("history.length") == before + 1
         assert visited.errors == []
