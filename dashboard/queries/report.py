@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
+from dashboard.queries.run_queries import (
+    BY_VIEW,
+    WITH_BASELINE,
+    details,
+    groups,
+    mask,
+    num_selected,
+    table,
+)
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.metrics.intervals import Median, newcombe_paired_interval
@@ -134,4 +142,23 @@ def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.Dat
         thresholds=pd.DataFrame(distance["share_within_km"]),
         curve=curve,
         continents=results.continent_shares(countries),
+    )
+
+
+def document(view: View) -> str:
+    """Write the report of the selected images as an HTML file, as jobs/report.py does."""
+    from streetclip.reports.chosen import Chosen
+    from streetclip.reports.report import report_html  # it decodes images
+
+    other = None if view.baseline_id is None else view.of_baseline()
+    return report_html(
+        Chosen(
+            path=view.path,
+            run=details(view),
+            table=table(view),
+            selection=view.selection,
+            mask=mask(view),
+            baseline=None if other is None else details(other),
+            baseline_table=None if other is None else table(other),
+        )
     )

@@ -115,14 +115,13 @@ def _pick_continent(view: View, name: str) -> None:
 
 
 def _leads(view: View) -> None:
-    """Draw links to what to look at next."""
+    """Draw links to what to look at next, and the button of the report."""
     country = weak_spots.worst_country(view)
     value = weak_spots.worst_value(view)
     mistake = weak_spots.top_mistake(view)
-    if not (country or value or mistake):
-        return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="leads"):
-        html.remark("Look at next:", width="content")
+        if country or value or mistake:
+            html.remark("Look at next:", width="content")
         if country is not None:
             (code,) = country.names
             chosen = view.but(country=code, continent=None, region=None, city=None)
@@ -139,6 +138,23 @@ def _leads(view: View) -> None:
             pair = " → ".join(map(formats.country, mistake.names))
             what = f"Most frequent confusion: {_lead(pair, mistake.share)}"
             _link("confusion", what, "grid_on", chosen)
+        _report_button(view)
+
+
+def _report_button(view: View) -> None:
+    """Draw the button that makes a report of the filtered images when it is clicked."""
+    st.download_button(
+        "Report of these images",
+        data=partial(report.document, view),
+        file_name=f"streetclip_run_{view.run_id}_report.html",
+        mime="text/html",
+        key="report",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="These images and this baseline as one HTML file, with map, confusions, calibration, "
+        "the worst images and provenance. It opens without a network and can be printed.",
+    )
 
 
 def _lead(name: str, share: Proportion) -> str:
