@@ -4,6 +4,7 @@ Started by `tests.warm`; a request names a script with its arguments and passes 
 stderr; the answers are the process number, then the exit status.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -26,11 +27,13 @@ def _preload() -> None:
     import streetclip.evaluation.runner
     import streetclip.runtime.distributed
     import streetclip.training.loop  # noqa: F401
-    from streetclip.gazetteer.cities import listed_cities
+    from streetclip.demo.cues import drawn_countries
+    from streetclip.gazetteer import resolve_city
     from streetclip.gazetteer.outlines import outline_features, outline_rings
 
-    # What each job would read or compile again.
-    listed_cities("FR")
+    # What each job would read, index or compile again.
+    for country in drawn_countries():
+        resolve_city(country.code, "no city")  # looked for by every name, of small cities last
     outline_features()
     outline_rings()
     get_checkpoint_conversion_mapping("clip")
@@ -76,6 +79,8 @@ def main() -> None:
     """Serve until the other end of the socket closes; then kill what still runs."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     _preload()
+    gc.collect()
+    gc.freeze()  # a collection in a job would walk, and so copy, all that was loaded
     ready = selectors.DefaultSelector()
     ready.register(connection, selectors.EVENT_READ)
     pids: dict[int, int] = {}

@@ -85,7 +85,8 @@ def record(
 
 def undo(store: Store, author: Author = PROGRAM) -> Step | None:
     """Revert the author's newest event; return it, or None if none is left."""
-    return _step(store, author, _LAST_DONE, undone_at=utc_now())
+    # A program undoes several events in a millisecond; redo needs their order.
+    return _step(store, author, _LAST_DONE, undone_at=utc_now("microseconds"))
 
 
 def redo(store: Store, author: Author = PROGRAM) -> Step | None:

@@ -218,9 +218,9 @@ def repair_advice(path: Path) -> str:
     return f"{check_advice(path)} --repair".replace("See what can be repaired", "Repair it")
 
 
-def utc_now() -> str:
-    """Return the time as ISO 8601 text in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def utc_now(timespec: str = "milliseconds") -> str:
+    """Return the time as ISO 8601 text in UTC, as fine as `timespec`."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
 
 
 def column_values(column: "pd.Series[Any] | npt.NDArray[Any]") -> list[Any]:

@@ -1,12 +1,14 @@
 """Stores with known figures, the page run by AppTest, and a real server with a real browser."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from dashboard.shell import rights
 from dashboard.views.jobs import launcher
@@ -25,7 +27,7 @@ from streetclip.store import (
 )
 from tests.dashboard.job_records import Records
 from tests.dashboard.pages import open_page_of, opener_of
-from tests.dashboard.sites import FLAGS, Visit, chromium, serve
+from tests.dashboard.sites import FLAGS, PATIENCE_MS, Visit, chromium, serve
 from tests.dashboard.training_records import Trainings
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +107,15 @@ def prediction_frame(image_ids):
             "margin": np.nan,
         }
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def installed_components():
+    """What packages add to Streamlit is looked up once; AppTest would look for each page."""
+    with pytest.MonkeyPatch.context() as patch:
+        look_up = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", look_up)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -216,8 +227,9 @@ def site(tmp_path_factory):
 def launch():
     """Start the Chromium that is installed, driven by Playwright, with further flags."""
     program = chromium()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         yield lambda *flags: playwright.chromium.launch(
             executable_path=program, args=[*FLAGS, *flags]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 
-from tests.dashboard.sites import serve
+from tests.dashboard.sites import PATIENCE_MS, serve
 from tests.dashboard.worlds import World
 
 
@@ -20,9 +20,9 @@ def cards_of(page):
     return data_of(page, "cards")["cards"]
 
 
-def wait_until(read, expected, timeout_s=15):
+def wait_until(read, expected):
     """Read until it gives what is expected, and give the last answer."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_MS / 1000
     while (found := read()) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

@@ -36,7 +36,7 @@ def open_page_of(monkeypatch):
         monkeypatch.setattr(sys, "argv", ["Home.py", *arguments])
         st.cache_data.clear()
         st.cache_resource.clear()
-        page = AppTest.from_file(HOME, default_timeout=30)
+        page = AppTest.from_file(HOME, default_timeout=120)
         # AppTest.switch_page knows pages that are files only.
         page._page_hash = calc_hash("" if name == "overview" else name)
         page.query_params.update(parameters)

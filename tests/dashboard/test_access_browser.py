@@ -171,7 +171,7 @@ def test_a_link_of_the_lowest_right_shows_pages_and_changes_nothing(site, browse
         page.wait_for_timeout(1000)
         assert page.locator("[data-tag][aria-pressed=true]").count() == 0
         page = visit.go(f"{address}/failures")
-        page.locator("a.card").first.wait_for(timeout=30_000)
+        page.locator("a.card").first.wait_for()
         assert page.locator("a.card").count() > 1
         assert page.get_by_role("checkbox", name="Select ").count() == 0
         page = visit.go(f"{address}/jobs")

@@ -14,7 +14,7 @@ HOSTILE = '![a](https://evil.example/y.png) <img src="https://evil.example/z.png
 def open_overview(visited, address):
     """Go there and wait until the last part of the page stands."""
     visited.page.goto(address)
-    visited.page.get_by_text("Run details").wait_for(timeout=60_000)
+    visited.page.get_by_text("Run details").wait_for()
     visited.page.locator("[data-testid=stVegaLiteChart] svg, canvas").first.wait_for()
     return visited.settle()
 
@@ -55,8 +55,8 @@ def test_a_click_on_a_row_of_the_runs_shows_that_run(site, visit):
     box = page.locator("[data-testid=stDataFrame]").last.bounding_box()
     # The tick column of the second row; a row of a dataframe is 33 px high at our font size.
     page.mouse.click(box["x"] + 16, box["y"] + 2.5 * 33)
-    page.wait_for_url(f"**/?run={older}", timeout=10_000)
-    page.locator("strong", has_text="older").wait_for(timeout=10_000)
+    page.wait_for_url(f"**/?run={older}")
+    page.locator("strong", has_text="older").wait_for()
 
 
 def test_a_phone_shows_everything_in_one_column(site, visit):
@@ -70,4 +70,4 @@ def test_a_running_job_is_followed_without_a_click(site, visit):
     run_id = site.written.add_run(num_done=20, state="running")
     page = open_overview(visit(), f"{site.address}/?run={run_id}")
     site.written.add_predictions(run_id, 20, 60)
-    page.get_by_text("running, partial, 60 of 120").first.wait_for(timeout=20_000)
+    page.get_by_text("running, partial, 60 of 120").first.wait_for()

@@ -34,7 +34,7 @@ def parameters(page):
 
 
 def shown_ids(page):
-    page.locator("a.card").first.wait_for(timeout=20_000)
+    page.locator("a.card").first.wait_for()
     return [int(card.get_attribute("data-id")) for card in page.locator("a.card").all()]
 
 
@@ -45,7 +45,7 @@ def ids_of(world, query, *values):
 def click_mark(page, words):
     """Click the middle of the mark of a chart whose description contains these words."""
     mark = page.locator(f'[data-testid=stVegaLiteChart] path[aria-label*="{words}"]').first
-    mark.wait_for(timeout=20_000)
+    mark.wait_for()
     mark.click(force=True)
 
 
@@ -69,7 +69,7 @@ def tab_to(page, tag, name):
     """Press Tab until an element has the focus, which each on the way must show."""
     for _ in range(120):
         page.keyboard.press("Tab")
-        found = page.wait_for_function(FOCUSED, timeout=10_000).json_value()
+        found = page.wait_for_function(FOCUSED).json_value()
         if found[0] == tag and name in found[1]:
             return
     pytest.fail(f"Tab does not lead to {tag} {name}")
@@ -87,7 +87,7 @@ def test_a_confusion_cell_shows_exactly_its_images_and_its_link_shows_them_again
     visited = visit(viewport=TALL)
     page = visited.go(f"{address}/confusion?run=2")
     click_mark(page, f"{formats.country(true)} taken for {formats.country(predicted)}:")
-    page.wait_for_url(f"**predicted={predicted}**", timeout=20_000)
+    page.wait_for_url(f"**predicted={predicted}**")
     visited.settle()
     assert parameters(page) == {"run": "2", "country": true, "predicted": predicted}
     assert shown_ids(page) == expected[:8]
@@ -106,10 +106,10 @@ def test_a_row_of_the_mistakes_shows_exactly_its_images(world, address, visit):
     )
     visited = visit(viewport=TALL)
     page = visited.go(f"{address}/confusion?run=2")
-    page.get_by_role("heading", name="Most frequent mistakes").wait_for(timeout=20_000)
+    page.get_by_role("heading", name="Most frequent mistakes").wait_for()
     box = page.locator("[class*=st-key-confused_most] canvas").first.bounding_box()
     page.mouse.click(box["x"] + 16, box["y"] + 1.5 * 33)  # the tick column of the first row
-    page.wait_for_url("**predicted=**", timeout=20_000)
+    page.wait_for_url("**predicted=**")
     visited.settle()
     shown = parameters(page)
     expected = ids_of(world, OF_A_PAIR, 2, shown["country"], shown["predicted"])
@@ -122,7 +122,7 @@ def test_a_click_on_a_country_of_the_world_drills_down_to_what_sql_counts(world,
     visited = visit(viewport=TALL)
     page = visited.go(f"{address}/accuracy?run=2")
     click_mark(page, "country: Australia")
-    page.wait_for_url("**country=AU**", timeout=20_000)
+    page.wait_for_url("**country=AU**")
     visited.settle()
     (n, right), *_ = world.sql(
         "SELECT count(*), sum(country_correct) FROM predictions "
@@ -138,7 +138,7 @@ def test_a_filter_follows_from_page_to_page_and_narrows_the_failures(world, addr
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/confusion?run=2&country=JP&attr=weather=rain")
     page.locator("[data-testid=stSidebar] a", has_text="Images").click()
-    page.wait_for_url("**/failures**", timeout=20_000)
+    page.wait_for_url("**/failures**")
     visited.settle()
     assert parameters(page) == {"run": "2", "country": "JP", "attr": "weather=rain"}
     expected = ids_of(
@@ -156,7 +156,7 @@ def test_removing_a_chip_widens_the_view(world, address, visit):
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/calibration?run=2&continent=Europe&city_is=wrong")
     page.get_by_role("button", name="wrong city").click()
-    page.wait_for_url(f"{address}/calibration?run=2&continent=Europe", timeout=20_000)
+    page.wait_for_url(f"{address}/calibration?run=2&continent=Europe")
     visited.settle()
     (n,), *_ = world.sql(
         "SELECT count(*) FROM predictions JOIN dataset_images USING (image_id) "
@@ -182,6 +182,7 @@ def test_every_page_is_accessible_silent_and_asks_nobody(address, visit, name, f
 def test_help_and_menu_are_accessible(address, visit):
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/triage?run=2")
+    page.get_by_role("button", name="Keyboard shortcuts").wait_for()
     page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()
     assert visited.faults(*FORMS, *OTHER_FORMS) == []

@@ -24,7 +24,7 @@ def scrolled(page):
 
 def wait_until_scrolled(page, at):
     main = "document.querySelector('[data-testid=stMain]')"
-    page.wait_for_function(f"Math.abs({main}.scrollTop - {at}) <= 2", timeout=30_000)
+    page.wait_for_function(f"Math.abs({main}.scrollTop - {at}) <= 2")
 
 
 def entries(page):
@@ -50,7 +50,7 @@ def test_a_click_on_a_row_is_one_step_and_back_returns_to_where_one_was(address,
     assert at > 100
     assert "country=" not in page.url
     click_row(page, "places", 2)
-    page.wait_for_url("**country=**", timeout=20_000)
+    page.wait_for_url("**country=**")
     visited.settle()
     assert "continent=" in page.url
     assert entries(page) == before + 1
@@ -66,7 +66,7 @@ def test_two_filters_of_a_cell_are_one_step_and_a_page_is_left_where_one_was(add
     page.wait_for_function("window.streetclipPage")
     before = entries(page)
     click_row(page, "confused_most", 1)
-    page.wait_for_url("**predicted=**", timeout=20_000)
+    page.wait_for_url("**predicted=**")
     visited.settle()
     assert "country=" in page.url
     assert entries(page) == before + 1
@@ -75,10 +75,10 @@ def test_two_filters_of_a_cell_are_one_step_and_a_page_is_left_where_one_was(add
     page.wait_for_timeout(300)
     at = scrolled(page)
     page.locator("[data-testid=stSidebar] a[href*=accuracy]").click()
-    page.wait_for_url("**/accuracy**", timeout=20_000)
+    page.wait_for_url("**/accuracy**")
     visited.settle()
     page.go_back()
-    page.wait_for_url("**/confusion**", timeout=20_000)
+    page.wait_for_url("**/confusion**")
     wait_until_scrolled(page, at)
 
 

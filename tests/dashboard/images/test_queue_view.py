@@ -102,7 +102,7 @@ def open_queue(served, visit):
 
             visited.page.route_web_socket("**/_stcore/stream", keep)
         visited.go(f"{address}/{path}")
-        visited.page.wait_for_function("window.seen()", timeout=30_000)
+        visited.page.wait_for_function("window.seen()")
         return visited
 
     return open_
@@ -131,8 +131,8 @@ def expected(keys):
     return {seen: state for seen, state in made.items() if state != ("open", "")}
 
 
-def wait_for(world, wanted, timeout_s=15):
-    return wait_until(lambda: notes(world), wanted, timeout_s)
+def wait_for(world, wanted):
+    return wait_until(lambda: notes(world), wanted)
 
 
 def press(page, keys, pause_ms=0):
@@ -145,7 +145,7 @@ def step(page, key):
     """Press a key that leads to another image; wait for it, and name the one before."""
     before = page.evaluate("window.seen()")
     page.keyboard.press(key)
-    page.wait_for_function("b => ![b, ''].includes(window.seen())", arg=before, timeout=30_000)
+    page.wait_for_function("b => ![b, ''].includes(window.seen())", arg=before)
     return before
 
 
@@ -236,9 +236,9 @@ def test_of_two_notes_the_last_is_shown_and_none_is_lost(served, open_queue):
     press(ann, ["1"])
     tagged = {first: ("open", "label error")}
     assert wait_for(world, tagged) == tagged
-    expect(ann.get_by_label("Note", exact=True)).to_have_value("Ben's", timeout=30_000)
+    expect(ann.get_by_label("Note", exact=True)).to_have_value("Ben's")
     press(ben, ["u"])
-    expect(ben.get_by_label("Note", exact=True)).to_have_value("Ann's", timeout=30_000)
+    expect(ben.get_by_label("Note", exact=True)).to_have_value("Ann's")
     assert world.sql(NOTE) == [("Ann's",)]
     assert notes(world) == tagged
 
@@ -265,9 +265,9 @@ def test_a_browser_that_sleeps_loses_nothing(served, open_queue):
     time.sleep(1.5)  # longer than the server remembers
     visited.context.set_offline(False)
     # The page goes on with the image that is seen.
-    page.get_by_text("No connection.").wait_for(state="detached", timeout=30_000)
+    page.get_by_text("No connection.").wait_for(state="detached")
     [(last_id,)] = world.sql("SELECT id FROM images WHERE filename = ?", last)
-    page.wait_for_url(f"**image={last_id}", timeout=60_000)
+    page.wait_for_url(f"**image={last_id}")
     assert page.evaluate("window.seen()") == last
     wanted = dict(zip(names, [("reviewed", ""), ("to check", ""), ("reviewed", "")], strict=True))
     assert wait_for(world, wanted) == wanted
@@ -284,14 +284,14 @@ def test_one_goes_back_further_than_the_browser_knows(served, open_queue):
     page = visited.page
     names = [step(page, key) for key in "jjjjj"]
     [(at,)] = world.sql("SELECT id FROM images WHERE filename = ?", page.evaluate("window.seen()"))
-    page.wait_for_url(f"**image={at}", timeout=60_000)
+    page.wait_for_url(f"**image={at}")
     visited.settle()
     visited.context.set_offline(True)
     sockets[-1].close()
     press(page, "kkkkk", 50)
     assert page.evaluate("window.seen()") == ""
     visited.context.set_offline(False)
-    page.wait_for_function("name => window.seen() === name", arg=names[2], timeout=60_000)
+    page.wait_for_function("name => window.seen() === name", arg=names[2])
 
 
 @pytest.mark.browser
@@ -308,7 +308,7 @@ def test_images_judged_under_load_are_all_right(served, open_queue):
     try:
         judged = page.evaluate(JUDGE, [events, NUM_JUDGED])
         wanted = expected(page.evaluate("window.keys"))
-        found = wait_for(world, wanted, 60)
+        found = wait_for(world, wanted)
     finally:
         for each in load:
             each.kill()

@@ -221,9 +221,9 @@ def gallery(served, visit):
     """A visit of the mistakes in small cards, and how to wait for words below them."""
     visited = visit(viewport=DESK)
     page = visited.go(f"{served[1]}/failures?size=small")
-    page.locator(".pick").first.wait_for(timeout=60_000)
+    page.locator(".pick").first.wait_for()
     foot = page.locator(".foot")
-    return visited, page, lambda words: foot.get_by_text(words).first.wait_for(timeout=60_000)
+    return visited, page, lambda words: foot.get_by_text(words).first.wait_for()
 
 
 @pytest.mark.browser
@@ -258,12 +258,12 @@ def test_a_selection_lasts_as_long_as_the_filters(served, gallery):
     visited, page, wait_for = gallery
     page.locator(".pick").nth(1).click()
     page.get_by_role("button", name="Next", exact=True).first.click()
-    page.get_by_text("25–").first.wait_for(timeout=60_000)
+    page.get_by_text("25–").first.wait_for()
     visited.settle()
     page.locator("a.card").first.press("x")
     wait_for("2 selected")
     page.keyboard.press("Enter")  # opens the image in full
-    page.get_by_text("image 25 of").wait_for(timeout=60_000)
+    page.get_by_text("image 25 of").wait_for()
     page.go_back()
     wait_for("2 selected")
     n = len(ids(served[0], "SELECT image_id FROM predictions WHERE NOT country_correct"))
@@ -291,7 +291,7 @@ def test_a_larger_picture_lies_over_the_cards_and_moves_none(gallery):
         return [i for i, each in enumerate(widths, 1) if each > 2 * width]
 
     def wait_until_large(*expected):
-        assert wait_until(large, list(expected), timeout_s=60) == list(expected)
+        assert wait_until(large, list(expected)) == list(expected)
 
     cards.nth(2).hover()
     wait_until_large(2)

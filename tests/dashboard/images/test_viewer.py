@@ -70,7 +70,7 @@ class Photo:
 
     def wait_until_sharp(self):
         self.page.wait_for_timeout(250)
-        self.page.locator(".stage[data-sharp]").wait_for(timeout=30_000)
+        self.page.locator(".stage[data-sharp]").wait_for()
 
     @property
     def view(self):
@@ -182,7 +182,7 @@ def test_the_full_screen_boxes_and_notes_of_a_photo(address, visit):
     # The next image has boxes that cannot be read, and neither notes nor boxes.
     page.keyboard.press("0")
     page.goto(f"{address}/triage?image=2&country_is=any")
-    page.get_by_text("cue_boxes cannot be read").wait_for(timeout=30_000)
+    page.get_by_text("cue_boxes cannot be read").wait_for()
     Photo(page)
     assert not page.get_by_role("button", name="Boxes").is_visible()
     assert page.get_by_text("Camera, time and place").count() == 0
@@ -195,7 +195,7 @@ def test_the_full_screen_boxes_and_notes_of_a_photo(address, visit):
     assert page.url == shown
     page.keyboard.press("0")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("shown => location.href !== shown", arg=shown, timeout=20_000)
+    page.wait_for_function("shown => location.href !== shown", arg=shown)
     assert visited.errors == []
     assert visited.strangers() == []
 

@@ -60,7 +60,7 @@ def click_on_a_cell(visited):
         predicted = rest.partition(":")[0]
         if true in codes and predicted in codes and true != predicted:
             cell.click()
-            page.wait_for_url("**country=**", timeout=20_000)
+            page.wait_for_url("**country=**")
             visited.settle()
             return codes[true], codes[predicted]
     pytest.fail("no wrong cell is drawn")

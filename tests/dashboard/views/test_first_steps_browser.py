@@ -32,10 +32,10 @@ def test_one_click_draws_the_demo_and_leads_to_its_training(tmp_path, visit):
         page = visit(viewport=DESK).go(address)
         page.get_by_role("button", name="Draw the demo data").click()
         page.get_by_text("Job 1 · Make demo").wait_for()
-        page.get_by_text("images/s").wait_for(timeout=60_000)
+        page.get_by_text("images/s").wait_for()
         with open_store(path) as store:
             request_cancel(store, 1)
-        page.get_by_role("button", name="Resume").wait_for(timeout=60_000)
+        page.get_by_role("button", name="Resume").wait_for()
         with open_store(path) as store:
             assert list_jobs(store)["output_dir"].iloc[-1] == str(tmp_path / "demo")
 

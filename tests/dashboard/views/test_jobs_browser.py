@@ -8,7 +8,7 @@ import pytest
 from streetclip.runtime import JobProgress, beat_job, end_job
 from streetclip.store import open_store
 from tests.dashboard.job_records import Records
-from tests.dashboard.sites import DESK, FORMS, OTHER_FORMS, PHONE, serve
+from tests.dashboard.sites import DESK, FORMS, OTHER_FORMS, PATIENCE_MS, PHONE, serve
 from tests.dashboard.worlds import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -63,11 +63,11 @@ def test_a_running_job_is_followed_to_its_end_without_a_click(
     page = visited.go(f"{address}/{where.format(running)}")
     assert "30 of 120 steps" in visited.text()
     beat(records, running, 60)
-    page.get_by_text("60 of 120 steps").first.wait_for(timeout=15_000)
+    page.get_by_text("60 of 120 steps").first.wait_for()
     with open_store(records.path) as store:
         end_job(store, running, 1, "done", outputs=["x"])
     ended = "No jobs running" if where == "jobs" else "Evaluate this model"
-    page.get_by_text(ended).wait_for(timeout=15_000)
+    page.get_by_text(ended).wait_for()
     assert visited.errors == []
 
 
@@ -80,12 +80,14 @@ def test_the_page_asks_again_only_while_something_runs(address, records, running
 
     visited.page.on("websocket", lambda socket: socket.on("framesent", keep))
     page = visited.go(f"{address}/jobs")
-    first = len(sent)
-    page.wait_for_timeout(4500)
-    assert len(sent) >= first + 2
+    several = len(sent) + 2
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while len(sent) < several and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert len(sent) >= several
     with open_store(records.path) as store:
         end_job(store, running, 1, "done")
-    page.get_by_text("No jobs running").wait_for(timeout=15_000)
+    page.get_by_text("No jobs running").wait_for()
     visited.settle()
     last = len(sent)
     page.wait_for_timeout(4500)
@@ -98,10 +100,10 @@ def test_what_is_being_typed_survives_the_polls(address, records, running, visit
     field = page.locator('input[aria-label="Run name"]')
     field.press_sequentially("half a na")
     beat(records, running, 61)
-    page.get_by_text("61 of 120 steps").first.wait_for(timeout=15_000)
+    page.get_by_text("61 of 120 steps").first.wait_for()
     with open_store(records.path) as store:
         end_job(store, running, 1, "done")
-    page.get_by_text("No jobs running").wait_for(timeout=15_000)
+    page.get_by_text("No jobs running").wait_for()
     assert field.input_value() == "half a na"
 
 
@@ -112,7 +114,7 @@ def test_a_file_is_chosen_with_the_keyboard_alone(address, visit):
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="data").press("Enter")
     dialog.get_by_role("button", name="train.csv").press("Enter")
-    dialog.wait_for(state="detached", timeout=15_000)
+    dialog.wait_for(state="detached")
     visited.settle()
     value = page.locator('input[aria-label^="Train CSV"]').input_value()
     assert value.endswith("data/train.csv")

@@ -37,7 +37,7 @@ class MapVisit:
 
     def open(self, query):
         page = self.visited.go(f"{self.address}/map?run=1&{query}")
-        page.locator("[data-testid=stDeckGlJsonChart] canvas").wait_for(timeout=60_000)
+        page.locator("[data-testid=stDeckGlJsonChart] canvas").wait_for()
         return page
 
     def click(self, name, right=0, down=0):
@@ -64,7 +64,7 @@ class MapVisit:
     def shown(self):
         """The images of the cards, by the addresses they link to."""
         page = self.visited.page
-        page.locator("a.card").first.wait_for(timeout=30_000)
+        page.locator("a.card").first.wait_for()
         links = page.locator("a.card").evaluate_all("all => all.map(each => each.href)")
         return sorted(int(parse_qs(urlsplit(each).query)["image"][0]) for each in links)
 
@@ -116,8 +116,8 @@ def test_a_click_on_a_country_filters_by_it(map_visit, world):
 
 def marked(page):
     """Pixels of the canvas that have a colour, [y, x]; land, borders and buttons are grey."""
-    box = page.locator("[data-testid=stDeckGlJsonChart] canvas").bounding_box(timeout=90_000)
-    image = Image.open(BytesIO(page.screenshot(clip=box, timeout=90_000))).convert("RGB")
+    box = page.locator("[data-testid=stDeckGlJsonChart] canvas").bounding_box()
+    image = Image.open(BytesIO(page.screenshot(clip=box))).convert("RGB")
     pixels = np.asarray(image).astype(np.int64)
     return np.ptp(pixels, axis=2) > 60
 

@@ -31,14 +31,6 @@ FITS = """each => new Promise((done, fail) => {
 })"""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def patience():
-    """Wait longer than Playwright's 5 s for what a busy machine shows."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     made = Written(tmp_path_factory.mktemp("views") / "streetclip.db")
@@ -115,7 +107,7 @@ def test_a_view_is_opened_renamed_deleted_and_brought_back(address, written, vis
     page.evaluate("window.isSame = true")
     section = views_of(page)
     section.get_by_role("link", name="Asia").click()
-    page.wait_for_url(f"{address}/?continent=Asia&run=1", timeout=30_000)
+    page.wait_for_url(f"{address}/?continent=Asia&run=1")
     page.get_by_role("heading", name="Overview", level=1).wait_for()
     assert page.evaluate("window.isSame")
     row = section.get_by_role("listitem").filter(has=page.locator("[aria-current]"))

@@ -68,7 +68,7 @@ def test_bars_and_ranges_are_clickable_and_a_line_names_what_is_worst(world, add
     # A range of the curve shows its images, in one step of the history.
     before = page.evaluate("history.length")
     page.locator(MARK.format("images 200–750 km off")).first.click(force=True)
-    page.wait_for_url("**/failures**", timeout=20_000)
+    page.wait_for_url("**/failures**")
     visited.settle()
     assert parameters(page.url)["km"] == "200..750"
     page.go_back()
@@ -78,7 +78,7 @@ def test_bars_and_ranges_are_clickable_and_a_line_names_what_is_worst(world, add
 
     # A bar filters by its continent.
     page.locator(MARK.format("continent: Asia")).first.click(force=True)
-    page.wait_for_url("**continent=Asia**", timeout=20_000)
+    page.wait_for_url("**continent=Asia**")
     visited.settle()
     assert page.evaluate("history.length") == before + 1
     assert visited.errors == []
@@ -88,9 +88,9 @@ def test_the_button_makes_a_report_that_opens_without_a_request(address, tmp_pat
     visited = visit(viewport=DESK, accept_downloads=True)
     page = visited.go(f"{address}/?run=2&baseline=1&continent=Europe")
     button = page.get_by_role("button", name="Report")
-    button.wait_for(timeout=30_000)
+    button.wait_for()
     shown = visited.text()
-    with page.expect_download(timeout=60_000) as started:
+    with page.expect_download() as started:
         button.click()
     assert started.value.suggested_filename == "streetclip_run_2_report.html"
     file = tmp_path / "report.html"

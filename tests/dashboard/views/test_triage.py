@@ -188,7 +188,7 @@ def test_an_image_that_is_not_there_is_said_and_the_queue_begins(open_page, worl
 
 
 def form(page):
-    page.get_by_role("group", name="Status").wait_for(timeout=30_000)
+    page.get_by_role("group", name="Status").wait_for()
     return page
 
 
@@ -215,11 +215,11 @@ def test_triage_by_keyboard_survives_a_restart(world, visit, tmp_path):
         page.keyboard.type("two\nlines, r 1 u")
         page.keyboard.press("Control+Enter")
         page.keyboard.press("r")
-        page.wait_for_url(f"**image={second}*", timeout=15_000)
+        page.wait_for_url(f"**image={second}*")
         visited.settle()
         page.keyboard.press("3")
         page.keyboard.press("c")
-        page.wait_for_url(f"**image={third}*", timeout=15_000)
+        page.wait_for_url(f"**image={third}*")
         visited.settle()
         page.keyboard.press("4")
         page.keyboard.press("u")
@@ -261,7 +261,7 @@ def test_what_was_typed_stays_while_the_store_is_locked(served, visit):
         other.execute("BEGIN IMMEDIATE")
         own.fill("own words")
         own.press("Enter")
-        alert.wait_for(timeout=20_000)
+        alert.wait_for()
         assert own.input_value() == "own words"
         note.fill("a note")
         note.press("Control+Enter")
@@ -284,10 +284,10 @@ def test_cards_open_by_click_and_in_a_new_window_and_are_tagged_by_keyboard(serv
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/failures")
     cards = page.locator("a.card")
-    cards.nth(3).wait_for(timeout=30_000)
+    cards.nth(3).wait_for()
     with visited.context.expect_page() as opened:
         cards.nth(2).click(modifiers=["Control"])
-    opened.value.get_by_text("image 3 of").wait_for(timeout=30_000)
+    opened.value.get_by_text("image 3 of").wait_for()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("k")
     page.keyboard.press("ArrowLeft")  # from the third card, which was clicked, to the second
@@ -295,9 +295,9 @@ def test_cards_open_by_click_and_in_a_new_window_and_are_tagged_by_keyboard(serv
     expected = [(queue[1], "ambiguous")]
     query = f"{TAGS.removesuffix(' ORDER BY 1, 2')} WHERE image_id = {queue[1]}"
     assert wait_for_store(world, query, expected) == expected
-    page.locator("a.card .chip", has_text="ambiguous").wait_for(timeout=10_000)
+    page.locator("a.card .chip", has_text="ambiguous").wait_for()
     page.keyboard.press("Enter")
-    page.get_by_text("image 2 of").wait_for(timeout=30_000)
+    page.get_by_text("image 2 of").wait_for()
     assert f"image={queue[1]}" in page.url
     assert visited.errors == []
     assert visited.strangers() == []
@@ -313,7 +313,7 @@ def test_a_card_beside_a_chart_opens_its_image_among_those_of_the_chart(served, 
     visited = visit(viewport=DESK)
     page = visited.go(f"{address}/confusion?country={true}&predicted={predicted}")
     page.locator("a.card").first.click()
-    page.get_by_text(f"image 1 of {n}").wait_for(timeout=30_000)
+    page.get_by_text(f"image 1 of {n}").wait_for()
     assert "/failures?" in page.url
     assert f"country={true}&predicted={predicted}" in page.url
     assert visited.errors == []
