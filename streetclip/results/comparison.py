@@ -132,6 +132,16 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     return Comparison(len(paired), value, baseline_value, *ends)
 
 
+def geoscore_interval(table: RunTable, mask: Bool) -> tuple[float, float, float]:
+    """Compute a run's mean GeoScore and its normal interval: mean, low, high; NaN without images.
+
+    Over the selected images whose true place has coordinates.
+    """
+    chosen = table.with_prediction(mask) & table.has(Flag.HAS_COORDINATES)
+    scores = _scores(table.column("distance_km"), chosen)
+    return mean_interval(float(exact_sum(scores)), float(scores @ scores), len(scores))
+
+
 def _scores(distance_km: NDArray[Any], mask: Bool) -> NDArray[np.float64]:
     blocks = [geoscore(distance_km[rows]) for rows in selected_rows(mask)]
     return np.concatenate([np.empty(0), *blocks])

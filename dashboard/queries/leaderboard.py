@@ -1,0 +1,103 @@
+"""Compute the figures of many runs, their intervals and differences from a baseline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.queries import comparisons
+from dashboard.queries.run_queries import BY_VIEW, details, groups, make_view, mask, table
+from dashboard.shell.page_query import View
+from streetclip import results
+from streetclip.geo import THRESHOLDS_KM
+from streetclip.metrics.published import Benchmark, benchmark_of
+
+MEDIAN, GEOSCORE = "median", "geoscore"
+WITHIN: Final[Mapping[str, int]] = {f"within_{km}": km for km in THRESHOLDS_KM.values()}
+FIGURES: Final[Mapping[str, str]] = {
+    "country": "Country accuracy",
+    "city": "City accuracy",
+    "hierarchical": "City given country",
+    **{name: f"Within {km:,} km" for name, km in WITHIN.items()},
+    GEOSCORE: "GeoScore",
+    MEDIAN: "Median distance",
+}
+"""What runs are compared by, by the URL's word."""
+
+
+def view_of(view: View, run: Mapping[str, Any]) -> View:
+    """Apply the page's filters and baseline to another run of the store."""
+    path, baseline_id = view.path, view.baseline_id
+    return make_view(path, int(run["id"]), baseline_id, view.selection, view.defaults)
+
+
+def standings(
+    view: View, runs: Sequence[Mapping[str, Any]], figure: str, by: str | None
+) -> pd.DataFrame:
+    """Compute the figures of the selected images of some runs, the best first.
+
+    Returns:
+        One row for each run with such images: id, n, for each of `FIGURES` value, NAME_low and
+        NAME_high (shares in [0, 1], km, points); difference, low and high from the view's baseline
+        by `figure` (NaN without one), and num_common images; then a column slice:VALUE with the
+        share of each group of `by`, where `figure` is a share.
+    """
+    rows = []
+    for run in runs:
+        of_run = view_of(view, run)
+        found = {"id": int(run["id"]), **_figures(of_run)}
+        if found["n"]:
+            rows.append(found | _difference(of_run, figure) | _slices(of_run, figure, by))
+    if not rows:
+        return pd.DataFrame()
+    return pd.DataFrame(rows).sort_values(figure, ascending=figure == MEDIAN, ignore_index=True)
+
+
+@st.cache_data(show_spinner=False, max_entries=512, hash_funcs=BY_VIEW)
+def _figures(view: View) -> dict[str, float]:
+    run, chosen = table(view), mask(view)
+    figures = results.run_figures(run, chosen, groups(view, "country"))
+    distance = figures["distance"]
+    by_name = {name: figures[f"{name}_accuracy"] for name in results.ACCURACIES}
+    shares = zip(WITHIN, distance["share_within_km"], strict=True)
+    by_name |= {**dict(shares), MEDIAN: distance["median_km"]}
+    _, low, high = results.geoscore_interval(run, chosen)
+    by_name[GEOSCORE] = {"value": distance["geoscore"], "low": low, "high": high}
+    found: dict[str, float] = {"n": figures["num_images"]}
+    for name, each in by_name.items():
+        found |= {name: each["value"], f"{name}_low": each["low"], f"{name}_high": each["high"]}
+    return found
+
+
+def _difference(view: View, figure: str) -> dict[str, float]:
+    if view.baseline_id in (None, view.run_id) or figure == MEDIAN:
+        return {}
+    found = comparisons.comparison(view, figure)
+    ends = {"difference": found.difference, "low": found.low, "high": found.high}
+    return ends | {"num_common": found.n}
+
+
+def _slices(view: View, figure: str, by: str | None) -> dict[str, float]:
+    known = {"continent", *map(results.ATTRIBUTE.__add__, table(view).dataset.attributes)}
+    if by not in known or figure in (GEOSCORE, MEDIAN):
+        return {}
+    correct, of = figure, "with_coordinates"
+    if figure in results.ACCURACIES:
+        correct, of, _ = results.ACCURACIES[figure]
+    name = by if by == "continent" else "value"
+    counts = groups(view, by).groupby(name)[[correct, of]].sum()
+    shares = counts[correct] / counts[of].where(counts[of] > 0)
+    return {f"slice:{value}": share for value, share in shares.items()}
+
+
+def published_of(view: View, run: Mapping[str, Any]) -> Benchmark | None:
+    """Find published figures by the name of a run's dataset, or of its file; None if filtered."""
+    if not view.is_whole_run:
+        return None
+    whole = details(replace(view_of(view, run), baseline_id=None))
+    names = (whole["dataset"], PurePath(whole["csv_path"] or "").stem)
+    num_images = int(whole["num_images"])
+    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)
