@@ -1,5 +1,6 @@
 """Compute the figures of many runs, their intervals and differences from a baseline."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
@@ -13,6 +14,7 @@ from dashboard.queries.run_queries import BY_VIEW, details, groups, make_view, m
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.geo import THRESHOLDS_KM
+from streetclip.metrics.intervals import cluster_bootstrap
 from streetclip.metrics.published import Benchmark, benchmark_of
 
 MEDIAN, GEOSCORE = "median", "geoscore"
@@ -27,6 +29,13 @@ FIGURES: Final[Mapping[str, str]] = {
 }
 """What runs are compared by, by the URL's word."""
 
+# Counters of `results.group_counts` whose ratio a figure is.
+_COUNTERS: Final[Mapping[str, tuple[str, str]]] = {
+    **{name: share[:2] for name, share in results.ACCURACIES.items()},
+    **{name: (name, "with_coordinates") for name in WITHIN},
+    GEOSCORE: ("geoscore_sum", "with_coordinates"),
+}
+
 
 def view_of(view: View, run: Mapping[str, Any]) -> View:
     """Apply the page's filters and baseline to another run of the store."""
@@ -35,7 +44,11 @@ def view_of(view: View, run: Mapping[str, Any]) -> View:
 
 
 def standings(
-    view: View, runs: Sequence[Mapping[str, Any]], figure: str, by: str | None
+    view: View,
+    runs: Sequence[Mapping[str, Any]],
+    figure: str,
+    by: str | None = None,
+    cluster: str | None = None,
 ) -> pd.DataFrame:
     """Compute the figures of the selected images of some runs, the best first.
 
@@ -43,14 +56,17 @@ def standings(
         One row for each run with such images: id, n, for each of `FIGURES` value, NAME_low and
         NAME_high (shares in [0, 1], km, points); difference, low and high from the view's baseline
         by `figure` (NaN without one), and num_common images; then a column slice:VALUE with the
-        share of each group of `by`, where `figure` is a share.
+        share of each group of `by`, where `figure` is a share. With `cluster`, an attribute of the
+        run's dataset, intervals are bootstrapped over its values, NaN where that is not known.
     """
     rows = []
     for run in runs:
         of_run = view_of(view, run)
         found = {"id": int(run["id"]), **_figures(of_run)}
-        if found["n"]:
-            rows.append(found | _difference(of_run, figure) | _slices(of_run, figure, by))
+        if not found["n"]:
+            continue
+        found |= _difference(of_run, figure) | _slices(of_run, figure, by)
+        rows.append(found if cluster is None else found | _clustered(of_run, figure, cluster))
     if not rows:
         return pd.DataFrame()
     return pd.DataFrame(rows).sort_values(figure, ascending=figure == MEDIAN, ignore_index=True)
@@ -80,17 +96,39 @@ def _difference(view: View, figure: str) -> dict[str, float]:
     return ends | {"num_common": found.n}
 
 
+def _clustered(view: View, figure: str, cluster: str) -> dict[str, float]:
+    """Compute the intervals of all figures, and of the difference by one of them."""
+    found = dict.fromkeys(
+        (f"{name}_{end}" for name in FIGURES for end in ("low", "high")), math.nan
+    )
+    found |= {"low": math.nan, "high": math.nan}
+    if cluster not in _attributes(view):
+        return found
+    counts = groups(view, cluster)
+    for name, (part, whole) in _COUNTERS.items():
+        _, low, high = cluster_bootstrap(counts[part], counts[whole], seed=0)
+        found |= {f"{name}_low": low, f"{name}_high": high}
+    is_paired = figure in ("country", "city", *WITHIN)
+    if is_paired and view.baseline_id not in (None, view.run_id):
+        baseline = table(view.of_baseline())
+        pairs = results.compare_by(table(view), baseline, mask(view), figure, cluster)
+        _, low, high = cluster_bootstrap(pairs["gained"] - pairs["lost"], pairs["n"], seed=0)
+        found |= {"low": low, "high": high}
+    return found
+
+
 def _slices(view: View, figure: str, by: str | None) -> dict[str, float]:
-    known = {"continent", *map(results.ATTRIBUTE.__add__, table(view).dataset.attributes)}
-    if by not in known or figure in (GEOSCORE, MEDIAN):
+    if by not in ("continent", *_attributes(view)) or figure in (GEOSCORE, MEDIAN):
         return {}
-    correct, of = figure, "with_coordinates"
-    if figure in results.ACCURACIES:
-        correct, of, _ = results.ACCURACIES[figure]
+    part, whole = _COUNTERS[figure]
     name = by if by == "continent" else "value"
-    counts = groups(view, by).groupby(name)[[correct, of]].sum()
-    shares = counts[correct] / counts[of].where(counts[of] > 0)
+    counts = groups(view, by).groupby(name)[[part, whole]].sum()
+    shares = counts[part] / counts[whole].where(counts[whole] > 0)
     return {f"slice:{value}": share for value, share in shares.items()}
+
+
+def _attributes(view: View) -> list[str]:
+    return [f"{results.ATTRIBUTE}{name}" for name in table(view).dataset.attributes]
 
 
 def published_of(view: View, run: Mapping[str, Any]) -> Benchmark | None:

@@ -14,6 +14,7 @@ from dashboard.queries.leaderboard import FIGURES, GEOSCORE, MEDIAN
 from dashboard.shell import filter_urls, formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
+from streetclip.metrics.published import Benchmark
 from streetclip.results import ATTRIBUTE
 
 _NONE: Final = "none"
@@ -34,7 +35,7 @@ def _body(view: View) -> None:
         return
     runs = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
     own = run_queries.details(view)["dataset_id"]
-    figure, by = _controls(view)
+    figure, by, cluster = _controls(view)
     metric_cards.selection_remark(view.selection)
     if view.baseline_id is None:
         html.remark("Choose a baseline in the sidebar to see which differences are significant.")
@@ -47,27 +48,36 @@ def _body(view: View) -> None:
         return run["dataset_id"] != own, -int(run["dataset_id"])
 
     for _, of_dataset in groupby(sorted(runs, key=dataset_of), dataset_of):
-        _dataset(view, list(of_dataset), figure, by)
+        _dataset(view, list(of_dataset), figure, by, cluster)
 
 
-def _controls(view: View) -> tuple[str, str | None]:
+def _controls(view: View) -> tuple[str, str | None, str | None]:
     attributes = {
         f"{ATTRIBUTE}{name}": f"attribute {formats.isolated(name)}"
         for name in filter_values.attribute_names(view)
     }
-    left, right = st.columns(2, gap="small")
+    left, middle, right = st.columns(3, gap="small")
     with left:
         figure = url_widgets.select("Figure", "metric", FIGURES, "country")
-    with right:
+    with middle:
         slices = {_NONE: "none", "continent": "continent", **attributes}
         by = url_widgets.select("Columns by", "by", slices, _NONE)
-    return figure, None if by == _NONE else by
+    with right:
+        clusters = {_NONE: "none: images are independent", **attributes}
+        cluster = url_widgets.select("Intervals clustered by", "cluster", clusters, _NONE)
+    return figure, None if by == _NONE else by, None if cluster == _NONE else cluster
 
 
-def _dataset(view: View, runs: Sequence[Mapping[str, Any]], figure: str, by: str | None) -> None:
-    html.draw(html.tag("h2", html.name(runs[0]["dataset"])))
+def _dataset(
+    view: View,
+    runs: Sequence[Mapping[str, Any]],
+    figure: str,
+    by: str | None,
+    cluster: str | None,
+) -> None:
+    html.draw(html.tag("h2", html.name(runs[0]["dataset"]), css="sc-section"))
     started = [run for run in runs if run["num_done"]]
-    rows = leaderboard.standings(view, started[:_MOST], figure, by)
+    rows = leaderboard.standings(view, started[:_MOST], figure, by, cluster)
     if rows.empty:
         html.remark("None of its images matches the filters, or none has a prediction yet.")
         return
@@ -78,10 +88,12 @@ def _dataset(view: View, runs: Sequence[Mapping[str, Any]], figure: str, by: str
     )
     published = leaderboard.published_of(view, runs[0])
     if published is not None:
-        rows = pd.concat([rows, pd.DataFrame(_published(published.everyone))], ignore_index=True)
+        rows = pd.concat([rows, pd.DataFrame(_published(published))], ignore_index=True)
         rows = rows.sort_values(figure, ascending=figure == MEDIAN, ignore_index=True)
     columns = _columns(rows, figure)
-    key = selection_events.keyed("leaderboard", runs[0]["dataset_id"], view.selection, figure, by)
+    key = selection_events.keyed(
+        "leaderboard", runs[0]["dataset_id"], view.selection, figure, by, cluster
+    )
     values = rows["id"].fillna(_PUBLISHED).astype(int).tolist()
     tables.show(rows, columns, key=key, values=values, on_pick=partial(_open, view))
     if len(started) > _MOST:
@@ -101,13 +113,11 @@ def _kind(run: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, [formats.plain(run["strategy"], 20), state, archived]))
 
 
-def _published(everyone: Mapping[str, Any]) -> list[dict[str, Any]]:
-    shares = (
-        {f"within_{km}": share for km, share in each.shares.items()} for each in everyone.values()
-    )
+def _published(benchmark: Benchmark) -> list[dict[str, Any]]:
+    known = {"kind": "published", "n": benchmark.num_images}
     return [
-        {"run": name, "kind": "published", **each}
-        for name, each in zip(everyone, shares, strict=True)
+        {"run": name, **known, **{f"within_{km}": share for km, share in each.shares.items()}}
+        for name, each in benchmark.everyone.items()
     ]
 
 

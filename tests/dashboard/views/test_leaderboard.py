@@ -5,7 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from dashboard.shell import formats
 from streetclip import results
+from streetclip.metrics.intervals import cluster_bootstrap
 from streetclip.metrics.published import benchmark_of
 from streetclip.results import RunTable
 from streetclip.store import archive_run, get_run, open_store, rename_dataset
@@ -74,6 +76,21 @@ def test_differences_from_the_baseline_are_paired(open_page, world, metric):
     assert row["significance"] == ("significant" if is_clear else "not significant")
     assert row["num_common"] == expected.n
     assert math.isnan(rows.loc["older"]["difference"])
+
+
+def test_intervals_can_be_clustered_by_an_attribute(open_page, world):
+    page = open_page(baseline=str(OLDER), cluster="attribute:camera")
+    (rows,) = tables(page)
+    row = rows.set_index("run").loc["newer"]
+    newer, older = (RunTable.open(world.path, i) for i in (NEWER, OLDER))
+    counts = results.group_counts(newer, newer.done, "attribute:camera")
+    assert len(counts) > 1
+    _, low, high = cluster_bootstrap(counts["country_correct"], counts["n"], seed=0)
+    assert row["country_ends"] == f"{100 * low:.1f}–{100 * high:.1f}"
+    pairs = results.compare_by(newer, older, newer.done, "country", "attribute:camera")
+    _, low, high = cluster_bootstrap(pairs["gained"] - pairs["lost"], pairs["n"], seed=0)
+    assert row["difference_ends"] == formats.points_interval(low, high)
+    assert row["median_ends"] == "–"
 
 
 def test_runs_are_grouped_by_dataset_archived_ones_hidden_and_published_ones_ranked(
