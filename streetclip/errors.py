@@ -5,6 +5,7 @@ Every message says where, what was found, what was expected and what to do.
 StreetClipError            a fault of the machine or of this program    exit 1
 ├── ResourceError          exit 1
 ├── SelfCheckError         exit 1
+├── GateError              exit 1
 └── UserError              a mistake that the user can correct          exit 2
     └── ConfigError, ManifestError, UnknownPlaceError, TemplateError, CandidatesError,
         ImageError, ModelError, OutputError, StoreError
@@ -25,6 +26,10 @@ class ResourceError(StreetClipError):
 
 class SelfCheckError(StreetClipError):
     """Two computations of one result differ; going on would report wrong numbers."""
+
+
+class GateError(StreetClipError):
+    """A figure of a run is outside the bound that was set for it."""
 
 
 class UserError(StreetClipError):

@@ -9,6 +9,7 @@ from dashboard.queries.group_ranking import MEDIAN, METRICS, AgainstRest
 from dashboard.queries.report import Accuracy, Against, Delta, Report
 from dashboard.shell import formats, html
 from streetclip.metrics.intervals import Median
+from streetclip.results.filter_words import parts_by_prediction
 from streetclip.results.filters import Selection
 
 MACRO = (
@@ -178,14 +179,7 @@ def against_rest(what: str, metric: str, found: AgainstRest) -> None:
 
 def selection_remark(selection: Selection) -> None:
     """Warn where the filters depend on the run's predictions."""
-    chosen_by = {
-        "the outcome": (selection.country_correct, selection.city_correct) != (None, None),
-        "the distance": selection.distance_km != (None, None),
-        "the confidence": selection.confidence != (None, None),
-        "the predicted country": bool(selection.predicted or selection.excluded.predicted),
-    }
-    by = [words for words, is_set in chosen_by.items() if is_set]
-    if by:
+    if by := parts_by_prediction(selection):
         html.remark(
             f"These images are chosen by {' and '.join(by)}, that is by the run's own predictions: "
             "the figures describe this choice, they do not estimate how good the run is."

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final, NamedTuple
 
-from dashboard.shell.formats import plain
+from streetclip.results.formats import plain
 
 COLUMN: Final = "cue_boxes"
 PROBLEM: Final = (

@@ -15,10 +15,10 @@ from dashboard.images.thumbnails import ImageFile
 from dashboard.queries import run_queries
 from dashboard.queries.store_state import run_reader
 from dashboard.shell import formats, rights
-from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from streetclip import results, store
 from streetclip.errors import ConfigError, StoreError, shown
+from streetclip.results.formats import plain
 from streetclip.store import Store, open_store
 
 PAGE_SIZE: Final = 24

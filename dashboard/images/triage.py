@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeGuard
 import streamlit as st
 
 from dashboard.shell import rights
-from dashboard.shell.formats import STATUS_LABELS, plain
 from streetclip.errors import StreetClipError
+from streetclip.results.formats import STATUS_LABELS, plain
 from streetclip.store import PROGRAM, SUGGESTED_TAGS, Author
 
 TAG, UNTAG, JUDGE, NOTE, STATUS = "tag", "untag", "judge", "note", "status"

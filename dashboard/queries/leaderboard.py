@@ -3,19 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries import comparisons
+from dashboard.queries import comparisons, report
 from dashboard.queries.run_queries import BY_VIEW, details, groups, make_view, mask, table
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.metrics.intervals import cluster_bootstrap
-from streetclip.metrics.published import Benchmark, benchmark_of
+from streetclip.metrics.published import Benchmark
 
 MEDIAN, GEOSCORE = "median", "geoscore"
 WITHIN: Final[Mapping[str, int]] = {f"within_{km}": km for km in THRESHOLDS_KM.values()}
@@ -80,7 +79,7 @@ def _figures(view: View) -> dict[str, float]:
     by_name = {name: figures[f"{name}_accuracy"] for name in results.ACCURACIES}
     shares = zip(WITHIN, distance["share_within_km"], strict=True)
     by_name |= {**dict(shares), MEDIAN: distance["median_km"]}
-    _, low, high = results.geoscore_interval(run, chosen)
+    *_, low, high = results.geoscore_interval(run, chosen)
     by_name[GEOSCORE] = {"value": distance["geoscore"], "low": low, "high": high}
     found: dict[str, float] = {"n": figures["num_images"]}
     for name, each in by_name.items():
@@ -131,11 +130,9 @@ def _attributes(view: View) -> list[str]:
     return [f"{results.ATTRIBUTE}{name}" for name in table(view).dataset.attributes]
 
 
-def published_of(view: View, run: Mapping[str, Any]) -> Benchmark | None:
-    """Find published figures by the name of a run's dataset, or of its file; None if filtered."""
+def published_on(view: View, run: Mapping[str, Any]) -> Benchmark | None:
+    """Find the figures published on a run's dataset; None where filters are set."""
     if not view.is_whole_run:
         return None
     whole = details(replace(view_of(view, run), baseline_id=None))
-    names = (whole["dataset"], PurePath(whole["csv_path"] or "").stem)
-    num_images = int(whole["num_images"])
-    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)
+    return report.published_of(whole, int(whole["num_images"]))

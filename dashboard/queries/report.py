@@ -1,15 +1,25 @@
 """Compute the figures of the overview, with caches."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.queries.run_queries import BY_VIEW, WITH_BASELINE, groups, mask, num_selected, table
+from dashboard.queries.run_queries import (
+    BY_VIEW,
+    WITH_BASELINE,
+    details,
+    groups,
+    mask,
+    num_selected,
+    table,
+)
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.metrics.intervals import Median, newcombe_paired_interval
+from streetclip.metrics.published import Benchmark, benchmark_of
 from streetclip.results import ACCURACIES
 
 
@@ -135,3 +145,28 @@ def report_of(figures: Mapping[str, Any], countries: pd.DataFrame, curve: pd.Dat
         curve=curve,
         continents=results.continent_shares(countries),
     )
+
+
+def document(view: View) -> str:
+    """Write the report of the selected images as an HTML file, as jobs/report.py does."""
+    from streetclip.reports.chosen import Chosen
+    from streetclip.reports.report import report_html  # it decodes images
+
+    other = None if view.baseline_id is None else view.of_baseline()
+    return report_html(
+        Chosen(
+            path=view.path,
+            run=details(view),
+            table=table(view),
+            selection=view.selection,
+            mask=mask(view),
+            baseline=None if other is None else details(other),
+            baseline_table=None if other is None else table(other),
+        )
+    )
+
+
+def published_of(run: Mapping[str, Any], num_images: int) -> Benchmark | None:
+    """Find published figures by the dataset's name, or by its file's where it was renamed."""
+    names = (run["dataset"], PurePath(run["csv_path"] or "").stem)
+    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)

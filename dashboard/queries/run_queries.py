@@ -155,8 +155,8 @@ def _annotated(view: View) -> tuple[results.AnnotatedIds, str]:
     chosen = view.selection
     if not chosen.needs_annotations:
         return results.AnnotatedIds(), ""
-    tags = (*chosen.tags, *chosen.excluded.tags)
-    return annotated_ids(view.path, view.annotations_key, tags, chosen.status is not None)
+    key = (view.path, view.annotations_key, chosen.all_tags)
+    return annotated_ids(*key, chosen.status is not None)
 
 
 def annotated_ids(
@@ -174,12 +174,8 @@ def _annotated_ids(
     tags: tuple[str, ...],
     with_status: bool,
 ) -> tuple[results.AnnotatedIds, str]:
-    statuses = [each for each in store.STATUSES if with_status and each != "open"]
     with reader(store_path) as opened, opened.snapshot():
-        found = results.AnnotatedIds(
-            by_tag=store.tagged_image_ids(opened, tags),
-            by_status={each: store.status_image_ids(opened, each) for each in statuses},
-        )
+        found = results.annotated_ids(opened, tags, with_status=with_status)
         return found, store.annotations_version(opened)
 
 

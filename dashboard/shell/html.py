@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard.shell.formats import LONGEST, NONE, plain
+from streetclip.results.formats import LONGEST, NONE, plain
 
 
 class Html(str):

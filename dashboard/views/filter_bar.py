@@ -13,11 +13,11 @@ from dashboard.shell.page_query import View
 from dashboard.views import run_picker
 from streetclip.geo import THRESHOLDS_KM
 from streetclip.results import ATTRIBUTE
+from streetclip.results.filter_words import OUTCOME_WORDS
 from streetclip.store import STATUSES
 
-_ANY = "any"
+_ANY = OUTCOME_WORDS[None]
 _FARTHEST = float("inf")
-OUTCOME_WORDS = {None: _ANY, True: "correct", False: "wrong"}
 
 
 class _Field(NamedTuple):

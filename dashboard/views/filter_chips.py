@@ -1,37 +1,18 @@
 """Draw a chip for each value of a set filter, which removes it."""
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from dashboard.shell import formats, html, url_state
 from dashboard.shell.page_query import View
-from dashboard.views.filter_bar import OUTCOME_WORDS
-from streetclip.results import ATTRIBUTE
-from streetclip.results.filters import MANY, Selection
-
-_CHIPS = {
-    "continent": "{}",
-    "country": "true country ",
-    "region": "region {}",
-    "city": "city {}",
-    "predicted": "predicted ",
-    "status": "status {}",
-    "country_correct": "{} country",
-    "city_correct": "{} city",
-    "confidence": "confidence {}",
-    "distance_km": "distance {}",
-    "tags": "tag ",
-    "file_name": "file name {}",
-}
-_SCALES = {"confidence": (100, "%"), "distance_km": (1, "km")}
-_MOST_CHIPS = 8  # of the values of one filter
+from streetclip.results.filter_words import set_parts
+from streetclip.results.filters import Selection
 
 
 def chips(view: View, num_selected: int) -> None:
     """Draw chips of set filters and the number of matching images."""
-    parts = _set_parts(view.selection)
+    parts = set_parts(view.selection)
     if not parts:
         return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):
@@ -47,52 +28,3 @@ def chips(view: View, num_selected: int) -> None:
             )
         clear = partial(url_state.change_filters, Selection(), view.defaults)
         st.button("Clear all", key="chip_clear", type="tertiary", on_click=clear)
-
-
-def _set_parts(chosen: Selection) -> list[tuple[str, Selection]]:
-    """Describe each value of each set filter, with the filters without it."""
-    attributes = dict.fromkeys(
-        name for name in (*chosen.names, *chosen.excluded.names) if name.startswith(ATTRIBUTE)
-    )
-    parts = []
-    for name in (*_CHIPS, *attributes):
-        if name in MANY or name in attributes:
-            parts += _parts_of_several(chosen, name)
-        elif (value := getattr(chosen, name)) != getattr(Selection(), name):
-            parts.append((_CHIPS[name].format(_value_text(name, value)), chosen.without(name)))
-    return parts
-
-
-def _parts_of_several(chosen: Selection, name: str) -> list[tuple[str, Selection]]:
-    title = _CHIPS.get(name) or f"{formats.plain(name.removeprefix(ATTRIBUTE), 40)}: "
-    parts = []
-    for sign, given in (("", chosen), ("not ", chosen.excluded)):
-        values = given.of(name)
-        shown: list[tuple[str, tuple[str, ...]]] = [
-            (_value_text(name, value), (value,)) for value in values
-        ]
-        if len(values) > _MOST_CHIPS:
-            shown = [(f"{formats.count(len(values))} values", values)]
-        for text, dropped in shown:
-            rest = given.but(**{name: [each for each in values if each not in dropped]})
-            without = rest if isinstance(rest, Selection) else chosen.but(excluded=rest)
-            parts.append((f"{title}{sign}{text}", without))
-    return parts
-
-
-def _value_text(name: str, value: Any) -> str:
-    if name in ("country", "predicted"):
-        return formats.country(value)
-    if name == "status":
-        return formats.STATUS_LABELS[value].lower()
-    if name in _SCALES:
-        return _range(value, *_SCALES[name])
-    text = OUTCOME_WORDS[value] if isinstance(value, bool) else str(value)
-    return formats.plain(text, 40) or "(blank)"
-
-
-def _range(bounds: tuple[float | None, float | None], scale: float, unit: str) -> str:
-    low, high = (None if end is None else f"{scale * end:,.6g}" for end in bounds)
-    if low is None:
-        return f"at most {high} {unit}"
-    return f"from {low} {unit}" if high is None else f"{low}–{high} {unit}"

@@ -11,6 +11,8 @@ from streetclip.config.options import DEFAULT_STORE as DEFAULT_STORE
 from streetclip.config.options import JobConfig as JobConfig
 from streetclip.config.options import ManifestOptions as _ManifestOptions
 from streetclip.config.options import option as option
+from streetclip.config.results_out import ExportPredictionsConfig as ExportPredictionsConfig
+from streetclip.config.results_out import ReportConfig as ReportConfig
 from streetclip.config.train_options import (
     DataOptions,
     LossOptions,
@@ -388,5 +390,7 @@ JOB_CONFIGS: dict[str, type[JobConfig]] = {
         RunQueueConfig,
         BackupStoreConfig,
         CheckStoreConfig,
+        ReportConfig,
+        ExportPredictionsConfig,
     )
 }

@@ -34,7 +34,12 @@ from streetclip.results.confusion import mistakes_by_nearness as mistakes_by_nea
 from streetclip.results.figures import run_figures as run_figures
 from streetclip.results.filters import AnnotatedIds as AnnotatedIds
 from streetclip.results.filters import Selection as Selection
+from streetclip.results.filters import annotated_ids as annotated_ids
 from streetclip.results.filters import select as select
+from streetclip.results.gates import Gate as Gate
+from streetclip.results.gates import GateOutcome as GateOutcome
+from streetclip.results.gates import check_gate as check_gate
+from streetclip.results.gates import parse_gate as parse_gate
 from streetclip.results.great_circles import great_circles as great_circles
 from streetclip.results.groups import ACCURACIES as ACCURACIES
 from streetclip.results.groups import ATTRIBUTE as ATTRIBUTE

@@ -123,7 +123,7 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     """
     common, positions = _common(table, baseline, mask, with_coordinates=True)
     theirs = _aligned(baseline.column("distance_km"), positions)
-    now, then = (_scores(each, common) for each in (table.column("distance_km"), theirs))
+    now, then = (image_geoscores(each, common) for each in (table.column("distance_km"), theirs))
     paired, sums = now - then, (exact_sum(now), exact_sum(then))
     value, baseline_value = (
         float(total / len(paired)) if len(paired) else math.nan for total in sums
@@ -132,17 +132,19 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     return Comparison(len(paired), value, baseline_value, *ends)
 
 
-def geoscore_interval(table: RunTable, mask: Bool) -> tuple[float, float, float]:
-    """Compute a run's mean GeoScore and its normal interval: mean, low, high; NaN without images.
+def geoscore_interval(table: RunTable, mask: Bool) -> tuple[int, float, float, float]:
+    """Compute n, the mean GeoScore and its normal interval; NaN without images.
 
     Over the selected images whose true place has coordinates.
     """
-    chosen = table.with_prediction(mask) & table.has(Flag.HAS_COORDINATES)
-    scores = _scores(table.column("distance_km"), chosen)
-    return mean_interval(float(exact_sum(scores)), float(scores @ scores), len(scores))
+    located = table.with_prediction(mask) & table.has(Flag.HAS_COORDINATES)
+    scores = image_geoscores(table.column("distance_km"), located)
+    total, squares = float(exact_sum(scores)), float(np.dot(scores, scores))
+    return len(scores), *mean_interval(total, squares, len(scores))
 
 
-def _scores(distance_km: NDArray[Any], mask: Bool) -> NDArray[np.float64]:
+def image_geoscores(distance_km: NDArray[Any], mask: Bool) -> NDArray[np.float64]:
+    """Compute the GeoScore of each selected image, 0 to 5000; 0 without a distance."""
     blocks = [geoscore(distance_km[rows]) for rows in selected_rows(mask)]
     return np.concatenate([np.empty(0), *blocks])
 

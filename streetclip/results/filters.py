@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streetclip.errors import shown
 from streetclip.results.groups import ATTRIBUTE
 from streetclip.results.run_table import Bool, RunTable
+from streetclip.store import STATUSES, Store, status_image_ids, tagged_image_ids
 
 Bounds = tuple[float | None, float | None]
 Ids = NDArray[np.int64]
@@ -109,9 +110,14 @@ class Selection(Values):
         return self == Selection()
 
     @property
+    def all_tags(self) -> tuple[str, ...]:
+        """The tags that it wants and those that it excludes."""
+        return *self.tags, *self.excluded.tags
+
+    @property
     def needs_annotations(self) -> bool:
         """Whether it depends on tags or status."""
-        return bool(self.tags or self.excluded.tags or self.status)
+        return bool(self.all_tags or self.status)
 
     def only(self, name: str) -> str | None:
         """Return the value of a filter that has exactly one, else None."""
@@ -139,6 +145,15 @@ class AnnotatedIds:
 
     by_tag: Mapping[str, Ids] = field(default_factory=dict)
     by_status: Mapping[str, Ids] = field(default_factory=dict)
+
+
+def annotated_ids(store: Store, tags: Sequence[str], *, with_status: bool) -> AnnotatedIds:
+    """Read the images with some tags, and with each status if asked; "open" is left out."""
+    statuses = [each for each in STATUSES if with_status and each != "open"]
+    return AnnotatedIds(
+        by_tag=tagged_image_ids(store, tags),
+        by_status={each: status_image_ids(store, each) for each in statuses},
+    )
 
 
 def select(table: RunTable, selection: Selection, annotated: AnnotatedIds | None = None) -> Bool:

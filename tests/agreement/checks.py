@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dashboard.images import csv_export
+from dashboard.images import exports
 from dashboard.queries import comparisons, filter_values, group_ranking, run_queries
 from dashboard.queries import report as overview
 from dashboard.shell.page_query import View
+from streetclip.reports.exports import COLUMNS
 from streetclip.results.filters import Selection
 from tests.agreement.drawn_runs import DrawnRun
 from tests.agreement.plain_figures import figures, passes, read_rows
@@ -289,12 +290,12 @@ def _check_compare(view: View, pair: tuple[Figures, ...], checker: Checker, wher
 
 def _check_export(view: View, rows: Sequence[Figures], checker: Checker, where: str) -> None:
     """The CSV of the filtered images has the rows of predictions.csv."""
-    text = csv_export.file_of(view, "file").read().decode("utf-8-sig")
+    text = exports.file_of(view, "file").read().decode("utf-8-sig")
     exported = {row["image_filename"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
     checker.same(len(exported), len(rows), f"{where}, export")
     for row in rows:
         found = exported[row["image_filename"]]
-        for name in csv_export.COLUMNS:
+        for name in COLUMNS:
             one, other = found[name], row[name]
             if isinstance(other, float) or other is None:
                 one = float(one) if one else None

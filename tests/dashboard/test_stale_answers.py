@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard.images import csv_export, image_queries
+from dashboard.images import exports, image_queries
 from dashboard.images.triage import Action
 from dashboard.queries import (
     comparisons,
@@ -244,7 +244,7 @@ def two_views(path, twins):
         filter_values.countries,
         filter_values.predicted_countries,
         run_queries.mask,
-        lambda view: csv_export.file_of(view, "surest"),
+        lambda view: exports.file_of(view, "surest"),
         lambda view: image_queries.rows(view, [1]),
         lambda view: image_queries.one(view, 1),
         lambda view: comparisons.predictions_of_baseline(view, (1,)),

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.images import csv_export, gallery_view, image_detail, image_queries, triage
+from dashboard.images import exports, gallery_view, image_detail, image_queries, triage
 from dashboard.images.image_queries import Image, Place
 from dashboard.queries import run_queries
 from dashboard.shell import formats, html, url_state
@@ -46,8 +46,8 @@ def _all(view: View, order: str) -> None:
         gallery_view.order_choice(view)
         gallery_view.size_choice()
         _pager(shown, "above")
-        csv_export.button(view, order)
-    csv_export.limit_remark(view)
+        exports.button(view, order)
+    exports.limit_remark(view)
     gallery_view.page_of(view, shown, order, key="gallery")
     if shown.num_pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):

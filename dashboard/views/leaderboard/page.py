@@ -15,6 +15,7 @@ from dashboard.shell import filter_urls, formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
 from streetclip.metrics.published import Benchmark
+from streetclip.reports.run_facts import state_text
 from streetclip.results import ATTRIBUTE
 
 _NONE: Final = "none"
@@ -86,7 +87,7 @@ def _dataset(
         run=[formats.plain(known[i]["name"], 60) for i in rows["id"]],
         kind=[_kind(known[i]) for i in rows["id"]],
     )
-    published = leaderboard.published_of(view, runs[0])
+    published = leaderboard.published_on(view, runs[0])
     if published is not None:
         rows = pd.concat([rows, pd.DataFrame(_published(published))], ignore_index=True)
         rows = rows.sort_values(figure, ascending=figure == MEDIAN, ignore_index=True)
@@ -108,7 +109,7 @@ def _dataset(
 
 def _kind(run: Mapping[str, Any]) -> str:
     """Describe how a run was made ("imported" for one of another program), and its state."""
-    state = "" if run["state"] == "done" else run_picker.state_text(run)
+    state = "" if run["state"] == "done" else state_text(run)
     archived = "archived" if run["archived_at"] is not None else ""
     return ", ".join(filter(None, [formats.plain(run["strategy"], 20), state, archived]))
 

@@ -1,9 +1,6 @@
 """Overview: figures of a run, changes from the baseline, and all runs."""
 
-from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePath
-from typing import Any
 
 import streamlit as st
 
@@ -21,7 +18,7 @@ from dashboard.shell import filter_urls, formats, html, links, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_editor, run_picker
 from streetclip.metrics.intervals import Proportion
-from streetclip.metrics.published import Benchmark, benchmark_of
+from streetclip.metrics.published import Benchmark
 from streetclip.results import ATTRIBUTE
 
 _MOST_CHANGED = 3
@@ -44,19 +41,13 @@ def _body(view: View) -> None:
         against = None if view.baseline_id is None else report.against(view)
         published = None
         if view.is_whole_run:
-            published = _published_of(details, figures.num_images)
+            published = report.published_of(details, figures.num_images)
         _results(view, figures, against, published)
     offered = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
     known = run_queries.runs_with_correct(view.path)
     run_picker.table(known[known["id"].isin([run["id"] for run in offered])], view.run_id)
     run_picker.details(details)
     run_editor.draw(view.path, details)
-
-
-def _published_of(run: Mapping[str, Any], num_images: int) -> Benchmark | None:
-    """Find published figures by the dataset's name, or by its file's where it was renamed."""
-    names = (run["dataset"], PurePath(run["csv_path"] or "").stem)
-    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)
 
 
 def _results(
@@ -115,14 +106,13 @@ def _pick_continent(view: View, name: str) -> None:
 
 
 def _leads(view: View) -> None:
-    """Draw links to what to look at next."""
+    """Draw links to what to look at next, and the button of the report."""
     country = weak_spots.worst_country(view)
     value = weak_spots.worst_value(view)
     mistake = weak_spots.top_mistake(view)
-    if not (country or value or mistake):
-        return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="leads"):
-        html.remark("Look at next:", width="content")
+        if country or value or mistake:
+            html.remark("Look at next:", width="content")
         if country is not None:
             (code,) = country.names
             chosen = view.but(country=code, continent=None, region=None, city=None)
@@ -139,6 +129,23 @@ def _leads(view: View) -> None:
             pair = " → ".join(map(formats.country, mistake.names))
             what = f"Most frequent confusion: {_lead(pair, mistake.share)}"
             _link("confusion", what, "grid_on", chosen)
+        _report_button(view)
+
+
+def _report_button(view: View) -> None:
+    """Draw the button that makes a report of the filtered images when it is clicked."""
+    st.download_button(
+        "Report of these images",
+        data=partial(report.document, view),
+        file_name=f"streetclip_run_{view.run_id}_report.html",
+        mime="text/html",
+        key="report",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="These images and this baseline as one HTML file, with map, confusions, calibration, "
+        "the worst images and provenance. It opens without a network and can be printed.",
+    )
 
 
 def _lead(name: str, share: Proportion) -> str:

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from dashboard.shell import filter_urls, formats, html, url_state
-from dashboard.shell.formats import (
+from streetclip.results.formats import (
     NBSP,
     count,
     country,
@@ -26,10 +26,9 @@ from dashboard.shell.formats import (
     signed,
     units,
 )
-from dashboard.views import run_picker
 
 
-@pytest.mark.parametrize("module", [filter_urls, formats, html, run_picker, url_state])
+@pytest.mark.parametrize("module", [filter_urls, formats, html, url_state])
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

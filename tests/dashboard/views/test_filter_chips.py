@@ -1,6 +1,6 @@
 """Chips of set filters: what they say, and what is left when one is clicked."""
 
-from dashboard.views import filter_chips
+from streetclip.results import filter_words
 from streetclip.results.filters import Selection, Values
 
 CHOSEN = Selection(
@@ -18,7 +18,7 @@ CHOSEN = Selection(
 
 
 def test_each_value_has_a_chip_that_removes_it_alone():
-    parts = filter_chips._set_parts(CHOSEN)
+    parts = filter_words.set_parts(CHOSEN)
     cut = f"{{0}} %s: {'a' * 39}…"
     assert [words for words, _ in parts] == [
         *("Europe", "true country France", "true country Germany", "region (blank)"),
@@ -32,13 +32,13 @@ def test_each_value_has_a_chip_that_removes_it_alone():
     assert left["wrong country"] == CHOSEN.but(country_correct=None)
     rest = CHOSEN
     for _ in parts:
-        _, rest = filter_chips._set_parts(rest)[0]
+        _, rest = filter_words.set_parts(rest)[0]
     assert rest == Selection()
 
 
 def test_many_values_of_a_filter_share_a_chip():
     many = Selection(excluded=Values(tags=tuple(map(str, range(1200))), country=("FR",)))
-    parts = dict(filter_chips._set_parts(many))
+    parts = dict(filter_words.set_parts(many))
     assert parts == {
         "true country not France": Selection(excluded=Values(tags=many.excluded.tags)),
         "tag not 1,200 values": Selection(excluded=Values(country=("FR",))),

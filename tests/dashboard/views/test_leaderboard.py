@@ -102,7 +102,7 @@ def test_runs_are_grouped_by_dataset_archived_ones_hidden_and_published_ones_ran
         archive_run(database, 3, get_run(database, 3)["uid"], is_archived=True)
         rename_dataset(database, 1, "IM2GPS3k")
     monkeypatch.setattr(
-        "dashboard.queries.leaderboard.benchmark_of", lambda name, n: benchmark_of(name, 2997)
+        "dashboard.queries.report.benchmark_of", lambda name, n: benchmark_of(name, 2997)
     )
     open_page = opener_of(monkeypatch, world.path, "leaderboard", run="2", metric="within_750")
     page = open_page()

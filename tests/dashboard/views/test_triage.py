@@ -7,11 +7,11 @@ from dashboard.images import image_queries
 from dashboard.images.triage import Action
 from dashboard.queries import run_queries
 from dashboard.shell import rights
-from dashboard.shell.formats import plain
 from dashboard.shell.page_query import View
 from dashboard.shell.rights import Right
 from streetclip.errors import ConfigError, ResourceError, StoreError, shown
 from streetclip.results.filters import Selection
+from streetclip.results.formats import plain
 from streetclip.store import annotate, open_store, read_annotations
 from tests.dashboard.galleries import data_of, served_world, wait_until
 from tests.dashboard.pages import open_page_of, text_of
@@ -144,7 +144,7 @@ def test_what_is_judged_leaves_the_queue_and_counts(open_page, world):
         annotate(store, [queue[4]], add_tags=["no cue"])
     page = open_page(world, image=str(queue[4]))
     data = data_of(page, "items")
-    assert [each["id"] for each in data["items"]][:3] == [queue[3], queue[4], queue[6]]
+    assert [each["id"] for each in data["items"]][:4] == [*queue[2:5], queue[6]]
     progress = next(each for each in page.main if each.type == "progress")
     assert progress.proto.text == f"4 of {len(queue)} reviewed"
     assert data_of(open_page(world), "items")["at"] == queue[3]
@@ -155,7 +155,7 @@ def test_an_image_that_was_judged_can_still_be_looked_at(open_page, world):
     with open_store(world.path) as store:
         annotate(store, [queue[7]], status="reviewed", note="seen")
     data = data_of(open_page(world, image=str(queue[7])), "items")
-    before, image, after, *_ = data["items"]
+    _, before, image, after, *_ = data["items"]
     assert [data["at"], before["id"], image["id"], after["id"]] == [queue[7], *queue[6:9]]
     assert (image["status"], image["note"]) == ("reviewed", "seen")
 
