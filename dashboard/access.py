@@ -26,6 +26,7 @@ VARIABLE = "STREETCLIP_TOKEN"  # a token of one's own, to keep links over restar
 PARAMETER = "token"
 _LEAST_CHARACTERS = 16  # of a token that the user sets
 _HEALTH = "/_stcore/health"  # says "ok" and nothing else; launchers wait for it
+_UPLOAD = "/_stcore/upload_file"
 
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -153,14 +154,9 @@ class Gate:
 
     def _admit(self, scope: Scope) -> Response | None:
         """Write the right into the request; return the answer to one that may not pass."""
-        headers, access = Headers(scope=scope), self._access
-        host, origin = headers.get("host"), headers.get("origin")
-        if not access.allows_host(host):
-            return PlainTextResponse(_foreign_host(host), 403)
-        if not access.allows_origin(origin, scope["scheme"], host or ""):
-            return PlainTextResponse(_foreign_origin(origin), 403)
-        if scope["type"] == "websocket" and origin is None:
-            return PlainTextResponse("A WebSocket requires the header Origin.", 403)
+        access = self._access
+        if problem := self._foreign(scope):
+            return PlainTextResponse(problem, 403)
         if access.token is None:
             right: Right | None = access.highest
         elif scope["path"].endswith(_HEALTH):
@@ -172,11 +168,24 @@ class Gate:
             return self._sign_in(scope, given[PARAMETER])
         if right is None:
             return HTMLResponse(_SIGN_IN_PAGE.format(problem="This dashboard is protected."), 403)
+        if _UPLOAD in scope["path"] and right < Right.RUN_JOBS:
+            return PlainTextResponse("Only those who may run jobs may send files.", 403)
         # Streamlit would judge the Origin again, and ask an outside address for the machine's own.
         dropped = (HEADER.encode(), b"origin")
         kept = [pair for pair in scope["headers"] if pair[0] not in dropped]
         scope["headers"] = [*kept, (HEADER.encode(), str(int(right)).encode())]
         return None
+
+    def _foreign(self, scope: Scope) -> str:
+        """Describe what is foreign about a request; "" if nothing is."""
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host"), headers.get("origin")
+        if not self._access.allows_host(host):
+            return _foreign_host(host)
+        if not self._access.allows_origin(origin, scope["scheme"], host or ""):
+            return _foreign_origin(origin)
+        is_socket = scope["type"] == "websocket"
+        return "A WebSocket requires the header Origin." if is_socket and origin is None else ""
 
     def _sign_in(self, scope: Scope, token: str) -> Response:
         """Keep the token of a link as a cookie, and leave it out of the address."""

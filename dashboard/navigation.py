@@ -10,11 +10,13 @@ from dashboard.views.accuracy import page as accuracy
 from dashboard.views.calibration import page as calibration
 from dashboard.views.compare import page as compare
 from dashboard.views.confusion import page as confusion
+from dashboard.views.data import page as data
 from dashboard.views.failures import page as failures
 from dashboard.views.jobs import page as jobs
 from dashboard.views.leaderboard import page as leaderboard
 from dashboard.views.map import page as map_page
 from dashboard.views.overview import page as overview
+from dashboard.views.predict import page as predict
 from dashboard.views.training import page as training
 from dashboard.views.triage import page as triage
 
@@ -30,6 +32,8 @@ _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
     "Images": [
         (failures, "Images", "photo_library", "failures"),
         (triage, "Triage", "checklist", "triage"),
+        (data, "Data", "dataset", "data"),
+        (predict, "Predict", "add_a_photo", "predict"),
     ],
     "Evaluation": [
         (calibration, "Calibration", "straighten", "calibration"),

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import channels, legends, selection_events
-from dashboard.charts.channels import FEW, share_tooltip, stroke, when
+from dashboard.charts.channels import FEW, share_tooltip, stroke, tooltip, when
 from dashboard.charts.close_up_map import azimuthal, inline_json, land, outlines, position
 from dashboard.shell import formats, theme
 from streetclip.gazetteer import countries
@@ -49,7 +49,7 @@ def choropleth(
 ) -> None:
     """Draw a map of countries by a value, grey without images.
 
-    `frame`: country (ISO code), value, n, and the tooltip's texts label and interval.
+    `frame`: country (ISO code), value, n, and the tooltip's texts label and interval, "" for none.
     `scale`: "sequential", or "difference" around 0. `domain`: values at the ends of the colours;
     default: 0 to 1, or the largest difference. `on_select` gets the code of a clicked country.
     """
@@ -109,7 +109,9 @@ def _layers(rows: pd.DataFrame, title: str, colours: alt.Scale, *, clip: bool) -
         "fillOpacity": alt.FillOpacityValue(1, condition=when(FEW, theme.PALE_OPACITY)),
         "strokeDash": alt.StrokeDashValue([1, 0], condition=when(FEW, [2, 2])),
         "strokeWidth": alt.StrokeWidthValue(0.5, condition=when(FEW, 0.9)),
-        "tooltip": share_tooltip(title, name="country"),
+        "tooltip": share_tooltip(title, name="country")
+        if rows["interval"].any()
+        else tooltip(name="country", label=title),
     }
     found = inline_json(rows.to_json(orient="records"), "rows")
     shapes = (

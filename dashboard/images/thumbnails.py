@@ -122,14 +122,19 @@ def _key(path: Path, status: os.stat_result, max_side: int) -> FileKey:
     return FileKey(path, *times_ns, status.st_size, status.st_ino, period, max_side)
 
 
-def _make(key: FileKey) -> Thumbnail:
+def make_thumbnail(path: Path, max_side: int, version: str = "") -> Thumbnail:
+    """Make the picture of a file, and keep nothing."""
     try:
-        image, photo = decode_preview(key.path, key.max_side), read_photo(key.path)
+        image, photo = decode_preview(path, max_side), read_photo(path)
     except ImageError as error:
         return Thumbnail(problem=str(error))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return Thumbnail(buffer.getvalue(), *image.size, photo=photo, version=key.version)
+    return Thumbnail(buffer.getvalue(), *image.size, photo=photo, version=version)
+
+
+def _make(key: FileKey) -> Thumbnail:
+    return make_thumbnail(key.path, key.max_side, key.version)
 
 
 # By longest side, what keeps the pictures used last: some 40 kB a card, 400 kB a large one.

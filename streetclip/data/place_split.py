@@ -1,4 +1,4 @@
-"""Split images by place, so that no two splits share a street.
+"""Split images by place, so that no two splits share a street; find those that do.
 
 Axes: N images, K occupied cells of a grid.
 """
@@ -16,6 +16,8 @@ _CELLS: Final = 4  # a side of a cell is this part of the least distance
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Degrees = tuple[Float64, Float64]
+"""Latitudes and longitudes; NaN where unknown."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,31 @@ def split_by_place(
     return PlaceSplit(part[group_N], len(sizes), int(sizes.max()))
 
 
+def are_near(points: Degrees, others: Degrees, km: float) -> NDArray[np.bool_]:
+    """Find which of N points are at most `km` from any of others; none with NaN is.
+
+    Examples:
+        >>> own = np.array([48.85, 48.95]), np.array([2.35, 2.35])
+        >>> are_near(own, (np.array([48.855, np.nan]), np.array([2.35, 0.0])), 1).tolist()
+        [True, False]
+    """
+    from scipy.spatial import cKDTree
+
+    points_N3, others_3 = unit_vectors(*points), unit_vectors(*others)
+    others_3 = others_3[np.isfinite(others_3).all(axis=1)]
+    is_near_N = np.asarray(np.isfinite(points_N3).all(axis=1))
+    bound = np.nextafter(_chord(km), np.inf)  # which itself is left out
+    tree = cKDTree(others_3)
+    nearest, _ = tree.query(points_N3[is_near_N], distance_upper_bound=bound)
+    is_near_N[is_near_N] = np.isfinite(nearest)
+    return is_near_N
+
+
+def _chord(km: float) -> float:
+    """Convert a distance along the surface to a straight one, in radii."""
+    return float(2 * np.sin(km / (2 * EARTH_RADIUS_KM)))
+
+
 def _groups(vectors_N3: Float64, min_km: float) -> Int64:
     """Number the groups of linked points."""
     from scipy.sparse import coo_matrix
@@ -60,7 +87,7 @@ def _groups(vectors_N3: Float64, min_km: float) -> Int64:
     from scipy.spatial import cKDTree
 
     # Pairs of points within a dense city are too many: cells stand for their points.
-    chord = 2 * np.sin(min_km / (2 * EARTH_RADIUS_KM))
+    chord = _chord(min_km)
     side = chord / _CELLS
     cells_K3, cell_N = np.unique(
         np.floor(vectors_N3 / side).astype(np.int64), axis=0, return_inverse=True

@@ -10,9 +10,10 @@ import contextlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -54,30 +55,55 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def predict_photos(config: PredictConfig, stages: Stages = no_stages) -> pd.DataFrame:
-    """Predict country and city of each photo of a folder, one row each.
+@dataclass(frozen=True)
+class PhotoModel:
+    """A model with its candidates encoded, ready to predict photos."""
 
-    Columns are those of an evaluation's `predictions.csv`, without any of correctness, and
-    `truth_source`. `stages` is called for prompts, then photos. Raises ImageError if no photo can
-    be read.
+    config: PredictConfig
+    encoder: DualEncoder
+    candidates: Candidates
+    classifier: PlaceClassifier
+
+    @classmethod
+    def load(cls, config: PredictConfig, stages: Stages = no_stages) -> Self:
+        """Load the model and encode the candidates, with a stage of prompts."""
+        candidates = load_candidates(config.candidates_file)
+        encoder, prompts = load_model(config, config.device)
+        _LOG.info("model %s, %s", config.model_source, encoder.precision.reason)
+        with stages("prompts", "prompt") as progress:
+            classifier = build_classifier(encoder, candidates, prompts, progress)
+        return cls(config, encoder, candidates, classifier)
+
+    def predict(
+        self, names: Sequence[str], paths: Sequence[str], stages: Stages = no_stages
+    ) -> pd.DataFrame:
+        """Predict country and city of photos, one row each, with a stage of photos.
+
+        Columns are those of an evaluation's `predictions.csv`, without any of correctness, and
+        `truth_source`. `paths` are absolute; `names` become `image_filename`.
+        """
+        features_ND, errors = _encode(self.config, self.encoder, self.classifier, paths, stages)
+        # Of a name that is not UTF-8, the other bytes are written out.
+        texts = [name.encode("utf-8", "backslashreplace").decode() for name in names]
+        known = _exif_truth(paths, errors).assign(
+            image_filename=texts, error=pd.Series(errors, dtype=object)
+        )
+        return _rows(known, features_ND, self.classifier, self.candidates, self.config.top_k)
+
+
+def predict_photos(config: PredictConfig, stages: Stages = no_stages) -> pd.DataFrame:
+    """Predict the photos of a folder, as `PhotoModel.predict`.
+
+    Raises ImageError if no photo can be read.
     """
     names = find_photos(config.image_dir, recursive=config.recursive)
     paths = [str(config.image_dir.absolute() / name) for name in names]
-    candidates = load_candidates(config.candidates_file)
-    encoder, prompts = load_model(config, config.device)
-    _LOG.info("model %s, %s", config.model_source, encoder.precision.reason)
-    with stages("prompts", "prompt") as progress:
-        classifier = build_classifier(encoder, candidates, prompts, progress)
-    features_ND, errors = _encode(config, encoder, classifier, paths, stages)
-    if None not in errors:
-        msg = f"{config.image_dir}: none of its {len(names):,} photos can be read. {errors[0]}"
+    frame = PhotoModel.load(config, stages).predict(names, paths, stages)
+    if (frame["status"] != "ok").all():
+        error = frame["error"].iloc[0]
+        msg = f"{config.image_dir}: none of its {len(names):,} photos can be read. {error}"
         raise ImageError(msg)
-    # Of a name that is not UTF-8, the other bytes are written out.
-    texts = [name.encode("utf-8", "backslashreplace").decode() for name in names]
-    known = _exif_truth(paths, errors).assign(
-        image_filename=texts, error=pd.Series(errors, dtype=object)
-    )
-    return _rows(known, features_ND, classifier, candidates, config.top_k)
+    return frame
 
 
 def write_files(folder: Path, frame: pd.DataFrame) -> tuple[Path, Path]:

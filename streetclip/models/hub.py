@@ -28,17 +28,9 @@ def fetch_from_hub(repo_id: str) -> Path:
     ResourceError if the hub cannot be reached, ModelError if it refuses.
     """
     import huggingface_hub
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-    try:
-        cached = Path(huggingface_hub.snapshot_download(repo_id, local_files_only=True))
-        if missing_part(cached) is None:
-            return cached
-    except HFValidationError as error:
-        msg = f"{shown(repo_id)}: is no folder, no file and no hub id ({shown(error)})."
-        raise ModelError(msg) from error
-    except (LocalEntryNotFoundError, ModelError):
-        pass  # not cached, or shards are missing
+    if (cached := find_cached(repo_id)) is not None:
+        return cached
     try:
         # One request without retries tests the network.
         info = huggingface_hub.HfApi().model_info(repo_id, timeout=_TIMEOUT_S)
@@ -46,6 +38,21 @@ def fetch_from_hub(repo_id: str) -> Path:
         return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=_wanted(names)))
     except Exception as error:  # the hub lets errors of its HTTP library through
         raise _explained(repo_id, error) from error
+
+
+def find_cached(repo_id: str) -> Path | None:
+    """Find a complete copy of a hub model in the cache, without network access."""
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        cached = Path(huggingface_hub.snapshot_download(repo_id, local_files_only=True))
+        return cached if missing_part(cached) is None else None
+    except HFValidationError as error:
+        msg = f"{shown(repo_id)}: is no folder, no file and no hub id ({shown(error)})."
+        raise ModelError(msg) from error
+    except (LocalEntryNotFoundError, ModelError):  # not cached, or shards are missing
+        return None
 
 
 def missing_part(folder: Path) -> str | None:

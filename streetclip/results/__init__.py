@@ -31,6 +31,9 @@ from streetclip.results.confusion import continents as continents
 from streetclip.results.confusion import country_pairs as country_pairs
 from streetclip.results.confusion import matrix as matrix
 from streetclip.results.confusion import mistakes_by_nearness as mistakes_by_nearness
+from streetclip.results.dataset_checks import misplaced as misplaced
+from streetclip.results.dataset_checks import num_on_one_point as num_on_one_point
+from streetclip.results.dataset_checks import place_counts as place_counts
 from streetclip.results.figures import run_figures as run_figures
 from streetclip.results.filters import AnnotatedIds as AnnotatedIds
 from streetclip.results.filters import Selection as Selection

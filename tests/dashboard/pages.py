@@ -17,12 +17,13 @@ PAGES = (
     "leaderboard",
     "failures",
     "triage",
+    "data",
     "calibration",
     "compare",
 )
 """Pages about a run."""
 
-WORK_PAGES = ("jobs", "training")
+WORK_PAGES = ("jobs", "training", "predict")
 """Pages about what is done: they need no run."""
 
 NBSP = "\u00a0"

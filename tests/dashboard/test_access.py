@@ -178,6 +178,14 @@ def test_a_foreign_origin_is_refused_on_every_route_and_socket(origin):
             socket_headers(visitor, {"origin": origin})
 
 
+def test_only_who_may_run_jobs_may_send_files():
+    access = Access(TOKEN)
+    for right, token in access.tokens().items():
+        visitor = client(access, cookies={access.cookie: token})
+        answer = visitor.put("/_stcore/upload_file/a/b", headers={"origin": HERE})
+        assert (answer.status_code == 403) == (right < Right.RUN_JOBS)
+
+
 def test_a_socket_requires_an_origin_and_a_token():
     with pytest.raises(WebSocketDisconnect):
         socket_headers(with_cookie(TOKEN), {})

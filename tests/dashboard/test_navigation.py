@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from dashboard import navigation
+from tests.dashboard.pages import PAGES, WORK_PAGES
 from tests.dashboard.sites import DESK, PHONE
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def test_links_are_below_one_another_and_named(site, visit, viewport):
     page.locator(LINKS).last.wait_for()
     # At one moment: the drawer of a phone slides in.
     boxes = page.locator(LINKS).evaluate_all("all => all.map(e => e.getBoundingClientRect())")
-    assert len(boxes) == sum(map(len, navigation._PAGES.values()))
+    assert len(boxes) == len((*PAGES, *WORK_PAGES))
     assert all(box["height"] >= 24 for box in boxes)
     for upper, lower in itertools.pairwise(boxes):
         assert upper["y"] + upper["height"] <= lower["y"]

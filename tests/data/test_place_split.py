@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from streetclip.data.place_split import split_by_place
+from streetclip.data.place_split import are_near, split_by_place
 from streetclip.geo import EARTH_RADIUS_KM, haversine_km
 
 SHARES = (0.8, 0.1, 0.1)
@@ -70,3 +70,17 @@ def test_a_hundred_thousand_images_split_in_seconds_with_the_shares_asked():
     assert time.perf_counter() - start < 20  # measured: 0.5
     assert np.bincount(number) / 1e5 == pytest.approx(SHARES, abs=0.01)
     assert min(nearest_km(points, number, 0, k) for k in (1, 2)) > 1
+
+
+@pytest.mark.parametrize("km", [1, 40, 9000])
+def test_points_near_others_are_those_that_haversine_finds(km):
+    own, others = towns(40, 300, 0.2, seed=2), towns(40, 170, 0.2, seed=2)
+    own[:, 0], others[:, 0] = (10, 179.999), (10, -179.999)
+    own[:, 7] = others[1, 3] = np.nan
+    found = are_near(tuple(own), tuple(others), km)
+    distances = haversine_km(*own[:, :, None], *others[:, None])
+    expected = (distances <= km).any(axis=1)
+    np.testing.assert_array_equal(found, expected)
+    assert found[0]
+    assert not found[7]
+    assert expected.sum() > 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboard.shell import rights, url_state
+from dashboard.shell import html, rights, url_state
 from streetclip.config import RunQueueConfig
 from streetclip.errors import ConfigError, shown
 from streetclip.runtime import Roots, allowed_folders
@@ -48,3 +48,12 @@ def job_options(store_path: Path, arguments: Sequence[str] | None = None) -> Job
         raise ConfigError(msg) from None
     may_start = not {"--no_jobs", "--read_only"} & set(words) and rights.may_run_jobs()
     return JobOptions(roots, max_jobs, may_start and not rights.is_store_read_only())
+
+
+def refusal(title: str) -> None:
+    """Draw why nobody may start anything here."""
+    html.notice(
+        title,
+        "The dashboard was started with --no_jobs or --read_only, your link allows no jobs, or the "
+        "store is read-only.",
+    )

@@ -21,7 +21,10 @@ _INPUTS: Final = {
     "test_csv": "test.csv",
     "image_dir": "images",
 }
-NO_ORIGIN: Final[Mapping[str, None]] = dict.fromkeys(("again", "after", "trained"))
+_OF_A_LINK: Final = {"model": "checkpoint_path", "candidates": "candidates_file"}
+"""Settings that the page Predict fills in, by the URL's parameter."""
+
+NO_ORIGIN: Final[Mapping[str, None]] = dict.fromkeys(("again", "after", "trained", *_OF_A_LINK))
 """Parameters of the URL that name where a form's values come from, removed."""
 
 _NOT_REPEATED: Final = ("resume", "overwrite", "db")  # they depend on the files of that time
@@ -35,9 +38,11 @@ class Prefill(NamedTuple):
     words: str = ""
 
 
-def fresh(kind: str, roots: Roots) -> Prefill:
-    """Fill in the defaults, with a new output folder."""
-    return Prefill("", form_fields.with_new_output(form_fields.draft_of(kind, {}), roots))
+def fresh(kind: str, roots: Roots, given: Mapping[str, list[str]]) -> Prefill:
+    """Fill in the defaults and what a link gives, untrusted, with a new output folder."""
+    values = {name: given[each][0] for each, name in _OF_A_LINK.items() if each in given}
+    draft = form_fields.with_new_output(form_fields.draft_of(kind, values), roots)
+    return Prefill(repr(values) if values else "", draft)
 
 
 def again(job: Mapping[str, Any], roots: Roots) -> Prefill:

@@ -33,6 +33,7 @@ FORMS: Final = {
     "generate_captions": "Generate captions",
     "train": "Train",
     "evaluate": "Evaluate",
+    "predict": "Predict photos",
 }
 """Titles of the jobs that the dashboard starts."""
 
@@ -41,6 +42,7 @@ _USUAL: Final = {
     "generate_captions": "train_csv val_csv test_csv output_dir templates overwrite",
     "train": "model_name output_dir run_name num_epochs batch_size learning_rate weight_decay",
     "evaluate": "checkpoint_path candidates_file output_dir run_name strategy",
+    "predict": "checkpoint_path candidates_file output_dir recursive top_k",
 }
 _SECTIONS: Final[dict[type[JobConfig], str]] = {
     train_options.LossOptions: "Contrast: batch, loss, negatives",

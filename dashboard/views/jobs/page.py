@@ -11,6 +11,7 @@ from dashboard.queries import run_queries, trainings
 from dashboard.shell import formats, html, links, url_state, url_widgets
 from dashboard.views import frame
 from dashboard.views.jobs import (
+    allowed_paths,
     form_defaults,
     form_fields,
     job_actions,
@@ -46,11 +47,7 @@ def _body(path: Path) -> None:
     if options.may_start:
         _form(path, options)
     else:
-        html.notice(
-            "No jobs from here",
-            "The dashboard was started with --no_jobs or --read_only, your link allows no jobs, or "
-            "the store is read-only.",
-        )
+        allowed_paths.refusal("No jobs from here")
     _history(path)
 
 
@@ -99,7 +96,7 @@ def _prefill(path: Path, options: JobOptions) -> tuple[str, Prefill]:
             job = trainings.job(path, training)
             return "evaluate", form_defaults.trained(training, best.path, job, options.roots)
     kind = url_state.page_option("form", list(form_fields.FORMS), next(iter(form_fields.FORMS)))
-    return kind, form_defaults.fresh(kind, options.roots)
+    return kind, form_defaults.fresh(kind, options.roots, url_state.parameters())
 
 
 def _history(path: Path) -> None:

@@ -54,6 +54,16 @@ class TestForm:
         fill(page, **{name: "data/train.csv"})
         assert why not in text_of(page.run())
 
+    def test_a_link_with_a_model_fills_in_the_form_and_its_texts_are_checked(self, open_jobs):
+        page = open_jobs(form="predict", model="/etc/passwd", candidates=HOSTILE)
+        page.text_input(key="job_predict_image_dir").set_value("data/images")
+        assert page.text_input(key="job_predict_checkpoint_path").value == "/etc/passwd"
+        page = page.button(key="job_start").click().run()
+        assert not page.exception
+        text = text_of(page)
+        assert "Fix the 2 highlighted fields: Checkpoint path, Candidates file." in text
+        assert "lies outside" in text
+
     def test_a_file_that_vanished_since_it_was_chosen_is_reported(self, open_jobs, records):
         page = open_jobs(form="train")
         fill(page, train_csv="data/train.csv")
