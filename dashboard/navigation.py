@@ -13,6 +13,7 @@ from dashboard.views.confusion import page as confusion
 from dashboard.views.data import page as data
 from dashboard.views.failures import page as failures
 from dashboard.views.jobs import page as jobs
+from dashboard.views.leaderboard import page as leaderboard
 from dashboard.views.map import page as map_page
 from dashboard.views.overview import page as overview
 from dashboard.views.predict import page as predict
@@ -26,6 +27,7 @@ _PAGES: dict[str, list[tuple[Any, str, str, str]]] = {
         (accuracy, "Accuracy", "target", "accuracy"),
         (confusion, "Confusion", "grid_on", "confusion"),
         (map_page, "Map", "public", "map"),
+        (leaderboard, "Leaderboard", "leaderboard", "leaderboard"),
     ],
     "Images": [
         (failures, "Images", "photo_library", "failures"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streetclip.data.candidates import Candidates
     from streetclip.data.dataset_check import CityMissing
     from streetclip.data.manifest import Manifest
+    from streetclip.data.near_duplicates import Bytes
     from streetclip.data.place_matching import DoubtfulPlace
 
 _MOST_LISTED = 20
@@ -57,6 +58,7 @@ def _check_data(config: CheckDataConfig, job: Job) -> None:
     for shared in shared_images(manifests, config.image_dir):
         print(f"✗ {shared.message}")
         num_bad += shared.count
+    has_warnings |= _print_neighbours(config, job, manifests)
     if num_bad:
         msg = f"{num_bad:,} bad files, rows or images were found; correct what is listed above."
         raise ManifestError(msg)
@@ -118,6 +120,42 @@ def _print_coverage(manifest: "Manifest", candidates: "Candidates") -> bool:
         lines = (_doubtful_line(place, candidates) for place in found.doubtful)
         _print_some(lines, len(found.doubtful), "    ")
     return bool(found.doubtful)
+
+
+def _print_neighbours(config: CheckDataConfig, job: Job, manifests: "list[Manifest]") -> bool:
+    """Print the pictures and places that each two files nearly share; return whether any do."""
+    from streetclip.data.dataset_check import near_pictures, near_places
+
+    thumbnails = _thumbnails(config, job, manifests) if config.near_duplicates else []
+    is_any = False
+    for a, b in itertools.combinations(range(len(manifests)), 2):
+        pair = manifests[a], manifests[b]
+        near = near_places(*pair)
+        if near:
+            print(
+                f"! {pair[1].path}: {near:,} images are within 1 km of one of {pair[0].path}: a "
+                "model may know the street. Split by place: jobs/import_dataset.py --split"
+            )
+        alike = near_pictures(*pair, thumbnails[a], thumbnails[b]) if thumbnails else []
+        if alike:
+            print(f"! {pair[0].path} and {pair[1].path} nearly share {len(alike):,} pictures:")
+            _print_some((f"    {line}" for line in alike), len(alike), "    ")
+        is_any |= bool(near or alike)
+    return is_any
+
+
+def _thumbnails(config: CheckDataConfig, job: Job, manifests: "list[Manifest]") -> "list[Bytes]":
+    from streetclip.data.decoding import resolve_image_path
+    from streetclip.data.near_duplicates import thumbnails
+
+    assert config.image_dir is not None  # checked by the config
+    found = []
+    for manifest in manifests:
+        names = manifest.frame["image_filename"]
+        paths = [resolve_image_path(config.image_dir, name) for name in names]
+        with job.progress(f"pictures of {manifest.path.name}", "image") as bar:
+            found.append(thumbnails(paths, num_workers=config.num_workers, progress=bar))
+    return found
 
 
 def _missing_line(city: "CityMissing") -> str:

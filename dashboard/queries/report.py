@@ -1,6 +1,7 @@
 """Compute the figures of the overview, with caches."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,6 +19,7 @@ from dashboard.queries.run_queries import (
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.metrics.intervals import Median, newcombe_paired_interval
+from streetclip.metrics.published import Benchmark, benchmark_of
 from streetclip.results import ACCURACIES
 
 
@@ -165,3 +167,9 @@ def document(view: View) -> str:
             baseline_table=None if other is None else table(other),
         )
     )
+
+
+def published_of(run: Mapping[str, Any], num_images: int) -> Benchmark | None:
+    """Find published figures by the dataset's name, or by its file's where it was renamed."""
+    names = (run["dataset"], PurePath(run["csv_path"] or "").stem)
+    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)

@@ -247,8 +247,20 @@ class CheckDataConfig(_ManifestOptions):
     kind: ClassVar[str] = "check_data"
     csv: tuple[Path, ...] = option(help="manifest CSVs to check")
     image_dir: Path | None = option(None, help="also decode the images, in this folder")
+    near_duplicates: bool = option(
+        False, help="also find pictures of --image_dir that two of the files nearly share"
+    )
     candidates_file: Path | None = option(None, help="also count the places in these candidates")
     num_workers: int = _num_workers(help="processes that decode images; -1: one per core")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.near_duplicates and (self.image_dir is None or len(set(self.csv)) < 2):  # noqa: PLR2004 -- a pair
+            msg = (
+                "--near_duplicates compares the pictures of several files; expected two or more "
+                "with --csv, and their folder with --image_dir."
+            )
+            raise ConfigError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from streetclip.data.candidates import Candidates
 from streetclip.data.coordinates import MisplacedFinder, Points
 from streetclip.data.decoding import canonical_name, resolve_image_path
 from streetclip.data.manifest import Manifest
+from streetclip.data.near_duplicates import Bytes, near_duplicates, nearest_place_km
 from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
 from streetclip.errors import shown
 from streetclip.geo import haversine_km
@@ -177,3 +178,24 @@ def _image_of(name: str, image_dir: Path | None) -> Hashable:
     except (OSError, ValueError):
         return canonical
     return status.st_dev, status.st_ino
+
+
+def near_places(first: Manifest, second: Manifest, within_km: float = 1.0) -> int:
+    """Count the second manifest's images within a distance of an image of the first."""
+    degrees = ["latitude_deg", "longitude_deg"]
+    one, other = (each.frame[degrees].to_numpy(np.float64) for each in (first, second))
+    return int(np.isfinite(nearest_place_km(one, other, within_km)).sum())
+
+
+def near_pictures(
+    first: Manifest, second: Manifest, first_thumbnails: Bytes, second_thumbnails: Bytes
+) -> list[str]:
+    """Describe the pictures that two manifests nearly share, most alike first."""
+    found = near_duplicates(first_thumbnails, second_thumbnails)
+    rows = zip(found.first_P, found.second_P, found.cosine_P, strict=True)
+    return [f"{_row(first, a)} and {_row(second, b)}: {cosine:.0%} alike" for a, b, cosine in rows]
+
+
+def _row(manifest: Manifest, row: int) -> str:
+    name, line = manifest.frame["image_filename"].iloc[row], manifest.frame["line"].iloc[row]
+    return f"{shown(name)} on line {line}"

@@ -141,7 +141,9 @@ class _CountryMatcher:
         return by_place
 
     def _distance_km(self, index: int, city: City) -> float:
-        return float(haversine_km(*self._point(index), city.latitude_deg, city.longitude_deg))
+        here, there = self._point(index), (city.latitude_deg, city.longitude_deg)
+        # Candidates that took their place from the gazetteer are often at it.
+        return 0.0 if here == there else float(haversine_km(*here, *there))
 
     def _point(self, index: int) -> tuple[float, float]:
         latitude_deg_M = self._candidates.city_latitude_deg_M

@@ -180,9 +180,9 @@ def same_unknown_city(predicted: PredictedPlaces, truth: pd.DataFrame) -> NDArra
     of_prediction = predicted.frame["city"].to_numpy(object)
     alike = np.zeros(len(truth), np.bool_)
     open_rows = (predicted.city_N < 0) & (of_prediction != "")
-    labels = truth["city"].to_numpy(object)
-    for i in np.flatnonzero(open_rows).tolist():
-        alike[i] = bool(labels[i]) and normalise_name(of_prediction[i]) == normalise_name(labels[i])
+    rows = np.flatnonzero(open_rows)
+    for i, label in zip(rows.tolist(), truth["city"].iloc[rows], strict=True):
+        alike[i] = bool(label) and normalise_name(of_prediction[i]) == normalise_name(label)
     return alike
 
 

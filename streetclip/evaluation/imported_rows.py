@@ -77,9 +77,9 @@ def judge(answers: pd.DataFrame, labels: pd.DataFrame) -> ImportedRows:
     """
     predicted = locate_predictions(answers)
     truth = find_truth(labels, predicted.candidates, is_closed=False)
-    codes = predicted.frame["country_code"].to_numpy(object)
+    codes = predicted.frame["country_code"].astype("str")  # objects of labels would take 60 MB
     is_ok = (answers["error"] == "").to_numpy(np.bool_)
-    is_country = is_ok & (codes == labels["country_code"].to_numpy(object))
+    is_country = is_ok & (codes == labels["country_code"]).to_numpy(np.bool_)
     is_city = (predicted.city_N >= 0) & (predicted.city_N == truth.city_N)
     is_city = is_country & (is_city | same_unknown_city(predicted, labels))
     return ImportedRows(labels, truth, answers, predicted.frame, is_country, is_city)

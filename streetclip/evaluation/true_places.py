@@ -82,7 +82,8 @@ def _coordinates(
 ) -> tuple[Float64, Float64, NDArray[np.object_]]:
     latitude_deg_N = frame["latitude_deg"].to_numpy(np.float64, copy=True)
     longitude_deg_N = frame["longitude_deg"].to_numpy(np.float64, copy=True)
-    source_N = np.where(np.isnan(latitude_deg_N), FROM_NOWHERE, FROM_IMAGE).astype(object)
+    source_N = np.full(len(frame), FROM_IMAGE, object)
+    source_N[np.isnan(latitude_deg_N)] = FROM_NOWHERE
     from_candidates_N = np.isnan(latitude_deg_N) & (city_N >= 0)
     latitude_deg_N[from_candidates_N] = candidates.city_latitude_deg_M[city_N[from_candidates_N]]
     longitude_deg_N[from_candidates_N] = candidates.city_longitude_deg_M[city_N[from_candidates_N]]

@@ -242,8 +242,9 @@ def _is_rival(city: City, first: City, by_main_name: bool) -> bool:
 
 
 def _distance_km(one: City, other: City) -> float:
-    places_deg = one.latitude_deg, one.longitude_deg, other.latitude_deg, other.longitude_deg
-    return float(haversine_km(*places_deg))
+    here, there = (one.latitude_deg, one.longitude_deg), (other.latitude_deg, other.longitude_deg)
+    # Most names have one bearer, which is compared with itself.
+    return 0.0 if here == there else float(haversine_km(*here, *there))
 
 
 @functools.cache

@@ -208,6 +208,30 @@ def bootstrap_ratio_difference(counts_33: ArrayLike, *, seed: int) -> tuple[floa
     return difference, float(low), float(high)
 
 
+def cluster_bootstrap(
+    part_C: ArrayLike, whole_C: ArrayLike, *, seed: int
+) -> tuple[float, float, float]:
+    """Compute a ratio of sums over C clusters, and its percentile bootstrap interval.
+
+    Whole clusters, such as all images of a photographer, are drawn with replacement: images of one
+    cluster are alike and say less than as many of different ones (Davison and Hinkley 1997, 3.8).
+    Returns (ratio, low, high), the ends NaN for fewer than two clusters, all NaN for a whole of 0.
+
+    Examples:
+        >>> cluster_bootstrap([5, 5, 5], [10, 10, 10], seed=1)
+        (0.5, 0.5, 0.5)
+    """
+    part, whole = (np.asarray(each, dtype=np.float64) for each in (part_C, whole_C))
+    ratio = float(_share(part.sum(), whole.sum()))
+    if math.isnan(ratio) or len(part) < 2:  # noqa: PLR2004 -- nothing varies
+        return ratio, math.nan, math.nan
+    even = np.full(len(part), 1 / len(part))
+    drawn = np.random.default_rng(seed).multinomial(len(part), even, size=NUM_RESAMPLES)
+    ratios = _share(drawn @ part, drawn @ whole)
+    low, high = np.nanquantile(ratios, [_TAIL, 1 - _TAIL], method="inverted_cdf")
+    return ratio, float(low), float(high)
+
+
 def _ratio_differences(counts_33: NDArray[np.int64]) -> Float64:
     """Compute A's ratio minus B's of each table; NaN where a denominator is 0."""
     of_a, of_b = counts_33.sum(axis=-1), counts_33.sum(axis=-2)

@@ -1,19 +1,27 @@
-"""Hold published results of StreetCLIP and CLIP on the test sets of the field.
+"""Hold published results on the test sets of the field.
 
-Source: Haas, Alberti, Skreta (2023), "Learning Generalized Zero-Shot Learners for Open-Domain Image
-Geolocalization", arXiv 2302.00275: zero-shot shares within 25, 200, 750 and 2500 km on IM2GPS and
-IM2GPS3k; none within 1 km.
+Source of StreetCLIP and CLIP: Haas, Alberti, Skreta (2023), "Learning Generalized Zero-Shot
+Learners for Open-Domain Image Geolocalization", arXiv 2302.00275: zero-shot shares within 25, 200,
+750 and 2500 km on IM2GPS and IM2GPS3k; none within 1 km.
 """
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 SOURCE: Final = "Haas, Alberti, Skreta (2023), arXiv 2302.00275"
 
 _TOLERANCE: Final = 0.05  # copies of IM2GPS3k have 2,997 to 3,000 images; a subset is another test
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published shares of images within thresholds in km, 0 to 1, and their source."""
+
+    shares: Mapping[int, float]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,13 @@ class Benchmark:
     num_images: int  # that the published shares are of
     shares: Mapping[str, Mapping[int, float]]  # model → threshold in km → images within it, 0 to 1
     source: str = SOURCE
+    others: Mapping[str, Published] = field(default_factory=dict)
+
+    @property
+    def everyone(self) -> dict[str, Published]:
+        """List all models, those of `shares` first."""
+        ours = {name: Published(shares, self.source) for name, shares in self.shares.items()}
+        return {**ours, **self.others}
 
 
 _IM2GPS: Final = {
@@ -34,8 +49,25 @@ _IM2GPS3K: Final = {
     "StreetCLIP": {25: 0.224, 200: 0.374, 750: 0.613, 2500: 0.804},
     "CLIP": {25: 0.195, 200: 0.34, 750: 0.6, 2500: 0.781},
 }
-BENCHMARKS: Final = (Benchmark("IM2GPS", 237, _IM2GPS), Benchmark("IM2GPS3k", 2997, _IM2GPS3K))
-"""The test sets with published figures of both models."""
+_OTHERS_OF_3K: Final = {
+    "PIGEOTTO": Published(
+        {1: 0.113, 25: 0.367, 200: 0.538, 750: 0.724, 2500: 0.853},
+        "Haas et al. (2023), arXiv 2307.05845",
+    ),
+    "GeoCLIP": Published(
+        {1: 0.141, 25: 0.345, 200: 0.507, 750: 0.697, 2500: 0.838},
+        "Vivanco Cepeda et al. (2023), arXiv 2309.16020",
+    ),
+    "GeoRanker": Published(
+        {1: 0.188, 25: 0.451, 200: 0.615, 750: 0.763, 2500: 0.893},
+        "Jia et al. (2025), arXiv 2505.13731",
+    ),
+}
+BENCHMARKS: Final = (
+    Benchmark("IM2GPS", 237, _IM2GPS),
+    Benchmark("IM2GPS3k", 2997, _IM2GPS3K, others=_OTHERS_OF_3K),
+)
+"""The test sets with published figures of StreetCLIP and CLIP."""
 
 
 def benchmark_of(dataset_name: str, num_images: int) -> Benchmark | None:

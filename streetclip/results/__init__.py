@@ -20,6 +20,7 @@ from streetclip.results.comparison import compare_by as compare_by
 from streetclip.results.comparison import compare_distances as compare_distances
 from streetclip.results.comparison import compare_geoscore as compare_geoscore
 from streetclip.results.comparison import compare_hierarchical as compare_hierarchical
+from streetclip.results.comparison import geoscore_interval as geoscore_interval
 from streetclip.results.comparison import outcome_mask as outcome_mask
 from streetclip.results.comparison import regrouped as regrouped
 from streetclip.results.confusion import OTHER as OTHER

@@ -152,6 +152,17 @@ def compare_geoscore(table: RunTable, baseline: RunTable, mask: Bool) -> Compari
     return Comparison(n, value, baseline_value, *ends)
 
 
+def geoscore_interval(table: RunTable, mask: Bool) -> tuple[int, float, float, float]:
+    """Compute n, the mean GeoScore and its normal interval; NaN without images.
+
+    Over the selected images whose true place has coordinates.
+    """
+    located = table.with_prediction(mask) & table.has(Flag.HAS_COORDINATES)
+    scores = table.geoscore[located]
+    total, squares = float(exact_sum(scores)), float(np.dot(scores, scores))
+    return len(scores), *mean_interval(total, squares, len(scores))
+
+
 def compare_distances(table: RunTable, baseline: RunTable, mask: Bool) -> dict[int, Comparison]:
     """Compare the shares within each threshold in km, the smallest first."""
     common, positions = _common(table, baseline, mask, with_coordinates=True)

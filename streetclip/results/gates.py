@@ -13,20 +13,16 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from streetclip.errors import ConfigError, shown
 from streetclip.geo import THRESHOLDS_KM
-from streetclip.metrics.averages import exact_sum
-from streetclip.metrics.intervals import mean_interval
 from streetclip.results.comparison import (
     compare,
     compare_geoscore,
     compare_hierarchical,
+    geoscore_interval,
 )
 from streetclip.results.figures import run_figures
 from streetclip.results.run_table import Bool, RunTable
-from streetclip.store import Flag
 
 MEDIAN: Final = "median_km"
 GATE_METRICS: Final = (
@@ -190,7 +186,7 @@ def _difference(
 def _figure(metric: str, table: RunTable, mask: Bool) -> tuple[int, float, float, float]:
     """Compute n, the value and its interval; NaN without images."""
     if metric == "geoscore":
-        return _geoscore(table, mask)
+        return geoscore_interval(table, mask)
     figures = run_figures(table, mask)
     distance = figures["distance"]
     by_name = {f"share_within_{x['threshold_km']}_km": x for x in distance["share_within_km"]}
@@ -199,10 +195,3 @@ def _figure(metric: str, table: RunTable, mask: Bool) -> tuple[int, float, float
     ends = (found[name] for name in ("value", "low", "high"))
     value, low, high = (math.nan if each is None else each for each in ends)
     return found["n"], value, low, high
-
-
-def _geoscore(table: RunTable, mask: Bool) -> tuple[int, float, float, float]:
-    located = table.with_prediction(mask) & table.has(Flag.HAS_COORDINATES)
-    scores = table.geoscore[located]
-    total, squares = float(exact_sum(scores)), float(np.dot(scores, scores))
-    return len(scores), *mean_interval(total, squares, len(scores))

@@ -14,6 +14,7 @@ PAGES = (
     "accuracy",
     "confusion",
     "map",
+    "leaderboard",
     "failures",
     "triage",
     "data",

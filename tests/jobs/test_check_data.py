@@ -159,3 +159,25 @@ def test_a_name_that_fits_several_cities_is_not_all_good(data, capsys):
         main([f"--csv={data / 'test.csv'}", f"--candidates_file={data / 'candidates.json'}"]) == 0
     )
     assert "All good." not in capsys.readouterr().out
+
+
+def test_files_that_nearly_share_pictures_and_places_are_warned_of(data, capsys):
+    noise = Image.effect_noise((90, 60), 90).resize((300, 200)).convert("RGB")
+    noise.save(data / "images" / "0.png")
+    noise.save(data / "images" / "again.jpg", quality=60)
+    train = data / "train.csv"
+    train.write_text(f"{HEADER}again.jpg,Paris,,France,,48.905,2.3,spring\n")
+    files = ["--csv", str(data / "test.csv"), str(train)]
+    assert (
+        main([*files, f"--image_dir={data / 'images'}", "--num_workers=0", "--near_duplicates"])
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "train.csv: 1 images are within 1 km of one of" in out
+    assert "train.csv nearly share 1 pictures:\n    '0.png' on line 2 and 'again.jpg' on" in out
+    assert "Check the warnings above." in out
+
+
+def test_near_duplicates_need_two_files(data, capsys):
+    assert check(data, "--near_duplicates") == 2
+    assert "expected two or more with --csv" in capsys.readouterr().err

@@ -1,9 +1,6 @@
 """Overview: figures of a run, changes from the baseline, and all runs."""
 
-from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePath
-from typing import Any
 
 import streamlit as st
 
@@ -21,7 +18,7 @@ from dashboard.shell import filter_urls, formats, html, links, url_state
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_editor, run_picker
 from streetclip.metrics.intervals import Proportion
-from streetclip.metrics.published import Benchmark, benchmark_of
+from streetclip.metrics.published import Benchmark
 from streetclip.results import ATTRIBUTE
 
 _MOST_CHANGED = 3
@@ -44,19 +41,13 @@ def _body(view: View) -> None:
         against = None if view.baseline_id is None else report.against(view)
         published = None
         if view.is_whole_run:
-            published = _published_of(details, figures.num_images)
+            published = report.published_of(details, figures.num_images)
         _results(view, figures, against, published)
     offered = run_picker.offered(run_queries.list_runs(view.path), view.run_id)
     known = run_queries.runs_with_correct(view.path)
     run_picker.table(known[known["id"].isin([run["id"] for run in offered])], view.run_id)
     run_picker.details(details)
     run_editor.draw(view.path, details)
-
-
-def _published_of(run: Mapping[str, Any], num_images: int) -> Benchmark | None:
-    """Find published figures by the dataset's name, or by its file's where it was renamed."""
-    names = (run["dataset"], PurePath(run["csv_path"] or "").stem)
-    return next(filter(None, (benchmark_of(name, num_images) for name in names)), None)
 
 
 def _results(

@@ -1,0 +1,1 @@
+"""The leaderboard: all runs of the store in one table."""
