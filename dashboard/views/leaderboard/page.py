@@ -5,10 +5,11 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import metric_cards, selection_events, tables
+from dashboard.charts import channels, metric_cards, selection_events, share_bars, tables
 from dashboard.queries import filter_values, leaderboard, run_queries
 from dashboard.queries.leaderboard import FIGURES, GEOSCORE, MEDIAN
 from dashboard.shell import filter_urls, formats, html, links, url_widgets
@@ -21,6 +22,8 @@ from streetclip.results import ATTRIBUTE
 _NONE: Final = "none"
 _MOST: Final = 50  # runs of a dataset
 _MOST_SLICES: Final = 20
+_MOST_BARS: Final = 15
+_ROW_PIXELS, _AXIS_PIXELS = 30, 60
 _WIDTH: Final = 120  # pixels of an interval
 _PUBLISHED: Final = -1  # instead of the id of a run
 _SLICE: Final = "slice:"
@@ -87,14 +90,16 @@ def _dataset(
         run=[formats.plain(known[i]["name"], 60) for i in rows["id"]],
         kind=[_kind(known[i]) for i in rows["id"]],
     )
+    key = selection_events.keyed(
+        "leaderboard", runs[0]["dataset_id"], view.selection, figure, by, cluster
+    )
+    if figure not in (MEDIAN, GEOSCORE) and len(rows) > 1:
+        _bars(view, rows, figure, f"{key}_bars")
     published = leaderboard.published_on(view, runs[0])
     if published is not None:
         rows = pd.concat([rows, pd.DataFrame(_published(published))], ignore_index=True)
         rows = rows.sort_values(figure, ascending=figure == MEDIAN, ignore_index=True)
     columns = _columns(rows, figure)
-    key = selection_events.keyed(
-        "leaderboard", runs[0]["dataset_id"], view.selection, figure, by, cluster
-    )
     values = rows["id"].fillna(_PUBLISHED).astype(int).tolist()
     tables.show(rows, columns, key=key, values=values, on_pick=partial(_open, view))
     if len(started) > _MOST:
@@ -105,6 +110,36 @@ def _dataset(
             sources.setdefault(each.source, []).append(name)
         texts = (f"{', '.join(names)}: {source}" for source, names in sources.items())
         html.remark(f"Published on {published.name}: {'; '.join(texts)}.")
+
+
+def _bars(view: View, rows: pd.DataFrame, figure: str, key: str) -> None:
+    """Draw the chosen share of the best runs; a click shows a run's Overview."""
+    best = rows.head(_MOST_BARS)
+    ids = best["id"].astype(int).astype(str)
+    bars = share_bars.in_per_cent(
+        pd.DataFrame(
+            {
+                "id": ids,
+                "run": [f"{i} · {name[:24]}" for i, name in zip(ids, best["run"], strict=True)],
+                "value": best[figure],
+                "low": best[f"{figure}_low"],
+                "high": best[f"{figure}_high"],
+                "n": best["n"],
+            }
+        )
+    )
+    # The share's own n may be smaller than the number of images.
+    layers = share_bars.share_bars(bars.assign(n_text=""), "run", f"{FIGURES[figure]} (%)")
+    layers[0] = selection_events.clickable(layers[0].encode(alt.Detail("id:N")), "id")
+    channels.show(
+        layers,
+        key=key,
+        alt_text=f"{FIGURES[figure]} by run: {', '.join(bars['run'] + ' ' + bars['label'])}.",
+        height=_AXIS_PIXELS + _ROW_PIXELS * len(bars),
+        on_select=selection_events.picker(key, "id", lambda chosen: _open(view, int(chosen))),
+    )
+    if len(rows) > len(best):
+        html.remark(f"The {len(best)} best of {len(rows)} runs.")
 
 
 def _kind(run: Mapping[str, Any]) -> str:
@@ -130,7 +165,7 @@ def _columns(rows: pd.DataFrame, figure: str) -> dict[str, tables.Column]:
     }
     if "difference" in rows:
         columns |= _differences(figure)
-    columns |= {"n": tables.whole(), "kind": tables.text("strategy")}
+    columns |= {"n": tables.whole("images"), "kind": tables.text("strategy")}
     names = sorted(name for name in map(str, rows) if name.startswith(_SLICE))[:_MOST_SLICES]
     columns |= {
         name: tables.per_cent(f"{formats.plain(name.removeprefix(_SLICE), 30) or '(blank)'} (%)")

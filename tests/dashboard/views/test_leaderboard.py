@@ -1,5 +1,6 @@
 """The Leaderboard: figures as in `results`, differences paired, runs by dataset."""
 
+import json
 import math
 from urllib.parse import parse_qs, urlsplit
 
@@ -52,6 +53,10 @@ def test_figures_and_intervals_are_those_of_results(open_page, world):
         )
     assert row["geoscore"] == pytest.approx(distance["geoscore"], abs=0.51)
     assert row["median"] == pytest.approx(distance["median_km"]["value"], abs=0.51)
+    (chart,) = page.get("vega_lite_chart")
+    spoken = json.loads(chart.proto.spec)["description"]
+    share = formats.share(figures["distance"]["share_within_km"][3]["value"])
+    assert f"{NEWER} · newer {share}" in spoken
     by_weather = results.group_counts(table, table.done, "attribute:weather").set_index("value")
     for value, counts in by_weather.iterrows():
         expected = 100 * counts["within_750"] / counts["with_coordinates"]
