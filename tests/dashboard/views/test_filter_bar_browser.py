@@ -18,7 +18,9 @@ def wait_for_images(page, number):
 
 
 def choose(page, key, option):
-    page.locator(f".st-key-{key} input").click()
+    box = page.locator(f".st-key-{key} input")
+    box.scroll_into_view_if_needed()  # an open list closes when the page scrolls
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
 
 
