@@ -57,11 +57,13 @@ def _report(config: ReportConfig, job: Job) -> None:  # noqa: ARG001
 
 
 def _table(outcomes: "Sequence[GateOutcome]") -> str:
+    from streetclip.results.formats import NONE
+
     rows = [("gate", "measured", "95 % interval", "bound", "n", "verdict")]
     for each in outcomes:
-        numbers = (each.measured, each.bound)
-        measured, bound = (f"{number:.6g}" for number in numbers)
-        interval = f"{each.low:.6g} to {each.high:.6g}"
+        numbers = (each.measured, each.low, each.high, each.bound)
+        measured, low, high, bound = (f"{x:.6g}".replace("nan", NONE) for x in numbers)
+        interval = f"{low} to {high}"
         rows.append((each.gate, measured, interval, bound, f"{each.n:,}", each.verdict))
     return aligned(rows)
 

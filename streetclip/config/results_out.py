@@ -18,6 +18,14 @@ class _ChosenOptions(JobConfig):
     overwrite: bool = option(False, help="replace existing files")
 
 
+def _check_apart(*outputs: Path | None) -> None:
+    """Raise ConfigError if two outputs are one file: the later would replace the earlier."""
+    files = [path.resolve() for path in outputs if path is not None]
+    if len(set(files)) < len(files):
+        msg = f"{outputs[0]}: is named for two outputs; expected a file for each."
+        raise ConfigError(msg)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig(_ChosenOptions):
     """Settings of the `report` job."""
@@ -40,6 +48,7 @@ class ReportConfig(_ChosenOptions):
         if self.json is not None and not self.gate:
             msg = "--json is given without --gate; name a gate to measure."
             raise ConfigError(msg)
+        _check_apart(self.output, self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +64,4 @@ class ExportPredictionsConfig(_ChosenOptions):
         if self.output is None and self.annotations is None:
             msg = "neither --output nor --annotations is given; expected one of them or both."
             raise ConfigError(msg)
+        _check_apart(self.output, self.annotations)

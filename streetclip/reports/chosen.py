@@ -98,10 +98,9 @@ def find_run(opened: Store, text: str) -> dict[str, Any]:
     """Read a run by its number, else the newest of a name; raise StoreError without one."""
     runs = list_runs(opened, with_correct=False)
     ids = runs.loc[runs["name"] == text, "id"].tolist()
-    if text.isdecimal() and int(text) in set(runs["id"]):
-        ids = [int(text)]
-    if ids:
-        return get_run(opened, ids[0])
+    by_number = runs.loc[runs["id"].astype(str) == text, "id"].tolist()
+    if by_number or ids:
+        return get_run(opened, [*by_number, *ids][0])
     known = [f"{each.id} ({shown(each.name)})" for each in runs.head(_MOST_NAMED).itertuples()]
     newest = f", the newest being {', '.join(known)}" if known else ""
     msg = f"{opened.path}: has no run {shown(text)}; expected the name or number of one{newest}."

@@ -45,9 +45,19 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}".replace("-", MINUS) if _known(value) else NONE
 
 
+def counted(n: int, one: str, several: str) -> str:
+    """Format a number of things, with their word.
+
+    Examples:
+        >>> counted(1, "city", "cities"), counted(1200, "city", "cities")
+        ('1 city', '1,200 cities')
+    """
+    return f"{count(n)} {one if n == 1 else several}"
+
+
 def images(n: int) -> str:
     """Format a number of images."""
-    return f"{count(n)} {'image' if n == 1 else 'images'}"
+    return counted(n, "image", "images")
 
 
 def kilometres(value: float | None) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from streetclip.errors import ConfigError, shown
-from streetclip.geo import THRESHOLDS_KM
+from streetclip.geo import GEOSCORE_MAXIMUM, THRESHOLDS_KM
 from streetclip.results.comparison import (
     compare,
     compare_geoscore,
@@ -34,6 +34,8 @@ GATE_METRICS: Final = (
     MEDIAN,
 )
 """Figures that a gate can bound; shares are 0 to 1."""
+
+_HIGHEST: Final = {"geoscore": GEOSCORE_MAXIMUM, MEDIAN: math.inf}  # of shares 1
 
 _GATE = re.compile(
     r"(?:(?P<images>.+):)?\s*(?P<metric>\w+)\s*(?P<sign>[<>]=)\s*"
@@ -125,6 +127,14 @@ def parse_gate(text: str) -> Gate:
         bound = math.nan
     if math.isnan(bound) or (is_relative and found["number"] and number[0] not in "+-"):
         msg = f"{where} ends with {shown(number)}; expected a number, as 0.6 or baseline-0.02."
+        raise ConfigError(msg)
+    highest = _HIGHEST.get(found["metric"], 1.0)
+    least = -highest if is_relative else 0.0
+    if math.isinf(bound) or not least <= bound <= highest:
+        msg = (
+            f"{where} bounds {found['metric']} by {number}, so that it decides nothing; expected "
+            f"{least:g} to {highest:g}: shares are 0 to 1."
+        )
         raise ConfigError(msg)
     if is_relative and found["metric"] == MEDIAN:
         msg = f"{where}: two medians have no paired interval; bound {MEDIAN} by a number."

@@ -55,6 +55,7 @@ def test_a_filter_by_annotation_is_read_from_the_store(export, tmp_path):
     [
         (["--run=9", "--output=a.csv"], "has no run '9'; expected the name or number of one, the"),
         (["--run=1"], "neither --output nor --annotations is given"),
+        (["--run=1", "--output=a.csv", "--annotations=./a.csv"], "a.csv: is named for two outputs"),
         (["--run=1", "--output=a.csv", "--filter=contry=FR"], "'contry' is no filter; expected"),
         (["--run=1", "--output=a.csv", "--filter=country=Mars"], "choose by country 'Mars'; exp"),
         (["--run=1", "--output=a.xlsx"], "'a.xlsx' ends with none of .csv, .parquet, .geojson"),

@@ -64,7 +64,12 @@ def test_a_failed_gate_ends_with_1_after_everything_is_written(make, tmp_path, c
     ("flags", "words"),
     [
         (["--run=9", "--output=a.html"], "has no run '9'; expected the name or number of one, the"),
+        ([f"--run={'9' * 5000}", "--output=a.html"], "expected the name or number of one, the"),
         (["--run=1"], "neither --output nor --gate is given"),
+        (
+            ["--run=1", "--gate=geoscore>=1", "--output=a", "--json=b/../a"],
+            "a: is named for two outputs; expected a file for each",
+        ),
         (["--run=1", "--output=a.html", "--json=b.json"], "--json is given without --gate"),
         (["--run=1", "--gate=accuracy>=0.6"], "bounds 'accuracy'; expected one of country_accur"),
         (["--run=1", "--gate=country_accuracy>=baseline"], "give one with --baseline"),

@@ -54,6 +54,10 @@ def test_a_gate_is_read(text, images, bound):
         ("country_accuracy>=1.2.3", "ends with '1.2.3'; expected a number"),
         ("country_accuracy>=baseline0.02", "ends with '0.02'; expected a number"),
         ("accuracy>=0.6", "bounds 'accuracy'; expected one of country_accuracy"),
+        ("country_accuracy<=60", "by 60, so that it decides nothing; expected 0 to 1: shares"),
+        ("city_accuracy>=baseline-2", "by -2, so that it decides nothing; expected -1 to 1: sh"),
+        ("geoscore>=6000", "by 6000, so that it decides nothing; expected 0 to 5000: shares"),
+        ("median_km<=1e999", "by 1e999, so that it decides nothing; expected 0 to inf: shares"),
         ("median_km<=baseline+5", "two medians have no paired interval"),
     ],
 )

@@ -61,10 +61,11 @@ def _facts(view: View, places: pd.DataFrame) -> None:
     n, located = int(places["n"].sum()), int(places["with_coordinates"].sum())
     on_city = dataset_queries.num_on_one_point(view)
     blank = {level: int(places.loc[places[level] == "", "n"].sum()) for level in ("region", "city")}
-    kinds = (len(places[list(_TITLES[:k])].drop_duplicates()) for k in (1, 3))
-    num_countries, num_cities = map(formats.count, kinds)
+    cities = places.loc[places["city"] != "", list(_TITLES)].drop_duplicates()
+    num_countries = formats.counted(places["country"].nunique(), "country", "countries")
+    num_cities = formats.counted(len(cities), "city", "cities")
     html.definitions(
-        ("Images", f"{formats.count(n)}, of {num_countries} countries and {num_cities} cities"),
+        ("Images", f"{formats.count(n)}, of {num_countries} and {num_cities}"),
         ("Rows left out", f"{formats.count(run['num_skipped'])} bad rows of {run['csv_path']}"),
         ("No city label", formats.images(blank["city"])),
         ("No region label", formats.images(blank["region"])),
@@ -148,7 +149,7 @@ def _unnamed(view: View) -> None:
         return
     listed = rows.head(_MOST_LISTED)
     cut = f"; the first {_MOST_LISTED} are listed" if len(rows) > len(listed) else ""
-    places = f"{formats.count(len(rows))} {'place' if len(rows) == 1 else 'places'}"
+    places = formats.counted(len(rows), "place", "places")
     images = formats.images(int(rows["n"].sum()))
     html.remark(f"{places} with {images}: their city counts as wrong{cut}. Click a row to filter.")
     why = np.where(listed["country_reachable"] > 0, "city is no candidate", "nor is its country")

@@ -19,6 +19,7 @@ from streetclip.store import (
 )
 from tests.dashboard.pages import open_page_of, text_of
 from tests.dashboard.specs import assert_valid
+from tests.dashboard.twins import write_sql
 from tests.dashboard.worlds import CANDIDATES, OUT_OF_REACH, World, predictions
 
 NUM_ROWS, NUM_SWAPPED = 90, 3
@@ -114,10 +115,13 @@ def test_another_dataset_shares_images_and_places(open_data, world):
     assert f"{near} images within 1 km of one of \u2068world\u2069; {near} of them" in text_of(page)
 
 
-def test_a_dataset_alone_in_its_store_says_so(monkeypatch, tmp_path):
+def test_a_dataset_alone_and_with_blank_cities_says_so(monkeypatch, tmp_path):
     alone = World(tmp_path, num_images=30, with_files=False)
     alone.add_run()
-    page = open_page_of(monkeypatch)(alone.path, "data", other="7")
+    write_sql(alone.path, "UPDATE places SET city = '' WHERE city != 'Paris'")
+    page = open_page_of(monkeypatch)(alone.path, "data", other="7", country="FR")
     assert not page.exception
+    n = (alone.rows["country_code"] == "FR").sum()
+    assert f"Images {n}, of 1 country and 1 city Rows" in text_of(page)  # no label is no city
     assert "No other dataset has a run in this store." in text_of(page)
     assert "No image lies far outside the country of its label." in text_of(page)
