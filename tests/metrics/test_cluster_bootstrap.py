@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from streetclip.metrics.intervals import cluster_bootstrap, wilson_interval
+from streetclip.metrics.intervals import FEWEST_CLUSTERS, cluster_bootstrap, wilson_interval
 
 
 def test_clusters_of_one_image_have_the_interval_of_independent_images():
@@ -27,9 +27,10 @@ def test_the_interval_covers_the_truth_where_images_of_a_cluster_are_alike():
     assert covered_by_wilson < 75
 
 
-def test_one_cluster_has_no_interval_and_none_has_no_value():
-    value, low, high = cluster_bootstrap([3], [4], seed=1)
-    assert value == 0.75
+def test_few_clusters_have_no_interval_and_none_has_no_value():
+    fewer = FEWEST_CLUSTERS - 1
+    value, low, high = cluster_bootstrap([3, *[0] * (fewer - 1)], [4] * fewer, seed=1)
+    assert value == 0.75 / fewer
     assert math.isnan(low)
     assert math.isnan(high)
     assert all(map(math.isnan, cluster_bootstrap([], [], seed=1)))

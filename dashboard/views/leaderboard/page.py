@@ -15,6 +15,7 @@ from dashboard.queries.leaderboard import FIGURES, GEOSCORE, MEDIAN
 from dashboard.shell import filter_urls, formats, html, links, url_widgets
 from dashboard.shell.page_query import View
 from dashboard.views import frame, run_picker
+from streetclip.metrics.intervals import FEWEST_CLUSTERS
 from streetclip.metrics.published import Benchmark
 from streetclip.reports.run_facts import state_text
 from streetclip.results import ATTRIBUTE
@@ -41,6 +42,8 @@ def _body(view: View) -> None:
     own = run_queries.details(view)["dataset_id"]
     figure, by, cluster = _controls(view)
     metric_cards.selection_remark(view.selection)
+    if cluster is not None:
+        html.remark(f"Intervals clustered by fewer than {FEWEST_CLUSTERS} values are left out.")
     if view.baseline_id is None:
         html.remark("Choose a baseline in the sidebar to see which differences are significant.")
     else:

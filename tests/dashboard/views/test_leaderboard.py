@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.shell import formats
 from streetclip import results
-from streetclip.metrics.intervals import cluster_bootstrap
+from streetclip.metrics.intervals import FEWEST_CLUSTERS, cluster_bootstrap
 from streetclip.metrics.published import benchmark_of
 from streetclip.results import RunTable
 from streetclip.store import archive_run, get_run, open_store, rename_dataset
@@ -84,18 +84,21 @@ def test_differences_from_the_baseline_are_paired(open_page, world, metric):
 
 
 def test_intervals_can_be_clustered_by_an_attribute(open_page, world):
-    page = open_page(baseline=str(OLDER), cluster="attribute:camera")
+    page = open_page(baseline=str(OLDER), cluster="attribute:scene")
     (rows,) = tables(page)
     row = rows.set_index("run").loc["newer"]
     newer, older = (RunTable.open(world.path, i) for i in (NEWER, OLDER))
-    counts = results.group_counts(newer, newer.done, "attribute:camera")
-    assert len(counts) > 1
+    counts = results.group_counts(newer, newer.done, "attribute:scene")
+    assert len(counts) >= FEWEST_CLUSTERS
     _, low, high = cluster_bootstrap(counts["country_correct"], counts["n"], seed=0)
     assert row["country_ends"] == f"{100 * low:.1f}–{100 * high:.1f}"
-    pairs = results.compare_by(newer, older, newer.done, "country", "attribute:camera")
+    pairs = results.compare_by(newer, older, newer.done, "country", "attribute:scene")
     _, low, high = cluster_bootstrap(pairs["gained"] - pairs["lost"], pairs["n"], seed=0)
     assert row["difference_ends"] == formats.points_interval(low, high)
     assert row["median_ends"] == "–"
+    page = open_page(cluster="attribute:camera")  # of two values
+    assert tables(page)[0]["country_ends"].tolist() == ["–", "–"]
+    assert f"clustered by fewer than {FEWEST_CLUSTERS} values are left out." in text_of(page)
 
 
 def test_runs_are_grouped_by_dataset_archived_ones_hidden_and_published_ones_ranked(
