@@ -20,7 +20,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The last two: a network disk that is gone.
 _DISK_FAILS = {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN}
 # FileExistsError: a parent of the path is a file.
-_NOT_WRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
+_NOT_WRITABLE = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _NO_PLACE = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 
 # Each write has a holder, a folder next to its target, whose name only this module gives:

@@ -66,6 +66,7 @@ def test_a_failed_gate_ends_with_1_after_everything_is_written(make, tmp_path, c
         (["--run=9", "--output=a.html"], "has no run '9'; expected the name or number of one, the"),
         ([f"--run={'9' * 5000}", "--output=a.html"], "expected the name or number of one, the"),
         (["--run=1"], "neither --output nor --gate is given"),
+        (["--run=1", "--output=tests", "--overwrite"], "tests: cannot be written (Is a directory)"),
         (
             ["--run=1", "--gate=geoscore>=1", "--output=a", "--json=b/../a"],
             "a: is named for two outputs; expected a file for each",
