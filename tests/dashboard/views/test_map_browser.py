@@ -43,19 +43,21 @@ class MapVisit:
     def click(self, name, right=0, down=0):
         """Click so many pixels from the middle of the map until the URL has a parameter."""
         page = self.visited.page
-        box = page.locator("[data-testid=stDeckGlJsonChart]").bounding_box()
-        x = box["x"] + box["width"] / 2 + right
-        y = box["y"] + box["height"] / 2 + down
-        deadline = time.monotonic() + 120
+        chart = page.locator("[data-testid=stDeckGlJsonChart]")
+        deadline, pause_ms = time.monotonic() + 180, 700
         while time.monotonic() < deadline:  # on a slow machine, WebGL still starts at first
+            box = chart.bounding_box()  # anew: what is above may have grown
+            x = box["x"] + box["width"] / 2 + right
+            y = box["y"] + box["height"] / 2 + down
             page.mouse.move(x - 2, y - 2)
             page.mouse.move(x, y)
-            page.wait_for_timeout(700)
+            page.wait_for_timeout(pause_ms)
             page.mouse.click(x, y)
-            page.wait_for_timeout(1500)
+            page.wait_for_timeout(2 * pause_ms)
             if name in self.parameters():
                 self.visited.settle()
                 return self.parameters()
+            pause_ms = min(2 * pause_ms, 8000)
         pytest.fail(f"no click on the map set {name}: {page.url}")
 
     def parameters(self):
