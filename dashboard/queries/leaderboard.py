@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.queries import comparisons, report
-from dashboard.queries.run_queries import BY_VIEW, details, groups, make_view, mask, table
+from dashboard.queries.run_queries import BY_VIEW, counts, details, make_view, mask, table
 from dashboard.shell.page_query import View
 from streetclip import results
 from streetclip.geo import THRESHOLDS_KM
@@ -74,7 +74,7 @@ def standings(
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs=BY_VIEW)
 def _figures(view: View) -> dict[str, float]:
     run, chosen = table(view), mask(view)
-    figures = results.run_figures(run, chosen, groups(view, "country"))
+    figures = results.run_figures(run, chosen, counts(view, "country"))
     distance = figures["distance"]
     by_name = {name: figures[f"{name}_accuracy"] for name in results.ACCURACIES}
     shares = zip(WITHIN, distance["share_within_km"], strict=True)
@@ -103,9 +103,9 @@ def _clustered(view: View, figure: str, cluster: str) -> dict[str, float]:
     found |= {"low": math.nan, "high": math.nan}
     if cluster not in _attributes(view):
         return found
-    counts = groups(view, cluster)
+    clusters = counts(view, cluster)
     for name, (part, whole) in _COUNTERS.items():
-        _, low, high = cluster_bootstrap(counts[part], counts[whole], seed=0)
+        _, low, high = cluster_bootstrap(clusters[part], clusters[whole], seed=0)
         found |= {f"{name}_low": low, f"{name}_high": high}
     is_paired = figure in ("country", "city", *WITHIN)
     if is_paired and view.baseline_id not in (None, view.run_id):
@@ -121,8 +121,8 @@ def _slices(view: View, figure: str, by: str | None) -> dict[str, float]:
         return {}
     part, whole = _COUNTERS[figure]
     name = by if by == "continent" else "value"
-    counts = groups(view, by).groupby(name)[[part, whole]].sum()
-    shares = counts[part] / counts[whole].where(counts[whole] > 0)
+    sums = counts(view, by).groupby(name)[[part, whole]].sum()
+    shares = sums[part] / sums[whole].where(sums[whole] > 0)
     return {f"slice:{value}": share for value, share in shares.items()}
 
 

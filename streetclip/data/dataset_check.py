@@ -16,8 +16,9 @@ from streetclip.data.candidates import Candidates
 from streetclip.data.coordinates import MisplacedFinder, Points
 from streetclip.data.decoding import canonical_name, resolve_image_path
 from streetclip.data.manifest import Manifest
-from streetclip.data.near_duplicates import Bytes, near_duplicates, nearest_place_km
+from streetclip.data.near_duplicates import Bytes, near_duplicates
 from streetclip.data.place_matching import DoubtfulPlace, Label, match_places, rows_by_label
+from streetclip.data.place_split import are_near
 from streetclip.errors import shown
 from streetclip.geo import haversine_km
 from streetclip.progress import Progress, no_progress
@@ -184,7 +185,7 @@ def near_places(first: Manifest, second: Manifest, within_km: float = 1.0) -> in
     """Count the second manifest's images within a distance of an image of the first."""
     degrees = ["latitude_deg", "longitude_deg"]
     one, other = (each.frame[degrees].to_numpy(np.float64) for each in (first, second))
-    return int(np.isfinite(nearest_place_km(one, other, within_km)).sum())
+    return int(are_near((other[:, 0], other[:, 1]), (one[:, 0], one[:, 1]), within_km).sum())
 
 
 def near_pictures(

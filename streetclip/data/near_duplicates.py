@@ -1,4 +1,4 @@
-"""Find images and places that two splits nearly share.
+"""Find images that two splits nearly share.
 
 An image's fingerprint are the lowest frequencies of its gray levels (DCT-II, as in pHash: Zauner
 2010), weighted by frequency, so that sky above ground does not decide. Pairs with similar
@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from streetclip.geo import EARTH_RADIUS_KM, unit_vectors
 from streetclip.progress import Progress, no_progress
 
 Bytes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 _SIDE: Final = 48  # of a thumbnail
@@ -103,30 +101,6 @@ def most_alike(first_ND: Float32, second_MD: Float32, least: float, *, most: int
         kept = rank_P < most
         first_P, second_P, cosine_P = first_P[kept], second_P[kept], cosine_P[kept]
     return _sorted(first_P, second_P, cosine_P, np.ones(len(first_P), np.bool_))
-
-
-def nearest_place_km(first_N2: Float64, second_M2: Float64, within_km: float) -> Float64:
-    """Find each second place's distance in km to the nearest first one.
-
-    Places are latitude and longitude in degrees; inf where none is within `within_km` or one is
-    NaN.
-
-    Examples:
-        >>> nearest_place_km(np.array([[0.0, 0.0]]), np.array([[0.0, 0.001], [1, 1]]), 1).round(3)
-        array([0.111,   inf])
-    """
-    from scipy.spatial import cKDTree
-
-    found_M = np.full(len(second_M2), np.inf)
-    first_N2 = first_N2[~np.isnan(first_N2).any(axis=1)]
-    located = np.flatnonzero(~np.isnan(second_M2).any(axis=1))
-    if len(first_N2) and len(located):
-        chord = 2 * np.sin(within_km / (2 * EARTH_RADIUS_KM))
-        tree = cKDTree(unit_vectors(*first_N2.T))
-        chords, _ = tree.query(unit_vectors(*second_M2[located].T), distance_upper_bound=chord)
-        near = np.isfinite(chords)
-        found_M[located[near]] = 2 * EARTH_RADIUS_KM * np.arcsin(chords[near] / 2)
-    return found_M
 
 
 def _thumbnail(image: Image.Image) -> Bytes:

@@ -10,9 +10,8 @@ import pandas as pd
 
 from streetclip.data.coordinates import MisplacedFinder, Points
 from streetclip.results.run_table import Bool, RunTable, selected_rows
-from streetclip.store import Flag
+from streetclip.store import NUM_FLAGS, Flag
 
-_NUM_FLAGS: Final = 64  # values of the flags
 _COUNTED: Final = {
     "with_coordinates": Flag.HAS_COORDINATES,
     "country_reachable": Flag.COUNTRY_REACHABLE,
@@ -27,12 +26,12 @@ def place_counts(table: RunTable, mask: Bool) -> pd.DataFrame:
     city_reachable, as in `group_counts`, which counts more and takes longer.
     """
     flags, num_places = table.column("flags"), len(table.places)
-    counts = np.zeros(num_places * _NUM_FLAGS, np.int64)
+    counts = np.zeros(num_places * NUM_FLAGS, np.int64)
     for rows in selected_rows(table.with_prediction(mask)):
-        key = table.place[rows].astype(np.int64) * _NUM_FLAGS + flags[rows]
+        key = table.place[rows].astype(np.int64) * NUM_FLAGS + flags[rows]
         counts += np.bincount(key, minlength=len(counts))
-    of_flags = counts.reshape(num_places, _NUM_FLAGS)
-    bits = np.arange(_NUM_FLAGS)
+    of_flags = counts.reshape(num_places, NUM_FLAGS)
+    bits = np.arange(NUM_FLAGS)
     found = {name: of_flags[:, (bits & flag) != 0].sum(axis=1) for name, flag in _COUNTED.items()}
     counted = table.places.assign(n=of_flags.sum(axis=1), **found)
     return counted[counted["n"] > 0].reset_index(drop=True)

@@ -24,7 +24,7 @@ from streetclip.results.run_table import (
     selected_rows,
     signed_rows,
 )
-from streetclip.store import Flag, distance_bin_edges_km
+from streetclip.store import NUM_FLAGS, Flag, distance_bin_edges_km
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -57,7 +57,6 @@ _COUNTERS: Final = {
     "city_reachable": Flag.CITY_REACHABLE,
     "country_correct_city_reachable": Flag.COUNTRY_CORRECT | Flag.CITY_REACHABLE,
 }
-_NUM_FLAGS: Final = 64  # values of the flags
 _NUM_BINS: Final = 256  # values of a bin
 _MOST_GROUPS: Final = 2**13  # counted in one pass, so that the tables of counts stay small
 _CODES: Final = {"country_code": "country", "predicted": "predicted"}  # grouping → its column
@@ -202,7 +201,7 @@ def _count(
     names = ("flags", "distance_bin", "nearest_bin", "distance_km")
     flags, distance_bin, nearest_bin, distance_km = table.load(*names)
     geoscore = table.geoscore
-    widths = (_NUM_FLAGS, _NUM_BINS, _NUM_BINS, len(table.codes))
+    widths = (NUM_FLAGS, _NUM_BINS, _NUM_BINS, len(table.codes))
     tables = [np.zeros((num_groups + 1, width), dtype=np.int64) for width in widths]
     sums = np.zeros((2, num_groups + 1))
     for rows, group in blocks():
@@ -218,7 +217,7 @@ def _count(
     # The counters are sums over their columns.
     edges = distance_bin_edges_km()
     within, near = of_distance[:, : len(edges)].cumsum(axis=1), of_nearest.cumsum(axis=1)
-    bits = np.arange(_NUM_FLAGS)
+    bits = np.arange(NUM_FLAGS)
     found: dict[str, Any] = {"n": of_flags.sum(axis=1)}
     found["unreadable"] = of_flags[:, (bits & Flag.READABLE) == 0].sum(axis=1)
     for name, flag in _COUNTERS.items():

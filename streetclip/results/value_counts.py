@@ -9,10 +9,9 @@ import pandas as pd
 from streetclip.results.filters import Ids
 from streetclip.results.groups import Grouping, grouping
 from streetclip.results.run_table import Bool, RunTable, signed_rows
-from streetclip.store import Flag
+from streetclip.store import NUM_FLAGS, Flag
 
 _OUTCOMES = {"country_correct": Flag.COUNTRY_CORRECT, "city_correct": Flag.CITY_CORRECT}
-_NUM_FLAGS = 64  # values of the flags
 
 
 def value_counts(table: RunTable, mask: Bool, names: Iterable[str]) -> dict[str, dict[Any, int]]:
@@ -41,7 +40,7 @@ def value_counts(table: RunTable, mask: Bool, names: Iterable[str]) -> dict[str,
 def _grouping(table: RunTable, name: str) -> Grouping:
     if name not in _OUTCOMES:
         return grouping(table, name)
-    is_correct = (np.arange(_NUM_FLAGS) & _OUTCOMES[name]) != 0
+    is_correct = (np.arange(NUM_FLAGS) & _OUTCOMES[name]) != 0
     values = pd.DataFrame({"value": [False, True]})
     return Grouping(table.column("flags"), is_correct.astype(np.int64), values)
 

@@ -23,6 +23,7 @@ from streetclip.store.checks import find_faults as find_faults
 from streetclip.store.checks import missing_folders as missing_folders
 from streetclip.store.checks import repair_store as repair_store
 from streetclip.store.columns import NO_BIN as NO_BIN
+from streetclip.store.columns import NUM_FLAGS as NUM_FLAGS
 from streetclip.store.columns import RUN_DTYPES as RUN_DTYPES
 from streetclip.store.columns import RUN_FILLS as RUN_FILLS
 from streetclip.store.columns import DatasetColumns as DatasetColumns

@@ -69,6 +69,10 @@ class Flag(enum.IntFlag):
     HAS_COORDINATES = 32
 
 
+NUM_FLAGS = 2 ** len(Flag)
+"""How many values the flags can have together."""
+
+
 def attribute_column(name: str) -> str:
     """Name the column of an attribute of a dataset."""
     return f"attribute:{name}"

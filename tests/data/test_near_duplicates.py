@@ -8,11 +8,9 @@ from PIL import Image, ImageEnhance
 from streetclip.data.near_duplicates import (
     most_alike,
     near_duplicates,
-    nearest_place_km,
     thumbnails,
 )
 from streetclip.demo.world import make_scene
-from streetclip.geo import haversine_km
 
 NUM_SCENES = 40
 
@@ -79,13 +77,3 @@ def test_the_most_alike_of_many_vectors_are_found_in_any_block():
     assert set(zip(found.first_P, found.second_P, strict=True)) == expected
     assert {(0, 4321), (1, 17), (2, 2100)} <= expected
     assert (np.diff(found.cosine_P) <= 0).all()
-
-
-def test_distances_to_near_places_are_those_of_the_sphere():
-    rng = np.random.default_rng(1)
-    first = rng.uniform([48, 2], [48.2, 2.2], (300, 2))
-    second = rng.uniform([48, 2], [48.2, 2.2], (200, 2))
-    second[7] = np.nan
-    km = haversine_km(*first.T[:, :, None], *second.T[:, None]).min(axis=0)
-    expected = np.where(km <= 0.5, km, np.inf)  # also of NaN
-    np.testing.assert_allclose(nearest_place_km(first, second, 0.5), expected, rtol=1e-6)

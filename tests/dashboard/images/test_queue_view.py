@@ -141,6 +141,13 @@ def press(page, keys, pause_ms=0):
         page.wait_for_timeout(pause_ms)
 
 
+def cut_off(visited, sockets):
+    """Take the connection from a page that waits for nothing."""
+    visited.settle()
+    visited.context.set_offline(True)
+    sockets[-1].close()
+
+
 def step(page, key):
     """Press a key that leads to another image; wait for it, and name the one before."""
     before = page.evaluate("window.seen()")
@@ -251,9 +258,7 @@ def test_a_browser_that_sleeps_loses_nothing(served, open_queue):
     page = visited.page
     for key in "jjjkkk":  # then the next images are there
         step(page, key)
-    visited.settle()
-    visited.context.set_offline(True)
-    sockets[-1].close()
+    cut_off(visited, sockets)
     names = [step(page, key) for key in "rcr"]
     page.get_by_text("No connection. Keep this window open: 3 changes wait.").wait_for()
     assert notes(world) == {}
@@ -285,9 +290,7 @@ def test_one_goes_back_further_than_the_browser_knows(served, open_queue):
     names = [step(page, key) for key in "jjjjj"]
     [(at,)] = world.sql("SELECT id FROM images WHERE filename = ?", page.evaluate("window.seen()"))
     page.wait_for_url(f"**image={at}")
-    visited.settle()
-    visited.context.set_offline(True)
-    sockets[-1].close()
+    cut_off(visited, sockets)
     press(page, "kkkkk", 50)
     assert page.evaluate("window.seen()") == ""
     visited.context.set_offline(False)
